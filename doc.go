@@ -1,0 +1,33 @@
+// Package patchsource is an external patch source for Jamf Pro, as a library and
+// as a server.
+//
+// Jamf Pro, with which companies manage their Macs, asks a patch source over HTTP
+// which versions of an application exist and how to recognise them. It ships one
+// source of its own; every other application, in-house or just less common, needs
+// a source that somebody runs. This module is what to run, or to build into what
+// runs already.
+//
+// The idea is one: a patch definition is checked before it is kept, kept before
+// it is acknowledged, and served as the bytes that were kept.
+//
+// # The packages
+//
+//   - [github.com/patchsource/patchsource/patch] is the definition: read, check,
+//     write, edit, order versions. It is pure and needs none of the others.
+//   - [github.com/patchsource/patchsource/patch/catalog] is the service: all
+//     titles, their invariants, and the index that reads are served from.
+//   - [github.com/patchsource/patchsource/store] is what is asked of a storage,
+//     with store/memstore and store/filestore, and store/storetest to prove
+//     another.
+//   - [github.com/patchsource/patchsource/patch/appbundle] makes a definition from a
+//     macOS application.
+//   - [github.com/patchsource/patchsource/auth] is tokens, and who may do what;
+//     auth/community lets others publish, and auth/mail sends them their tokens.
+//   - [github.com/patchsource/patchsource/httpapi] serves all of it, as one
+//     http.Handler.
+//
+// # Where to start
+//
+// Run "go run ./examples/server" for a server, and read examples/embed for a
+// program of one's own that holds one. This package itself has no code.
+package patchsource
