@@ -1,0 +1,104 @@
+package patch_test
+
+import (
+	"encoding/json"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/patchsource/patchsource"
+
+// mayImport says which of our packages each of our packages may import, and which
+// modules of others it may pull in, itself or through what it imports. What is
+// not listed is forbidden; "any" under ours allows all of ours.
+var mayImport = map[string]struct{ ours, others string }{
+	"":                             {"", ""},
+	"patch":                        {"", patchModules},
+	"patch/appbundle":              {"patch", patchModules + " howett.net/plist"},
+	"patch/catalog":                {"patch store", patchModules + " github.com/hashicorp/golang-lru/v2 golang.org/x/sync"},
+	"store":                        {"", ""},
+	"store/storetest":              {"store", "github.com/google/go-cmp"},
+	"store/memstore":               {"store", ""},
+	"store/filestore":              {"store", jsonModule + " github.com/gofrs/flock golang.org/x/sys"},
+	"auth":                         {"store", "golang.org/x/crypto golang.org/x/sys"},
+	"auth/mail":                    {"", "github.com/wneessen/go-mail golang.org/x/crypto golang.org/x/text"},
+	"auth/community":               {"patch patch/catalog auth auth/mail store", patchModules + " github.com/hashicorp/golang-lru/v2 golang.org/x/sync golang.org/x/time golang.org/x/crypto golang.org/x/sys golang.org/x/text github.com/wneessen/go-mail"},
+	"httpapi":                      {"patch patch/catalog store auth auth/mail auth/community", patchModules + " github.com/gorilla/mux github.com/go-chi/chi/v5 github.com/hashicorp/golang-lru/v2 golang.org/x/sync golang.org/x/time golang.org/x/crypto golang.org/x/sys golang.org/x/text github.com/wneessen/go-mail"},
+	"examples/server":              {"any", "any"},
+	"examples/server/internal/app": {"any", "any"},
+	"examples/embed":               {"any", "any"},
+	"examples/internal/cli":        {"", "github.com/alecthomas/kong"},
+	"examples/patchstarter":        {"patch patch/appbundle examples/internal/cli", patchModules + " howett.net/plist github.com/alecthomas/kong golang.org/x/term golang.org/x/sys"},
+	"examples/patchlint":           {"patch examples/internal/cli", "any"},
+}
+
+const (
+	jsonModule   = "github.com/go-json-experiment/json"
+	patchModules = jsonModule + " github.com/Masterminds/semver/v3"
+)
+
+type listed struct {
+	ImportPath string
+	Standard   bool
+	Imports    []string
+	Deps       []string
+	Module     *struct{ Path string }
+}
+
+// goList runs go list on the whole module.
+func goList(t *testing.T, args ...string) (all []listed) {
+	t.Helper()
+	cmd := exec.Command("go", append([]string{"list", "-json=ImportPath,Standard,Imports,Deps,Module"}, args...)...)
+	cmd.Dir = ".."
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p listed
+		if err := dec.Decode(&p); err == io.EOF {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+}
+
+// The architecture is a budget of imports: a package that reaches for more than
+// it may has work in it that belongs elsewhere, and an embedder pays for it.
+func TestImports(t *testing.T) {
+	moduleOf := map[string]string{}
+	for _, p := range goList(t, "-deps", "./...") {
+		if !p.Standard && p.Module != nil {
+			moduleOf[p.ImportPath] = p.Module.Path
+		}
+	}
+	seen := 0
+	for _, p := range goList(t, "./...") {
+		name := strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, module), "/")
+		budget, ok := mayImport[name]
+		if !ok {
+			t.Errorf("package %q has no budget: give it one", name)
+			continue
+		}
+		seen++
+		for _, imported := range p.Imports {
+			if ours, ok := strings.CutPrefix(imported, module+"/"); ok && budget.ours != "any" && !slices.Contains(strings.Fields(budget.ours), ours) {
+				t.Errorf("%s may not import %s", name, ours)
+			}
+		}
+		for _, dep := range p.Deps {
+			m := moduleOf[dep]
+			if m != "" && m != module && budget.others != "any" && !slices.Contains(strings.Fields(budget.others), m) {
+				t.Errorf("%s may not pull in %s (as %s)", name, m, dep)
+			}
+		}
+	}
+	if seen != len(mayImport) {
+		t.Errorf("%d packages have a budget, %d are there", len(mayImport), seen)
+	}
+}
