@@ -1,0 +1,249 @@
+package appbundle_test
+
+import (
+	"archive/zip"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"howett.net/plist"
+
+	"github.com/patchsource/patchsource/patch"
+	"github.com/patchsource/patchsource/patch/appbundle"
+)
+
+var (
+	modified = time.Date(2018, 2, 2, 18, 39, 58, 0, time.FixedZone("", 3600))
+	now      = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+)
+
+// bundle makes an application with this Info.plist.
+func bundle(info []byte) fstest.MapFS {
+	return fstest.MapFS{
+		".":                   {Mode: fs.ModeDir | 0o755, ModTime: modified},
+		"Contents/Info.plist": {Data: info, ModTime: now},
+	}
+}
+
+func xml(pairs ...string) []byte {
+	var b strings.Builder
+	b.WriteString(`<?xml version="1.0" encoding="UTF-8"?>
+<!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN" "http://www.apple.com/DTDs/PropertyList-1.0.dtd">
+<plist version="1.0"><dict><key>CFBundleURLTypes</key><array><dict><key>x</key><integer>1</integer></dict></array>`)
+	for i := 0; i < len(pairs); i += 2 {
+		fmt.Fprintf(&b, "<key>%s</key><string>%s</string>", pairs[i], pairs[i+1])
+	}
+	b.WriteString("</dict></plist>")
+	return []byte(b.String())
+}
+
+func binary(t testing.TB, pairs ...string) []byte {
+	t.Helper()
+	m := map[string]any{"CFBundleURLTypes": []any{map[string]any{"x": 1}}}
+	for i := 0; i < len(pairs); i += 2 {
+		m[pairs[i]] = pairs[i+1]
+	}
+	data, err := plist.Marshal(m, plist.BinaryFormat)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// expected is a definition written down from the specification.
+func expected(id, name, publisher, appName, bundleID, version, minimumOS, attributes string) string {
+	r := strings.NewReplacer("ID", id, "NAME", name, "PUBLISHER", publisher, "APP", appName, "BUNDLE", bundleID, "VERSION", version, "MINOS", minimumOS, "ATTRIBUTES", attributes)
+	return r.Replace(`{"id":"ID","name":"NAME","publisher":"PUBLISHER","appName":"APP","bundleId":"BUNDLE","lastModified":"2026-01-02T03:04:05Z","currentVersion":"VERSION",
+		"requirements":[{"name":"Application Bundle @","operator":"is","value":"BUNDLE","type":"recon","and":true}],
+		"patches":[{"version":"VERSION","releaseDate":"2018-02-02T17:39:58Z","standalone":true,"minimumOperatingSystem":"MINOS","reboot":false,
+			"killApps":[{"bundleId":"BUNDLE","appName":"APP"}],
+			"components":[{"name":"NAME","version":"VERSION","criteria":[
+				{"name":"Application Bundle @","operator":"is","value":"BUNDLE","type":"recon","and":true},
+				{"name":"Application Version","operator":"is","value":"VERSION","type":"recon"}]}],
+			"capabilities":[{"name":"Operating System Version","operator":"greater than or equal","value":"MINOS","type":"recon"}],
+			"dependencies":[]}],
+		"extensionAttributes":[ATTRIBUTES]}`)
+}
+
+func TestNew(t *testing.T) {
+	all := []string{"CFBundleName", "Some App", "CFBundleShortVersionString", "1.2", "CFBundleIdentifier", "com.example.some", "LSMinimumSystemVersion", "10.9"}
+	for _, c := range []struct {
+		name string
+		info []byte
+		file string
+		opts appbundle.Options
+		want string
+	}{
+		{"XML", xml(all...), "Some App.app", appbundle.Options{}, expected("SomeApp", "Some App", "Some App", "Some App.app", "com.example.some", "1.2", "10.9", "")},
+		{"binary", binary(t, all...), "Some App.app", appbundle.Options{}, expected("SomeApp", "Some App", "Some App", "Some App.app", "com.example.some", "1.2", "10.9", "")},
+		{"every option", xml(all...), "Some App.app", appbundle.Options{Publisher: "Vendor", Name: "Other Name", Version: "2.0", MinimumOS: "11.0", Scripts: [][]byte{[]byte("#!/bin/sh\n"), nil}},
+			expected("OtherName", "Other Name", "Vendor", "Some App.app", "com.example.some", "2.0", "11.0",
+				`{"key":"other-name","value":"IyEvYmluL3NoCg==","displayName":"Other Name"},{"key":"other-name-2","value":"","displayName":"Other Name"}`)},
+		{"no CFBundleName", xml(all[2:]...), "Some App.app", appbundle.Options{}, expected("SomeApp", "Some App", "Some App", "Some App.app", "com.example.some", "1.2", "10.9", "")},
+		{"missing and given", xml(all[4:6]...), "A.app", appbundle.Options{Version: "3", MinimumOS: "12"}, expected("A", "A", "A", "A.app", "com.example.some", "3", "12", "")},
+		{"unicode name", binary(t, append([]string{"CFBundleName", "Café Über & Söhne"}, all[2:]...)...), "Café.app", appbundle.Options{Publisher: "株式会社"},
+			expected("CafeUberSohne", "Café Über & Söhne", "株式会社", "Café.app", "com.example.some", "1.2", "10.9", "")},
+		{"a byte order mark", append([]byte("\ufeff"), xml(all...)...), "Some App.app", appbundle.Options{}, expected("SomeApp", "Some App", "Some App", "Some App.app", "com.example.some", "1.2", "10.9", "")},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			c.opts.Now = now
+			d, err := appbundle.New(bundle(c.info), c.file, &c.opts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out, err := json.Marshal(d)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got, want any
+			if err := json.Unmarshal(out, &got); err != nil {
+				t.Fatal(err)
+			}
+			if err := json.Unmarshal([]byte(strings.ReplaceAll(c.want, "@", "ID")), &want); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// What is made of an application gives lint nothing to say.
+func TestItIsLintClean(t *testing.T) {
+	d, err := appbundle.New(bundle(xml("CFBundleShortVersionString", "1", "CFBundleIdentifier", "b", "LSMinimumSystemVersion", "10.9")), "A.app", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w := patch.Lint(d, &patch.LintOptions{Now: now}); len(w) != 0 || d.LastModified != "" {
+		t.Errorf("%+v; lastModified %q", w, d.LastModified)
+	}
+}
+
+func TestErrors(t *testing.T) {
+	version, identifier, minimum := []string{"CFBundleShortVersionString", "1"}, []string{"CFBundleIdentifier", "b"}, []string{"LSMinimumSystemVersion", "10.9"}
+	join := func(pairs ...[]string) (all []string) {
+		for _, p := range pairs {
+			all = append(all, p...)
+		}
+		return all
+	}
+	for _, c := range []struct {
+		name string
+		info []byte
+		file string
+		err  error
+		says string
+	}{
+		{"no identifier", xml(join(version, minimum)...), "A.app", appbundle.ErrMissing, "CFBundleIdentifier"},
+		{"no version", xml(join(identifier, minimum)...), "A.app", appbundle.ErrMissing, "CFBundleShortVersionString"},
+		{"no minimum OS", xml(join(identifier, version)...), "A.app", appbundle.ErrMissing, "LSMinimumSystemVersion"},
+		{"empty", nil, "A.app", appbundle.ErrPropertyList, ""},
+		{"text form", []byte(`{ CFBundleName = "A"; }`), "A.app", appbundle.ErrPropertyList, "neither XML nor binary"},
+		{"cut binary", binary(t, join(version, identifier, minimum)...)[:60], "A.app", appbundle.ErrPropertyList, ""},
+		{"cut XML", xml(join(version, identifier, minimum)...)[:200], "A.app", appbundle.ErrPropertyList, ""},
+		{"too large", append(xml(), bytes.Repeat([]byte(" "), 1<<20)...), "A.app", appbundle.ErrPropertyList, "bytes"},
+		{"a name without a letter", xml(join([]string{"CFBundleName", "株式"}, version, identifier, minimum)...), "A.app", patch.ErrInvalid, "/id"},
+		{"a version of the wrong type", []byte(strings.Replace(string(xml(join(version, identifier, minimum)...)), "<string>1</string>", "<array/>", 1)), "A.app", appbundle.ErrPropertyList, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := appbundle.New(bundle(c.info), c.file, nil)
+			if !errors.Is(err, c.err) || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("%v, want %v", err, c.err)
+			}
+		})
+	}
+	if _, err := appbundle.New(fstest.MapFS{}, "A.app", nil); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%v, want fs.ErrNotExist", err)
+	}
+	// A few hundred bytes that would become gigabytes, were all of them decoded.
+	deep := []byte("<plist><dict><key>x</key>" + strings.Repeat("<array>", 100_000))
+	if _, err := appbundle.New(bundle(deep), "A.app", nil); !errors.Is(err, appbundle.ErrPropertyList) {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestZip(t *testing.T) {
+	packAt := func(at time.Time, names ...string) *zip.Reader {
+		t.Helper()
+		var b bytes.Buffer
+		w := zip.NewWriter(&b)
+		for _, name := range names {
+			h := &zip.FileHeader{Name: name, Modified: at}
+			f, err := w.CreateHeader(h)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.HasSuffix(name, "Info.plist") {
+				_, _ = f.Write(xml("CFBundleShortVersionString", "1", "CFBundleIdentifier", name, "LSMinimumSystemVersion", "10.9"))
+			}
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		r, err := zip.NewReader(bytes.NewReader(b.Bytes()), int64(b.Len()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	pack := func(names ...string) *zip.Reader { return packAt(modified, names...) }
+	d, err := appbundle.Zip(pack("__MACOSX/A.app/Contents/Info.plist", "x/B.app/Contents/Info.plist", "x/B.app/Contents/Helpers/A.app/Contents/Info.plist", "x/C.app/Contents/Info.plist"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d.ID != "B" || *d.AppName != "B.app" || d.Patches[0].ReleaseDate != "2018-02-02T17:39:58Z" {
+		t.Errorf("%s %s %s", d.ID, *d.AppName, d.Patches[0].ReleaseDate)
+	}
+	undated := packAt(time.Time{}, "A.app/Contents/Info.plist")
+	if d, err := appbundle.Zip(undated, &appbundle.Options{Now: now}); err != nil || d.Patches[0].ReleaseDate != patch.FormatTime(now) {
+		t.Errorf("a zip without times: %v", err)
+	}
+	if _, err := appbundle.Zip(undated, nil); err == nil {
+		t.Error("a zip without times, and no clock: no error")
+	}
+	if _, err := appbundle.Zip(pack("readme.txt"), nil); !errors.Is(err, appbundle.ErrNoBundle) {
+		t.Errorf("%v, want ErrNoBundle", err)
+	}
+}
+
+func FuzzPropertyList(f *testing.F) {
+	f.Add(xml("CFBundleShortVersionString", "1", "CFBundleIdentifier", "b", "LSMinimumSystemVersion", "10.9"))
+	f.Add(binary(f, "CFBundleShortVersionString", "1", "CFBundleIdentifier", "b", "LSMinimumSystemVersion", "10.9"))
+	f.Add([]byte("<plist><dict>"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		d, err := appbundle.New(bundle(data), "A.app", nil)
+		if err == nil {
+			err = d.Validate()
+			if err != nil {
+				t.Errorf("an invalid definition: %v", err)
+			}
+		}
+	})
+}
+
+func Example() {
+	app := fstest.MapFS{
+		".": {Mode: fs.ModeDir, ModTime: time.Date(2018, 2, 2, 17, 39, 58, 0, time.UTC)},
+		"Contents/Info.plist": {Data: []byte(`<plist version="1.0"><dict>
+			<key>CFBundleName</key><string>Some App</string>
+			<key>CFBundleIdentifier</key><string>com.example.some</string>
+			<key>CFBundleShortVersionString</key><string>1.2</string>
+			<key>LSMinimumSystemVersion</key><string>10.13</string>
+		</dict></plist>`)},
+	}
+	d, err := appbundle.New(app, "Some App.app", &appbundle.Options{Publisher: "Example"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(d.ID, d.CurrentVersion, d.Patches[0].ReleaseDate)
+	// Output: SomeApp 1.2 2018-02-02T17:39:58Z
+}
