@@ -1,0 +1,366 @@
+// Package catalog is the service in the middle of patchsource, and the only
+// writer of titles: every invariant about them is kept here, once.
+//
+//   - An id names one title, without regard to case, and is answered as it was
+//     created.
+//   - A definition is valid (see [patch.Definition.Validate]) before it is kept,
+//     currentVersion is the first patch's, and lastModified moves forward with
+//     every change.
+//   - A title that follows a source elsewhere refuses edits.
+//   - No update is lost: in the process one writer at a time changes a title,
+//     and against other servers over the same store each write is conditional
+//     and tried again a bounded number of times.
+//   - A title's summary and its definition never disagree, not even while it is
+//     being changed.
+//
+// # How reads are fast
+//
+// Lists and selections never touch the store. An immutable index, replaced as a
+// whole by every change, holds each title's summary, written as JSON once, and
+// the whole list with its ETag, made at most once per change. Definitions are
+// held, as they are and compressed, in a cache bounded by bytes; a miss reads one
+// record, once for all who wait for it.
+//
+// # Several servers
+//
+// Over a store that is a [store.Watcher], a catalog sees what others change.
+// Over any other it must be the only one.
+//
+// A Catalog is safe for concurrent use.
+package catalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"github.com/patchsource/patchsource/patch"
+	"github.com/patchsource/patchsource/store"
+)
+
+var (
+	// ErrNotFound is a title that is not there.
+	ErrNotFound = errors.New("title not found")
+	// ErrExists is the creation of a title whose id is taken, in any case.
+	ErrExists = errors.New("title exists already")
+	// ErrIDDiffers is the replacement of a title by a definition with another
+	// id.
+	ErrIDDiffers = errors.New("the definition has another id")
+	// ErrSynced is an edit of a title that follows a source elsewhere.
+	ErrSynced = errors.New("the title follows a source elsewhere")
+	// ErrPrecondition is an edit of a title that has changed since its caller
+	// read it; see [EditOptions].
+	ErrPrecondition = errors.New("the title has changed")
+	// ErrUnavailable is a failure of the store. What was asked for may or may
+	// not be there, or have happened.
+	ErrUnavailable = errors.New("the store is unavailable")
+)
+
+// A TitleError says which title an error is about. It unwraps to one of this
+// package's errors.
+type TitleError struct {
+	ID string
+	// Follows is the URL that the title follows, with [ErrSynced].
+	Follows string
+	Err     error
+}
+
+// Error says what is wrong, and where.
+func (e *TitleError) Error() string {
+	if e.Follows != "" {
+		return fmt.Sprintf("title %q: %v: %s", e.ID, e.Err, e.Follows)
+	}
+	return fmt.Sprintf("title %q: %v", e.ID, e.Err)
+}
+
+// Unwrap returns the kind of the error.
+func (e *TitleError) Unwrap() error { return e.Err }
+
+const (
+	// DefaultCacheBytes is how much of definitions is held in memory when
+	// [Options] says nothing else: 256 MiB.
+	DefaultCacheBytes = 256 << 20
+	// DefaultMaxDefinitionBytes is the largest definition that is kept when
+	// [Options] says nothing else: 10 MiB.
+	DefaultMaxDefinitionBytes = patch.DefaultMaxBytes
+)
+
+// Options are options of [Open]. Nil means the zero value.
+type Options struct {
+	// Logger is told of records that cannot be read and of lost connections.
+	// Nil: silent.
+	Logger *slog.Logger
+	// Now is the clock. Nil: time.Now.
+	Now func() time.Time
+	// CacheBytes bounds the memory that definitions and selections are held in.
+	// 0: DefaultCacheBytes.
+	CacheBytes int64
+	// MaxDefinitionBytes bounds a definition, also one that grows by a version.
+	// 0: DefaultMaxDefinitionBytes.
+	MaxDefinitionBytes int
+	// Lint are the options of the lint that every write goes through; its Now
+	// does not count. Warnings are returned with the write's result, those that
+	// are made errors refuse it, as patch.ErrInvalid. Nil: every rule warns.
+	Lint *patch.LintOptions
+}
+
+// A Catalog holds the titles of a store. Make one with [Open].
+type Catalog struct {
+	store store.Store
+	log   *slog.Logger
+	now   func() time.Time
+	max   int
+	rules patch.LintOptions
+
+	index       atomic.Pointer[index]
+	publishing  sync.Mutex             // held to replace index
+	definitions *cache[store.Revision] // by title key
+	selections  *cache[uint64]         // by the ids asked for; of an index, by its number
+	others      *cache[uint64]         // what contributors' own feeds are made of
+	reads       singleflight.Group
+	writers     locks
+
+	subscribing sync.Mutex
+	subscribers map[*func(Event)]bool
+
+	stop context.CancelFunc
+	done sync.WaitGroup
+}
+
+// Open reads all titles of s and returns a Catalog of them. ctx bounds the
+// reading alone.
+func Open(ctx context.Context, s store.Store, opts *Options) (*Catalog, error) {
+	var o Options
+	if opts != nil {
+		o = *opts
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.CacheBytes == 0 {
+		o.CacheBytes = DefaultCacheBytes
+	}
+	if o.MaxDefinitionBytes == 0 {
+		o.MaxDefinitionBytes = DefaultMaxDefinitionBytes
+	}
+	c := &Catalog{
+		store:       s,
+		log:         o.Logger,
+		now:         o.Now,
+		max:         o.MaxDefinitionBytes,
+		rules:       lintOptions(o.Lint),
+		definitions: newCache[store.Revision](o.CacheBytes - o.CacheBytes/8),
+		selections:  newCache[uint64](o.CacheBytes / 16),
+		others:      newCache[uint64](o.CacheBytes / 16),
+		subscribers: map[*func(Event)]bool{},
+	}
+	watching, stop := context.WithCancel(context.Background())
+	c.stop = stop
+	if w, ok := store.As[store.Watcher](s); ok {
+		// Watch first, read then: nothing is missed in between.
+		begun := make(chan struct{})
+		c.done.Go(func() { c.watch(watching, w, begun) })
+		select {
+		case <-begun:
+		case <-ctx.Done():
+			_ = c.Close()
+			return nil, fmt.Errorf("%w: %w", ErrUnavailable, context.Cause(ctx))
+		}
+	}
+	if err := c.load(ctx); err != nil {
+		_ = c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// Close stops watching the store. It does not close the store.
+func (c *Catalog) Close() error {
+	c.stop()
+	c.done.Wait()
+	return nil
+}
+
+// Ping reports whether the store is reachable.
+func (c *Catalog) Ping(ctx context.Context) error { return store.Ping(ctx, c.store) }
+
+// load reads all titles into a new index.
+func (c *Catalog) load(ctx context.Context) error {
+	c.publishing.Lock()
+	defer c.publishing.Unlock()
+	var entries []*entry
+	var abandoned []store.Record
+	for r, err := range c.store.List(ctx, kind) {
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
+		e, err := readEntry(r)
+		if err != nil {
+			c.log.Error("a title cannot be read and is left out", "record", r.Key.String(), "error", err)
+			continue
+		}
+		if e != nil {
+			entries = append(entries, e)
+		} else if rec, err := decodeRecord(r.Value); err == nil && rec.State == pending && c.now().Sub(rec.Since) > reservationTimeout {
+			abandoned = append(abandoned, store.Record{Key: r.Key, Revision: r.Revision})
+		}
+	}
+	for _, r := range abandoned {
+		// Somebody else may be faster; then there is nothing to do.
+		if err := c.store.Delete(ctx, r.Key, store.IfRevision(r.Revision)); err != nil && !errors.Is(err, store.ErrNotFound) && !errors.Is(err, store.ErrConflict) {
+			return fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
+	}
+	c.index.Store(newIndex(entries, c.now()))
+	return nil
+}
+
+// watch follows what others change until ctx ends. begun is closed when from
+// then on nothing is missed.
+func (c *Catalog) watch(ctx context.Context, w store.Watcher, begun chan struct{}) {
+	first := true
+	for ctx.Err() == nil {
+		for change, err := range w.Watch(ctx, kind) {
+			switch {
+			case err != nil:
+				c.log.Error("changes made elsewhere may be seen late", "error", err)
+			case change.Key != (store.Key{}):
+				c.follow(ctx, change)
+			case first:
+				first = false
+				close(begun)
+			default:
+				c.followAll(ctx)
+			}
+		}
+		select { // the watch broke off: try again, not at once
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// follow brings the index to what the store has of one title.
+func (c *Catalog) follow(ctx context.Context, change store.Change) {
+	x := c.loaded()
+	if x == nil {
+		return
+	}
+	if e := x.byKey(change.Key.ID); e != nil && e.rev == change.Revision {
+		return // our own write
+	}
+	c.insist(ctx, func() error {
+		err := c.refresh(ctx, change.Key.ID)
+		if errors.Is(err, errUnreadable) {
+			c.log.Error("a title that was changed elsewhere cannot be read and stays as it was", "record", change.Key.String(), "error", err)
+			return nil // nor will it be the next time
+		}
+		return err
+	})
+}
+
+// loaded waits for the index to be loaded and returns it. It is nil if it is not
+// yet being loaded: then all that has happened until now will be in it.
+func (c *Catalog) loaded() *index {
+	if x := c.index.Load(); x != nil {
+		return x
+	}
+	// load holds publishing until the index is stored.
+	c.publishing.Lock()
+	defer c.publishing.Unlock()
+	return c.index.Load()
+}
+
+// insist tries what follows a change made elsewhere until it succeeds or ctx
+// ends.
+func (c *Catalog) insist(ctx context.Context, try func() error) {
+	for wait := 10 * time.Millisecond; ctx.Err() == nil; wait = min(2*wait, time.Second) {
+		err := try()
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		c.log.Error("changes made elsewhere are not seen yet", "error", err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait):
+		}
+	}
+}
+
+// followAll brings the index to what the store has, after a gap.
+func (c *Catalog) followAll(ctx context.Context) {
+	if c.loaded() == nil {
+		return
+	}
+	c.insist(ctx, func() error {
+		there := map[string]bool{}
+		for r, err := range c.store.List(ctx, kind) {
+			if err != nil {
+				return err
+			}
+			there[r.Key.ID] = true
+			c.follow(ctx, store.Change{Key: r.Key, Revision: r.Revision})
+		}
+		for _, e := range c.index.Load().sorted {
+			if !there[e.key] {
+				c.follow(ctx, store.Change{Key: storeKey(e.key)})
+			}
+		}
+		return nil
+	})
+}
+
+// refresh brings the index to what the store has of one title.
+func (c *Catalog) refresh(ctx context.Context, key string) error {
+	unlock, err := c.writers.lock(ctx, key)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return c.refreshLocked(ctx, key)
+}
+
+// refreshLocked is refresh for who has the title's lock.
+func (c *Catalog) refreshLocked(ctx context.Context, key string) error {
+	r, err := c.store.Get(ctx, storeKey(key))
+	if errors.Is(err, store.ErrNotFound) {
+		c.publish(key, nil)
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	if e := c.index.Load().byKey(key); e != nil && e.rev == r.Revision {
+		return nil
+	}
+	e, err := readEntry(r)
+	if err != nil {
+		return fmt.Errorf("%w: %w: record %v: %w", ErrUnavailable, errUnreadable, r.Key, err)
+	}
+	c.publish(key, e)
+	return nil
+}
+
+// errUnreadable is a record that this version cannot read.
+var errUnreadable = errors.New("unreadable record")
+
+// publish puts a title's new entry into the index, or takes the title out. Who
+// calls it has the title's lock.
+func (c *Catalog) publish(key string, e *entry) {
+	c.publishing.Lock()
+	defer c.publishing.Unlock()
+	x := c.index.Load()
+	if next := x.with(key, e); next != x {
+		x.supersede(next, c.now())
+		c.index.Store(next)
+	}
+}

@@ -1,0 +1,85 @@
+package catalog
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/base64"
+	"strings"
+	"sync"
+	"time"
+)
+
+// A Document is JSON that is served as it is. It never changes, and its bytes
+// must not be changed.
+type Document struct {
+	*content
+	changed time.Time
+}
+
+// A content is the bytes of documents.
+type content struct {
+	body     []byte
+	etag     string
+	gzipETag string
+	zipped   func() []byte
+}
+
+// NewDocument returns a document of other JSON than this package's, to be served
+// in the same way.
+func NewDocument(body []byte, changed time.Time) *Document {
+	return newDocument(body, etag(body), changed, nil)
+}
+
+// newDocument makes a document. grown, if not nil, is told how many bytes more
+// it takes when it is first compressed.
+func newDocument(body []byte, etag string, changed time.Time, grown func(c *content, n int)) *Document {
+	c := &content{body: body, etag: etag, gzipETag: gzipETag(etag)}
+	c.zipped = sync.OnceValue(func() []byte {
+		z := compress(body)
+		if grown != nil {
+			grown(c, len(z))
+		}
+		return z
+	})
+	return &Document{c, changed.Truncate(time.Second)}
+}
+
+// Bytes returns the JSON.
+func (d *Document) Bytes() []byte { return d.body }
+
+// ETag returns the strong entity tag of [Document.Bytes] (RFC 9110, with its
+// quotes). It follows from the bytes alone, so that it outlives a restart.
+func (d *Document) ETag() string { return d.etag }
+
+// Gzip returns the JSON compressed, and its own strong entity tag. It is
+// compressed once, when first asked for. Nil: it would be no smaller.
+func (d *Document) Gzip() (data []byte, etag string) { return d.zipped(), d.gzipETag }
+
+// GzipETag returns the entity tag of [Document.Gzip], and compresses nothing.
+func (d *Document) GzipETag() string { return d.gzipETag }
+
+// Changed returns when the document became what it is, in whole seconds. It lies
+// ahead of the clock when changes come faster than seconds do, by a second for
+// each that somebody has seen.
+func (d *Document) Changed() time.Time { return d.changed }
+
+// gzipETag returns the ETag of the compressed form of what etag is of.
+func gzipETag(etag string) string { return strings.TrimSuffix(etag, `"`) + `-gzip"` }
+
+func etag(body []byte) string {
+	sum := sha256.Sum256(body)
+	return `"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"`
+}
+
+// compress returns nil for what gets no smaller.
+func compress(body []byte) []byte {
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	_, _ = z.Write(body) // a bytes.Buffer does not fail
+	_ = z.Close()
+	if b.Len() >= len(body) {
+		return nil
+	}
+	return bytes.Clone(b.Bytes())
+}

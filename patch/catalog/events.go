@@ -1,0 +1,74 @@
+package catalog
+
+import (
+	"time"
+
+	"github.com/patchsource/patchsource/patch"
+)
+
+// An EventKind says what happened to a title.
+type EventKind string
+
+const (
+	Created EventKind = "created"
+	Updated EventKind = "updated"
+	Deleted EventKind = "deleted"
+)
+
+// An Event is a change of a title that is durable.
+type Event struct {
+	Kind EventKind
+	// Title is the title after the change; with Deleted, as it last was.
+	Title Title
+	// Before and After are the definition before and after the change, nil
+	// where there is none. They are shared and must not be changed.
+	Before, After *patch.Definition
+	// At is the time of the change.
+	At time.Time
+}
+
+// Difference returns what changed, for Updated; it is worked out when it is asked
+// for.
+func (e Event) Difference() patch.Difference {
+	if e.Before == nil || e.After == nil {
+		return nil
+	}
+	return patch.Diff(e.Before, e.After)
+}
+
+// Subscribe has f called with every change made through c from now on, until
+// cancel is called. The changes of one title come in order. f is called by who
+// makes the change, who waits for it, and other writers of the title with them:
+// it must be quick, and must neither change titles nor ask for their definitions,
+// which may wait for this very change; [Catalog.Title] is fine. f may be called by many
+// goroutines at once. Changes made by other servers over the same store are not
+// told.
+func (c *Catalog) Subscribe(f func(Event)) (cancel func()) {
+	c.subscribing.Lock()
+	defer c.subscribing.Unlock()
+	c.subscribers[&f] = true
+	return func() {
+		c.subscribing.Lock()
+		defer c.subscribing.Unlock()
+		delete(c.subscribers, &f)
+	}
+}
+
+func (c *Catalog) hasSubscribers() bool {
+	c.subscribing.Lock()
+	defer c.subscribing.Unlock()
+	return len(c.subscribers) > 0
+}
+
+// tell publishes an event. Who calls it has the title's lock.
+func (c *Catalog) tell(e Event) {
+	c.subscribing.Lock()
+	var subscribers []func(Event)
+	for f := range c.subscribers {
+		subscribers = append(subscribers, *f)
+	}
+	c.subscribing.Unlock()
+	for _, f := range subscribers {
+		f(e)
+	}
+}

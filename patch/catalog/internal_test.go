@@ -1,0 +1,184 @@
+package catalog
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/patchsource/patchsource/patch"
+	"github.com/patchsource/patchsource/store"
+	"github.com/patchsource/patchsource/store/memstore"
+)
+
+func someRecord(t testing.TB, id string, st state) *record {
+	t.Helper()
+	yes := true
+	d := &patch.Definition{ID: id, Name: "N", Publisher: "P", LastModified: "2018-02-02T17:39:58Z", CurrentVersion: "1",
+		Requirements: []patch.Criterion{{And: &yes}}, Patches: []patch.Patch{{Version: "1", ReleaseDate: "2018-02-02T17:39:58Z"}}}
+	data, err := d.MarshalJSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now().UTC()
+	return &record{head: head{UID: "U", State: st, Since: now, Changed: now}, definition: data}
+}
+
+func TestRecordRoundTrip(t *testing.T) {
+	r := someRecord(t, "App", live)
+	r.Owner = owner{Author: `"definition":`, Contributor: "c", Mailbox: json.RawMessage(`{"hash":"x"}`)}
+	r.Follows = &source{URL: "https://example.com/"}
+	r.Undelivered = []undelivered{{Number: 3, Event: json.RawMessage(`{"definition":{}}`)}}
+	r.Events = 3
+	r.Staged = &staged{Batch: "b", Definition: json.RawMessage(`{"id":"Other"}`)}
+	value, err := r.encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !json.Valid(value) {
+		t.Fatalf("no JSON: %s", value)
+	}
+	got, err := decodeRecord(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := got.encode()
+	if err != nil || !bytes.Equal(value, again) || !bytes.Equal(got.definition, r.definition) {
+		t.Errorf("%v\n%s\n%s", err, value, again)
+	}
+}
+
+func TestDecodeRecordRefuses(t *testing.T) {
+	for _, value := range []string{"", "x", "null", "[]", "{}", `{"format":1}`, `{"format":1,"definition"`, `{"format":1,"definition":`, `{"format":2,"definition":{}}`, `{"definition":{}}`, `{"format":"1","definition":{}}`} {
+		if _, err := decodeRecord([]byte(value)); err == nil {
+			t.Errorf("%q is accepted", value)
+		}
+	}
+}
+
+func FuzzDecodeRecord(f *testing.F) {
+	value, err := someRecord(f, "App", live).encode()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(value)
+	f.Add([]byte(`{"format":1,"definition":{}}`))
+	f.Fuzz(func(t *testing.T, value []byte) {
+		if r, err := decodeRecord(value); err == nil {
+			_, _ = r.entry("k", "1")
+			_, _ = r.parse()
+		}
+	})
+}
+
+// Records that are not live are in no list; a damaged one is named in the log and
+// left out.
+func TestStates(t *testing.T) {
+	ctx := t.Context()
+	s := memstore.New()
+	put := func(id string, value []byte) {
+		if _, err := s.Put(ctx, storeKey(titleKey(id)), value, store.Condition{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for id, st := range map[string]state{"Live": live, "Pending": pending, "Gone": gone} {
+		r := someRecord(t, id, st)
+		r.Undelivered = []undelivered{{Number: 7, Event: json.RawMessage(`1`)}}
+		r.Events = 7
+		value, err := r.encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		put(id, value)
+	}
+	put("Damaged", []byte(`{"format":1`))
+	put("Newer", []byte(`{"format":99,"definition":{}}`))
+	var log bytes.Buffer
+	c, err := Open(ctx, s, &Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if c.Len() != 1 || !strings.Contains(log.String(), "titles/damaged") || !strings.Contains(log.String(), "titles/newer") {
+		t.Errorf("%d titles; the log: %s", c.Len(), log.String())
+	}
+	for _, id := range []string{"Pending", "Gone"} {
+		if _, err := c.Definition(ctx, id); !isNotFound(err) {
+			t.Errorf("%s: %v", id, err)
+		}
+		if err := c.Delete(ctx, id, nil); !isNotFound(err) {
+			t.Errorf("Delete %s: %v", id, err)
+		}
+	}
+	d, err := patch.Parse(someRecord(t, "pending", live).definition, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Create(ctx, d, nil); err == nil {
+		t.Error("a pending id was given away")
+	}
+	d.ID = "gone"
+	if _, err := c.Create(ctx, d, nil); err != nil {
+		t.Fatalf("the id of a title that is gone cannot be used again: %v", err)
+	}
+	if _, r, err := c.read(ctx, "gone"); err != nil || r.Events != 7 || len(r.Undelivered) != 1 {
+		t.Errorf("what the old title still carried is lost: %+v, %v", r, err)
+	}
+}
+
+func isNotFound(err error) bool {
+	te, ok := err.(*TitleError)
+	return ok && te.Err == ErrNotFound
+}
+
+// FuzzIndex changes an index at random and compares it with a map.
+func FuzzIndex(f *testing.F) {
+	f.Add([]byte{1, 2, 3, 129, 2, 1, 65, 97})
+	f.Fuzz(func(t *testing.T, script []byte) {
+		x := newIndex(nil, time.Now())
+		model := map[string]*entry{}
+		for i, b := range script {
+			id := string([]byte{"abcABC"[int(b)%6], "xyX"[int(b/6)%3]})
+			key := titleKey(id)
+			var e *entry
+			if b < 128 {
+				e = &entry{Title: Title{Summary: patch.Summary{ID: id}, UID: string(rune(i))}, key: key}
+				model[key] = e
+			} else {
+				delete(model, key)
+			}
+			before := slices.Clone(x.sorted)
+			next := x.with(key, e)
+			if !slices.Equal(before, x.sorted) {
+				t.Fatal("an index has changed")
+			}
+			x = next
+		}
+		if len(x.sorted) != len(model) || !slices.IsSortedFunc(x.sorted, func(a, b *entry) int { return cmp.Compare(a.ID, b.ID) }) {
+			t.Fatalf("%d titles, want %d", len(x.sorted), len(model))
+		}
+		for key, e := range model {
+			if x.byKey(key) != e || x.byID(strings.ToUpper(key)) != e || !slices.Contains(x.sorted, e) {
+				t.Fatalf("%q is not found", key)
+			}
+		}
+		for _, id := range []string{"", "zz", strings.Repeat("a", 300)} {
+			if x.byID(id) != nil {
+				t.Fatalf("%q is found", id)
+			}
+		}
+	})
+}
+
+func TestCompress(t *testing.T) {
+	if z := compress([]byte("[]")); z != nil {
+		t.Errorf("%d bytes for two", len(z))
+	}
+	if z := compress(bytes.Repeat([]byte("a"), 1000)); z == nil || len(z) > 100 {
+		t.Errorf("%d bytes for a thousand equal ones", len(z))
+	}
+}

@@ -1,0 +1,97 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/patchsource/patchsource/patch"
+	"github.com/patchsource/patchsource/store"
+)
+
+// reservationTimeout is after how long a reservation that came to nothing is
+// swept away at a start, or given to somebody else.
+const reservationTimeout = 2 * time.Minute
+
+// A Reservation holds the id of a title that is to be published when something
+// else has succeeded. Until then nobody sees the title, and nobody else can take
+// the id. One that is neither published nor withdrawn ends by itself, some
+// minutes later.
+type Reservation struct {
+	c        *Catalog
+	key      string
+	rec      *record
+	rev      store.Revision
+	def      *patch.Definition
+	warnings []patch.Warning
+}
+
+// Reserve reserves the id of a title, which is kept in full with it. The errors are
+// those of [Catalog.Create].
+func (c *Catalog) Reserve(ctx context.Context, def *patch.Definition, opts *CreateOptions) (*Reservation, error) {
+	rec, d, warnings, err := c.newRecord(def, opts)
+	if err != nil {
+		return nil, err
+	}
+	rec.State = pending
+	key := titleKey(d.ID)
+	e, err := c.create(ctx, key, rec, func(*entry) {})
+	if err != nil {
+		return nil, err
+	}
+	return &Reservation{c: c, key: key, rec: rec, rev: e.rev, def: d, warnings: warnings}, nil
+}
+
+// UID returns the UID that the title will have.
+func (r *Reservation) UID() string { return r.rec.UID }
+
+// Definition returns the definition that will be published. It must not be
+// changed.
+func (r *Reservation) Definition() *patch.Definition { return r.def }
+
+// Publish makes the title live. The error is [ErrNotFound] if the reservation has
+// ended meanwhile, [ErrUnavailable] or that of ctx; after ErrUnavailable the title
+// may be live, and Withdraw tells.
+func (r *Reservation) Publish(ctx context.Context) (Result, error) {
+	unlock, err := r.c.writers.lock(ctx, r.key)
+	if err != nil {
+		return Result{}, err
+	}
+	defer unlock()
+	now := r.c.now()
+	r.rec.State, r.rec.Since, r.rec.Changed = live, now.UTC(), later(r.rec.Changed, now)
+	e, err := r.c.put(ctx, r.key, r.rec, store.IfRevision(r.rev))
+	if errors.Is(err, store.ErrConflict) {
+		err = &TitleError{ID: r.def.ID, Err: ErrNotFound}
+	}
+	if err != nil {
+		return Result{}, err
+	}
+	r.c.tell(Event{Kind: Created, Title: e.Title, After: r.def, At: now.UTC()})
+	return Result{Title: e.Title, Changed: true, Warnings: r.warnings}, nil
+}
+
+// Withdraw gives the id free. It disturbs nobody: a title that was published all
+// the same, because Publish failed without knowing, stays, and live is true. The
+// error is [ErrUnavailable] or that of ctx.
+func (r *Reservation) Withdraw(ctx context.Context) (live bool, err error) {
+	unlock, err := r.c.writers.lock(ctx, r.key)
+	if err != nil {
+		return false, err
+	}
+	defer unlock()
+	err = r.c.settle(ctx, func(ctx context.Context) error {
+		return r.c.store.Delete(ctx, storeKey(r.key), store.IfRevision(r.rev))
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	if errors.Is(err, store.ErrConflict) {
+		if err := r.c.refreshLocked(ctx, r.key); err != nil {
+			return false, err
+		}
+		e := r.c.index.Load().byKey(r.key)
+		return e != nil && e.UID == r.rec.UID, nil
+	}
+	return false, err
+}

@@ -1,0 +1,480 @@
+package catalog
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	mathrand "math/rand/v2"
+	"strings"
+	"time"
+
+	"github.com/patchsource/patchsource/patch"
+	"github.com/patchsource/patchsource/store"
+)
+
+// CreateOptions are options of [Catalog.Create]. Nil means the zero value.
+type CreateOptions struct {
+	// Author is the name under which the title is published, as typed. It is
+	// shown beside the title, and changes neither id nor name; see
+	// [patch.Definition.Namespace].
+	Author string
+	// Follows is the URL of the source that the title is kept in step with:
+	// from then on it refuses edits.
+	Follows string
+	// Contributor is the id of the contributor whose title it is.
+	Contributor string
+	// Mailbox is a hash of its author's address, opaque to the catalog.
+	Mailbox json.RawMessage
+}
+
+// EditOptions are options of an edit. Nil means the zero value.
+type EditOptions struct {
+	// IfMatch is the ETag (of [Document.ETag] or [Title]) of what the edit was
+	// made for; if the title is no longer that, the edit is ErrPrecondition.
+	// Empty: whatever the title is.
+	IfMatch string
+	// UID is that of the [Title] that the caller may change; a title that has
+	// come to be in its place is ErrNotFound. Empty: any.
+	UID string
+}
+
+// A Result is what came of a change.
+type Result struct {
+	// Title is the title after it.
+	Title Title
+	// Changed says whether it changed anything.
+	Changed bool
+	// Warnings name what was put right, and what lint says (see [patch.Lint]):
+	// of the whole definition, or of the versions that were added. Their paths
+	// lead into the definition as it is after the change.
+	Warnings []patch.Warning
+
+	before, after *patch.Definition
+}
+
+// Difference returns what an edit has changed; it is worked out when it is asked
+// for. Of a creation, or an edit that changed nothing, it is empty.
+func (r Result) Difference() patch.Difference {
+	if r.before == nil || r.after == nil {
+		return nil
+	}
+	return patch.Diff(r.before, r.after)
+}
+
+func lintOptions(o *patch.LintOptions) patch.LintOptions {
+	if o == nil {
+		return patch.LintOptions{}
+	}
+	return *o
+}
+
+// lint returns what lint says of a definition, as far as about says that it is
+// about what was changed; nil: all of it. What is made an error is an error.
+func (c *Catalog) lint(d *patch.Definition, now time.Time, about func(code, path string) bool) ([]patch.Warning, error) {
+	opts := c.rules
+	opts.Now, opts.About = now, about
+	var warnings []patch.Warning
+	refused := &patch.ValidationError{}
+	for _, w := range patch.Lint(d, &opts) {
+		if w.Error {
+			refused.Failures = append(refused.Failures, patch.Failure{Path: w.Path, Message: w.Message})
+		} else {
+			warnings = append(warnings, w)
+		}
+	}
+	if len(refused.Failures) > 0 {
+		return nil, refused
+	}
+	return warnings, nil
+}
+
+// Create adds a title. lastModified is kept, in UTC and whole seconds, or set if
+// it is empty; currentVersion is set. def is not changed, here or by an edit
+// later; who subscribes to events may keep what it points to.
+//
+// The error is [patch.ErrInvalid], [patch.ErrTooLarge], [ErrExists],
+// [ErrUnavailable] or that of ctx.
+func (c *Catalog) Create(ctx context.Context, def *patch.Definition, opts *CreateOptions) (Result, error) {
+	rec, d, warnings, err := c.newRecord(def, opts)
+	if err != nil {
+		return Result{}, err
+	}
+	e, err := c.create(ctx, titleKey(d.ID), rec, func(e *entry) {
+		c.tell(Event{Kind: Created, Title: e.Title, After: d, At: rec.Since})
+	})
+	if err != nil {
+		return Result{}, err
+	}
+	return Result{Title: e.Title, Changed: true, Warnings: warnings}, nil
+}
+
+// newRecord makes the record of a new title, and its definition as it will be.
+func (c *Catalog) newRecord(def *patch.Definition, opts *CreateOptions) (*record, *patch.Definition, []patch.Warning, error) {
+	if err := def.Validate(); err != nil {
+		return nil, nil, nil, err
+	}
+	var o CreateOptions
+	if opts != nil {
+		o = *opts
+	}
+	d := *def
+	now := c.now()
+	// Later than all that anybody was served of a title that had the id before.
+	changed := later(c.index.Load().changed, now)
+	changed = later(now, changed)
+	// As it was given: Complete puts some of it right.
+	warnings, err := c.lint(&d, now, nil)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	d.Complete(now)
+	rec := &record{head: head{UID: rand.Text(), State: live, Since: now.UTC(), Changed: changed, Owner: owner{Author: o.Author, Contributor: o.Contributor, Mailbox: o.Mailbox}}}
+	if o.Follows != "" {
+		rec.Follows = &source{URL: o.Follows}
+	}
+	if err := c.setDefinition(rec, &d); err != nil {
+		return nil, nil, nil, err
+	}
+	return rec, &d, warnings, nil
+}
+
+// create writes the record of a new title and, still with its lock, calls then.
+// The error is ErrExists, ErrUnavailable or that of ctx.
+func (c *Catalog) create(ctx context.Context, key string, rec *record, then func(*entry)) (*entry, error) {
+	unlock, err := c.writers.lock(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	e, err := c.put(ctx, key, rec, store.IfAbsent())
+	if errors.Is(err, store.ErrConflict) {
+		e, err = c.createOver(ctx, key, rec)
+	}
+	if errors.Is(err, store.ErrConflict) {
+		summary, _ := readSummary(rec.definition)
+		err = &TitleError{ID: summary.ID, Err: ErrExists}
+	}
+	if err == nil {
+		then(e)
+	}
+	return e, err
+}
+
+// createOver creates a title where there is a record already: it may be of a
+// title that is gone. The error is store.ErrConflict if it is not.
+func (c *Catalog) createOver(ctx context.Context, key string, rec *record) (*entry, error) {
+	old, was, err := c.read(ctx, key)
+	if errors.Is(err, store.ErrNotFound) {
+		return c.put(ctx, key, rec, store.IfAbsent())
+	}
+	if err != nil {
+		return nil, err
+	}
+	abandoned := was.State == pending && c.now().Sub(was.Since) > reservationTimeout
+	if was.State != gone && !abandoned {
+		// If it is another server's, the index may not know it yet.
+		return nil, errors.Join(store.ErrConflict, c.refreshLocked(ctx, key))
+	}
+	rec.Undelivered, rec.Events = was.Undelivered, was.Events
+	return c.put(ctx, key, rec, store.IfRevision(old.Revision))
+}
+
+// Replace puts def in the place of the title that id names. What def says of
+// lastModified does not count; a definition that says nothing new changes
+// nothing. def is not changed.
+//
+// The error is [patch.ErrInvalid], [patch.ErrTooLarge], [ErrNotFound],
+// [ErrIDDiffers], [ErrSynced], [ErrPrecondition], [ErrUnavailable] or that of
+// ctx.
+func (c *Catalog) Replace(ctx context.Context, id string, def *patch.Definition, opts *EditOptions) (Result, error) {
+	if err := def.Validate(); err != nil {
+		return Result{}, err
+	}
+	if !strings.EqualFold(id, def.ID) {
+		return Result{}, &TitleError{ID: id, Err: fmt.Errorf("%w: %q", ErrIDDiffers, def.ID)}
+	}
+	return c.edit(ctx, id, opts, func(old *patch.Definition, now time.Time) (*patch.Definition, []patch.Warning, error) {
+		d := *def
+		warnings, err := c.lint(&d, now, nil)
+		if !d.Supersede(old, now) {
+			return nil, warnings, nil // as it was, and lint cannot refuse that
+		}
+		return &d, warnings, err
+	})
+}
+
+// AddVersions adds versions to a title, all or none; see
+// [patch.Definition.AddPatches].
+//
+// The error is [patch.ErrInvalid], [patch.ErrVersionExists],
+// [patch.ErrPosition], [patch.ErrTooLarge], [ErrNotFound], [ErrSynced],
+// [ErrPrecondition], [ErrUnavailable] or that of ctx.
+func (c *Catalog) AddVersions(ctx context.Context, id string, at patch.Position, versions []patch.Patch, opts *EditOptions) (Result, error) {
+	return c.edit(ctx, id, opts, func(old *patch.Definition, now time.Time) (*patch.Definition, []patch.Warning, error) {
+		d := *old
+		if err := d.AddPatches(at, now, versions...); err != nil {
+			return nil, nil, err
+		}
+		if err := d.Validate(); err != nil {
+			return nil, nil, err
+		}
+		warnings, err := c.lint(&d, now, aboutVersions(&d, versions))
+		return &d, warnings, err
+	})
+}
+
+// aboutVersions tells the warnings that are about versions that were added. One
+// that is about two neighbours may stand at the other.
+func aboutVersions(d *patch.Definition, versions []patch.Patch) func(code, path string) bool {
+	added := map[int]bool{}
+	for i := range versions {
+		added[d.FindPatch(versions[i].Version)] = true
+	}
+	return func(code, path string) bool {
+		var i int
+		if _, err := fmt.Sscanf(path, "/patches/%d/", &i); err != nil {
+			return false
+		}
+		switch code {
+		case patch.CodeOrder, patch.CodeSameVersion: // of i and the one in front
+			return added[i-1] || added[i]
+		case patch.CodeDates: // of i and a neighbour
+			return added[i-1] || added[i] || added[i+1]
+		}
+		return added[i]
+	}
+}
+
+// RemoveVersion removes a version of a title.
+//
+// The error is [patch.ErrVersionNotFound], [patch.ErrLastVersion],
+// [ErrNotFound], [ErrSynced], [ErrPrecondition], [ErrUnavailable] or that of ctx.
+func (c *Catalog) RemoveVersion(ctx context.Context, id, version string, opts *EditOptions) (Result, error) {
+	return c.edit(ctx, id, opts, func(old *patch.Definition, now time.Time) (*patch.Definition, []patch.Warning, error) {
+		d := *old
+		if err := d.RemovePatch(version, now); err != nil {
+			return nil, nil, err
+		}
+		return &d, nil, nil
+	})
+}
+
+// Delete removes a title, also one that follows a source elsewhere.
+//
+// The error is [ErrNotFound], [ErrPrecondition], [ErrUnavailable] or that of
+// ctx.
+func (c *Catalog) Delete(ctx context.Context, id string, opts *EditOptions) error {
+	return c.change(ctx, id, opts, func(key string, old store.Record, rec *record) error {
+		e, err := rec.entry(key, old.Revision)
+		if err != nil {
+			return err
+		}
+		err = c.settle(ctx, func(ctx context.Context) error {
+			return c.store.Delete(ctx, storeKey(key), store.IfRevision(old.Revision))
+		})
+		if errors.Is(err, ErrUnavailable) {
+			c.learn(ctx, key)
+		}
+		if err != nil {
+			return err
+		}
+		c.definitions.remove(key)
+		c.publish(key, nil)
+		if c.hasSubscribers() {
+			before, err := rec.parse()
+			if err != nil {
+				c.log.Error("a deleted title cannot be read any more", "title", e.ID, "error", err)
+			}
+			c.tell(Event{Kind: Deleted, Title: e.Title, Before: before, At: c.now().UTC()})
+		}
+		return nil
+	})
+}
+
+// edit changes a title's definition: f makes the new one from the old, or
+// returns nil if nothing is to change.
+func (c *Catalog) edit(ctx context.Context, id string, opts *EditOptions, f func(old *patch.Definition, now time.Time) (*patch.Definition, []patch.Warning, error)) (res Result, err error) {
+	err = c.change(ctx, id, opts, func(key string, old store.Record, rec *record) error {
+		if rec.Follows != nil {
+			return &TitleError{ID: id, Follows: rec.Follows.URL, Err: ErrSynced}
+		}
+		before, err := rec.parse()
+		if err != nil {
+			return fmt.Errorf("%w: title %q: %w", ErrUnavailable, id, err)
+		}
+		now := c.now()
+		after, warnings, err := f(before, now)
+		if err != nil {
+			return err
+		}
+		if after == nil {
+			e, err := rec.entry(key, old.Revision)
+			if err != nil {
+				return err
+			}
+			res = Result{Title: e.Title, Warnings: warnings}
+			return nil
+		}
+		if err := c.setDefinition(rec, after); err != nil {
+			return err
+		}
+		rec.Changed = later(rec.Changed, now)
+		e, err := c.put(ctx, key, rec, store.IfRevision(old.Revision))
+		if err != nil {
+			return err
+		}
+		c.tell(Event{Kind: Updated, Title: e.Title, Before: before, After: after, At: now.UTC()})
+		res = Result{Title: e.Title, Changed: true, Warnings: warnings, before: before, after: after}
+		return nil
+	})
+	return res, err
+}
+
+// mostTries is how often a change is tried against others over the same store.
+const mostTries = 10
+
+// change runs f on a live title's record, with the title's lock, and again on
+// what has become of it when f loses against another server.
+func (c *Catalog) change(ctx context.Context, id string, opts *EditOptions, f func(key string, old store.Record, rec *record) error) error {
+	if !patch.ValidID(id) {
+		return &TitleError{ID: id, Err: ErrNotFound}
+	}
+	key := titleKey(id)
+	unlock, err := c.writers.lock(ctx, key)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	for try := range mostTries {
+		old, rec, err := c.read(ctx, key)
+		if err == nil && rec.State != live {
+			err = store.ErrNotFound
+		}
+		if errors.Is(err, store.ErrNotFound) {
+			c.definitions.remove(key)
+			c.publish(key, nil)
+			return &TitleError{ID: id, Err: ErrNotFound}
+		}
+		if err != nil {
+			return err
+		}
+		if opts != nil && opts.UID != "" && opts.UID != rec.UID {
+			return &TitleError{ID: id, Err: ErrNotFound}
+		}
+		if opts != nil && opts.IfMatch != "" && opts.IfMatch != etag(rec.definition) {
+			return &TitleError{ID: id, Err: ErrPrecondition}
+		}
+		err = f(key, old, rec)
+		// A record that is gone by now reads as such the next time.
+		if !errors.Is(err, store.ErrConflict) && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(time.Duration(mathrand.Int64N(int64(try+1) * int64(10*time.Millisecond)))):
+		}
+	}
+	return fmt.Errorf("%w: title %q is changed by others too fast", ErrUnavailable, id)
+}
+
+// read reads a title's record. The error is store.ErrNotFound, ErrUnavailable or
+// that of ctx.
+func (c *Catalog) read(ctx context.Context, key string) (store.Record, *record, error) {
+	r, err := c.store.Get(ctx, storeKey(key))
+	if errors.Is(err, store.ErrNotFound) || err != nil && ctx.Err() != nil {
+		return r, nil, err
+	}
+	if err != nil {
+		return r, nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	rec, err := decodeRecord(r.Value)
+	if err != nil {
+		return r, nil, fmt.Errorf("%w: record %v: %w", ErrUnavailable, r.Key, err)
+	}
+	return r, rec, nil
+}
+
+// setDefinition gives a record a definition, which has to be valid.
+func (c *Catalog) setDefinition(rec *record, d *patch.Definition) error {
+	data, err := d.MarshalJSON()
+	if err != nil {
+		return fmt.Errorf("%w: %w", patch.ErrInvalid, err)
+	}
+	if err := patch.CheckSyntax(data, &patch.ParseOptions{MaxBytes: len(data)}); err != nil {
+		return err // nobody could read it again
+	}
+	if len(data) > c.max && len(data) > len(rec.definition) { // one that shrinks may still be too large
+		return fmt.Errorf("%w: the definition would have %d bytes, at most %d are kept", patch.ErrTooLarge, len(data), c.max)
+	}
+	rec.definition = data
+	return nil
+}
+
+// put writes a record and puts it into the index. Who calls it has the title's
+// lock. The error is store.ErrConflict, ErrUnavailable or that of ctx.
+func (c *Catalog) put(ctx context.Context, key string, rec *record, cond store.Condition) (*entry, error) {
+	value, err := rec.encode()
+	if err != nil {
+		return nil, err
+	}
+	// Before the write: after it, nothing may fail.
+	e, err := rec.entry(key, "")
+	if err != nil {
+		return nil, err
+	}
+	err = c.settle(ctx, func(ctx context.Context) (err error) {
+		e.rev, err = c.store.Put(ctx, storeKey(key), value, cond)
+		return err
+	})
+	if err != nil {
+		if errors.Is(err, ErrUnavailable) {
+			c.learn(ctx, key)
+		}
+		return nil, err
+	}
+	if rec.State == live {
+		c.holdDefinition(e, rec.definition)
+		c.publish(key, e)
+	}
+	return e, nil
+}
+
+// settleTimeout bounds a write that has begun.
+const settleTimeout = 30 * time.Second
+
+// settle runs a write of the store to its end, whoever goes away meanwhile: what
+// became of a write that was broken off, nobody knows.
+func (c *Catalog) settle(ctx context.Context, write func(context.Context) error) error {
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+	defer cancel()
+	err := write(ctx)
+	if err == nil || errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrUnavailable, err)
+}
+
+// learn finds out what became of a write that failed, so that the index does not
+// say something else than the store. Who calls it has the title's lock.
+func (c *Catalog) learn(ctx context.Context, key string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+	defer cancel()
+	if err := c.refreshLocked(ctx, key); err != nil {
+		c.log.Error("a write failed, and what became of it is not known: it will be read when it is asked for", "title", key, "error", err)
+	}
+}
+
+// later returns now, or a second past last if now is not a later second.
+func later(last, now time.Time) time.Time {
+	now = now.UTC()
+	if earliest := last.Truncate(time.Second).Add(time.Second); now.Before(earliest) {
+		return earliest
+	}
+	return now
+}
