@@ -1,0 +1,371 @@
+package community
+
+import (
+	"cmp"
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/patchsource/patchsource/auth"
+	"github.com/patchsource/patchsource/auth/mail"
+	"github.com/patchsource/patchsource/patch"
+	"github.com/patchsource/patchsource/patch/catalog"
+	"github.com/patchsource/patchsource/store"
+)
+
+var (
+	// ErrName is a name that no contributor can have.
+	ErrName = errors.New("unusable contributor name")
+	// ErrNameTaken is a contributor's name that somebody has, in any case.
+	ErrNameTaken = errors.New("there is a contributor with this name already")
+	// ErrCode is a link that confirms nothing: it is wrong, too old, or was used.
+	ErrCode = errors.New("the link is wrong, too old, or was used already")
+)
+
+// linkLifetime is how long an address can be confirmed; then the name is free again.
+const linkLifetime = 24 * time.Hour
+
+// maxContributorName is the longest name of a contributor.
+const maxContributorName = 64
+
+// reservedNames are words that stand where a contributor's id does in the paths of
+// feeds, or may one day.
+var reservedNames = strings.Fields("software patch jamf api v1 v2 v3 title titles contributor contributors admin administrator about docs metrics healthz readyz register verify backup restore")
+
+// contributorKind is the kind of a contributor's record. Its id is the
+// contributor's.
+const contributorKind = "contributors"
+
+// A contributor is what the store has of one.
+type contributor struct {
+	Format   int              `json:"format"`
+	Name     string           `json:"name"`
+	Mailbox  auth.MailboxHash `json:"mailbox"`
+	Since    time.Time        `json:"since"`
+	Verified time.Time        `json:"verified,omitzero"`
+	// Code is the SHA-256 of the code in the link that was mailed.
+	Code string `json:"code,omitempty"`
+
+	rev store.Revision
+}
+
+const contributorFormat = 1
+
+// A ContributorInfo is what may be shown of a contributor.
+type ContributorInfo struct {
+	// ID stands in the path of their feed: the name in lower case.
+	ID string
+	// Name is the name as it was given.
+	Name string
+	// Titles is how many titles they have.
+	Titles int
+	// Mailbox is the hash of their address, for CreateOptions of the catalog: it
+	// lets them ask for a title's token. Not to be shown.
+	Mailbox json.RawMessage
+}
+
+func (s *Service) loadContributors(ctx context.Context) error {
+	s.contributors = map[string]contributor{}
+	stale := map[string]store.Revision{}
+	for r, err := range s.store.List(ctx, contributorKind) {
+		if err != nil {
+			return fmt.Errorf("community: read the contributors: %w", err)
+		}
+		c := contributor{rev: r.Revision}
+		if err := json.Unmarshal(r.Value, &c); err != nil || c.Format != contributorFormat {
+			return fmt.Errorf("community: contributor %s cannot be read (format %d): %w", r.Key.ID, c.Format, err)
+		}
+		if c.Verified.IsZero() && s.now().Sub(c.Since) >= linkLifetime {
+			stale[r.Key.ID] = r.Revision // the name is free again
+			continue
+		}
+		s.contributors[r.Key.ID] = c
+	}
+	for id, rev := range stale {
+		if err := s.dropContributor(ctx, id, rev); err != nil && !errors.Is(err, store.ErrConflict) {
+			return err
+		}
+	}
+	return nil
+}
+
+// Contributor returns the contributor with this id, in any case, if they have
+// confirmed their address.
+func (s *Service) Contributor(id string) (ContributorInfo, bool) {
+	id = strings.ToLower(id)
+	s.mu.Lock()
+	c, ok := s.contributors[id]
+	s.mu.Unlock()
+	if !ok || c.Verified.IsZero() {
+		return ContributorInfo{}, false
+	}
+	mailbox, err := json.Marshal(c.Mailbox)
+	return ContributorInfo{ID: id, Name: c.Name, Titles: s.countTitles()[id], Mailbox: mailbox}, err == nil
+}
+
+// MayCreate reports whether a contributor may have one title more, or ErrTooMany.
+func (s *Service) MayCreate(c ContributorInfo) error {
+	if c.Titles >= s.maxTitles {
+		return fmt.Errorf("%w: %d", ErrTooMany, s.maxTitles)
+	}
+	return nil
+}
+
+// Contributors returns all contributors that have confirmed their address, those
+// with the most titles first.
+func (s *Service) Contributors() []ContributorInfo {
+	titles := s.countTitles()
+	s.mu.Lock()
+	all := []ContributorInfo{}
+	for id, c := range s.contributors {
+		if !c.Verified.IsZero() {
+			all = append(all, ContributorInfo{ID: id, Name: c.Name, Titles: titles[id]})
+		}
+	}
+	s.mu.Unlock()
+	slices.SortFunc(all, func(a, b ContributorInfo) int {
+		return cmp.Or(cmp.Compare(b.Titles, a.Titles), cmp.Compare(a.ID, b.ID))
+	})
+	return all
+}
+
+func (s *Service) countTitles() map[string]int {
+	n := map[string]int{}
+	for t := range s.cat.Find(catalog.Filter{}) {
+		if t.Contributor != "" {
+			n[t.Contributor]++
+		}
+	}
+	return n
+}
+
+func checkName(name string) error {
+	switch {
+	case name == "" || len(name) > maxContributorName || strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") != "" || strings.Trim(name, "._-") != name:
+		return fmt.Errorf("%w: it must be 1 to %d of A-Z a-z 0-9 . _ - , and begin and end with a letter or digit", ErrName, maxContributorName)
+	case slices.Contains(reservedNames, strings.ToLower(name)):
+		return fmt.Errorf("%w: %s is reserved", ErrName, name)
+	}
+	return nil
+}
+
+// Register reserves a name, and mails a link that confirms the address. The name
+// is free again when the link was not used for 24 hours.
+//
+// The error is [ErrName], [ErrNameTaken], mail.ErrAddress, [ErrLimited], [ErrMail],
+// or that of the store or ctx.
+func (s *Service) Register(ctx context.Context, name, address string) error {
+	address, addressErr := mail.CheckAddress(address)
+	if err := errors.Join(checkName(name), addressErr); err != nil {
+		return err
+	}
+	id := strings.ToLower(name)
+	if err := s.free(id); err != nil {
+		return err
+	}
+	hash, err := s.mailboxes.Hash(ctx, address)
+	if err != nil {
+		return err
+	}
+	if err := s.allow(hash.Hash); err != nil {
+		return err
+	}
+	code := s.seal(id, address)
+	sum := sha256.Sum256([]byte(code))
+	c := contributor{Format: contributorFormat, Name: name, Mailbox: hash, Since: s.now().UTC(), Code: hex.EncodeToString(sum[:])}
+	cond := store.IfAbsent()
+	s.mu.Lock()
+	if old, taken := s.contributors[id]; taken {
+		if cond = store.IfRevision(old.rev); !old.Verified.IsZero() || s.now().Sub(old.Since) < linkLifetime {
+			err = ErrNameTaken
+		}
+	}
+	s.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	if err := s.putContributor(ctx, id, &c, cond); errors.Is(err, store.ErrConflict) {
+		return ErrNameTaken
+	} else if err != nil {
+		return err
+	}
+	link := s.site + "/api/v1/contributors/verify?" + url.Values{"id": {id}, "code": {code}}.Encode()
+	if err := s.send(ctx, address, s.texts.verify, facts{ID: id, Name: name, Link: link, Site: s.site}); err != nil {
+		undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), mailTimeout)
+		defer cancel()
+		return errors.Join(err, s.dropContributor(undo, id, c.rev))
+	}
+	s.log.Info("a contributor has registered", "contributor", id)
+	return nil
+}
+
+// Verify confirms the address of a contributor with the code of the link that was
+// mailed, and mails their token. It works once.
+//
+// The error is [ErrCode], [ErrMail] (then it can be tried again), or that of the
+// store or ctx.
+func (s *Service) Verify(ctx context.Context, id, code string) (ContributorInfo, error) {
+	none := ContributorInfo{}
+	id = strings.ToLower(id)
+	s.mu.Lock()
+	c, ok := s.contributors[id]
+	s.mu.Unlock()
+	sum := sha256.Sum256([]byte(code))
+	right := subtle.ConstantTimeCompare([]byte(hex.EncodeToString(sum[:])), []byte(c.Code)) == 1
+	if !ok || !right || !c.Verified.IsZero() || s.now().Sub(c.Since) >= linkLifetime {
+		return none, ErrCode
+	}
+	address, err := s.unseal(id, code)
+	if err != nil {
+		return none, ErrCode
+	}
+	s.verifying.Lock() // of two who open the link at once, one is mailed a token
+	defer s.verifying.Unlock()
+	s.mu.Lock()
+	current := s.contributors[id].rev
+	s.mu.Unlock()
+	if current != c.rev {
+		return none, ErrCode
+	}
+	// The token first: who is stopped in between has a token too many, and a link
+	// that still works.
+	token, tokenID, err := s.tokens.Issue(ctx, auth.Grant{Kind: auth.Contributor, Contributor: id})
+	if err != nil {
+		return none, err
+	}
+	err = s.send(ctx, address, s.texts.contributor, facts{ID: id, Name: c.Name, Token: token, Site: s.site})
+	// The mail is out: who has gone away meanwhile is a contributor all the same.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), mailTimeout)
+	defer cancel()
+	if err == nil {
+		c.Verified, c.Code = s.now().UTC(), ""
+		err = s.putContributor(ctx, id, &c, store.IfRevision(current))
+	}
+	if err != nil {
+		if revokeErr := s.tokens.Revoke(ctx, tokenID); revokeErr != nil {
+			s.log.Error("a token that is of no use could not be revoked", "token", tokenID, "error", revokeErr)
+		}
+		if errors.Is(err, store.ErrConflict) {
+			err = ErrCode // another server was faster with it
+		}
+		return none, err
+	}
+	s.log.Info("a contributor has confirmed their address", "contributor", id, "token", tokenID)
+	info, _ := s.Contributor(id)
+	return info, nil
+}
+
+// free reports that nobody has a name, or ErrNameTaken: a contributor, or an author
+// under whose name there are titles.
+func (s *Service) free(id string) error {
+	s.mu.Lock()
+	old, taken := s.contributors[id]
+	s.mu.Unlock()
+	if taken && (!old.Verified.IsZero() || s.now().Sub(old.Since) < linkLifetime) {
+		return ErrNameTaken
+	}
+	for t := range s.cat.Find(catalog.Filter{}) {
+		if author, err := patch.AuthorID(t.Author); err == nil && t.Contributor == "" && strings.EqualFold(author, id) {
+			return fmt.Errorf("%w: there are titles by an author of this name", ErrNameTaken)
+		}
+	}
+	return nil
+}
+
+// putContributor writes a contributor, gives c its revision, and remembers it.
+func (s *Service) putContributor(ctx context.Context, id string, c *contributor, cond store.Condition) error {
+	value, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
+	key := store.Key{Kind: contributorKind, ID: id}
+	// A write that has begun is brought to its end, whoever goes away.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), mailTimeout)
+	defer cancel()
+	if c.rev, err = s.store.Put(ctx, key, value, cond); err != nil {
+		if !errors.Is(err, store.ErrConflict) {
+			err = fmt.Errorf("%w: %w", catalog.ErrUnavailable, err)
+		}
+		err = fmt.Errorf("community: contributor %s: %w", id, err)
+		// What the store has now, memory has to have too.
+		r, getErr := s.store.Get(ctx, key)
+		if errors.Is(getErr, store.ErrNotFound) {
+			return err
+		}
+		var there contributor
+		if getErr == nil {
+			getErr = json.Unmarshal(r.Value, &there)
+		}
+		if getErr != nil {
+			return errors.Join(err, getErr)
+		}
+		there.rev = r.Revision
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.contributors[id] = there
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.contributors[id] = *c
+	return nil
+}
+
+func (s *Service) dropContributor(ctx context.Context, id string, rev store.Revision) error {
+	err := s.store.Delete(ctx, store.Key{Kind: contributorKind, ID: id}, store.IfRevision(rev))
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("%w: community: contributor %s: %w", catalog.ErrUnavailable, id, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.contributors, id)
+	return nil
+}
+
+// newSealer makes what seals addresses. The address that a token is to be mailed to
+// travels in the link, sealed, because it is not kept here.
+func newSealer(secret auth.Secret) (cipher.AEAD, error) {
+	block, err := aes.NewCipher(secret.Key("contributor's address in a link"))
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCMWithRandomNonce(block)
+}
+
+// maxSealed is the longest address that is sealed: all are made as long, so that
+// the link does not tell how long it is.
+const maxSealed = 254
+
+func (s *Service) seal(id, address string) string {
+	padded := make([]byte, 1+maxSealed)
+	padded[0] = byte(len(address)) // at most maxSealed, see mail.CheckAddress
+	copy(padded[1:], address)
+	return base64.RawURLEncoding.EncodeToString(s.sealer.Seal(nil, nil, padded, []byte(id)))
+}
+
+func (s *Service) unseal(id, code string) (string, error) {
+	data, err := base64.RawURLEncoding.DecodeString(code)
+	if err != nil {
+		return "", err
+	}
+	padded, err := s.sealer.Open(nil, nil, data, []byte(id))
+	if err != nil {
+		return "", err
+	}
+	n := int(padded[0])
+	if n > maxSealed || n >= len(padded) {
+		return "", errors.New("no address in it")
+	}
+	return string(padded[1 : 1+n]), nil
+}

@@ -1,0 +1,79 @@
+package mail
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+)
+
+// An Outbox is a Mailer that writes each message to a file of its own, *.eml, in a
+// folder: for development, and for those who send mail in another way. The files
+// hold addresses and tokens in the clear; their owner alone may read them.
+type Outbox struct {
+	from string
+	root *os.Root
+}
+
+// NewOutbox makes the folder if it is not there. from is the sender, as
+// ann@example.com or Ann <ann@example.com>. The error is [ErrAddress], or of the
+// file system.
+func NewOutbox(dir, from string) (*Outbox, error) {
+	if err := checkSender(from); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("outbox: %w", err)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("outbox: %w", err)
+	}
+	return &Outbox{from, root}, nil
+}
+
+// Send implements [Mailer]: the file is on disk when it returns.
+func (o *Outbox) Send(ctx context.Context, m Message) (err error) {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	msg, err := build(o.from, m)
+	if err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	if _, err := msg.WriteTo(&b); err != nil {
+		return fmt.Errorf("%w: %w", ErrMessage, err)
+	}
+	name := time.Now().UTC().Format("20060102T150405.000000000") + "-" + rand.Text()[:8]
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("%w: %w", ErrSend, errors.Join(err, o.root.Remove(name+".tmp")))
+		}
+	}()
+	f, err := o.root.OpenFile(name+".tmp", os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b.Bytes())
+	if err == nil {
+		err = f.Sync()
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if err := o.root.Rename(name+".tmp", name+".eml"); err != nil {
+		return err
+	}
+	dir, err := o.root.Open(".")
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
+
+// Close gives the folder free.
+func (o *Outbox) Close() error { return o.root.Close() }
