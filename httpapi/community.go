@@ -1,0 +1,164 @@
+package httpapi
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/patchsource/patchsource/auth"
+	"github.com/patchsource/patchsource/auth/community"
+	"github.com/patchsource/patchsource/auth/mail"
+	"github.com/patchsource/patchsource/patch"
+)
+
+// A publication is the body of who publishes without an account, as CommunityPatch
+// took it.
+type publication struct {
+	Name       jsontext.Value `json:"author_name"`
+	Email      jsontext.Value `json:"author_email"`
+	Definition jsontext.Value `json:"definition"`
+	URL        jsontext.Value `json:"definition_url"`
+}
+
+// publicationIn returns the publication that a body is, nil if it is none: if it
+// is a definition, or no JSON.
+func publicationIn(body []byte) *publication {
+	var p publication
+	if json.Unmarshal(body, &p) != nil || p.Name == nil && p.Email == nil && p.Definition == nil && p.URL == nil {
+		return nil
+	}
+	return &p
+}
+
+// text returns a JSON string; the failure is noted at path.
+func text(v jsontext.Value, path string, failures *[]patch.Failure) (s string) {
+	switch {
+	case v == nil:
+		*failures = append(*failures, patch.Failure{Path: path, Message: "is missing: add it"})
+	case v.Kind() != '"':
+		*failures = append(*failures, patch.Failure{Path: path, Message: "must be a string"})
+	default:
+		_ = json.Unmarshal(v, &s) // it is one
+	}
+	return s
+}
+
+// publish publishes a title for who has no account.
+func (a *api) publish(w http.ResponseWriter, r *http.Request, body []byte, p *publication) error {
+	if a.comm == nil {
+		return fmt.Errorf("%w: publishing without an account is switched off on this server; with a token, post the definition alone", errForbidden)
+	}
+	if err := a.rate.allow(r); err != nil {
+		return err
+	}
+	opts := patch.ParseOptions{MaxBytes: a.max}
+	if err := patch.CheckSyntax(body, &opts); err != nil {
+		return err
+	}
+	all := &patch.ValidationError{}
+	name, email := text(p.Name, "/author_name", &all.Failures), text(p.Email, "/author_email", &all.Failures)
+	if p.URL != nil {
+		all.Failures = append(all.Failures, patch.Failure{Path: "/definition_url", Message: "this version takes definitions, and follows no URL: give the definition itself"})
+	}
+	var def *patch.Definition
+	if p.Definition == nil {
+		all.Failures = append(all.Failures, patch.Failure{Path: "/definition", Message: "is missing: add it"})
+	} else {
+		var err error
+		var invalid *patch.ValidationError
+		opts.At = "/definition"
+		if def, err = patch.Parse(p.Definition, &opts); errors.As(err, &invalid) {
+			all.Failures = append(all.Failures, invalid.Failures...)
+			all.Truncated = invalid.Truncated
+		} else if err != nil {
+			return err
+		}
+	}
+	if len(all.Failures) > 0 {
+		return all
+	}
+	res, err := a.comm.Publish(r.Context(), community.Publication{AuthorName: name, AuthorEmail: email, Definition: def})
+	if err != nil {
+		return placed(err, "/author_name", "/author_email")
+	}
+	a.log.Info("title published", "title", res.Title.ID, "version", res.Title.CurrentVersion)
+	writeJSON(w, http.StatusCreated, answer{
+		Message:  fmt.Sprintf("Title '%s' published; the token that manages it was mailed to you", res.Title.ID),
+		ID:       res.Title.ID,
+		Name:     res.Title.Name,
+		Warnings: res.Warnings,
+	})
+	return nil
+}
+
+// placed gives errors of a name or an address their place in the body.
+func placed(err error, name, address string) error {
+	all := &patch.ValidationError{}
+	if errors.Is(err, patch.ErrAuthor) || errors.Is(err, community.ErrName) {
+		all.Failures = append(all.Failures, patch.Failure{Path: name, Message: err.Error()})
+	}
+	if errors.Is(err, mail.ErrAddress) {
+		all.Failures = append(all.Failures, patch.Failure{Path: address, Message: err.Error()})
+	}
+	if len(all.Failures) > 0 {
+		return all
+	}
+	return err
+}
+
+// titleToken gives a title's author a new token: by mail, to who has the address
+// that it was published with; or at once, to who has the token.
+func (a *api) titleToken(w http.ResponseWriter, r *http.Request) error {
+	if r.Header.Get("Authorization") != "" {
+		return a.rotateToken(w, r)
+	}
+	if a.comm == nil {
+		return fmt.Errorf("%w: new tokens are not mailed by this server; send the one you have", errForbidden)
+	}
+	if err := a.rate.allow(r); err != nil {
+		return err
+	}
+	id, err := variable(r, "id")
+	if err != nil {
+		return err
+	}
+	var body struct {
+		Email jsontext.Value `json:"author_email"`
+	}
+	if err := a.readObject(w, r, &body, false); err != nil {
+		return err
+	}
+	all := &patch.ValidationError{}
+	email := text(body.Email, "/author_email", &all.Failures)
+	if len(all.Failures) > 0 {
+		return all
+	}
+	if err := a.comm.Reset(r.Context(), id, email); err != nil {
+		return placed(err, "", "/author_email")
+	}
+	// The same words whoever asks.
+	writeJSON(w, http.StatusAccepted, answer{Message: "If the title was published with this address, a new token is on its way there. The old one works until the new one is first used."})
+	return nil
+}
+
+// rotateToken gives the holder of a title's token another, and ends that one.
+func (a *api) rotateToken(w http.ResponseWriter, r *http.Request) error {
+	who, title, _, err := a.mayChange(r)
+	if err != nil {
+		return err
+	}
+	if a.toks == nil || who.Kind != auth.TitleToken {
+		return fmt.Errorf("%w: only a title's own token is exchanged here; make others at /api/v1/tokens", errForbidden)
+	}
+	token, id, err := a.toks.Rotate(r.Context(), who.TokenID)
+	if err != nil {
+		return err
+	}
+	a.log.Info("token rotated", "title", title.ID, "made", id, "token", who.TokenID)
+	w.Header().Set("Cache-Control", "no-store")
+	writeJSON(w, http.StatusCreated, map[string]any{"message": "The token is shown this once; the one used has ended.", "id": id, "api_token": token})
+	return nil
+}

@@ -1,0 +1,109 @@
+package httpapi
+
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/patchsource/patchsource/auth"
+	"github.com/patchsource/patchsource/patch"
+	"github.com/patchsource/patchsource/patch/catalog"
+)
+
+// namespace puts a contributor's name into a definition that they create.
+func (a *api) namespace(def *patch.Definition, who auth.Principal) (*catalog.CreateOptions, error) {
+	if who.Kind != auth.Contributor {
+		return nil, nil
+	}
+	opts := &catalog.CreateOptions{Author: who.Contributor, Contributor: who.Contributor} // of an embedder's own authentication
+	if a.comm != nil {
+		if c, ok := a.comm.Contributor(who.Contributor); ok {
+			if err := a.comm.MayCreate(c); err != nil {
+				return nil, err
+			}
+			opts.Author, opts.Mailbox = c.Name, c.Mailbox
+		}
+	}
+	if err := def.Namespace(opts.Author); err != nil {
+		return nil, failure("/id", err.Error())
+	}
+	return opts, nil
+}
+
+// readContributorFeed reads what a call of a contributor's own feed asks for.
+func (a *api) readContributorFeed(r *http.Request, path feedPath) (*catalog.Document, error) {
+	c, ok := a.comm.Contributor(path.contributor)
+	if !ok {
+		return nil, &pathError{r.URL.Path}
+	}
+	switch path.call {
+	case software:
+		return a.cat.SoftwareOf(c.ID)
+	case selection:
+		return a.cat.SelectOf(c.ID, path.arg)
+	}
+	return a.cat.DefinitionOf(r.Context(), c.ID, path.arg)
+}
+
+// A listedContributor is a contributor in the answer to listContributors.
+type listedContributor struct {
+	ID     string `json:"id"`
+	Name   string `json:"display_name"`
+	Titles int    `json:"title_count"`
+	URN    string `json:"urn"` // the feed's path
+	URL    string `json:"url"` // the feed's address
+}
+
+func (a *api) listContributors(w http.ResponseWriter, _ *http.Request) error {
+	listed := []listedContributor{}
+	for _, c := range a.comm.Contributors() {
+		urn := "jamf/v1/" + c.ID
+		listed = append(listed, listedContributor{ID: c.ID, Name: c.Name, Titles: c.Titles, URN: urn, URL: a.site + "/" + urn})
+	}
+	w.Header().Set("Cache-Control", "no-cache")
+	writeJSON(w, http.StatusOK, listed)
+	return nil
+}
+
+func (a *api) registerContributor(w http.ResponseWriter, r *http.Request) error {
+	if err := a.rate.allow(r); err != nil {
+		return err
+	}
+	var body struct {
+		Name  jsontext.Value `json:"name"`
+		Email jsontext.Value `json:"email"`
+	}
+	if err := a.readObject(w, r, &body, false); err != nil {
+		return err
+	}
+	all := &patch.ValidationError{}
+	name, email := text(body.Name, "/name", &all.Failures), text(body.Email, "/email", &all.Failures)
+	if len(all.Failures) > 0 {
+		return all
+	}
+	if err := a.comm.Register(r.Context(), name, email); err != nil {
+		return placed(err, "/name", "/email")
+	}
+	writeJSON(w, http.StatusCreated, answer{Message: "A link was mailed to you. Open it within 24 hours, and your token comes in another mail.", Name: name})
+	return nil
+}
+
+// verifyContributor is where the link in the mail leads.
+func (a *api) verifyContributor(w http.ResponseWriter, r *http.Request) error {
+	if err := a.rate.allow(r); err != nil {
+		return err
+	}
+	if r.Method != http.MethodGet {
+		return &methodError{method: r.Method, allow: "GET"} // a look at it must not use it up
+	}
+	q := r.URL.Query()
+	c, err := a.comm.Verify(r.Context(), q.Get("id"), q.Get("code"))
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Referrer-Policy", "no-referrer")
+	writeJSON(w, http.StatusOK, answer{Message: fmt.Sprintf("Welcome, %s. Your token is on its way to you.", c.Name), ID: c.ID, Name: c.Name})
+	return nil
+}

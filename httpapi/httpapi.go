@@ -1,0 +1,203 @@
+// Package httpapi serves a catalog over HTTP: the feed that Jamf Pro reads, and
+// the calls by which people and scripts manage titles. The calls are those of the
+// systems in this field (CommunityPatch, Patch Server, Stupid Simple Patch
+// Server), so that their clients go on working.
+//
+// [New] makes one http.Handler of everything; [NewFeed] one of the feed alone,
+// for a server that only reads. Either is mounted anywhere in a tree of handlers,
+// under a prefix with http.StripPrefix:
+//
+//	root.Handle("/patch/", http.StripPrefix("/patch", httpapi.New(cat, opts)))
+//
+// No call ever answers with a redirect: Jamf Pro takes one for a broken source.
+// So a path may have slashes doubled or at its end. (http.ServeMux cleans such
+// paths by redirect before any handler sees them; a server to which admins type
+// the address mounts the handler at its root, or on a router that does not.)
+//
+// Every error is a JSON object with "message", which says what went wrong and
+// how to mend it, and a member named by the kind of error. The cause of an
+// internal error goes to the log, under the request id that the answer has too.
+package httpapi
+
+import (
+	"crypto/rand"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/gorilla/mux"
+
+	"github.com/patchsource/patchsource/auth"
+	"github.com/patchsource/patchsource/auth/community"
+	"github.com/patchsource/patchsource/patch"
+	"github.com/patchsource/patchsource/patch/catalog"
+)
+
+// An Authenticator says who a request comes from. It is how an embedder brings
+// their own authentication.
+type Authenticator interface {
+	// Authenticate returns who r comes from. An error that is
+	// auth.ErrUnauthorized (as errors.Is sees it) is answered by 401, one that
+	// is of the store or of a context by 503, any other by 500. With 401 goes a Bearer challenge, or what the error's method
+	// Challenge() string returns, for another scheme (RFC 9110, section 11.6.1). It is called for calls that change something, and may be called by
+	// many goroutines at once.
+	Authenticate(r *http.Request) (auth.Principal, error)
+}
+
+// Options are options of [New] and [NewFeed]. Nil means the zero value.
+type Options struct {
+	// Auth says who may change titles. Nil: who has one of Tokens.
+	Auth Authenticator
+	// Tokens makes and revokes tokens for those who ask by HTTP. Nil: nobody
+	// can, and if Auth is nil too, nobody can change anything.
+	Tokens *auth.Service
+	// Community publishes titles for those who have no account. Nil: nobody
+	// without a token can create anything, and there are no contributors.
+	Community *community.Service
+	// Site is where the handler is found from outside, such as
+	// https://patches.example.com, for links. Empty: they begin with the path.
+	Site string
+	// RateLimit is how many requests a client address may make in an hour of
+	// those that send mail, or make something without a token. 0:
+	// DefaultRateLimit; negative: any number.
+	RateLimit int
+	// TrustedProxies are the networks (such as 10.0.0.0/8) of the reverse proxies
+	// in front, whose X-Forwarded-For says who the client is. Nil: who connects.
+	TrustedProxies []string
+	// Logger is told of changes, and of the causes of internal errors. Nil:
+	// silent.
+	Logger *slog.Logger
+	// MaxBodyBytes bounds the body of a request. 0: 10 MiB.
+	MaxBodyBytes int
+	// RootFeed serves the feed at the root too (/software, /patch/{id}), as
+	// Stupid Simple Patch Server did, for sources that were added without a path.
+	RootFeed bool
+	// Now is the clock. Nil: time.Now.
+	Now func() time.Time
+}
+
+// An api is all that handlers share.
+type api struct {
+	cat  *catalog.Catalog
+	auth Authenticator
+	toks *auth.Service      // nil: no calls about tokens
+	comm *community.Service // nil: no public service
+	site string
+	rate *limiter
+	log  *slog.Logger
+	max  int
+	root bool
+	now  func() time.Time
+}
+
+func newAPI(cat *catalog.Catalog, opts *Options) *api {
+	var o Options
+	if opts != nil {
+		o = *opts
+	}
+	a := &api{cat: cat, auth: o.Auth, toks: o.Tokens, comm: o.Community, site: strings.TrimRight(o.Site, "/"), rate: newLimiter(o.RateLimit, o.TrustedProxies), log: o.Logger, max: o.MaxBodyBytes, root: o.RootFeed, now: o.Now}
+	if a.auth == nil && a.toks != nil {
+		a.auth = BearerTokens(a.toks)
+	}
+	if a.auth == nil {
+		a.auth = nobody{}
+	}
+	if a.log == nil {
+		a.log = slog.New(slog.DiscardHandler)
+	}
+	if a.max == 0 {
+		a.max = patch.DefaultMaxBytes
+	}
+	if a.now == nil {
+		a.now = time.Now
+	}
+	return a
+}
+
+// New returns a handler of every call. It is safe for concurrent use.
+func New(cat *catalog.Catalog, opts *Options) http.Handler {
+	a := newAPI(cat, opts)
+	return a.guard(a.feed(a.routes()))
+}
+
+// NewFeed returns a handler of the feed that Jamf Pro reads, and of nothing
+// else. It is safe for concurrent use.
+func NewFeed(cat *catalog.Catalog, opts *Options) http.Handler {
+	a := newAPI(cat, opts)
+	return a.guard(a.feed(a.handle(a.noSuchCall)))
+}
+
+// methods are the handlers of one path by method.
+type methods map[string]func(http.ResponseWriter, *http.Request) error
+
+// routes returns a handler of the calls beside the feed.
+func (a *api) routes() http.Handler {
+	r := mux.NewRouter().SkipClean(true).UseEncodedPath()
+	on := func(path string, m methods) { r.Handle(path, a.handle(a.byMethod(m))) }
+
+	// One call has several names, of the systems it comes from.
+	on("/api/v1/title", methods{"POST": a.createTitle})
+	on("/api/title", methods{"POST": a.createTitle})
+	on("/api/v1/titles", methods{"GET": a.listTitles, "POST": a.createTitle})
+	on("/api/v1/title/{id}", methods{"PUT": a.replaceTitle, "DELETE": a.deleteTitle(http.StatusNoContent)})
+	on("/api/title/{id}", methods{"PUT": a.replaceTitle, "DELETE": a.deleteTitle(http.StatusNoContent)})
+	on("/api/v1/titles/{id}", methods{"GET": a.getTitle, "PUT": a.replaceTitle, "DELETE": a.deleteTitle(http.StatusOK)})
+	for _, path := range []string{"/api/v1/title/{id}/version", "/api/v1/titles/{id}/version", "/api/v1/titles/{id}/versions", "/api/title/{id}/version"} {
+		on(path, methods{"POST": a.addVersions})
+		on(path+"/{version}", methods{"DELETE": a.removeVersion})
+	}
+	on("/api/v1/lint", methods{"POST": a.lint})
+	on("/api/v1/title/{id}/token", methods{"POST": a.titleToken})
+	if a.comm != nil {
+		on("/api/v1/contributors", methods{"GET": a.listContributors})
+		on("/api/v1/contributors/register", methods{"POST": a.registerContributor})
+		on("/api/v1/contributors/verify", methods{"GET": a.verifyContributor})
+	}
+	if a.toks != nil {
+		on("/api/v1/token", methods{"POST": a.claim})
+		on("/api/v1/tokens", methods{"GET": a.listTokens, "POST": a.makeToken})
+		on("/api/v1/tokens/{id}/invalidate", methods{"POST": a.invalidateToken})
+	}
+	on("/healthz", methods{"GET": a.alive})
+	on("/readyz", methods{"GET": a.ready})
+	r.NotFoundHandler = a.handle(a.noSuchCall)
+	return cleanPath(r)
+}
+
+// handle makes a handler of one that returns its error.
+func (a *api) handle(f func(http.ResponseWriter, *http.Request) error) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := f(w, r); err != nil {
+			a.writeError(w, r, err)
+		}
+	})
+}
+
+// guard is around everything: it answers for a handler that panics, and sets
+// what every answer has.
+func (a *api) guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			if v := recover(); v != nil {
+				if v == http.ErrAbortHandler {
+					panic(v)
+				}
+				a.writeError(w, r, &panicError{v})
+			}
+		}()
+		w.Header()["X-Content-Type-Options"] = nosniff
+		next.ServeHTTP(w, r)
+	})
+}
+
+// nobody may change anything.
+type nobody struct{}
+
+func (nobody) Authenticate(*http.Request) (auth.Principal, error) {
+	return auth.Principal{}, auth.ErrUnauthorized
+}
+
+// newRequestID returns the id by which an answer and a line of the log are found
+// to belong together.
+func newRequestID() string { return rand.Text()[:12] }

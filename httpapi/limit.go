@@ -1,0 +1,81 @@
+package httpapi
+
+import (
+	"fmt"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/go-chi/chi/v5/middleware"
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+	"golang.org/x/time/rate"
+
+	"github.com/patchsource/patchsource/auth/community"
+)
+
+const (
+	// DefaultRateLimit is how many limited requests a client address may make in
+	// an hour when [Options] says nothing else.
+	DefaultRateLimit = 60
+	// mostAddresses is how many addresses are remembered; the one that was seen
+	// longest ago is forgotten first.
+	mostAddresses = 10_000
+)
+
+// A limiter counts requests by client address, in bounded memory.
+type limiter struct {
+	perHour int // negative: no limit
+	client  func(http.Handler) http.Handler
+
+	mu        sync.Mutex
+	addresses *simplelru.LRU[netip.Prefix, *rate.Limiter]
+}
+
+func newLimiter(perHour int, proxies []string) *limiter {
+	if perHour == 0 {
+		perHour = DefaultRateLimit
+	}
+	l := &limiter{perHour: perHour, client: middleware.ClientIPFromRemoteAddr}
+	if len(proxies) > 0 {
+		l.client = middleware.ClientIPFromXFF(proxies...)
+	}
+	l.addresses, _ = simplelru.NewLRU[netip.Prefix, *rate.Limiter](mostAddresses, nil) // the error is about a size that is not positive
+	return l
+}
+
+// allow counts a request. The error is community.ErrLimited.
+func (l *limiter) allow(r *http.Request) error {
+	if l.perHour < 0 {
+		return nil
+	}
+	network := l.network(r)
+	l.mu.Lock()
+	limit, ok := l.addresses.Get(network)
+	if !ok {
+		limit = rate.NewLimiter(rate.Every(time.Hour/time.Duration(l.perHour)), max(1, l.perHour/3))
+		l.addresses.Add(network, limit)
+	}
+	l.mu.Unlock()
+	reservation := limit.Reserve()
+	if after := reservation.Delay(); after > 0 {
+		reservation.Cancel()
+		return fmt.Errorf("too many requests from this address: %w", &community.LimitedError{After: after})
+	}
+	return nil
+}
+
+// network is what counts as one client: an IPv4 address, or a /64 of IPv6, which
+// is what one is given. Clients whose address is not known count as one.
+func (l *limiter) network(r *http.Request) netip.Prefix {
+	var address netip.Addr
+	l.client(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		address, _ = netip.ParseAddr(middleware.GetClientIP(r.Context()))
+	})).ServeHTTP(nil, r)
+	bits := address.BitLen()
+	if address.Is6() {
+		bits = 64
+	}
+	network, _ := address.Prefix(bits)
+	return network
+}

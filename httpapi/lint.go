@@ -1,0 +1,36 @@
+package httpapi
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/patchsource/patchsource/patch"
+)
+
+// lint says what is wrong with a definition, and what is probably not meant, and
+// keeps nothing.
+func (a *api) lint(w http.ResponseWriter, r *http.Request) error {
+	body, err := a.readJSON(w, r)
+	if err != nil {
+		return err
+	}
+	answer := struct {
+		Errors   []patch.Failure `json:"errors"`
+		Warnings []patch.Warning `json:"warnings"`
+	}{[]patch.Failure{}, []patch.Warning{}}
+	def, err := patch.Parse(body, &patch.ParseOptions{MaxBytes: a.max})
+	var invalid *patch.ValidationError
+	var syntax *patch.SyntaxError
+	switch {
+	case errors.As(err, &invalid):
+		answer.Errors = invalid.Failures
+	case errors.As(err, &syntax):
+		answer.Errors = append(answer.Errors, patch.Failure{Path: syntax.Pointer, Message: syntax.Error()})
+	case err != nil:
+		return err
+	default:
+		answer.Warnings = append(answer.Warnings, patch.Lint(def, &patch.LintOptions{Now: a.now()})...)
+	}
+	writeJSON(w, http.StatusOK, answer)
+	return nil
+}

@@ -1,0 +1,278 @@
+package httpapi
+
+import (
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+
+	"github.com/gorilla/mux"
+
+	"github.com/patchsource/patchsource/auth"
+	"github.com/patchsource/patchsource/patch"
+	"github.com/patchsource/patchsource/patch/catalog"
+)
+
+// variable returns what stands in a path in the place of {name}. Whoever uses it
+// must expect anything: %2F is a slash by now.
+func variable(r *http.Request, name string) (string, error) {
+	v, err := url.PathUnescape(mux.Vars(r)[name])
+	if err != nil {
+		return "", &requestError{"the path cannot be read: " + err.Error()}
+	}
+	return v, nil
+}
+
+// An answer is what a change answers with.
+type answer struct {
+	Message  string          `json:"message"`
+	ID       string          `json:"id,omitempty"`
+	Name     string          `json:"name,omitempty"`
+	Warnings []patch.Warning `json:"warnings,omitempty"`
+}
+
+// createTitle creates a title for who has a token, or publishes one for who has
+// none; the body says which.
+func (a *api) createTitle(w http.ResponseWriter, r *http.Request) error {
+	body, err := a.readJSON(w, r)
+	if err != nil {
+		return err
+	}
+	if p := publicationIn(body); p != nil {
+		return a.publish(w, r, body, p)
+	}
+	if r.Header.Get("Authorization") == "" && a.comm != nil {
+		// Perhaps a publication: that it is no JSON says more than that no token
+		// was sent.
+		if err := patch.CheckSyntax(body, &patch.ParseOptions{MaxBytes: a.max}); err != nil {
+			return err
+		}
+	}
+	who, err := a.who(r)
+	if err != nil {
+		return err
+	}
+	if !who.MayCreate() {
+		return fmt.Errorf("%w: it may not create titles", errForbidden)
+	}
+	def, err := patch.Parse(body, &patch.ParseOptions{MaxBytes: a.max})
+	if err != nil {
+		return err
+	}
+	opts, err := a.namespace(def, who)
+	if err != nil {
+		return err
+	}
+	res, err := a.cat.Create(r.Context(), def, opts)
+	if err != nil {
+		return err
+	}
+	a.log.Info("title created", "title", res.Title.ID, "version", res.Title.CurrentVersion, "token", who.TokenID)
+	writeJSON(w, http.StatusCreated, answer{
+		Message:  fmt.Sprintf("Title '%s' created", res.Title.ID),
+		ID:       res.Title.ID,
+		Name:     res.Title.Name,
+		Warnings: res.Warnings,
+	})
+	return nil
+}
+
+func (a *api) replaceTitle(w http.ResponseWriter, r *http.Request) error {
+	who, title, opts, err := a.mayChange(r)
+	if err != nil {
+		return err
+	}
+	def, err := a.readDefinition(w, r)
+	if err != nil {
+		return err
+	}
+	res, err := a.cat.Replace(r.Context(), title.ID, def, opts)
+	if err != nil {
+		return err
+	}
+	message := fmt.Sprintf("Title '%s' is the same already: nothing was changed", res.Title.ID)
+	if res.Changed {
+		message = fmt.Sprintf("Title '%s' updated", res.Title.ID)
+		a.log.Info("title replaced", "title", res.Title.ID, "version", res.Title.CurrentVersion, "token", who.TokenID, "changes", res.Difference().String())
+	}
+	writeJSON(w, http.StatusOK, answer{Message: message, ID: res.Title.ID, Name: res.Title.Name, Warnings: res.Warnings})
+	return nil
+}
+
+// deleteTitle answers 204 as Patch Server did, or 200 with a message as
+// CommunityPatch's beta 2 did.
+func (a *api) deleteTitle(status int) func(http.ResponseWriter, *http.Request) error {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		who, title, opts, err := a.mayChange(r)
+		if err != nil {
+			return err
+		}
+		if err := a.cat.Delete(r.Context(), title.ID, opts); err != nil {
+			return err
+		}
+		a.log.Info("title deleted", "title", title.ID, "token", who.TokenID)
+		if a.toks != nil { // they open nothing any more; this is tidying up
+			if err := a.toks.RevokeAll(r.Context(), title.UID); err != nil {
+				a.log.Error("the tokens of a deleted title are left over", "title", title.ID, "error", err)
+			}
+		}
+		if status == http.StatusNoContent {
+			w.WriteHeader(status)
+			return nil
+		}
+		writeJSON(w, status, answer{Message: fmt.Sprintf("Title '%s' deleted", title.ID)})
+		return nil
+	}
+}
+
+// readDefinition reads a definition from a request's body.
+func (a *api) readDefinition(w http.ResponseWriter, r *http.Request) (*patch.Definition, error) {
+	body, err := a.readJSON(w, r)
+	if err != nil {
+		return nil, err
+	}
+	return patch.Parse(body, &patch.ParseOptions{MaxBytes: a.max})
+}
+
+// who says who a request comes from. A title's token whose title is gone opens
+// nothing any more, also when the id was taken again.
+func (a *api) who(r *http.Request) (auth.Principal, error) {
+	who, err := a.auth.Authenticate(r)
+	if err == nil && who.Kind == auth.TitleToken && !slices.ContainsFunc(who.Titles, a.isThere) {
+		return auth.Principal{}, auth.ErrUnauthorized
+	}
+	return who, err
+}
+
+// isThere reports whether there is a title with this UID.
+func (a *api) isThere(uid string) bool {
+	_, err := a.cat.ByUID(uid)
+	return err == nil
+}
+
+// mayChange checks that a request may change the title in its path. What it
+// returns of the title holds for that title alone, and not for one that takes its
+// id meanwhile.
+func (a *api) mayChange(r *http.Request) (auth.Principal, catalog.Title, *catalog.EditOptions, error) {
+	var none catalog.Title
+	who, err := a.who(r)
+	if err != nil {
+		return who, none, nil, err
+	}
+	id, err := variable(r, "id")
+	if err != nil {
+		return who, none, nil, err
+	}
+	title, err := a.cat.Title(id)
+	if err != nil {
+		return who, none, nil, err
+	}
+	if !who.MayChange(title.UID, title.Contributor) {
+		return who, none, nil, fmt.Errorf("%w: it is not for title '%s'", errForbidden, title.ID)
+	}
+	opts := &catalog.EditOptions{UID: title.UID}
+	if tags := r.Header["If-Match"]; len(tags) > 0 {
+		if opts.IfMatch, err = ifMatch(tags, title); err != nil {
+			return who, none, nil, err
+		}
+	}
+	return who, title, opts, nil
+}
+
+// ifMatch returns the ETag that a title must still have for a request with an
+// If-Match header; empty: any.
+func ifMatch(tags []string, title catalog.Title) (string, error) {
+	for tag := range entityTags(tags) {
+		if tag == "*" {
+			return "", nil
+		}
+		if title.Matches(tag) {
+			return title.ETag, nil
+		}
+	}
+	return "", &catalog.TitleError{ID: title.ID, Err: catalog.ErrPrecondition}
+}
+
+func (a *api) getTitle(w http.ResponseWriter, r *http.Request) error {
+	id, err := variable(r, "id")
+	if err != nil {
+		return err
+	}
+	doc, err := a.cat.Definition(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	a.serve(w, r, doc)
+	return nil
+}
+
+// maxLimit is the most titles that a page holds, and how many without a limit.
+const maxLimit = 1000
+
+// A listedTitle is a title in the answer to listTitles.
+type listedTitle struct {
+	patch.Summary
+	Author *string     `json:"author"`
+	Sync   *syncSource `json:"sync"`
+}
+
+// A syncSource is the source that a title is kept in step with.
+type syncSource struct {
+	URL string `json:"url"`
+}
+
+// listTitles lists titles with what only this server knows of them, page by page.
+func (a *api) listTitles(w http.ResponseWriter, r *http.Request) error {
+	q := r.URL.Query()
+	filter := catalog.Filter{Query: q.Get("q"), Publisher: q.Get("publisher"), Author: q.Get("author")}
+	limit := maxLimit
+	if q.Has("limit") {
+		n, err := strconv.Atoi(q.Get("limit"))
+		if err != nil || n < 1 || n > maxLimit {
+			return &requestError{fmt.Sprintf("limit must be a number from 1 to %d", maxLimit)}
+		}
+		limit = n
+	}
+	if q.Has("synced") {
+		synced, err := strconv.ParseBool(q.Get("synced"))
+		if err != nil {
+			return &requestError{"synced must be true or false"}
+		}
+		filter.Synced = &synced
+	}
+	if cursor := q.Get("cursor"); cursor != "" {
+		after, err := base64.RawURLEncoding.DecodeString(cursor)
+		if err != nil || !patch.ValidID(string(after)) {
+			return &requestError{"cursor must be what an earlier answer had as next"}
+		}
+		filter.After = string(after)
+	}
+	changed := a.cat.Changed() // first: what is listed is no older
+	body := struct {
+		Titles []listedTitle `json:"titles"`
+		Next   *string       `json:"next"`
+	}{Titles: []listedTitle{}}
+	for title := range a.cat.Find(filter) {
+		if len(body.Titles) == limit {
+			next := base64.RawURLEncoding.EncodeToString([]byte(body.Titles[limit-1].ID))
+			body.Next = &next
+			break
+		}
+		t := listedTitle{Summary: title.Summary}
+		if title.Author != "" {
+			t.Author = &title.Author
+		}
+		if title.Follows != "" {
+			t.Sync = &syncSource{URL: title.Follows}
+		}
+		body.Titles = append(body.Titles, t)
+	}
+	data, err := encodeJSON(body)
+	if err != nil {
+		return err
+	}
+	a.serve(w, r, catalog.NewDocument(data, changed))
+	return nil
+}

@@ -1,0 +1,214 @@
+package httpapi
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/patchsource/patchsource/auth"
+	"github.com/patchsource/patchsource/patch"
+)
+
+// readObject reads a body that is a JSON object into a struct. What has the wrong
+// type is a failure with its place. An empty body is an empty object if it may be.
+func (a *api) readObject(w http.ResponseWriter, r *http.Request, into any, mayBeEmpty bool) error {
+	body, err := a.readJSON(w, r)
+	if err != nil {
+		return err
+	}
+	if mayBeEmpty && len(bytes.TrimSpace(body)) == 0 {
+		return nil
+	}
+	if err := patch.CheckSyntax(body, &patch.ParseOptions{MaxBytes: a.max}); err != nil {
+		return err
+	}
+	if jsontext.Value(body).Kind() != '{' {
+		return failure("", "must be an object")
+	}
+	var semantic *json.SemanticError
+	if err := json.Unmarshal(body, into); errors.As(err, &semantic) {
+		return failure(string(semantic.JSONPointer), "has the wrong type")
+	} else if err != nil {
+		return failure("", "cannot be read")
+	}
+	return nil
+}
+
+// failure is a body of which one thing is wrong.
+func failure(path, message string) error {
+	return &patch.ValidationError{Failures: []patch.Failure{{Path: path, Message: message}}}
+}
+
+// claim makes the first administrator's token, as Patch Server's clients ask for
+// it.
+func (a *api) claim(w http.ResponseWriter, r *http.Request) error {
+	var body struct {
+		ClaimCode string `json:"claim_code"`
+	}
+	if err := a.readObject(w, r, &body, true); err != nil {
+		return err
+	}
+	token, err := a.toks.Claim(r.Context(), body.ClaimCode)
+	if err != nil {
+		return err
+	}
+	a.log.Info("the server was claimed")
+	w.Header().Set("Cache-Control", "no-store")
+	writeJSON(w, http.StatusCreated, map[string]any{"message": "The server is yours. The token is shown this once.", "token_created": token})
+	return nil
+}
+
+// makeToken makes a token that grants no more than the one it is made with.
+func (a *api) makeToken(w http.ResponseWriter, r *http.Request) error {
+	who, err := a.who(r)
+	if err != nil {
+		return err
+	}
+	var body struct {
+		Days   *int      `json:"expires_in_days"`
+		Titles *[]string `json:"titles_in_scope"`
+	}
+	if err := a.readObject(w, r, &body, true); err != nil {
+		return err
+	}
+	grant := auth.Grant{Kind: who.Kind, Contributor: who.Contributor}
+	if body.Days != nil {
+		if *body.Days < 1 || *body.Days > int(auth.MaxLifetime/(24*time.Hour)) {
+			return failure("/expires_in_days", "must be a number from 1 to 365")
+		}
+		grant.Expires = a.now().Add(time.Duration(*body.Days) * 24 * time.Hour)
+	}
+	if body.Titles != nil {
+		grant.Kind, grant.Contributor = auth.TitleToken, ""
+		if grant.Titles, err = a.scope(*body.Titles); err != nil {
+			return err
+		}
+	}
+	token, id, err := a.toks.IssueFor(r.Context(), who, grant, func(uid string) bool {
+		t, err := a.cat.ByUID(uid)
+		return err == nil && who.MayChange(uid, t.Contributor)
+	})
+	if err != nil {
+		return err
+	}
+	a.log.Info("token made", "made", id, "kind", grant.Kind, "token", who.TokenID)
+	w.Header().Set("Cache-Control", "no-store")
+	writeJSON(w, http.StatusCreated, map[string]any{"message": "The token is shown this once.", "id": id, "api_token": token})
+	return nil
+}
+
+// scope returns the UIDs of titles.
+func (a *api) scope(ids []string) (uids []string, err error) {
+	if len(ids) == 0 {
+		return nil, failure("/titles_in_scope", "must name at least one title; leave it out for a token without a scope")
+	}
+	wrong := &patch.ValidationError{}
+	for i, id := range ids {
+		title, err := a.cat.Title(id)
+		switch {
+		case err == nil && !slices.Contains(uids, title.UID):
+			uids = append(uids, title.UID)
+		case err != nil && len(wrong.Failures) < patch.MaxFailures:
+			wrong.Failures = append(wrong.Failures, patch.Failure{Path: "/titles_in_scope/" + strconv.Itoa(i), Message: fmt.Sprintf("there is no title '%s'", shorten(id))})
+		}
+	}
+	if len(wrong.Failures) > 0 {
+		return nil, wrong
+	}
+	return uids, nil
+}
+
+// A listedToken is a token in the answer to listTokens.
+type listedToken struct {
+	ID       string     `json:"id"`
+	Kind     auth.Kind  `json:"kind"`
+	Titles   []string   `json:"titles_in_scope"` // null: not bound to titles
+	Created  time.Time  `json:"created"`
+	Expires  *time.Time `json:"expires"`
+	LastUsed *time.Time `json:"last_used"`
+}
+
+// listTokens lists what the caller may see: an administrator all, others those of
+// their own kind and reach.
+func (a *api) listTokens(w http.ResponseWriter, r *http.Request) error {
+	who, err := a.who(r)
+	if err != nil {
+		return err
+	}
+	listed := []listedToken{}
+	for _, t := range a.toks.List() {
+		if !a.mayManage(who, t) {
+			continue
+		}
+		l := listedToken{ID: t.ID, Kind: t.Kind, Created: t.Created.Truncate(time.Second)}
+		if t.Kind == auth.TitleToken {
+			l.Titles = []string{}
+		}
+		for _, uid := range t.Titles {
+			if title, err := a.cat.ByUID(uid); err == nil {
+				l.Titles = append(l.Titles, title.ID)
+			}
+		}
+		if !t.Expires.IsZero() {
+			l.Expires = &t.Expires
+		}
+		if !t.Used.IsZero() {
+			l.LastUsed = &t.Used
+		}
+		listed = append(listed, l)
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	writeJSON(w, http.StatusOK, map[string]any{"tokens": listed})
+	return nil
+}
+
+// mayManage reports whether somebody may see and end a token: their own, and those
+// that neither reach further than theirs nor last longer.
+func (a *api) mayManage(who auth.Principal, t auth.Info) bool {
+	switch {
+	case who.TokenID == t.ID:
+		return true
+	case !who.Expires.IsZero() && (t.Expires.IsZero() || t.Expires.After(who.Expires)):
+		return false // a token for a day does not end one for ever
+	case who.MayAdminister():
+		return true
+	case t.Kind == auth.Contributor:
+		return who.Kind == auth.Contributor && who.Contributor == t.Contributor
+	case t.Kind == auth.TitleToken:
+		return !slices.ContainsFunc(t.Titles, func(uid string) bool {
+			title, err := a.cat.ByUID(uid)
+			return err != nil || !who.MayChange(uid, title.Contributor)
+		})
+	}
+	return false
+}
+
+// invalidateToken ends a token.
+func (a *api) invalidateToken(w http.ResponseWriter, r *http.Request) error {
+	who, err := a.who(r)
+	if err != nil {
+		return err
+	}
+	id, err := variable(r, "id")
+	if err != nil {
+		return err
+	}
+	tokens := a.toks.List()
+	i := slices.IndexFunc(tokens, func(t auth.Info) bool { return t.ID == id })
+	if i < 0 || !a.mayManage(who, tokens[i]) {
+		return auth.ErrNotFound // nor does one learn of others'
+	}
+	if err := a.toks.Revoke(r.Context(), id); err != nil {
+		return err
+	}
+	a.log.Info("token revoked", "revoked", id, "token", who.TokenID)
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}

@@ -1,0 +1,124 @@
+package httpapi_test
+
+import (
+	"encoding/json"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/patchsource/patchsource/auth"
+	"github.com/patchsource/patchsource/httpapi"
+	"github.com/patchsource/patchsource/store/memstore"
+)
+
+// withTokens is a bench whose handler makes tokens.
+func withTokens(t *testing.T) *bench {
+	t.Helper()
+	b := newBench(t, memstore.New())
+	b.handler = httpapi.New(b.cat, &httpapi.Options{Tokens: b.auth})
+	return b
+}
+
+func made(t *testing.T, w *httptest.ResponseRecorder) (token, id string) {
+	t.Helper()
+	var body struct {
+		ID       string
+		APIToken string `json:"api_token"`
+	}
+	if err := json.Unmarshal(w.Body.Bytes(), &body); err != nil || w.Code != 201 || w.Header().Get("Cache-Control") != "no-store" {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	return body.APIToken, body.ID
+}
+
+func TestTokens(t *testing.T) {
+	b := withTokens(t)
+	b.create("A", "B")
+	scoped, id := made(t, b.asAdmin("POST", "/api/v1/tokens", `{"titles_in_scope":["a","A"],"expires_in_days":30}`))
+	other, _ := made(t, b.asAdmin("POST", "/api/v1/tokens", ""))
+	if w := b.do("POST", "/api/v1/title", definition("C", "1"), "Authorization", "Bearer "+other); w.Code != 201 {
+		t.Errorf("an administrator's: %d %s", w.Code, w.Body)
+	}
+	for _, c := range []struct {
+		name, method, path, body, token string
+		status                          int
+		place                           string
+	}{
+		{"in scope", "POST", "/api/v1/title/A/version", versionJSON("2"), scoped, 201, ""},
+		{"out of scope", "POST", "/api/v1/title/B/version", versionJSON("2"), scoped, 403, ""},
+		{"a wider one", "POST", "/api/v1/tokens", `{}`, scoped, 403, ""},
+		{"another's", "POST", "/api/v1/tokens", `{"titles_in_scope":["B"]}`, scoped, 403, ""},
+		{"the same", "POST", "/api/v1/tokens", `{"titles_in_scope":["A"]}`, scoped, 201, ""},
+		{"no scope", "POST", "/api/v1/tokens", `{"titles_in_scope":[]}`, b.admin, 400, "/titles_in_scope"},
+		{"a title that is not there", "POST", "/api/v1/tokens", `{"titles_in_scope":["A","No"]}`, b.admin, 400, "/titles_in_scope/1"},
+		{"a scope of the wrong type", "POST", "/api/v1/tokens", `{"titles_in_scope":"A"}`, b.admin, 400, "/titles_in_scope"},
+		{"too long", "POST", "/api/v1/tokens", `{"expires_in_days":366}`, b.admin, 400, "/expires_in_days"},
+		{"no time", "POST", "/api/v1/tokens", `{"expires_in_days":0}`, b.admin, 400, "/expires_in_days"},
+		{"days in words", "POST", "/api/v1/tokens", `{"expires_in_days":"1"}`, b.admin, 400, "/expires_in_days"},
+		{"no object", "POST", "/api/v1/tokens", `[]`, b.admin, 400, ""},
+		{"nobody", "POST", "/api/v1/tokens", `{}`, "", 401, ""},
+		{"nobody lists", "GET", "/api/v1/tokens", "", "", 401, ""},
+		{"nobody ends", "POST", "/api/v1/tokens/" + id + "/invalidate", "", "", 401, ""},
+		{"not one's own", "POST", "/api/v1/tokens/" + adminID(t, b) + "/invalidate", "", scoped, 404, ""},
+		{"claimed", "POST", "/api/v1/token", "", "", 403, ""},
+	} {
+		w := b.do(c.method, c.path, c.body, "Authorization", "Bearer "+c.token)
+		if c.token == "" {
+			w = b.do(c.method, c.path, c.body)
+		}
+		if w.Code != c.status {
+			t.Errorf("%s: %d %s", c.name, w.Code, w.Body)
+		}
+		if c.place != "" && (len(problem(t, w).Errors) == 0 || problem(t, w).Errors[0].Path != c.place) {
+			t.Errorf("%s: %s, want the place %s", c.name, w.Body, c.place)
+		}
+	}
+	w := b.do("GET", "/api/v1/tokens", "", "Authorization", "Bearer "+scoped)
+	if w.Code != 200 || strings.Count(w.Body.String(), `"id"`) != 2 || !strings.Contains(w.Body.String(), `"titles_in_scope":["A"]`) || strings.Contains(w.Body.String(), "pst_") {
+		t.Errorf("what a holder sees: %d %s", w.Code, w.Body)
+	}
+	if w := b.asAdmin("POST", "/api/v1/tokens/"+id+"/invalidate", ""); w.Code != 204 {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	if w := b.do("POST", "/api/v1/title/A/version", versionJSON("3"), "Authorization", "Bearer "+scoped); w.Code != 401 {
+		t.Errorf("a revoked token: %d", w.Code)
+	}
+	if w := b.asAdmin("POST", "/api/v1/tokens/"+id+"/invalidate", ""); w.Code != 404 {
+		t.Errorf("again: %d", w.Code)
+	}
+}
+
+func adminID(t *testing.T, b *bench) string {
+	t.Helper()
+	p, err := b.auth.Authenticate(t.Context(), b.admin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p.TokenID
+}
+
+func TestClaimByHTTP(t *testing.T) {
+	b := newBench(t, memstore.New())
+	fresh, err := auth.Open(t.Context(), memstore.New(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.handler = httpapi.New(b.cat, &httpapi.Options{Tokens: fresh})
+	code := fresh.ClaimCode()
+	if w := b.do("POST", "/api/v1/token", `{"claim_code":"wrong"}`); w.Code != 403 || problem(t, w).Rest["forbidden"] == nil {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	w := b.do("POST", "/api/v1/token", `{"claim_code":"`+code+`"}`)
+	var body struct {
+		Token string `json:"token_created"`
+	}
+	if err := json.Unmarshal(w.Body.Bytes(), &body); err != nil || w.Code != 201 {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	if w := b.do("POST", "/api/v1/title", definition("A", "1"), "Authorization", "Bearer "+body.Token); w.Code != 201 {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	if w := b.do("POST", "/api/v1/token", `{"claim_code":"`+code+`"}`); w.Code != 403 {
+		t.Errorf("again: %d", w.Code)
+	}
+}
