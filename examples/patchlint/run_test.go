@@ -1,0 +1,218 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/patchsource/patchsource/patch"
+)
+
+const lintData = "../../patch/testdata/lint/"
+
+var now = time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
+
+func call(args ...string) (code int, stdout, stderr string) {
+	var out, errs bytes.Buffer
+	code = run(args, &out, &errs, false, now)
+	return code, out.String(), errs.String()
+}
+
+func TestExitCodes(t *testing.T) {
+	broken := filepath.Join(t.TempDir(), "broken.json")
+	if err := os.WriteFile(broken, []byte("{\n \"id\": \"a b\",\n}"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name string
+		args []string
+		code int
+		says string // on stdout, or on stderr with code 2
+	}{
+		{"clean", []string{lintData + "clean.json"}, 0, "1 files, 0 errors, 0 warnings"},
+		{"warnings pass", []string{lintData + "order-swapped.json"}, 0, "/patches/1/version"},
+		{"strict", []string{"--strict", lintData + "order-swapped.json"}, 1, "error: /patches/1/version"},
+		{"one rule as an error", []string{"--error", "order", lintData + "order-swapped.json"}, 1, "[order]"},
+		{"one rule off", []string{"--strict", "--off", "order", lintData + "order-swapped.json"}, 0, "0 warnings"},
+		{"no JSON", []string{broken}, 1, ":3: error"},
+		{"no definition", []string{lintData + "index.json"}, 1, "must be an object"},
+		{"a zip", []string{"../../patch/testdata/definitions.zip", "--off=dates"}, 0, "150 files, 0 errors, 0 warnings"},
+		{"rules", []string{"--rules"}, 0, "current-version"},
+		{"help", []string{"--help"}, 0, "Exit codes"},
+		{"nothing", nil, 2, "give it files"},
+		{"no such rule", []string{"--off", "nope", "x"}, 2, "nope"},
+		{"no such file", []string{"/nowhere.json"}, 2, "/nowhere.json"},
+		{"nothing to check", []string{"."}, 2, "no *.json"},
+		{"no such form", []string{"--format", "xml", "x"}, 2, "xml"},
+	} {
+		code, out, stderr := call(c.args...)
+		said := out
+		if c.code == 2 {
+			said = stderr
+		}
+		if code != c.code || !strings.Contains(said, c.says) {
+			t.Errorf("%s: %d\n%s\n%s", c.name, code, out, stderr)
+		}
+	}
+}
+
+func TestAFolder(t *testing.T) {
+	code, out, stderr := call(lintData)
+	if code != 1 || stderr != "" || !strings.Contains(out, "17 files, 1 errors, 15 warnings") {
+		t.Errorf("%d %s %s", code, out, stderr)
+	}
+	if !strings.Contains(out, lintData+"regex-broken.json:") {
+		t.Errorf("%s", out)
+	}
+}
+
+func TestFormats(t *testing.T) {
+	file := lintData + "operator-unknown.json"
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	line := 0 // of the operator, as grep would say
+	for i, l := range strings.Split(string(data), "\n") {
+		if strings.Contains(l, `"operator"`) {
+			line = i + 1
+			break
+		}
+	}
+	var results []result
+	_, out, _ := call("-f", "json", file)
+	if err := json.Unmarshal([]byte(out), &results); err != nil || len(results) != 1 || len(results[0].Findings) != 1 {
+		t.Fatalf("%v %s", err, out)
+	}
+	if f := results[0].Findings[0]; f.Line != line || f.Code != "operator" || f.Path != "/requirements/0/operator" || f.Level != "warning" {
+		t.Errorf("%+v, want line %d", f, line)
+	}
+	var log sarifLog
+	_, out, _ = call("-f", "sarif", file)
+	if err := json.Unmarshal([]byte(out), &log); err != nil || log.Version != "2.1.0" || len(log.Runs[0].Results) != 1 {
+		t.Fatalf("%v %s", err, out)
+	}
+	if r := log.Runs[0].Results[0]; r.RuleID != "operator" || r.Locations[0].Physical.Region.StartLine != line || !strings.HasSuffix(r.Locations[0].Physical.Artifact.URI, "operator-unknown.json") {
+		t.Errorf("%+v", r)
+	}
+	_, out, _ = call("-f", "github", file)
+	if !strings.HasPrefix(out, "::warning file="+file+",line=") || strings.Count(out, "\n") != 1 {
+		t.Errorf("%s", out)
+	}
+	if _, out, _ := call("-f", "json", lintData+"clean.json"); !strings.Contains(out, `"findings": []`) {
+		t.Errorf("%s", out)
+	}
+}
+
+func TestFix(t *testing.T) {
+	dir := t.TempDir()
+	original, err := os.ReadFile(lintData + "order-swapped.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "d.json")
+	if err := os.WriteFile(path, original, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	code, out, stderr := call("--fix", "--strict", path)
+	if code != 0 || stderr != "" || !strings.Contains(out, "fixed: /patches/1/version") {
+		t.Errorf("%d %s %s", code, out, stderr)
+	}
+	mended, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := patch.Parse(mended, nil)
+	if err != nil || len(patch.Lint(d, &patch.LintOptions{Now: now})) != 0 || d.LastModified != patch.FormatTime(now) {
+		t.Errorf("%v %s", err, mended)
+	}
+	if strings.Count(string(mended), "\n") != strings.Count(string(original), "\n") {
+		t.Errorf("another shape: %d lines of %d", strings.Count(string(mended), "\n"), strings.Count(string(original), "\n"))
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o640 {
+		t.Errorf("%v %v", info, err)
+	}
+	// Again: nothing to do, and the file stays as it is, to the byte.
+	if code, out, _ := call("--fix", path); code != 0 || !strings.Contains(out, "0 fixed") {
+		t.Errorf("%d %s", code, out)
+	}
+	if again, _ := os.ReadFile(path); !bytes.Equal(again, mended) {
+		t.Error("a file with nothing to mend was written")
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, ".*")); len(left) != 0 {
+		t.Errorf("left behind: %q", left)
+	}
+}
+
+func TestLinesOf(t *testing.T) {
+	data := []byte("{\n \"a\": [\n  1,\n  {\"b/c\":\n   2}\n ],\n \"d\": 3\n}")
+	want := map[string]int{"": 1, "/a": 2, "/a/0": 3, "/a/1": 4, "/a/1/b~1c": 4, "/d": 7, "/a/1/missing": 4, "/a/9/x": 2, "/missing": 1}
+	got := linesOf(data, slices.Collect(maps.Keys(want)))
+	for pointer, line := range want {
+		if got[pointer] != line {
+			t.Errorf("%q is on line %d, want %d", pointer, got[pointer], line)
+		}
+	}
+}
+
+// What was mended is reported where it was, not where it has come to be.
+func TestFixedPlaces(t *testing.T) {
+	dir := t.TempDir()
+	var d map[string]any
+	data, err := os.ReadFile(lintData + "order-swapped.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(data, &d); err != nil {
+		t.Fatal(err)
+	}
+	d["name"] = "R&D <x>"
+	last := d["patches"].([]any)[1].(map[string]any) // the newest: it will be sorted to the front
+	last["components"].([]any)[0].(map[string]any)["version"] = "bad"
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", " ")
+	if err := enc.Encode(d); err != nil {
+		t.Fatal(err)
+	}
+	text := strings.ReplaceAll(b.String(), "\n", "\r\n")
+	line := strings.Count(text[:strings.Index(text, `"bad"`)], "\n") + 1
+	real, link := filepath.Join(dir, "real.json"), filepath.Join(dir, "link.json")
+	if err := os.WriteFile(real, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("real.json", link); err != nil {
+		t.Fatal(err)
+	}
+	_, out, _ := call("--fix", link)
+	if want := fmt.Sprintf("link.json:%d: fixed: /patches/1/components/0/version", line); !strings.Contains(out, want) {
+		t.Errorf("%s\nwant %s", out, want)
+	}
+	mended, err := os.ReadFile(real)
+	if err != nil || !bytes.Contains(mended, []byte("R&D <x>")) || bytes.Count(mended, []byte("\n")) != bytes.Count(mended, []byte("\r\n")) || bytes.Contains(mended, []byte(`"bad"`)) {
+		t.Errorf("%v %s", err, mended)
+	}
+	if info, err := os.Lstat(link); err != nil || info.Mode()&os.ModeSymlink == 0 {
+		t.Errorf("the link is no link any more: %v", err)
+	}
+}
+
+func TestNoCommandInTheReport(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "d.json")
+	if err := os.WriteFile(path, []byte(`{"a\n::error::pwned":"\ud800"}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, format := range []string{"text", "github"} {
+		if _, out, _ := call("-f", format, path); strings.Contains(out, "\n::error::pwned") {
+			t.Errorf("%s: %s", format, out)
+		}
+	}
+}

@@ -1,0 +1,92 @@
+// Package app is the reference server as a function, so that tests can run it.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+
+	"github.com/patchsource/patchsource/examples/internal/cli"
+	"github.com/patchsource/patchsource/httpapi"
+)
+
+// Run runs the server until ctx ends, and returns the exit code of the process:
+// 0 after a stop in good order, 1 after an error, 2 for flags that are wrong.
+func Run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
+	f, err := parseFlags(args, getenv, stdout)
+	if errors.Is(err, cli.ErrAnswered) {
+		return 0
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "patchsource: %v\nTry --help.\n", err)
+		return 2
+	}
+	var handler slog.Handler = slog.NewTextHandler(stderr, nil)
+	if f.LogFormat == "json" {
+		handler = slog.NewJSONHandler(stderr, nil)
+	}
+	log := slog.New(handler)
+	if err := run(ctx, f, log); err != nil {
+		log.Error("the server ends with an error", "error", err)
+		return 1
+	}
+	log.Info("stopped")
+	return 0
+}
+
+func run(ctx context.Context, f *flags, log *slog.Logger) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	// The port first: who starts a second server should learn of it before
+	// anything else happens.
+	web, err := listen(f, log)
+	if err != nil {
+		return err
+	}
+	b, err := openBackend(ctx, f, web.site(f), log)
+	if err != nil && ctx.Err() != nil {
+		err = nil // stopped before it was ready
+		return errors.Join(err, web.stop(ctx))
+	}
+	if err != nil {
+		return errors.Join(err, web.stop(ctx))
+	}
+	var keeping sync.WaitGroup
+	keeping.Go(func() { b.keep(ctx, log) })
+	err = serve(ctx, f, log, web, b)
+	err = errors.Join(err, web.stop(ctx))
+	stop()
+	keeping.Wait()
+	return errors.Join(err, b.Close())
+}
+
+// serve serves until ctx ends, which is no error.
+func serve(ctx context.Context, f *flags, log *slog.Logger, web *web, b *backend) error {
+	for _, name := range f.withoutEffect() {
+		log.Warn("this flag is accepted, and has no effect in this version", "flag", name)
+	}
+	for _, path := range f.Import {
+		if err := importPath(ctx, path, b.catalog, log); err != nil && ctx.Err() == nil {
+			return err
+		}
+	}
+	if ctx.Err() != nil {
+		return nil
+	}
+	opts := &httpapi.Options{Tokens: b.auth, Community: b.community, Site: web.site(f), TrustedProxies: f.TrustedProxies, Logger: log, RootFeed: true}
+	if !f.RateLimit {
+		opts.RateLimit = -1
+	}
+	web.use(httpapi.New(b.catalog, opts))
+	log.Info("ready", "url", web.url(f), "jamf_feed", web.url(f)+"/jamf/v1", "store", f.Store, "titles", b.catalog.Len(), "admin_token_file", f.AdminTokenFile)
+	select {
+	case <-ctx.Done():
+		log.Info("stopping: requests under way are finished; a second signal ends at once")
+		return nil
+	case err := <-web.failed:
+		return fmt.Errorf("serve: %w", err)
+	}
+}

@@ -1,0 +1,169 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/patchsource/patchsource/auth"
+	"github.com/patchsource/patchsource/auth/community"
+	"github.com/patchsource/patchsource/auth/mail"
+	"github.com/patchsource/patchsource/patch/catalog"
+	"github.com/patchsource/patchsource/store"
+	"github.com/patchsource/patchsource/store/filestore"
+	"github.com/patchsource/patchsource/store/memstore"
+)
+
+// A backend is all that stands behind the web.
+type backend struct {
+	store     store.Store
+	auth      *auth.Service
+	catalog   *catalog.Catalog
+	mailer    mail.Mailer
+	community *community.Service // nil: switched off
+}
+
+// Close closes what is open, the store last.
+func (b *backend) Close() error {
+	var errs []error
+	if b.community != nil {
+		errs = append(errs, b.community.Close())
+	}
+	if c, ok := b.mailer.(io.Closer); ok {
+		errs = append(errs, c.Close())
+	}
+	if b.catalog != nil {
+		errs = append(errs, b.catalog.Close())
+	}
+	if b.auth != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+		defer cancel()
+		errs = append(errs, b.auth.Flush(ctx))
+	}
+	if c, ok := store.As[io.Closer](b.store); ok {
+		errs = append(errs, c.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// openBackend opens what the flags name. site is where the server is found.
+func openBackend(ctx context.Context, f *flags, site string, log *slog.Logger) (_ *backend, err error) {
+	b := &backend{}
+	if b.store, err = openStore(f.Store, log); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, b.Close())
+		}
+	}()
+	secret, created, err := auth.LoadSecret(f.SecretFile)
+	if err != nil {
+		return nil, err
+	}
+	if created {
+		log.Info("the server's secret was made: keep it with your backups", "file", f.SecretFile)
+	}
+	if b.auth, err = auth.Open(ctx, b.store, nil); err != nil {
+		return nil, err
+	}
+	created, err = b.auth.LoadAdminToken(ctx, f.AdminTokenFile)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range []string{f.SecretFile, f.AdminTokenFile} {
+		if info, err := os.Stat(name); err == nil && info.Mode().Perm()&0o077 != 0 {
+			log.Warn("a file with a secret can be read by others: take their rights away with chmod 600", "file", name)
+		}
+	}
+	if created {
+		log.Info("an administrator token was made and written", "file", f.AdminTokenFile)
+	}
+	if b.catalog, err = catalog.Open(ctx, b.store, &catalog.Options{Logger: log}); err != nil {
+		return nil, fmt.Errorf("read the titles: %w", err)
+	}
+	if !f.Community {
+		return b, nil
+	}
+	if b.mailer, err = openMailer(f, log); err != nil {
+		return nil, err
+	}
+	opts := &community.Options{Logger: log, Site: site, MaxTitles: f.MaxTitles}
+	if !f.RateLimit {
+		opts.MailsPerHour = -1
+	}
+	b.community, err = community.Open(ctx, community.Parts{Store: b.store, Catalog: b.catalog, Tokens: b.auth, Mailer: b.mailer, Secret: secret}, opts)
+	return b, err
+}
+
+// openMailer opens what --mail names.
+func openMailer(f *flags, log *slog.Logger) (mail.Mailer, error) {
+	dir, ok := strings.CutPrefix(f.Mail, "outbox:")
+	if !ok {
+		m, err := mail.NewSMTP(f.Mail, f.MailFrom, nil)
+		if err != nil {
+			return nil, fmt.Errorf("--mail, --mail-from: %w", err)
+		}
+		return m, nil
+	}
+	o, err := mail.NewOutbox(dir, f.MailFrom)
+	if err != nil {
+		return nil, fmt.Errorf("--mail, --mail-from: %w", err)
+	}
+	log.Info("mails are not sent, but written to files; see --mail", "folder", dir)
+	return o, nil
+}
+
+// flushInterval is how often it is written down when tokens were last used.
+const flushInterval = 5 * time.Minute
+
+// tokenMemory is how long the record of a token that has ended is kept.
+const tokenMemory = 30 * 24 * time.Hour
+
+// keep does what has to be done now and then, until ctx ends.
+func (b *backend) keep(ctx context.Context, log *slog.Logger) {
+	var following sync.WaitGroup
+	defer following.Wait()
+	following.Go(func() {
+		for ctx.Err() == nil {
+			err := b.auth.Follow(ctx)
+			if err == nil {
+				return // ctx has ended, or the store tells nothing
+			}
+			log.Error("tokens made or revoked elsewhere are seen late", "error", err)
+			select {
+			case <-ctx.Done():
+			case <-time.After(time.Second):
+			}
+		}
+	})
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(flushInterval):
+		}
+		if err := b.auth.Flush(ctx); err != nil && ctx.Err() == nil {
+			log.Error("when tokens were last used could not be written down", "error", err)
+		}
+		if err := b.auth.Purge(ctx, time.Now().Add(-tokenMemory)); err != nil && ctx.Err() == nil {
+			log.Error("tokens that have ended could not be removed", "error", err)
+		}
+	}
+}
+
+// openStore opens what --store names.
+func openStore(name string, log *slog.Logger) (store.Store, error) {
+	scheme, dir, _ := strings.Cut(name, ":")
+	if scheme == "file" {
+		return filestore.Open(dir, &filestore.Options{Logger: log})
+	}
+	log.Warn("titles are kept in memory only, and are gone when the server stops")
+	return memstore.New(), nil
+}

@@ -1,0 +1,160 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"net/url"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/patchsource/patchsource/examples/internal/cli"
+)
+
+const description = `An external patch source for Jamf Pro.
+
+It keeps patch definitions, serves them to Jamf Pro, and takes new titles and versions over HTTP. To try it, start it without any flag; in Jamf Pro, add it under Settings > Computer Management > Patch Management > New, as HOST/jamf/v1 with the port it logs.
+
+Every flag can also be given as an environment variable: --admin-token-file as PATCHSOURCE_ADMIN_TOKEN_FILE. A flag wins over its variable.`
+
+// envPrefix begins the environment variables that stand for flags.
+const envPrefix = "PATCHSOURCE_"
+
+type flags struct {
+	Addr           string   `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address to listen on. An empty host, as in :8080, is every address of this machine (default: ${default})."`
+	Store          string   `default:"file:./data" placeholder:"STORE" help:"Where titles are kept: file:DIR is a folder, made if it is not there; memory: keeps nothing when the server stops (default: ${default})."`
+	AdminTokenFile string   `placeholder:"FILE" help:"File that holds the administrator's token. If it is not there, a token is made and written to it, readable by you alone (default: beside the folder of --store, ./data.admin-token)."`
+	SecretFile     string   `placeholder:"FILE" help:"File that holds the server's secret, from which its keys are derived. If it is not there, one is made. Keep it with your backups (default: beside the folder of --store, ./data.secret)."`
+	Import         []string `placeholder:"DIR|ZIP|JSON" sep:"none" help:"Before serving, load the patch definitions (*.json) of a folder or a zip, or one such file, such as a copy of a Stupid Simple Patch Server bucket or a Patch Server backup. Titles that are there already are left as they are. May be given several times (its variable holds one)."`
+	TLSCert        string   `name:"tls-cert" placeholder:"FILE" help:"Serve HTTPS with this certificate (PEM, with its chain). Needs --tls-key."`
+	TLSKey         string   `name:"tls-key" placeholder:"FILE" help:"Private key of --tls-cert (PEM)."`
+	Community      bool     `default:"true" negatable:"" help:"Let anybody publish a title with their name and address, to which its token is mailed (default: on)."`
+	Mail           string   `placeholder:"WHERE" help:"How mail is sent: smtp://user:password@host:587 (STARTTLS), smtps://user:password@host:465, smtp://host:25?tls=off, or outbox:DIR, which writes each mail to a file (default: outbox: beside the folder of --store, ./data.outbox)."`
+	MailFrom       string   `default:"patchsource@localhost.localdomain" placeholder:"ADDRESS" help:"Who mails come from, as patches@example.com or Patches <patches@example.com> (default: ${default})."`
+	BaseURL        string   `name:"base-url" placeholder:"URL" help:"Where the server is found from outside, such as https://patches.example.com: for the mails (default: the address that it listens on)."`
+	RateLimit      bool     `default:"true" negatable:"" help:"Limit what an address, or a mailbox, can ask for without a token (default: on)."`
+	MaxTitles      int      `default:"100" placeholder:"N" help:"How many titles a mailbox, or a contributor, may have (default: ${default})."`
+	TrustedProxies []string `placeholder:"NETWORK" help:"Networks of reverse proxies (such as 127.0.0.1/32) whose X-Forwarded-For is believed. May be given several times."`
+	LogFormat      string   `default:"text" enum:"text,json" placeholder:"text|json" help:"Form of the log on standard error (default: ${default})."`
+	Version        bool     `help:"Print the version and exit."`
+
+	// For later versions; their callers need not change.
+	AllowPrivateNetworks bool          `hidden:""`
+	SyncInterval         time.Duration `hidden:""`
+}
+
+// withoutEffect returns the flags given that this version does nothing with.
+func (f *flags) withoutEffect() (names []string) {
+	for _, flag := range []struct {
+		name  string
+		given bool
+	}{
+		{"--allow-private-networks", f.AllowPrivateNetworks},
+		{"--sync-interval", f.SyncInterval != 0},
+	} {
+		if flag.given {
+			names = append(names, flag.name)
+		}
+	}
+	return names
+}
+
+// parseFlags reads the flags. The error is cli.ErrAnswered after --help or
+// --version.
+func parseFlags(args []string, getenv func(string) string, stdout io.Writer) (*flags, error) {
+	f := &flags{}
+	if err := cli.Parse(f, "patchsource", description, args, stdout, kong.Resolvers(environment(getenv))); err != nil {
+		return nil, err
+	}
+	if f.Version {
+		fmt.Fprintln(stdout, "patchsource", version())
+		return nil, cli.ErrAnswered
+	}
+	return f, f.complete()
+}
+
+// environment reads a flag's variable.
+func environment(getenv func(string) string) kong.Resolver {
+	return kong.ResolverFunc(func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+		if flag.Name == "help" || flag.Name == "version" {
+			return nil, nil // they are commands, and a version is what an image may set for itself
+		}
+		if v := getenv(envPrefix + strings.ToUpper(strings.ReplaceAll(flag.Name, "-", "_"))); v != "" {
+			return v, nil
+		}
+		return nil, nil
+	})
+}
+
+// complete checks what goes together, and fills in what follows from it.
+func (f *flags) complete() error {
+	if (f.TLSCert == "") != (f.TLSKey == "") {
+		return errors.New("--tls-cert and --tls-key go together")
+	}
+	if _, port, err := net.SplitHostPort(f.Addr); err != nil {
+		return fmt.Errorf("--addr %s: it must be HOST:PORT, such as 127.0.0.1:8080 or :8080", f.Addr)
+	} else if _, err := net.LookupPort("tcp", port); err != nil {
+		return fmt.Errorf("--addr %s: %q is no port: a port is a number from 0 to 65535", f.Addr, port)
+	}
+	beside := "patchsource"
+	switch scheme, dir, _ := strings.Cut(f.Store, ":"); {
+	case scheme == "file" && dir != "":
+		// The name of the folder, however it is written.
+		abs, err := filepath.Abs(dir)
+		if err != nil {
+			return fmt.Errorf("--store %s: %w", f.Store, err)
+		}
+		if filepath.Dir(abs) == abs {
+			return fmt.Errorf("--store %s: give it a folder of its own", f.Store)
+		}
+		beside = filepath.Join(filepath.Dir(filepath.Clean(dir)), filepath.Base(abs))
+		if filepath.Base(dir) == "." || filepath.Base(dir) == ".." {
+			beside = abs
+		}
+	case f.Store == "memory:":
+	default:
+		return fmt.Errorf("--store %s: it must be file: and a folder, such as file:./data, or memory: alone", f.Store)
+	}
+	if f.MaxTitles < 1 {
+		return errors.New("--max-titles: it must be at least 1")
+	}
+	if f.Mail == "" {
+		f.Mail = "outbox:" + beside + ".outbox"
+	}
+	if u, err := url.Parse(f.BaseURL); f.BaseURL != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
+		return fmt.Errorf("--base-url %s: it must be an address such as https://patches.example.com", f.BaseURL)
+	}
+	for _, p := range f.TrustedProxies {
+		if _, err := netip.ParsePrefix(p); err != nil {
+			return fmt.Errorf("--trusted-proxies %s: it must be a network such as 10.0.0.0/8 or 127.0.0.1/32", p)
+		}
+	}
+	if f.AdminTokenFile == "" {
+		f.AdminTokenFile = beside + ".admin-token"
+	}
+	if f.SecretFile == "" {
+		f.SecretFile = beside + ".secret"
+	}
+	return nil
+}
+
+// version is that of the module, and the commit it was built from.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "(unknown version)"
+	}
+	v := info.Main.Version
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && !strings.Contains(v, s.Value[:min(12, len(s.Value))]) {
+			v += " " + s.Value
+		}
+	}
+	return v + " " + info.GoVersion
+}
