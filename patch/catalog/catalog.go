@@ -54,6 +54,9 @@ var (
 	ErrIDDiffers = errors.New("the definition has another id")
 	// ErrSynced is an edit of a title that follows a source elsewhere.
 	ErrSynced = errors.New("the title follows a source elsewhere")
+	// ErrNotSynced is an edit that comes from a source that the title does not
+	// follow.
+	ErrNotSynced = errors.New("the title does not follow this source")
 	// ErrPrecondition is an edit of a title that has changed since its caller
 	// read it; see [EditOptions].
 	ErrPrecondition = errors.New("the title has changed")

@@ -36,7 +36,14 @@ type Title struct {
 	Mailbox string
 	// Follows is the URL of the source that it is kept in step with; empty: none.
 	Follows string
+	// Source is the key of the whole source that it came with; empty: it is
+	// followed by itself, or not at all.
+	Source string
 }
+
+// From is what an edit that comes from the title's source says in
+// [EditOptions]; empty: it follows none.
+func (t Title) From() string { return cmp.Or(t.Source, t.Follows) }
 
 // Matches reports whether etag is that of the title's definition, as it is or
 // compressed.
@@ -76,7 +83,7 @@ func (r *record) entry(key string, rev store.Revision) (*entry, error) {
 		search: strings.ToLower(s.ID + "\n" + s.Name + "\n" + s.Publisher),
 	}
 	if r.Follows != nil {
-		e.Follows = r.Follows.URL
+		e.Follows, e.Source = r.Follows.URL, r.Follows.Source
 	}
 	e.line, err = summaryLine(s)
 	return e, err

@@ -16,6 +16,10 @@ import (
 // Len returns the number of titles.
 func (c *Catalog) Len() int { return len(c.index.Load().sorted) }
 
+// Generation returns a number that grows with every change of a title, made here
+// or seen from elsewhere.
+func (c *Catalog) Generation() uint64 { return c.index.Load().number }
+
 // Software returns the summaries of all titles as a JSON array, in the order of
 // their ids' bytes.
 func (c *Catalog) Software() *Document { return c.current().list() }

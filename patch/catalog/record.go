@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -83,7 +84,12 @@ type owner struct {
 
 type source struct {
 	URL string `json:"url"`
+	// Source is the key of the whole source that the title came with.
+	Source string `json:"source,omitempty"`
 }
+
+// from is what an edit must come from to change a title that follows s.
+func (s *source) from() string { return cmp.Or(s.Source, s.URL) }
 
 type undelivered struct {
 	Number uint64          `json:"number"`

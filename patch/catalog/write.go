@@ -23,6 +23,9 @@ type CreateOptions struct {
 	// Follows is the URL of the source that the title is kept in step with:
 	// from then on it refuses edits.
 	Follows string
+	// Source is the key of the whole source that the title comes with, if it was
+	// not followed by itself. Needs Follows.
+	Source string
 	// Contributor is the id of the contributor whose title it is.
 	Contributor string
 	// Mailbox is a hash of its author's address, opaque to the catalog.
@@ -38,6 +41,10 @@ type EditOptions struct {
 	// UID is that of the [Title] that the caller may change; a title that has
 	// come to be in its place is ErrNotFound. Empty: any.
 	UID string
+	// From says that the edit comes from the source that the title follows: it is
+	// the title's [Title.From]. A title that follows none, or another, is
+	// ErrNotSynced. Empty: a title that follows any is ErrSynced.
+	From string
 }
 
 // A Result is what came of a change.
@@ -132,7 +139,7 @@ func (c *Catalog) newRecord(def *patch.Definition, opts *CreateOptions) (*record
 	d.Complete(now)
 	rec := &record{head: head{UID: rand.Text(), State: live, Since: now.UTC(), Changed: changed, Owner: owner{Author: o.Author, Contributor: o.Contributor, Mailbox: o.Mailbox}}}
 	if o.Follows != "" {
-		rec.Follows = &source{URL: o.Follows}
+		rec.Follows = &source{URL: o.Follows, Source: o.Source}
 	}
 	if err := c.setDefinition(rec, &d); err != nil {
 		return nil, nil, nil, err
@@ -186,8 +193,8 @@ func (c *Catalog) createOver(ctx context.Context, key string, rec *record) (*ent
 // nothing. def is not changed.
 //
 // The error is [patch.ErrInvalid], [patch.ErrTooLarge], [ErrNotFound],
-// [ErrIDDiffers], [ErrSynced], [ErrPrecondition], [ErrUnavailable] or that of
-// ctx.
+// [ErrIDDiffers], [ErrSynced], [ErrNotSynced], [ErrPrecondition],
+// [ErrUnavailable] or that of ctx.
 func (c *Catalog) Replace(ctx context.Context, id string, def *patch.Definition, opts *EditOptions) (Result, error) {
 	if err := def.Validate(); err != nil {
 		return Result{}, err
@@ -263,7 +270,7 @@ func (c *Catalog) RemoveVersion(ctx context.Context, id, version string, opts *E
 
 // Delete removes a title, also one that follows a source elsewhere.
 //
-// The error is [ErrNotFound], [ErrPrecondition], [ErrUnavailable] or that of
+// The error is [ErrNotFound], [ErrNotSynced], [ErrPrecondition], [ErrUnavailable] or that of
 // ctx.
 func (c *Catalog) Delete(ctx context.Context, id string, opts *EditOptions) error {
 	return c.change(ctx, id, opts, func(key string, old store.Record, rec *record) error {
@@ -297,7 +304,7 @@ func (c *Catalog) Delete(ctx context.Context, id string, opts *EditOptions) erro
 // returns nil if nothing is to change.
 func (c *Catalog) edit(ctx context.Context, id string, opts *EditOptions, f func(old *patch.Definition, now time.Time) (*patch.Definition, []patch.Warning, error)) (res Result, err error) {
 	err = c.change(ctx, id, opts, func(key string, old store.Record, rec *record) error {
-		if rec.Follows != nil {
+		if rec.Follows != nil && (opts == nil || opts.From == "") {
 			return &TitleError{ID: id, Follows: rec.Follows.URL, Err: ErrSynced}
 		}
 		before, err := rec.parse()
@@ -365,6 +372,9 @@ func (c *Catalog) change(ctx context.Context, id string, opts *EditOptions, f fu
 		}
 		if opts != nil && opts.IfMatch != "" && opts.IfMatch != etag(rec.definition) {
 			return &TitleError{ID: id, Err: ErrPrecondition}
+		}
+		if opts != nil && opts.From != "" && (rec.Follows == nil || opts.From != rec.Follows.from()) {
+			return &TitleError{ID: id, Err: ErrNotSynced}
 		}
 		err = f(key, old, rec)
 		// A record that is gone by now reads as such the next time.
