@@ -1,0 +1,275 @@
+// Package safehttp is the HTTP client that goes out into the world to places that
+// strangers name: to fetch definitions, and to deliver events.
+//
+//   - It connects to public addresses only. What counts is the address that is
+//     connected to, after the name was resolved, on every redirect and every
+//     retry, so that a name that answers differently the second time gains
+//     nothing.
+//   - Everything is bounded: time in all, redirects, the size of headers and of
+//     the body, before it is decompressed and after.
+//   - It is polite: few requests to one host at a time, connections that are used
+//     again, a User-Agent that says who asks.
+//
+// What it says of an address does not tell a stranger what a name means inside
+// the operator's network.
+package safehttp
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"code.dny.dev/ssrf"
+)
+
+var (
+	// ErrRefused is a URL, or an address, that this client does not go to.
+	ErrRefused = errors.New("this address is not allowed")
+	// ErrTooLarge is an answer that is larger than is read.
+	ErrTooLarge = errors.New("the answer is too large")
+	// ErrSlow is an answer that did not come, or did not end, in time.
+	ErrSlow = errors.New("the answer took too long")
+)
+
+const (
+	defaultTimeout  = 10 * time.Second
+	defaultMaxBytes = 10 << 20
+	defaultPerHost  = 4
+	defaultTotal    = 64
+	maxRedirects    = 5
+	maxHeaderBytes  = 64 << 10
+	idleTimeout     = 90 * time.Second
+)
+
+// Options are options of [New]. Nil means the zero value.
+type Options struct {
+	// AllowPrivate goes to private networks and this machine too, as a lab needs
+	// it; never to link-local addresses, where clouds keep their metadata.
+	AllowPrivate bool
+	// Timeout bounds a request in all, from the connection to the last byte. 0:
+	// 10 s.
+	Timeout time.Duration
+	// MaxBytes bounds a body, before it is decompressed and after. 0: 10 MiB.
+	MaxBytes int64
+	// PerHost and Total bound the requests under way. 0: 4 and 64.
+	PerHost, Total int
+	// UserAgent says who asks.
+	UserAgent string
+	// Insecure takes any certificate for good.
+	Insecure bool
+	// Transport, if not nil, takes the place of the one that minds addresses.
+	Transport http.RoundTripper
+	// Resolver resolves names. Nil: the system's.
+	Resolver *net.Resolver
+
+	allow []netip.Prefix // taken for public, in tests
+}
+
+// A Client goes out. It is safe for concurrent use.
+type Client struct {
+	http      *http.Client
+	guard     *ssrf.Guardian
+	private   bool // names that are always private are allowed
+	timeout   time.Duration
+	maxBytes  int64
+	limits    *limits
+	userAgent string
+}
+
+// New returns a Client.
+func New(opts *Options) *Client {
+	var o Options
+	if opts != nil {
+		o = *opts
+	}
+	if o.AllowPrivate {
+		o.allow = append(o.allow, privateNetworks()...)
+	}
+	c := &Client{guard: guardian(o.allow), private: o.AllowPrivate, timeout: o.Timeout, maxBytes: o.MaxBytes, userAgent: o.UserAgent}
+	if c.timeout == 0 {
+		c.timeout = defaultTimeout
+	}
+	if c.maxBytes == 0 {
+		c.maxBytes = defaultMaxBytes
+	}
+	if o.PerHost == 0 {
+		o.PerHost = defaultPerHost
+	}
+	if o.Total == 0 {
+		o.Total = defaultTotal
+	}
+	c.limits = newLimits(o.PerHost, o.Total)
+	transport := o.Transport
+	if transport == nil {
+		dialer := &net.Dialer{Timeout: c.timeout, KeepAlive: 30 * time.Second, Control: c.guard.Safe, Resolver: o.Resolver}
+		transport = &http.Transport{
+			Proxy:                  nil, // a proxy would connect to what we do not see
+			DialContext:            dialer.DialContext,
+			ForceAttemptHTTP2:      true,
+			DisableCompression:     true, // done here, with bounds
+			MaxIdleConns:           2 * o.Total,
+			MaxIdleConnsPerHost:    o.PerHost,
+			IdleConnTimeout:        idleTimeout,
+			TLSHandshakeTimeout:    c.timeout,
+			MaxResponseHeaderBytes: maxHeaderBytes,
+			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: o.Insecure},
+		}
+	}
+	c.http = &http.Client{Transport: transport, CheckRedirect: c.checkRedirect}
+	return c
+}
+
+// Close closes the connections that are not in use.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+func (c *Client) checkRedirect(r *http.Request, via []*http.Request) error {
+	r.Header.Del("Referer") // the URL before may be a secret of the operator's
+	if len(via) > maxRedirects {
+		return fmt.Errorf("it redirects more than %d times", maxRedirects)
+	}
+	if _, err := c.Check(r.URL.String()); err != nil {
+		return fmt.Errorf("it redirects to %s: %w", r.URL.Redacted(), err)
+	}
+	if via[len(via)-1].URL.Scheme == "https" && r.URL.Scheme == "http" {
+		return fmt.Errorf("it redirects from https to http: %w", ErrRefused)
+	}
+	return nil
+}
+
+// A Request is what is asked for.
+type Request struct {
+	Method string // empty: GET
+	URL    string
+	Header http.Header
+	Body   []byte
+}
+
+// A Response is what was answered.
+type Response struct {
+	Status int
+	Header http.Header
+	// Body is what was sent, decompressed.
+	Body []byte
+	// Wire is how many bytes of it were sent.
+	Wire int64
+}
+
+// Do sends a request, when it is its turn, and reads the answer whole; an answer
+// of whatever status is no error.
+//
+// The error is [ErrRefused], [ErrTooLarge], [ErrSlow], that of ctx, or of the
+// network.
+func (c *Client) Do(ctx context.Context, q Request) (*Response, error) {
+	u, err := c.Check(q.URL)
+	if err != nil {
+		return nil, err
+	}
+	leave, err := c.limits.enter(ctx, strings.ToLower(u.Host))
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	limited, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	res, err := c.send(limited, q)
+	switch {
+	case err == nil:
+		return res, nil
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case limited.Err() != nil:
+		return nil, fmt.Errorf("%w: more than %v", ErrSlow, c.timeout)
+	}
+	return nil, c.tellable(err)
+}
+
+func (c *Client) send(ctx context.Context, q Request) (*Response, error) {
+	var body io.Reader
+	if q.Body != nil {
+		body = bytes.NewReader(q.Body)
+	}
+	r, err := http.NewRequestWithContext(ctx, q.Method, q.URL, body)
+	if err != nil {
+		return nil, err
+	}
+	for k, v := range q.Header {
+		r.Header[k] = v
+	}
+	r.Header.Set("User-Agent", c.userAgent)
+	r.Header.Set("Accept-Encoding", "gzip")
+	res, err := c.http.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	out := &Response{Status: res.StatusCode, Header: res.Header}
+	out.Body, out.Wire, err = c.read(res)
+	return out, err
+}
+
+// read reads a body within bounds.
+func (c *Client) read(res *http.Response) (data []byte, wire int64, err error) {
+	if res.ContentLength > c.maxBytes {
+		return nil, 0, fmt.Errorf("%w: it has %d bytes, at most %d are read", ErrTooLarge, res.ContentLength, c.maxBytes)
+	}
+	counted := &counter{r: io.LimitReader(res.Body, c.maxBytes+1)}
+	var body io.Reader = counted
+	switch coding := strings.ToLower(strings.TrimSpace(res.Header.Get("Content-Encoding"))); coding {
+	case "", "identity":
+	case "gzip", "x-gzip":
+		z, err := gzip.NewReader(counted)
+		if errors.Is(err, io.EOF) && counted.n == 0 {
+			return nil, 0, nil // no body, such as that of 304
+		}
+		if err != nil {
+			return nil, counted.n, fmt.Errorf("its gzip cannot be read: %w", err)
+		}
+		body = io.LimitReader(z, c.maxBytes+1)
+	default:
+		return nil, 0, fmt.Errorf("it is encoded as %q, which was not asked for", coding)
+	}
+	data, err = io.ReadAll(body)
+	if int64(len(data)) > c.maxBytes || counted.n > c.maxBytes {
+		return nil, counted.n, fmt.Errorf("%w: it has more than %d bytes", ErrTooLarge, c.maxBytes)
+	}
+	if err != nil {
+		return nil, counted.n, fmt.Errorf("it cannot be read to its end: %w", err)
+	}
+	return data, counted.n, nil
+}
+
+type counter struct {
+	r io.Reader
+	n int64
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	return n, err
+}
+
+// tellable is what of an error may be told to whoever named the URL.
+func (c *Client) tellable(err error) error {
+	var dns *net.DNSError
+	if errors.Is(err, ssrf.ErrProhibitedIP) || errors.Is(err, ssrf.ErrProhibitedNetwork) || errors.As(err, &dns) && !c.private {
+		// The same of a name that does not exist and of one that is private:
+		// which names there are in here is nobody's business.
+		return fmt.Errorf("%w: the host has no public address", ErrRefused)
+	}
+	var outer *url.Error
+	if errors.As(err, &outer) {
+		return outer.Err // who reads the message knows the URL
+	}
+	return err
+}

@@ -1,0 +1,333 @@
+package safehttp
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// Loopback stands for the internet in these tests: 127.0.0.2 is a public address,
+// 127.0.0.1 is one inside.
+const public, inside = "127.0.0.2", "127.0.0.1"
+
+func openTo(t *testing.T, opts Options) *Client {
+	t.Helper()
+	opts.allow = []netip.Prefix{netip.MustParsePrefix(public + "/32")}
+	c := New(&opts)
+	t.Cleanup(c.Close)
+	return c
+}
+
+// serve runs a server at an address of this machine, and returns its port.
+func serve(t *testing.T, address string, h http.HandlerFunc) (port string) {
+	t.Helper()
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := httptest.NewUnstartedServer(h)
+	_ = s.Listener.Close()
+	s.Listener = l
+	s.Start()
+	t.Cleanup(s.Close)
+	_, port, _ = net.SplitHostPort(l.Addr().String())
+	return port
+}
+
+// A nameServer answers each question for an A record with what answers says.
+func nameServer(t *testing.T, answers func(name string) []string) *net.Resolver {
+	t.Helper()
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	go func() {
+		buf := make([]byte, 1500)
+		for {
+			n, from, err := conn.ReadFrom(buf)
+			if err != nil {
+				return
+			}
+			_, _ = conn.WriteTo(dnsAnswer(buf[:n], answers), from)
+		}
+	}()
+	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "udp", conn.LocalAddr().String())
+	}}
+}
+
+// dnsAnswer makes the reply to a question (RFC 1035, section 4).
+func dnsAnswer(question []byte, answers func(name string) []string) []byte {
+	end := 12
+	var labels []string
+	for question[end] != 0 {
+		labels = append(labels, string(question[end+1:end+1+int(question[end])]))
+		end += 1 + int(question[end])
+	}
+	end += 5
+	var addresses []string
+	if binary.BigEndian.Uint16(question[end-4:]) == 1 { // A
+		addresses = answers(strings.Join(labels, "."))
+	}
+	reply := bytes.Clone(question[:end])
+	binary.BigEndian.PutUint16(reply[2:], 0x8180)
+	binary.BigEndian.PutUint16(reply[6:], uint16(len(addresses)))
+	binary.BigEndian.PutUint32(reply[8:], 0)
+	for _, a := range addresses {
+		reply = append(reply, 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4)
+		reply = append(reply, netip.MustParseAddr(a).AsSlice()...)
+	}
+	return reply
+}
+
+// A name that is public when it is looked at and private when it is connected to
+// leads nowhere.
+func TestNameThatChanges(t *testing.T) {
+	var reached atomic.Int32
+	port := serve(t, public+":0", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Connection", "close") // the next one has to resolve again
+		_, _ = io.WriteString(w, "public")
+	})
+	l, err := net.Listen("tcp", inside+":"+port)
+	if err != nil {
+		t.Skipf("port %s is taken: %v", port, err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		_ = http.Serve(l, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached.Add(1) }))
+	}()
+
+	var asked atomic.Int32
+	c := openTo(t, Options{Resolver: nameServer(t, func(name string) []string {
+		switch name {
+		case "rebinds.example":
+			if asked.Add(1) > 1 {
+				return []string{inside}
+			}
+			return []string{public}
+		case "both.example": // who fails at the first must not go to the second
+			return []string{inside, public}
+		case "inside.example":
+			return []string{inside}
+		}
+		return nil
+	})})
+	get := func(host string) (string, error) {
+		r, err := c.Do(t.Context(), Request{URL: "http://" + host + ":" + port + "/"})
+		if err != nil {
+			return "", err
+		}
+		return string(r.Body), nil
+	}
+	if body, err := get("rebinds.example"); err != nil || body != "public" {
+		t.Fatalf("%q, %v", body, err)
+	}
+	if _, err := get("rebinds.example"); !errors.Is(err, ErrRefused) {
+		t.Errorf("the second time: %v, want ErrRefused", err)
+	}
+	if body, err := get("both.example"); err == nil && body != "public" {
+		t.Errorf("of two addresses: %q", body)
+	}
+	_, private := get("inside.example")
+	_, missing := get("missing.example")
+	if !errors.Is(private, ErrRefused) || !errors.Is(missing, ErrRefused) || private.Error() != missing.Error() {
+		t.Errorf("a stranger can tell a private name (%v) from one that is not there (%v)", private, missing)
+	}
+	if n := reached.Load(); n != 0 {
+		t.Errorf("what is inside was reached %d times", n)
+	}
+}
+
+func TestRedirects(t *testing.T) {
+	var reached atomic.Int32
+	inner := serve(t, inside+":0", func(http.ResponseWriter, *http.Request) { reached.Add(1) })
+	var referer atomic.Pointer[string]
+	mux := http.NewServeMux()
+	port := serve(t, public+":0", mux.ServeHTTP)
+	mux.HandleFunc("/to", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Location", r.URL.Query().Get("u"))
+		w.WriteHeader(http.StatusFound)
+	})
+	mux.HandleFunc("/hop/", func(w http.ResponseWriter, r *http.Request) {
+		var n int
+		_, _ = fmt.Sscanf(r.URL.Path, "/hop/%d", &n)
+		if n == 0 {
+			h := r.Header.Get("Referer")
+			referer.Store(&h)
+			_, _ = io.WriteString(w, "end")
+			return
+		}
+		http.Redirect(w, r, fmt.Sprintf("/hop/%d", n-1), http.StatusFound)
+	})
+	c := openTo(t, Options{})
+	base := "http://" + public + ":" + port
+	for _, test := range []struct {
+		name, url string
+		ok        bool
+	}{
+		{"five", base + "/hop/5?secret", true},
+		{"six", base + "/hop/6", false},
+		{"to an address inside", base + "/to?u=http://" + inside + ":" + inner, false},
+		{"to another scheme", base + "/to?u=file:///etc/passwd", false},
+		{"with a password", base + "/to?u=http://u:p@" + public + ":" + port, false},
+		{"to nothing", base + "/to", false},
+	} {
+		r, err := c.Do(t.Context(), Request{URL: test.url})
+		if test.ok != (err == nil && r.Status == 200) {
+			t.Errorf("%s: %+v, %v", test.name, r, err)
+		}
+	}
+	if reached.Load() != 0 {
+		t.Error("what is inside was reached")
+	}
+	if r := referer.Load(); r == nil || *r != "" {
+		t.Errorf("the URL before was told: %v", r)
+	}
+}
+
+func gzipped(data []byte) []byte {
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	_, _ = z.Write(data)
+	_ = z.Close()
+	return b.Bytes()
+}
+
+func TestBounds(t *testing.T) {
+	const limit = 10_000
+	body := func(data []byte, header ...string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			for i := 0; i < len(header); i += 2 {
+				w.Header().Set(header[i], header[i+1])
+			}
+			_, _ = w.Write(data)
+		}
+	}
+	for _, test := range []struct {
+		name string
+		h    http.HandlerFunc
+		err  error // nil: none, or any if want is empty
+		want string
+	}{
+		{"plain", body([]byte("x")), nil, "x"},
+		{"gzip", body(gzipped([]byte("x")), "Content-Encoding", "gzip"), nil, "x"},
+		{"as much as is read", body(make([]byte, limit)), nil, string(make([]byte, limit))},
+		{"a byte more", body(make([]byte, limit+1)), ErrTooLarge, ""},
+		{"a byte more, compressed", body(gzipped(make([]byte, limit+1)), "Content-Encoding", "gzip"), ErrTooLarge, ""},
+		{"a bomb", body(gzipped(make([]byte, 50<<20)), "Content-Encoding", "gzip"), ErrTooLarge, ""},
+		{"without end", func(w http.ResponseWriter, _ *http.Request) {
+			for {
+				if _, err := w.Write(make([]byte, 4096)); err != nil {
+					return
+				}
+			}
+		}, ErrTooLarge, ""},
+		{"gzip cut off", body(gzipped(bytes.Repeat([]byte("abc"), 100))[:20], "Content-Encoding", "gzip"), nil, ""},
+		{"no gzip", body([]byte("x"), "Content-Encoding", "gzip"), nil, ""},
+		{"what was not asked for", body([]byte("x"), "Content-Encoding", "br"), nil, ""},
+		{"drips", func(w http.ResponseWriter, r *http.Request) {
+			for r.Context().Err() == nil {
+				_, _ = w.Write([]byte("x"))
+				_ = http.NewResponseController(w).Flush()
+				time.Sleep(10 * time.Millisecond)
+			}
+		}, ErrSlow, ""},
+		{"says nothing", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, ErrSlow, ""},
+		{"a huge header", body(nil, "X", strings.Repeat("x", 100<<10)), nil, ""},
+		{"hangs up", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, nil, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			port := serve(t, public+":0", test.h)
+			c := openTo(t, Options{MaxBytes: limit, Timeout: time.Second, UserAgent: "test"})
+			r, err := c.Do(t.Context(), Request{URL: "http://" + public + ":" + port})
+			if test.want != "" {
+				if err != nil || string(r.Body) != test.want {
+					t.Errorf("%v, %v", r, err)
+				}
+				return
+			}
+			if err == nil || test.err != nil && !errors.Is(err, test.err) {
+				t.Errorf("%v, want %v", err, test.err)
+			}
+		})
+	}
+}
+
+func TestAsksPolitely(t *testing.T) {
+	var seen http.Header
+	port := serve(t, public+":0", func(w http.ResponseWriter, r *http.Request) {
+		seen = r.Header
+		w.Header().Set("Content-Encoding", "gzip")
+		w.WriteHeader(http.StatusNotModified)
+	})
+	c := openTo(t, Options{UserAgent: "patchsource/test (+https://example.com)"})
+	r, err := c.Do(t.Context(), Request{URL: "http://" + public + ":" + port, Header: http.Header{"If-None-Match": {`"x"`}}})
+	if err != nil || r.Status != http.StatusNotModified {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	if seen.Get("User-Agent") != "patchsource/test (+https://example.com)" || seen.Get("Accept-Encoding") != "gzip" || seen.Get("If-None-Match") != `"x"` {
+		t.Errorf("%v", seen)
+	}
+}
+
+// A dead host takes no more than its share, and others go on.
+func TestLimits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		now, most := map[string]int{}, map[string]int{}
+		c := New(&Options{PerHost: 2, Total: 3, Timeout: time.Minute, Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+			mu.Lock()
+			for _, k := range []string{r.URL.Host, ""} {
+				now[k]++
+				most[k] = max(most[k], now[k])
+			}
+			mu.Unlock()
+			time.Sleep(time.Second)
+			mu.Lock()
+			now[r.URL.Host]--
+			now[""]--
+			mu.Unlock()
+			return &http.Response{StatusCode: 200, Body: http.NoBody, Request: r}, nil
+		})})
+		var group sync.WaitGroup
+		for i := range 20 {
+			group.Go(func() {
+				if _, err := c.Do(t.Context(), Request{URL: fmt.Sprintf("https://host%d.example/", i%2)}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		group.Wait()
+		if most["host0.example"] != 2 || most["host1.example"] != 2 || most[""] != 3 {
+			t.Errorf("at once: %v", most)
+		}
+		if len(c.limits.hosts) != 0 {
+			t.Errorf("%d hosts are remembered", len(c.limits.hosts))
+		}
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cancel(io.EOF)
+		if _, err := c.Do(ctx, Request{URL: "https://host.example/"}); !errors.Is(err, io.EOF) {
+			t.Errorf("%v, want the context's cause", err)
+		}
+	})
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
