@@ -1,0 +1,512 @@
+package sync
+
+import (
+	"container/heap"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/patchsource/patchsource/patch"
+	"github.com/patchsource/patchsource/patch/catalog"
+	"github.com/patchsource/patchsource/store"
+)
+
+// fetchersOfMirror is how many titles of one source are fetched at once; how many
+// requests a host gets is for the client to say.
+const fetchersOfMirror = 8
+
+// progressInterval is how often a round that takes long says how far it is.
+const progressInterval = 10 * time.Second
+
+// A job is something that is followed.
+type job struct {
+	key    string // of its state
+	source Source
+	mirror *Mirror // nil: a title that is followed by itself
+	id     string  // of that title
+	uid    string
+	// turn holds a token while nobody runs the job.
+	turn chan struct{}
+	// written is the essence of what the store has. Only for who has the turn.
+	written string
+
+	// The rest is under Runner.mu.
+	state   state
+	rev     store.Revision // of state in the store; empty: it is not there
+	running bool
+	again   bool // as soon as it has run
+	asked   time.Time
+	next    time.Time
+	at      int // in the queue; -1: not there
+}
+
+func newJob(key string, source Source) *job {
+	j := &job{key: key, source: source, turn: make(chan struct{}, 1), at: -1}
+	j.turn <- struct{}{}
+	return j
+}
+
+func (j *job) interval(r *Runner) time.Duration {
+	if j.mirror != nil {
+		return j.mirror.Interval
+	}
+	return r.interval
+}
+
+// run asks the source, takes what has changed, and notes how it went. The error is
+// what is wrong with the source, the store's, or that of ctx.
+func (r *Runner) run(ctx context.Context, j *job) error {
+	select {
+	case <-j.turn:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	defer func() { j.turn <- struct{}{} }()
+	r.mu.Lock()
+	j.running = true
+	s := j.state.clone()
+	if j.rev != "" && j.written == "" {
+		j.written = s.essence()
+	}
+	r.mu.Unlock()
+	defer func() {
+		r.mu.Lock()
+		j.running = false
+		r.mu.Unlock()
+	}()
+
+	began := r.now().UTC()
+	out, err := r.round(ctx, j, &s)
+	if ctx.Err() != nil {
+		return context.Cause(ctx) // it says nothing about the source
+	}
+	if j.mirror == nil && errors.Is(err, catalog.ErrNotFound) {
+		return err // the title was deleted meanwhile, and its state goes with it
+	}
+	r.note(j, &s, out, err, began)
+	if saveErr := r.save(ctx, j); saveErr != nil && ctx.Err() == nil {
+		r.log.Error("the state of a source could not be written down", "source", j.source.Key(), "error", saveErr)
+	}
+	return err
+}
+
+// note brings a job's state to how a round went.
+func (r *Runner) note(j *job, s *state, out outcome, err error, began time.Time) {
+	now := r.now().UTC()
+	failed := s.Failures > 0
+	s.LastAttempt = began
+	status, retryAfter := statusOf(err)
+	var wait time.Duration
+	switch interval := j.interval(r); {
+	case errors.Is(err, catalog.ErrUnavailable):
+		// Nothing is wrong with the source, and all of it is looked at again.
+		s.LastError, s.Status, s.Memo = "the storage of this server is unavailable", 0, ""
+		wait = interval
+	case err != nil:
+		s.Failures++
+		s.LastError, s.Status = err.Error(), status
+		wait = max(backoff(interval, s.Failures-1), min(retryAfter, mostIntervals*interval))
+	default:
+		s.LastSuccess, s.Failures, s.Status = began, 0, 0
+		s.LastError = out.complaint
+		wait = max(interval, min(out.maxAge, freshIntervals*interval))
+	}
+	if out.changed > 0 {
+		s.LastChange = now
+	}
+	s.NextAttempt = now.Add(jitter(wait))
+	attrs := []any{"source", j.source.Key(), "title", j.id}
+	switch {
+	case err != nil && !failed:
+		r.log.Warn("a source cannot be followed; what it last had stays", append(attrs, "error", err, "next", s.NextAttempt)...)
+	case err == nil && failed:
+		r.log.Info("a source can be followed again", attrs...)
+	}
+	if out.changed > 0 {
+		r.log.Info("a source has brought changes", append(attrs, "changed", out.changed, "refused", out.refused)...)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	j.state = *s
+	j.next = s.NextAttempt
+	if j.at >= 0 {
+		heap.Fix(&r.queue, j.at)
+	}
+}
+
+// jitter adds or takes off up to a tenth.
+func jitter(d time.Duration) time.Duration {
+	return d - d/10 + time.Duration(rand.Int64N(int64(d/5)+1))
+}
+
+// An outcome is what came of a round.
+type outcome struct {
+	changed, refused int
+	maxAge           time.Duration
+	complaint        string // what is wrong although the round went well
+}
+
+// round asks a source and takes what has changed. s is what was remembered, and
+// becomes what is to be remembered.
+func (r *Runner) round(ctx context.Context, j *job, s *state) (out outcome, err error) {
+	memo := s.Memo
+	if r.wantsAll(s) {
+		memo = ""
+	}
+	l, err := j.source.List(ctx, r.fetcher, memo)
+	if err != nil {
+		return out, upstream(j, err)
+	}
+	out.maxAge = l.MaxAge
+	if l.Unchanged {
+		text, n := complaint(s)
+		if out.complaint, out.refused = s.LastError, n; s.Failures > 0 {
+			out.complaint = text
+		}
+		return out, nil
+	}
+	if j.mirror == nil {
+		if len(l.Items) != 1 {
+			return out, upstream(j, fmt.Errorf("it has %d titles, and one was asked for", len(l.Items)))
+		}
+		it := l.Items[0]
+		now, changed, err := r.take(ctx, j, it, s.Items[it.ID], s)
+		if err != nil {
+			return out, upstream(j, err)
+		}
+		s.Items, s.Memo = map[string]item{it.ID: now}, l.Memo
+		if changed {
+			out.changed++
+		}
+		return out, nil
+	}
+	return r.mirrorRound(ctx, j, s, l, out)
+}
+
+// upstream makes an error one of the source, unless it is the store's.
+func upstream(j *job, err error) error {
+	if errors.Is(err, ErrUpstream) || errors.Is(err, catalog.ErrUnavailable) || errors.Is(err, context.Canceled) {
+		return err
+	}
+	return &UpstreamError{URL: j.source.Key(), Err: err}
+}
+
+// wantsAll reports whether a source must list everything, even if it has not
+// changed: because a title here is not what was taken from there, or because what
+// was refused is due for another try.
+func (r *Runner) wantsAll(s *state) bool {
+	now := r.now()
+	for _, it := range s.Items {
+		if it.Error != "" && !now.Before(it.Again) {
+			return true
+		}
+		if it.Title == "" || it.Gone {
+			continue
+		}
+		if t, err := r.cat.Title(it.Title); err != nil || t.ETag != it.ETag {
+			return true
+		}
+	}
+	return false
+}
+
+// A mirroring is a round of a mirror.
+type mirroring struct {
+	*job
+	mu      sync.Mutex
+	state   *state
+	out     outcome
+	claimed map[string]string // by title's id here in lower case: which item it is of
+}
+
+// mirrorRound takes what a whole source lists.
+func (r *Runner) mirrorRound(ctx context.Context, j *job, s *state, l *Listing, out outcome) (outcome, error) {
+	m := &mirroring{job: j, state: s, out: out, claimed: map[string]string{}}
+	if s.Items == nil {
+		s.Items = map[string]item{}
+	}
+	listed := map[string]bool{}
+	var due []Item
+	for _, it := range l.Items {
+		if !j.mirror.wants(it.ID) || listed[it.ID] {
+			continue
+		}
+		listed[it.ID] = true
+		was := s.Items[it.ID]
+		if was.Title != "" {
+			m.claimed[strings.ToLower(was.Title)] = it.ID
+		}
+		if r.isDue(it, was) {
+			due = append(due, it)
+		} else if was.Gone {
+			was.Gone = false
+			s.Items[it.ID] = was
+		}
+	}
+	if err := r.takeAll(ctx, m, due); err != nil {
+		return m.out, err
+	}
+	protest, err := r.removeVanished(ctx, m, listed)
+	if err != nil {
+		return m.out, err
+	}
+	m.out.complaint, m.out.refused = complaint(s)
+	s.Memo = l.Memo
+	if protest != "" {
+		m.out.complaint = protest
+		s.Memo = "" // look again, whatever it says
+	}
+	for _, id := range j.mirror.Only {
+		if !anyFold(listed, id) {
+			m.out.complaint = fmt.Sprintf("the title %q, which is wanted, is not listed", id)
+		}
+	}
+	return m.out, nil
+}
+
+func anyFold(ids map[string]bool, id string) bool {
+	if ids[id] {
+		return true
+	}
+	for other := range ids {
+		if strings.EqualFold(other, id) {
+			return true
+		}
+	}
+	return false
+}
+
+// complaint sums up what of a source is refused.
+func complaint(s *state) (text string, n int) {
+	first := ""
+	for id, it := range s.Items {
+		if it.Error == "" {
+			continue
+		}
+		n++
+		if first == "" || id < first {
+			first = id
+		}
+	}
+	if n > 0 {
+		text = fmt.Sprintf("%d of %d titles are not taken as they are there; %s: %s", n, len(s.Items), first, s.Items[first].Error)
+	}
+	return text, n
+}
+
+// isDue reports whether an item is to be fetched.
+func (r *Runner) isDue(it Item, was item) bool {
+	if was.Error != "" && was.Refused == it.Mark {
+		return !r.now().Before(was.Again)
+	}
+	if was.Mark != it.Mark || was.Title == "" {
+		return true
+	}
+	t, err := r.cat.Title(was.Title)
+	return err != nil || t.ETag != was.ETag
+}
+
+// takeAll takes items, several at once. The error is the store's, or that of ctx.
+func (r *Runner) takeAll(ctx context.Context, m *mirroring, due []Item) error {
+	group, working := errgroup.WithContext(ctx)
+	group.SetLimit(fetchersOfMirror)
+	progress := time.NewTicker(progressInterval)
+	defer progress.Stop()
+	for i, it := range due {
+		select {
+		case <-progress.C:
+			r.log.Info("a source is being taken", "source", m.source.Key(), "titles", len(due), "begun", i)
+		default:
+		}
+		if working.Err() != nil {
+			break
+		}
+		group.Go(func() error {
+			m.mu.Lock()
+			was := m.state.Items[it.ID]
+			m.mu.Unlock()
+			now, changed, err := r.take(working, m.job, it, was, m)
+			if working.Err() != nil || errors.Is(err, catalog.ErrUnavailable) {
+				return err
+			}
+			if err != nil {
+				now = was
+				now.Gone = false
+				r.refuse(m.job, &now, it, err)
+			}
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			m.state.Items[it.ID] = now
+			if changed {
+				m.out.changed++
+			}
+			return nil
+		})
+	}
+	return errors.Join(group.Wait(), context.Cause(ctx))
+}
+
+// refuse notes that an item is not taken as it is, and when to try again.
+func (r *Runner) refuse(j *job, now *item, it Item, err error) {
+	now.Error, now.Refused = err.Error(), it.Mark
+	// A little sooner: the round that comes then may come a little sooner, too.
+	interval := j.interval(r)
+	now.Again = r.now().UTC().Add(backoff(interval, now.Tries) - interval/4)
+	now.Tries++
+}
+
+// backoff is how long to wait after a number of failures before the last one.
+func backoff(interval time.Duration, failures int) time.Duration {
+	return interval * time.Duration(math.Exp2(float64(min(failures, 5)))) // 2^5 is mostIntervals
+}
+
+// claim gives a title's id to an item, unless it is another's.
+func (m *mirroring) claim(id, it string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	key := strings.ToLower(id)
+	if other, taken := m.claimed[key]; taken && other != it {
+		return fmt.Errorf("%s of this source is the title %q already", other, id)
+	}
+	m.claimed[key] = it
+	return nil
+}
+
+func (m *mirroring) sign(signer string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.state.Signer = signer
+}
+
+// claim of a title that is followed by itself: it is that title.
+func (s *state) claim(string, string) error { return nil }
+
+func (s *state) sign(signer string) { s.Signer = signer }
+
+// A keeper is told what take finds out.
+type keeper interface {
+	claim(id, item string) error
+	sign(signer string)
+}
+
+// take fetches an item and brings its title here to it. It returns what is to be
+// remembered, and whether the title has changed.
+func (r *Runner) take(ctx context.Context, j *job, it Item, was item, k keeper) (item, bool, error) {
+	if was.Mark == it.Mark && was.Mark != "" && was.Error == "" {
+		if t, err := r.cat.Title(was.Title); err == nil && t.ETag == was.ETag {
+			return was, false, nil
+		}
+	}
+	fetched, err := it.Fetch(ctx)
+	if err != nil {
+		return was, false, err
+	}
+	res, err := r.apply(ctx, j, it, fetched.Definition, k)
+	if err != nil {
+		return was, false, err
+	}
+	k.sign(fetched.Signer)
+	now := item{Mark: it.Mark, Title: res.Title.ID, ETag: res.Title.ETag}
+	if it.Version != "" && it.Version != fetched.Definition.Patches[0].Version {
+		// The source is between two states, or sloppy: look again, ever more seldom.
+		now.Tries = was.Tries
+		r.refuse(j, &now, it, fmt.Errorf("its list says that the current version is %s, and its definition says %s", it.Version, fetched.Definition.Patches[0].Version))
+	}
+	return now, res.Changed, nil
+}
+
+// apply brings a title to a definition, or creates it.
+func (r *Runner) apply(ctx context.Context, j *job, it Item, fetched *patch.Definition, k keeper) (catalog.Result, error) {
+	none := catalog.Result{}
+	def := *fetched
+	author, from := "", it.URL
+	allowDowngrade := r.single.allowDowngrade
+	if m := j.mirror; m != nil {
+		author, from, allowDowngrade = m.Author, m.Name, m.AllowDowngrade
+	} else {
+		title, err := r.cat.Title(j.id)
+		if err == nil && title.UID != j.uid {
+			err = &catalog.TitleError{ID: j.id, Err: catalog.ErrNotFound}
+		}
+		if err != nil {
+			return none, err
+		}
+		author, from = title.Author, title.From()
+	}
+	if author != "" {
+		if err := def.Namespace(author); err != nil {
+			return none, err
+		}
+	}
+	if j.mirror != nil && j.mirror.Rename != nil {
+		j.mirror.Rename(&def)
+	}
+	if j.mirror == nil && !strings.EqualFold(def.ID, j.id) {
+		return none, fmt.Errorf("%w: %q", catalog.ErrIDDiffers, fetched.ID)
+	}
+	if err := k.claim(def.ID, it.ID); err != nil {
+		return none, err
+	}
+	title, err := r.cat.Title(def.ID)
+	if errors.Is(err, catalog.ErrNotFound) && j.mirror != nil {
+		return r.cat.Create(ctx, &def, &catalog.CreateOptions{Author: author, Follows: it.URL, Source: from})
+	}
+	if err != nil {
+		return none, err
+	}
+	if title.From() != from {
+		return none, fmt.Errorf("there is a title %q here that did not come from this source: delete it, or give the mirror an author", title.ID)
+	}
+	if old, now := title.CurrentVersion, def.Patches[0].Version; !allowDowngrade && patch.CompareVersions(now, old) < 0 {
+		return none, fmt.Errorf("%w: %s, and %s is served", ErrDowngrade, now, old)
+	}
+	return r.cat.Replace(ctx, title.ID, &def, &catalog.EditOptions{UID: title.UID, From: from, IfMatch: title.ETag})
+}
+
+// removeVanished deletes, or only notes, what a source has no more. protest says
+// why it was not believed. The error is the store's, or that of ctx.
+func (r *Runner) removeVanished(ctx context.Context, m *mirroring, listed map[string]bool) (protest string, err error) {
+	var vanished []string
+	known := 0
+	for id, it := range m.state.Items {
+		if it.Gone {
+			continue
+		}
+		known++
+		if !listed[id] {
+			vanished = append(vanished, id)
+		}
+	}
+	if len(vanished) > m.mirror.mayRemove(known, len(listed) == 0) && m.mirror.Remove {
+		return fmt.Sprintf("it lists %d of its %d titles no more: that is too many at once, and none was deleted", len(vanished), known), nil
+	}
+	for _, id := range vanished {
+		it := m.state.Items[id]
+		if !m.mirror.Remove && it.Title != "" {
+			it.Gone = true
+			it.Error, it.Refused, it.Tries, it.Again = "", "", 0, time.Time{}
+			m.state.Items[id] = it
+			continue
+		}
+		// It may have moved to another item.
+		if it.Title != "" && m.claimed[strings.ToLower(it.Title)] == "" {
+			err := r.cat.Delete(ctx, it.Title, &catalog.EditOptions{From: m.mirror.Name})
+			switch {
+			case err == nil:
+				m.out.changed++
+			case errors.Is(err, catalog.ErrNotFound), errors.Is(err, catalog.ErrNotSynced): // somebody else did
+			default:
+				return "", err
+			}
+		}
+		delete(m.state.Items, id)
+	}
+	return "", nil
+}
