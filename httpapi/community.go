@@ -60,13 +60,20 @@ func (a *api) publish(w http.ResponseWriter, r *http.Request, body []byte, p *pu
 	}
 	all := &patch.ValidationError{}
 	name, email := text(p.Name, "/author_name", &all.Failures), text(p.Email, "/author_email", &all.Failures)
-	if p.URL != nil {
-		all.Failures = append(all.Failures, patch.Failure{Path: "/definition_url", Message: "this version takes definitions, and follows no URL: give the definition itself"})
-	}
 	var def *patch.Definition
-	if p.Definition == nil {
-		all.Failures = append(all.Failures, patch.Failure{Path: "/definition", Message: "is missing: add it"})
-	} else {
+	var url string
+	switch {
+	case p.URL != nil && p.Definition != nil:
+		all.Failures = append(all.Failures, patch.Failure{Path: "/definition_url", Message: "stands beside a definition: give one of the two"})
+	case p.URL != nil && a.sync == nil:
+		all.Failures = append(all.Failures, patch.Failure{Path: "/definition_url", Message: "this server follows no URL: give the definition itself"})
+	case p.URL != nil:
+		if url = text(p.URL, "/definition_url", &all.Failures); p.URL.Kind() == '"' && url == "" {
+			all.Failures = append(all.Failures, patch.Failure{Path: "/definition_url", Message: "is empty: give the address of a definition"})
+		}
+	case p.Definition == nil:
+		all.Failures = append(all.Failures, patch.Failure{Path: "/definition", Message: "is missing: add it, or definition_url"})
+	default:
 		var err error
 		var invalid *patch.ValidationError
 		opts.At = "/definition"
@@ -80,7 +87,7 @@ func (a *api) publish(w http.ResponseWriter, r *http.Request, body []byte, p *pu
 	if len(all.Failures) > 0 {
 		return all
 	}
-	res, err := a.comm.Publish(r.Context(), community.Publication{AuthorName: name, AuthorEmail: email, Definition: def})
+	res, err := a.comm.Publish(r.Context(), community.Publication{AuthorName: name, AuthorEmail: email, Definition: def, URL: url})
 	if err != nil {
 		return placed(err, "/author_name", "/author_email")
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"regexp"
@@ -17,6 +19,7 @@ import (
 	"github.com/patchsource/patchsource/httpapi"
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/store/memstore"
+	patchsync "github.com/patchsource/patchsource/sync"
 )
 
 // A box is a mailer that keeps what it is given.
@@ -53,22 +56,47 @@ type public struct {
 	*bench
 	box  *box
 	comm *community.Service
+	sync *patchsync.Runner
+	// outside is what there is elsewhere, by URL: a string, or a status.
+	outside *outside
+}
+
+// An outside is the world without a network.
+type outside struct{ pages sync.Map }
+
+// RoundTrip implements http.RoundTripper.
+func (o *outside) RoundTrip(r *http.Request) (*http.Response, error) {
+	w := httptest.NewRecorder()
+	switch page, _ := o.pages.Load(r.URL.String()); page := page.(type) {
+	case string:
+		_, _ = io.WriteString(w, page)
+	case int:
+		w.WriteHeader(page)
+	default:
+		w.WriteHeader(http.StatusNotFound)
+	}
+	res := w.Result()
+	res.Request = r
+	return res, nil
 }
 
 func newPublic(t *testing.T, opts httpapi.Options) *public {
 	t.Helper()
 	s := memstore.New()
-	p := &public{bench: newBench(t, s), box: &box{}}
+	p := &public{bench: newBench(t, s), box: &box{}, outside: &outside{}}
 	secret, _, err := auth.LoadSecret(filepath.Join(t.TempDir(), "secret"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.comm, err = community.Open(t.Context(), community.Parts{Store: s, Catalog: p.cat, Tokens: p.auth, Mailer: p.box, Secret: secret}, &community.Options{Site: "https://patches.example.com", MailsPerHour: -1})
+	if p.sync, err = patchsync.New(p.cat, s, &patchsync.Options{Transport: p.outside}); err != nil {
+		t.Fatal(err)
+	}
+	p.comm, err = community.Open(t.Context(), community.Parts{Store: s, Catalog: p.cat, Tokens: p.auth, Mailer: p.box, Secret: secret, Fetcher: p.sync.Fetcher()}, &community.Options{Site: "https://patches.example.com", MailsPerHour: -1})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = p.comm.Close() })
-	opts.Tokens, opts.Community, opts.Site = p.auth, p.comm, "https://patches.example.com/"
+	opts.Tokens, opts.Community, opts.Sync, opts.Site = p.auth, p.comm, p.sync, "https://patches.example.com/"
 	p.handler = httpapi.New(p.cat, &opts)
 	return p
 }
@@ -101,7 +129,9 @@ func TestPublishByHTTP(t *testing.T) {
 		{"no author", publish("  ", "ann@example.com", "A"), 400, "/author_name"},
 		{"no address", publish("A", "a@b", "A"), 400, "/author_email"},
 		{"a wrong definition", strings.Replace(publish("A", "a@b.cc", "A"), `"Example"`, "7", 1), 400, "/definition/publisher"},
-		{"a URL", `{"author_name":"A","author_email":"a@b.cc","definition_url":"https://example.com"}`, 400, "/definition_url /definition"},
+		{"an empty URL", `{"author_name":"A","author_email":"a@b.cc","definition_url":""}`, 400, "/definition_url"},
+		{"a URL that is none", `{"author_name":"A","author_email":"a@b.cc","definition_url":7}`, 400, "/definition_url"},
+		{"a URL and a definition", strings.Replace(publish("A", "a@b.cc", "A"), "{", `{"definition_url":"https://vendor.example/d.json",`, 1), 400, "/definition_url"},
 	} {
 		w := p.do("POST", "/api/v1/title", c.body)
 		var places []string

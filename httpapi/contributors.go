@@ -39,6 +39,9 @@ func (a *api) readContributorFeed(r *http.Request, path feedPath) (*catalog.Docu
 	}
 	switch path.call {
 	case software:
+		if r.URL.Query().Has("extend") {
+			return a.extendedList(c.ID)
+		}
 		return a.cat.SoftwareOf(c.ID)
 	case selection:
 		return a.cat.SelectOf(c.ID, path.arg)

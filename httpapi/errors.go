@@ -16,6 +16,7 @@ import (
 	"github.com/patchsource/patchsource/auth/community"
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/catalog"
+	patchsync "github.com/patchsource/patchsource/sync"
 )
 
 // Errors that only HTTP knows.
@@ -71,6 +72,13 @@ func problemOf(err error) problem {
 	_ = errors.As(err, &version)
 	p := problem{message: sentence(err.Error())}
 	switch {
+	// What is wrong elsewhere, whatever it is, is nothing that is wrong here.
+	case errors.Is(err, patchsync.ErrUpstream) && !errors.Is(err, catalog.ErrUnavailable):
+		p.status, p.code, p.detail = http.StatusBadRequest, "upstream_failure", err.Error()
+		p.message = "The definition could not be taken from there, and nothing was changed: " + err.Error() + "."
+		if errors.As(err, &invalid) {
+			p.errors = invalid.Failures
+		}
 	case errors.Is(err, auth.ErrUnauthorized) && !errors.Is(err, catalog.ErrUnavailable):
 		p.status, p.code, p.detail = http.StatusUnauthorized, "unauthorized", err.Error()
 	case errors.Is(err, community.ErrMail):
@@ -116,6 +124,12 @@ func problemOf(err error) problem {
 	case errors.Is(err, catalog.ErrSynced) && title != nil:
 		p.status, p.code, p.detail = http.StatusForbidden, "forbidden", title.Follows
 		p.message = fmt.Sprintf("Title '%s' is kept in step with %s and cannot be changed here: change it there, or delete it here.", title.ID, title.Follows)
+	case errors.Is(err, patchsync.ErrNotFollowed):
+		p.status, p.code, p.detail = http.StatusNotFound, "title_not_found", err.Error()
+		p.message = "This title follows no source, so there is nothing to take it from or to end."
+		if title == nil {
+			p.status, p.code = http.StatusBadRequest, "bad_request"
+		}
 	case errors.Is(err, catalog.ErrNotFound) && title != nil:
 		p.status, p.code, p.detail = http.StatusNotFound, "title_not_found", shorten(title.ID)
 		p.message = fmt.Sprintf("There is no title '%s'.", shorten(title.ID))

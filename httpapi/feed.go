@@ -45,11 +45,16 @@ func (a *api) feed(next http.Handler) http.Handler {
 			return
 		}
 		doc, err := a.readFeed(r, path)
+		contentType := contentJSON
+		if err == nil && a.seal != nil && path.call == definition {
+			doc, err = a.seal.seal(doc)
+			contentType = contentCMS
+		}
 		if err != nil {
 			a.writeError(w, r, err)
 			return
 		}
-		a.serve(w, r, doc)
+		a.serveAs(w, r, doc, contentType)
 	})
 }
 

@@ -32,6 +32,8 @@ import (
 	"github.com/patchsource/patchsource/auth/community"
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/catalog"
+	"github.com/patchsource/patchsource/patch/envelope"
+	patchsync "github.com/patchsource/patchsource/sync"
 )
 
 // An Authenticator says who a request comes from. It is how an embedder brings
@@ -55,6 +57,13 @@ type Options struct {
 	// Community publishes titles for those who have no account. Nil: nobody
 	// without a token can create anything, and there are no contributors.
 	Community *community.Service
+	// Sync keeps titles in step with sources elsewhere; somebody else has it run.
+	// Nil: titles that follow something stay as they are, and nobody can have one
+	// follow anything.
+	Sync *patchsync.Runner
+	// Signer, if not nil, signs the definitions of the feed: they are served in
+	// CMS envelopes, as those of the vendor's own feed are.
+	Signer *envelope.Signer
 	// Site is where the handler is found from outside, such as
 	// https://patches.example.com, for links. Empty: they begin with the path.
 	Site string
@@ -83,6 +92,8 @@ type api struct {
 	auth Authenticator
 	toks *auth.Service      // nil: no calls about tokens
 	comm *community.Service // nil: no public service
+	sync *patchsync.Runner  // nil: nothing is followed
+	seal *sealer            // nil: definitions are not signed
 	site string
 	rate *limiter
 	log  *slog.Logger
@@ -96,7 +107,10 @@ func newAPI(cat *catalog.Catalog, opts *Options) *api {
 	if opts != nil {
 		o = *opts
 	}
-	a := &api{cat: cat, auth: o.Auth, toks: o.Tokens, comm: o.Community, site: strings.TrimRight(o.Site, "/"), rate: newLimiter(o.RateLimit, o.TrustedProxies), log: o.Logger, max: o.MaxBodyBytes, root: o.RootFeed, now: o.Now}
+	a := &api{cat: cat, auth: o.Auth, toks: o.Tokens, comm: o.Community, sync: o.Sync, site: strings.TrimRight(o.Site, "/"), rate: newLimiter(o.RateLimit, o.TrustedProxies), log: o.Logger, max: o.MaxBodyBytes, root: o.RootFeed, now: o.Now}
+	if o.Signer != nil {
+		a.seal = newSealer(o.Signer)
+	}
 	if a.auth == nil && a.toks != nil {
 		a.auth = BearerTokens(a.toks)
 	}
@@ -153,6 +167,19 @@ func (a *api) routes() http.Handler {
 		on("/api/v1/contributors", methods{"GET": a.listContributors})
 		on("/api/v1/contributors/register", methods{"POST": a.registerContributor})
 		on("/api/v1/contributors/verify", methods{"GET": a.verifyContributor})
+	}
+	if a.sync != nil {
+		on("/api/v1/sync", methods{"GET": a.listSync})
+		on("/api/v1/title/{id}/sync", methods{"POST": a.syncNow})
+		on("/api/v1/titles/{id}/sync", methods{"POST": a.syncNow})
+		prefixes := []string{"/api/v1"}
+		if a.root {
+			prefixes = append(prefixes, "")
+		}
+		for _, prefix := range prefixes {
+			on(prefix+"/subscribe", methods{"POST": a.subscribe})
+			on(prefix+"/unsubscribe/{id}", methods{"POST": a.unsubscribe})
+		}
 	}
 	if a.toks != nil {
 		on("/api/v1/token", methods{"POST": a.claim})

@@ -20,9 +20,14 @@ var (
 	revalidate = []string{"no-cache"}
 )
 
-// serve answers a read with a document: conditionally (RFC 9110, section 13),
-// and compressed if the client takes that.
+// serve answers a read with a document of JSON.
 func (a *api) serve(w http.ResponseWriter, r *http.Request, doc *catalog.Document) {
+	a.serveAs(w, r, doc, contentJSON)
+}
+
+// serveAs answers a read with a document: conditionally (RFC 9110, section 13),
+// and compressed if the client takes that.
+func (a *api) serveAs(w http.ResponseWriter, r *http.Request, doc *catalog.Document, contentType []string) {
 	body, etag := doc.Bytes(), doc.ETag()
 	zipped := false
 	if acceptsGzip(r.Header["Accept-Encoding"]) {
@@ -52,7 +57,7 @@ func (a *api) serve(w http.ResponseWriter, r *http.Request, doc *catalog.Documen
 		return
 	}
 	values[2] = strconv.Itoa(len(body))
-	h["Content-Type"] = contentJSON
+	h["Content-Type"] = contentType
 	h["Content-Length"] = values[2:3:3]
 	if zipped {
 		h["Content-Encoding"] = encodingGzip

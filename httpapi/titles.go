@@ -109,14 +109,8 @@ func (a *api) deleteTitle(status int) func(http.ResponseWriter, *http.Request) e
 		if err != nil {
 			return err
 		}
-		if err := a.cat.Delete(r.Context(), title.ID, opts); err != nil {
+		if err := a.delete(r, who, title, opts); err != nil {
 			return err
-		}
-		a.log.Info("title deleted", "title", title.ID, "token", who.TokenID)
-		if a.toks != nil { // they open nothing any more; this is tidying up
-			if err := a.toks.RevokeAll(r.Context(), title.UID); err != nil {
-				a.log.Error("the tokens of a deleted title are left over", "title", title.ID, "error", err)
-			}
 		}
 		if status == http.StatusNoContent {
 			w.WriteHeader(status)
@@ -125,6 +119,20 @@ func (a *api) deleteTitle(status int) func(http.ResponseWriter, *http.Request) e
 		writeJSON(w, status, answer{Message: fmt.Sprintf("Title '%s' deleted", title.ID)})
 		return nil
 	}
+}
+
+// delete deletes a title, and the tokens that were for it alone.
+func (a *api) delete(r *http.Request, who auth.Principal, title catalog.Title, opts *catalog.EditOptions) error {
+	if err := a.cat.Delete(r.Context(), title.ID, opts); err != nil {
+		return err
+	}
+	a.log.Info("title deleted", "title", title.ID, "token", who.TokenID)
+	if a.toks != nil { // they open nothing any more; this is tidying up
+		if err := a.toks.RevokeAll(r.Context(), title.UID); err != nil {
+			a.log.Error("the tokens of a deleted title are left over", "title", title.ID, "error", err)
+		}
+	}
+	return nil
 }
 
 // readDefinition reads a definition from a request's body.
@@ -214,13 +222,8 @@ const maxLimit = 1000
 // A listedTitle is a title in the answer to listTitles.
 type listedTitle struct {
 	patch.Summary
-	Author *string     `json:"author"`
-	Sync   *syncSource `json:"sync"`
-}
-
-// A syncSource is the source that a title is kept in step with.
-type syncSource struct {
-	URL string `json:"url"`
+	Author *string    `json:"author"`
+	Sync   *syncState `json:"sync"`
 }
 
 // listTitles lists titles with what only this server knows of them, page by page.
@@ -264,8 +267,8 @@ func (a *api) listTitles(w http.ResponseWriter, r *http.Request) error {
 		if title.Author != "" {
 			t.Author = &title.Author
 		}
-		if title.Follows != "" {
-			t.Sync = &syncSource{URL: title.Follows}
+		if t.Sync = a.syncOf(title); t.Sync != nil {
+			changed = a.now() // how it goes changes without the title
 		}
 		body.Titles = append(body.Titles, t)
 	}

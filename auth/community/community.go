@@ -101,6 +101,7 @@ type Service struct {
 	cat       *catalog.Catalog
 	tokens    *auth.Service
 	mailer    mail.Mailer
+	fetcher   Fetcher
 	mailboxes *auth.Mailboxes
 	log       *slog.Logger
 	texts     *Texts
@@ -119,13 +120,14 @@ type Service struct {
 	resets  sync.WaitGroup
 }
 
-// Parts are what a Service works with. All are needed.
+// Parts are what a Service works with. All but Fetcher are needed.
 type Parts struct {
 	Store   store.Store // where contributors are kept
 	Catalog *catalog.Catalog
 	Tokens  *auth.Service
 	Mailer  mail.Mailer
 	Secret  auth.Secret
+	Fetcher Fetcher // nil: nobody publishes by URL
 }
 
 // Open makes a Service, and reads the contributors. ctx bounds the reading.
@@ -134,7 +136,7 @@ func Open(ctx context.Context, parts Parts, opts *Options) (*Service, error) {
 	if opts != nil {
 		o = *opts
 	}
-	s := &Service{store: parts.Store, cat: parts.Catalog, tokens: parts.Tokens, mailer: parts.Mailer, mailboxes: auth.NewMailboxes(parts.Secret), log: o.Logger, texts: o.Texts, now: o.Now,
+	s := &Service{store: parts.Store, cat: parts.Catalog, tokens: parts.Tokens, mailer: parts.Mailer, fetcher: parts.Fetcher, mailboxes: auth.NewMailboxes(parts.Secret), log: o.Logger, texts: o.Texts, now: o.Now,
 		maxTitles: o.MaxTitles, perHour: o.MailsPerHour, site: strings.TrimRight(o.Site, "/"), publishing: map[string]int{}, pending: make(chan struct{}, mostPending)}
 	if s.now == nil {
 		s.now = time.Now
@@ -174,6 +176,15 @@ type Publication struct {
 	AuthorEmail string
 	// Definition is the title, under its plain id and name.
 	Definition *patch.Definition
+	// URL, in the place of Definition, is where it is: it is fetched now, and the
+	// title follows it from then on. Needs [Parts.Fetcher].
+	URL string
+}
+
+// A Fetcher fetches the definition at a URL that a stranger has named.
+// [github.com/patchsource/patchsource/sync.Fetcher] is one.
+type Fetcher interface {
+	Definition(ctx context.Context, url string) (*patch.Definition, error)
 }
 
 // Publish publishes a title and mails its token to its author. When it returns
@@ -181,12 +192,23 @@ type Publication struct {
 //
 // The error is patch.ErrAuthor, mail.ErrAddress, patch.ErrInvalid,
 // patch.ErrTooLarge, catalog.ErrExists, [ErrLimited], [ErrTooMany], [ErrMail],
-// catalog.ErrUnavailable or that of ctx.
+// catalog.ErrUnavailable, that of the fetcher or that of ctx.
 func (s *Service) Publish(ctx context.Context, p Publication) (catalog.Result, error) {
 	none := catalog.Result{}
 	address, err := mail.CheckAddress(p.AuthorEmail)
 	if err != nil {
 		return none, err
+	}
+	if _, err := patch.AuthorID(p.AuthorName); err != nil {
+		return none, err // before anybody is asked for a definition
+	}
+	if p.URL != "" {
+		if s.fetcher == nil {
+			return none, errors.New("community: a URL was given, and there is no fetcher")
+		}
+		if p.Definition, err = s.fetcher.Definition(ctx, p.URL); err != nil {
+			return none, err
+		}
 	}
 	if err := p.Definition.Validate(); err != nil {
 		return none, err
@@ -216,7 +238,7 @@ func (s *Service) Publish(ctx context.Context, p Publication) (catalog.Result, e
 		return none, err
 	}
 	defer leave()
-	reservation, err := s.cat.Reserve(ctx, &def, &catalog.CreateOptions{Author: strings.TrimSpace(p.AuthorName), Mailbox: mailbox})
+	reservation, err := s.cat.Reserve(ctx, &def, &catalog.CreateOptions{Author: strings.TrimSpace(p.AuthorName), Mailbox: mailbox, Follows: p.URL})
 	if err != nil {
 		return none, err
 	}

@@ -65,9 +65,6 @@ func run(ctx context.Context, f *flags, log *slog.Logger) error {
 
 // serve serves until ctx ends, which is no error.
 func serve(ctx context.Context, f *flags, log *slog.Logger, web *web, b *backend) error {
-	for _, name := range f.withoutEffect() {
-		log.Warn("this flag is accepted, and has no effect in this version", "flag", name)
-	}
 	for _, path := range f.Import {
 		if err := importPath(ctx, path, b.catalog, log); err != nil && ctx.Err() == nil {
 			return err
@@ -76,7 +73,11 @@ func serve(ctx context.Context, f *flags, log *slog.Logger, web *web, b *backend
 	if ctx.Err() != nil {
 		return nil
 	}
-	opts := &httpapi.Options{Tokens: b.auth, Community: b.community, Site: web.site(f), TrustedProxies: f.TrustedProxies, Logger: log, RootFeed: true}
+	signer, err := f.signer()
+	if err != nil {
+		return err
+	}
+	opts := &httpapi.Options{Tokens: b.auth, Community: b.community, Sync: b.sync, Signer: signer, Site: web.site(f), TrustedProxies: f.TrustedProxies, Logger: log, RootFeed: true}
 	if !f.RateLimit {
 		opts.RateLimit = -1
 	}

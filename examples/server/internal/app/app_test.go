@@ -10,6 +10,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
@@ -309,13 +310,10 @@ func TestHelpAndVersion(t *testing.T) {
 	if code != 0 || stderr != "" {
 		t.Errorf("%d %q", code, stderr)
 	}
-	for _, want := range []string{"--addr", "--store", "--admin-token-file", "--secret-file", "--import", "--tls-cert", "--log-format", "PATCHSOURCE_", "Jamf Pro"} {
+	for _, want := range []string{"--addr", "--store", "--admin-token-file", "--secret-file", "--import", "--tls-cert", "--follow", "--sync-interval", "--log-format", "PATCHSOURCE_", "Jamf Pro"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("the help does not speak of %s", want)
 		}
-	}
-	if strings.Contains(out, "--sync-interval") {
-		t.Error("the help offers what does nothing")
 	}
 	if code, out, _ := runOnce(t, nil, "--version"); code != 0 || !strings.Contains(out, "patchsource") || !strings.Contains(out, "go1.") {
 		t.Errorf("%d %q", code, out)
@@ -434,13 +432,17 @@ func waitFor(t *testing.T, ok func() bool) {
 	}
 }
 
-func TestTLS(t *testing.T) {
+// certificate makes a certificate for this machine that is its own authority, and
+// writes it and its key to files.
+func certificate(t *testing.T) (certFile, keyFile string) {
+	t.Helper()
 	dir := t.TempDir()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test of patchsource"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
 	cert, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
 		t.Fatal(err)
@@ -449,15 +451,23 @@ func TestTLS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	certFile, keyFile := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	certFile, keyFile = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 	for name, block := range map[string]*pem.Block{certFile: {Type: "CERTIFICATE", Bytes: cert}, keyFile: {Type: "PRIVATE KEY", Bytes: keyDER}} {
 		if err := os.WriteFile(name, pem.EncodeToMemory(block), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	p := start(t, dir, "--tls-cert", certFile, "--tls-key", keyFile)
+	return certFile, keyFile
+}
+
+func TestTLS(t *testing.T) {
+	certFile, keyFile := certificate(t)
+	p := start(t, t.TempDir(), "--tls-cert", certFile, "--tls-key", keyFile)
 	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}))
+	data, err := os.ReadFile(certFile)
+	if err != nil || !pool.AppendCertsFromPEM(data) {
+		t.Fatal(err)
+	}
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}}
 	defer client.CloseIdleConnections()
 	res, err := client.Get(p.url + "/jamf/v1/software")

@@ -18,6 +18,7 @@ import (
 	"github.com/patchsource/patchsource/store"
 	"github.com/patchsource/patchsource/store/filestore"
 	"github.com/patchsource/patchsource/store/memstore"
+	patchsync "github.com/patchsource/patchsource/sync"
 )
 
 // A backend is all that stands behind the web.
@@ -27,6 +28,7 @@ type backend struct {
 	catalog   *catalog.Catalog
 	mailer    mail.Mailer
 	community *community.Service // nil: switched off
+	sync      *patchsync.Runner
 }
 
 // Close closes what is open, the store last.
@@ -88,6 +90,14 @@ func openBackend(ctx context.Context, f *flags, site string, log *slog.Logger) (
 	if b.catalog, err = catalog.Open(ctx, b.store, &catalog.Options{Logger: log}); err != nil {
 		return nil, fmt.Errorf("read the titles: %w", err)
 	}
+	mirrors, err := f.mirrors()
+	if err != nil {
+		return nil, err
+	}
+	b.sync, err = patchsync.New(b.catalog, b.store, &patchsync.Options{Mirrors: mirrors, Interval: f.SyncInterval, AllowPrivateNetworks: f.AllowPrivateNetworks, Contact: f.BaseURL, Logger: log})
+	if err != nil {
+		return nil, err
+	}
 	if !f.Community {
 		return b, nil
 	}
@@ -98,7 +108,7 @@ func openBackend(ctx context.Context, f *flags, site string, log *slog.Logger) (
 	if !f.RateLimit {
 		opts.MailsPerHour = -1
 	}
-	b.community, err = community.Open(ctx, community.Parts{Store: b.store, Catalog: b.catalog, Tokens: b.auth, Mailer: b.mailer, Secret: secret}, opts)
+	b.community, err = community.Open(ctx, community.Parts{Store: b.store, Catalog: b.catalog, Tokens: b.auth, Mailer: b.mailer, Secret: secret, Fetcher: b.sync.Fetcher()}, opts)
 	return b, err
 }
 
@@ -130,6 +140,17 @@ const tokenMemory = 30 * 24 * time.Hour
 func (b *backend) keep(ctx context.Context, log *slog.Logger) {
 	var following sync.WaitGroup
 	defer following.Wait()
+	following.Go(func() {
+		for ctx.Err() == nil {
+			if err := b.sync.Run(ctx); err != nil {
+				log.Error("titles cannot be kept in step with their sources", "error", err)
+				select {
+				case <-ctx.Done():
+				case <-time.After(time.Second):
+				}
+			}
+		}
+	})
 	following.Go(func() {
 		for ctx.Err() == nil {
 			err := b.auth.Follow(ctx)

@@ -41,28 +41,17 @@ type flags struct {
 	RateLimit      bool     `default:"true" negatable:"" help:"Limit what an address, or a mailbox, can ask for without a token (default: on)."`
 	MaxTitles      int      `default:"100" placeholder:"N" help:"How many titles a mailbox, or a contributor, may have (default: ${default})."`
 	TrustedProxies []string `placeholder:"NETWORK" help:"Networks of reverse proxies (such as 127.0.0.1/32) whose X-Forwarded-For is believed. May be given several times."`
-	LogFormat      string   `default:"text" enum:"text,json" placeholder:"text|json" help:"Form of the log on standard error (default: ${default})."`
-	Version        bool     `help:"Print the version and exit."`
 
-	// For later versions; their callers need not change.
-	AllowPrivateNetworks bool          `hidden:""`
-	SyncInterval         time.Duration `hidden:""`
-}
+	Follow               []string      `placeholder:"URL|DIR" sep:"none" help:"Mirror all titles of another patch source, such as https://jamf-patch.jamfcloud.com/v1, or of a folder of definitions, such as a checkout. May be given several times."`
+	FollowRemove         bool          `help:"Delete titles that vanish from a source of --follow, unless more than a tenth do at once."`
+	Sources              string        `placeholder:"FILE" help:"Mirror the sources in a JSON file: an array of objects with url or folder, and if wanted name, only, except, author, remove, max_remove_share, allow_downgrade, interval, roots and refuse_unsigned."`
+	SyncInterval         time.Duration `default:"30m" placeholder:"DURATION" help:"How often what titles follow is asked for changes (default: ${default})."`
+	AllowPrivateNetworks bool          `help:"Also follow sources in private networks and on this machine. For labs: who may publish by URL reaches what is there."`
+	SignCert             string        `placeholder:"FILE" help:"Sign the definitions of the feed with this certificate (PEM, with its chain). Needs --sign-key."`
+	SignKey              string        `placeholder:"FILE" help:"Private key of --sign-cert (PEM)."`
 
-// withoutEffect returns the flags given that this version does nothing with.
-func (f *flags) withoutEffect() (names []string) {
-	for _, flag := range []struct {
-		name  string
-		given bool
-	}{
-		{"--allow-private-networks", f.AllowPrivateNetworks},
-		{"--sync-interval", f.SyncInterval != 0},
-	} {
-		if flag.given {
-			names = append(names, flag.name)
-		}
-	}
-	return names
+	LogFormat string `default:"text" enum:"text,json" placeholder:"text|json" help:"Form of the log on standard error (default: ${default})."`
+	Version   bool   `help:"Print the version and exit."`
 }
 
 // parseFlags reads the flags. The error is cli.ErrAnswered after --help or
@@ -96,6 +85,12 @@ func environment(getenv func(string) string) kong.Resolver {
 func (f *flags) complete() error {
 	if (f.TLSCert == "") != (f.TLSKey == "") {
 		return errors.New("--tls-cert and --tls-key go together")
+	}
+	if (f.SignCert == "") != (f.SignKey == "") {
+		return errors.New("--sign-cert and --sign-key go together")
+	}
+	if f.SyncInterval < time.Second {
+		return errors.New("--sync-interval: it must be a second or more, such as 30m")
 	}
 	if _, port, err := net.SplitHostPort(f.Addr); err != nil {
 		return fmt.Errorf("--addr %s: it must be HOST:PORT, such as 127.0.0.1:8080 or :8080", f.Addr)

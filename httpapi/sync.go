@@ -1,0 +1,213 @@
+package httpapi
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/patchsource/patchsource/patch"
+	"github.com/patchsource/patchsource/patch/catalog"
+	patchsync "github.com/patchsource/patchsource/sync"
+)
+
+// A syncState is how it goes with what is followed. Times are null if it has not
+// happened.
+type syncState struct {
+	URL         string     `json:"url"`
+	LastAttempt *time.Time `json:"last_attempt"`
+	LastSuccess *time.Time `json:"last_success"`
+	LastChange  *time.Time `json:"last_change"`
+	NextAttempt *time.Time `json:"next_attempt"`
+	Failures    int        `json:"failures"`
+	LastError   *string    `json:"last_error"`
+	Status      int        `json:"upstream_status,omitempty"`
+	Signer      string     `json:"signer,omitempty"`
+}
+
+func newSyncState(url string, s patchsync.State) syncState {
+	out := syncState{URL: url, LastAttempt: instant(s.LastAttempt), LastSuccess: instant(s.LastSuccess), LastChange: instant(s.LastChange), NextAttempt: instant(s.NextAttempt),
+		Failures: s.Failures, Status: s.Status, Signer: s.Signer}
+	if s.LastError != "" {
+		out.LastError = &s.LastError
+	}
+	return out
+}
+
+func instant(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC().Truncate(time.Second)
+	return &t
+}
+
+// syncOf returns how it goes with what a title follows, nil if it follows nothing.
+func (a *api) syncOf(title catalog.Title) *syncState {
+	if title.Follows == "" {
+		return nil
+	}
+	var s patchsync.State
+	if a.sync != nil {
+		s, _ = a.sync.State(title)
+	}
+	out := newSyncState(title.Follows, s)
+	return &out
+}
+
+// listSync lists everything that is followed, and how it goes.
+func (a *api) listSync(w http.ResponseWriter, r *http.Request) error {
+	if _, err := a.who(r); err != nil {
+		return err
+	}
+	type source struct {
+		// Title is the title that is followed by itself, null for a whole source.
+		Title *string `json:"title"`
+		// Mirror names a whole source.
+		Mirror *string `json:"mirror"`
+		syncState
+		Titles  int               `json:"titles"`
+		Refused map[string]string `json:"refused,omitempty"`
+	}
+	body := struct {
+		Sources []source `json:"sources"`
+	}{[]source{}}
+	for s := range a.sync.States() {
+		one := source{syncState: newSyncState(s.Source, s), Titles: s.Titles, Refused: s.Refused}
+		if s.Mirror != "" {
+			one.Mirror = &s.Mirror
+		} else {
+			one.Title, one.Titles = &s.Title, 1
+		}
+		body.Sources = append(body.Sources, one)
+	}
+	data, err := encodeJSON(body)
+	if err != nil {
+		return err
+	}
+	a.serve(w, r, catalog.NewDocument(data, a.now()))
+	return nil
+}
+
+// syncNow has a title's source asked soon.
+func (a *api) syncNow(w http.ResponseWriter, r *http.Request) error {
+	who, title, _, err := a.mayChange(r)
+	if err != nil {
+		return err
+	}
+	if err := a.sync.Trigger(title.ID); err != nil {
+		return err
+	}
+	a.log.Info("sync asked for", "title", title.ID, "source", title.Follows, "token", who.TokenID)
+	writeJSON(w, http.StatusAccepted, answer{Message: fmt.Sprintf("Title '%s' will be brought up to date from %s in a moment; how it went stands in /api/v1/titles?q=%s", title.ID, title.Follows, title.ID), ID: title.ID, Name: title.Name})
+	return nil
+}
+
+// subscribe creates a title that follows a URL, as Stupid Simple Patch Server did.
+func (a *api) subscribe(w http.ResponseWriter, r *http.Request) error {
+	who, err := a.who(r)
+	if err != nil {
+		return err
+	}
+	if !who.MayCreate() {
+		return fmt.Errorf("%w: it may not create titles", errForbidden)
+	}
+	var body struct {
+		ID  jsontext.Value `json:"id"`
+		URL jsontext.Value `json:"json_url"`
+	}
+	if err := a.readObject(w, r, &body, false); err != nil {
+		return err
+	}
+	all := &patch.ValidationError{}
+	id, url := text(body.ID, "/id", &all.Failures), text(body.URL, "/json_url", &all.Failures)
+	if len(all.Failures) > 0 {
+		return all
+	}
+	if t, err := a.cat.Title(id); err == nil && t.Contributor == who.Contributor {
+		return &catalog.TitleError{ID: t.ID, Err: catalog.ErrExists} // before the source is asked
+	}
+	def, err := a.sync.Fetcher().Definition(r.Context(), url)
+	if err != nil {
+		return err
+	}
+	if !strings.EqualFold(def.ID, id) {
+		return &catalog.TitleError{ID: id, Err: fmt.Errorf("%w: %q", catalog.ErrIDDiffers, def.ID)}
+	}
+	opts, err := a.namespace(def, who)
+	if err != nil {
+		return err
+	}
+	if opts == nil {
+		opts = &catalog.CreateOptions{}
+	}
+	opts.Follows = url
+	res, err := a.cat.Create(r.Context(), def, opts)
+	if err != nil {
+		return err
+	}
+	a.log.Info("title subscribed", "title", res.Title.ID, "version", res.Title.CurrentVersion, "source", url, "token", who.TokenID)
+	message := fmt.Sprintf("Title '%s' follows %s", res.Title.ID, url)
+	writeJSON(w, http.StatusCreated, struct {
+		Success string `json:"success"`
+		answer
+	}{message, answer{Message: message, ID: res.Title.ID, Name: res.Title.Name, Warnings: res.Warnings}})
+	return nil
+}
+
+// unsubscribe stops following a title's source, and deletes it.
+func (a *api) unsubscribe(w http.ResponseWriter, r *http.Request) error {
+	who, title, opts, err := a.mayChange(r)
+	if err != nil {
+		return err
+	}
+	if !who.MayCreate() {
+		return fmt.Errorf("%w: it may not create titles, nor end a subscription; delete the title instead", errForbidden)
+	}
+	switch {
+	case title.Source != "":
+		return fmt.Errorf("%w: title '%s' came with all of %s: take it out there, or it comes back", errForbidden, title.ID, title.Source)
+	case title.Follows == "":
+		return &catalog.TitleError{ID: title.ID, Err: fmt.Errorf("%w: %w", catalog.ErrNotFound, patchsync.ErrNotFollowed)}
+	}
+	if err := a.delete(r, who, title, opts); err != nil {
+		return err
+	}
+	message := fmt.Sprintf("Title '%s' follows %s no more, and is deleted", title.ID, title.Follows)
+	writeJSON(w, http.StatusOK, map[string]string{"success": message, "message": message})
+	return nil
+}
+
+// An extendedSummary is a title in a contributor's list with ?extend, as the second
+// beta of CommunityPatch had it.
+type extendedSummary struct {
+	patch.Summary
+	// Result says whether the last sync went well, null for a title that follows
+	// nothing or was not synced yet.
+	Result *bool      `json:"last_sync_result"`
+	Time   *time.Time `json:"last_sync_time"`
+}
+
+// extendedList lists a contributor's titles with how their sync goes.
+func (a *api) extendedList(contributor string) (*catalog.Document, error) {
+	list := []extendedSummary{}
+	for title := range a.cat.Find(catalog.Filter{}) {
+		if title.Contributor != contributor {
+			continue
+		}
+		one := extendedSummary{Summary: title.Summary}
+		one.ID, one.Name = title.Plain()
+		if s := a.syncOf(title); s != nil && s.LastAttempt != nil {
+			ok := s.LastError == nil
+			one.Result, one.Time = &ok, s.LastAttempt
+		}
+		list = append(list, one)
+	}
+	data, err := encodeJSON(list)
+	if err != nil {
+		return nil, err
+	}
+	return catalog.NewDocument(data, a.now()), nil
+}
