@@ -21,6 +21,10 @@
 //     another.
 //   - [github.com/patchsource/patchsource/patch/appbundle] makes a definition from a
 //     macOS application.
+//   - [github.com/patchsource/patchsource/patch/envelope] opens and makes signed
+//     definitions.
+//   - [github.com/patchsource/patchsource/sync] keeps titles in step with sources
+//     elsewhere: URLs, whole patch sources, folders.
 //   - [github.com/patchsource/patchsource/auth] is tokens, and who may do what;
 //     auth/community lets others publish, and auth/mail sends them their tokens.
 //   - [github.com/patchsource/patchsource/httpapi] serves all of it, as one
