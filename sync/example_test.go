@@ -31,6 +31,7 @@ func Example() {
 	defer upstream.Close()
 
 	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
 	s := memstore.New()
 	cat, err := catalog.Open(ctx, s, nil)
 	if err != nil {

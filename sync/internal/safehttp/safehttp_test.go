@@ -99,17 +99,29 @@ func dnsAnswer(question []byte, answers func(name string) []string) []byte {
 // leads nowhere.
 func TestNameThatChanges(t *testing.T) {
 	var reached atomic.Int32
-	port := serve(t, public+":0", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Connection", "close") // the next one has to resolve again
-		_, _ = io.WriteString(w, "public")
-	})
-	l, err := net.Listen("tcp", inside+":"+port)
-	if err != nil {
-		t.Skipf("port %s is taken: %v", port, err)
+	// A port that is free at both addresses.
+	var inner, outer net.Listener
+	var port string
+	for inner == nil {
+		var err error
+		if outer, err = net.Listen("tcp", public+":0"); err != nil {
+			t.Fatal(err)
+		}
+		_, port, _ = net.SplitHostPort(outer.Addr().String())
+		if inner, err = net.Listen("tcp", inside+":"+port); err != nil {
+			_ = outer.Close()
+		}
 	}
-	t.Cleanup(func() { _ = l.Close() })
+	t.Cleanup(func() { _ = inner.Close() })
+	t.Cleanup(func() { _ = outer.Close() })
 	go func() {
-		_ = http.Serve(l, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached.Add(1) }))
+		_ = http.Serve(outer, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Connection", "close") // the next one has to resolve again
+			_, _ = io.WriteString(w, "public")
+		}))
+	}()
+	go func() {
+		_ = http.Serve(inner, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached.Add(1) }))
 	}()
 
 	var asked atomic.Int32
