@@ -426,7 +426,7 @@ func (r *Runner) take(ctx context.Context, j *job, it Item, was item, k keeper) 
 func (r *Runner) apply(ctx context.Context, j *job, it Item, fetched *patch.Definition, k keeper) (catalog.Result, error) {
 	none := catalog.Result{}
 	def := *fetched
-	author, from := "", it.URL
+	var author, from string
 	allowDowngrade := r.single.allowDowngrade
 	if m := j.mirror; m != nil {
 		author, from, allowDowngrade = m.Author, m.Name, m.AllowDowngrade

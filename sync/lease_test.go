@@ -112,7 +112,6 @@ func TestOneServerDoesTheWork(t *testing.T) {
 		}
 
 		first.stop() // in good order
-		began := time.Now()
 		who, _ = workers(lease/2 + interval)
 		if len(who) != 1 || who[0] == first {
 			t.Fatalf("%d servers took over within half a lease", len(who))
@@ -120,7 +119,7 @@ func TestOneServerDoesTheWork(t *testing.T) {
 		second := who[0]
 
 		second.store.dead.Store(true) // without a word
-		began = time.Now()
+		began := time.Now()
 		who, _ = workers(5 * time.Minute)
 		third := who[len(who)-1]
 		if third == second || third == first {
