@@ -107,6 +107,11 @@ type Options struct {
 	// MaxDefinitionBytes bounds a definition, also one that grows by a version.
 	// 0: DefaultMaxDefinitionBytes.
 	MaxDefinitionBytes int
+	// History is how many earlier editions of a definition are kept. 0:
+	// DefaultHistory; negative: none.
+	History int
+	// Courier is told of every change. Nil: nobody is.
+	Courier Courier
 	// Lint are the options of the lint that every write goes through; its Now
 	// does not count. Warnings are returned with the write's result, those that
 	// are made errors refuse it, as patch.ErrInvalid. Nil: every rule warns.
@@ -120,6 +125,12 @@ type Catalog struct {
 	now   func() time.Time
 	max   int
 	rules patch.LintOptions
+
+	history   int // how many earlier editions are kept
+	courier   Courier
+	chores    *chores
+	shared    bool         // other servers may be over the same store
+	restoring sync.RWMutex // held for reading by who changes a title, for writing by a restore
 
 	index       atomic.Pointer[index]
 	publishing  sync.Mutex             // held to replace index
@@ -152,6 +163,9 @@ func Open(ctx context.Context, s store.Store, opts *Options) (*Catalog, error) {
 	if o.CacheBytes == 0 {
 		o.CacheBytes = DefaultCacheBytes
 	}
+	if o.History == 0 {
+		o.History = DefaultHistory
+	}
 	if o.MaxDefinitionBytes == 0 {
 		o.MaxDefinitionBytes = DefaultMaxDefinitionBytes
 	}
@@ -161,6 +175,9 @@ func Open(ctx context.Context, s store.Store, opts *Options) (*Catalog, error) {
 		now:         o.Now,
 		max:         o.MaxDefinitionBytes,
 		rules:       lintOptions(o.Lint),
+		history:     max(o.History, 0),
+		courier:     o.Courier,
+		chores:      newChores(),
 		definitions: newCache[store.Revision](o.CacheBytes - o.CacheBytes/8),
 		selections:  newCache[uint64](o.CacheBytes / 16),
 		others:      newCache[uint64](o.CacheBytes / 16),
@@ -169,6 +186,7 @@ func Open(ctx context.Context, s store.Store, opts *Options) (*Catalog, error) {
 	watching, stop := context.WithCancel(context.Background())
 	c.stop = stop
 	if w, ok := store.As[store.Watcher](s); ok {
+		c.shared = true
 		// Watch first, read then: nothing is missed in between.
 		begun := make(chan struct{})
 		c.done.Go(func() { c.watch(watching, w, begun) })
@@ -179,14 +197,20 @@ func Open(ctx context.Context, s store.Store, opts *Options) (*Catalog, error) {
 			return nil, fmt.Errorf("%w: %w", ErrUnavailable, context.Cause(ctx))
 		}
 	}
-	if err := c.load(ctx); err != nil {
+	unsettled, err := c.load(ctx)
+	if err == nil {
+		err = c.settleRestores(ctx, unsettled)
+	}
+	if err != nil {
 		_ = c.Close()
 		return nil, err
 	}
+	c.done.Go(func() { c.doChores(watching) })
 	return c, nil
 }
 
-// Close stops watching the store. It does not close the store.
+// Close stops watching the store, and what is done in the background. It does not
+// close the store.
 func (c *Catalog) Close() error {
 	c.stop()
 	c.done.Wait()
@@ -196,34 +220,76 @@ func (c *Catalog) Close() error {
 // Ping reports whether the store is reachable.
 func (c *Catalog) Ping(ctx context.Context) error { return store.Ping(ctx, c.store) }
 
-// load reads all titles into a new index.
-func (c *Catalog) load(ctx context.Context) error {
+// load reads all titles into a new index. It returns the keys of records that a
+// restore has left something in.
+func (c *Catalog) load(ctx context.Context) (unsettled []string, err error) {
 	c.publishing.Lock()
 	defer c.publishing.Unlock()
 	var entries []*entry
 	var abandoned []store.Record
 	for r, err := range c.store.List(ctx, kind) {
 		if err != nil {
-			return fmt.Errorf("%w: %w", ErrUnavailable, err)
+			return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}
-		e, err := readEntry(r)
+		rec, err := decodeRecord(r.Value)
+		var e *entry
+		if err == nil {
+			e, err = rec.liveEntry(r)
+		}
 		if err != nil {
 			c.log.Error("a title cannot be read and is left out", "record", r.Key.String(), "error", err)
 			continue
 		}
+		switch {
+		case rec.Staged != nil:
+			unsettled = append(unsettled, r.Key.ID)
+		case rec.State == pending && c.now().Sub(rec.Since) > reservationTimeout:
+			abandoned = append(abandoned, store.Record{Key: r.Key, Revision: r.Revision})
+		case rec.State == gone, len(rec.Undelivered) > 0 && c.courier != nil:
+			c.chores.add(r.Key.ID)
+		}
 		if e != nil {
 			entries = append(entries, e)
-		} else if rec, err := decodeRecord(r.Value); err == nil && rec.State == pending && c.now().Sub(rec.Since) > reservationTimeout {
-			abandoned = append(abandoned, store.Record{Key: r.Key, Revision: r.Revision})
 		}
 	}
 	for _, r := range abandoned {
 		// Somebody else may be faster; then there is nothing to do.
 		if err := c.store.Delete(ctx, r.Key, store.IfRevision(r.Revision)); err != nil && !errors.Is(err, store.ErrNotFound) && !errors.Is(err, store.ErrConflict) {
-			return fmt.Errorf("%w: %w", ErrUnavailable, err)
+			return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}
 	}
 	c.index.Store(newIndex(entries, c.now()))
+	return unsettled, nil
+}
+
+// settleRestores finishes or undoes restores that a process before has left.
+func (c *Catalog) settleRestores(ctx context.Context, keys []string) error {
+	for _, key := range keys {
+		unlock, err := c.writers.lock(ctx, key)
+		if err != nil {
+			return err
+		}
+		_, _, err = c.readSettled(ctx, key)
+		unlock()
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+	}
+	if c.shared {
+		return nil // a commit may be of another server that is at it
+	}
+	var done []store.Key
+	for r, err := range c.store.List(ctx, commitKind) {
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
+		done = append(done, r.Key)
+	}
+	for _, key := range done {
+		if err := c.store.Delete(ctx, key, store.Condition{}); err != nil && !errors.Is(err, store.ErrNotFound) {
+			return fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
+	}
 	return nil
 }
 

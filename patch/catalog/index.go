@@ -61,8 +61,17 @@ type entry struct {
 // readEntry makes the entry of a record, nil if it is not live.
 func readEntry(rec store.Record) (*entry, error) {
 	r, err := decodeRecord(rec.Value)
-	if err != nil || r.State != live {
+	if err != nil {
 		return nil, err
+	}
+	return r.liveEntry(rec)
+}
+
+// liveEntry makes the entry of a record that was read from rec, nil if it is not
+// live.
+func (r *record) liveEntry(rec store.Record) (*entry, error) {
+	if r.State != live {
+		return nil, nil
 	}
 	e, err := r.entry(rec.Key.ID, rec.Revision)
 	if err == nil && (titleKey(e.ID) != rec.Key.ID || e.UID == "") {
@@ -229,6 +238,15 @@ func (x *index) supersede(next *index, now time.Time) {
 		next.changed = earliest
 	}
 	next.list = sync.OnceValue(next.render)
+}
+
+// renew makes next ready to take x's place when it looks the same to everybody. What
+// was rendered stays, and the time.
+func (x *index) renew(next *index) {
+	next.changed, next.number, next.list = x.changed, x.number, x.list
+	if x.served.Swap(superseded) == seen {
+		next.served.Store(seen)
+	}
 }
 
 // current returns the index, and notes that somebody is served from it.

@@ -60,7 +60,11 @@ type head struct {
 	// Changed is when the definition last changed by this server's clock, and
 	// later with every change.
 	Changed time.Time `json:"changed"`
-	Owner   owner     `json:"owner,omitzero"`
+	// Edition counts the definitions that the title has had, and By is who made
+	// this one. 0: 1.
+	Edition uint64 `json:"edition,omitempty"`
+	By      string `json:"by,omitempty"`
+	Owner   owner  `json:"owner,omitzero"`
 	// Follows is the source elsewhere that the title is kept in step with.
 	Follows *source `json:"follows,omitempty"`
 	// Undelivered are the changes, numbered, that the queue of webhooks does
@@ -97,9 +101,14 @@ type undelivered struct {
 }
 
 type staged struct {
-	Batch      string          `json:"batch"`
-	Definition json.RawMessage `json:"definition"`
+	Batch string `json:"batch"`
+	// Definition is what the title will have; nothing: it will be gone.
+	Definition json.RawMessage `json:"definition,omitempty"`
+	By         string          `json:"by,omitempty"`
 }
+
+// edition is the number of the record's definition.
+func (r *record) edition() uint64 { return max(r.Edition, 1) }
 
 var definitionMember = []byte(`,"definition":`)
 

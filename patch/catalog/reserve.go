@@ -58,9 +58,20 @@ func (r *Reservation) Publish(ctx context.Context) (Result, error) {
 		return Result{}, err
 	}
 	defer unlock()
+	if !r.c.restoring.TryRLock() {
+		return Result{}, errRestoring
+	}
+	defer r.c.restoring.RUnlock()
 	now := r.c.now()
+	was := *r.rec
 	r.rec.State, r.rec.Since, r.rec.Changed = live, now.UTC(), later(r.rec.Changed, now)
+	if err := r.c.noteCreation(r.key, r.rec); err != nil {
+		return Result{}, err
+	}
 	e, err := r.c.put(ctx, r.key, r.rec, store.IfRevision(r.rev))
+	if err != nil {
+		*r.rec = was
+	}
 	if errors.Is(err, store.ErrConflict) {
 		err = &TitleError{ID: r.def.ID, Err: ErrNotFound}
 	}

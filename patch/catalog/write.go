@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	mathrand "math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,6 +31,8 @@ type CreateOptions struct {
 	Contributor string
 	// Mailbox is a hash of its author's address, opaque to the catalog.
 	Mailbox json.RawMessage
+	// By is who creates it, for [Catalog.History]: the id of a token.
+	By string
 }
 
 // EditOptions are options of an edit. Nil means the zero value.
@@ -45,6 +48,8 @@ type EditOptions struct {
 	// the title's [Title.From]. A title that follows none, or another, is
 	// ErrNotSynced. Empty: a title that follows any is ErrSynced.
 	From string
+	// By is who makes the edit, for [Catalog.History]: the id of a token.
+	By string
 }
 
 // A Result is what came of a change.
@@ -137,7 +142,7 @@ func (c *Catalog) newRecord(def *patch.Definition, opts *CreateOptions) (*record
 		return nil, nil, nil, err
 	}
 	d.Complete(now)
-	rec := &record{head: head{UID: rand.Text(), State: live, Since: now.UTC(), Changed: changed, Owner: owner{Author: o.Author, Contributor: o.Contributor, Mailbox: o.Mailbox}}}
+	rec := &record{head: head{UID: rand.Text(), State: live, Since: now.UTC(), Changed: changed, Edition: 1, By: o.By, Owner: owner{Author: o.Author, Contributor: o.Contributor, Mailbox: o.Mailbox}}}
 	if o.Follows != "" {
 		rec.Follows = &source{URL: o.Follows, Source: o.Source}
 	}
@@ -155,6 +160,15 @@ func (c *Catalog) create(ctx context.Context, key string, rec *record, then func
 		return nil, err
 	}
 	defer unlock()
+	if !c.restoring.TryRLock() {
+		return nil, errRestoring
+	}
+	defer c.restoring.RUnlock()
+	if rec.State == live {
+		if err := c.noteCreation(key, rec); err != nil {
+			return nil, err
+		}
+	}
 	e, err := c.put(ctx, key, rec, store.IfAbsent())
 	if errors.Is(err, store.ErrConflict) {
 		e, err = c.createOver(ctx, key, rec)
@@ -184,8 +198,30 @@ func (c *Catalog) createOver(ctx context.Context, key string, rec *record) (*ent
 		// If it is another server's, the index may not know it yet.
 		return nil, errors.Join(store.ErrConflict, c.refreshLocked(ctx, key))
 	}
-	rec.Undelivered, rec.Events = was.Undelivered, was.Events
+	if was.State == gone {
+		if err := c.forgetEditions(ctx, was.UID, was.Edition); err != nil {
+			return nil, err
+		}
+	}
+	// What the other one carries is told first.
+	for i := range rec.Undelivered {
+		rec.Undelivered[i].Number += was.Events
+	}
+	rec.Undelivered = append(slices.Clip(was.Undelivered), rec.Undelivered...)
+	rec.Events += was.Events
 	return c.put(ctx, key, rec, store.IfRevision(old.Revision))
+}
+
+// errRestoring is a change while a restore is under way.
+var errRestoring = fmt.Errorf("%w: a restore is under way: try again when it is done", ErrUnavailable)
+
+// noteCreation has a record carry what the courier is to be told of its creation.
+func (c *Catalog) noteCreation(key string, rec *record) error {
+	e, err := rec.entry(key, "")
+	if err != nil {
+		return err
+	}
+	return c.note(rec, Event{Kind: Created, Title: e.Title, At: rec.Since})
 }
 
 // Replace puts def in the place of the title that id names. What def says of
@@ -278,17 +314,9 @@ func (c *Catalog) Delete(ctx context.Context, id string, opts *EditOptions) erro
 		if err != nil {
 			return err
 		}
-		err = c.settle(ctx, func(ctx context.Context) error {
-			return c.store.Delete(ctx, storeKey(key), store.IfRevision(old.Revision))
-		})
-		if errors.Is(err, ErrUnavailable) {
-			c.learn(ctx, key)
-		}
-		if err != nil {
+		if err := c.remove(ctx, key, old.Revision, rec, e); err != nil {
 			return err
 		}
-		c.definitions.remove(key)
-		c.publish(key, nil)
 		if c.hasSubscribers() {
 			before, err := rec.parse()
 			if err != nil {
@@ -298,6 +326,34 @@ func (c *Catalog) Delete(ctx context.Context, id string, opts *EditOptions) erro
 		}
 		return nil
 	})
+}
+
+// remove removes a live title. What has to be told, or to be removed with it, stands
+// in its record until that is done. Who calls it has the title's lock.
+func (c *Catalog) remove(ctx context.Context, key string, rev store.Revision, rec *record, e *entry) error {
+	now := c.now().UTC()
+	if err := c.note(rec, Event{Kind: Deleted, Title: e.Title, At: now}); err != nil {
+		return err
+	}
+	var err error
+	if len(rec.Undelivered) > 0 || rec.edition() > 1 {
+		rec.State, rec.Since, rec.Staged = gone, now, nil
+		_, err = c.put(ctx, key, rec, store.IfRevision(rev))
+		c.chores.add(key)
+	} else {
+		err = c.settle(ctx, func(ctx context.Context) error {
+			return c.store.Delete(ctx, storeKey(key), store.IfRevision(rev))
+		})
+		if errors.Is(err, ErrUnavailable) {
+			c.learn(ctx, key)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	c.definitions.remove(key)
+	c.publish(key, nil)
+	return nil
 }
 
 // edit changes a title's definition: f makes the new one from the old, or
@@ -324,11 +380,15 @@ func (c *Catalog) edit(ctx context.Context, id string, opts *EditOptions, f func
 			res = Result{Title: e.Title, Warnings: warnings}
 			return nil
 		}
+		was := *rec
 		if err := c.setDefinition(rec, after); err != nil {
 			return err
 		}
-		rec.Changed = later(rec.Changed, now)
-		e, err := c.put(ctx, key, rec, store.IfRevision(old.Revision))
+		by := ""
+		if opts != nil {
+			by = opts.By
+		}
+		e, err := c.succeed(ctx, key, old.Revision, &was, rec, Event{Kind: Updated, Before: before, After: after, At: now.UTC()}, by)
 		if err != nil {
 			return err
 		}
@@ -337,6 +397,36 @@ func (c *Catalog) edit(ctx context.Context, id string, opts *EditOptions, f func
 		return nil
 	})
 	return res, err
+}
+
+// succeed writes a record with another definition in the place of was, which becomes
+// an earlier edition. Who calls it has the title's lock.
+func (c *Catalog) succeed(ctx context.Context, key string, rev store.Revision, was, rec *record, event Event, by string) (*entry, error) {
+	rec.Changed = later(rec.Changed, event.At)
+	rec.Edition, rec.By = was.edition()+1, by
+	shown, err := rec.entry(key, "")
+	if err != nil {
+		return nil, err
+	}
+	event.Title = shown.Title
+	if err := c.note(rec, event); err != nil {
+		return nil, err
+	}
+	// Both at once: an edition that is there although the change was not made says
+	// what is so.
+	kept := make(chan error, 1)
+	if c.history > 0 {
+		keeping, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+		defer cancel()
+		go func() { kept <- c.keepEdition(keeping, was) }()
+	} else {
+		kept <- nil
+	}
+	e, err := c.put(ctx, key, rec, store.IfRevision(rev))
+	if keptErr := <-kept; keptErr != nil && err == nil {
+		c.log.Error("a title was changed, and what it was before could not be kept", "title", e.ID, "error", keptErr)
+	}
+	return e, err
 }
 
 // mostTries is how often a change is tried against others over the same store.
@@ -354,8 +444,12 @@ func (c *Catalog) change(ctx context.Context, id string, opts *EditOptions, f fu
 		return err
 	}
 	defer unlock()
+	if !c.restoring.TryRLock() {
+		return errRestoring
+	}
+	defer c.restoring.RUnlock()
 	for try := range mostTries {
-		old, rec, err := c.read(ctx, key)
+		old, rec, err := c.readSettled(ctx, key)
 		if err == nil && rec.State != live {
 			err = store.ErrNotFound
 		}
@@ -448,6 +542,9 @@ func (c *Catalog) put(ctx context.Context, key string, rec *record, cond store.C
 	if rec.State == live {
 		c.holdDefinition(e, rec.definition)
 		c.publish(key, e)
+	}
+	if len(rec.Undelivered) > 0 {
+		c.chores.add(key)
 	}
 	return e, nil
 }

@@ -1,0 +1,235 @@
+package catalog
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/patchsource/patchsource/patch"
+	"github.com/patchsource/patchsource/store"
+)
+
+// A Courier is told of every change made through a catalog, at least once and in
+// order per title, also when the process is killed right after the change: the
+// change carries what is to be told until the courier has it. [Catalog.Subscribe]
+// costs less, and promises less.
+type Courier interface {
+	// Wants reports whether a change is to be told, and with its definition. It
+	// is asked before the change is written, and must be quick.
+	Wants(id string, kind EventKind) (notice, definition bool)
+	// Take takes over what is to be told of a change. When it returns nil, the
+	// catalog forgets it; otherwise it tries again later. It may be told one
+	// change twice, by one ID, and of several titles at once.
+	Take(ctx context.Context, n Notice) error
+}
+
+// A Notice is what a [Courier] is told of a change.
+type Notice struct {
+	// ID tells the change from every other.
+	ID   string    `json:"id"`
+	Kind EventKind `json:"kind"`
+	At   time.Time `json:"at"`
+	// Title is the title's summary after the change; with Deleted, as it last
+	// was.
+	Title patch.Summary `json:"title"`
+	// Changes say what has changed, for people; see [patch.Difference].
+	Changes []string `json:"changes,omitempty"`
+	// Definition is the definition after the change, or as it last was, if the
+	// courier wanted it.
+	Definition json.RawMessage `json:"definition,omitempty"`
+}
+
+// note has a record carry what the courier is to be told of a change. r has its new
+// definition already; that of a deleted title is the last one.
+func (c *Catalog) note(r *record, e Event) error {
+	if c.courier == nil {
+		return nil
+	}
+	notice, definition := c.courier.Wants(e.Title.ID, e.Kind)
+	if !notice {
+		return nil
+	}
+	n := Notice{Kind: e.Kind, At: e.At, Title: e.Title.Summary}
+	for _, change := range e.Difference() {
+		n.Changes = append(n.Changes, change.Text)
+	}
+	if definition {
+		n.Definition = json.RawMessage(r.definition)
+	}
+	r.Events++
+	n.ID = r.UID + "-" + strconv.FormatUint(r.Events, 10)
+	data, err := json.Marshal(n)
+	if err != nil {
+		return err
+	}
+	r.Undelivered = append(slices.Clip(r.Undelivered), undelivered{Number: r.Events, Event: data})
+	return nil
+}
+
+// chores are the titles whose records carry something that has to be done in the
+// background: what the courier is to be told, and what is left of titles that are
+// gone.
+type chores struct {
+	mu   sync.Mutex
+	keys map[string]bool
+	wake chan struct{}
+}
+
+func newChores() *chores { return &chores{keys: map[string]bool{}, wake: make(chan struct{}, 1)} }
+
+func (q *chores) add(key string) {
+	q.mu.Lock()
+	q.keys[key] = true
+	q.mu.Unlock()
+	select {
+	case q.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (q *chores) take() []string {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	keys := slices.Collect(maps.Keys(q.keys))
+	clear(q.keys)
+	return keys
+}
+
+const (
+	// choresAtOnce is how many titles have their chores done at once.
+	choresAtOnce = 8
+	// choresPause is how long to wait when one could not be done.
+	choresPause = time.Second
+)
+
+// doChores does the chores until ctx ends; what is left then is done after the next
+// start.
+func (c *Catalog) doChores(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-c.chores.wake:
+		}
+		var group errgroup.Group
+		group.SetLimit(choresAtOnce)
+		for _, key := range c.chores.take() {
+			group.Go(func() error {
+				err := c.doChore(ctx, key)
+				if err != nil {
+					c.chores.add(key)
+				}
+				return err
+			})
+		}
+		if err := group.Wait(); err != nil && ctx.Err() == nil {
+			c.log.Error("what follows a change could not be done yet", "error", err)
+			select {
+			case <-ctx.Done():
+			case <-time.After(choresPause):
+			}
+		}
+	}
+}
+
+// doChore hands over what a title's record carries, and forgets it.
+func (c *Catalog) doChore(ctx context.Context, key string) error {
+	_, rec, err := c.read(ctx, key)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var last uint64
+	if c.courier != nil {
+		for _, u := range rec.Undelivered {
+			var n Notice
+			if err := json.Unmarshal(u.Event, &n); err != nil {
+				c.log.Error("what was to be told of a change cannot be read, and is not told", "title", key, "error", err)
+			} else if err := c.courier.Take(ctx, n); err != nil {
+				return fmt.Errorf("title %q: the courier: %w", key, err)
+			}
+			last = u.Number
+		}
+	}
+	return c.forget(ctx, key, last)
+}
+
+// forget takes out of a title's record what was handed over, up to a number, and
+// removes what is left of a title that is gone.
+func (c *Catalog) forget(ctx context.Context, key string, upTo uint64) error {
+	unlock, err := c.writers.lock(ctx, key)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	for range mostTries {
+		old, rec, err := c.read(ctx, key)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		n := len(rec.Undelivered)
+		rec.Undelivered = slices.DeleteFunc(rec.Undelivered, func(u undelivered) bool { return u.Number <= upTo })
+		switch {
+		case rec.State == gone && len(rec.Undelivered) == 0:
+			if err = c.forgetEditions(ctx, rec.UID, rec.Edition); err == nil {
+				err = c.settle(ctx, func(ctx context.Context) error {
+					return c.store.Delete(ctx, storeKey(key), store.IfRevision(old.Revision))
+				})
+			}
+		case len(rec.Undelivered) == n:
+			return nil
+		default:
+			err = c.rewrite(ctx, key, rec, old.Revision)
+		}
+		if !errors.Is(err, store.ErrConflict) && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+	}
+	return fmt.Errorf("%w: title %q is changed by others too fast", ErrUnavailable, key)
+}
+
+// rewrite writes a record in which nothing has changed that anybody sees. Who calls
+// it has the title's lock. The error is store.ErrConflict, ErrUnavailable or that of
+// ctx.
+func (c *Catalog) rewrite(ctx context.Context, key string, rec *record, rev store.Revision) error {
+	value, err := rec.encode()
+	if err != nil {
+		return err
+	}
+	e, err := rec.entry(key, "")
+	if err != nil {
+		return err
+	}
+	err = c.settle(ctx, func(ctx context.Context) (err error) {
+		e.rev, err = c.store.Put(ctx, storeKey(key), value, store.IfRevision(rev))
+		return err
+	})
+	if errors.Is(err, ErrUnavailable) {
+		c.learn(ctx, key)
+	}
+	if err != nil || rec.State != live {
+		return err
+	}
+	c.holdDefinition(e, rec.definition)
+	c.publishing.Lock()
+	defer c.publishing.Unlock()
+	x := c.index.Load()
+	if next := x.with(key, e); next != x {
+		x.renew(next)
+		c.index.Store(next)
+	}
+	return nil
+}

@@ -1,0 +1,218 @@
+package catalog_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/patchsource/patchsource/patch"
+	"github.com/patchsource/patchsource/patch/catalog"
+	"github.com/patchsource/patchsource/store"
+	"github.com/patchsource/patchsource/store/memstore"
+)
+
+// A courier keeps what it is told.
+type courier struct {
+	mu          sync.Mutex
+	notices     []catalog.Notice
+	fail        bool
+	definitions bool
+}
+
+func (c *courier) Wants(id string, _ catalog.EventKind) (bool, bool) {
+	return id != "Quiet", c.definitions
+}
+
+func (c *courier) Take(_ context.Context, n catalog.Notice) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.fail {
+		return errors.New("not now")
+	}
+	c.notices = append(c.notices, n)
+	return nil
+}
+
+func (c *courier) told() []catalog.Notice {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.notices)
+}
+
+// solitary hides that a store tells of changes.
+type solitary struct{ store.Store }
+
+// records returns how many records of a kind there are.
+func records(t *testing.T, s store.Store, kind string) (n int) {
+	t.Helper()
+	for _, err := range s.List(t.Context(), kind) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		n++
+	}
+	return n
+}
+
+func TestCourierIsToldEverything(t *testing.T) {
+	ctx := t.Context()
+	s, told := memstore.New(), &courier{definitions: true}
+	cat := open(t, s, &catalog.Options{Courier: told})
+	create(t, cat, "App", "1")
+	create(t, cat, "Quiet", "1")
+	if _, err := cat.AddVersions(ctx, "App", patch.Position{}, []patch.Patch{version("2")}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := cat.Replace(ctx, "App", definition("App", "2", "1"), nil); err != nil { // nothing new
+		t.Fatal(err)
+	}
+	r, err := cat.Reserve(ctx, definition("Reserved", "1"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Publish(ctx); err != nil {
+		t.Fatal(err)
+	}
+	etag, changed := cat.Software().ETag(), cat.Changed()
+	eventually(t, func() bool { return len(told.told()) == 3 })
+	eventually(t, func() bool {
+		for rec := range s.List(ctx, "titles") {
+			if strings.Contains(string(rec.Value), "undelivered") {
+				return false
+			}
+		}
+		return true
+	})
+	if cat.Software().ETag() != etag || !cat.Changed().Equal(changed) {
+		t.Error("who reads can see that the courier was told")
+	}
+	if err := cat.Delete(ctx, "App", nil); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func() bool { return len(told.told()) == 4 })
+	eventually(t, func() bool { return records(t, s, "titles") == 2 && records(t, s, "history") == 0 })
+	var got []string
+	ids := map[string]bool{}
+	for _, n := range told.told() {
+		if n.Title.ID == "App" {
+			var d patch.Definition
+			if err := json.Unmarshal(n.Definition, &d); err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, fmt.Sprint(n.Kind, " ", n.Title.CurrentVersion, " ", len(d.Patches), " ", len(n.Changes)))
+		}
+		ids[n.ID] = true
+	}
+	if want := []string{"created 1 1 0", "updated 2 2 1", "deleted 2 2 0"}; !slices.Equal(got, want) || len(ids) != 4 {
+		t.Errorf("%v, %d ids", got, len(ids))
+	}
+}
+
+// What could not be told is told later, also by a process that comes after; in order
+// per title, and a title that is gone is there until it is told, for nobody to see.
+func TestCourierIsToldLater(t *testing.T) {
+	ctx := t.Context()
+	s, down := solitary{memstore.New()}, &courier{fail: true}
+	cat := open(t, s, &catalog.Options{Courier: down})
+	create(t, cat, "App", "1")
+	for v := 2; v < 6; v++ {
+		if _, err := cat.AddVersions(ctx, "App", patch.Position{}, []patch.Patch{version(fmt.Sprint(v))}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := cat.Delete(ctx, "App", nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := cat.Title("App"); !errors.Is(err, catalog.ErrNotFound) {
+		t.Errorf("%v", err)
+	}
+	create(t, cat, "App", "9") // in its place
+	if err := cat.Delete(ctx, "App", nil); err != nil {
+		t.Fatal(err)
+	}
+	_ = cat.Close()
+	if len(down.told()) != 0 || records(t, s, "titles") != 1 {
+		t.Fatalf("%d are told, %d records", len(down.told()), records(t, s, "titles"))
+	}
+	told := &courier{}
+	cat = open(t, s, &catalog.Options{Courier: told})
+	eventually(t, func() bool { return len(told.told()) == 8 })
+	var got []string
+	for _, n := range told.told() {
+		got = append(got, string(n.Kind)+n.Title.CurrentVersion)
+	}
+	if strings.Join(got, " ") != "created1 updated2 updated3 updated4 updated5 deleted5 created9 deleted9" {
+		t.Errorf("%v", got)
+	}
+	eventually(t, func() bool { return records(t, s, "titles") == 0 && records(t, s, "history") == 0 })
+	if cat.Len() != 0 {
+		t.Error("it is seen")
+	}
+}
+
+// Editions can be read and restored, a bounded number of them; each says who made
+// it; and who takes the id later has a history of their own.
+func TestHistory(t *testing.T) {
+	ctx := t.Context()
+	s := memstore.New()
+	cat := open(t, s, &catalog.Options{History: 5})
+	if _, err := cat.Create(ctx, definition("App", "1"), &catalog.CreateOptions{By: "ann"}); err != nil {
+		t.Fatal(err)
+	}
+	for v := 2; v <= 40; v++ {
+		if _, err := cat.AddVersions(ctx, "App", patch.Position{}, []patch.Patch{version(fmt.Sprint(v))}, &catalog.EditOptions{By: fmt.Sprint("t", v)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := records(t, s, "history"); n < 5 || n > 13 {
+		t.Errorf("%d editions are kept", n)
+	}
+	cat = open(t, s, &catalog.Options{History: 5})
+	all, err := cat.History(ctx, "app")
+	if err != nil || len(all) != 6 {
+		t.Fatalf("%d editions, %v", len(all), err)
+	}
+	for i, e := range all {
+		want := fmt.Sprint(40 - i)
+		if e.Number != uint64(40-i) || e.Version != want || e.By != "t"+want || e.Current != (i == 0) || e.At.IsZero() || i > 0 && e.At.After(all[i-1].At) {
+			t.Errorf("%d: %+v", i, e)
+		}
+		if d, err := cat.Edition(ctx, "App", e.Number); err != nil || d.CurrentVersion != want || len(d.Patches) != 40-i {
+			t.Errorf("%d: %v, %v", i, d, err)
+		}
+	}
+	for _, n := range []uint64{0, 1, 41, 1 << 63} {
+		if _, err := cat.Edition(ctx, "App", n); !errors.Is(err, catalog.ErrNoEdition) {
+			t.Errorf("%d: %v", n, err)
+		}
+	}
+	d, err := cat.Edition(ctx, "App", 37)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := cat.Replace(ctx, "App", d, nil); err != nil {
+		t.Fatal(err)
+	}
+	if title, _ := cat.Title("App"); title.CurrentVersion != "37" {
+		t.Errorf("%s after it was undone", title.CurrentVersion)
+	}
+	if all, err := cat.History(ctx, "App"); err != nil || all[0].Number != 41 || all[1].Version != "40" {
+		t.Errorf("%+v, %v", all, err)
+	}
+	if err := cat.Delete(ctx, "App", nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := cat.History(ctx, "App"); !errors.Is(err, catalog.ErrNotFound) {
+		t.Errorf("%v", err)
+	}
+	create(t, cat, "App", "1")
+	eventually(t, func() bool { return records(t, s, "history") == 0 })
+	if all, err := cat.History(ctx, "App"); err != nil || len(all) != 1 || all[0].Number != 1 {
+		t.Errorf("%+v, %v", all, err)
+	}
+}
