@@ -9,6 +9,7 @@ import (
 
 	"github.com/patchsource/patchsource/patch/catalog"
 	"github.com/patchsource/patchsource/store"
+	"github.com/patchsource/patchsource/sync/internal/lease"
 )
 
 const (
@@ -66,7 +67,9 @@ func (r *Runner) Run(ctx context.Context) error {
 	if w, ok := store.As[store.Watcher](r.store); ok {
 		lead, elected = nil, make(chan context.Context)
 		working.Go(func() { r.follow(ctx, w) })
-		working.Go(func() { r.stand(ctx, elected) })
+		working.Go(func() {
+			lease.Stand(ctx, lease.Options{Store: r.store, Work: "sync", Time: r.lease, Now: r.now, Logger: r.log}, elected)
+		})
 	}
 	for _, m := range r.mirrors {
 		if w, ok := m.Source.(Watcher); ok {

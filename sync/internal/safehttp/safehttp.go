@@ -65,6 +65,9 @@ type Options struct {
 	PerHost, Total int
 	// UserAgent says who asks.
 	UserAgent string
+	// KeepRedirects answers with a redirect instead of following it: what is
+	// POSTed must not become a GET of something else.
+	KeepRedirects bool
 	// Insecure takes any certificate for good.
 	Insecure bool
 	// Transport, if not nil, takes the place of the one that minds addresses.
@@ -126,6 +129,9 @@ func New(opts *Options) *Client {
 		}
 	}
 	c.http = &http.Client{Transport: transport, CheckRedirect: c.checkRedirect}
+	if o.KeepRedirects {
+		c.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	}
 	return c
 }
 
