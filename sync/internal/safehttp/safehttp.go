@@ -158,6 +158,8 @@ type Request struct {
 	URL    string
 	Header http.Header
 	Body   []byte
+	// IgnoreBody does not read the answer's body: its status says enough.
+	IgnoreBody bool
 }
 
 // A Response is what was answered.
@@ -219,6 +221,10 @@ func (c *Client) send(ctx context.Context, q Request) (*Response, error) {
 	}
 	defer res.Body.Close()
 	out := &Response{Status: res.StatusCode, Header: res.Header}
+	if q.IgnoreBody {
+		_, _ = io.CopyN(io.Discard, res.Body, 4096) // so that the connection can be used again
+		return out, nil
+	}
 	out.Body, out.Wire, err = c.read(res)
 	return out, err
 }

@@ -1,0 +1,63 @@
+package webhook_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+
+	"github.com/patchsource/patchsource/patch/catalog"
+	"github.com/patchsource/patchsource/store/memstore"
+	"github.com/patchsource/patchsource/sync/webhook"
+)
+
+// A receiver is told that a title was created.
+func Example() {
+	told := make(chan string, 1)
+	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		var event struct {
+			Event   string `json:"event"`
+			Title   string `json:"software_title"`
+			Version string `json:"version"`
+		}
+		_ = json.NewDecoder(r.Body).Decode(&event)
+		told <- fmt.Sprint(event.Event, " ", event.Title, " ", event.Version)
+	}))
+	defer receiver.Close()
+
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	s := memstore.New()
+	hooks, err := webhook.Open(ctx, s, &webhook.Options{
+		Site:                 "https://patches.example.com",
+		AllowPrivateNetworks: true, // the example's receiver is on this machine
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	cat, err := catalog.Open(ctx, s, &catalog.Options{Courier: hooks})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer cat.Close()
+	done := make(chan error)
+	go func() { done <- hooks.Run(ctx) }()
+
+	if _, err := hooks.Create(ctx, webhook.Hook{URL: receiver.URL, Enabled: true, VerifySSL: true}); err != nil {
+		fmt.Println(err)
+		return
+	}
+	if _, err := cat.Create(ctx, definition("Composer", "10.1.1"), nil); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(<-told)
+	stop()
+	if err := <-done; err != nil {
+		fmt.Println(err)
+	}
+	// Output: new_title Composer 10.1.1
+}

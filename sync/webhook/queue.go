@@ -1,0 +1,256 @@
+package webhook
+
+import (
+	"container/heap"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/patchsource/patchsource/patch/catalog"
+	"github.com/patchsource/patchsource/store"
+)
+
+// testKind is the kind of events that are only a test.
+const testKind catalog.EventKind = "test"
+
+// A hook is a webhook and what waits for it.
+type hook struct {
+	Hook
+	gone   bool // deleted
+	status Status
+	// chains are the deliveries by title, in order: the first of each is the one
+	// whose turn it is. ready are those firsts that are not under way.
+	chains  map[string][]*delivery
+	ready   deliveries
+	pending int
+	running int
+	next    time.Time // not before, whatever is ready: it fails
+}
+
+// A delivery is an event that waits for a webhook. What it says stays in the store
+// until then.
+type delivery struct {
+	key   store.Key
+	hook  *hook
+	title string
+	seq   int64
+	since time.Time
+	tries int
+	next  time.Time
+	// running says that it is being tried.
+	running bool
+}
+
+// deliveries are ordered by when they can be tried, and then as they came.
+type deliveries []*delivery
+
+func (q deliveries) Len() int { return len(q) }
+func (q deliveries) Less(a, b int) bool {
+	if !q[a].next.Equal(q[b].next) {
+		return q[a].next.Before(q[b].next)
+	}
+	return q[a].seq < q[b].seq
+}
+func (q deliveries) Swap(a, b int) { q[a], q[b] = q[b], q[a] }
+
+// Push is for package heap.
+func (q *deliveries) Push(x any) { *q = append(*q, x.(*delivery)) }
+
+// Pop is for package heap.
+func (q *deliveries) Pop() any {
+	last := len(*q) - 1
+	d := (*q)[last]
+	(*q)[last] = nil
+	*q = (*q)[:last]
+	return d
+}
+
+func newHook(h Hook) *hook { return &hook{Hook: h, chains: map[string][]*delivery{}} }
+
+// statusNow returns how it goes. Who calls it has Service.mu.
+func (h *hook) statusNow() Status {
+	s := h.status
+	s.Hook, s.Signed, s.Pending = h.Hook, h.Secret != "", h.pending
+	s.Hook.Secret = ""
+	if h.pending > 0 {
+		s.NextAttempt = h.next.UTC()
+		if len(h.ready) > 0 && h.ready[0].next.After(h.next) {
+			s.NextAttempt = h.ready[0].next.UTC()
+		}
+	}
+	return s
+}
+
+// waiting returns all that waits. Who calls it has Service.mu.
+func (h *hook) waiting() (all []*delivery) {
+	for _, chain := range h.chains {
+		all = append(all, chain...)
+	}
+	return all
+}
+
+// add puts a delivery at the end of its title's chain. Who calls it has Service.mu.
+func (h *hook) add(d *delivery) {
+	chain := append(h.chains[d.title], d)
+	h.chains[d.title] = chain
+	h.pending++
+	if len(chain) == 1 {
+		heap.Push(&h.ready, d)
+	}
+}
+
+// done takes a delivery whose turn it was off its chain. Who calls it has
+// Service.mu.
+func (h *hook) done(d *delivery) {
+	chain := h.chains[d.title][1:]
+	h.pending--
+	if len(chain) == 0 {
+		delete(h.chains, d.title)
+		return
+	}
+	h.chains[d.title] = chain
+	heap.Push(&h.ready, chain[0])
+}
+
+// wants reports whether a webhook is told of an event.
+func (h *hook) wants(id string, kind catalog.EventKind) bool {
+	return h.Enabled && (len(h.Events) == 0 || slices.Contains(h.Events, kind)) &&
+		(len(h.Titles) == 0 || slices.ContainsFunc(h.Titles, func(other string) bool { return strings.EqualFold(id, other) }))
+}
+
+// Wants implements catalog.Courier.
+func (w *Service) Wants(id string, kind catalog.EventKind) (notice, definition bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, h := range w.hooks {
+		if h.wants(id, kind) {
+			notice, definition = true, definition || h.SendDefinition && h.Format == JSON
+		}
+	}
+	return notice, definition
+}
+
+// Take implements catalog.Courier: it puts an event into the queue of each webhook
+// that wants it.
+func (w *Service) Take(ctx context.Context, n catalog.Notice) error {
+	w.mu.Lock()
+	var to []*hook
+	for _, h := range w.hooks {
+		if h.wants(n.Title.ID, n.Kind) {
+			to = append(to, h)
+		}
+	}
+	w.mu.Unlock()
+	var errs []error
+	for _, h := range to {
+		errs = append(errs, w.enqueue(ctx, h, n))
+	}
+	return errors.Join(errs...)
+}
+
+// enqueue puts an event into a webhook's queue, durably. One that is there already is
+// not put there again.
+func (w *Service) enqueue(ctx context.Context, h *hook, n catalog.Notice) error {
+	if !h.SendDefinition || h.Format != JSON {
+		n.Definition = nil
+	}
+	w.mu.Lock()
+	if h.pending >= maxPending {
+		first := h.status.Dropped == 0
+		h.status.Dropped++
+		w.mu.Unlock()
+		if first {
+			w.log.Error("too many events wait for a webhook: it is not told of more until it answers", "webhook", h.ID, "waiting", maxPending)
+		}
+		return nil
+	}
+	w.last = max(w.last+1, w.now().UnixNano())
+	d := &delivery{hook: h, title: strings.ToLower(n.Title.ID), seq: w.last, since: n.At}
+	d.key = store.Key{Kind: deliveriesKind, ID: fmt.Sprintf("%s/%020d-%s", h.ID, d.seq, n.ID)}
+	w.mu.Unlock()
+	value, err := json.Marshal(deliveryRecord{Format: format, Hook: h.ID, Notice: n})
+	if err != nil {
+		return err
+	}
+	if _, err := w.store.Put(ctx, d.key, value, store.IfAbsent()); err != nil {
+		return unavailable(ctx, err)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.join(d)
+	return nil
+}
+
+// join has a delivery wait for its turn. Who calls it has mu.
+func (w *Service) join(d *delivery) {
+	if d.hook.gone || w.known[d.key.ID] {
+		return
+	}
+	w.known[d.key.ID] = true
+	d.hook.add(d)
+	w.rouse()
+}
+
+func (w *Service) rouse() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// loadQueue reads what waits in the store, and sweeps what waits for webhooks that are
+// there no more.
+func (w *Service) loadQueue(ctx context.Context) error {
+	var orphans []*delivery
+	for rec, err := range w.store.List(ctx, deliveriesKind) {
+		if err != nil {
+			return unavailable(ctx, err)
+		}
+		w.mu.Lock()
+		d := w.decode(rec)
+		if d != nil && d.hook != nil {
+			w.last = max(w.last, d.seq)
+			w.join(d)
+		}
+		w.mu.Unlock()
+		if d != nil && d.hook == nil {
+			orphans = append(orphans, d)
+		}
+	}
+	for _, d := range orphans {
+		w.drop(ctx, d)
+	}
+	return nil
+}
+
+// decode makes a delivery of its record, nil if it cannot be read; its hook is nil if
+// that is gone. Who calls it has mu.
+func (w *Service) decode(rec store.Record) *delivery {
+	var r deliveryRecord
+	id, rest, _ := strings.Cut(rec.Key.ID, "/")
+	number, _, _ := strings.Cut(rest, "-")
+	seq, err := strconv.ParseInt(number, 10, 64)
+	if err == nil {
+		err = json.Unmarshal(rec.Value, &r)
+	}
+	if err != nil || r.Format != format {
+		w.log.Error("an event that waits for a webhook cannot be read, and is not told", "record", rec.Key.String(), "error", err)
+		return nil
+	}
+	return &delivery{key: rec.Key, hook: w.hooks[id], title: strings.ToLower(r.Notice.Title.ID), seq: seq, since: r.Notice.At}
+}
+
+// drop removes a delivery from the store.
+func (w *Service) drop(ctx context.Context, d *delivery) {
+	if err := w.store.Delete(ctx, d.key, store.Condition{}); err != nil && !errors.Is(err, store.ErrNotFound) {
+		w.log.Error("an event is over and could not be removed: it may be told again", "record", d.key.String(), "error", err)
+	}
+	w.mu.Lock()
+	delete(w.known, d.key.ID)
+	w.mu.Unlock()
+}

@@ -1,0 +1,509 @@
+package webhook_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/patchsource/patchsource/patch"
+	"github.com/patchsource/patchsource/patch/catalog"
+	"github.com/patchsource/patchsource/store"
+	"github.com/patchsource/patchsource/store/memstore"
+	"github.com/patchsource/patchsource/sync/webhook"
+)
+
+func version(v string) patch.Patch {
+	return patch.Patch{Version: v, ReleaseDate: "2018-02-02T17:39:58Z", MinimumOperatingSystem: "10.9"}
+}
+
+func definition(id, v string) *patch.Definition {
+	return &patch.Definition{ID: id, Name: id + " App", Publisher: "P", Patches: []patch.Patch{version(v)},
+		Requirements: []patch.Criterion{{Name: "Application Title", Operator: "is", Value: id, Type: "recon", And: new(true)}}}
+}
+
+// A received event.
+type received struct {
+	at     time.Time
+	header http.Header
+	body   []byte
+	event  struct {
+		ID, Event, Version, URL string
+		Title                   string `json:"software_title"`
+		Timestamp               int64
+		Changes                 []string
+		Definition              *struct{ ID string } `json:"patch_definition"`
+	}
+}
+
+// receivers are everybody who is told, by host.
+type receivers struct {
+	mu     sync.Mutex
+	got    map[string][]received
+	answer map[string]func(n int, body string) (status int, err error) // to the n-th attempt; nil: 200
+	tries  map[string]int
+	active map[string]int
+	most   map[string]int
+	delay  map[string]time.Duration
+}
+
+func newReceivers() *receivers {
+	return &receivers{got: map[string][]received{}, answer: map[string]func(int, string) (int, error){}, tries: map[string]int{}, active: map[string]int{}, most: map[string]int{}, delay: map[string]time.Duration{}}
+}
+
+// RoundTrip implements http.RoundTripper.
+func (r *receivers) RoundTrip(q *http.Request) (*http.Response, error) {
+	host := q.URL.Host
+	body, err := io.ReadAll(q.Body)
+	if err != nil {
+		return nil, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.tries[host]++
+	r.active[host]++
+	r.most[host] = max(r.most[host], r.active[host])
+	defer func() { r.active[host]-- }()
+	if d := r.delay[host]; d > 0 {
+		r.mu.Unlock()
+		select {
+		case <-time.After(d):
+		case <-q.Context().Done():
+		}
+		r.mu.Lock()
+		if q.Context().Err() != nil {
+			return nil, q.Context().Err()
+		}
+	}
+	status := 200
+	if f := r.answer[host]; f != nil {
+		if status, err = f(r.tries[host], string(body)); err != nil {
+			return nil, err
+		}
+	}
+	if status < 300 {
+		one := received{at: time.Now(), header: q.Header, body: body}
+		_ = json.Unmarshal(body, &one.event)
+		r.got[host] = append(r.got[host], one)
+	}
+	return &http.Response{StatusCode: status, Header: http.Header{"Location": {"https://elsewhere.example/"}}, Body: io.NopCloser(bytes.NewReader(make([]byte, 1<<20))), Request: q}, nil
+}
+
+func (r *receivers) of(host string) []received {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.got[host])
+}
+
+// tried returns how often a host was tried, and by how many at once.
+func (r *receivers) tried(host string) (n, most int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.tries[host], r.most[host]
+}
+
+// respond has a host answer in another way from now on.
+func (r *receivers) respond(host string, f func(n int, body string) (int, error)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.answer[host] = f
+}
+
+// events says what a host was told, in order.
+func (r *receivers) events(host string) string {
+	var all []string
+	for _, e := range r.of(host) {
+		all = append(all, fmt.Sprintf("%s %s %s", e.event.Event, e.event.Title, e.event.Version))
+	}
+	return strings.Join(all, ", ")
+}
+
+// single hides that the store tells of changes: there is one server.
+type single struct{ store.Store }
+
+// A server is what one process has.
+type server struct {
+	t     *testing.T
+	hooks *webhook.Service
+	cat   *catalog.Catalog
+	stop  func()
+}
+
+func start(t *testing.T, s store.Store, r *receivers) *server {
+	t.Helper()
+	hooks, err := webhook.Open(t.Context(), s, &webhook.Options{Key: make([]byte, 32), Site: "https://patches.example.com/", Transport: r})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cat, err := catalog.Open(t.Context(), s, &catalog.Options{Courier: hooks})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- hooks.Run(ctx) }()
+	return &server{t, hooks, cat, func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		_ = cat.Close()
+	}}
+}
+
+func (s *server) hook(h webhook.Hook) string {
+	s.t.Helper()
+	h.Enabled = true
+	id, err := s.hooks.Create(s.t.Context(), h)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return id
+}
+
+// change creates, updates and deletes a title.
+func (s *server) change(id string) {
+	s.t.Helper()
+	_, err := s.cat.Create(s.t.Context(), definition(id, "1"), nil)
+	if err == nil {
+		_, err = s.cat.AddVersions(s.t.Context(), id, patch.Position{}, []patch.Patch{version("2")}, nil)
+	}
+	if err == nil {
+		err = s.cat.Delete(s.t.Context(), id, nil)
+	}
+	if err != nil {
+		s.t.Error(err)
+	}
+}
+
+func bubble(t *testing.T, f func(t *testing.T, st store.Store, r *receivers)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) { f(t, single{memstore.New()}, newReceivers()) })
+}
+
+func count(t *testing.T, s store.Store, kind string) (n int) {
+	t.Helper()
+	for _, err := range s.List(t.Context(), kind) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		n++
+	}
+	return n
+}
+
+func TestEvents(t *testing.T) {
+	bubble(t, func(t *testing.T, st store.Store, r *receivers) {
+		s := start(t, st, r)
+		defer s.stop()
+		s.hook(webhook.Hook{URL: "https://plain.example/h"})
+		s.hook(webhook.Hook{URL: "https://full.example/h", SendDefinition: true, Secret: "shh"})
+		s.hook(webhook.Hook{URL: "https://deleted.example/h", Events: []catalog.EventKind{catalog.Deleted}})
+		s.hook(webhook.Hook{URL: "https://other.example/h", Titles: []string{"Other"}})
+		s.hook(webhook.Hook{URL: "https://slack.example/h", Format: webhook.Slack, SendDefinition: true})
+		s.hook(webhook.Hook{URL: "https://teams.example/h", Format: webhook.Teams})
+		if _, err := s.hooks.Create(t.Context(), webhook.Hook{URL: "https://off.example/h"}); err != nil {
+			t.Fatal(err)
+		}
+		s.change("App")
+		synctest.Wait()
+		const all = "new_title App 1, title_updated App 2, title_deleted App 2"
+		for host, want := range map[string]string{"plain.example": all, "full.example": all, "deleted.example": "title_deleted App 2", "other.example": "", "off.example": ""} {
+			if got := r.events(host); got != want {
+				t.Errorf("%s: %s", host, got)
+			}
+		}
+		for i, e := range r.of("plain.example") {
+			if e.event.URL != "https://patches.example.com/jamf/v1/patch/App" || e.event.Timestamp == 0 || e.event.Definition != nil || (len(e.event.Changes) > 0) != (i == 1) || e.event.ID != e.header["webhook-id"][0] || e.header["webhook-signature"] != nil {
+				t.Errorf("%s %v", e.body, e.header)
+			}
+		}
+		for _, e := range r.of("full.example") {
+			if e.event.Definition == nil || e.event.Definition.ID != "App" || len(e.header["webhook-signature"]) != 1 || len(e.header["webhook-timestamp"]) != 1 {
+				t.Errorf("%s %v", e.body, e.header)
+			}
+		}
+		if got := string(r.of("slack.example")[1].body); !strings.Contains(got, "App App was updated; its current version is 2") || !strings.Contains(got, "•") || strings.Contains(got, "patch_definition") {
+			t.Errorf("%s", got)
+		}
+		if got := string(r.of("teams.example")[0].body); !strings.Contains(got, "AdaptiveCard") || !strings.Contains(got, "App App is new, with version 1") {
+			t.Errorf("%s", got)
+		}
+		if count(t, st, "deliveries") != 0 || count(t, st, "titles") != 0 {
+			t.Errorf("%d deliveries and %d titles are left", count(t, st, "deliveries"), count(t, st, "titles"))
+		}
+	})
+}
+
+// What no receiver has taken is there after a restart, and told then, in order.
+func TestQueueSurvivesARestart(t *testing.T) {
+	bubble(t, func(t *testing.T, st store.Store, r *receivers) {
+		r.answer["h.example"] = func(int, string) (int, error) { return 0, errors.New("connection refused") }
+		s := start(t, st, r)
+		id := s.hook(webhook.Hook{URL: "https://h.example/", Secret: "shh"})
+		s.change("App")
+		s.change("App")
+		time.Sleep(time.Minute)
+		status := s.hooks.List()[0]
+		if status.Pending != 6 || status.Failures < 3 || !strings.Contains(status.LastError, "refused") || status.NextAttempt.Before(time.Now()) || !status.Signed || status.Hook.Secret != "" {
+			t.Errorf("%+v", status)
+		}
+		s.stop()
+		r.respond("h.example", nil)
+		s = start(t, st, r)
+		defer s.stop()
+		time.Sleep(time.Second)
+		const once = "new_title App 1, title_updated App 2, title_deleted App 2"
+		if got := r.events("h.example"); got != once+", "+once {
+			t.Errorf("%s", got)
+		}
+		if r.of("h.example")[0].header["webhook-signature"] == nil || s.hooks.Pending() != 0 || s.hooks.List()[0].Hook.ID != id {
+			t.Error("it is another webhook after the restart")
+		}
+	})
+}
+
+// A receiver that fails is tried ever more seldom, by one at a time, for a day; and
+// what is poison for it holds nothing else up.
+func TestFailingReceivers(t *testing.T) {
+	bubble(t, func(t *testing.T, st store.Store, r *receivers) {
+		s := start(t, st, r)
+		defer s.stop()
+		r.answer["dead.example"] = func(int, string) (int, error) { return 500, nil }
+		r.answer["moved.example"] = func(int, string) (int, error) { return 301, nil }
+		dead := s.hook(webhook.Hook{URL: "https://dead.example/"})
+		s.hook(webhook.Hook{URL: "https://moved.example/"})
+		s.hook(webhook.Hook{URL: "https://fine.example/"})
+		for i := range 100 {
+			if _, err := s.cat.Create(t.Context(), definition(fmt.Sprint("T", i), "1"), nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		synctest.Wait()
+		if n := len(r.of("fine.example")); n != 100 {
+			t.Errorf("the one that answers was told %d events at once", n)
+		}
+		time.Sleep(12 * time.Hour)
+		if n, most := r.tried("dead.example"); n < 100 || n > 250 || most > 4 {
+			t.Errorf("the dead one was tried %d times in 12 hours, by %d at once", n, most)
+		}
+		for _, status := range s.hooks.List() {
+			if status.Hook.URL == "https://moved.example/" && !strings.Contains(status.LastError, "redirects") {
+				t.Errorf("%+v", status)
+			}
+		}
+		time.Sleep(48 * time.Hour)
+		for _, status := range s.hooks.List() {
+			if status.Hook.ID == dead && (status.Pending != 0 || status.Dropped != 100 || status.Status != 500) {
+				t.Errorf("after a day: %+v", status)
+			}
+		}
+		if n := count(t, st, "deliveries"); n != 0 {
+			t.Errorf("%d deliveries are left", n)
+		}
+	})
+}
+
+func TestPoison(t *testing.T) {
+	bubble(t, func(t *testing.T, st store.Store, r *receivers) {
+		s := start(t, st, r)
+		defer s.stop()
+		r.answer["h.example"] = func(_ int, body string) (int, error) {
+			if strings.Contains(body, `"software_title":"Poison"`) {
+				return 400, nil
+			}
+			return 200, nil
+		}
+		s.hook(webhook.Hook{URL: "https://h.example/"})
+		for i := range 50 {
+			id := fmt.Sprint("T", i)
+			if i == 0 {
+				id = "Poison"
+			}
+			if _, err := s.cat.Create(t.Context(), definition(id, "1"), nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(5 * time.Minute)
+		if n := len(r.of("h.example")); n != 49 || s.hooks.Pending() != 1 {
+			t.Errorf("%d events were told, %d wait", n, s.hooks.Pending())
+		}
+	})
+}
+
+// A webhook that is deleted is told nothing more, and leaves nothing.
+func TestDelete(t *testing.T) {
+	bubble(t, func(t *testing.T, st store.Store, r *receivers) {
+		s := start(t, st, r)
+		defer s.stop()
+		r.answer["h.example"] = func(int, string) (int, error) { return 503, nil }
+		id := s.hook(webhook.Hook{URL: "https://h.example/"})
+		s.change("App")
+		synctest.Wait()
+		if err := s.hooks.Delete(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+		before, _ := r.tried("h.example")
+		time.Sleep(time.Hour)
+		if after, _ := r.tried("h.example"); after != before || count(t, st, "deliveries") != 0 || s.hooks.Pending() != 0 || len(s.hooks.List()) != 0 {
+			t.Errorf("%d tries more, %d deliveries, %d pending", after-before, count(t, st, "deliveries"), s.hooks.Pending())
+		}
+		for _, err := range []error{s.hooks.Delete(t.Context(), id), s.hooks.Test(t.Context(), id)} {
+			if !errors.Is(err, webhook.ErrNotFound) {
+				t.Errorf("%v", err)
+			}
+		}
+		// Without a webhook, nothing is written for one.
+		s.change("App")
+		if count(t, st, "deliveries") != 0 {
+			t.Error("an event is kept for nobody")
+		}
+	})
+}
+
+func TestTest(t *testing.T) {
+	bubble(t, func(t *testing.T, st store.Store, r *receivers) {
+		s := start(t, st, r)
+		defer s.stop()
+		id, err := s.hooks.Create(t.Context(), webhook.Hook{URL: "https://h.example/"}) // not enabled
+		if err == nil {
+			err = s.hooks.Test(t.Context(), id)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if got := r.events("h.example"); got != "test Test 1.0" {
+			t.Errorf("%q", got)
+		}
+	})
+}
+
+func TestCreateRefuses(t *testing.T) {
+	open, err := webhook.Open(t.Context(), memstore.New(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, h := range map[string]webhook.Hook{
+		"url":      {URL: "nope"},
+		"url ":     {URL: "http://127.0.0.1/"},
+		"url  ":    {URL: "ftp://example.com/"},
+		"url   ":   {URL: "https://u:p@example.com/"},
+		"format":   {URL: "https://example.com", Format: "xml"},
+		"events/1": {URL: "https://example.com", Events: []catalog.EventKind{catalog.Created, "x"}},
+		"secret":   {URL: "https://example.com", Secret: "there is no key"},
+	} {
+		_, err := open.Create(t.Context(), h)
+		var invalid *webhook.InvalidError
+		if !errors.Is(err, webhook.ErrInvalid) || !errors.As(err, &invalid) || invalid.Field != strings.TrimSpace(name) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if n := len(open.List()); n != 0 {
+		t.Errorf("%d webhooks", n)
+	}
+}
+
+// A secret is in the store under the server's key alone; with another key, the webhook
+// is told nothing rather than unsigned.
+func TestSecretIsSealed(t *testing.T) {
+	st := memstore.New()
+	open := func(key byte) *webhook.Service {
+		s, err := webhook.Open(t.Context(), st, &webhook.Options{Key: bytes.Repeat([]byte{key}, 32)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	if _, err := open(1).Create(t.Context(), webhook.Hook{URL: "https://example.com", Enabled: true, Secret: "hunter22"}); err != nil {
+		t.Fatal(err)
+	}
+	for rec := range st.List(t.Context(), "webhooks") {
+		if bytes.Contains(rec.Value, []byte("hunter22")) {
+			t.Errorf("%s", rec.Value)
+		}
+	}
+	if all := open(1).List(); len(all) != 1 || !all[0].Signed || all[0].Hook.Secret != "" {
+		t.Errorf("%+v", all)
+	}
+	if all := open(2).List(); len(all) != 0 {
+		t.Errorf("%+v", all)
+	}
+}
+
+// Slow, dead and flapping receivers, and 1,000 changes: nobody who changes a title
+// waits for them, each event comes, in order per title.
+func TestManyChangesAndBadReceivers(t *testing.T) {
+	bubble(t, func(t *testing.T, st store.Store, r *receivers) {
+		s := start(t, st, r)
+		defer s.stop()
+		r.delay["slow.example"] = 2 * time.Second
+		r.delay["hangs.example"] = time.Hour
+		r.answer["dead.example"] = func(int, string) (int, error) { return 0, errors.New("connection refused") }
+		r.answer["flaps.example"] = func(n int, _ string) (int, error) {
+			if n%3 == 0 {
+				return 503, nil
+			}
+			return 200, nil
+		}
+		for _, host := range []string{"slow", "hangs", "dead", "flaps", "fine"} {
+			s.hook(webhook.Hook{URL: "https://" + host + ".example/"})
+		}
+		began := time.Now()
+		var writers sync.WaitGroup
+		for w := range 10 {
+			writers.Go(func() {
+				id := fmt.Sprint("T", w)
+				if _, err := s.cat.Create(t.Context(), definition(id, "1"), nil); err != nil {
+					t.Error(err)
+				}
+				for v := 2; v <= 100; v++ {
+					if _, err := s.cat.AddVersions(t.Context(), id, patch.Position{}, []patch.Patch{version(fmt.Sprint(v))}, nil); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		writers.Wait()
+		if d := time.Since(began); d != 0 { // in this bubble, time passes only for who waits
+			t.Errorf("the changes waited %v for the receivers", d)
+		}
+		synctest.Wait()
+		if n := len(r.of("fine.example")); n != 1000 {
+			t.Errorf("the one that answers was told %d events at once", n)
+		}
+		time.Sleep(20 * time.Hour)
+		for _, host := range []string{"slow.example", "flaps.example", "fine.example"} {
+			last, ids, repeats := map[string]int{}, map[string]bool{}, 0
+			for _, e := range r.of(host) {
+				if ids[e.event.ID] {
+					repeats++
+				}
+				ids[e.event.ID] = true
+				var v int
+				_, _ = fmt.Sscan(e.event.Version, &v)
+				if v <= last[e.event.Title] {
+					t.Errorf("%s: %s %d after %d", host, e.event.Title, v, last[e.event.Title])
+				}
+				last[e.event.Title] = v
+			}
+			if len(ids) != 1000 || repeats != 0 {
+				t.Errorf("%s was told %d events, and %d again", host, len(ids), repeats)
+			}
+		}
+		for _, status := range s.hooks.List() {
+			if bad := strings.Contains(status.Hook.URL, "dead") || strings.Contains(status.Hook.URL, "hangs"); bad != (status.Pending == 1000) || bad != (status.Failures > 0) {
+				t.Errorf("%+v", status)
+			}
+		}
+	})
+}
