@@ -45,6 +45,15 @@ func (a *api) readJSON(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 
 func (a *api) readForm(w http.ResponseWriter, r *http.Request, boundary string) ([]byte, error) {
 	r.Body = http.MaxBytesReader(w, r.Body, int64(a.max)+formOverhead)
+	part, err := formFile(r, boundary)
+	if err != nil {
+		return nil, err
+	}
+	return a.readAll(part)
+}
+
+// formFile returns the file of a form.
+func formFile(r *http.Request, boundary string) (io.Reader, error) {
 	if boundary == "" {
 		return nil, &requestError{"the form has no boundary: let your client set the Content-Type of a form by itself"}
 	}
@@ -61,7 +70,7 @@ func (a *api) readForm(w http.ResponseWriter, r *http.Request, boundary string) 
 			return nil, bodyError(err)
 		}
 		if part.FormName() == filePart {
-			return a.readAll(part)
+			return part, nil
 		}
 	}
 }

@@ -14,9 +14,9 @@ import (
 // namespace puts a contributor's name into a definition that they create.
 func (a *api) namespace(def *patch.Definition, who auth.Principal) (*catalog.CreateOptions, error) {
 	if who.Kind != auth.Contributor {
-		return nil, nil
+		return &catalog.CreateOptions{By: who.TokenID}, nil
 	}
-	opts := &catalog.CreateOptions{Author: who.Contributor, Contributor: who.Contributor} // of an embedder's own authentication
+	opts := &catalog.CreateOptions{By: who.TokenID, Author: who.Contributor, Contributor: who.Contributor} // of an embedder's own authentication
 	if a.comm != nil {
 		if c, ok := a.comm.Contributor(who.Contributor); ok {
 			if err := a.comm.MayCreate(c); err != nil {

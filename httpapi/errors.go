@@ -17,6 +17,7 @@ import (
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/catalog"
 	patchsync "github.com/patchsource/patchsource/sync"
+	"github.com/patchsource/patchsource/sync/webhook"
 )
 
 // Errors that only HTTP knows.
@@ -65,6 +66,8 @@ func problemOf(err error) problem {
 	var title *catalog.TitleError
 	var version *patch.VersionError
 	var tooLarge *http.MaxBytesError
+	var restoring *restoreError
+	var hook *webhook.InvalidError
 	var method *methodError
 	var path *pathError
 	var request *requestError
@@ -85,9 +88,19 @@ func problemOf(err error) problem {
 		p.status, p.code, p.detail = http.StatusBadGateway, "mail_failure", "the mail could not be sent"
 		p.message = "The mail could not be sent, so nothing was made: check the address, or try again later."
 	// Before the rest: what the store has wrapped in it is nobody's business.
-	case errors.Is(err, catalog.ErrUnavailable), errors.Is(err, auth.ErrUnavailable), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, catalog.ErrUnavailable), errors.Is(err, auth.ErrUnavailable), errors.Is(err, webhook.ErrUnavailable), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		p.status, p.code = http.StatusServiceUnavailable, "internal"
 		p.message = "The server cannot reach its storage at the moment: try again in a while."
+	case errors.As(err, &restoring):
+		p.status, p.code, p.detail, p.errors, p.message = http.StatusBadRequest, "restore_failure", "nothing was restored", restoring.members, restoring.message
+	case errors.As(err, &hook):
+		p.status, p.code, p.detail, p.errors = http.StatusBadRequest, "invalid_json", "validation failed", []patch.Failure{{Path: "/" + hook.Field, Message: hook.Message}}
+		p.message = "The webhook was not created: " + hook.Error() + "."
+	case errors.Is(err, webhook.ErrNotFound):
+		p.status, p.code, p.detail = http.StatusNotFound, "webhook_id_not_found", err.Error()
+	case errors.Is(err, catalog.ErrNoEdition):
+		p.status, p.code, p.detail = http.StatusNotFound, "version_not_found", err.Error()
+		p.message = "There is no such edition of this title, or no more: see its history."
 	case errors.As(err, &invalid):
 		p.status, p.code, p.detail, p.errors = http.StatusBadRequest, "invalid_json", "validation failed", invalid.Failures
 		p.message = "Refused, and nothing was changed: " + invalid.Error() + "."

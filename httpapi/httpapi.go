@@ -33,7 +33,9 @@ import (
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/catalog"
 	"github.com/patchsource/patchsource/patch/envelope"
+	"github.com/patchsource/patchsource/store"
 	patchsync "github.com/patchsource/patchsource/sync"
+	"github.com/patchsource/patchsource/sync/webhook"
 )
 
 // An Authenticator says who a request comes from. It is how an embedder brings
@@ -61,6 +63,13 @@ type Options struct {
 	// Nil: titles that follow something stay as they are, and nobody can have one
 	// follow anything.
 	Sync *patchsync.Runner
+	// Webhooks keeps and tells webhooks; somebody else has it run, and made it the
+	// catalog's courier. Nil: there are none.
+	Webhooks *webhook.Service
+	// Store is what everything is kept in, for full backups. Nil: none are made.
+	Store store.Store
+	// MaxArchiveBytes bounds the body of a restore or an import. 0: 512 MiB.
+	MaxArchiveBytes int64
 	// Signer, if not nil, signs the definitions of the feed: they are served in
 	// CMS envelopes, as those of the vendor's own feed are.
 	Signer *envelope.Signer
@@ -86,6 +95,9 @@ type Options struct {
 	Now func() time.Time
 }
 
+// defaultMaxArchive bounds the body of a restore when Options says nothing else.
+const defaultMaxArchive = 512 << 20
+
 // An api is all that handlers share.
 type api struct {
 	cat  *catalog.Catalog
@@ -94,6 +106,12 @@ type api struct {
 	comm *community.Service // nil: no public service
 	sync *patchsync.Runner  // nil: nothing is followed
 	seal *sealer            // nil: definitions are not signed
+
+	hooks      *webhook.Service // nil: there are none
+	store      store.Store      // nil: no full backups
+	maxArchive int64
+	backups    chan struct{} // a place for each backup under way
+
 	site string
 	rate *limiter
 	log  *slog.Logger
@@ -108,6 +126,10 @@ func newAPI(cat *catalog.Catalog, opts *Options) *api {
 		o = *opts
 	}
 	a := &api{cat: cat, auth: o.Auth, toks: o.Tokens, comm: o.Community, sync: o.Sync, site: strings.TrimRight(o.Site, "/"), rate: newLimiter(o.RateLimit, o.TrustedProxies), log: o.Logger, max: o.MaxBodyBytes, root: o.RootFeed, now: o.Now}
+	a.hooks, a.store, a.maxArchive, a.backups = o.Webhooks, o.Store, o.MaxArchiveBytes, make(chan struct{}, backupsAtOnce)
+	if a.maxArchive == 0 {
+		a.maxArchive = defaultMaxArchive
+	}
 	if o.Signer != nil {
 		a.seal = newSealer(o.Signer)
 	}
@@ -154,12 +176,25 @@ func (a *api) routes() http.Handler {
 	on("/api/v1/title", methods{"POST": a.createTitle})
 	on("/api/title", methods{"POST": a.createTitle})
 	on("/api/v1/titles", methods{"GET": a.listTitles, "POST": a.createTitle})
+	// By its method alone: a title may be called import.
+	r.Handle("/api/v1/titles/import", a.handle(a.importTitles)).Methods("POST")
 	on("/api/v1/title/{id}", methods{"PUT": a.replaceTitle, "DELETE": a.deleteTitle(http.StatusNoContent)})
 	on("/api/title/{id}", methods{"PUT": a.replaceTitle, "DELETE": a.deleteTitle(http.StatusNoContent)})
 	on("/api/v1/titles/{id}", methods{"GET": a.getTitle, "PUT": a.replaceTitle, "DELETE": a.deleteTitle(http.StatusOK)})
 	for _, path := range []string{"/api/v1/title/{id}/version", "/api/v1/titles/{id}/version", "/api/v1/titles/{id}/versions", "/api/title/{id}/version"} {
 		on(path, methods{"POST": a.addVersions})
 		on(path+"/{version}", methods{"DELETE": a.removeVersion})
+	}
+	on("/api/v1/backup", methods{"GET": a.backup})
+	on("/api/v1/restore", methods{"POST": a.restore})
+	on("/api/v1/titles/{id}/history", methods{"GET": a.history})
+	on("/api/v1/titles/{id}/history/{n}", methods{"GET": a.getEdition})
+	on("/api/v1/titles/{id}/history/{n}/diff", methods{"GET": a.diffEdition})
+	on("/api/v1/titles/{id}/history/{n}/restore", methods{"POST": a.restoreEdition})
+	if a.hooks != nil {
+		on("/api/v1/webhooks", methods{"GET": a.listHooks, "POST": a.createHook})
+		on("/api/v1/webhooks/{id}", methods{"DELETE": a.deleteHook})
+		on("/api/v1/webhooks/{id}/test", methods{"POST": a.testHook})
 	}
 	on("/api/v1/lint", methods{"POST": a.lint})
 	on("/api/v1/title/{id}/token", methods{"POST": a.titleToken})

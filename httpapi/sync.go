@@ -140,9 +140,6 @@ func (a *api) subscribe(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if opts == nil {
-		opts = &catalog.CreateOptions{}
-	}
 	opts.Follows = url
 	res, err := a.cat.Create(r.Context(), def, opts)
 	if err != nil {

@@ -180,7 +180,7 @@ func (a *api) mayChange(r *http.Request) (auth.Principal, catalog.Title, *catalo
 	if !who.MayChange(title.UID, title.Contributor) {
 		return who, none, nil, fmt.Errorf("%w: it is not for title '%s'", errForbidden, title.ID)
 	}
-	opts := &catalog.EditOptions{UID: title.UID}
+	opts := &catalog.EditOptions{UID: title.UID, By: who.TokenID}
 	if tags := r.Header["If-Match"]; len(tags) > 0 {
 		if opts.IfMatch, err = ifMatch(tags, title); err != nil {
 			return who, none, nil, err

@@ -70,21 +70,18 @@ func (w *Writer) Definition(id string, definition []byte) error {
 	if !patch.ValidID(id) {
 		return fmt.Errorf("archive: %q is no id", id)
 	}
-	return w.Member(Folder+"/"+id+".json", definition)
-}
-
-// Member writes a member of another kind.
-func (w *Writer) Member(name string, data []byte) error {
-	m, err := w.zip.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Deflate, Modified: epoch})
-	if err != nil {
-		return err
+	m, err := w.Create(Folder + "/" + id + ".json")
+	if err == nil {
+		_, err = m.Write(definition)
 	}
-	_, err = m.Write(data)
 	return err
 }
 
-// Flush writes what is buffered.
-func (w *Writer) Flush() error { return w.zip.Flush() }
+// Create begins a member of another kind. What is written to it must be written
+// before the next member begins.
+func (w *Writer) Create(name string) (io.Writer, error) {
+	return w.zip.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Deflate, Modified: epoch})
+}
 
 // Close ends the archive. It does not close what it is written to.
 func (w *Writer) Close() error { return w.zip.Close() }

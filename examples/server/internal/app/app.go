@@ -77,7 +77,7 @@ func serve(ctx context.Context, f *flags, log *slog.Logger, web *web, b *backend
 	if err != nil {
 		return err
 	}
-	opts := &httpapi.Options{Tokens: b.auth, Community: b.community, Sync: b.sync, Signer: signer, Site: web.site(f), TrustedProxies: f.TrustedProxies, Logger: log, RootFeed: true}
+	opts := &httpapi.Options{Tokens: b.auth, Community: b.community, Sync: b.sync, Webhooks: b.hooks, Store: b.store, Signer: signer, Site: web.site(f), TrustedProxies: f.TrustedProxies, Logger: log, RootFeed: true}
 	if !f.RateLimit {
 		opts.RateLimit = -1
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/patchsource/patchsource/store/filestore"
 	"github.com/patchsource/patchsource/store/memstore"
 	patchsync "github.com/patchsource/patchsource/sync"
+	"github.com/patchsource/patchsource/sync/webhook"
 )
 
 // A backend is all that stands behind the web.
@@ -29,6 +30,7 @@ type backend struct {
 	mailer    mail.Mailer
 	community *community.Service // nil: switched off
 	sync      *patchsync.Runner
+	hooks     *webhook.Service
 }
 
 // Close closes what is open, the store last.
@@ -87,7 +89,11 @@ func openBackend(ctx context.Context, f *flags, site string, log *slog.Logger) (
 	if created {
 		log.Info("an administrator token was made and written", "file", f.AdminTokenFile)
 	}
-	if b.catalog, err = catalog.Open(ctx, b.store, &catalog.Options{Logger: log}); err != nil {
+	b.hooks, err = webhook.Open(ctx, b.store, &webhook.Options{Key: secret.Key("webhooks"), Site: site, AllowPrivateNetworks: f.AllowPrivateNetworks, Logger: log})
+	if err != nil {
+		return nil, err
+	}
+	if b.catalog, err = catalog.Open(ctx, b.store, &catalog.Options{Logger: log, Courier: b.hooks}); err != nil {
 		return nil, fmt.Errorf("read the titles: %w", err)
 	}
 	mirrors, err := f.mirrors()
@@ -140,17 +146,19 @@ const tokenMemory = 30 * 24 * time.Hour
 func (b *backend) keep(ctx context.Context, log *slog.Logger) {
 	var following sync.WaitGroup
 	defer following.Wait()
-	following.Go(func() {
-		for ctx.Err() == nil {
-			if err := b.sync.Run(ctx); err != nil {
-				log.Error("titles cannot be kept in step with their sources", "error", err)
-				select {
-				case <-ctx.Done():
-				case <-time.After(time.Second):
+	for what, run := range map[string]func(context.Context) error{"sync": b.sync.Run, "webhooks": b.hooks.Run} {
+		following.Go(func() {
+			for ctx.Err() == nil {
+				if err := run(ctx); err != nil {
+					log.Error("this cannot begin yet", "what", what, "error", err)
+					select {
+					case <-ctx.Done():
+					case <-time.After(time.Second):
+					}
 				}
 			}
-		}
-	})
+		})
+	}
 	following.Go(func() {
 		for ctx.Err() == nil {
 			err := b.auth.Follow(ctx)

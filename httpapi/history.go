@@ -1,0 +1,129 @@
+package httpapi
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"github.com/patchsource/patchsource/patch"
+	"github.com/patchsource/patchsource/patch/catalog"
+)
+
+// history lists the editions of a title's definition.
+func (a *api) history(w http.ResponseWriter, r *http.Request) error {
+	id, err := variable(r, "id")
+	if err != nil {
+		return err
+	}
+	all, err := a.cat.History(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	body := struct {
+		Editions []edition `json:"editions"`
+	}{[]edition{}}
+	for _, e := range all {
+		body.Editions = append(body.Editions, newEdition(e))
+	}
+	data, err := encodeJSON(body)
+	if err != nil {
+		return err
+	}
+	a.serve(w, r, catalog.NewDocument(data, all[0].At))
+	return nil
+}
+
+// editionIn returns the number of the edition in a path.
+func editionIn(r *http.Request) (id string, n uint64, err error) {
+	if id, err = variable(r, "id"); err != nil {
+		return "", 0, err
+	}
+	text, err := variable(r, "n")
+	if err != nil {
+		return "", 0, err
+	}
+	n, err = strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		err = &catalog.TitleError{ID: id, Err: fmt.Errorf("%w: %s", catalog.ErrNoEdition, shorten(text))}
+	}
+	return id, n, err
+}
+
+// getEdition answers an earlier definition.
+func (a *api) getEdition(w http.ResponseWriter, r *http.Request) error {
+	id, n, err := editionIn(r)
+	if err != nil {
+		return err
+	}
+	def, err := a.cat.Edition(r.Context(), id, n)
+	if err != nil {
+		return err
+	}
+	data, err := def.MarshalJSON()
+	if err != nil {
+		return err
+	}
+	a.serve(w, r, catalog.NewDocument(data, a.now()))
+	return nil
+}
+
+// diffEdition answers what has changed from an edition to the one of ?to, which is
+// the current one if it is not given.
+func (a *api) diffEdition(w http.ResponseWriter, r *http.Request) error {
+	id, n, err := editionIn(r)
+	if err != nil {
+		return err
+	}
+	before, err := a.cat.Edition(r.Context(), id, n)
+	if err != nil {
+		return err
+	}
+	var after *patch.Definition
+	if to := r.URL.Query().Get("to"); to != "" {
+		m, err := strconv.ParseUint(to, 10, 64)
+		if err != nil {
+			return &requestError{"to must be the number of an edition"}
+		}
+		if after, err = a.cat.Edition(r.Context(), id, m); err != nil {
+			return err
+		}
+	} else if after, _, err = a.cat.Load(r.Context(), id); err != nil {
+		return err
+	}
+	body := struct {
+		Changes []string `json:"changes"`
+	}{[]string{}}
+	for _, c := range patch.Diff(before, after) {
+		body.Changes = append(body.Changes, c.Text)
+	}
+	w.Header().Set("Cache-Control", "no-cache")
+	writeJSON(w, http.StatusOK, body)
+	return nil
+}
+
+// restoreEdition makes an earlier definition the current one.
+func (a *api) restoreEdition(w http.ResponseWriter, r *http.Request) error {
+	who, title, opts, err := a.mayChange(r)
+	if err != nil {
+		return err
+	}
+	_, n, err := editionIn(r)
+	if err != nil {
+		return err
+	}
+	def, err := a.cat.Edition(r.Context(), title.ID, n)
+	if err != nil {
+		return err
+	}
+	res, err := a.cat.Replace(r.Context(), title.ID, def, opts)
+	if err != nil {
+		return err
+	}
+	message := fmt.Sprintf("Title '%s' is as edition %d already: nothing was changed", res.Title.ID, n)
+	if res.Changed {
+		message = fmt.Sprintf("Title '%s' is as in edition %d again", res.Title.ID, n)
+		a.log.Info("title restored from its history", "title", res.Title.ID, "edition", n, "token", who.TokenID, "changes", res.Difference().String())
+	}
+	writeJSON(w, http.StatusOK, answer{Message: message, ID: res.Title.ID, Name: res.Title.Name, Warnings: res.Warnings})
+	return nil
+}

@@ -1,0 +1,177 @@
+package httpapi
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"mime"
+	"net/http"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/patchsource/patchsource/patch"
+	"github.com/patchsource/patchsource/patch/archive"
+)
+
+// spool writes the body of a request, bare or as the file of a form, to a temporary
+// file: a zip is read from its end, and who sends many titles reads no answer until
+// they have sent them all. done removes it.
+func (a *api) spool(w http.ResponseWriter, r *http.Request) (file *os.File, size int64, done func(), err error) {
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(10 * chunkTimeout)) // who cannot keeps the server's
+	body := io.Reader(http.MaxBytesReader(w, r.Body, a.maxArchive+formOverhead))
+	mediaType, params, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if mediaType == "multipart/form-data" {
+		r.Body = io.NopCloser(body)
+		if body, err = formFile(r, params["boundary"]); err != nil {
+			return nil, 0, nil, err
+		}
+	}
+	file, err = os.CreateTemp("", "patchsource-upload-")
+	if err != nil {
+		return nil, 0, nil, err
+	}
+	done = func() {
+		_ = file.Close()
+		_ = os.Remove(file.Name())
+	}
+	if size, err = io.Copy(file, body); err != nil {
+		err = bodyError(err)
+	} else if size > a.maxArchive {
+		err = fmt.Errorf("%w: the body is larger than %d bytes", patch.ErrTooLarge, a.maxArchive)
+	} else {
+		_, err = file.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		done()
+		return nil, 0, nil, err
+	}
+	return file, size, done, nil
+}
+
+// array yields the definitions of a JSON array.
+func (a *api) array(file io.Reader) iter.Seq2[archive.Member, error] {
+	return func(yield func(archive.Member, error) bool) {
+		bounded := &boundedReader{r: file}
+		dec := jsontext.NewDecoder(bounded)
+		bounded.left = int64(a.max)
+		if _, err := dec.ReadToken(); err != nil {
+			yield(archive.Member{Name: "/"}, brokenJSON(err))
+			return
+		}
+		for i := 0; ; i++ {
+			name := "/" + strconv.Itoa(i)
+			bounded.left = int64(a.max) + 64<<10
+			if dec.PeekKind() == ']' {
+				return
+			}
+			value, err := dec.ReadValue()
+			if err != nil {
+				if errors.Is(err, errBounded) {
+					err = fmt.Errorf("%w: it has more than %d bytes, and what follows it is not read", patch.ErrTooLarge, a.max)
+				} else {
+					err = brokenJSON(err)
+				}
+				yield(archive.Member{Name: name}, err)
+				return
+			}
+			def, err := patch.Parse(value, &patch.ParseOptions{MaxBytes: a.max})
+			if !yield(archive.Member{Name: name, Definition: def}, err) {
+				return
+			}
+		}
+	}
+}
+
+// brokenJSON says that what follows cannot be read either.
+func brokenJSON(err error) error {
+	return &requestError{"the JSON ends, or is broken, here, and what follows is not read: " + err.Error()}
+}
+
+var errBounded = errors.New("more than is read at once")
+
+// A boundedReader gives as much as is left, which its user sets anew.
+type boundedReader struct {
+	r    io.Reader
+	left int64
+}
+
+func (b *boundedReader) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		return 0, errBounded
+	}
+	n, err := b.r.Read(p[:min(int64(len(p)), b.left)])
+	b.left -= int64(n)
+	return n, err
+}
+
+// lines yields the definitions of NDJSON. One that is alone in the file may have line
+// breaks.
+func (a *api) lines(file io.ReadSeeker) iter.Seq2[archive.Member, error] {
+	return func(yield func(archive.Member, error) bool) {
+		if alone, err := a.alone(file); alone != nil || err != nil {
+			yield(archive.Member{Name: "line 1", Definition: alone}, err)
+			return
+		}
+		in := bufio.NewReaderSize(file, 64<<10)
+		for n := 1; ; n++ {
+			line, tooLong, err := readLine(in, a.max)
+			name := "line " + strconv.Itoa(n)
+			switch {
+			case tooLong:
+				if !yield(archive.Member{Name: name}, fmt.Errorf("%w: the line has more than %d bytes", patch.ErrTooLarge, a.max)) {
+					return
+				}
+			case len(bytes.TrimSpace(line)) > 0:
+				def, parseErr := patch.Parse(line, &patch.ParseOptions{MaxBytes: a.max})
+				if !yield(archive.Member{Name: name, Definition: def}, parseErr) {
+					return
+				}
+			}
+			if err != nil {
+				if err != io.EOF {
+					yield(archive.Member{Name: name}, err)
+				}
+				return
+			}
+		}
+	}
+}
+
+// alone returns the definition that is the whole file, nil if it is not one. Errors
+// are of the file.
+func (a *api) alone(file io.ReadSeeker) (*patch.Definition, error) {
+	data, err := io.ReadAll(io.LimitReader(file, int64(a.max)+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(data) <= a.max {
+		if def, err := patch.Parse(data, &patch.ParseOptions{MaxBytes: a.max}); err == nil {
+			return def, nil
+		}
+	}
+	_, err = file.Seek(0, io.SeekStart)
+	return nil, err
+}
+
+// readLine reads a line of at most limit bytes; a longer one is passed over.
+func readLine(in *bufio.Reader, limit int) (line []byte, tooLong bool, err error) {
+	for {
+		part, err := in.ReadSlice('\n')
+		if !tooLong {
+			if tooLong = len(line)+len(part) > limit+1; tooLong {
+				line = nil
+			} else {
+				line = append(line, part...)
+			}
+		}
+		if err != bufio.ErrBufferFull {
+			return line, tooLong, err
+		}
+	}
+}
