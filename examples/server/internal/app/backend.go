@@ -14,6 +14,7 @@ import (
 	"github.com/patchsource/patchsource/auth"
 	"github.com/patchsource/patchsource/auth/community"
 	"github.com/patchsource/patchsource/auth/mail"
+	"github.com/patchsource/patchsource/httpapi"
 	"github.com/patchsource/patchsource/patch/catalog"
 	"github.com/patchsource/patchsource/store"
 	"github.com/patchsource/patchsource/store/filestore"
@@ -67,6 +68,14 @@ func openBackend(ctx context.Context, f *flags, site string, log *slog.Logger) (
 			err = errors.Join(err, b.Close())
 		}
 	}()
+	if f.Restore != "" {
+		if err := loadFull(ctx, b.store, f.Restore, log); err != nil {
+			return nil, fmt.Errorf("--restore %s: %w", f.Restore, err)
+		}
+	}
+	if err := httpapi.CheckLoaded(ctx, b.store); err != nil {
+		return nil, fmt.Errorf("--store %s: %w, with --restore", f.Store, err)
+	}
 	secret, created, err := auth.LoadSecret(f.SecretFile)
 	if err != nil {
 		return nil, err
@@ -185,6 +194,28 @@ func (b *backend) keep(ctx context.Context, log *slog.Logger) {
 			log.Error("tokens that have ended could not be removed", "error", err)
 		}
 	}
+}
+
+// loadFull loads a full backup into an empty store.
+func loadFull(ctx context.Context, s store.Store, name string, log *slog.Logger) error {
+	file, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	n, err := httpapi.LoadFullBackup(ctx, s, file, info.Size())
+	if errors.Is(err, httpapi.ErrNotEmpty) {
+		return fmt.Errorf("%w: a full backup is loaded where there is nothing yet; give --store a new folder, or leave --restore out", err)
+	}
+	if err != nil {
+		return err
+	}
+	log.Info("a full backup was loaded", "file", name, "records", n)
+	return nil
 }
 
 // openStore opens what --store names.

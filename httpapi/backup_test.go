@@ -1,0 +1,440 @@
+package httpapi_test
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/patchsource/patchsource/auth"
+	"github.com/patchsource/patchsource/httpapi"
+	"github.com/patchsource/patchsource/patch"
+	"github.com/patchsource/patchsource/patch/catalog"
+	"github.com/patchsource/patchsource/store"
+	"github.com/patchsource/patchsource/store/memstore"
+)
+
+// zipped makes a zip of names and contents, in turn.
+func zipped(t *testing.T, members ...string) string {
+	t.Helper()
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	for i := 0; i < len(members); i += 2 {
+		w, err := z.Create(members[i])
+		if err == nil {
+			_, err = io.WriteString(w, members[i+1])
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func unzipped(t *testing.T, data []byte) map[string]string {
+	t.Helper()
+	z, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]string{}
+	for _, f := range z.File {
+		r, err := f.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[f.Name] = string(text)
+	}
+	return all
+}
+
+func TestBackup(t *testing.T) {
+	b := newBench(t, memstore.New())
+	b.create("B", "A")
+	w := b.do("GET", "/api/v1/backup", "")
+	if w.Code != 200 || w.Header().Get("Content-Type") != "application/zip" || !strings.Contains(w.Header().Get("Content-Disposition"), "attachment") {
+		t.Fatalf("%d %v", w.Code, w.Header())
+	}
+	all := unzipped(t, w.Body.Bytes())
+	if got := slices.Sorted(maps.Keys(all)); fmt.Sprint(got) != "[patch_archive/A.json patch_archive/B.json]" {
+		t.Errorf("%v", got)
+	}
+	if all["patch_archive/A.json"] != b.do("GET", "/jamf/v1/patch/A", "").Body.String() {
+		t.Error("what is in it is not what is served")
+	}
+	if again := b.do("GET", "/api/v1/backup", ""); !bytes.Equal(again.Body.Bytes(), w.Body.Bytes()) {
+		t.Error("the same titles make other bytes")
+	}
+	if w := b.do("HEAD", "/api/v1/backup", ""); w.Code != 200 || w.Body.Len() != 0 || w.Header().Get("Content-Type") != "application/zip" {
+		t.Errorf("HEAD: %d %v", w.Code, w.Header())
+	}
+	for token, want := range map[string]int{"": 401, b.token(auth.Grant{Kind: auth.Contributor, Contributor: "c"}): 403, b.admin: 403} { // this server has no store to copy
+		var header []string
+		if token != "" {
+			header = []string{"Authorization", "Bearer " + token}
+		}
+		if w := b.do("GET", "/api/v1/backup?full=1", "", header...); w.Code != want {
+			t.Errorf("full: %d %s", w.Code, w.Body)
+		}
+	}
+}
+
+// While titles change, a backup holds for each one a state that there was; and there
+// are not many at once.
+func TestBackupWhileTitlesChange(t *testing.T) {
+	b := newBench(t, memstore.New())
+	const titles = 8
+	var states [titles]sync.Map // definitions that there were
+	note := func(i int) {
+		doc, err := b.cat.Definition(t.Context(), fmt.Sprint("T", i))
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		states[i].Store(string(doc.Bytes()), true)
+	}
+	for i := range titles {
+		b.create(fmt.Sprint("T", i))
+		note(i)
+	}
+	var stop atomic.Bool
+	var writers sync.WaitGroup
+	for i := range titles {
+		writers.Go(func() {
+			for v := 2; !stop.Load(); v++ {
+				p, err := patch.ParsePatch([]byte(versionJSON(fmt.Sprint(v, ".0"))), nil)
+				if err == nil {
+					_, err = b.cat.AddVersions(t.Context(), fmt.Sprint("T", i), patch.Position{}, []patch.Patch{*p}, nil)
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				note(i) // only this goroutine changes the title
+			}
+		})
+	}
+	var backups []map[string]string
+	for range 20 {
+		w := b.do("GET", "/api/v1/backup", "")
+		if w.Code != 200 {
+			t.Fatalf("%d %s", w.Code, w.Body)
+		}
+		backups = append(backups, unzipped(t, w.Body.Bytes()))
+	}
+	stop.Store(true)
+	writers.Wait()
+	for _, all := range backups {
+		if len(all) != titles {
+			t.Fatalf("%d members", len(all))
+		}
+		for i := range titles {
+			if _, ok := states[i].Load(all[fmt.Sprintf("patch_archive/T%d.json", i)]); !ok {
+				t.Errorf("T%d was never so", i)
+			}
+		}
+	}
+}
+
+// A blocked writer waits until it is told to go on.
+type blocked struct {
+	http.ResponseWriter
+	begun chan struct{}
+	goOn  chan struct{}
+	once  sync.Once
+}
+
+func (w *blocked) Write(p []byte) (int, error) {
+	w.once.Do(func() { close(w.begun); <-w.goOn })
+	return w.ResponseWriter.Write(p)
+}
+
+func TestBackupsAtOnce(t *testing.T) {
+	b := newBench(t, memstore.New())
+	b.create("A")
+	goOn := make(chan struct{})
+	var group sync.WaitGroup
+	for range 2 {
+		w := &blocked{ResponseWriter: httptest.NewRecorder(), begun: make(chan struct{}), goOn: goOn}
+		group.Go(func() { b.handler.ServeHTTP(w, httptest.NewRequest("GET", "/api/v1/backup", nil)) })
+		<-w.begun
+	}
+	if w := b.do("GET", "/api/v1/backup", ""); w.Code != 429 || w.Header().Get("Retry-After") == "" {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	close(goOn)
+	group.Wait()
+	if w := b.do("GET", "/api/v1/backup", ""); w.Code != 200 {
+		t.Errorf("%d", w.Code)
+	}
+}
+
+func TestRestoreByHTTP(t *testing.T) {
+	form := func(data string) (string, []string) {
+		return "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"b.zip\"\r\n\r\n" + data + "\r\n--b--\r\n", []string{"Content-Type", "multipart/form-data; boundary=b"}
+	}
+	good := zipped(t, "patch_archive/", "", "patch_archive/A.json", definition("A", "2"), "__MACOSX/._A.json", "x", "C.json", definition("C", "1"))
+	for _, c := range []struct {
+		name, query, body string
+		form              bool
+		status            int
+		says, want        string
+	}{
+		{"onto titles", "", good, false, 400, "restore_failure", "A 1 B 1"},
+		{"merge", "?mode=merge", good, false, 201, `[{"id":"A"},{"id":"C"}]`, "A 2 B 1 C 1"},
+		{"merge, as a form", "?mode=merge", good, true, 201, `[{"id":"A"},{"id":"C"}]`, "A 2 B 1 C 1"},
+		{"replace", "?mode=replace", good, false, 201, `[{"id":"A"},{"id":"C"}]`, "A 2 C 1"},
+		{"another mode", "?mode=x", good, false, 400, "merge or replace", "A 1 B 1"},
+		{"bad members", "?mode=merge", zipped(t, "A.json", definition("A", "2"), "x.json", "{}", "y.json", "{"), false, 400, `"path":"y.json"`, "A 1 B 1"},
+		{"an id twice", "?mode=merge", zipped(t, "A.json", definition("A", "2"), "b/a.json", definition("a", "3")), false, 400, "same id as A.json", "A 1 B 1"},
+		{"no zip", "?mode=merge", "no zip", false, 400, "restore_failure", "A 1 B 1"},
+		{"half a zip", "?mode=replace", good[:len(good)/2], false, 400, "restore_failure", "A 1 B 1"},
+		{"too large", "?mode=merge", good + strings.Repeat("x", 200_000), false, 413, "too_large", "A 1 B 1"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBench(t, memstore.New())
+			b.handler = httpapi.New(b.cat, &httpapi.Options{Tokens: b.auth, MaxArchiveBytes: 100_000})
+			b.create("A", "B")
+			body, header := c.body, []string{"Content-Type", "application/zip"}
+			if c.form {
+				body, header = form(c.body)
+			}
+			if w := b.do("POST", "/api/v1/restore"+c.query, body, header...); w.Code != 401 {
+				t.Errorf("without a token: %d", w.Code)
+			}
+			w := b.asAdmin("POST", "/api/v1/restore"+c.query, body, header...)
+			if w.Code != c.status || !strings.Contains(w.Body.String(), c.says) {
+				t.Errorf("%d %s", w.Code, w.Body)
+			}
+			var got []string
+			for title := range b.cat.Find(catalog.Filter{}) {
+				got = append(got, title.ID, title.CurrentVersion)
+			}
+			if strings.Join(got, " ") != c.want {
+				t.Errorf("%v, want %s", got, c.want)
+			}
+		})
+	}
+}
+
+func TestImportByHTTP(t *testing.T) {
+	one := definition("New", "1")
+	pretty := strings.ReplaceAll(one, ",", ",\n")
+	for _, c := range []struct {
+		name, query, body string
+		status            int
+		want              string // item, id and result of each
+		titles            string
+	}{
+		{"an array", "", "[" + definition("A", "2") + ",\n" + definition("B", "1") + "," + one + `,{"id":"x"}]`, 200, "/0 A updated, /1 B unchanged, /2 New created, /3  refused", "A 2 B 1 New 1"},
+		{"lines", "", definition("A", "2") + "\n\n{broken\n" + one, 200, "line 1 A updated, line 3  refused, line 4 New created", "A 2 B 1 New 1"},
+		{"one with line breaks", "", pretty, 200, "line 1 New created", "A 1 B 1 New 1"},
+		{"a zip", "", zipped(t, "x/A.json", definition("A", "2"), "bad.json", "{}", "N.json", one), 200, "x/A.json A updated, bad.json  refused, N.json New created", "A 2 B 1 New 1"},
+		{"dry", "?dry_run=1", "[" + definition("A", "2") + "," + definition("B", "1") + "," + one + "," + definition("Synced", "9") + "]", 200, "/0 A updated, /1 B unchanged, /2 New created, /3 Synced refused", "A 1 B 1"},
+		{"what follows a source", "", "[" + definition("Synced", "9") + "]", 200, "/0 Synced refused", "A 1 B 1"},
+		{"an array that breaks off", "", "[" + definition("A", "2") + ",{", 200, "/0 A updated, /1  refused", "A 2 B 1"},
+		{"an empty array", "", "[]", 200, "", "A 1 B 1"},
+		{"nothing", "", " ", 400, "", "A 1 B 1"},
+		{"no JSON", "", "<html>", 415, "", "A 1 B 1"},
+		{"dry, or what", "?dry_run=x", "[]", 400, "", "A 1 B 1"},
+		{"one that is too large", "", "[" + definition("A", "2") + `,{"x":"` + strings.Repeat("x", 200_000) + `"},` + one + "]", 200, "/0 A updated, /1  refused", "A 2 B 1"},
+		{"a line that is too long", "", definition("A", "2") + "\n" + strings.Repeat(" ", 200_000) + one + "\n" + one, 200, "line 1 A updated, line 2  refused, line 3 New created", "A 2 B 1 New 1"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBench(t, memstore.New())
+			b.handler = httpapi.New(b.cat, &httpapi.Options{Tokens: b.auth, MaxBodyBytes: 50_000})
+			b.create("A", "B")
+			if _, err := b.cat.Create(t.Context(), parse(t, definition("Synced", "1")), &catalog.CreateOptions{Follows: "https://example.com"}); err != nil {
+				t.Fatal(err)
+			}
+			if w := b.do("POST", "/api/v1/titles/import"+c.query, c.body); w.Code != 401 {
+				t.Errorf("without a token: %d", w.Code)
+			}
+			w := b.asAdmin("POST", "/api/v1/titles/import"+c.query, c.body)
+			if w.Code != c.status {
+				t.Fatalf("%d %s", w.Code, w.Body)
+			}
+			var got []string
+			if w.Code == 200 {
+				for dec := json.NewDecoder(w.Body); ; {
+					var line struct{ Item, ID, Result, Message string }
+					if err := dec.Decode(&line); err == io.EOF {
+						break
+					} else if err != nil {
+						t.Fatal(err)
+					}
+					got = append(got, line.Item+" "+line.ID+" "+line.Result)
+					if line.Result == "refused" && line.Message == "" {
+						t.Errorf("%+v", line)
+					}
+				}
+			}
+			if strings.Join(got, ", ") != c.want {
+				t.Errorf("%v, want %s", got, c.want)
+			}
+			got = nil
+			for title := range b.cat.Find(catalog.Filter{}) {
+				if title.ID != "Synced" {
+					got = append(got, title.ID, title.CurrentVersion)
+				}
+			}
+			if strings.Join(got, " ") != c.titles {
+				t.Errorf("%v, want %s", got, c.titles)
+			}
+		})
+	}
+}
+
+// A title may be called import.
+func TestATitleCalledImport(t *testing.T) {
+	b := newBench(t, memstore.New())
+	b.create("import")
+	if w := b.do("GET", "/api/v1/titles/import", ""); w.Code != 200 || !strings.Contains(w.Body.String(), `"id":"import"`) {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	if w := b.asAdmin("DELETE", "/api/v1/titles/import", ""); w.Code != 200 {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+func TestHistoryByHTTP(t *testing.T) {
+	b := newBench(t, memstore.New())
+	b.create("App")
+	if w := b.asAdmin("POST", "/api/v1/title/App/version", versionJSON("2")); w.Code != 201 {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	w := b.do("GET", "/api/v1/titles/app/history", "")
+	var list struct {
+		Editions []struct {
+			Number  int
+			Version string
+			Token   *string
+			Current bool
+		}
+	}
+	if err := json.Unmarshal(w.Body.Bytes(), &list); err != nil || len(list.Editions) != 2 || !list.Editions[0].Current || list.Editions[0].Version != "2" || list.Editions[0].Token == nil || list.Editions[1].Number != 1 {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	if strings.Contains(w.Body.String(), "pst_") {
+		t.Error("it shows a token")
+	}
+	for path, want := range map[string]string{
+		"/history/1":           `"currentVersion":"1"`,
+		"/history/2":           `"currentVersion":"2"`,
+		"/history/1/diff":      "version 2 added",
+		"/history/2/diff?to=1": "version 2 removed",
+		"/history/2/diff":      `"changes":[]`,
+	} {
+		if w := b.do("GET", "/api/v1/titles/App"+path, ""); w.Code != 200 || !strings.Contains(w.Body.String(), want) {
+			t.Errorf("%s: %d %s", path, w.Code, w.Body)
+		}
+	}
+	for path, want := range map[string]int{"/api/v1/titles/App/history/9": 404, "/api/v1/titles/App/history/x": 404, "/api/v1/titles/App/history/1/diff?to=9": 404, "/api/v1/titles/App/history/1/diff?to=x": 400, "/api/v1/titles/Nope/history": 404, "/api/v1/titles/Nope/history/1": 404} {
+		if w := b.do("GET", path, ""); w.Code != want {
+			t.Errorf("%s: %d %s", path, w.Code, w.Body)
+		}
+	}
+	if w := b.do("POST", "/api/v1/titles/App/history/1/restore", ""); w.Code != 401 {
+		t.Errorf("without a token: %d", w.Code)
+	}
+	if w := b.asAdmin("POST", "/api/v1/titles/App/history/1/restore", ""); w.Code != 200 || !strings.Contains(w.Body.String(), "again") {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	if title, _ := b.cat.Title("App"); title.CurrentVersion != "1" {
+		t.Errorf("%s", title.CurrentVersion)
+	}
+	if w := b.asAdmin("POST", "/api/v1/titles/App/history/1/restore", ""); w.Code != 200 || !strings.Contains(w.Body.String(), "already") {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+// A full backup moves everything to an empty store, and is begun anew if it was
+// stopped.
+func TestFullBackup(t *testing.T) {
+	ctx := t.Context()
+	from := memstore.New()
+	// over is a server whose tokens are in the store, too.
+	over := func(s store.Store) *bench {
+		b := newBench(t, s)
+		var err error
+		if b.auth, err = auth.Open(ctx, s, nil); err != nil {
+			t.Fatal(err)
+		}
+		b.handler = httpapi.New(b.cat, &httpapi.Options{Tokens: b.auth, Store: s})
+		return b
+	}
+	b := over(from)
+	b.admin = b.token(auth.Grant{Kind: auth.Administrator})
+	b.create("A", "B")
+	if w := b.asAdmin("POST", "/api/v1/title/A/version", versionJSON("2")); w.Code != 201 {
+		t.Fatalf("%d", w.Code)
+	}
+	w := b.asAdmin("GET", "/api/v1/backup?full=1", "")
+	if w.Code != 200 || strings.Contains(w.Body.String(), "pst_") {
+		t.Fatalf("%d", w.Code)
+	}
+	data := w.Body.Bytes()
+	all := unzipped(t, data)
+	if all["patch_archive/A.json"] == "" || !strings.Contains(all["patchsource/tokens.ndjson"], "hash") || strings.Contains(fmt.Sprint(all), b.admin) {
+		t.Errorf("%v", slices.Sorted(maps.Keys(all)))
+	}
+	to := memstore.New()
+	// Cut off half way.
+	if _, err := httpapi.LoadFullBackup(ctx, &stopping{Store: to, left: 3}, bytes.NewReader(data), int64(len(data))); err == nil {
+		t.Fatal("no error")
+	}
+	if err := httpapi.CheckLoaded(ctx, to); !errors.Is(err, httpapi.ErrHalfLoaded) {
+		t.Errorf("%v", err)
+	}
+	n, err := httpapi.LoadFullBackup(ctx, to, bytes.NewReader(data), int64(len(data)))
+	if err != nil || n < 4 || httpapi.CheckLoaded(ctx, to) != nil {
+		t.Fatalf("%d, %v", n, err)
+	}
+	moved := over(to)
+	if w := moved.do("POST", "/api/v1/title/B/version", versionJSON("3"), "Authorization", "Bearer "+b.admin); w.Code != 201 {
+		t.Errorf("a token of the old server: %d %s", w.Code, w.Body)
+	}
+	if h, err := moved.cat.History(ctx, "A"); err != nil || len(h) != 2 {
+		t.Errorf("%v, %v", h, err)
+	}
+	if _, err := httpapi.LoadFullBackup(ctx, to, bytes.NewReader(data), int64(len(data))); !errors.Is(err, httpapi.ErrNotEmpty) {
+		t.Errorf("%v", err)
+	}
+	for name, data := range map[string]string{"no zip": "x", "a plain backup": zipped(t, "patch_archive/A.json", definition("A", "1"))} {
+		if _, err := httpapi.LoadFullBackup(ctx, memstore.New(), strings.NewReader(data), int64(len(data))); !errors.Is(err, httpapi.ErrNoFullBackup) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// A stopping store takes a number of writes and no more.
+type stopping struct {
+	store.Store
+	left int
+}
+
+// Put implements store.Store.
+func (s *stopping) Put(ctx context.Context, k store.Key, v []byte, c store.Condition) (store.Revision, error) {
+	if s.left--; s.left < 0 {
+		return "", errDown
+	}
+	return s.Store.Put(ctx, k, v, c)
+}
