@@ -1,65 +1,50 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
-	"net/url"
 	"time"
+
+	"github.com/patchsource/patchsource/httpapi/client"
+	"github.com/patchsource/patchsource/patch"
 )
 
-const (
-	postTimeout = time.Minute
-	maxAnswer   = 1 << 20
-)
+const postTimeout = 2 * time.Minute
 
 // post hands what was made to a patch source, and says what that answers.
 func post(ctx context.Context, f *flags, id string, body []byte, env environment) error {
 	if f.Token == "" {
 		return errors.New("--url needs a token: set PATCHSOURCE_TOKEN, or give --token")
 	}
-	base, err := url.Parse(f.URL)
-	if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" {
-		return fmt.Errorf("--url %s: it must be an address such as https://patches.example.com", f.URL)
+	c, err := client.New(f.URL, &client.Options{Token: f.Token, UserAgent: "patchstarter"})
+	if err != nil {
+		return fmt.Errorf("--url: %w", err)
 	}
-	target := base.JoinPath("api/v1/title")
+	ctx, cancel := context.WithTimeout(ctx, postTimeout)
+	defer cancel()
+	var answer client.Answer
 	if f.PatchOnly {
 		if f.Title != "" {
 			id = f.Title
 		}
-		target = target.JoinPath(url.PathEscape(id), "version")
+		version, err := patch.ParsePatch(body, nil)
+		if err != nil {
+			return err
+		}
+		answer, err = c.AddVersions(ctx, id, []patch.Patch{*version}, nil)
+		if err != nil {
+			return fmt.Errorf("%s: %w", f.URL, err)
+		}
+	} else {
+		def, err := patch.Parse(body, nil)
+		if err != nil {
+			return err
+		}
+		if answer, err = c.Create(ctx, def); err != nil {
+			return fmt.Errorf("%s: %w", f.URL, err)
+		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, postTimeout)
-	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, target.String(), bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	r.Header.Set("Authorization", "Bearer "+f.Token)
-	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set("User-Agent", "patchstarter")
-	// A redirect would take the token elsewhere, and lose the body.
-	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	res, err := client.Do(r)
-	if err != nil {
-		return err
-	}
-	defer res.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
-	if err != nil {
-		return err
-	}
-	var says struct{ Message string }
-	if json.Unmarshal(answer, &says) != nil || says.Message == "" {
-		says.Message = "no message"
-	}
-	if res.StatusCode != http.StatusCreated {
-		return fmt.Errorf("%s answers %s: %s", target, res.Status, says.Message)
-	}
-	_, err = fmt.Fprintln(env.stdout, says.Message)
+	_, err = fmt.Fprintln(env.stdout, answer.Message)
 	return err
 }
