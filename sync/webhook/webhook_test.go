@@ -45,6 +45,14 @@ type received struct {
 	}
 }
 
+// get returns a header by the name that it was given.
+func (r received) get(name string) string {
+	if v := r.header[name]; len(v) > 0 {
+		return v[0]
+	}
+	return ""
+}
+
 // receivers are everybody who is told, by host.
 type receivers struct {
 	mu     sync.Mutex
@@ -223,12 +231,12 @@ func TestEvents(t *testing.T) {
 			}
 		}
 		for i, e := range r.of("plain.example") {
-			if e.event.URL != "https://patches.example.com/jamf/v1/patch/App" || e.event.Timestamp == 0 || e.event.Definition != nil || (len(e.event.Changes) > 0) != (i == 1) || e.event.ID != e.header["webhook-id"][0] || e.header["webhook-signature"] != nil {
+			if e.event.URL != "https://patches.example.com/jamf/v1/patch/App" || e.event.Timestamp == 0 || e.event.Definition != nil || (len(e.event.Changes) > 0) != (i == 1) || e.event.ID != e.get("webhook-id") || e.get("webhook-signature") != "" {
 				t.Errorf("%s %v", e.body, e.header)
 			}
 		}
 		for _, e := range r.of("full.example") {
-			if e.event.Definition == nil || e.event.Definition.ID != "App" || len(e.header["webhook-signature"]) != 1 || len(e.header["webhook-timestamp"]) != 1 {
+			if e.event.Definition == nil || e.event.Definition.ID != "App" || e.get("webhook-signature") == "" || e.get("webhook-timestamp") == "" {
 				t.Errorf("%s %v", e.body, e.header)
 			}
 		}
@@ -266,7 +274,7 @@ func TestQueueSurvivesARestart(t *testing.T) {
 		if got := r.events("h.example"); got != once+", "+once {
 			t.Errorf("%s", got)
 		}
-		if r.of("h.example")[0].header["webhook-signature"] == nil || s.hooks.Pending() != 0 || s.hooks.List()[0].Hook.ID != id {
+		if r.of("h.example")[0].get("webhook-signature") == "" || s.hooks.Pending() != 0 || s.hooks.List()[0].Hook.ID != id {
 			t.Error("it is another webhook after the restart")
 		}
 	})
