@@ -74,6 +74,17 @@ func (f *Fetcher) Get(ctx context.Context, url, memo string) (*Answer, error) {
 	return a, nil
 }
 
+// maxBrief bounds what is remembered, and shown to everybody, of what a source says.
+const maxBrief = 500
+
+// brief cuts a text to what is shown of it.
+func brief(s string) string {
+	if len(s) <= maxBrief {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxBrief], "") + "…"
+}
+
 // line returns a header's value, or nothing if it is too long to send back.
 func line(v string) string {
 	if len(v) > 512 {
@@ -159,7 +170,7 @@ func (f *Fetcher) open(url string, data []byte, t *trust) (*Fetched, error) {
 		if err != nil {
 			return fail(err)
 		}
-		data, out.Signer = e.Content, e.Signer.Subject.String()
+		data, out.Signer = e.Content, brief(e.Signer.Subject.String())
 		if e.Expired {
 			out.Signer += " (with an expired certificate)"
 		}

@@ -2,6 +2,7 @@ package sync
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -38,7 +39,15 @@ func (d *folder) Key() string {
 	return "folder:" + filepath.Base(d.dir)
 }
 
-func (d *folder) fail(err error) error { return &UpstreamError{URL: d.Key(), Err: err} }
+// fail makes an error of one that may say where the folder is, which is nobody's
+// business.
+func (d *folder) fail(err error) error {
+	var where *fs.PathError
+	if errors.As(err, &where) {
+		err = where.Err
+	}
+	return &UpstreamError{URL: d.Key(), Err: err}
+}
 
 // List reads the names of the files, and not what is in them.
 func (d *folder) List(ctx context.Context, f *Fetcher, _ string) (*Listing, error) {

@@ -68,12 +68,12 @@ func (w *world) RoundTrip(r *http.Request) (*http.Response, error) {
 	defer w.mu.Unlock()
 	url := r.URL.String()
 	w.asked[url] = append(w.asked[url], r)
-	if w.delay > 0 {
+	p, ok := w.pages[url]
+	if d := w.delay; d > 0 { // it answers what there was when it was asked
 		w.mu.Unlock()
-		time.Sleep(w.delay)
+		time.Sleep(d)
 		w.mu.Lock()
 	}
-	p, ok := w.pages[url]
 	if w.down[r.URL.Host] {
 		return nil, fmt.Errorf("connection refused")
 	}
@@ -106,6 +106,13 @@ func (w *world) put(url string, p page) {
 }
 
 func (w *world) define(url string, d *patch.Definition) { w.put(url, page{body: document(w.t, d)}) }
+
+// slow has every answer take a while.
+func (w *world) slow(d time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.delay = d
+}
 
 // requests returns how often a URL was asked for, or all that begin with it.
 func (w *world) requests(prefix string) (n int) {

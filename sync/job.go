@@ -1,12 +1,15 @@
 package sync
 
 import (
+	"cmp"
 	"container/heap"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -41,10 +44,26 @@ type job struct {
 	state   state
 	rev     store.Revision // of state in the store; empty: it is not there
 	running bool
-	again   bool // as soon as it has run
-	asked   time.Time
+	again   bool      // as soon as it has run
+	asked   time.Time // when it last was, here
 	next    time.Time
 	at      int // in the queue; -1: not there
+	// errors are what is wrong with titles of a whole source, by their ids here.
+	errors map[string]string
+}
+
+// become gives a job another state. Who calls it has Runner.mu.
+func (j *job) become(s state) {
+	j.state = s
+	j.errors = nil
+	for _, it := range s.Items {
+		if it.Error != "" && it.Title != "" && j.mirror != nil {
+			if j.errors == nil {
+				j.errors = map[string]string{}
+			}
+			j.errors[it.Title] = it.Error
+		}
+	}
 }
 
 func newJob(key string, source Source) *job {
@@ -70,7 +89,7 @@ func (r *Runner) run(ctx context.Context, j *job) error {
 	}
 	defer func() { j.turn <- struct{}{} }()
 	r.mu.Lock()
-	j.running = true
+	j.running, j.asked = true, r.now()
 	s := j.state.clone()
 	if j.rev != "" && j.written == "" {
 		j.written = s.essence()
@@ -111,7 +130,7 @@ func (r *Runner) note(j *job, s *state, out outcome, err error, began time.Time)
 		wait = interval
 	case err != nil:
 		s.Failures++
-		s.LastError, s.Status = err.Error(), status
+		s.LastError, s.Status = brief(err.Error()), status
 		wait = max(backoff(interval, s.Failures-1), min(retryAfter, mostIntervals*interval))
 	default:
 		s.LastSuccess, s.Failures, s.Status = began, 0, 0
@@ -121,7 +140,9 @@ func (r *Runner) note(j *job, s *state, out outcome, err error, began time.Time)
 	if out.changed > 0 {
 		s.LastChange = now
 	}
-	s.NextAttempt = now.Add(jitter(wait))
+	s.LastError = brief(s.LastError)
+	s.Wait = jitter(wait)
+	s.NextAttempt = now.Add(s.Wait)
 	attrs := []any{"source", j.source.Key(), "title", j.id}
 	switch {
 	case err != nil && !failed:
@@ -134,7 +155,7 @@ func (r *Runner) note(j *job, s *state, out outcome, err error, began time.Time)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	j.state = *s
+	j.become(*s)
 	j.next = s.NextAttempt
 	if j.at >= 0 {
 		heap.Fix(&r.queue, j.at)
@@ -204,7 +225,7 @@ func upstream(j *job, err error) error {
 func (r *Runner) wantsAll(s *state) bool {
 	now := r.now()
 	for _, it := range s.Items {
-		if it.Error != "" && !now.Before(it.Again) {
+		if it.Error != "" && it.isDue(now) {
 			return true
 		}
 		if it.Title == "" || it.Gone {
@@ -224,21 +245,32 @@ type mirroring struct {
 	state   *state
 	out     outcome
 	claimed map[string]string // by title's id here in lower case: which item it is of
+	before  map[string]bool   // the items that were known before the round
 }
 
 // mirrorRound takes what a whole source lists.
 func (r *Runner) mirrorRound(ctx context.Context, j *job, s *state, l *Listing, out outcome) (outcome, error) {
-	m := &mirroring{job: j, state: s, out: out, claimed: map[string]string{}}
+	m := &mirroring{job: j, state: s, out: out, claimed: map[string]string{}, before: map[string]bool{}}
 	if s.Items == nil {
 		s.Items = map[string]item{}
 	}
 	listed := map[string]bool{}
+	for _, it := range l.Items {
+		if j.mirror.wants(it.ID) {
+			listed[it.ID] = true
+		}
+	}
+	s.recase(listed)
+	for id := range s.Items {
+		m.before[id] = true
+	}
+	seen := map[string]bool{}
 	var due []Item
 	for _, it := range l.Items {
-		if !j.mirror.wants(it.ID) || listed[it.ID] {
+		if !listed[it.ID] || seen[it.ID] {
 			continue
 		}
-		listed[it.ID] = true
+		seen[it.ID] = true
 		was := s.Items[it.ID]
 		if was.Title != "" {
 			m.claimed[strings.ToLower(was.Title)] = it.ID
@@ -263,24 +295,29 @@ func (r *Runner) mirrorRound(ctx context.Context, j *job, s *state, l *Listing, 
 		m.out.complaint = protest
 		s.Memo = "" // look again, whatever it says
 	}
+	there := folded(slices.Collect(maps.Keys(listed)))
 	for _, id := range j.mirror.Only {
-		if !anyFold(listed, id) {
+		if !there[strings.ToLower(id)] {
 			m.out.complaint = fmt.Sprintf("the title %q, which is wanted, is not listed", id)
 		}
 	}
 	return m.out, nil
 }
 
-func anyFold(ids map[string]bool, id string) bool {
-	if ids[id] {
-		return true
-	}
-	for other := range ids {
-		if strings.EqualFold(other, id) {
-			return true
+// recase finds items again whose ids have become others in case alone.
+func (s *state) recase(listed map[string]bool) {
+	byFold := map[string]string{}
+	for id := range listed {
+		if _, ok := s.Items[id]; !ok {
+			byFold[strings.ToLower(id)] = id
 		}
 	}
-	return false
+	for id, it := range s.Items {
+		if to := byFold[strings.ToLower(id)]; to != "" && !listed[id] {
+			delete(s.Items, id)
+			s.Items[to] = it
+		}
+	}
 }
 
 // complaint sums up what of a source is refused.
@@ -304,7 +341,7 @@ func complaint(s *state) (text string, n int) {
 // isDue reports whether an item is to be fetched.
 func (r *Runner) isDue(it Item, was item) bool {
 	if was.Error != "" && was.Refused == it.Mark {
-		return !r.now().Before(was.Again)
+		return was.isDue(r.now())
 	}
 	if was.Mark != it.Mark || was.Title == "" {
 		return true
@@ -340,10 +377,15 @@ func (r *Runner) takeAll(ctx context.Context, m *mirroring, due []Item) error {
 				now = was
 				now.Gone = false
 				r.refuse(m.job, &now, it, err)
+				var unread *unreadError
+				now.Unread = errors.As(err, &unread)
 			}
 			m.mu.Lock()
 			defer m.mu.Unlock()
 			m.state.Items[it.ID] = now
+			if key := strings.ToLower(was.Title); !strings.EqualFold(was.Title, now.Title) && m.claimed[key] == it.ID {
+				delete(m.claimed, key) // it is another title by now
+			}
 			if changed {
 				m.out.changed++
 			}
@@ -355,10 +397,11 @@ func (r *Runner) takeAll(ctx context.Context, m *mirroring, due []Item) error {
 
 // refuse notes that an item is not taken as it is, and when to try again.
 func (r *Runner) refuse(j *job, now *item, it Item, err error) {
-	now.Error, now.Refused = err.Error(), it.Mark
+	now.Error, now.Refused = brief(err.Error()), it.Mark
 	// A little sooner: the round that comes then may come a little sooner, too.
 	interval := j.interval(r)
-	now.Again = r.now().UTC().Add(backoff(interval, now.Tries) - interval/4)
+	now.Since = r.now().UTC()
+	now.Again = now.Since.Add(backoff(interval, now.Tries) - interval/4)
 	now.Tries++
 }
 
@@ -390,6 +433,13 @@ func (s *state) claim(string, string) error { return nil }
 
 func (s *state) sign(signer string) { s.Signer = signer }
 
+// An unreadError is of an item that could not be read, so that nobody knows which
+// title it is.
+type unreadError struct{ err error }
+
+func (e *unreadError) Error() string { return e.err.Error() }
+func (e *unreadError) Unwrap() error { return e.err }
+
 // A keeper is told what take finds out.
 type keeper interface {
 	claim(id, item string) error
@@ -406,7 +456,7 @@ func (r *Runner) take(ctx context.Context, j *job, it Item, was item, k keeper) 
 	}
 	fetched, err := it.Fetch(ctx)
 	if err != nil {
-		return was, false, err
+		return was, false, &unreadError{err}
 	}
 	res, err := r.apply(ctx, j, it, fetched.Definition, k)
 	if err != nil {
@@ -456,12 +506,12 @@ func (r *Runner) apply(ctx context.Context, j *job, it Item, fetched *patch.Defi
 	}
 	title, err := r.cat.Title(def.ID)
 	if errors.Is(err, catalog.ErrNotFound) && j.mirror != nil {
-		return r.cat.Create(ctx, &def, &catalog.CreateOptions{Author: author, Follows: it.URL, Source: from})
+		return r.cat.Create(ctx, &def, &catalog.CreateOptions{Author: author, Follows: cmp.Or(it.URL, j.source.Key()), Source: from})
 	}
 	if err != nil {
 		return none, err
 	}
-	if title.From() != from {
+	if own := j.mirror == nil; title.From() != from || own != (title.Source == "") {
 		return none, fmt.Errorf("there is a title %q here that did not come from this source: delete it, or give the mirror an author", title.ID)
 	}
 	if old, now := title.CurrentVersion, def.Patches[0].Version; !allowDowngrade && patch.CompareVersions(now, old) < 0 {
@@ -470,43 +520,66 @@ func (r *Runner) apply(ctx context.Context, j *job, it Item, fetched *patch.Defi
 	return r.cat.Replace(ctx, title.ID, &def, &catalog.EditOptions{UID: title.UID, From: from, IfMatch: title.ETag})
 }
 
-// removeVanished deletes, or only notes, what a source has no more. protest says
+// removeVanished deletes, or only notes, what a source has no more: all that came with
+// it, as the catalog knows, and that nothing which is listed has become. protest says
 // why it was not believed. The error is the store's, or that of ctx.
 func (r *Runner) removeVanished(ctx context.Context, m *mirroring, listed map[string]bool) (protest string, err error) {
-	var vanished []string
-	known := 0
 	for id, it := range m.state.Items {
-		if it.Gone {
-			continue
-		}
-		known++
-		if !listed[id] {
-			vanished = append(vanished, id)
-		}
-	}
-	if len(vanished) > m.mirror.mayRemove(known, len(listed) == 0) && m.mirror.Remove {
-		return fmt.Sprintf("it lists %d of its %d titles no more: that is too many at once, and none was deleted", len(vanished), known), nil
-	}
-	for _, id := range vanished {
-		it := m.state.Items[id]
-		if !m.mirror.Remove && it.Title != "" {
+		switch {
+		case listed[id]:
+		case m.mirror.Remove || it.Title == "":
+			delete(m.state.Items, id)
+		default:
 			it.Gone = true
 			it.Error, it.Refused, it.Tries, it.Again = "", "", 0, time.Time{}
 			m.state.Items[id] = it
+		}
+	}
+	if !m.mirror.Remove {
+		return "", nil
+	}
+	var vanished []catalog.Title
+	known, yes := 0, true
+	for t := range r.cat.Find(catalog.Filter{Synced: &yes}) {
+		if t.Source != m.mirror.Name {
 			continue
 		}
-		// It may have moved to another item.
-		if it.Title != "" && m.claimed[strings.ToLower(it.Title)] == "" {
-			err := r.cat.Delete(ctx, it.Title, &catalog.EditOptions{From: m.mirror.Name})
-			switch {
-			case err == nil:
-				m.out.changed++
-			case errors.Is(err, catalog.ErrNotFound), errors.Is(err, catalog.ErrNotSynced): // somebody else did
-			default:
-				return "", err
-			}
+		if known++; m.claimed[strings.ToLower(t.ID)] == "" {
+			vanished = append(vanished, t)
 		}
-		delete(m.state.Items, id)
+	}
+	if len(vanished) == 0 {
+		return "", nil
+	}
+	for id := range listed {
+		it := m.state.Items[id]
+		if it.Title != "" || !it.Unread {
+			continue
+		}
+		if !m.before[id] {
+			it.Moved = true
+			m.state.Items[id] = it
+		}
+		if it.Moved && it.Tries <= patience {
+			return fmt.Sprintf("%d of its %d titles are gone, and %s, which is new, cannot be read yet and may be one of them: none was deleted", len(vanished), known, id), nil
+		}
+	}
+	if len(vanished) > m.mirror.mayRemove(known, len(listed) == 0) {
+		return fmt.Sprintf("it lists %d of its %d titles no more: that is too many at once, and none was deleted", len(vanished), known), nil
+	}
+	for _, t := range vanished {
+		err := r.cat.Delete(ctx, t.ID, &catalog.EditOptions{UID: t.UID, From: m.mirror.Name})
+		switch {
+		case err == nil:
+			m.out.changed++
+		case errors.Is(err, catalog.ErrNotFound), errors.Is(err, catalog.ErrNotSynced): // somebody else did
+		default:
+			return "", err
+		}
 	}
 	return "", nil
 }
+
+// patience is how often what is new and cannot be read keeps titles that are gone from
+// being deleted: they may have moved there.
+const patience = 3

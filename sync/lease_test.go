@@ -20,6 +20,7 @@ import (
 type mortal struct {
 	store.Store
 	dead atomic.Bool
+	deaf atomic.Bool // it can read, and not write
 }
 
 var errDead = errors.New("no connection")
@@ -36,7 +37,7 @@ func (m *mortal) Get(ctx context.Context, key store.Key) (store.Record, error) {
 
 // Put implements store.Store.
 func (m *mortal) Put(ctx context.Context, key store.Key, value []byte, cond store.Condition) (store.Revision, error) {
-	if m.dead.Load() {
+	if m.dead.Load() || m.deaf.Load() {
 		return "", errDead
 	}
 	return m.Store.Put(ctx, key, value, cond)
@@ -168,6 +169,40 @@ func TestSyncOnAnyServer(t *testing.T) {
 		time.Sleep(time.Second)
 		if state := a.state("App"); state.Status != 500 {
 			t.Errorf("the other server does not know: %+v", state)
+		}
+	})
+}
+
+// Who cannot renew the lease stops before another one begins.
+func TestNoTwoServersWork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const lease = time.Minute
+		shared, w := memstore.New(), newWorld(t)
+		w.define(here, definition("App", "1"))
+		var n [2]atomic.Int32
+		var last [2]time.Time
+		var stores [2]*mortal
+		for i := range 2 {
+			stores[i] = &mortal{Store: shared}
+			s := open(t, stores[i], tagged{w, &n[i], &last[i]}, patchsync.Options{Interval: time.Second, Lease: lease})
+			if i == 0 {
+				s.follow(here, definition("App", "1"), nil)
+			}
+			stop := run(t, s)
+			defer stop()
+			time.Sleep(lease)
+		}
+		if n[0].Load() == 0 || n[1].Load() != 0 {
+			t.Fatalf("%d and %d requests", n[0].Load(), n[1].Load())
+		}
+		stores[0].deaf.Store(true)
+		for n[1].Load() == 0 {
+			time.Sleep(time.Second)
+		}
+		began := time.Now()
+		time.Sleep(5 * lease)
+		if last[0].After(began) {
+			t.Errorf("both asked for %v", last[0].Sub(began))
 		}
 	})
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -46,6 +45,8 @@ type Mirror struct {
 	AllowDowngrade bool
 	// Interval is how often the source is asked. 0: that of [Options].
 	Interval time.Duration
+
+	only, except map[string]bool // in lower case
 }
 
 // complete checks a mirror, and fills in what it leaves out.
@@ -70,10 +71,19 @@ func (m *Mirror) complete(interval time.Duration) error {
 			return fmt.Errorf("mirror %s: %w", m.Name, err)
 		}
 	}
-	if m.Interval == 0 {
+	if m.Interval <= 0 {
 		m.Interval = interval
 	}
+	m.only, m.except = folded(m.Only), folded(m.Except)
 	return nil
+}
+
+func folded(ids []string) map[string]bool {
+	all := map[string]bool{}
+	for _, id := range ids {
+		all[strings.ToLower(id)] = true
+	}
+	return all
 }
 
 // mirrorKey returns the key of a mirror's state.
@@ -87,8 +97,8 @@ func mirrorKey(name string) string {
 
 // wants reports whether a title of the source is wanted.
 func (m *Mirror) wants(id string) bool {
-	is := func(other string) bool { return strings.EqualFold(id, other) }
-	return (len(m.Only) == 0 || slices.ContainsFunc(m.Only, is)) && !slices.ContainsFunc(m.Except, is)
+	id = strings.ToLower(id)
+	return (len(m.only) == 0 || m.only[id]) && !m.except[id]
 }
 
 // mayRemove says how many of n titles may vanish at once when the source still

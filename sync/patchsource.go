@@ -1,14 +1,18 @@
 package sync
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"crypto/x509"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/url"
 	"strings"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/patchsource/patchsource/patch"
 )
@@ -22,8 +26,8 @@ const maxTitles = 100_000
 
 // PatchSourceOptions are options of [PatchSource]. Nil means the zero value.
 type PatchSourceOptions struct {
-	// Roots are who may sign definitions, or say who may. Nil: anybody, and
-	// [State.Signer] says who does.
+	// Roots are who may sign definitions, or say who may; then all must be signed.
+	// Nil: anybody may, and [State.Signer] says who does.
 	Roots *x509.CertPool
 	// RefuseUnsigned takes definitions in envelopes only.
 	RefuseUnsigned bool
@@ -42,7 +46,7 @@ func PatchSource(address string, opts *PatchSourceOptions) Source {
 	if opts != nil {
 		o = *opts
 	}
-	return patchSource{strings.TrimRight(address, "/"), trust{o.Roots, !o.RefuseUnsigned}}
+	return patchSource{strings.TrimRight(address, "/"), trust{o.Roots, o.Roots == nil && !o.RefuseUnsigned}}
 }
 
 func (p patchSource) Key() string { return p.base }
@@ -58,30 +62,55 @@ func (p patchSource) List(ctx context.Context, f *Fetcher, memo string) (*Listin
 	if a.Unchanged {
 		return l, nil
 	}
-	var summaries []patch.Summary
-	if err := json.Unmarshal(a.Body, &summaries); err != nil || summaries == nil {
-		if err == nil {
-			err = errors.New("it is null")
-		}
+	fail := func(err error) (*Listing, error) {
 		return nil, &UpstreamError{URL: address, Err: fmt.Errorf("it is no list of software titles: %w", err)}
 	}
-	if len(summaries) > maxTitles {
-		return nil, &UpstreamError{URL: address, Err: fmt.Errorf("it lists %d titles, at most %d are read", len(summaries), maxTitles)}
+	// One at a time: a list says how many there are only when all are read.
+	dec := jsontext.NewDecoder(bytes.NewBuffer(a.Body))
+	if t, err := dec.ReadToken(); err != nil || t.Kind() != '[' {
+		return fail(errors.New("it is no JSON array"))
 	}
-	for _, s := range summaries {
-		// What is no id is refused with the rest of what is wrong with the title.
-		at := p.base + "/patch/" + url.PathEscape(s.ID)
-		l.Items = append(l.Items, Item{ID: s.ID, URL: at, Version: s.CurrentVersion, Mark: s.LastModified + " " + s.CurrentVersion, Fetch: func(ctx context.Context) (*Fetched, error) {
-			a, err := f.Get(ctx, at, "")
-			if err != nil {
-				return nil, err
-			}
-			fetched, err := f.open(at, a.Body, &p.trust)
-			if err == nil && !strings.EqualFold(fetched.Definition.ID, s.ID) {
-				err = &UpstreamError{URL: at, Err: fmt.Errorf("it has the id %q, and %q was asked for", fetched.Definition.ID, s.ID)}
-			}
-			return fetched, err
-		}})
+	for dec.PeekKind() != ']' {
+		if len(l.Items) == maxTitles {
+			return nil, &UpstreamError{URL: address, Err: fmt.Errorf("it lists more than %d titles", maxTitles)}
+		}
+		var s patch.Summary
+		if err := json.UnmarshalDecode(dec, &s); err != nil {
+			return fail(err)
+		}
+		l.Items = append(l.Items, p.item(f, s))
+	}
+	if _, err := dec.ReadToken(); err != nil {
+		return fail(err)
 	}
 	return l, nil
+}
+
+// item makes an item of a line of the list.
+func (p patchSource) item(f *Fetcher, s patch.Summary) Item {
+	at := p.base + "/patch/" + url.PathEscape(s.ID)
+	it := Item{ID: brief(s.ID), URL: at, Version: brief(s.CurrentVersion), Mark: s.LastModified + " " + s.CurrentVersion}
+	if len(it.Mark) > maxBrief {
+		sum := sha256.Sum256([]byte(it.Mark))
+		it.Mark = hex.EncodeToString(sum[:])
+	}
+	if !patch.ValidID(s.ID) {
+		it.URL = p.base
+		it.Fetch = func(context.Context) (*Fetched, error) {
+			return nil, &UpstreamError{URL: p.base, Err: fmt.Errorf("%q is no id", it.ID)}
+		}
+		return it
+	}
+	it.Fetch = func(ctx context.Context) (*Fetched, error) {
+		a, err := f.Get(ctx, at, "")
+		if err != nil {
+			return nil, err
+		}
+		fetched, err := f.open(at, a.Body, &p.trust)
+		if err == nil && !strings.EqualFold(fetched.Definition.ID, s.ID) {
+			err = &UpstreamError{URL: at, Err: fmt.Errorf("it has the id %q, and %q was asked for", fetched.Definition.ID, s.ID)}
+		}
+		return fetched, err
+	}
+	return it
 }

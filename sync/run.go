@@ -161,8 +161,8 @@ func (r *Runner) takeAsked() (now []*job) {
 	for _, j := range r.asked {
 		spacing := min(askSpacing, j.interval(r))
 		switch {
-		case r.jobs[j.key] != j || j.running: // gone, or on its way
-		case r.now().Sub(j.state.LastAttempt) < spacing, r.now().Sub(j.asked) < spacing:
+		case r.jobs[j.key] != j: // gone
+		case j.running, r.now().Sub(j.asked) < spacing: // what changed may have been looked at before it did
 			later = append(later, j)
 		default:
 			j.asked = r.now()
@@ -257,7 +257,8 @@ func (r *Runner) leftOver() (keys []string) {
 // add adds a job.
 func (r *Runner) add(j *job) {
 	if s, ok := r.states[j.key]; ok {
-		j.state, j.rev = s.state, s.rev
+		j.rev = s.rev
+		j.become(s.state)
 	}
 	r.schedule(j)
 	r.jobs[j.key] = j
@@ -281,12 +282,12 @@ func (r *Runner) respread() {
 // whole source does not.
 func (r *Runner) schedule(j *job) {
 	now, interval := r.now(), j.interval(r)
-	switch next := j.state.NextAttempt; {
-	case next.After(now):
-		j.next = next
-		if latest := now.Add(mostIntervals * interval); next.After(latest) {
-			j.next = latest // the interval has become shorter
-		}
+	wait := min(j.state.Wait, mostIntervals*interval*11/10) // the interval may have become shorter
+	switch left := j.state.NextAttempt.Sub(now); {
+	case left > 0 && left <= wait:
+		j.next = j.state.NextAttempt
+	case left > 0: // by a clock that is ahead of this one
+		j.next = now.Add(time.Duration(rand.Int64N(int64(max(wait, interval)))))
 	case j.mirror != nil:
 		j.next = now
 	default:

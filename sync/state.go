@@ -1,6 +1,7 @@
 package sync
 
 import (
+	"container/heap"
 	"context"
 	"encoding/json"
 	"errors"
@@ -56,11 +57,13 @@ type state struct {
 	LastSuccess time.Time `json:"last_success,omitzero"`
 	LastChange  time.Time `json:"last_change,omitzero"`
 	NextAttempt time.Time `json:"next_attempt,omitzero"`
-	Failures    int       `json:"failures,omitempty"`
-	LastError   string    `json:"last_error,omitempty"`
-	Status      int       `json:"status,omitempty"`
-	Signer      string    `json:"signer,omitempty"`
-	Memo        string    `json:"memo,omitempty"`
+	// Wait is how long that was to be: who has another clock does not wait longer.
+	Wait      time.Duration `json:"wait,omitempty"`
+	Failures  int           `json:"failures,omitempty"`
+	LastError string        `json:"last_error,omitempty"`
+	Status    int           `json:"status,omitempty"`
+	Signer    string        `json:"signer,omitempty"`
+	Memo      string        `json:"memo,omitempty"`
 	// Items are by the id that the source has for them.
 	Items map[string]item `json:"items,omitempty"`
 }
@@ -76,17 +79,26 @@ type item struct {
 	// Tries counts how often, and Again is when to try once more.
 	Error   string    `json:"error,omitempty"`
 	Refused string    `json:"refused,omitempty"`
+	Since   time.Time `json:"since,omitzero"` // when that was
 	Tries   int       `json:"tries,omitempty"`
 	Again   time.Time `json:"again,omitzero"`
+	// Unread says that it could not be read at all, and Moved that it was new when a
+	// title had vanished, so that it may be that one.
+	Unread bool `json:"unread,omitempty"`
+	Moved  bool `json:"moved,omitempty"`
 	// Gone says that the source has it no more.
 	Gone bool `json:"gone,omitempty"`
 }
+
+// isDue reports whether what was refused is to be tried again: if its time has come, or
+// if that was set by a clock that is ahead of this one.
+func (it *item) isDue(now time.Time) bool { return !now.Before(it.Again) || now.Before(it.Since) }
 
 // essence is what of a state is worth a write of its own: all but the times that
 // move with every attempt.
 func (s *state) essence() string {
 	c := *s
-	c.LastAttempt, c.LastSuccess, c.NextAttempt = time.Time{}, time.Time{}, time.Time{}
+	c.LastAttempt, c.LastSuccess, c.NextAttempt, c.Wait = time.Time{}, time.Time{}, time.Time{}, 0
 	data, err := json.Marshal(c)
 	if err != nil {
 		panic(err) // strings, numbers and times
@@ -135,8 +147,12 @@ func (r *Runner) load(ctx context.Context) error {
 	defer r.mu.Unlock()
 	r.states = states
 	for key, j := range r.jobs {
-		if s, ok := states[key]; ok && s.rev != j.rev {
-			j.state, j.rev = s.state, s.rev
+		if s, ok := states[key]; ok && s.rev != j.rev && !j.running {
+			j.rev = s.rev
+			j.become(s.state)
+			if r.schedule(j); j.at >= 0 {
+				heap.Fix(&r.queue, j.at)
+			}
 		}
 	}
 	return nil
@@ -184,7 +200,8 @@ func (r *Runner) learn(ctx context.Context, change store.Change) error {
 	case err != nil:
 		delete(r.states, change.Key.ID)
 	case j != nil && j.rev != s.rev && !j.running:
-		j.state, j.rev = s.state, s.rev
+		j.rev = s.rev
+		j.become(s.state)
 		fallthrough
 	default:
 		r.states[change.Key.ID] = s
@@ -271,10 +288,8 @@ func (r *Runner) stateOfTitle(j *job, t catalog.Title) State {
 	if j.state.Failures == 0 {
 		out.LastError = "" // it is about other titles
 	}
-	for _, it := range j.state.Items {
-		if it.Title == t.ID && it.Error != "" {
-			out.LastError = it.Error
-		}
+	if text := j.errors[t.ID]; text != "" {
+		out.LastError = text
 	}
 	return out
 }

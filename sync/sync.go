@@ -156,10 +156,10 @@ func New(cat *catalog.Catalog, s store.Store, opts *Options) (*Runner, error) {
 	if r.now == nil {
 		r.now = time.Now
 	}
-	if r.interval == 0 {
+	if r.interval <= 0 {
 		r.interval = DefaultInterval
 	}
-	if r.lease == 0 {
+	if r.lease <= 0 {
 		r.lease = DefaultLease
 	}
 	agent := "patchsource (+" + homepage

@@ -259,6 +259,59 @@ func TestTrigger(t *testing.T) {
 	})
 }
 
+// Who asks while the source is being asked, perhaps for what was there before, is not
+// forgotten.
+func TestTriggerDuringARound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		s := open(t, newStore(), w, patchsync.Options{Interval: 24 * time.Hour, Timeout: time.Minute})
+		s.follow(here, definition("App", "1"), nil)
+		w.define(here, definition("App", "1"))
+		stop := run(t, s)
+		defer stop()
+		synctest.Wait()
+		w.slow(5 * time.Second)
+		if err := s.sync.Trigger("App"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(3 * time.Second)
+		w.define(here, definition("App", "2"))
+		if err := s.sync.Trigger("App"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		if s.version("App") != "2" {
+			t.Errorf("%s is served", s.version("App"))
+		}
+	})
+}
+
+// A state that was written by a clock that is ahead keeps nobody waiting.
+func TestClockThatWasAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, st := newWorld(t), newStore()
+		opts := patchsync.Options{Interval: time.Minute, Now: func() time.Time { return time.Now().Add(365 * 24 * time.Hour) }, Mirrors: []patchsync.Mirror{{Source: patchsync.PatchSource(vendor, nil)}}}
+		s := open(t, st, w, opts)
+		s.follow(here, definition("App", "1"), nil)
+		w.put(here, page{status: 500})
+		w.source(vendor, definition("A", "1"))
+		w.put(vendor+"/patch/A", page{status: 500})
+		stop := run(t, s)
+		time.Sleep(5 * time.Minute)
+		stop()
+		opts.Now = nil
+		s = open(t, st, w, opts)
+		stop = run(t, s)
+		defer stop()
+		w.define(here, definition("App", "2"))
+		w.source(vendor, definition("A", "1"))
+		time.Sleep(40 * time.Minute)
+		if s.version("App") != "2" || s.version("A") != "1" {
+			t.Errorf("App %s, A %s", s.version("App"), s.version("A"))
+		}
+	})
+}
+
 // A title that is deleted is asked for no more, and leaves nothing behind; what takes
 // its id is another.
 func TestDeletedTitle(t *testing.T) {

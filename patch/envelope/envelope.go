@@ -11,6 +11,7 @@ package envelope
 
 import (
 	"crypto"
+	"crypto/rsa"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -92,6 +93,9 @@ func Open(data []byte, opts *OpenOptions) (*Envelope, error) {
 	if signer == nil {
 		return nil, fmt.Errorf("%w: it must have one signer, with the certificate in the envelope", ErrSignature)
 	}
+	if err := checkKeys(p.Certificates); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrSigner, err)
+	}
 	e := &Envelope{Content: p.Content, Signer: signer}
 	if err := checkSignature(p, signer); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrSignature, err)
@@ -100,6 +104,27 @@ func Open(data []byte, opts *OpenOptions) (*Envelope, error) {
 		return nil, err
 	}
 	return e, nil
+}
+
+const (
+	// maxCertificates bounds the certificates in an envelope.
+	maxCertificates = 32
+	// maxKeyBits bounds an RSA key, as crypto/tls does: a signature by one of a
+	// million bits takes minutes to check.
+	maxKeyBits = 8192
+)
+
+// checkKeys refuses certificates that cost too much to check.
+func checkKeys(certs []*x509.Certificate) error {
+	if len(certs) > maxCertificates {
+		return fmt.Errorf("there are %d certificates in it, at most %d are looked at", len(certs), maxCertificates)
+	}
+	for _, c := range certs {
+		if key, ok := c.PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() > maxKeyBits {
+			return fmt.Errorf("a key in it has %d bits, at most %d are taken", key.N.BitLen(), maxKeyBits)
+		}
+	}
+	return nil
 }
 
 // checkSignature checks the signature, and nothing of the certificate's dates:

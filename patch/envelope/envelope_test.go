@@ -197,7 +197,18 @@ func TestSealIsOpenedByOpenSSL(t *testing.T) {
 func TestOpenRefusesWhatIsNone(t *testing.T) {
 	nested := bytes.Repeat([]byte{0x30, 0x80}, 5_000_000)
 	many := append([]byte{0x30, 0x83, 0x98, 0x96, 0x80}, bytes.Repeat([]byte{5, 0}, 5_000_000)...)
+	// What the parser would take for 10,000 levels around four megabytes.
+	siblings := append(bytes.Repeat([]byte{0x30, 0x80, 0, 0}, 10_000), 4, 0x83, 0x40, 0, 0)
+	siblings = append(append(siblings, make([]byte, 4<<20)...), make([]byte, 20_000)...)
+	siblings = append([]byte{0x30, 0x83, byte(len(siblings) >> 16), byte(len(siblings) >> 8), byte(len(siblings))}, siblings...)
+	deep := []byte{5, 0}
+	for range 60 {
+		deep = append([]byte{0x30, byte(len(deep))}, deep...)
+	}
 	for name, data := range map[string][]byte{
+		"empty siblings":          siblings,
+		"deep":                    deep,
+		"an end of nothing":       {0x30, 4, 0, 0, 5, 0},
 		"nothing":                 nil,
 		"JSON":                    []byte(content),
 		"nested without end":      nested,
@@ -209,10 +220,38 @@ func TestOpenRefusesWhatIsNone(t *testing.T) {
 		"a child that sticks out": {0x30, 3, 4, 5, 0, 0, 0, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if e, err := envelope.Open(data, nil); !errors.Is(err, envelope.ErrFormat) && !errors.Is(err, envelope.ErrSignature) {
+			e, err := envelope.Open(data, nil)
+			if !errors.Is(err, envelope.ErrFormat) && !errors.Is(err, envelope.ErrSignature) {
 				t.Errorf("%+v, %v", e, err)
 			}
+			if name == "deep" && !strings.Contains(err.Error(), "nested") {
+				t.Errorf("%v", err)
+			}
 		})
+	}
+}
+
+// A key that would take minutes to check is refused at once.
+func TestHugeKey(t *testing.T) {
+	n := new(big.Int).Lsh(big.NewInt(1), 60_000)
+	n.Add(n, big.NewInt(12345))
+	ca := (*authority)(nil).issue(t, "Root", "ecdsa", time.Now().Add(-time.Hour), time.Now().Add(time.Hour))
+	template := &x509.Certificate{SerialNumber: big.NewInt(7), Subject: pkix.Name{CommonName: "Huge"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, ca.cert, &rsa.PublicKey{N: n, E: 1<<31 - 1}, ca.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	small := newKey(t, "rsa")
+	sealed, err := (&envelope.Signer{Certificate: cert, Key: small}).Seal([]byte(content))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := envelope.Open(sealed, nil); !errors.Is(err, envelope.ErrSigner) || !strings.Contains(err.Error(), "60001 bits") {
+		t.Errorf("%v", err)
 	}
 }
 

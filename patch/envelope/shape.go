@@ -18,8 +18,9 @@ const (
 // the data says: what a stranger has sent must not exhaust the stack or the
 // memory. It keeps no more than the places where the open elements end.
 func checkShape(ber []byte) error {
-	// end is where an open element ends; 0: at its end-of-contents.
+	// Where the open elements end; 0: at their end-of-contents.
 	var open []int
+	first := false // what comes next is the first in the innermost one
 	pos, elements := 0, 0
 	for {
 		for len(open) > 0 {
@@ -30,8 +31,14 @@ func checkShape(ber []byte) error {
 			case end > 0 && pos < end, end == 0 && !endOfContents(ber[pos:]):
 			default:
 				if end == 0 {
+					// The parser reads an element before it looks for the end, and so
+					// takes what follows an empty one for its contents.
+					if first {
+						return errors.New("an element of indefinite length is empty")
+					}
 					pos += 2
 				}
+				first = false
 				open = open[:len(open)-1]
 				continue
 			}
@@ -50,6 +57,10 @@ func checkShape(ber []byte) error {
 		if err != nil {
 			return err
 		}
+		if ber[pos] == 0 {
+			return errors.New("an end-of-contents ends nothing")
+		}
+		first = false
 		pos += size
 		if length > len(ber)-pos {
 			return errors.New("it ends too early")
@@ -63,6 +74,7 @@ func checkShape(ber []byte) error {
 		default:
 			open = append(open, pos+length)
 		}
+		first = true
 		if len(open) > maxDepth {
 			return fmt.Errorf("it is nested deeper than %d", maxDepth)
 		}

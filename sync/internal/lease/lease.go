@@ -117,7 +117,7 @@ func (s *stander) hold(ctx context.Context, rev store.Revision) {
 			// It may have been written all the same.
 			if rec, getErr := s.Store.Get(limited, s.key); getErr == nil {
 				var now held
-				if json.Unmarshal(rec.Value, &now) == nil && now.Holder == s.me {
+				if json.Unmarshal(rec.Value, &now) == nil && now.Holder == s.me && now.Beat == beat {
 					next, err = rec.Revision, nil
 				}
 			}

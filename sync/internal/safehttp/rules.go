@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -22,6 +23,23 @@ func privateNetworks() []netip.Prefix {
 		all = append(all, netip.MustParsePrefix(p))
 	}
 	return all
+}
+
+// metadata are addresses at which clouds answer their own machines, whatever else is
+// allowed; the one that most of them have is link-local.
+var metadata = []netip.Addr{
+	netip.MustParseAddr("168.63.129.16"),   // Azure
+	netip.MustParseAddr("100.100.100.200"), // Alibaba
+	netip.MustParseAddr("fd00:ec2::254"),   // AWS
+	netip.MustParseAddr("fd20:ce::254"),    // Google
+}
+
+// judge says why an address is not gone to.
+func (c *Client) judge(addr netip.Addr) error {
+	if slices.Contains(metadata, addr.Unmap()) {
+		return fmt.Errorf("%w: %s", ssrf.ErrProhibitedIP, addr)
+	}
+	return c.guard.SafeAddr(addr)
 }
 
 // guardian says which addresses may be connected to: those of the internet, less
@@ -78,7 +96,7 @@ func (c *Client) Check(raw string) (*url.URL, error) {
 func (c *Client) checkHost(host string) error {
 	name := strings.ToLower(strings.TrimSuffix(host, "."))
 	if addr, err := netip.ParseAddr(name); err == nil {
-		if addr.Zone() != "" || c.guard.SafeAddr(addr.Unmap()) != nil {
+		if addr.Zone() != "" || c.judge(addr.Unmap()) != nil {
 			return fmt.Errorf("%w: it is no public address", ErrRefused)
 		}
 		return nil

@@ -27,6 +27,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"syscall"
 	"time"
 
 	"code.dny.dev/ssrf"
@@ -114,7 +115,7 @@ func New(opts *Options) *Client {
 	c.limits = newLimits(o.PerHost, o.Total)
 	transport := o.Transport
 	if transport == nil {
-		dialer := &net.Dialer{Timeout: c.timeout, KeepAlive: 30 * time.Second, Control: c.guard.Safe, Resolver: o.Resolver}
+		dialer := &net.Dialer{Timeout: c.timeout, KeepAlive: 30 * time.Second, Control: c.control, Resolver: o.Resolver}
 		transport = &http.Transport{
 			Proxy:                  nil, // a proxy would connect to what we do not see
 			DialContext:            dialer.DialContext,
@@ -133,6 +134,18 @@ func New(opts *Options) *Client {
 		c.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	}
 	return c
+}
+
+// control judges an address before it is connected to.
+func (c *Client) control(network, address string, conn syscall.RawConn) error {
+	to, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return err
+	}
+	if err := c.judge(to.Addr()); err != nil {
+		return err
+	}
+	return c.guard.Safe(network, address, conn)
 }
 
 // Close closes the connections that are not in use.
@@ -278,6 +291,10 @@ func (c *Client) tellable(err error) error {
 		// The same of a name that does not exist and of one that is private:
 		// which names there are in here is nobody's business.
 		return fmt.Errorf("%w: the host has no public address", ErrRefused)
+	}
+	var network *net.OpError
+	if errors.As(err, &network) && network.Op != "dial" {
+		return fmt.Errorf("the connection broke off: %w", network.Err) // without this server's own address
 	}
 	var outer *url.Error
 	if errors.As(err, &outer) {

@@ -340,6 +340,22 @@ func TestLimits(t *testing.T) {
 	})
 }
 
+// What came by https does not go on without.
+func TestNoDowngrade(t *testing.T) {
+	for to, ok := range map[string]bool{"https://other.example/": true, "http://other.example/": false} {
+		c := New(&Options{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+			res := &http.Response{StatusCode: 302, Header: http.Header{"Location": {to}}, Body: http.NoBody, Request: r}
+			if r.URL.Host == "other.example" {
+				res.StatusCode = 200
+			}
+			return res, nil
+		})})
+		if _, err := c.Do(t.Context(), Request{URL: "https://first.example/"}); (err == nil) != ok {
+			t.Errorf("to %s: %v", to, err)
+		}
+	}
+}
+
 type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

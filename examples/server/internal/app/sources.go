@@ -85,6 +85,8 @@ func (s *sourceSpec) mirror() (patchsync.Mirror, error) {
 	switch {
 	case (s.URL == "") == (s.Folder == ""):
 		return m, errors.New(`it needs either "url" or "folder"`)
+	case s.Folder != "" && (s.Roots != "" || s.RefuseUnsigned):
+		return m, errors.New(`"roots" and "refuse_unsigned" are for a url: what is in a folder is trusted`)
 	case s.Folder != "":
 		if info, err := os.Stat(s.Folder); err != nil || !info.IsDir() {
 			return m, fmt.Errorf("%s is no folder, nor an address such as https://example.com/jamf/v1", s.Folder)
