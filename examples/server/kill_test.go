@@ -50,13 +50,14 @@ type server struct {
 	client *http.Client
 }
 
-func start(t *testing.T, dir string) *server {
+func start(t *testing.T, dir string, args ...string) *server {
 	t.Helper()
 	path, err := binary()
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(path, "--addr", "127.0.0.1:0", "--store", "file:"+filepath.Join(dir, "data"), "--log-format", "json")
+	args = append([]string{"--addr", "127.0.0.1:0", "--store", "file:" + filepath.Join(dir, "data"), "--log-format", "json"}, args...)
+	cmd := exec.Command(path, args...)
 	log, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

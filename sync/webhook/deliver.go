@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -32,16 +33,9 @@ const (
 	longestHookPause = 5 * time.Minute
 )
 
-// Run delivers events until ctx ends, and then waits for the attempts under way. The
-// error is [ErrUnavailable] if the queue cannot be read at the beginning; that ctx ends
-// is none. It is called once.
+// Run delivers events until ctx ends, and then waits for the attempts under way. It is
+// called once.
 func (w *Service) Run(ctx context.Context) error {
-	if err := w.loadQueue(ctx); err != nil {
-		if ctx.Err() != nil {
-			return nil
-		}
-		return err
-	}
 	ctx, cancel := context.WithCancel(ctx)
 	var working sync.WaitGroup
 	defer func() {
@@ -160,16 +154,11 @@ func (w *Service) forget(key store.Key) {
 			}
 			delete(w.known, key.ID)
 			if i == 0 {
-				for at, r := range h.ready {
-					if r == d {
-						heap.Remove(&h.ready, at)
-						break
-					}
-				}
+				h.unready(d)
 				h.done(d)
 				return
 			}
-			h.chains[title] = append(chain[:i:i], chain[i+1:]...)
+			h.chains[title] = slices.Delete(chain, i, i+1)
 			h.pending--
 			return
 		}

@@ -94,13 +94,30 @@ func (h *hook) waiting() (all []*delivery) {
 	return all
 }
 
-// add puts a delivery at the end of its title's chain. Who calls it has Service.mu.
+// add puts a delivery into its title's chain, which is as a rule at the end: only
+// another server's, and what was there before a start, may come late. Who calls it
+// has Service.mu.
 func (h *hook) add(d *delivery) {
-	chain := append(h.chains[d.title], d)
-	h.chains[d.title] = chain
+	chain := h.chains[d.title]
+	at := len(chain)
+	for at > 0 && chain[at-1].seq > d.seq && !chain[at-1].running {
+		at--
+	}
+	h.chains[d.title] = slices.Insert(chain, at, d)
 	h.pending++
-	if len(chain) == 1 {
-		heap.Push(&h.ready, d)
+	if at > 0 {
+		return
+	}
+	if len(chain) > 0 { // it takes the turn of the one that was first
+		h.unready(chain[0])
+	}
+	heap.Push(&h.ready, d)
+}
+
+// unready takes a delivery out of those that are ready.
+func (h *hook) unready(d *delivery) {
+	if at := slices.Index(h.ready, d); at >= 0 {
+		heap.Remove(&h.ready, at)
 	}
 }
 

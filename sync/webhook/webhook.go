@@ -168,7 +168,7 @@ type Service struct {
 	known map[string]bool // the keys of all deliveries that are in the queues
 }
 
-// Open reads the webhooks of s. ctx bounds the reading. The error is
+// Open reads the webhooks of s, and what waits for them. ctx bounds the reading. The error is
 // [ErrUnavailable], or about the options.
 func Open(ctx context.Context, s store.Store, opts *Options) (*Service, error) {
 	var o Options
@@ -196,7 +196,11 @@ func Open(ctx context.Context, s store.Store, opts *Options) (*Service, error) {
 	w.strict = safehttp.New(&client)
 	client.Insecure = true
 	w.lenient = safehttp.New(&client)
-	return w, w.loadHooks(ctx)
+	if err := w.loadHooks(ctx); err != nil {
+		return nil, err
+	}
+	// Before the catalog tells of more: what is there already comes first.
+	return w, w.loadQueue(ctx)
 }
 
 // Create adds a webhook, and returns its id. The error is [ErrInvalid],

@@ -154,7 +154,7 @@ func TestSourcesThatCannotBe(t *testing.T) {
 		"no JSON":          {[]string{"--sources", file("a", "{")}, "JSON array"},
 		"a typo":           {[]string{"--sources", file("b", `[{"ulr":"https://example.com"}]`)}, "ulr"},
 		"neither":          {[]string{"--sources", file("c", `[{"name":"x"}]`)}, "source 1"},
-		"a folder signed": {[]string{"--sources", file("g", `[{"folder":".","refuse_unsigned":true}]`)}, "are for a url"},
+		"a folder signed":  {[]string{"--sources", file("g", `[{"folder":".","refuse_unsigned":true}]`)}, "are for a url"},
 		"an interval":      {[]string{"--sources", file("d", `[{"url":"https://example.com","interval":"soon"}]`)}, "such as 15m"},
 		"no certificates":  {[]string{"--sources", file("e", `[{"url":"https://example.com","roots":"`+key+`"}]`)}, "no certificate"},
 		"a share":          {[]string{"--sources", file("f", `[{"url":"https://example.com","max_remove_share":2}]`)}, "between 0 and 1"},
