@@ -223,7 +223,9 @@ func (c *Catalog) rewrite(ctx context.Context, key string, rec *record, rev stor
 	if err != nil || rec.State != live {
 		return err
 	}
-	c.holdDefinition(e, rec.definition)
+	if doc, of := c.definitions.get(key); doc != nil && of == rev {
+		c.definitions.put(key, doc, e.rev) // it is the same
+	}
 	c.publishing.Lock()
 	defer c.publishing.Unlock()
 	x := c.index.Load()

@@ -384,6 +384,7 @@ func (c *Catalog) applyStaged(ctx context.Context, key string, rev store.Revisio
 		if err != nil {
 			return err
 		}
+		c.definitions.remove(key) // nobody has asked for it yet
 		if c.hasSubscribers() {
 			after, err := rec.parse()
 			if err != nil {
@@ -418,6 +419,7 @@ func (c *Catalog) applyStaged(ctx context.Context, key string, rev store.Revisio
 	if err != nil {
 		return err
 	}
+	c.definitions.remove(key)
 	c.tell(Event{Kind: Updated, Title: e.Title, Before: before, After: after, At: now})
 	return nil
 }
