@@ -24,11 +24,14 @@
 //   - [github.com/patchsource/patchsource/patch/envelope] opens and makes signed
 //     definitions.
 //   - [github.com/patchsource/patchsource/sync] keeps titles in step with sources
-//     elsewhere: URLs, whole patch sources, folders.
+//     elsewhere: URLs, whole patch sources, folders;
+//     sync/webhook tells others of changes.
+//   - [github.com/patchsource/patchsource/patch/archive] reads and writes zips of
+//     definitions.
 //   - [github.com/patchsource/patchsource/auth] is tokens, and who may do what;
 //     auth/community lets others publish, and auth/mail sends them their tokens.
 //   - [github.com/patchsource/patchsource/httpapi] serves all of it, as one
-//     http.Handler.
+//     http.Handler; httpapi/client calls it.
 //
 // # Where to start
 //
