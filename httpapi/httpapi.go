@@ -221,6 +221,7 @@ func (a *api) routes() http.Handler {
 		on("/api/v1/tokens", methods{"GET": a.listTokens, "POST": a.makeToken})
 		on("/api/v1/tokens/{id}/invalidate", methods{"POST": a.invalidateToken})
 	}
+	on("/feed.atom", methods{"GET": a.atom})
 	on("/healthz", methods{"GET": a.alive})
 	on("/readyz", methods{"GET": a.ready})
 	r.NotFoundHandler = a.handle(a.noSuchCall)
