@@ -3,6 +3,7 @@ package httpapi
 import (
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/patchsource/patchsource/patch/catalog"
 )
@@ -40,6 +41,11 @@ func (a *api) feed(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
+		if a.observe != nil {
+			o := &observer{ResponseWriter: w, began: time.Now()}
+			defer o.tell(a, path.route(), r.Method)
+			w = o
+		}
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			a.writeError(w, r, &methodError{method: r.Method, allow: "GET, HEAD"})
 			return
@@ -56,6 +62,21 @@ func (a *api) feed(next http.Handler) http.Handler {
 		}
 		a.serveAs(w, r, doc, contentType)
 	})
+}
+
+// route names a call of the feed.
+func (p feedPath) route() string {
+	prefix := "/jamf/v1"
+	if p.contributor != "" {
+		prefix = "/jamf/v1/{contributor}"
+	}
+	switch p.call {
+	case software:
+		return prefix + "/software"
+	case selection:
+		return prefix + "/software/{ids}"
+	}
+	return prefix + "/patch/{id}"
 }
 
 // readFeed reads what a call of the feed asks for.

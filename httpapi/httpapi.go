@@ -91,6 +91,11 @@ type Options struct {
 	// RootFeed serves the feed at the root too (/software, /patch/{id}), as
 	// Stupid Simple Patch Server did, for sources that were added without a path.
 	RootFeed bool
+	// Observe, if not nil, is told of every request when it is answered: its route,
+	// which is one of a bounded number (such as /jamf/v1/patch/{id}), its method, the
+	// status, the bytes of the body, and how long it took. Package httpapi/metrics
+	// has one.
+	Observe func(route, method string, status int, bytes int64, took time.Duration)
 	// Now is the clock. Nil: time.Now.
 	Now func() time.Time
 }
@@ -118,6 +123,8 @@ type api struct {
 	max  int
 	root bool
 	now  func() time.Time
+
+	observe func(route, method string, status int, bytes int64, took time.Duration) // nil: nobody wants to know
 }
 
 func newAPI(cat *catalog.Catalog, opts *Options) *api {
@@ -125,7 +132,7 @@ func newAPI(cat *catalog.Catalog, opts *Options) *api {
 	if opts != nil {
 		o = *opts
 	}
-	a := &api{cat: cat, auth: o.Auth, toks: o.Tokens, comm: o.Community, sync: o.Sync, site: strings.TrimRight(o.Site, "/"), rate: newLimiter(o.RateLimit, o.TrustedProxies), log: o.Logger, max: o.MaxBodyBytes, root: o.RootFeed, now: o.Now}
+	a := &api{cat: cat, auth: o.Auth, toks: o.Tokens, comm: o.Community, sync: o.Sync, site: strings.TrimRight(o.Site, "/"), rate: newLimiter(o.RateLimit, o.TrustedProxies), log: o.Logger, max: o.MaxBodyBytes, root: o.RootFeed, now: o.Now, observe: o.Observe}
 	a.hooks, a.store, a.maxArchive, a.backups = o.Webhooks, o.Store, o.MaxArchiveBytes, make(chan struct{}, backupsAtOnce)
 	if a.maxArchive == 0 {
 		a.maxArchive = defaultMaxArchive
@@ -170,14 +177,14 @@ type methods map[string]func(http.ResponseWriter, *http.Request) error
 // routes returns a handler of the calls beside the feed.
 func (a *api) routes() http.Handler {
 	r := mux.NewRouter().SkipClean(true).UseEncodedPath()
-	on := func(path string, m methods) { r.Handle(path, a.handle(a.byMethod(m))) }
+	on := func(path string, m methods) { r.Handle(path, a.observed(path, a.handle(a.byMethod(m)))) }
 
 	// One call has several names, of the systems it comes from.
 	on("/api/v1/title", methods{"POST": a.createTitle})
 	on("/api/title", methods{"POST": a.createTitle})
 	on("/api/v1/titles", methods{"GET": a.listTitles, "POST": a.createTitle})
 	// By its method alone: a title may be called import.
-	r.Handle("/api/v1/titles/import", a.handle(a.importTitles)).Methods("POST")
+	r.Handle("/api/v1/titles/import", a.observed("/api/v1/titles/import", a.handle(a.importTitles))).Methods("POST")
 	on("/api/v1/title/{id}", methods{"PUT": a.replaceTitle, "DELETE": a.deleteTitle(http.StatusNoContent)})
 	on("/api/title/{id}", methods{"PUT": a.replaceTitle, "DELETE": a.deleteTitle(http.StatusNoContent)})
 	on("/api/v1/titles/{id}", methods{"GET": a.getTitle, "PUT": a.replaceTitle, "DELETE": a.deleteTitle(http.StatusOK)})
@@ -224,7 +231,7 @@ func (a *api) routes() http.Handler {
 	on("/feed.atom", methods{"GET": a.atom})
 	on("/healthz", methods{"GET": a.alive})
 	on("/readyz", methods{"GET": a.ready})
-	r.NotFoundHandler = a.handle(a.noSuchCall)
+	r.NotFoundHandler = a.observed("none", a.handle(a.noSuchCall))
 	return cleanPath(r)
 }
 

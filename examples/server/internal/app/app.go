@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"sync"
 
 	"github.com/patchsource/patchsource/examples/internal/cli"
@@ -81,7 +82,15 @@ func serve(ctx context.Context, f *flags, log *slog.Logger, web *web, b *backend
 	if !f.RateLimit {
 		opts.RateLimit = -1
 	}
-	web.use(httpapi.New(b.catalog, opts))
+	opts.Observe = b.metrics.Observe
+	api := httpapi.New(b.catalog, opts)
+	web.use(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/metrics" {
+			b.metrics.ServeHTTP(w, r)
+			return
+		}
+		api.ServeHTTP(w, r)
+	}))
 	log.Info("ready", "url", web.url(f), "jamf_feed", web.url(f)+"/jamf/v1", "store", f.Store, "titles", b.catalog.Len(), "admin_token_file", f.AdminTokenFile)
 	select {
 	case <-ctx.Done():

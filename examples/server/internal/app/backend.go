@@ -15,6 +15,7 @@ import (
 	"github.com/patchsource/patchsource/auth/community"
 	"github.com/patchsource/patchsource/auth/mail"
 	"github.com/patchsource/patchsource/httpapi"
+	"github.com/patchsource/patchsource/httpapi/metrics"
 	"github.com/patchsource/patchsource/patch/catalog"
 	"github.com/patchsource/patchsource/store"
 	"github.com/patchsource/patchsource/store/filestore"
@@ -32,6 +33,7 @@ type backend struct {
 	community *community.Service // nil: switched off
 	sync      *patchsync.Runner
 	hooks     *webhook.Service
+	metrics   *metrics.Metrics
 }
 
 // Close closes what is open, the store last.
@@ -68,6 +70,8 @@ func openBackend(ctx context.Context, f *flags, site string, log *slog.Logger) (
 			err = errors.Join(err, b.Close())
 		}
 	}()
+	b.metrics = metrics.New(b.gauges()...)
+	b.store = b.metrics.Store(b.store)
 	if f.Restore != "" {
 		if err := loadFull(ctx, b.store, f.Restore, log); err != nil {
 			return nil, fmt.Errorf("--restore %s: %w", f.Restore, err)
@@ -125,6 +129,27 @@ func openBackend(ctx context.Context, f *flags, site string, log *slog.Logger) (
 	}
 	b.community, err = community.Open(ctx, community.Parts{Store: b.store, Catalog: b.catalog, Tokens: b.auth, Mailer: b.mailer, Secret: secret, Fetcher: b.sync.Fetcher()}, opts)
 	return b, err
+}
+
+// gauges are what the metrics look at. They are asked when everything is open.
+func (b *backend) gauges() []metrics.Gauge {
+	failing := func(is bool) func() float64 {
+		return func() (n float64) {
+			for s := range b.sync.States() {
+				if is == (s.Failures > 0) {
+					n++
+				}
+			}
+			return n
+		}
+	}
+	const sources = "Sources that are followed, by how their last attempt went."
+	return []metrics.Gauge{
+		{Name: "titles", Help: "Titles that are served.", Value: func() float64 { return float64(b.catalog.Len()) }},
+		{Name: "webhook_deliveries_pending", Help: "Events that wait for a webhook.", Value: func() float64 { return float64(b.hooks.Pending()) }},
+		{Name: "sources", Help: sources, Labels: map[string]string{"result": "ok"}, Value: failing(false)},
+		{Name: "sources", Help: sources, Labels: map[string]string{"result": "failing"}, Value: failing(true)},
+	}
 }
 
 // openMailer opens what --mail names.
