@@ -26,6 +26,7 @@ var mayImport = map[string]struct{ ours, others string }{
 	"auth":                         {"store", "golang.org/x/crypto golang.org/x/sys"},
 	"auth/mail":                    {"", "github.com/wneessen/go-mail golang.org/x/crypto golang.org/x/text"},
 	"auth/community":               {"patch patch/catalog auth auth/mail store", patchModules + " github.com/hashicorp/golang-lru/v2 golang.org/x/sync golang.org/x/time golang.org/x/crypto golang.org/x/sys golang.org/x/text github.com/wneessen/go-mail"},
+	"httpapi/webui":                {"patch", patchModules},
 	"httpapi/metrics":              {"store", "any"},
 	"httpapi/client":               {"patch", patchModules},
 	"httpapi":                      {"patch patch/archive patch/catalog patch/envelope store auth auth/mail auth/community sync sync/webhook", syncModules + " github.com/gorilla/mux github.com/go-chi/chi/v5 golang.org/x/time golang.org/x/crypto golang.org/x/text github.com/wneessen/go-mail"},

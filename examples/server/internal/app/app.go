@@ -12,6 +12,7 @@ import (
 
 	"github.com/patchsource/patchsource/examples/internal/cli"
 	"github.com/patchsource/patchsource/httpapi"
+	"github.com/patchsource/patchsource/httpapi/webui"
 )
 
 // Run runs the server until ctx ends, and returns the exit code of the process:
@@ -84,12 +85,16 @@ func serve(ctx context.Context, f *flags, log *slog.Logger, web *web, b *backend
 	}
 	opts.Observe = b.metrics.Observe
 	api := httpapi.New(b.catalog, opts)
+	page := webui.New(pages{b}, &webui.Options{Site: f.BaseURL, Publishing: f.Community, Logger: log})
 	web.use(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/metrics" {
+		switch {
+		case r.URL.Path == "/metrics":
 			b.metrics.ServeHTTP(w, r)
-			return
+		case webui.Serves(r.URL.Path):
+			page.ServeHTTP(w, r)
+		default:
+			api.ServeHTTP(w, r)
 		}
-		api.ServeHTTP(w, r)
 	}))
 	log.Info("ready", "url", web.url(f), "jamf_feed", web.url(f)+"/jamf/v1", "store", f.Store, "titles", b.catalog.Len(), "admin_token_file", f.AdminTokenFile)
 	select {

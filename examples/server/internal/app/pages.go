@@ -1,0 +1,59 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+
+	"github.com/patchsource/patchsource/httpapi/webui"
+	"github.com/patchsource/patchsource/patch"
+	"github.com/patchsource/patchsource/patch/catalog"
+)
+
+// pages are what the web page shows of the backend.
+type pages struct{ *backend }
+
+func (p pages) view(t catalog.Title) webui.Title {
+	out := webui.Title{ID: t.ID, Name: t.Name, Publisher: t.Publisher, Author: t.Author, Version: t.CurrentVersion, Changed: t.Changed, Follows: t.Follows}
+	if s, ok := p.sync.State(t); ok && s.LastError != "" {
+		out.Trouble = s.LastError
+	}
+	return out
+}
+
+// Titles implements webui.Catalog.
+func (p pages) Titles() iter.Seq[webui.Title] {
+	return func(yield func(webui.Title) bool) {
+		for t := range p.catalog.Find(catalog.Filter{}) {
+			if !yield(p.view(t)) {
+				return
+			}
+		}
+	}
+}
+
+// Title implements webui.Catalog.
+func (p pages) Title(ctx context.Context, id string) (webui.Title, *patch.Definition, error) {
+	def, t, err := p.catalog.Load(ctx, id)
+	if err != nil {
+		return webui.Title{}, nil, notFound(err)
+	}
+	return p.view(t), def, nil
+}
+
+// History implements webui.Catalog.
+func (p pages) History(ctx context.Context, id string) (all []webui.Edition, err error) {
+	editions, err := p.catalog.History(ctx, id)
+	for _, e := range editions {
+		all = append(all, webui.Edition{Number: e.Number, At: e.At, Version: e.Version, Current: e.Current})
+	}
+	return all, notFound(err)
+}
+
+func notFound(err error) error {
+	if errors.Is(err, catalog.ErrNotFound) {
+		return fmt.Errorf("%w: %w", webui.ErrNotFound, err)
+	}
+	return err
+}
