@@ -31,7 +31,8 @@
 //   - [github.com/patchsource/patchsource/auth] is tokens, and who may do what;
 //     auth/community lets others publish, and auth/mail sends them their tokens.
 //   - [github.com/patchsource/patchsource/httpapi] serves all of it, as one
-//     http.Handler; httpapi/client calls it.
+//     http.Handler; httpapi/client calls it, httpapi/webui is the page that people
+//     see, and httpapi/metrics counts.
 //
 // # Where to start
 //
