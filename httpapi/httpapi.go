@@ -175,7 +175,10 @@ func NewFeed(cat *catalog.Catalog, opts *Options) http.Handler {
 type methods map[string]func(http.ResponseWriter, *http.Request) error
 
 // routes returns a handler of the calls beside the feed.
-func (a *api) routes() http.Handler {
+func (a *api) routes() http.Handler { return cleanPath(a.router()) }
+
+// router returns the calls beside the feed, by their paths.
+func (a *api) router() *mux.Router {
 	r := mux.NewRouter().SkipClean(true).UseEncodedPath()
 	on := func(path string, m methods) { r.Handle(path, a.observed(path, a.handle(a.byMethod(m)))) }
 
@@ -232,7 +235,7 @@ func (a *api) routes() http.Handler {
 	on("/healthz", methods{"GET": a.alive})
 	on("/readyz", methods{"GET": a.ready})
 	r.NotFoundHandler = a.observed("none", a.handle(a.noSuchCall))
-	return cleanPath(r)
+	return r
 }
 
 // handle makes a handler of one that returns its error.

@@ -26,6 +26,7 @@ var mayImport = map[string]struct{ ours, others string }{
 	"auth":                         {"store", "golang.org/x/crypto golang.org/x/sys"},
 	"auth/mail":                    {"", "github.com/wneessen/go-mail golang.org/x/crypto golang.org/x/text"},
 	"auth/community":               {"patch patch/catalog auth auth/mail store", patchModules + " github.com/hashicorp/golang-lru/v2 golang.org/x/sync golang.org/x/time golang.org/x/crypto golang.org/x/sys golang.org/x/text github.com/wneessen/go-mail"},
+	"httpapi/openapi":              {"", ""},
 	"httpapi/webui":                {"patch", patchModules},
 	"httpapi/metrics":              {"store", "any"},
 	"httpapi/client":               {"patch", patchModules},

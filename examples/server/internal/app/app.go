@@ -12,6 +12,7 @@ import (
 
 	"github.com/patchsource/patchsource/examples/internal/cli"
 	"github.com/patchsource/patchsource/httpapi"
+	"github.com/patchsource/patchsource/httpapi/openapi"
 	"github.com/patchsource/patchsource/httpapi/webui"
 )
 
@@ -85,11 +86,14 @@ func serve(ctx context.Context, f *flags, log *slog.Logger, web *web, b *backend
 	}
 	opts.Observe = b.metrics.Observe
 	api := httpapi.New(b.catalog, opts)
+	docs := openapi.Handler()
 	page := webui.New(pages{b}, &webui.Options{Site: f.BaseURL, Publishing: f.Community, Logger: log})
 	web.use(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case r.URL.Path == "/metrics":
 			b.metrics.ServeHTTP(w, r)
+		case openapi.Serves(r.URL.Path):
+			docs.ServeHTTP(w, r)
 		case webui.Serves(r.URL.Path):
 			page.ServeHTTP(w, r)
 		default:

@@ -1,0 +1,106 @@
+package app
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers/gorillamux"
+)
+
+// The published contract is valid, and what the server answers is what it says.
+func TestAnswersAreAsDocumented(t *testing.T) {
+	p := start(t, t.TempDir(), "--allow-private-networks", "--rate-limit=false")
+	_, text := p.do("GET", "/api/openapi.yaml", "")
+	doc, err := openapi3.NewLoader().LoadFromData([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := doc.Validate(t.Context(), openapi3.DisableExamplesValidation()); err != nil {
+		t.Fatal(err)
+	}
+	doc.Servers = openapi3.Servers{{URL: p.url}}
+	router, err := gorillamux.NewRouter(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, definition("Sub", "1")) }))
+	defer upstream.Close()
+	for _, c := range []struct {
+		method, path, body string
+		status             int
+	}{
+		{"POST", "/api/v1/title", definition("App", "1"), 201},
+		{"POST", "/api/v1/title", definition("App", "1"), 409},
+		{"POST", "/api/v1/title", `{"id":"x"}`, 400},
+		{"POST", "/api/v1/title", `{"author_name":"Ann","author_email":"ann@example.com","definition":` + definition("P", "1") + `}`, 201},
+		{"GET", "/jamf/v1/software", "", 200},
+		{"GET", "/jamf/v1/software/App,Nope", "", 200},
+		{"GET", "/jamf/v1/patch/App", "", 200},
+		{"GET", "/jamf/v1/patch/Nope", "", 404},
+		{"GET", "/software", "", 200},
+		{"POST", "/api/v1/title/App/version", versionJSON("2"), 201},
+		{"POST", "/api/v1/title/App/version", versionJSON("2"), 409},
+		{"PUT", "/api/v1/title/App", definition("App", "3"), 200},
+		{"GET", "/api/v1/titles/App/history", "", 200},
+		{"GET", "/api/v1/titles/App/history/1", "", 200},
+		{"GET", "/api/v1/titles/App/history/1/diff", "", 200},
+		{"GET", "/api/v1/titles/App/history/99", "", 404},
+		{"POST", "/api/v1/titles/App/history/2/restore", "", 200},
+		{"DELETE", "/api/v1/title/App/version/2", "", 200},
+		{"POST", "/api/v1/lint", definition("App", "3"), 200},
+		{"POST", "/api/v1/subscribe", `{"id":"Sub","json_url":"` + upstream.URL + `"}`, 201},
+		{"POST", "/api/v1/subscribe", `{"id":"Sub2","json_url":"ftp://x"}`, 400},
+		{"POST", "/api/v1/title/Sub/sync", "", 202},
+		{"GET", "/api/v1/sync", "", 200},
+		{"GET", "/api/v1/titles", "", 200},
+		{"GET", "/api/v1/titles?limit=x", "", 400},
+		{"POST", "/api/v1/unsubscribe/Sub", "", 200},
+		{"POST", "/api/v1/tokens", `{"expires_in_days":7,"titles_in_scope":["App"]}`, 201},
+		{"GET", "/api/v1/tokens", "", 200},
+		{"POST", "/api/v1/tokens/nope/invalidate", "", 404},
+		{"POST", "/api/v1/token", `{}`, 403},
+		{"POST", "/api/v1/contributors/register", `{"name":"macman","email":"mac@example.com"}`, 201},
+		{"GET", "/api/v1/contributors", "", 200},
+		{"POST", "/api/v1/webhooks", `{"url":"` + upstream.URL + `","format":"slack","events":["new_title"]}`, 201},
+		{"POST", "/api/v1/webhooks", `{"url":"nope"}`, 400},
+		{"GET", "/api/v1/webhooks", "", 200},
+		{"DELETE", "/api/v1/webhooks/nope", "", 404},
+		{"GET", "/healthz", "", 200},
+		{"GET", "/readyz", "", 200},
+		{"DELETE", "/api/v1/titles/App", "", 200},
+		{"DELETE", "/api/v1/title/App", "", 404},
+	} {
+		r, err := http.NewRequest(c.method, p.url+c.path, strings.NewReader(c.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Authorization", "Bearer "+p.token())
+		route, params, err := router.FindRoute(r)
+		if err != nil {
+			t.Errorf("%s %s: %v", c.method, c.path, err)
+			continue
+		}
+		input := &openapi3filter.RequestValidationInput{Request: r, PathParams: params, Route: route, Options: &openapi3filter.Options{AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, IncludeResponseStatus: true}}
+		res, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(res.Body)
+		_ = res.Body.Close()
+		if err != nil || res.StatusCode != c.status {
+			t.Errorf("%s %s: %d %s, want %d", c.method, c.path, res.StatusCode, body, c.status)
+			continue
+		}
+		answer := &openapi3filter.ResponseValidationInput{RequestValidationInput: input, Status: res.StatusCode, Header: res.Header, Body: io.NopCloser(bytes.NewReader(body)), Options: input.Options}
+		if err := openapi3filter.ValidateResponse(t.Context(), answer); err != nil {
+			t.Errorf("%s %s: the answer is not as documented: %v", c.method, c.path, err)
+		}
+	}
+}
