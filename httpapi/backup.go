@@ -22,6 +22,8 @@ const (
 	backupsAtOnce = 2
 	// chunkTimeout is how long a client may take for one part of a long answer.
 	chunkTimeout = 2 * time.Minute
+	// backupTimeout is how long anybody may take for a backup in all.
+	backupTimeout = 20 * time.Minute
 	// mostBadMembers is how many bad members of an archive an answer names.
 	mostBadMembers = 1000
 )
@@ -50,9 +52,13 @@ func (a *api) backup(w http.ResponseWriter, r *http.Request) error {
 			return fmt.Errorf("%w: this server makes no full backups", errForbidden)
 		}
 	}
+	places := a.backups
+	if full != "" {
+		places = a.fullBackups // strangers do not keep administrators out
+	}
 	select {
-	case a.backups <- struct{}{}:
-		defer func() { <-a.backups }()
+	case places <- struct{}{}:
+		defer func() { <-places }()
 	default:
 		return fmt.Errorf("too many backups are being made: %w", &community.LimitedError{After: 10 * time.Second})
 	}
@@ -69,7 +75,16 @@ func (a *api) backup(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	out := &patientWriter{w: w, control: http.NewResponseController(w)}
-	err := a.writeBackup(r, out, full != "")
+	if full == "" {
+		out.end = time.Now().Add(backupTimeout)
+	}
+	write := func() error { return a.writeBackup(r, out, full != "") }
+	var err error
+	if full != "" {
+		err = a.cat.Unrestored(write)
+	} else {
+		err = write()
+	}
 	if err == nil {
 		if full != "" {
 			a.log.Info("full backup made", "bytes", out.n, "token", who.TokenID)
@@ -109,11 +124,15 @@ type patientWriter struct {
 	control *http.ResponseController
 	n       int64
 	until   time.Time
+	end     time.Time // zero: there is none
 }
 
 func (p *patientWriter) Write(data []byte) (int, error) {
 	if now := time.Now(); now.Add(chunkTimeout / 2).After(p.until) {
 		p.until = now.Add(chunkTimeout)
+		if !p.end.IsZero() && p.until.After(p.end) {
+			p.until = p.end
+		}
 		_ = p.control.SetWriteDeadline(p.until) // who cannot keeps the server's
 	}
 	n, err := p.w.Write(data)
@@ -173,6 +192,7 @@ func (a *api) restore(w http.ResponseWriter, r *http.Request) error {
 		}
 		body = append(body, line)
 	}
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(chunkTimeout)) // it may have taken long
 	a.log.Info("restored", "titles", len(all), "mode", string(mode), "token", who.TokenID)
 	writeJSON(w, http.StatusCreated, body)
 	return nil
@@ -309,8 +329,13 @@ func (a *api) definitionsIn(file io.ReadSeeker, size int64) (iter.Seq2[archive.M
 	if err != nil && err != io.ErrUnexpectedEOF && err != io.EOF {
 		return nil, err
 	}
-	head = bytes.TrimLeft(head[:n], " \t\r\n\ufeff")
-	if _, err := file.Seek(0, io.SeekStart); err != nil {
+	head = head[:n]
+	start := int64(0)
+	if rest, ok := bytes.CutPrefix(head, []byte("\ufeff")); ok { // as some editors begin a file
+		head, start = rest, int64(len("\ufeff"))
+	}
+	head = bytes.TrimLeft(head, " \t\r\n")
+	if _, err := file.Seek(start, io.SeekStart); err != nil {
 		return nil, err
 	}
 	switch {
@@ -321,7 +346,7 @@ func (a *api) definitionsIn(file io.ReadSeeker, size int64) (iter.Seq2[archive.M
 	case head[0] == '[':
 		return a.array(file), nil
 	case head[0] == '{':
-		return a.lines(file), nil
+		return a.lines(file, start), nil
 	}
 	return nil, fmt.Errorf("%w: send a JSON array of definitions, one definition a line (NDJSON), or a zip", errMediaType)
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/patchsource/patchsource/auth"
 	"github.com/patchsource/patchsource/auth/community"
 	"github.com/patchsource/patchsource/patch"
+	"github.com/patchsource/patchsource/patch/archive"
 	"github.com/patchsource/patchsource/patch/catalog"
 	patchsync "github.com/patchsource/patchsource/sync"
 	"github.com/patchsource/patchsource/sync/webhook"
@@ -96,6 +97,8 @@ func problemOf(err error) problem {
 	case errors.As(err, &hook):
 		p.status, p.code, p.detail, p.errors = http.StatusBadRequest, "invalid_json", "validation failed", []patch.Failure{{Path: "/" + hook.Field, Message: hook.Message}}
 		p.message = "The webhook was not created: " + hook.Error() + "."
+	case errors.Is(err, archive.ErrNoArchive):
+		p.status, p.code, p.detail = http.StatusBadRequest, "bad_request", err.Error()
 	case errors.Is(err, webhook.ErrNotFound):
 		p.status, p.code, p.detail = http.StatusNotFound, "webhook_id_not_found", err.Error()
 	case errors.Is(err, catalog.ErrNoEdition):
@@ -137,6 +140,8 @@ func problemOf(err error) problem {
 	case errors.Is(err, catalog.ErrSynced) && title != nil:
 		p.status, p.code, p.detail = http.StatusForbidden, "forbidden", title.Follows
 		p.message = fmt.Sprintf("Title '%s' is kept in step with %s and cannot be changed here: change it there, or delete it here.", title.ID, title.Follows)
+	case errors.Is(err, archive.ErrMember): // and none of the kinds above
+		p.status, p.code, p.detail = http.StatusBadRequest, "bad_request", err.Error()
 	case errors.Is(err, patchsync.ErrNotFollowed):
 		p.status, p.code, p.detail = http.StatusNotFound, "title_not_found", err.Error()
 		p.message = "This title follows no source, so there is nothing to take it from or to end."

@@ -112,10 +112,10 @@ type api struct {
 	sync *patchsync.Runner  // nil: nothing is followed
 	seal *sealer            // nil: definitions are not signed
 
-	hooks      *webhook.Service // nil: there are none
-	store      store.Store      // nil: no full backups
-	maxArchive int64
-	backups    chan struct{} // a place for each backup under way
+	hooks                *webhook.Service // nil: there are none
+	store                store.Store      // nil: no full backups
+	maxArchive           int64
+	backups, fullBackups chan struct{} // a place for each backup under way
 
 	site string
 	rate *limiter
@@ -134,6 +134,7 @@ func newAPI(cat *catalog.Catalog, opts *Options) *api {
 	}
 	a := &api{cat: cat, auth: o.Auth, toks: o.Tokens, comm: o.Community, sync: o.Sync, site: strings.TrimRight(o.Site, "/"), rate: newLimiter(o.RateLimit, o.TrustedProxies), log: o.Logger, max: o.MaxBodyBytes, root: o.RootFeed, now: o.Now, observe: o.Observe}
 	a.hooks, a.store, a.maxArchive, a.backups = o.Webhooks, o.Store, o.MaxArchiveBytes, make(chan struct{}, backupsAtOnce)
+	a.fullBackups = make(chan struct{}, backupsAtOnce)
 	if a.maxArchive == 0 {
 		a.maxArchive = defaultMaxArchive
 	}

@@ -23,7 +23,9 @@ import (
 // file: a zip is read from its end, and who sends many titles reads no answer until
 // they have sent them all. done removes it.
 func (a *api) spool(w http.ResponseWriter, r *http.Request) (file *os.File, size int64, done func(), err error) {
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(10 * chunkTimeout)) // who cannot keeps the server's
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Now().Add(10 * chunkTimeout)) // who cannot keeps the server's
+	_ = control.SetWriteDeadline(time.Time{})                      // it begins when there is something to say
 	body := io.Reader(http.MaxBytesReader(w, r.Body, a.maxArchive+formOverhead))
 	mediaType, params, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if mediaType == "multipart/form-data" {
@@ -68,6 +70,10 @@ func (a *api) array(file io.Reader) iter.Seq2[archive.Member, error] {
 			name := "/" + strconv.Itoa(i)
 			bounded.left = int64(a.max) + 64<<10
 			if dec.PeekKind() == ']' {
+				_, _ = dec.ReadToken()
+				if _, err := dec.ReadToken(); err != io.EOF {
+					yield(archive.Member{Name: name}, &requestError{"something follows the array, and is not read"})
+				}
 				return
 			}
 			value, err := dec.ReadValue()
@@ -112,9 +118,9 @@ func (b *boundedReader) Read(p []byte) (int, error) {
 
 // lines yields the definitions of NDJSON. One that is alone in the file may have line
 // breaks.
-func (a *api) lines(file io.ReadSeeker) iter.Seq2[archive.Member, error] {
+func (a *api) lines(file io.ReadSeeker, start int64) iter.Seq2[archive.Member, error] {
 	return func(yield func(archive.Member, error) bool) {
-		if alone, err := a.alone(file); alone != nil || err != nil {
+		if alone, err := a.alone(file, start); alone != nil || err != nil {
 			yield(archive.Member{Name: "line 1", Definition: alone}, err)
 			return
 		}
@@ -145,7 +151,7 @@ func (a *api) lines(file io.ReadSeeker) iter.Seq2[archive.Member, error] {
 
 // alone returns the definition that is the whole file, nil if it is not one. Errors
 // are of the file.
-func (a *api) alone(file io.ReadSeeker) (*patch.Definition, error) {
+func (a *api) alone(file io.ReadSeeker, start int64) (*patch.Definition, error) {
 	data, err := io.ReadAll(io.LimitReader(file, int64(a.max)+1))
 	if err != nil {
 		return nil, err
@@ -155,7 +161,7 @@ func (a *api) alone(file io.ReadSeeker) (*patch.Definition, error) {
 			return def, nil
 		}
 	}
-	_, err = file.Seek(0, io.SeekStart)
+	_, err = file.Seek(start, io.SeekStart)
 	return nil, err
 }
 

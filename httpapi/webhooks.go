@@ -99,7 +99,7 @@ func (a *api) createHook(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	a.log.Info("webhook created", "webhook", id, "url", body.URL, "token", who.TokenID)
+	a.log.Info("webhook created", "webhook", id, "token", who.TokenID)
 	writeJSON(w, http.StatusCreated, map[string]string{"id": id, "message": "The webhook is told of changes from now on."})
 	return nil
 }

@@ -148,10 +148,6 @@ func Read(r io.ReaderAt, size int64, opts *ReadOptions) iter.Seq2[Member, error]
 			yield(Member{}, fmt.Errorf("%w: %w", ErrNoArchive, err))
 			return
 		}
-		if len(z.File) > o.MaxMembers {
-			yield(Member{}, fmt.Errorf("%w: the archive has %d members, at most %d are read", patch.ErrTooLarge, len(z.File), o.MaxMembers))
-			return
-		}
 		var total int64
 		for _, f := range z.File {
 			if junk(f.Name) {

@@ -85,9 +85,9 @@ func TestRead(t *testing.T) {
 		{"nothing", nil, nil, "", []string{"no zip"}, archive.ErrNoArchive},
 		{"half of one", zipped(t, "A.json", definition("A"))[:200], nil, "", []string{"no zip"}, archive.ErrNoArchive},
 		{"a member that is too large", zipped(t, "A.json", definition("A"), "B.json", definition("B")+strings.Repeat(" ", 1000)), &archive.ReadOptions{MaxBytes: 1000}, "A", []string{"B.json"}, patch.ErrTooLarge},
-		{"too many members", zipped(t, "A.json", definition("A"), "B.json", definition("B")), &archive.ReadOptions{MaxMembers: 1}, "", []string{"2 members"}, patch.ErrTooLarge},
+		{"too many members", zipped(t, "A.json", definition("A"), "B.json", definition("B")), &archive.ReadOptions{MaxMembers: 1}, "", []string{"more than 1 members"}, patch.ErrTooLarge},
 		{"too much in all", zipped(t, "A.json", definition("A"), "B.json", definition("B")), &archive.ReadOptions{MaxTotalBytes: 500}, "A", []string{"more than 500 bytes"}, patch.ErrTooLarge},
-		{"a bomb", zipped(t, "A.json", strings.Repeat(" ", 400<<20)), nil, "", []string{"A.json"}, patch.ErrTooLarge},
+		{"a bomb", zipped(t, "A.json", strings.Repeat(" ", 40<<20)), nil, "", []string{"A.json"}, patch.ErrTooLarge},
 		{"a small bomb", zipped(t, "A.json", strings.Repeat(" ", 9<<20)), nil, "", []string{"compressed too far"}, patch.ErrTooLarge},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -113,6 +113,23 @@ func TestALyingMember(t *testing.T) {
 	}
 	if ids, errs := read(data, nil); len(ids) != 0 || len(errs) != 1 {
 		t.Errorf("%v, %v", ids, errs)
+	}
+}
+
+// A directory that says that it is small, and is not, is counted.
+func TestALyingDirectory(t *testing.T) {
+	var members []string
+	for i := range 2000 {
+		members = append(members, fmt.Sprintf("%d.json", i), "{}")
+	}
+	data := zipped(t, members...)
+	at := bytes.LastIndex(data, []byte("PK\x05\x06"))
+	for i, b := range []byte{1, 0, 1, 0, 46, 0, 0, 0} { // one member, 46 bytes
+		data[at+8+i] = b
+	}
+	ids, errs := read(data, &archive.ReadOptions{MaxMembers: 10})
+	if len(ids) != 0 || len(errs) != 1 || !errors.Is(errs[0], patch.ErrTooLarge) {
+		t.Errorf("%d members, %v", len(ids), errs)
 	}
 }
 

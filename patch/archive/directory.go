@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
 	"fmt"
@@ -9,18 +10,20 @@ import (
 	"github.com/patchsource/patchsource/patch"
 )
 
+// Lengths and places of what a zip ends with (APPNOTE.TXT, sections 4.3.12 to 4.3.16).
 const (
-	endLength = 22      // of the end of the directory, without its comment
-	maxEnd    = 1 << 16 // of the comment
-	// maxMember is what one may take, on average: a name of 255 characters, and
-	// what archivers add.
-	maxMember = 1024
+	headerLength  = 46      // of a header of the directory, without its name and more
+	endLength     = 22      // of the end of the directory, without its comment
+	maxComment    = 1 << 16 // of it
+	locatorLength = 20      // of what says where the end of a zip64's directory is
+	end64Length   = 56
 )
 
-// checkDirectory looks at the end of a zip for the size of its directory (APPNOTE,
-// section 4.3.16) before the directory is read: that takes memory as the zip says.
+// checkDirectory counts the headers of a zip's directory before it is read: that takes
+// memory for each, whatever the zip says of their number. It looks wherever a reader may
+// find the directory.
 func checkDirectory(r io.ReaderAt, size int64, maxMembers int) error {
-	n := min(size, endLength+maxEnd)
+	n := min(size, endLength+maxComment)
 	tail := make([]byte, n)
 	if _, err := r.ReadAt(tail, size-n); err != nil && err != io.EOF {
 		return fmt.Errorf("%w: %w", ErrNoArchive, err)
@@ -29,12 +32,40 @@ func checkDirectory(r io.ReaderAt, size int64, maxMembers int) error {
 	if at < 0 || at+endLength > len(tail) {
 		return ErrNoArchive
 	}
-	bytesInDirectory := int64(binary.LittleEndian.Uint32(tail[at+12:]))
-	if bytesInDirectory == 1<<32-1 { // zip64 says it elsewhere; it lies in front of the end in any case
-		bytesInDirectory = size
+	end := size - n + int64(at)
+	length, offset := int64(binary.LittleEndian.Uint32(tail[at+12:])), int64(binary.LittleEndian.Uint32(tail[at+16:]))
+	starts := []int64{offset, end - length}
+	locator, end64 := make([]byte, locatorLength), make([]byte, end64Length)
+	if _, err := r.ReadAt(locator, end-locatorLength); err == nil && bytes.HasPrefix(locator, []byte("PK\x06\x07")) {
+		at64 := int64(binary.LittleEndian.Uint64(locator[8:]))
+		if _, err := r.ReadAt(end64, at64); err == nil && bytes.HasPrefix(end64, []byte("PK\x06\x06")) {
+			length, offset := int64(binary.LittleEndian.Uint64(end64[40:])), int64(binary.LittleEndian.Uint64(end64[48:]))
+			starts = append(starts, offset, at64-length)
+		}
 	}
-	if limit := int64(maxMembers) * maxMember; bytesInDirectory > limit {
-		return fmt.Errorf("%w: the directory of the archive has %d bytes, at most %d are read", patch.ErrTooLarge, bytesInDirectory, limit)
+	for _, start := range starts {
+		if start < 0 || start >= size {
+			continue
+		}
+		if count(bufio.NewReader(io.NewSectionReader(r, start, size-start)), maxMembers+1) > maxMembers {
+			return fmt.Errorf("%w: the archive has more than %d members", patch.ErrTooLarge, maxMembers)
+		}
 	}
 	return nil
+}
+
+// count counts the headers of a directory that stand one after the other, up to most.
+func count(r *bufio.Reader, most int) (n int) {
+	header := make([]byte, headerLength)
+	for n < most {
+		if _, err := io.ReadFull(r, header); err != nil || !bytes.HasPrefix(header, []byte("PK\x01\x02")) {
+			return n
+		}
+		n++
+		more := int(binary.LittleEndian.Uint16(header[28:])) + int(binary.LittleEndian.Uint16(header[30:])) + int(binary.LittleEndian.Uint16(header[32:]))
+		if _, err := r.Discard(more); err != nil {
+			return n
+		}
+	}
+	return n
 }

@@ -3,7 +3,6 @@ package catalog
 import (
 	"context"
 	"errors"
-	"fmt"
 	"iter"
 
 	"github.com/patchsource/patchsource/patch"
@@ -64,19 +63,16 @@ func (c *Catalog) Put(ctx context.Context, def *patch.Definition, opts *PutOptio
 	if o.DryRun {
 		return c.wouldPut(ctx, def)
 	}
-	for range mostTries {
-		if _, err := c.Title(def.ID); errors.Is(err, ErrNotFound) {
-			res, err := c.Create(ctx, def, &CreateOptions{By: o.By})
-			if !errors.Is(err, ErrExists) {
-				return res, Created, err
-			}
-		}
+	for try := 0; ; try++ {
 		res, err := c.Replace(ctx, def.ID, def, &EditOptions{By: o.By})
 		if !errors.Is(err, ErrNotFound) {
 			return res, Updated, err
 		}
+		res, err = c.Create(ctx, def, &CreateOptions{By: o.By})
+		if !errors.Is(err, ErrExists) || try == 2 { // it may be reserved for somebody
+			return res, Created, err
+		}
 	}
-	return Result{}, "", fmt.Errorf("%w: title %q is changed by others too fast", ErrUnavailable, def.ID)
 }
 
 // wouldPut says what Put would do.

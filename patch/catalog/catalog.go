@@ -226,7 +226,8 @@ func (c *Catalog) load(ctx context.Context) (unsettled []string, err error) {
 	c.publishing.Lock()
 	defer c.publishing.Unlock()
 	var entries []*entry
-	var abandoned []store.Record
+	abandoned := map[store.Key]*record{}
+	revisions := map[store.Key]store.Revision{}
 	for r, err := range c.store.List(ctx, kind) {
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
@@ -244,7 +245,7 @@ func (c *Catalog) load(ctx context.Context) (unsettled []string, err error) {
 		case rec.Staged != nil:
 			unsettled = append(unsettled, r.Key.ID)
 		case rec.State == pending && c.now().Sub(rec.Since) > reservationTimeout:
-			abandoned = append(abandoned, store.Record{Key: r.Key, Revision: r.Revision})
+			abandoned[r.Key], revisions[r.Key] = rec, r.Revision
 		case rec.State == gone, len(rec.Undelivered) > 0 && c.courier != nil:
 			c.chores.add(r.Key.ID)
 		}
@@ -252,10 +253,10 @@ func (c *Catalog) load(ctx context.Context) (unsettled []string, err error) {
 			entries = append(entries, e)
 		}
 	}
-	for _, r := range abandoned {
+	for key, rec := range abandoned {
 		// Somebody else may be faster; then there is nothing to do.
-		if err := c.store.Delete(ctx, r.Key, store.IfRevision(r.Revision)); err != nil && !errors.Is(err, store.ErrNotFound) && !errors.Is(err, store.ErrConflict) {
-			return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+		if err := c.giveUp(ctx, key.ID, revisions[key], rec); err != nil && !errors.Is(err, store.ErrNotFound) && !errors.Is(err, store.ErrConflict) {
+			return nil, err
 		}
 	}
 	c.index.Store(newIndex(entries, c.now()))

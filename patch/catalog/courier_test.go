@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/catalog"
@@ -214,5 +215,81 @@ func TestHistory(t *testing.T) {
 	eventually(t, func() bool { return records(t, s, "history") == 0 })
 	if all, err := cat.History(ctx, "App"); err != nil || len(all) != 1 || all[0].Number != 1 {
 		t.Errorf("%+v, %v", all, err)
+	}
+}
+
+// An id that is published again right after its deletion, while that is being told, is
+// published; and given up, it takes nothing with it.
+func TestReserveOverWhatIsGone(t *testing.T) {
+	ctx := t.Context()
+	for _, publish := range []bool{true, false} {
+		for range 50 {
+			s, told := memstore.New(), &courier{}
+			cat := open(t, s, &catalog.Options{Courier: told})
+			create(t, cat, "App", "1")
+			if err := cat.Delete(ctx, "App", nil); err != nil {
+				t.Fatal(err)
+			}
+			r, err := cat.Reserve(ctx, definition("App", "2"), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := 2
+			if publish {
+				want = 3
+				if _, err := r.Publish(ctx); err != nil {
+					t.Fatal(err)
+				}
+			} else if live, err := r.Withdraw(ctx); live || err != nil {
+				t.Fatalf("%v, %v", live, err)
+			}
+			eventually(t, func() bool { return len(told.told()) == want })
+			if !publish {
+				create(t, cat, "App", "3")
+			}
+			_ = cat.Close()
+		}
+	}
+}
+
+// What a deleted title has to tell outlives a reservation that is given up, now or by
+// the next start.
+func TestGivenUpReservationKeepsEvents(t *testing.T) {
+	ctx := t.Context()
+	for _, withdraw := range []bool{true, false} {
+		s, down := solitary{memstore.New()}, &courier{fail: true}
+		now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+		clock := func() time.Time { return now }
+		cat := open(t, s, &catalog.Options{Courier: down, Now: clock})
+		create(t, cat, "App", "1")
+		if err := cat.Delete(ctx, "App", nil); err != nil {
+			t.Fatal(err)
+		}
+		r, err := cat.Reserve(ctx, definition("App", "2"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if withdraw {
+			if _, err := r.Withdraw(ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_ = cat.Close()
+		now = now.Add(time.Hour)
+		told := &courier{}
+		cat = open(t, s, &catalog.Options{Courier: told, Now: clock})
+		eventually(t, func() bool { return len(told.told()) == 2 })
+		eventually(t, func() bool { return records(t, s, "titles") == 0 })
+	}
+}
+
+// A title that somebody is publishing at this moment is there already for an import.
+func TestPutOfWhatIsReserved(t *testing.T) {
+	cat := open(t, memstore.New(), nil)
+	if _, err := cat.Reserve(t.Context(), definition("App", "1"), nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := cat.Put(t.Context(), definition("App", "2"), nil); !errors.Is(err, catalog.ErrExists) {
+		t.Errorf("%v", err)
 	}
 }

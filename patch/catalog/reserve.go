@@ -62,24 +62,43 @@ func (r *Reservation) Publish(ctx context.Context) (Result, error) {
 		return Result{}, errRestoring
 	}
 	defer r.c.restoring.RUnlock()
-	now := r.c.now()
-	was := *r.rec
-	r.rec.State, r.rec.Since, r.rec.Changed = live, now.UTC(), later(r.rec.Changed, now)
-	if err := r.c.noteCreation(r.key, r.rec); err != nil {
-		return Result{}, err
+	for range mostTries {
+		now := r.c.now()
+		rec := *r.rec
+		rec.State, rec.Since, rec.Changed = live, now.UTC(), later(rec.Changed, now)
+		if err := r.c.noteCreation(r.key, &rec); err != nil {
+			return Result{}, err
+		}
+		e, err := r.c.put(ctx, r.key, &rec, store.IfRevision(r.rev))
+		if err == nil {
+			r.c.tell(Event{Kind: Created, Title: e.Title, After: r.def, At: now.UTC()})
+			return Result{Title: e.Title, Changed: true, Warnings: r.warnings}, nil
+		}
+		if !errors.Is(err, store.ErrConflict) {
+			return Result{}, err
+		}
+		if still, err := r.refresh(ctx); err != nil {
+			return Result{}, err
+		} else if !still {
+			break
+		}
 	}
-	e, err := r.c.put(ctx, r.key, r.rec, store.IfRevision(r.rev))
-	if err != nil {
-		*r.rec = was
+	return Result{}, &TitleError{ID: r.def.ID, Err: ErrNotFound}
+}
+
+// refresh takes over what has become of the reservation's record: what the title that
+// had the id before carried may have been told meanwhile. It reports whether the
+// reservation is still one.
+func (r *Reservation) refresh(ctx context.Context) (still bool, err error) {
+	old, rec, err := r.c.read(ctx, r.key)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
 	}
-	if errors.Is(err, store.ErrConflict) {
-		err = &TitleError{ID: r.def.ID, Err: ErrNotFound}
+	if err != nil || rec.UID != r.rec.UID || rec.State != pending {
+		return false, err
 	}
-	if err != nil {
-		return Result{}, err
-	}
-	r.c.tell(Event{Kind: Created, Title: e.Title, After: r.def, At: now.UTC()})
-	return Result{Title: e.Title, Changed: true, Warnings: r.warnings}, nil
+	r.rev, r.rec.Undelivered, r.rec.Events = old.Revision, rec.Undelivered, rec.Events
+	return true, nil
 }
 
 // Withdraw gives the id free. It disturbs nobody: a title that was published all
@@ -91,9 +110,16 @@ func (r *Reservation) Withdraw(ctx context.Context) (live bool, err error) {
 		return false, err
 	}
 	defer unlock()
-	err = r.c.settle(ctx, func(ctx context.Context) error {
-		return r.c.store.Delete(ctx, storeKey(r.key), store.IfRevision(r.rev))
-	})
+	for range mostTries {
+		if err = r.c.giveUp(ctx, r.key, r.rev, r.rec); !errors.Is(err, store.ErrConflict) {
+			break
+		}
+		if still, refreshErr := r.refresh(ctx); refreshErr != nil {
+			return false, refreshErr
+		} else if !still {
+			break
+		}
+	}
 	if errors.Is(err, store.ErrNotFound) {
 		return false, nil
 	}
@@ -105,4 +131,18 @@ func (r *Reservation) Withdraw(ctx context.Context) (live bool, err error) {
 		return e != nil && e.UID == r.rec.UID, nil
 	}
 	return false, err
+}
+
+// giveUp removes the record of a reservation. What the title that had the id before
+// carries stays until it is told. Who calls it has the title's lock, or nobody has.
+func (c *Catalog) giveUp(ctx context.Context, key string, rev store.Revision, rec *record) error {
+	if len(rec.Undelivered) == 0 {
+		return c.settle(ctx, func(ctx context.Context) error {
+			return c.store.Delete(ctx, storeKey(key), store.IfRevision(rev))
+		})
+	}
+	left := *rec
+	left.State, left.Staged = gone, nil
+	_, err := c.put(ctx, key, &left, store.IfRevision(rev))
+	return err
 }

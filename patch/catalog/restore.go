@@ -61,6 +61,17 @@ type Restored struct {
 	Follows string
 }
 
+// Unrestored runs f while no restore is made: what f reads of the store is not half of
+// one. Other changes go on. The error is [ErrUnavailable] if a restore is under way, or
+// f's.
+func (c *Catalog) Unrestored(f func() error) error {
+	if !c.restoring.TryRLock() {
+		return errRestoring
+	}
+	defer c.restoring.RUnlock()
+	return f()
+}
+
 // A restore is one under way.
 type restore struct {
 	c     *Catalog
@@ -102,10 +113,20 @@ func (c *Catalog) Restore(ctx context.Context, defs iter.Seq2[*patch.Definition,
 		err = r.commit(ctx, true)
 	}
 	if err != nil {
-		// Without its record, what is staged is good for nothing.
-		return nil, errors.Join(err, r.forget(ctx), r.settle(ctx))
+		// Without its record, what is staged is good for nothing. With it, and not
+		// committed, it is undone by the next start.
+		undo := r.forget(ctx)
+		if undo == nil {
+			undo = r.settle(ctx)
+		}
+		return nil, errors.Join(err, undo)
 	}
-	if err := errors.Join(r.settle(ctx), r.forget(ctx)); err != nil {
+	// Not before all is settled: the record is what the next start finishes it by.
+	err = r.settle(ctx)
+	if err == nil {
+		err = r.forget(ctx)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("the restore is committed, and is finished by the next start: %w", err)
 	}
 	slices.SortFunc(r.all, func(a, b Restored) int { return cmp.Compare(a.ID, b.ID) })
@@ -327,7 +348,7 @@ func (c *Catalog) readSettled(ctx context.Context, key string) (store.Record, *r
 		case it != nil && it.Committed:
 			err = c.applyStaged(ctx, key, old.Revision, rec)
 		case it != nil && c.shared && c.now().Sub(it.At) < restoreTimeout:
-			return old, rec, nil // another server is at it
+			return old, nil, errRestoring // on another server
 		default:
 			err = c.dropStaged(ctx, key, old.Revision, rec)
 		}
@@ -360,14 +381,7 @@ func (c *Catalog) dropStaged(ctx context.Context, key string, rev store.Revision
 	if rec.State == live {
 		return c.rewrite(ctx, key, rec, rev)
 	}
-	if len(rec.Undelivered) > 0 { // of the title that was there before
-		rec.State = gone
-		_, err := c.put(ctx, key, rec, store.IfRevision(rev))
-		return err
-	}
-	return c.settle(ctx, func(ctx context.Context) error {
-		return c.store.Delete(ctx, storeKey(key), store.IfRevision(rev))
-	})
+	return c.giveUp(ctx, key, rev, rec)
 }
 
 // applyStaged makes what a restore has staged good.
@@ -414,6 +428,14 @@ func (c *Catalog) applyStaged(ctx context.Context, key string, rev store.Revisio
 	after, err := rec.parse()
 	if err != nil {
 		return fmt.Errorf("%w: title %q: %w", ErrUnavailable, key, err)
+	}
+	// Of what the title is now: its lastModified must not go back.
+	if !after.Supersede(before, now) {
+		rec.definition = was.definition
+		return c.rewrite(ctx, key, rec, rev)
+	}
+	if err := c.setDefinition(rec, after); err != nil {
+		return err
 	}
 	e, err := c.succeed(ctx, key, rev, &was, rec, Event{Kind: Updated, Before: before, After: after, At: now}, to.By)
 	if err != nil {

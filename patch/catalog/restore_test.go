@@ -247,3 +247,39 @@ func TestRestoreIsTold(t *testing.T) {
 		t.Errorf("%v", events)
 	}
 }
+
+// A failing store fails one write, and goes on.
+type hiccup struct {
+	store.Store
+	left atomic.Int64
+}
+
+// Put implements store.Store.
+func (s *hiccup) Put(ctx context.Context, key store.Key, value []byte, cond store.Condition) (store.Revision, error) {
+	if s.left.Add(-1) == 0 {
+		return "", errStopped
+	}
+	return s.Store.Put(ctx, key, value, cond)
+}
+
+// One write that fails, wherever, leaves nothing half restored: not now, not after an
+// edit, not after the next start.
+func TestRestoreWithAHiccup(t *testing.T) {
+	ctx := t.Context()
+	const nothing, all = "A 1, B 1", "A 2, B 2, C 2"
+	for n := int64(1); n < 14; n++ {
+		inner := memstore.New()
+		s := &hiccup{Store: solitary{inner}}
+		cat := open(t, s, &catalog.Options{History: -1})
+		create(t, cat, "A", "1")
+		create(t, cat, "B", "1")
+		s.left.Store(n)
+		_, err := cat.Restore(ctx, yields(definition("A", "2"), definition("B", "2"), definition("C", "2")), &catalog.RestoreOptions{Mode: catalog.RestoreMerge})
+		s.left.Store(0)
+		_ = cat.Close()
+		after := state(open(t, solitary{inner}, nil))
+		if after != nothing && after != all || err == nil && after != all {
+			t.Errorf("write %d failed: %q (%v)", n, after, err)
+		}
+	}
+}

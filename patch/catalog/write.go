@@ -186,7 +186,7 @@ func (c *Catalog) create(ctx context.Context, key string, rec *record, then func
 // createOver creates a title where there is a record already: it may be of a
 // title that is gone. The error is store.ErrConflict if it is not.
 func (c *Catalog) createOver(ctx context.Context, key string, rec *record) (*entry, error) {
-	old, was, err := c.read(ctx, key)
+	old, was, err := c.readSettled(ctx, key)
 	if errors.Is(err, store.ErrNotFound) {
 		return c.put(ctx, key, rec, store.IfAbsent())
 	}

@@ -109,7 +109,14 @@ func (w *Service) follow(ctx context.Context, watcher store.Watcher) {
 			}
 		}
 	}
-	following.Go(func() { watch(hooksKind, func(store.Change) error { return w.loadHooks(ctx) }) })
+	following.Go(func() {
+		watch(hooksKind, func(store.Change) error {
+			if err := w.loadHooks(ctx); err != nil {
+				return err
+			}
+			return w.loadQueue(ctx) // something may wait for one that was not known
+		})
+	})
 	following.Go(func() {
 		watch(deliveriesKind, func(c store.Change) error {
 			if c.Key == (store.Key{}) {
@@ -179,7 +186,7 @@ func (w *Service) due(n int) (due []*delivery, wait time.Duration) {
 			if h.status.Failures > 0 {
 				atOnce = 1
 			}
-			if len(h.ready) == 0 || h.running >= atOnce || len(due) >= n {
+			if h.locked || len(h.ready) == 0 || h.running >= atOnce || len(due) >= n {
 				continue
 			}
 			at := h.ready[0].next
@@ -225,12 +232,12 @@ func (w *Service) attempt(ctx context.Context, d *delivery) {
 	s.LastAttempt = began
 	if err == nil {
 		if s.Failures > 0 {
-			w.log.Info("a webhook answers again", "webhook", h.ID, "url", h.URL)
+			w.log.Info("a webhook answers again", "webhook", h.ID, "host", h.host())
 		}
 		s.LastSuccess, s.Failures, s.LastError, s.Status, h.next = began, 0, "", 0, time.Time{}
 	} else {
 		if s.Failures == 0 {
-			w.log.Warn("a webhook fails; what it is to be told is kept for a day", "webhook", h.ID, "url", h.URL, "error", err)
+			w.log.Warn("a webhook fails; what it is to be told is kept for a day", "webhook", h.ID, "host", h.host(), "error", err)
 		}
 		s.Failures++
 		s.LastError, s.Status = err.Error(), status
@@ -242,7 +249,7 @@ func (w *Service) attempt(ctx context.Context, d *delivery) {
 	if over {
 		if err != nil {
 			s.Dropped++
-			w.log.Error("an event is given up: the webhook did not take it for a day", "webhook", h.ID, "url", h.URL, "event", d.key.ID)
+			w.log.Error("an event is given up: the webhook did not take it for a day", "webhook", h.ID, "host", h.host(), "event", d.key.ID)
 		}
 		h.done(d)
 	} else {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,6 +23,7 @@ const testKind catalog.EventKind = "test"
 type hook struct {
 	Hook
 	gone   bool // deleted
+	locked bool // its secret cannot be opened: nothing is sent, and all is kept
 	status Status
 	// chains are the deliveries by title, in order: the first of each is the one
 	// whose turn it is. ready are those firsts that are not under way.
@@ -134,6 +136,15 @@ func (h *hook) done(d *delivery) {
 	heap.Push(&h.ready, chain[0])
 }
 
+// host is what may stand in a log of a webhook's URL: of some, the rest is a secret.
+func (h *hook) host() string {
+	u, err := url.Parse(h.URL)
+	if err != nil {
+		return ""
+	}
+	return u.Host
+}
+
 // wants reports whether a webhook is told of an event.
 func (h *hook) wants(id string, kind catalog.EventKind) bool {
 	return h.Enabled && (len(h.Events) == 0 || slices.Contains(h.Events, kind)) &&
@@ -240,7 +251,14 @@ func (w *Service) loadQueue(ctx context.Context) error {
 		}
 	}
 	for _, d := range orphans {
-		w.drop(ctx, d)
+		// Only if it is gone for good: another server may just have made it.
+		id, _, _ := strings.Cut(d.key.ID, "/")
+		_, err := w.store.Get(ctx, store.Key{Kind: hooksKind, ID: id})
+		if errors.Is(err, store.ErrNotFound) {
+			w.drop(ctx, d)
+		} else if err != nil {
+			return unavailable(ctx, err)
+		}
 	}
 	return nil
 }

@@ -69,16 +69,21 @@ func (w *Service) open(rec store.Record) (Hook, error) {
 
 // loadHooks brings the webhooks here to those in the store.
 func (w *Service) loadHooks(ctx context.Context) error {
-	there := map[string]Hook{}
+	w.changing.Lock() // so that none is made meanwhile
+	defer w.changing.Unlock()
+	there, locked := map[string]Hook{}, map[string]string{}
 	for rec, err := range w.store.List(ctx, hooksKind) {
 		if err != nil {
 			return unavailable(ctx, err)
 		}
 		h, err := w.open(rec)
 		if err != nil {
-			// Unsigned, or not at all, it would be worse than not sent.
-			w.log.Error("a webhook cannot be read, and is told nothing", "webhook", rec.Key.ID, "error", err)
-			continue
+			// Sent unsigned would be worse than not sent.
+			w.log.Error("a webhook is told nothing until it can be read; what it is to be told is kept", "webhook", rec.Key.ID, "error", err)
+			if h.ID == "" {
+				continue
+			}
+			locked[h.ID] = err.Error()
 		}
 		there[h.ID] = h
 	}
@@ -88,11 +93,17 @@ func (w *Service) loadHooks(ctx context.Context) error {
 		if _, ok := there[id]; !ok {
 			h.gone = true
 			delete(w.hooks, id)
+			for _, d := range h.waiting() { // who deleted it removes them
+				delete(w.known, d.key.ID)
+			}
 		}
 	}
 	for id, h := range there {
 		if w.hooks[id] == nil {
 			w.hooks[id] = newHook(h)
+			if text := locked[id]; text != "" {
+				w.hooks[id].locked, w.hooks[id].status.LastError = true, text
+			}
 		}
 	}
 	return nil

@@ -148,7 +148,12 @@ type server struct {
 
 func start(t *testing.T, s store.Store, r *receivers) *server {
 	t.Helper()
-	hooks, err := webhook.Open(t.Context(), s, &webhook.Options{Key: make([]byte, 32), Site: "https://patches.example.com/", Transport: r})
+	return startWith(t, s, r, make([]byte, 32))
+}
+
+func startWith(t *testing.T, s store.Store, r *receivers, key []byte) *server {
+	t.Helper()
+	hooks, err := webhook.Open(t.Context(), s, &webhook.Options{Key: key, Site: "https://patches.example.com/", Transport: r})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -443,9 +448,38 @@ func TestSecretIsSealed(t *testing.T) {
 	if all := open(1).List(); len(all) != 1 || !all[0].Signed || all[0].Hook.Secret != "" {
 		t.Errorf("%+v", all)
 	}
-	if all := open(2).List(); len(all) != 0 {
+	if all := open(2).List(); len(all) != 1 || !strings.Contains(all[0].LastError, "secret") {
 		t.Errorf("%+v", all)
 	}
+}
+
+// With another key, nothing is sent and nothing is lost; with the right one again, all
+// is told, and signed.
+func TestAnotherKey(t *testing.T) {
+	bubble(t, func(t *testing.T, st store.Store, r *receivers) {
+		r.respond("h.example", func(int, string) (int, error) { return 503, nil })
+		s := start(t, st, r)
+		s.hook(webhook.Hook{URL: "https://h.example/", Secret: "shh"})
+		s.change("App")
+		synctest.Wait()
+		s.stop()
+		r.respond("h.example", nil)
+		before, _ := r.tried("h.example")
+		s = startWith(t, st, r, bytes.Repeat([]byte{9}, 32))
+		s.change("App")
+		time.Sleep(time.Hour)
+		if after, _ := r.tried("h.example"); after != before || s.hooks.Pending() != 6 {
+			t.Errorf("%d attempts with another key, %d wait", after-before, s.hooks.Pending())
+		}
+		s.stop()
+		s = start(t, st, r)
+		defer s.stop()
+		time.Sleep(time.Hour)
+		const once = "new_title App 1, title_updated App 2, title_deleted App 2"
+		if got := r.events("h.example"); got != once+", "+once || r.of("h.example")[0].get("webhook-signature") == "" {
+			t.Errorf("%s", got)
+		}
+	})
 }
 
 // Slow, dead and flapping receivers, and 1,000 changes: nobody who changes a title
