@@ -32,7 +32,7 @@
 //     auth/community lets others publish, and auth/mail sends them their tokens.
 //   - [github.com/patchsource/patchsource/httpapi] serves all of it, as one
 //     http.Handler; httpapi/client calls it, httpapi/webui is the page that people
-//     see, and httpapi/metrics counts.
+//     see, httpapi/openapi documents it, and httpapi/metrics counts.
 //
 // # Where to start
 //

@@ -49,7 +49,7 @@ func (a *api) backup(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		if a.store == nil {
-			return fmt.Errorf("%w: this server makes no full backups", errForbidden)
+			return fmt.Errorf("%w: full backups", errSwitchedOff)
 		}
 	}
 	places := a.backups
@@ -150,7 +150,7 @@ func (a *api) restore(w http.ResponseWriter, r *http.Request) error {
 	switch mode {
 	case catalog.RestoreEmpty, catalog.RestoreMerge, catalog.RestoreReplace:
 	default:
-		return &requestError{"mode must be merge or replace, or left out"}
+		return &requestError{"the parameter mode must be merge or replace, or left out"}
 	}
 	file, size, done, err := a.spool(w, r)
 	if err != nil {
@@ -246,7 +246,7 @@ func (a *api) importTitles(w http.ResponseWriter, r *http.Request) error {
 	case "1", "true":
 		dry = true
 	default:
-		return &requestError{"dry_run must be 1 or 0"}
+		return &requestError{"the parameter dry_run must be 1 or 0"}
 	}
 	file, size, done, err := a.spool(w, r)
 	if err != nil {

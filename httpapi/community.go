@@ -49,7 +49,7 @@ func text(v jsontext.Value, path string, failures *[]patch.Failure) (s string) {
 // publish publishes a title for who has no account.
 func (a *api) publish(w http.ResponseWriter, r *http.Request, body []byte, p *publication) error {
 	if a.comm == nil {
-		return fmt.Errorf("%w: publishing without an account is switched off on this server; with a token, post the definition alone", errForbidden)
+		return fmt.Errorf("%w: publishing without an account; with a token, post the definition alone", errSwitchedOff)
 	}
 	if err := a.rate.allow(r); err != nil {
 		return err
@@ -123,7 +123,7 @@ func (a *api) titleToken(w http.ResponseWriter, r *http.Request) error {
 		return a.rotateToken(w, r)
 	}
 	if a.comm == nil {
-		return fmt.Errorf("%w: new tokens are not mailed by this server; send the one you have", errForbidden)
+		return fmt.Errorf("%w: mailing new tokens; send the one you have", errSwitchedOff)
 	}
 	if err := a.rate.allow(r); err != nil {
 		return err

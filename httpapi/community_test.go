@@ -88,7 +88,7 @@ func newPublic(t *testing.T, opts httpapi.Options) *public {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.sync, err = patchsync.New(p.cat, s, &patchsync.Options{Transport: p.outside}); err != nil {
+	if p.sync, err = patchsync.New(p.cat, s, &patchsync.Options{Transport: p.outside, Mirrors: []patchsync.Mirror{{Name: "mirror", Source: patchsync.PatchSource("https://mirror.example", nil)}}}); err != nil {
 		t.Fatal(err)
 	}
 	p.comm, err = community.Open(t.Context(), community.Parts{Store: s, Catalog: p.cat, Tokens: p.auth, Mailer: p.box, Secret: secret, Fetcher: p.sync.Fetcher()}, &community.Options{Site: "https://patches.example.com", MailsPerHour: -1})

@@ -24,7 +24,9 @@ import (
 // Errors that only HTTP knows.
 var (
 	errForbidden = errors.New("the token does not allow this")
-	errMediaType = errors.New("the body is of a type that is not understood")
+	// errSwitchedOff is what nobody may do here, whatever the token.
+	errSwitchedOff = errors.New("this server does not offer this")
+	errMediaType   = errors.New("the body is of a type that is not understood")
 )
 
 // A requestError is a request that cannot be understood.
@@ -135,7 +137,7 @@ func problemOf(err error) problem {
 		p.status, p.code, p.detail = http.StatusBadRequest, "bad_request", err.Error()
 	case errors.Is(err, auth.ErrNotFound):
 		p.status, p.code, p.detail = http.StatusNotFound, "token_not_found", err.Error()
-	case errors.Is(err, errForbidden), errors.Is(err, auth.ErrForbidden), errors.Is(err, auth.ErrClaimed), errors.Is(err, community.ErrTooMany), errors.Is(err, community.ErrCode):
+	case errors.Is(err, errForbidden), errors.Is(err, errSwitchedOff), errors.Is(err, auth.ErrForbidden), errors.Is(err, auth.ErrClaimed), errors.Is(err, community.ErrTooMany), errors.Is(err, community.ErrCode):
 		p.status, p.code, p.detail = http.StatusForbidden, "forbidden", err.Error()
 	case errors.Is(err, catalog.ErrSynced) && title != nil:
 		p.status, p.code, p.detail = http.StatusForbidden, "forbidden", title.Follows
@@ -144,7 +146,7 @@ func problemOf(err error) problem {
 		p.status, p.code, p.detail = http.StatusBadRequest, "bad_request", err.Error()
 	case errors.Is(err, patchsync.ErrNotFollowed):
 		p.status, p.code, p.detail = http.StatusNotFound, "title_not_found", err.Error()
-		p.message = "This title follows no source, so there is nothing to take it from or to end."
+		p.message = "There is nothing to take this title from, or to end: " + err.Error() + "."
 		if title == nil {
 			p.status, p.code = http.StatusBadRequest, "bad_request"
 		}

@@ -74,7 +74,8 @@ type Options struct {
 	// CMS envelopes, as those of the vendor's own feed are.
 	Signer *envelope.Signer
 	// Site is where the handler is found from outside, such as
-	// https://patches.example.com, for links. Empty: they begin with the path.
+	// https://patches.example.com, with the prefix that it is mounted under, for
+	// links. Empty: as each client has found it, without a prefix.
 	Site string
 	// RateLimit is how many requests a client address may make in an hour of
 	// those that send mail, or make something without a token. 0:

@@ -44,14 +44,22 @@ func instant(t time.Time) *time.Time {
 	return &t
 }
 
+// notFollowed is what is wrong with a title that came with a source which this server
+// has been told to follow no more.
+const notFollowed = "this server does not follow its source any more, so it stays as it is: have it followed again, or delete the title"
+
 // syncOf returns how it goes with what a title follows, nil if it follows nothing.
 func (a *api) syncOf(title catalog.Title) *syncState {
 	if title.Follows == "" {
 		return nil
 	}
 	var s patchsync.State
+	known := false
 	if a.sync != nil {
-		s, _ = a.sync.State(title)
+		s, known = a.sync.State(title)
+	}
+	if !known && title.Source != "" {
+		s.LastError = notFollowed
 	}
 	out := newSyncState(title.Follows, s)
 	return &out
@@ -163,7 +171,9 @@ func (a *api) unsubscribe(w http.ResponseWriter, r *http.Request) error {
 	if !who.MayCreate() {
 		return fmt.Errorf("%w: it may not create titles, nor end a subscription; delete the title instead", errForbidden)
 	}
+	_, known := a.sync.State(title)
 	switch {
+	case title.Source != "" && !known: // nothing brings it back
 	case title.Source != "":
 		return fmt.Errorf("%w: title '%s' came with all of %s: take it out there, or it comes back", errForbidden, title.ID, title.Source)
 	case title.Follows == "":

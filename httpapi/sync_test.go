@@ -114,10 +114,14 @@ func TestSubscribe(t *testing.T) {
 		{"unsubscribe", "/unsubscribe/SUB", "", "admin", 200, `"success":`},
 		{"again", "/unsubscribe/Sub", "", "admin", 404, "title_not_found"},
 		{"what is not subscribed", "/api/v1/unsubscribe/Own", "", "admin", 404, "title_not_found"},
-		{"what came with a whole source", "/unsubscribe/Of", "", "admin", 403, "comes back"},
+		{"what came with a source that is followed no more", "/unsubscribe/Of", "", "admin", 200, "is deleted"},
+		{"what came with a source that is", "/unsubscribe/Mirrored", "", "admin", 403, "comes back"},
 	} {
 		if c.name == "nobody" {
 			p.create("Own")
+			if _, err := p.cat.Create(t.Context(), parse(t, definition("Mirrored", "1")), &catalog.CreateOptions{Follows: elsewhere, Source: "mirror"}); err != nil {
+				t.Fatal(err)
+			}
 			if _, err := p.cat.Create(t.Context(), parse(t, definition("Of", "1")), &catalog.CreateOptions{Follows: elsewhere, Source: "https://vendor.example/v1"}); err != nil {
 				t.Fatal(err)
 			}

@@ -119,7 +119,7 @@ func (r *Runner) run(ctx context.Context, j *job) error {
 // note brings a job's state to how a round went.
 func (r *Runner) note(j *job, s *state, out outcome, err error, began time.Time) {
 	now := r.now().UTC()
-	failed := s.Failures > 0
+	failed, complained := s.Failures > 0, s.LastError
 	s.LastAttempt = began
 	status, retryAfter := statusOf(err)
 	var wait time.Duration
@@ -143,12 +143,18 @@ func (r *Runner) note(j *job, s *state, out outcome, err error, began time.Time)
 	s.LastError = brief(s.LastError)
 	s.Wait = jitter(wait)
 	s.NextAttempt = now.Add(s.Wait)
-	attrs := []any{"source", j.source.Key(), "title", j.id}
+	attrs := []any{"source", j.source.Key()}
+	if j.mirror == nil {
+		attrs = append(attrs, "title", j.id)
+	}
 	switch {
 	case err != nil && !failed:
 		r.log.Warn("a source cannot be followed; what it last had stays", append(attrs, "error", err, "next", s.NextAttempt)...)
 	case err == nil && failed:
 		r.log.Info("a source can be followed again", attrs...)
+	}
+	if err == nil && s.LastError != "" && s.LastError != complained {
+		r.log.Warn("a source is followed, and not all of it is taken as it is there", append(attrs, "refused", out.refused, "reason", s.LastError)...)
 	}
 	if out.changed > 0 {
 		r.log.Info("a source has brought changes", append(attrs, "changed", out.changed, "refused", out.refused)...)

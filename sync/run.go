@@ -215,9 +215,13 @@ func (r *Runner) reconcile() {
 	}
 	followed := map[string]bool{}
 	yes := true
+	orphans := 0
 	for t := range r.cat.Find(catalog.Filter{Synced: &yes}) {
 		key := keyOf(t)
 		if t.Source != "" {
+			if r.jobs[key] == nil {
+				orphans++
+			}
 			continue
 		}
 		followed[key] = true
@@ -234,6 +238,9 @@ func (r *Runner) reconcile() {
 				heap.Remove(&r.queue, j.at)
 			}
 		}
+	}
+	if first && orphans > 0 {
+		r.log.Warn("titles came with sources that are not followed any more, and stay as they are: have these followed again, or delete the titles", "titles", orphans)
 	}
 	r.tidy = false
 }

@@ -247,7 +247,7 @@ func (r *Runner) jobOf(id string) (*job, error) {
 	if j := r.jobs[keyOf(title)]; j != nil {
 		return j, nil
 	}
-	return nil, fmt.Errorf("title %q: %w any more: %s is not among the mirrors", title.ID, ErrNotFollowed, title.Source)
+	return nil, fmt.Errorf("title %q: %w any more: %s is not among what this server follows", title.ID, ErrNotFollowed, title.Source)
 }
 
 // keyOf returns the key of the state of what a title follows.
@@ -266,6 +266,7 @@ func (r *Runner) State(t catalog.Title) (s State, ok bool) {
 	if t.Follows == "" {
 		return State{}, false
 	}
+	r.reconcile()
 	r.mu.Lock()
 	j := r.jobs[keyOf(t)]
 	r.mu.Unlock()

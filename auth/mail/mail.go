@@ -70,7 +70,7 @@ func CheckAddress(s string) (string, error) {
 }
 
 // build makes the message that is sent.
-func build(from string, m Message) (*gomail.Msg, error) {
+func build(from string, m Message, opts ...gomail.MsgOption) (*gomail.Msg, error) {
 	to, err := CheckAddress(m.To)
 	if err != nil {
 		return nil, err
@@ -78,7 +78,7 @@ func build(from string, m Message) (*gomail.Msg, error) {
 	if strings.ContainsFunc(m.Subject, unicode.IsControl) {
 		return nil, fmt.Errorf("%w: the subject has line breaks or other control characters", ErrMessage)
 	}
-	msg := gomail.NewMsg(gomail.WithNoDefaultUserAgent())
+	msg := gomail.NewMsg(append(opts, gomail.WithNoDefaultUserAgent())...)
 	if err := msg.From(from); err != nil {
 		return nil, fmt.Errorf("%w: sender: %w", ErrMessage, err)
 	}

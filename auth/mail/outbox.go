@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"os"
 	"time"
+
+	gomail "github.com/wneessen/go-mail"
 )
 
 // An Outbox is a Mailer that writes each message to a file of its own, *.eml, in a
@@ -40,7 +42,8 @@ func (o *Outbox) Send(ctx context.Context, m Message) (err error) {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	msg, err := build(o.from, m)
+	// People copy links and commands out of the file.
+	msg, err := build(o.from, m, gomail.WithEncoding(gomail.NoEncoding))
 	if err != nil {
 		return err
 	}

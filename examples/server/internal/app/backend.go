@@ -86,6 +86,10 @@ func openBackend(ctx context.Context, f *flags, site string, log *slog.Logger) (
 	}
 	if created {
 		log.Info("the server's secret was made: keep it with your backups", "file", f.SecretFile)
+		for range b.store.List(ctx, "titles") {
+			log.Warn("there are titles already, so this is probably not the first start: with another secret, authors' addresses and webhooks' secrets are not known again; if there is an older secret file, stop the server and put it in the place of this one", "file", f.SecretFile)
+			break
+		}
 	}
 	if b.auth, err = auth.Open(ctx, b.store, nil); err != nil {
 		return nil, err

@@ -38,7 +38,7 @@ type flags struct {
 	Community      bool     `default:"true" negatable:"" help:"Let anybody publish a title with their name and address, to which its token is mailed (default: on)."`
 	Mail           string   `placeholder:"WHERE" help:"How mail is sent: smtp://user:password@host:587 (STARTTLS), smtps://user:password@host:465, smtp://host:25?tls=off, or outbox:DIR, which writes each mail to a file (default: outbox: beside the folder of --store, ./data.outbox)."`
 	MailFrom       string   `default:"patchsource@localhost.localdomain" placeholder:"ADDRESS" help:"Who mails come from, as patches@example.com or Patches <patches@example.com> (default: ${default})."`
-	BaseURL        string   `name:"base-url" placeholder:"URL" help:"Where the server is found from outside, such as https://patches.example.com: for the mails (default: the address that it listens on)."`
+	BaseURL        string   `name:"base-url" placeholder:"URL" help:"Where the server is found from outside, such as https://patches.example.com: for the mails, the links in webhooks' events, and the web page (default: the address that it listens on)."`
 	RateLimit      bool     `default:"true" negatable:"" help:"Limit what an address, or a mailbox, can ask for without a token (default: on)."`
 	MaxTitles      int      `default:"100" placeholder:"N" help:"How many titles a mailbox, or a contributor, may have (default: ${default})."`
 	TrustedProxies []string `placeholder:"NETWORK" help:"Networks of reverse proxies (such as 127.0.0.1/32) whose X-Forwarded-For is believed. May be given several times."`
@@ -47,7 +47,7 @@ type flags struct {
 	FollowRemove         bool          `help:"Delete titles that vanish from a source of --follow, unless more than a tenth do at once."`
 	Sources              string        `placeholder:"FILE" help:"Mirror the sources in a JSON file: an array of objects with url or folder, and if wanted name, only, except, author, remove, max_remove_share, allow_downgrade, interval, roots and refuse_unsigned."`
 	SyncInterval         time.Duration `default:"30m" placeholder:"DURATION" help:"How often what titles follow is asked for changes (default: ${default})."`
-	AllowPrivateNetworks bool          `help:"Also follow sources in private networks and on this machine. For labs: who may publish by URL reaches what is there."`
+	AllowPrivateNetworks bool          `help:"Also follow sources, and tell webhooks, in private networks and on this machine. For labs: who may publish by URL reaches what is there."`
 	SignCert             string        `placeholder:"FILE" help:"Sign the definitions of the feed with this certificate (PEM, with its chain). Needs --sign-key."`
 	SignKey              string        `placeholder:"FILE" help:"Private key of --sign-cert (PEM)."`
 
