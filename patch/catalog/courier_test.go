@@ -277,7 +277,7 @@ func TestGivenUpReservationKeepsEvents(t *testing.T) {
 		_ = cat.Close()
 		now = now.Add(time.Hour)
 		told := &courier{}
-		cat = open(t, s, &catalog.Options{Courier: told, Now: clock})
+		_ = open(t, s, &catalog.Options{Courier: told, Now: clock})
 		eventually(t, func() bool { return len(told.told()) == 2 })
 		eventually(t, func() bool { return records(t, s, "titles") == 0 })
 	}
