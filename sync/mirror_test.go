@@ -1,12 +1,14 @@
 package sync_test
 
 import (
+	"context"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -457,6 +459,51 @@ func TestLongWords(t *testing.T) {
 			if len(id) > 2000 || len(text) > 2000 {
 				t.Errorf("%d bytes, %d bytes", len(id), len(text))
 			}
+		}
+	})
+}
+
+// A shelf is a source of a kind of its own: it fetches through the Runner's fetcher, and
+// says where it is itself.
+type shelf struct{ titles atomic.Pointer[[]string] }
+
+func (s *shelf) Key() string { return "shelf" }
+
+func (s *shelf) List(_ context.Context, f *patchsync.Fetcher, memo string) (*patchsync.Listing, error) {
+	titles := *s.titles.Load()
+	now := strings.Join(titles, " ")
+	if memo == now {
+		return &patchsync.Listing{Unchanged: true, Memo: memo}, nil
+	}
+	l := &patchsync.Listing{Memo: now}
+	for _, id := range titles {
+		l.Items = append(l.Items, patchsync.Item{ID: id, Mark: "1", Fetch: func(ctx context.Context) (*patchsync.Fetched, error) {
+			def, err := f.Definition(ctx, vendor+"/patch/"+id)
+			return &patchsync.Fetched{Definition: def}, err
+		}})
+	}
+	return l, nil
+}
+
+func TestSourceOfAnotherKind(t *testing.T) {
+	source := &shelf{}
+	source.titles.Store(&[]string{"A", "C"})
+	live(t, patchsync.Mirror{Source: source, Remove: true, MaxRemoveShare: 1}, func(t *testing.T, w *world, st *counted, s *server) {
+		if got := s.ids(); got != "A C" {
+			t.Fatalf("%q", got)
+		}
+		if title, _ := s.cat.Title("A"); title.Follows != "shelf" {
+			t.Errorf("it follows %q", title.Follows)
+		}
+		writes := st.written("titles") + st.written("syncs")
+		next()
+		if n := st.written("titles") + st.written("syncs"); n != writes {
+			t.Errorf("%d writes, though nothing has changed", n-writes)
+		}
+		source.titles.Store(&[]string{"B", "C"})
+		next()
+		if got := s.ids(); got != "B C" {
+			t.Errorf("%q", got)
 		}
 	})
 }
