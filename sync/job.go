@@ -24,7 +24,8 @@ type job struct {
 	uid    string
 	// turn holds a token while nobody runs the job.
 	turn chan struct{}
-	// written is the essence of what the store has. Only for who has the turn.
+	// written is the essence of what the store has, as far as it is known. For who has
+	// the turn, and under Runner.mu for who has not, while the job does not run.
 	written string
 
 	// The rest is under Runner.mu.

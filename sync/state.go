@@ -148,7 +148,7 @@ func (r *Runner) load(ctx context.Context) error {
 	r.states = states
 	for key, j := range r.jobs {
 		if s, ok := states[key]; ok && s.rev != j.rev && !j.running {
-			j.rev = s.rev
+			j.rev, j.written = s.rev, ""
 			j.become(s.state)
 			if r.schedule(j); j.at >= 0 {
 				heap.Fix(&r.queue, j.at)
@@ -200,7 +200,7 @@ func (r *Runner) learn(ctx context.Context, change store.Change) error {
 	case err != nil:
 		delete(r.states, change.Key.ID)
 	case j != nil && j.rev != s.rev && !j.running:
-		j.rev = s.rev
+		j.rev, j.written = s.rev, ""
 		j.become(s.state)
 		fallthrough
 	default:

@@ -199,7 +199,7 @@ func Open(ctx context.Context, s store.Store, opts *Options) (*Catalog, error) {
 	}
 	unsettled, err := c.load(ctx)
 	if err == nil {
-		err = c.settleRestores(ctx, unsettled)
+		err = c.settleAll(ctx, unsettled)
 	}
 	if err != nil {
 		_ = c.Close()
@@ -221,13 +221,11 @@ func (c *Catalog) Close() error {
 func (c *Catalog) Ping(ctx context.Context) error { return store.Ping(ctx, c.store) }
 
 // load reads all titles into a new index. It returns the keys of records that a
-// restore has left something in.
+// process before has left in the middle of something.
 func (c *Catalog) load(ctx context.Context) (unsettled []string, err error) {
 	c.publishing.Lock()
 	defer c.publishing.Unlock()
 	var entries []*entry
-	abandoned := map[store.Key]*record{}
-	revisions := map[store.Key]store.Revision{}
 	for r, err := range c.store.List(ctx, kind) {
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
@@ -241,38 +239,41 @@ func (c *Catalog) load(ctx context.Context) (unsettled []string, err error) {
 			c.log.Error("a title cannot be read and is left out", "record", r.Key.String(), "error", err)
 			continue
 		}
-		switch {
-		case rec.Staged != nil:
+		if rec.Staged != nil || c.abandoned(rec) {
 			unsettled = append(unsettled, r.Key.ID)
-		case rec.State == pending && c.now().Sub(rec.Since) > reservationTimeout:
-			abandoned[r.Key], revisions[r.Key] = rec, r.Revision
-		case rec.State == gone, len(rec.Undelivered) > 0 && c.courier != nil:
+		}
+		if rec.State == gone || len(rec.Undelivered) > 0 && c.courier != nil {
 			c.chores.add(r.Key.ID)
 		}
 		if e != nil {
 			entries = append(entries, e)
 		}
 	}
-	for key, rec := range abandoned {
-		// Somebody else may be faster; then there is nothing to do.
-		if err := c.giveUp(ctx, key.ID, revisions[key], rec); err != nil && !errors.Is(err, store.ErrNotFound) && !errors.Is(err, store.ErrConflict) {
-			return nil, err
-		}
-	}
 	c.index.Store(newIndex(entries, c.now()))
 	return unsettled, nil
 }
 
-// settleRestores finishes or undoes restores that a process before has left.
-func (c *Catalog) settleRestores(ctx context.Context, keys []string) error {
+// abandoned reports whether a record is of a reservation that came to nothing.
+func (c *Catalog) abandoned(rec *record) bool {
+	return rec.State == pending && rec.Staged == nil && c.now().Sub(rec.Since) > reservationTimeout
+}
+
+// settleAll finishes or undoes what a process before has left: restores, and
+// reservations.
+func (c *Catalog) settleAll(ctx context.Context, keys []string) error {
 	for _, key := range keys {
 		unlock, err := c.writers.lock(ctx, key)
 		if err != nil {
 			return err
 		}
-		_, _, err = c.readSettled(ctx, key)
+		old, rec, err := c.readSettled(ctx, key)
+		if err == nil && c.abandoned(rec) {
+			err = c.giveUp(ctx, key, old.Revision, rec)
+		}
 		unlock()
-		if err != nil && !errors.Is(err, store.ErrNotFound) {
+		// Somebody else may be faster, or another server at it: then there is nothing to
+		// do here.
+		if err != nil && !errors.Is(err, store.ErrNotFound) && !errors.Is(err, store.ErrConflict) && !errors.Is(err, errRestoring) {
 			return err
 		}
 	}

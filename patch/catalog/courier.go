@@ -156,7 +156,11 @@ func (c *Catalog) doChore(ctx context.Context, key string) error {
 			if err := json.Unmarshal(u.Event, &n); err != nil {
 				c.log.Error("what was to be told of a change cannot be read, and is not told", "title", key, "error", err)
 			} else if err := c.courier.Take(ctx, n); err != nil {
-				return fmt.Errorf("title %q: the courier: %w", key, err)
+				err = fmt.Errorf("title %q: the courier: %w", key, err)
+				if last > 0 { // what it has is not told again
+					err = errors.Join(err, c.forget(ctx, key, last))
+				}
+				return err
 			}
 			last = u.Number
 		}

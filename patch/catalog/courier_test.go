@@ -293,3 +293,50 @@ func TestPutOfWhatIsReserved(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// A write that fails at a start is an error, and the next start does what is left.
+func TestStartWithAHiccup(t *testing.T) {
+	ctx := t.Context()
+	inner, down := memstore.New(), &courier{fail: true}
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	clock := func() time.Time { return now }
+	cat := open(t, solitary{inner}, &catalog.Options{Courier: down, Now: clock})
+	create(t, cat, "App", "1")
+	if err := cat.Delete(ctx, "App", nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := cat.Reserve(ctx, definition("App", "2"), nil); err != nil {
+		t.Fatal(err)
+	}
+	_ = cat.Close()
+	now = now.Add(time.Hour)
+	s := &hiccup{Store: solitary{inner}}
+	s.left.Store(1)
+	if _, err := catalog.Open(ctx, s, &catalog.Options{Now: clock}); !errors.Is(err, catalog.ErrUnavailable) {
+		t.Fatalf("%v", err)
+	}
+	told := &courier{}
+	_ = open(t, solitary{inner}, &catalog.Options{Courier: told, Now: clock})
+	eventually(t, func() bool { return len(told.told()) == 2 && records(t, inner, "titles") == 0 })
+}
+
+// A title in which a restore was killed has its events told all the same.
+func TestKilledRestoreKeepsEvents(t *testing.T) {
+	ctx := t.Context()
+	inner, down := memstore.New(), &courier{fail: true}
+	s := &stopping{Store: solitary{inner}}
+	s.left.Store(1 << 60)
+	cat := open(t, s, &catalog.Options{Courier: down})
+	create(t, cat, "App", "1")
+	s.left.Store(2) // the record of the restore, and what is staged
+	if _, err := cat.Restore(ctx, yields(definition("App", "2")), &catalog.RestoreOptions{Mode: catalog.RestoreMerge}); err == nil {
+		t.Fatal("no error")
+	}
+	_ = cat.Close()
+	told := &courier{}
+	cat = open(t, solitary{inner}, &catalog.Options{Courier: told})
+	eventually(t, func() bool { return len(told.told()) == 1 })
+	if state(cat) != "App 1" {
+		t.Errorf("%q", state(cat))
+	}
+}

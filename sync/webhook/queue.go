@@ -174,15 +174,34 @@ func (w *Service) Take(ctx context.Context, n catalog.Notice) error {
 		}
 	}
 	w.mu.Unlock()
+	// If it fails for one, it is not put into the others' queues again.
+	w.mu.Lock()
+	taken := w.taken[n.ID]
+	w.mu.Unlock()
+	if taken == nil {
+		taken = map[string]bool{}
+	}
 	var errs []error
 	for _, h := range to {
-		errs = append(errs, w.enqueue(ctx, h, n))
+		if taken[h.ID] {
+			continue
+		}
+		err := w.enqueue(ctx, h, n)
+		if taken[h.ID] = err == nil; err != nil {
+			errs = append(errs, err)
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(errs) == 0 {
+		delete(w.taken, n.ID)
+	} else {
+		w.taken[n.ID] = taken
 	}
 	return errors.Join(errs...)
 }
 
-// enqueue puts an event into a webhook's queue, durably. One that is there already is
-// not put there again.
+// enqueue puts an event into a webhook's queue, durably.
 func (w *Service) enqueue(ctx context.Context, h *hook, n catalog.Notice) error {
 	if !h.SendDefinition || h.Format != JSON {
 		n.Definition = nil
@@ -220,6 +239,7 @@ func (w *Service) join(d *delivery) {
 		return
 	}
 	w.known[d.key.ID] = true
+	w.last = max(w.last, d.seq) // what comes after it here is later, whatever the clocks say
 	d.hook.add(d)
 	w.rouse()
 }

@@ -166,6 +166,9 @@ type Service struct {
 	hooks map[string]*hook
 	last  int64           // the number of the last delivery
 	known map[string]bool // the keys of all deliveries that are in the queues
+	// taken are, by the id of an event that not all queues could be given yet, the
+	// webhooks whose queues have it.
+	taken map[string]map[string]bool
 }
 
 // Open reads the webhooks of s, and what waits for them. ctx bounds the reading. The error is
@@ -175,7 +178,7 @@ func Open(ctx context.Context, s store.Store, opts *Options) (*Service, error) {
 	if opts != nil {
 		o = *opts
 	}
-	w := &Service{store: s, site: strings.TrimRight(o.Site, "/"), lease: cmp.Or(o.Lease, defaultLease), log: o.Logger, now: o.Now, wake: make(chan struct{}, 1), hooks: map[string]*hook{}, known: map[string]bool{}}
+	w := &Service{store: s, site: strings.TrimRight(o.Site, "/"), lease: cmp.Or(o.Lease, defaultLease), log: o.Logger, now: o.Now, wake: make(chan struct{}, 1), hooks: map[string]*hook{}, known: map[string]bool{}, taken: map[string]map[string]bool{}}
 	if w.log == nil {
 		w.log = slog.New(slog.DiscardHandler)
 	}

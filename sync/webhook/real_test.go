@@ -1,15 +1,68 @@
 package webhook_test
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/patchsource/patchsource/patch/catalog"
+	"github.com/patchsource/patchsource/store"
 	"github.com/patchsource/patchsource/store/memstore"
 	"github.com/patchsource/patchsource/sync/webhook"
 )
+
+// A picky store refuses some writes for a while.
+type picky struct {
+	store.Store
+	prefix string // of the ids that it refuses
+	left   int
+}
+
+// Put implements store.Store.
+func (p *picky) Put(ctx context.Context, key store.Key, value []byte, cond store.Condition) (store.Revision, error) {
+	if key.Kind == "deliveries" && strings.HasPrefix(key.ID, p.prefix) && p.left > 0 {
+		p.left--
+		return "", errors.New("the disk is full")
+	}
+	return p.Store.Put(ctx, key, value, cond)
+}
+
+// An event that one queue could not be given is not put into the others again.
+func TestTakeInPart(t *testing.T) {
+	ctx := t.Context()
+	st := &picky{Store: single{memstore.New()}}
+	hooks, err := webhook.Open(ctx, st, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	for range 2 {
+		id, err := hooks.Create(ctx, webhook.Hook{URL: "https://h.example/", Enabled: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, id)
+	}
+	st.prefix, st.left = ids[0], 3
+	n := catalog.Notice{ID: "x-1", Kind: catalog.Created}
+	n.Title.ID = "App"
+	for try := 1; ; try++ {
+		if err := hooks.Take(ctx, n); err == nil {
+			if try != 4 {
+				t.Errorf("taken at try %d", try)
+			}
+			break
+		}
+	}
+	if c := count(t, st, "deliveries"); c != 2 || hooks.Pending() != 2 {
+		t.Errorf("%d deliveries, %d wait", c, hooks.Pending())
+	}
+}
 
 // A certificate that nobody has signed is good enough for who says so, and for nobody
 // else; and a real receiver, over a real connection, is told.
