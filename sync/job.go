@@ -12,7 +12,9 @@ import (
 
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/catalog"
+	"github.com/patchsource/patchsource/patch/envelope"
 	"github.com/patchsource/patchsource/store"
+	"github.com/patchsource/patchsource/sync/internal/safehttp"
 )
 
 // A job is something that is followed.
@@ -119,7 +121,11 @@ func (r *Runner) note(j *job, s *state, out outcome, err error, began time.Time)
 	case err != nil:
 		s.Failures++
 		s.LastError, s.Status = brief(err.Error()), status
-		wait = max(backoff(interval, s.Failures-1), min(retryAfter, mostIntervals*interval))
+		wait = backoff(interval, s.Failures-1)
+		if isRefusal(err) {
+			wait = refusalBackoff(interval, s.Failures-1)
+		}
+		wait = max(wait, min(retryAfter, mostIntervals*interval))
 	default:
 		s.LastSuccess, s.Failures, s.Status = began, 0, 0
 		s.LastError = out.complaint
@@ -154,6 +160,30 @@ func (r *Runner) note(j *job, s *state, out outcome, err error, began time.Time)
 	if j.at >= 0 {
 		heap.Fix(&r.queue, j.at)
 	}
+}
+
+// isRefusal reports whether a source answered, and what it has was refused: it mends
+// itself only if somebody mends it.
+func isRefusal(err error) bool {
+	for _, kind := range []error{patch.ErrInvalid, patch.ErrTooLarge, safehttp.ErrTooLarge, envelope.ErrFormat, envelope.ErrSignature, envelope.ErrSigner, catalog.ErrIDDiffers, ErrDowngrade} {
+		if errors.Is(err, kind) {
+			return true
+		}
+	}
+	return false
+}
+
+// refusalBackoff is backoff for what was refused, which is read whole each time: once
+// more soon, because it may have been half written, and then seldom. Who has mended it
+// can ask for it.
+func refusalBackoff(interval time.Duration, failures int) time.Duration {
+	switch failures {
+	case 0:
+		return interval
+	case 1:
+		return mostIntervals / 2 * interval
+	}
+	return mostIntervals * interval
 }
 
 // jitter adds or takes off up to a tenth.

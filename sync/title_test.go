@@ -198,6 +198,40 @@ func TestBackoff(t *testing.T) {
 	})
 }
 
+// What was refused is looked at once more soon, and then seldom; and who asks for it
+// when it is mended has it at once.
+func TestRefusalsAreAskedSeldom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		s := open(t, newStore(), w, patchsync.Options{Interval: time.Minute})
+		s.follow(here, definition("App", "2"), nil)
+		w.put(here, page{body: []byte("<html>")})
+		stop := run(t, s)
+		defer stop()
+		var at []time.Time
+		for n := 0; len(at) < 5; time.Sleep(time.Second) {
+			if now := w.requests(here); now > n {
+				n, at = now, append(at, time.Now())
+			}
+		}
+		for i, want := range []time.Duration{1, 16, 32, 32} {
+			want *= time.Minute
+			if got := at[i+1].Sub(at[i]); got < want*9/10-2*time.Second || got > want*11/10+2*time.Second {
+				t.Errorf("after refusal %d: %v, want about %v", i+1, got, want)
+			}
+		}
+		w.define(here, definition("App", "3"))
+		time.Sleep(time.Minute)
+		if err := s.sync.Trigger("App"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(15 * time.Second)
+		if s.version("App") != "3" {
+			t.Errorf("%s is served", s.version("App"))
+		}
+	})
+}
+
 // What a source asks for is respected, within bounds.
 func TestRetryAfterAndFreshness(t *testing.T) {
 	for _, c := range []struct {
