@@ -37,12 +37,12 @@ type deliveryRecord struct {
 	Notice catalog.Notice `json:"notice"`
 }
 
-func (w *Service) seal(h Hook) (*hookRecord, error) {
+func (w *Service) seal(h Hook) *hookRecord {
 	rec := &hookRecord{Format: format, URL: h.URL, Enabled: h.Enabled, VerifySSL: h.VerifySSL, SendDefinition: h.SendDefinition, Form: h.Format, Events: h.Events, Titles: h.Titles}
 	if h.Secret != "" {
 		rec.Sealed = w.sealer.Seal(nil, nil, []byte(h.Secret), []byte(h.ID))
 	}
-	return rec, nil
+	return rec
 }
 
 func (w *Service) open(rec store.Record) (Hook, error) {

@@ -216,10 +216,6 @@ func (w *Service) Create(ctx context.Context, h Hook) (id string, err error) {
 	if err := w.check(h); err != nil {
 		return "", err
 	}
-	rec, err := w.seal(h)
-	if err != nil {
-		return "", err
-	}
 	w.changing.Lock()
 	defer w.changing.Unlock()
 	w.mu.Lock()
@@ -228,7 +224,7 @@ func (w *Service) Create(ctx context.Context, h Hook) (id string, err error) {
 	if n >= maxHooks {
 		return "", &InvalidError{"url", fmt.Sprintf("there are %d webhooks already, which is as many as there may be: delete one", n)}
 	}
-	value, err := json.Marshal(rec)
+	value, err := json.Marshal(w.seal(h))
 	if err != nil {
 		return "", err
 	}
