@@ -177,6 +177,8 @@ type Service struct {
 	mu     sync.RWMutex
 	tokens map[string]*known // by id; values never change
 
+	accepted, refused atomic.Uint64 // tokens that were checked
+
 	claiming sync.Mutex // held while the server is claimed
 	code     string     // the claim code
 }
@@ -231,6 +233,20 @@ func (k *known) live(now time.Time) bool {
 // The error is [ErrUnauthorized], or [ErrUnavailable] when the others could not be
 // revoked.
 func (a *Service) Authenticate(ctx context.Context, token string) (Principal, error) {
+	p, err := a.authenticate(ctx, token)
+	if err == nil {
+		a.accepted.Add(1)
+	} else {
+		a.refused.Add(1)
+	}
+	return p, err
+}
+
+// Checks returns how many tokens [Service.Authenticate] has accepted and refused since
+// the Service was opened.
+func (a *Service) Checks() (accepted, refused uint64) { return a.accepted.Load(), a.refused.Load() }
+
+func (a *Service) authenticate(ctx context.Context, token string) (Principal, error) {
 	id, ok := tokenID(token)
 	if !ok {
 		return Principal{}, ErrUnauthorized

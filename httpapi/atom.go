@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/xml"
 	"net/http"
 	"net/url"
@@ -9,15 +10,16 @@ import (
 	"strings"
 	"time"
 
+	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/catalog"
 )
 
-// mostEntries is how many changes the Atom feed has.
+// mostEntries is how many entries an Atom feed has.
 const mostEntries = 50
 
 var contentAtom = []string{"application/atom+xml; charset=utf-8"}
 
-// An atomFeed is the Atom feed (RFC 4287) of what has changed.
+// An atomFeed is an Atom feed (RFC 4287).
 type atomFeed struct {
 	XMLName xml.Name    `xml:"http://www.w3.org/2005/Atom feed"`
 	ID      string      `xml:"id"`
@@ -55,25 +57,54 @@ func (a *api) atom(w http.ResponseWriter, r *http.Request) error {
 		latest = append(latest, t)
 	}
 	slices.SortStableFunc(latest, func(a, b catalog.Title) int { return b.Changed.Compare(a.Changed) })
-	latest = latest[:min(len(latest), mostEntries)]
-	self := a.address(r) + "/feed.atom"
-	feed := atomFeed{ID: self, Title: "Patch definitions", Updated: changed.UTC().Format(time.RFC3339), Author: atomAuthor{"patchsource"}, Links: []atomLink{{Rel: "self", Href: self, Type: "application/atom+xml"}}}
-	for _, t := range latest {
-		at := a.address(r) + "/jamf/v1/patch/" + url.PathEscape(t.ID)
-		e := atomEntry{
-			// A version is an entry of its own, and one that is changed again is news.
-			ID:      at + "#" + url.PathEscape(t.CurrentVersion),
-			Title:   t.Name + " " + t.CurrentVersion,
-			Updated: t.Changed.UTC().Truncate(time.Second).Format(time.RFC3339),
-			Author:  atomAuthor{t.Publisher},
-			Link:    atomLink{Rel: "alternate", Href: at, Type: "application/json"},
-			Summary: t.Name + " by " + t.Publisher + " is at version " + t.CurrentVersion + ".",
-		}
-		if t.Author != "" {
-			e.Author.Name = t.Author
-		}
-		feed.Entries = append(feed.Entries, e)
+	var entries []atomEntry
+	for _, t := range latest[:min(len(latest), mostEntries)] {
+		entries = append(entries, a.atomEntry(r, t, t.CurrentVersion, t.Changed))
 	}
+	return a.serveAtom(w, r, "/feed.atom", "Patch definitions", changed, entries)
+}
+
+// titleAtom serves the versions of one title, the current one first.
+func (a *api) titleAtom(w http.ResponseWriter, r *http.Request) error {
+	id, err := variable(r, "id")
+	if err != nil {
+		return err
+	}
+	def, t, err := a.cat.Load(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	var entries []atomEntry
+	for i, p := range def.Patches[:min(len(def.Patches), mostEntries)] {
+		at := t.Changed
+		if released, err := patch.ParseTime(p.ReleaseDate); err == nil && i > 0 {
+			at = released
+		}
+		entries = append(entries, a.atomEntry(r, t, p.Version, at))
+	}
+	return a.serveAtom(w, r, "/api/v1/titles/"+t.ID+"/feed.atom", t.Name, t.Changed, entries)
+}
+
+// atomEntry is a version of a title as news. It has the same id in every feed.
+func (a *api) atomEntry(r *http.Request, t catalog.Title, version string, at time.Time) atomEntry {
+	definition := a.address(r) + "/jamf/v1/patch/" + url.PathEscape(t.ID)
+	link := atomLink{Rel: "alternate", Href: definition, Type: "application/json"}
+	if a.page {
+		link = atomLink{Rel: "alternate", Href: a.address(r) + "/titles/" + url.PathEscape(t.ID), Type: "text/html"}
+	}
+	return atomEntry{
+		ID:      definition + "#" + url.PathEscape(version),
+		Title:   t.Name + " " + version,
+		Updated: at.UTC().Truncate(time.Second).Format(time.RFC3339),
+		Author:  atomAuthor{cmp.Or(t.Author, t.Publisher, "unknown")}, // an author must have a name
+		Link:    link,
+		Summary: t.Name + " by " + cmp.Or(t.Publisher, "an unknown publisher") + " is at version " + version + ".",
+	}
+}
+
+func (a *api) serveAtom(w http.ResponseWriter, r *http.Request, path, title string, changed time.Time, entries []atomEntry) error {
+	self := a.address(r) + path
+	feed := atomFeed{ID: self, Title: title, Updated: changed.UTC().Format(time.RFC3339), Author: atomAuthor{"patchsource"}, Links: []atomLink{{Rel: "self", Href: self, Type: "application/atom+xml"}}, Entries: entries}
 	var b bytes.Buffer
 	b.WriteString(xml.Header)
 	if err := xml.NewEncoder(&b).Encode(feed); err != nil {

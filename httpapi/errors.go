@@ -220,9 +220,9 @@ func (a *api) writeError(w http.ResponseWriter, r *http.Request, err error) {
 		a.log.Error("a mail could not be sent", "error", err)
 	}
 	if p.code == "internal" && r.Context().Err() == nil {
-		id := newRequestID()
+		id := requestID(r)
 		p.detail = id
-		h.Set("X-Request-Id", id)
+		h.Set(requestIDHeader, id)
 		attrs := []any{"request_id", id, "method", r.Method, "path", shorten(r.URL.Path), "status", p.status, "error", err}
 		var panicked *panicError
 		if errors.As(err, &panicked) {

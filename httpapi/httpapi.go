@@ -20,7 +20,6 @@
 package httpapi
 
 import (
-	"crypto/rand"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -92,6 +91,9 @@ type Options struct {
 	// RootFeed serves the feed at the root too (/software, /patch/{id}), as
 	// Stupid Simple Patch Server did, for sources that were added without a path.
 	RootFeed bool
+	// WebPage says that the page of package httpapi/webui is served beside this
+	// handler: links for people lead there. Otherwise they lead to definitions.
+	WebPage bool
 	// Observe, if not nil, is told of every request when it is answered: its route,
 	// which is one of a bounded number (such as /jamf/v1/patch/{id}), its method, the
 	// status, the bytes of the body, and how long it took. Package httpapi/metrics
@@ -123,6 +125,7 @@ type api struct {
 	log  *slog.Logger
 	max  int
 	root bool
+	page bool
 	now  func() time.Time
 
 	observe func(route, method string, status int, bytes int64, took time.Duration) // nil: nobody wants to know
@@ -133,7 +136,7 @@ func newAPI(cat *catalog.Catalog, opts *Options) *api {
 	if opts != nil {
 		o = *opts
 	}
-	a := &api{cat: cat, auth: o.Auth, toks: o.Tokens, comm: o.Community, sync: o.Sync, site: strings.TrimRight(o.Site, "/"), rate: newLimiter(o.RateLimit, o.TrustedProxies), log: o.Logger, max: o.MaxBodyBytes, root: o.RootFeed, now: o.Now, observe: o.Observe}
+	a := &api{cat: cat, auth: o.Auth, toks: o.Tokens, comm: o.Community, sync: o.Sync, site: strings.TrimRight(o.Site, "/"), rate: newLimiter(o.RateLimit, o.TrustedProxies), log: o.Logger, max: o.MaxBodyBytes, root: o.RootFeed, page: o.WebPage, now: o.Now, observe: o.Observe}
 	a.hooks, a.store, a.maxArchive, a.backups = o.Webhooks, o.Store, o.MaxArchiveBytes, make(chan struct{}, backupsAtOnce)
 	a.fullBackups = make(chan struct{}, backupsAtOnce)
 	if a.maxArchive == 0 {
@@ -216,7 +219,7 @@ func (a *api) router() *mux.Router {
 		on("/api/v1/contributors/verify", methods{"GET": a.verifyContributor})
 	}
 	if a.sync != nil {
-		on("/api/v1/sync", methods{"GET": a.listSync})
+		on("/api/v1/sync", methods{"GET": a.listSync, "POST": a.syncMirror})
 		on("/api/v1/title/{id}/sync", methods{"POST": a.syncNow})
 		on("/api/v1/titles/{id}/sync", methods{"POST": a.syncNow})
 		prefixes := []string{"/api/v1"}
@@ -228,12 +231,18 @@ func (a *api) router() *mux.Router {
 			on(prefix+"/unsubscribe/{id}", methods{"POST": a.unsubscribe})
 		}
 	}
+	token := methods{"GET": a.self}
 	if a.toks != nil {
-		on("/api/v1/token", methods{"POST": a.claim})
+		token["POST"] = a.claim
+	}
+	on("/api/v1/token", token)
+	if a.toks != nil {
 		on("/api/v1/tokens", methods{"GET": a.listTokens, "POST": a.makeToken})
 		on("/api/v1/tokens/{id}/invalidate", methods{"POST": a.invalidateToken})
 	}
+	on("/", methods{"GET": a.about})
 	on("/feed.atom", methods{"GET": a.atom})
+	on("/api/v1/titles/{id}/feed.atom", methods{"GET": a.titleAtom})
 	on("/healthz", methods{"GET": a.alive})
 	on("/readyz", methods{"GET": a.ready})
 	r.NotFoundHandler = a.observed("none", a.handle(a.noSuchCall))
@@ -272,7 +281,3 @@ type nobody struct{}
 func (nobody) Authenticate(*http.Request) (auth.Principal, error) {
 	return auth.Principal{}, auth.ErrUnauthorized
 }
-
-// newRequestID returns the id by which an answer and a line of the log are found
-// to belong together.
-func newRequestID() string { return rand.Text()[:12] }

@@ -26,7 +26,7 @@ const (
 // A limiter counts requests by client address, in bounded memory.
 type limiter struct {
 	perHour int // negative: no limit
-	client  func(http.Handler) http.Handler
+	client  func(*http.Request) netip.Addr
 
 	mu        sync.Mutex
 	addresses *simplelru.LRU[netip.Prefix, *rate.Limiter]
@@ -36,10 +36,7 @@ func newLimiter(perHour int, proxies []string) *limiter {
 	if perHour == 0 {
 		perHour = DefaultRateLimit
 	}
-	l := &limiter{perHour: perHour, client: middleware.ClientIPFromRemoteAddr}
-	if len(proxies) > 0 {
-		l.client = middleware.ClientIPFromXFF(proxies...)
-	}
+	l := &limiter{perHour: perHour, client: clientAddress(proxies)}
 	l.addresses, _ = simplelru.NewLRU[netip.Prefix, *rate.Limiter](mostAddresses, nil) // the error is about a size that is not positive
 	return l
 }
@@ -68,14 +65,26 @@ func (l *limiter) allow(r *http.Request) error {
 // network is what counts as one client: an IPv4 address, or a /64 of IPv6, which
 // is what one is given. Clients whose address is not known count as one.
 func (l *limiter) network(r *http.Request) netip.Prefix {
-	var address netip.Addr
-	l.client(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		address, _ = netip.ParseAddr(middleware.GetClientIP(r.Context()))
-	})).ServeHTTP(nil, r)
+	address := l.client(r)
 	bits := address.BitLen()
 	if address.Is6() {
 		bits = 64
 	}
 	network, _ := address.Prefix(bits)
 	return network
+}
+
+// clientAddress returns who says where a request comes from: who connects, or what the
+// reverse proxies in these networks say. What is not known is the zero Addr.
+func clientAddress(proxies []string) func(*http.Request) netip.Addr {
+	find := middleware.ClientIPFromRemoteAddr
+	if len(proxies) > 0 {
+		find = middleware.ClientIPFromXFF(proxies...)
+	}
+	return func(r *http.Request) (address netip.Addr) {
+		find(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			address, _ = netip.ParseAddr(middleware.GetClientIP(r.Context()))
+		})).ServeHTTP(nil, r)
+		return address
+	}
 }

@@ -113,6 +113,31 @@ func (a *api) syncNow(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// syncMirror has a whole source asked soon.
+func (a *api) syncMirror(w http.ResponseWriter, r *http.Request) error {
+	who, err := a.administrator(r)
+	if err != nil {
+		return err
+	}
+	var body struct {
+		Mirror jsontext.Value `json:"mirror"`
+	}
+	if err := a.readObject(w, r, &body, false); err != nil {
+		return err
+	}
+	all := &patch.ValidationError{}
+	name := text(body.Mirror, "/mirror", &all.Failures)
+	if len(all.Failures) > 0 {
+		return all
+	}
+	if a.sync.TriggerMirror(name) != nil {
+		return failure("/mirror", "names none of the sources that are followed as a whole: see GET /api/v1/sync")
+	}
+	a.log.Info("sync asked for", "mirror", name, "token", who.TokenID)
+	writeJSON(w, http.StatusAccepted, answer{Message: fmt.Sprintf("All of '%s' will be brought up to date in a moment; how it went stands in /api/v1/sync", shorten(name))})
+	return nil
+}
+
 // subscribe creates a title that follows a URL, as Stupid Simple Patch Server did.
 func (a *api) subscribe(w http.ResponseWriter, r *http.Request) error {
 	who, err := a.who(r)

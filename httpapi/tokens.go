@@ -125,6 +125,43 @@ func (a *api) scope(ids []string) (uids []string, err error) {
 	return uids, nil
 }
 
+// self says who the caller is, and what they may do: what a page, or a script, asks
+// before it offers anything.
+func (a *api) self(w http.ResponseWriter, r *http.Request) error {
+	who, err := a.who(r)
+	if err != nil {
+		return err
+	}
+	body := struct {
+		ID          string     `json:"id"`
+		Kind        auth.Kind  `json:"kind"`
+		Titles      []string   `json:"titles_in_scope"` // null: not bound to titles
+		Contributor *string    `json:"contributor"`     // null: none
+		Expires     *time.Time `json:"expires"`         // null: never
+	}{ID: who.TokenID, Kind: who.Kind, Titles: a.idsOf(who.Kind, who.Titles), Expires: instant(who.Expires)}
+	if who.Contributor != "" {
+		body.Contributor = &who.Contributor
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	writeJSON(w, http.StatusOK, body)
+	return nil
+}
+
+// idsOf returns the ids of the titles that a token is for; nil if it is not bound to
+// any.
+func (a *api) idsOf(kind auth.Kind, uids []string) []string {
+	if kind != auth.TitleToken {
+		return nil
+	}
+	ids := []string{}
+	for _, uid := range uids {
+		if title, err := a.cat.ByUID(uid); err == nil {
+			ids = append(ids, title.ID)
+		}
+	}
+	return ids
+}
+
 // A listedToken is a token in the answer to listTokens.
 type listedToken struct {
 	ID       string     `json:"id"`
@@ -147,15 +184,7 @@ func (a *api) listTokens(w http.ResponseWriter, r *http.Request) error {
 		if !a.mayManage(who, t) {
 			continue
 		}
-		l := listedToken{ID: t.ID, Kind: t.Kind, Created: t.Created.Truncate(time.Second)}
-		if t.Kind == auth.TitleToken {
-			l.Titles = []string{}
-		}
-		for _, uid := range t.Titles {
-			if title, err := a.cat.ByUID(uid); err == nil {
-				l.Titles = append(l.Titles, title.ID)
-			}
-		}
+		l := listedToken{ID: t.ID, Kind: t.Kind, Titles: a.idsOf(t.Kind, t.Titles), Created: t.Created.Truncate(time.Second)}
 		if !t.Expires.IsZero() {
 			l.Expires = &t.Expires
 		}

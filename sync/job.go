@@ -137,6 +137,14 @@ func (r *Runner) note(j *job, s *state, out outcome, err error, began time.Time)
 	s.LastError = brief(s.LastError)
 	s.Wait = jitter(wait)
 	s.NextAttempt = now.Add(s.Wait)
+	switch {
+	case err != nil:
+		r.rounds.failed.Add(1)
+	case out.changed > 0:
+		r.rounds.changed.Add(1)
+	default:
+		r.rounds.unchanged.Add(1)
+	}
 	attrs := []any{"source", j.source.Key()}
 	if j.mirror == nil {
 		attrs = append(attrs, "title", j.id)

@@ -48,6 +48,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/patchsource/patchsource/patch/catalog"
@@ -131,6 +132,9 @@ type Runner struct {
 	fetcher  *Fetcher
 	wake     chan struct{}
 
+	// rounds counts how they went.
+	rounds struct{ changed, unchanged, failed atomic.Uint64 }
+
 	mu         sync.Mutex
 	jobs       map[string]*job  // by the key of their state
 	states     map[string]saved // as they are in the store
@@ -139,6 +143,14 @@ type Runner struct {
 	generation uint64           // of the catalog, that jobs were made of
 	reconciled bool
 	tidy       bool // no state is left over
+}
+
+// Rounds are how often sources were asked, by how that went.
+type Rounds struct{ Changed, Unchanged, Failed uint64 }
+
+// Rounds returns how often this Runner has asked sources since it was made.
+func (r *Runner) Rounds() Rounds {
+	return Rounds{Changed: r.rounds.changed.Load(), Unchanged: r.rounds.unchanged.Load(), Failed: r.rounds.failed.Load()}
 }
 
 // New returns a Runner of the titles of cat, whose state is kept in s. The error is
@@ -217,11 +229,31 @@ func (r *Runner) Trigger(id string) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.ask(j)
+	return nil
+}
+
+// TriggerMirror is [Runner.Trigger] for a whole source, by the name of its mirror. The
+// error is [ErrNotFollowed].
+func (r *Runner) TriggerMirror(name string) error {
+	r.reconcile()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, j := range r.jobs {
+		if j.mirror != nil && j.mirror.Name == name {
+			r.ask(j)
+			return nil
+		}
+	}
+	return fmt.Errorf("mirror %q: %w", name, ErrNotFollowed)
+}
+
+// ask has a job run soon. Who calls it has Runner.mu.
+func (r *Runner) ask(j *job) {
 	if !slices.Contains(r.asked, j) {
 		r.asked = append(r.asked, j)
 	}
 	r.rouse()
-	return nil
 }
 
 // rouse has Run look at what there is to do.

@@ -7,13 +7,16 @@
 package metrics
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"iter"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
+	"github.com/go-chi/chi/v5/middleware"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -32,6 +35,8 @@ type Gauge struct {
 	Help string
 	// Labels are names and values that tell it from others of the same name.
 	Labels map[string]string
+	// Counter says that it only grows, until the process ends; its name ends in _total.
+	Counter bool
 	// Value returns it, at once.
 	Value func() float64
 }
@@ -62,7 +67,12 @@ func New(gauges ...Gauge) *Metrics {
 	}
 	m.registry.MustRegister(m.requests, m.latency, m.bytes, m.stores, m.failures, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, g := range gauges {
-		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: namespace, Name: g.Name, Help: g.Help, ConstLabels: g.Labels}, g.Value))
+		opts := prometheus.Opts{Namespace: namespace, Name: g.Name, Help: g.Help, ConstLabels: g.Labels}
+		if g.Counter {
+			m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts(opts), g.Value))
+		} else {
+			m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts(opts), g.Value))
+		}
 	}
 	m.handler = promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 	return m
@@ -83,6 +93,24 @@ func (m *Metrics) Observe(route, method string, status int, bytes int64, took ti
 	m.requests.WithLabelValues(route, method, strconv.Itoa(status)).Inc()
 	m.latency.WithLabelValues(route).Observe(took.Seconds())
 	m.bytes.WithLabelValues(route).Add(float64(bytes))
+}
+
+// Wrap returns a handler that observes the requests that next answers, by the pattern by
+// which a http.ServeMux in it has matched them (http.Request.Pattern): that of package
+// httpapi/webui, say. What has matched nothing is of the route none.
+func (m *Metrics) Wrap(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		began := time.Now()
+		o := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
+		defer func() {
+			route := "none"
+			if i := strings.IndexByte(r.Pattern, '/'); i >= 0 {
+				route = r.Pattern[i:]
+			}
+			m.Observe(route, r.Method, cmp.Or(o.Status(), http.StatusOK), int64(o.BytesWritten()), time.Since(began))
+		}()
+		next.ServeHTTP(o, r)
+	})
 }
 
 // Store returns s with a clock on it.

@@ -3,6 +3,7 @@ package catalog
 import (
 	"math"
 	"sync"
+	"sync/atomic"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
@@ -15,6 +16,37 @@ type cache[S comparable] struct {
 	lru   *simplelru.LRU[string, cached[S]]
 	bytes int64
 	max   int64
+
+	hits, misses atomic.Uint64
+}
+
+// note counts whether what somebody wanted was there.
+func (c *cache[S]) note(there bool) {
+	if there {
+		c.hits.Add(1)
+	} else {
+		c.misses.Add(1)
+	}
+}
+
+// CacheStats say how well a cache serves, since the catalog was opened.
+type CacheStats struct {
+	// Hits and Misses are how often what was wanted was there, and was not.
+	Hits, Misses uint64
+	// Bytes is about how much memory it takes now.
+	Bytes int64
+}
+
+func (c *cache[S]) stats() CacheStats {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return CacheStats{Hits: c.hits.Load(), Misses: c.misses.Load(), Bytes: c.bytes}
+}
+
+// Caches says how well the caches of definitions and of selections serve: a definition
+// that is not there is read from the store, a selection is made anew.
+func (c *Catalog) Caches() (definitions, selections CacheStats) {
+	return c.definitions.stats(), c.selections.stats()
 }
 
 type cached[S comparable] struct {

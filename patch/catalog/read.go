@@ -30,7 +30,9 @@ func (c *Catalog) Software() *Document { return c.current().list() }
 func (c *Catalog) Select(ids string) *Document {
 	x := c.current()
 	old, from := c.selections.get(ids)
-	if old != nil && from == x.number {
+	fresh := old != nil && from == x.number
+	c.selections.note(fresh)
+	if fresh {
 		return old
 	}
 	ids = strings.Clone(ids) // it is kept, and may be part of something larger
@@ -71,7 +73,12 @@ func (c *Catalog) definition(ctx context.Context, id string) (*Document, *entry,
 		if e == nil {
 			return nil, nil, &TitleError{ID: id, Err: ErrNotFound}
 		}
-		if doc, rev := c.definitions.get(e.key); doc != nil && rev == e.rev {
+		doc, rev := c.definitions.get(e.key)
+		fresh := doc != nil && rev == e.rev
+		if try == 0 {
+			c.definitions.note(fresh)
+		}
+		if fresh {
 			return doc, e, nil
 		}
 		if try == 2 {

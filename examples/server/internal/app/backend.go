@@ -135,27 +135,6 @@ func openBackend(ctx context.Context, f *flags, site string, log *slog.Logger) (
 	return b, err
 }
 
-// gauges are what the metrics look at. They are asked when everything is open.
-func (b *backend) gauges() []metrics.Gauge {
-	failing := func(is bool) func() float64 {
-		return func() (n float64) {
-			for s := range b.sync.States() {
-				if is == (s.Failures > 0) {
-					n++
-				}
-			}
-			return n
-		}
-	}
-	const sources = "Sources that are followed, by how their last attempt went."
-	return []metrics.Gauge{
-		{Name: "titles", Help: "Titles that are served.", Value: func() float64 { return float64(b.catalog.Len()) }},
-		{Name: "webhook_deliveries_pending", Help: "Events that wait for a webhook.", Value: func() float64 { return float64(b.hooks.Pending()) }},
-		{Name: "sources", Help: sources, Labels: map[string]string{"result": "ok"}, Value: failing(false)},
-		{Name: "sources", Help: sources, Labels: map[string]string{"result": "failing"}, Value: failing(true)},
-	}
-}
-
 // openMailer opens what --mail names.
 func openMailer(f *flags, log *slog.Logger) (mail.Mailer, error) {
 	dir, ok := strings.CutPrefix(f.Mail, "outbox:")

@@ -51,6 +51,8 @@ type flags struct {
 	SignCert             string        `placeholder:"FILE" help:"Sign the definitions of the feed with this certificate (PEM, with its chain). Needs --sign-key."`
 	SignKey              string        `placeholder:"FILE" help:"Private key of --sign-cert (PEM)."`
 
+	AccessLog bool   `default:"true" negatable:"" help:"Log every request: its id, method, path, status, bytes, time and client (default: on). /healthz, /readyz and /metrics are left out."`
+	PprofAddr string `placeholder:"HOST:PORT" help:"Serve profiles of this process (/debug/pprof/) on an address of its own, such as 127.0.0.1:6060. They tell much: keep it to this machine."`
 	LogFormat string `default:"text" enum:"text,json" placeholder:"text|json" help:"Form of the log on standard error (default: ${default})."`
 	Version   bool   `help:"Print the version and exit."`
 }
@@ -97,6 +99,9 @@ func (f *flags) complete() error {
 		return fmt.Errorf("--addr %s: it must be HOST:PORT, such as 127.0.0.1:8080 or :8080", f.Addr)
 	} else if _, err := net.LookupPort("tcp", port); err != nil {
 		return fmt.Errorf("--addr %s: %q is no port: a port is a number from 0 to 65535", f.Addr, port)
+	}
+	if _, _, err := net.SplitHostPort(f.PprofAddr); f.PprofAddr != "" && err != nil {
+		return fmt.Errorf("--pprof-addr %s: it must be HOST:PORT, such as 127.0.0.1:6060", f.PprofAddr)
 	}
 	beside := "patchsource"
 	switch scheme, dir, _ := strings.Cut(f.Store, ":"); {

@@ -1,0 +1,50 @@
+package httpapi
+
+import (
+	"context"
+	"crypto/rand"
+	"log/slog"
+	"net/http"
+	"time"
+)
+
+// requestIDHeader is the header of an answer by which a line of the log is found.
+const requestIDHeader = "X-Request-Id"
+
+// idKey is the key of a request's id in its context.
+type idKey struct{}
+
+// requestID returns the id of a request: the one that AccessLog has given it, or a new
+// one.
+func requestID(r *http.Request) string {
+	if id, ok := r.Context().Value(idKey{}).(string); ok {
+		return id
+	}
+	return rand.Text()[:12]
+}
+
+// AccessLog returns a handler that gives every request an id, which the answer has as
+// X-Request-Id, and writes a line to log when it is answered: the id, the method, the
+// path, the status, the bytes of the body, how long it took, and the client's address.
+// The query is left out: it may be a secret. trustedProxies are those of
+// [Options.TrustedProxies].
+//
+// It goes around everything that a server has, [New] among it, which then names the same
+// id in its errors. It is safe for concurrent use.
+func AccessLog(next http.Handler, log *slog.Logger, trustedProxies []string) http.Handler {
+	client := clientAddress(trustedProxies)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id := requestID(r)
+		w.Header().Set(requestIDHeader, id)
+		o := &observer{ResponseWriter: w, began: time.Now()}
+		defer func() {
+			if o.status == 0 {
+				o.status = http.StatusOK // what nobody has written net/http writes
+			}
+			attrs := []slog.Attr{slog.String("request_id", id), slog.String("method", shorten(r.Method)), slog.String("path", shorten(r.URL.Path)), slog.Int("status", o.status),
+				slog.Int64("bytes", o.bytes), slog.Duration("took", time.Since(o.began)), slog.String("client", client(r).String())}
+			log.LogAttrs(r.Context(), slog.LevelInfo, "request", attrs...)
+		}()
+		next.ServeHTTP(o, r.WithContext(context.WithValue(r.Context(), idKey{}, id)))
+	})
+}
