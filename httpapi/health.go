@@ -31,14 +31,6 @@ func (a *api) ready(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// about answers who asks for the root without being a browser.
-func (a *api) about(w http.ResponseWriter, r *http.Request) error {
-	site := a.address(r)
-	w.Header().Set("Cache-Control", "no-cache")
-	writeJSON(w, http.StatusOK, map[string]any{"message": "This is an external patch source for Jamf Pro.", "jamf_feed": site + "/jamf/v1", "titles": a.cat.Len()})
-	return nil
-}
-
 // noSuchCall answers what no other call does.
 func (a *api) noSuchCall(_ http.ResponseWriter, r *http.Request) error {
 	return &pathError{r.URL.Path}

@@ -240,7 +240,6 @@ func (a *api) router() *mux.Router {
 		on("/api/v1/tokens", methods{"GET": a.listTokens, "POST": a.makeToken})
 		on("/api/v1/tokens/{id}/invalidate", methods{"POST": a.invalidateToken})
 	}
-	on("/", methods{"GET": a.about})
 	on("/feed.atom", methods{"GET": a.atom})
 	on("/api/v1/titles/{id}/feed.atom", methods{"GET": a.titleAtom})
 	on("/healthz", methods{"GET": a.alive})

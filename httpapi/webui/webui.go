@@ -1,17 +1,21 @@
-// Package webui is the page that a person sees first: the titles in a table, each title
-// on a page of its own, and how to publish. It reads; what changes titles is the API's.
+// Package webui is the page that people see: the titles in a table, each title on a page
+// of its own, how to publish, and, for who signs in with a token, what they may change.
 //
-// It is a handler that a server puts beside httpapi, and asks a [Catalog] for what it
-// shows. All of it is embedded: no page asks another host for anything, and each works
-// without JavaScript. What strangers have written is escaped wherever it stands.
+// It is a handler that a server puts beside httpapi. What it shows of titles it asks a
+// [Catalog] for; everything else goes through the API ([Options.API]), in the name of the
+// visitor: the page decides nothing that the API decides, and what is wrong it says in
+// the API's words. All of it is embedded: no page asks another host for anything, and
+// each works without JavaScript. What strangers have written is escaped wherever it
+// stands.
+//
+// Who signs in has their token in a cookie that scripts cannot read and that other sites
+// cannot have sent (HttpOnly, SameSite=Strict). The API does not take that cookie, and
+// the page takes no change from another origin.
 package webui
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
 	"embed"
-	"encoding/hex"
 	"errors"
 	"html/template"
 	"io/fs"
@@ -19,8 +23,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"path"
-	"strconv"
 	"strings"
 	"time"
 
@@ -30,9 +32,13 @@ import (
 // ErrNotFound is a title that a [Catalog] does not have.
 var ErrNotFound = errors.New("title not found")
 
-// A Title is what the table shows of a title.
+// A Title is what is shown of a title beside its definition.
 type Title struct {
 	ID, Name, Publisher, Author, Version string
+	// Contributor is the id of the contributor whose title it is, empty if it is nobody's.
+	Contributor string
+	// ETag is what If-Match takes for the title's definition.
+	ETag string
 	// Changed is when its definition last changed.
 	Changed time.Time
 	// Follows is the source that it is kept in step with, empty if none, and Trouble
@@ -60,11 +66,19 @@ type Catalog interface {
 
 // Options are options of [New]. Nil means the zero value.
 type Options struct {
-	// Site is where the server is found from outside, such as
-	// https://patches.example.com. Empty: as the visitor has found it.
+	// Site is where the page is found from outside, such as
+	// https://patches.example.com, with the prefix that it is mounted under. Empty: as
+	// the visitor has found it, without a prefix. If it is https, the cookie is sent over
+	// nothing else.
 	Site string
+	// API is the handler of the calls under /api/v1, as httpapi.New makes it. The page
+	// calls it in this process, with the visitor's token as Authorization: Bearer. Nil:
+	// the page can only be read, and nobody can sign in.
+	API http.Handler
 	// Publishing says that anybody may publish.
 	Publishing bool
+	// Now is the clock. Nil: time.Now.
+	Now func() time.Time
 	// Logger is told of what cannot be shown. Nil: silent.
 	Logger *slog.Logger
 }
@@ -74,57 +88,136 @@ var files embed.FS
 
 // A handler serves the pages.
 type handler struct {
-	cat       Catalog
-	site      string
-	publish   bool
-	log       *slog.Logger
-	pages     map[string]*template.Template
-	assets    map[string]asset
-	stylesURL string
-	scriptURL string
+	cat     Catalog
+	api     http.Handler // nil: the page can only be read
+	site    string
+	base    string // the prefix of links
+	secure  bool   // the cookie goes over TLS only
+	publish bool
+	now     func() time.Time
+	log     *slog.Logger
+	cross   *http.CrossOriginProtection
+	mux     *http.ServeMux
+	pages   map[string]*template.Template
+	assets  map[string]asset
+	styles  string // where they are
+	script  string
 }
 
-// An asset is a file that never changes under its name, which has its hash.
-type asset struct {
-	contentType string
-	data        []byte
-}
-
-// New returns a handler of /, /titles/{id}, /publish and /ui/. It is safe for
-// concurrent use.
+// New returns a handler of the page: of every path for which [Serves] is true. It panics
+// if Options.Site is no URL. It is safe for concurrent use.
 func New(cat Catalog, opts *Options) http.Handler {
-	h := &handler{cat: cat, pages: map[string]*template.Template{}, assets: map[string]asset{}}
+	var o Options
 	if opts != nil {
-		h.site, h.publish, h.log = strings.TrimRight(opts.Site, "/"), opts.Publishing, opts.Logger
+		o = *opts
 	}
+	h := &handler{cat: cat, api: o.API, site: strings.TrimRight(o.Site, "/"), publish: o.Publishing && o.API != nil, now: o.Now, log: o.Logger,
+		cross: http.NewCrossOriginProtection(), mux: http.NewServeMux(), pages: map[string]*template.Template{}, assets: map[string]asset{}}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
 	}
-	h.stylesURL = h.add("style.css", "text/css; charset=utf-8")
-	h.scriptURL = h.add("page.js", "text/javascript; charset=utf-8")
-	for _, page := range []string{"titles", "title", "publish", "error"} {
-		h.pages[page] = template.Must(template.New("layout.html").Funcs(functions).ParseFS(files, "templates/layout.html", "templates/"+page+".html"))
+	if h.now == nil {
+		h.now = time.Now
 	}
-	return h
-}
-
-// Serves reports whether a path is one of the pages', so that a server knows where to
-// send a request.
-func Serves(path string) bool {
-	return path == "/" || path == "/publish" || strings.HasPrefix(path, "/titles/") || strings.HasPrefix(path, "/ui/")
-}
-
-// add embeds a file under a name that has its hash.
-func (h *handler) add(name, contentType string) (url string) {
-	data, err := fs.ReadFile(files, "assets/"+name)
+	if h.site != "" {
+		u, err := url.Parse(h.site)
+		if err == nil {
+			err = h.cross.AddTrustedOrigin(u.Scheme + "://" + u.Host)
+		}
+		if err != nil {
+			panic("webui: Options.Site: " + err.Error())
+		}
+		h.base, h.secure = u.EscapedPath(), u.Scheme == "https"
+	}
+	h.styles = h.add("style.css", "text/css; charset=utf-8")
+	h.script = h.add("page.js", "text/javascript; charset=utf-8")
+	names, err := fs.Glob(files, "templates/*.html")
 	if err != nil {
 		panic(err) // it is embedded
 	}
-	sum := sha256.Sum256(data)
-	ext := path.Ext(name)
-	url = "/ui/" + strings.TrimSuffix(name, ext) + "." + hex.EncodeToString(sum[:6]) + ext
-	h.assets[url] = asset{contentType, data}
-	return url
+	for _, name := range names {
+		page := strings.TrimSuffix(strings.TrimPrefix(name, "templates/"), ".html")
+		if page != "layout" && page != "parts" {
+			h.pages[page] = template.Must(template.New("layout.html").Funcs(functions).ParseFS(files, "templates/layout.html", "templates/parts.html", name))
+		}
+	}
+	h.routes()
+	return h
+}
+
+// routes says which page is where. Everything that changes something is a POST.
+func (h *handler) routes() {
+	on := func(pattern string, f func(*visit)) {
+		h.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { f(h.visit(w, r)) })
+	}
+	on("GET /{$}", (*visit).titles)
+	on("GET /titles/{id}", (*visit).title)
+	on("GET /titles/{id}/history/{n}", (*visit).edition)
+	on("GET /publish", (*visit).publishForm)
+	on("GET /ui/{file}", (*visit).asset)
+	on("/", (*visit).nothing)
+	if h.api == nil {
+		return
+	}
+	on("POST /publish", (*visit).publish)
+	on("GET /contributors", (*visit).contributors)
+	on("POST /contributors", (*visit).register)
+	on("GET "+verifyPath, (*visit).verify)
+
+	on("GET /signin", (*visit).signInForm)
+	on("POST /signin", (*visit).signIn)
+	on("POST /signout", (*visit).signOut)
+
+	on("GET /upload", (*visit).uploadForm)
+	on("POST /upload", (*visit).upload)
+	on("GET /titles/{id}/edit", (*visit).editForm)
+	on("POST /titles/{id}/edit", (*visit).edit)
+	on("GET /titles/{id}/version", (*visit).versionForm)
+	on("POST /titles/{id}/version", (*visit).addVersion)
+	on("GET /titles/{id}/remove", (*visit).removeForm)
+	on("POST /titles/{id}/remove", (*visit).remove)
+	on("GET /titles/{id}/delete", (*visit).deleteForm)
+	on("POST /titles/{id}/delete", (*visit).delete)
+	on("POST /titles/{id}/history/{n}/restore", (*visit).undo)
+	on("POST /titles/{id}/sync", (*visit).syncTitle)
+	on("GET /titles/{id}/token", (*visit).tokenForm)
+	on("POST /titles/{id}/token", (*visit).newToken)
+
+	on("GET /tokens", (*visit).tokens)
+	on("POST /tokens", (*visit).makeToken)
+	on("POST /tokens/{id}/invalidate", (*visit).endToken)
+	on("GET /sources", (*visit).sources)
+	on("POST /sources", (*visit).follow)
+	on("POST /sources/now", (*visit).syncSource)
+	on("GET /webhooks", (*visit).webhooks)
+	on("POST /webhooks", (*visit).addWebhook)
+	on("POST /webhooks/{id}/test", (*visit).testWebhook)
+	on("POST /webhooks/{id}/delete", (*visit).deleteWebhook)
+	on("GET /backup", (*visit).backup)
+	on("GET /backup/full", (*visit).fullBackup)
+	on("POST /backup/restore", (*visit).restore)
+	on("POST /backup/import", (*visit).importTitles)
+}
+
+// verifyPath is where the link in the mail to a new contributor leads. It is the API's;
+// browsers get a page.
+const verifyPath = "/api/v1/contributors/verify"
+
+// roots are the first segments of the paths of the page.
+var roots = map[string]bool{"titles": true, "publish": true, "contributors": true, "ui": true, "signin": true, "signout": true, "upload": true, "tokens": true, "sources": true, "webhooks": true, "backup": true}
+
+// Serves reports whether a request is for the page, so that a server knows where to send
+// it. The root is the page's unless the client asks for JSON and not for HTML.
+func Serves(r *http.Request) bool {
+	first, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	accept := r.Header.Get("Accept")
+	switch {
+	case r.URL.Path == "/":
+		return strings.Contains(accept, "text/html") || !strings.Contains(accept, "json")
+	case r.URL.Path == verifyPath:
+		return r.Method == http.MethodGet && strings.Contains(accept, "text/html")
+	}
+	return roots[first]
 }
 
 // policy lets a page load what is its own, and nothing be done with it elsewhere.
@@ -137,62 +230,23 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Referrer-Policy", "no-referrer")
 	header.Set("Cross-Origin-Opener-Policy", "same-origin")
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		header.Set("Allow", "GET, HEAD")
-		h.fail(w, r, http.StatusMethodNotAllowed, "This page can only be read.")
+	if err := h.cross.Check(r); err != nil {
+		h.visit(w, r).fail(http.StatusForbidden, "This came from another site, so nothing was changed. Open the page here, and try again.")
 		return
 	}
-	switch {
-	case r.URL.Path == "/":
-		h.titles(w, r)
-	case r.URL.Path == "/publish":
-		h.render(w, r, http.StatusOK, "publish", "Publish", struct{ Open bool }{h.publish})
-	case strings.HasPrefix(r.URL.Path, "/titles/"):
-		h.title(w, r)
-	case h.assets[r.URL.Path].data != nil:
-		a := h.assets[r.URL.Path]
-		header.Set("Content-Type", a.contentType)
-		header.Set("Cache-Control", "public, max-age=31536000, immutable")
-		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(a.data))
-	default:
-		h.fail(w, r, http.StatusNotFound, "There is no such page.")
-	}
+	h.mux.ServeHTTP(w, r)
 }
 
-// A layout is what is around every page.
-type layout struct {
-	Title, Styles, Script, Site string
-	Page                        any
-}
-
-func (h *handler) render(w http.ResponseWriter, r *http.Request, status int, page, title string, data any) {
-	var b bytes.Buffer
-	if err := h.pages[page].Execute(&b, layout{Title: title, Styles: h.stylesURL, Script: h.scriptURL, Site: h.address(r), Page: data}); err != nil {
-		h.log.Error("a page cannot be shown", "page", page, "error", err)
-		http.Error(w, "This page cannot be shown.", http.StatusInternalServerError)
-		return
+// nothing answers for what there is not.
+func (v *visit) nothing() {
+	if v.r.Method != http.MethodGet && v.r.Method != http.MethodHead {
+		get := *v.r
+		get.Method = http.MethodGet
+		if _, pattern := v.h.mux.Handler(&get); pattern != "/" {
+			v.w.Header().Set("Allow", "GET, HEAD")
+			v.fail(http.StatusMethodNotAllowed, "This page can only be read.")
+			return
+		}
 	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-cache")
-	w.Header().Set("Content-Length", strconv.Itoa(b.Len()))
-	w.WriteHeader(status)
-	if r.Method != http.MethodHead {
-		_, _ = w.Write(b.Bytes()) // an error is the visitor's who has gone
-	}
-}
-
-func (h *handler) fail(w http.ResponseWriter, r *http.Request, status int, message string) {
-	h.render(w, r, status, "error", http.StatusText(status), message)
-}
-
-// address is where the server is found.
-func (h *handler) address(r *http.Request) string {
-	if h.site != "" {
-		return h.site
-	}
-	u := url.URL{Scheme: "http", Host: r.Host}
-	if r.TLS != nil {
-		u.Scheme = "https"
-	}
-	return u.String()
+	v.fail(http.StatusNotFound, "There is no such page.")
 }

@@ -1,23 +1,42 @@
-// Everything works without this; with it, times are local, addresses can be copied, and
-// the table follows what is typed.
+// Everything works without this; with it, times are local, addresses can be copied, the
+// table follows what is typed, files can be dropped, and forms grow.
 "use strict";
+
+document.documentElement.classList.add("scripted");
 
 function localTimes(root) {
   for (const t of root.querySelectorAll("time[datetime]")) {
     const at = new Date(t.dateTime);
-    if (!isNaN(at)) t.textContent = t.closest("table") ? at.toLocaleDateString() : at.toLocaleString();
+    if (isNaN(at)) continue;
+    t.textContent = t.closest("table.titles") ? at.toLocaleDateString() : at.toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
   }
 }
 localTimes(document);
 
-for (const button of document.querySelectorAll("button.copy")) {
-  if (!navigator.clipboard) break;
+function copies(button) {
+  if (!navigator.clipboard) return;
+  const label = button.textContent;
   button.hidden = false;
   button.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(button.dataset.copy);
-    button.textContent = "Copied";
+    try {
+      await navigator.clipboard.writeText(button.dataset.copy);
+      button.textContent = "Copied";
+    } catch {
+      button.textContent = "Not allowed";
+    }
+    setTimeout(() => { button.textContent = label; }, 2000);
   });
 }
+for (const box of document.querySelectorAll(".copied")) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "copy";
+  button.textContent = "Copy";
+  button.hidden = true;
+  button.dataset.copy = box.querySelector("code").textContent;
+  box.append(button);
+}
+for (const button of document.querySelectorAll("button.copy")) copies(button);
 
 const search = document.getElementById("search");
 if (search) {
@@ -26,9 +45,9 @@ if (search) {
     clearTimeout(waiting);
     waiting = setTimeout(async () => {
       const mine = ++asked;
-      const address = "/?" + new URLSearchParams(new FormData(search));
-      const answer = await fetch(address);
-      if (!answer.ok || mine !== asked) return;
+      const address = search.action + "?" + new URLSearchParams(new FormData(search));
+      const answer = await fetch(address, { headers: { Accept: "text/html" } }).catch(() => null);
+      if (!answer || !answer.ok || mine !== asked) return;
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const results = page.getElementById("results");
       localTimes(results);
@@ -37,3 +56,58 @@ if (search) {
     }, 150);
   });
 }
+
+for (const drop of document.querySelectorAll(".drop")) {
+  const input = drop.querySelector("input[type=file]");
+  const over = (on) => (event) => { event.preventDefault(); drop.classList.toggle("over", on); };
+  drop.addEventListener("dragover", over(true));
+  drop.addEventListener("dragleave", over(false));
+  drop.addEventListener("drop", (event) => {
+    over(false)(event);
+    const files = new DataTransfer();
+    for (const file of event.dataTransfer.files) if (input.multiple || files.items.length === 0) files.items.add(file);
+    input.files = files.files;
+  });
+}
+
+for (const rows of document.querySelectorAll("[data-rows]")) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "plain";
+  button.textContent = "Add a row";
+  button.addEventListener("click", () => {
+    const row = rows.lastElementChild.cloneNode(true);
+    for (const input of row.querySelectorAll("input")) input.value = "";
+    for (const fault of row.querySelectorAll(".fault")) fault.remove();
+    rows.append(row);
+    row.querySelector("input").focus();
+  });
+  rows.after(button);
+}
+
+// What says the version that the form began with follows the new one as it is typed.
+function follows(field, base, names, applies) {
+  let said = base;
+  field.addEventListener("input", () => {
+    const now = field.value.trim() || base;
+    for (const input of document.getElementsByName(names + "_value")) {
+      if (said !== "" && input.value === said && applies(input.closest(".row").querySelector("input[name$=_name]").value)) input.value = now;
+    }
+    said = now;
+  });
+}
+const form = document.getElementById("version-form");
+if (form) {
+  const keys = new Set(["Application Version", ...(form.dataset.keys || "").split("\n").filter(Boolean)]);
+  follows(document.getElementById("version"), form.dataset.base, "criterion", (name) => keys.has(name));
+  follows(document.getElementById("os"), form.dataset.baseOs, "capability", (name) => name === "Operating System Version");
+}
+
+// A second click does not do it twice.
+for (const sent of document.querySelectorAll("form[method=post]")) {
+  sent.addEventListener("submit", (event) => {
+    if (sent.classList.contains("busy")) event.preventDefault();
+    sent.classList.add("busy");
+  });
+}
+addEventListener("pageshow", () => { for (const sent of document.querySelectorAll("form.busy")) sent.classList.remove("busy"); });

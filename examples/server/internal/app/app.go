@@ -7,13 +7,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net/http"
 	"sync"
 
 	"github.com/patchsource/patchsource/examples/internal/cli"
-	"github.com/patchsource/patchsource/httpapi"
-	"github.com/patchsource/patchsource/httpapi/openapi"
-	"github.com/patchsource/patchsource/httpapi/webui"
 )
 
 // Run runs the server until ctx ends, and returns the exit code of the process:
@@ -76,30 +72,14 @@ func serve(ctx context.Context, f *flags, log *slog.Logger, web *web, b *backend
 	if ctx.Err() != nil {
 		return nil
 	}
-	signer, err := f.signer()
+	handler, err := newHandler(f, log, web.site(f), b)
 	if err != nil {
 		return err
 	}
-	opts := &httpapi.Options{Tokens: b.auth, Community: b.community, Sync: b.sync, Webhooks: b.hooks, Store: b.store, Signer: signer, Site: web.site(f), TrustedProxies: f.TrustedProxies, Logger: log, RootFeed: true}
-	if !f.RateLimit {
-		opts.RateLimit = -1
+	web.use(handler)
+	if err := profile(ctx, f.PprofAddr, log); err != nil {
+		return err
 	}
-	opts.Observe = b.metrics.Observe
-	api := httpapi.New(b.catalog, opts)
-	docs := openapi.Handler()
-	page := webui.New(pages{b}, &webui.Options{Site: f.BaseURL, Publishing: f.Community, Logger: log})
-	web.use(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch {
-		case r.URL.Path == "/metrics":
-			b.metrics.ServeHTTP(w, r)
-		case openapi.Serves(r.URL.Path):
-			docs.ServeHTTP(w, r)
-		case webui.Serves(r.URL.Path):
-			page.ServeHTTP(w, r)
-		default:
-			api.ServeHTTP(w, r)
-		}
-	}))
 	log.Info("ready", "url", web.url(f), "jamf_feed", web.url(f)+"/jamf/v1", "store", f.Store, "titles", b.catalog.Len(), "admin_token_file", f.AdminTokenFile)
 	select {
 	case <-ctx.Done():

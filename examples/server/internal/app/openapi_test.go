@@ -11,7 +11,53 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers/gorillamux"
+
+	"github.com/patchsource/patchsource/httpapi/openapi"
 )
+
+// Every call has an example of what it takes and of what it answers, and examples are what
+// they are examples of.
+func TestEveryCallHasExamples(t *testing.T) {
+	doc, err := openapi3.NewLoader().LoadFromData(openapi.Document())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := doc.Validate(t.Context()); err != nil { // the examples too
+		t.Fatal(err)
+	}
+	bodies := 0
+	check := func(where string, content openapi3.Content) {
+		for mediaType, m := range content {
+			switch mediaType {
+			case "application/zip", "multipart/form-data": // bytes
+				continue
+			}
+			bodies++
+			if len(m.Examples) == 0 {
+				t.Errorf("%s, %s: no example", where, mediaType)
+			}
+			for name, e := range m.Examples {
+				if e.Value == nil || e.Value.Value == nil {
+					t.Errorf("%s, %s: the example %s says nothing", where, mediaType, name)
+				}
+			}
+		}
+	}
+	for path, item := range doc.Paths.Map() {
+		for method, op := range item.Operations() {
+			where := method + " " + path
+			if op.RequestBody != nil {
+				check(where, op.RequestBody.Value.Content)
+			}
+			for status, r := range op.Responses.Map() {
+				check(where+" "+status, r.Value.Content)
+			}
+		}
+	}
+	if bodies < 200 {
+		t.Errorf("only %d bodies were looked at", bodies)
+	}
+}
 
 // The published contract is valid, and what the server answers is what it says.
 func TestAnswersAreAsDocumented(t *testing.T) {
@@ -21,9 +67,10 @@ func TestAnswersAreAsDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := doc.Validate(t.Context(), openapi3.DisableExamplesValidation()); err != nil {
+	if err := doc.Validate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	openapi3filter.RegisterBodyDecoder("application/atom+xml", openapi3filter.FileBodyDecoder)
 	doc.Servers = openapi3.Servers{{URL: p.url}}
 	router, err := gorillamux.NewRouter(doc)
 	if err != nil {
@@ -63,6 +110,10 @@ func TestAnswersAreAsDocumented(t *testing.T) {
 		{"POST", "/api/v1/unsubscribe/Sub", "", 200},
 		{"POST", "/api/v1/tokens", `{"expires_in_days":7,"titles_in_scope":["App"]}`, 201},
 		{"GET", "/api/v1/tokens", "", 200},
+		{"GET", "/api/v1/token", "", 200},
+		{"POST", "/api/v1/sync", `{"mirror":"nope"}`, 400},
+		{"GET", "/api/v1/titles/App/feed.atom", "", 200},
+		{"GET", "/feed.atom", "", 200},
 		{"POST", "/api/v1/tokens/nope/invalidate", "", 404},
 		{"POST", "/api/v1/token", `{}`, 403},
 		{"POST", "/api/v1/contributors/register", `{"name":"macman","email":"mac@example.com"}`, 201},

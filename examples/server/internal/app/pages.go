@@ -15,7 +15,7 @@ import (
 type pages struct{ *backend }
 
 func (p pages) view(t catalog.Title) webui.Title {
-	out := webui.Title{ID: t.ID, Name: t.Name, Publisher: t.Publisher, Author: t.Author, Version: t.CurrentVersion, Changed: t.Changed, Follows: t.Follows}
+	out := webui.Title{ID: t.ID, Name: t.Name, Publisher: t.Publisher, Author: t.Author, Version: t.CurrentVersion, Contributor: t.Contributor, ETag: t.ETag, Changed: t.Changed, Follows: t.Follows}
 	if s, ok := p.sync.State(t); ok && s.LastError != "" {
 		out.Trouble = s.LastError
 	}

@@ -1,0 +1,85 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/pprof"
+
+	"github.com/go-chi/chi/v5/middleware"
+
+	"github.com/patchsource/patchsource/httpapi"
+	"github.com/patchsource/patchsource/httpapi/openapi"
+	"github.com/patchsource/patchsource/httpapi/webui"
+)
+
+// newHandler puts together all that the server answers. site is where it is found from
+// outside.
+func newHandler(f *flags, log *slog.Logger, site string, b *backend) (http.Handler, error) {
+	signer, err := f.signer()
+	if err != nil {
+		return nil, err
+	}
+	opts := &httpapi.Options{Tokens: b.auth, Community: b.community, Sync: b.sync, Webhooks: b.hooks, Store: b.store, Signer: signer, Site: site, TrustedProxies: f.TrustedProxies, Logger: log, RootFeed: true, WebPage: true, Observe: b.metrics.Observe}
+	if !f.RateLimit {
+		opts.RateLimit = -1
+	}
+	api := httpapi.New(b.catalog, opts)
+	// The feed compresses by itself, once for all who want it.
+	compress := middleware.Compress(5, "text/html", "text/css", "text/javascript", "application/yaml")
+	page := b.metrics.Wrap(compress(webui.New(pages{b}, &webui.Options{API: api, Site: f.BaseURL, Publishing: f.Community, Logger: log})))
+	docs := compress(openapi.Handler())
+	all := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path == "/metrics":
+			b.metrics.ServeHTTP(w, r)
+		case openapi.Serves(r.URL.Path):
+			docs.ServeHTTP(w, r)
+		case webui.Serves(r):
+			page.ServeHTTP(w, r)
+		default:
+			api.ServeHTTP(w, r)
+		}
+	})
+	if !f.AccessLog {
+		return all, nil
+	}
+	logged := httpapi.AccessLog(all, log, f.TrustedProxies)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/healthz", "/readyz", "/metrics": // asked every few seconds, by machines
+			all.ServeHTTP(w, r)
+		default:
+			logged.ServeHTTP(w, r)
+		}
+	}), nil
+}
+
+// profile serves profiles of the process on an address of its own, until ctx ends.
+func profile(ctx context.Context, addr string, log *slog.Logger) error {
+	if addr == "" {
+		return nil
+	}
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		return fmt.Errorf("--pprof-addr: %w", err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: readHeaderTimeout}
+	context.AfterFunc(ctx, func() { _ = server.Close() })
+	go func() {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			log.Error("profiles are not served any more", "error", err)
+		}
+	}()
+	log.Info("profiles are served", "url", "http://"+listener.Addr().String()+"/debug/pprof/")
+	return nil
+}

@@ -1,0 +1,371 @@
+package webui
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/patchsource/patchsource/patch"
+)
+
+// askFor signs the visitor in if need be and reads something of the API into value; if
+// it cannot, it says so.
+func (v *visit) askFor(target string, value any) bool {
+	if !v.signedIn() {
+		return false
+	}
+	a := v.ask("GET", target, nil)
+	if !a.ok() || !a.into(value) {
+		v.refused(a)
+		return false
+	}
+	return true
+}
+
+// A token is one in the list.
+type token struct {
+	ID       string     `json:"id"`
+	Kind     string     `json:"kind"`
+	Titles   []string   `json:"titles_in_scope"`
+	Created  time.Time  `json:"created"`
+	Expires  *time.Time `json:"expires"`
+	LastUsed *time.Time `json:"last_used"`
+}
+
+// A tokensPage lists tokens and makes them.
+type tokensPage struct {
+	Tokens       []token `json:"tokens"`
+	Days, Titles string
+	Message      string
+	Errors       []patch.Failure
+}
+
+func (v *visit) tokens() { v.showTokens(http.StatusOK, tokensPage{}) }
+
+func (v *visit) showTokens(status int, p tokensPage) {
+	if v.askFor("/api/v1/tokens", &p) {
+		v.show(status, "tokens", "Tokens", p)
+	}
+}
+
+// split returns the words of a list that people type.
+func split(list string) []string {
+	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ';' || r == ' ' || r == '\n' || r == '\r' || r == '\t' })
+}
+
+func (v *visit) makeToken() {
+	if !v.signedIn() || !v.form() {
+		return
+	}
+	p := tokensPage{Days: v.value("days"), Titles: v.value("titles")}
+	body := map[string]any{}
+	if p.Days != "" {
+		days, err := strconv.Atoi(p.Days)
+		if err != nil {
+			p.Message = "No token was made: days is a number from 1 to 365, or empty."
+			v.showTokens(http.StatusBadRequest, p)
+			return
+		}
+		body["expires_in_days"] = days
+	}
+	if titles := split(p.Titles); len(titles) > 0 {
+		body["titles_in_scope"] = titles
+	}
+	a := v.askJSON("POST", "/api/v1/tokens", body)
+	switch {
+	case a.ok():
+		v.showToken(a)
+	case a.status == http.StatusUnauthorized:
+		v.signInAgain()
+	default:
+		p.Message, p.Errors = a.Message, a.Errors
+		v.showTokens(a.status, p)
+	}
+}
+
+func (v *visit) endToken() {
+	if !v.signedIn() {
+		return
+	}
+	id := v.r.PathValue("id")
+	a := v.ask("POST", "/api/v1/tokens/"+url.PathEscape(id)+"/invalidate", nil)
+	if a.ok() {
+		a.Message = "The token " + id + " has ended."
+	}
+	if a.ok() && id == v.who.ID {
+		v.setCookie(tokenCookie, "", -1)
+		v.goTo("/", "Your token has ended, and you are signed out.")
+		return
+	}
+	v.done(a, "/tokens")
+}
+
+// A source is one that is followed.
+type source struct {
+	Title       string            `json:"title"`
+	Mirror      string            `json:"mirror"`
+	URL         string            `json:"url"`
+	LastAttempt *time.Time        `json:"last_attempt"`
+	LastSuccess *time.Time        `json:"last_success"`
+	LastChange  *time.Time        `json:"last_change"`
+	NextAttempt *time.Time        `json:"next_attempt"`
+	Failures    int               `json:"failures"`
+	LastError   string            `json:"last_error"`
+	Titles      int               `json:"titles"`
+	Refused     map[string]string `json:"refused"`
+}
+
+// A sourcesPage lists what is followed, and has more followed.
+type sourcesPage struct {
+	Sources []source `json:"sources"`
+	ID, URL string
+	Message string
+	Errors  []patch.Failure
+}
+
+func (v *visit) sources() { v.showSources(http.StatusOK, sourcesPage{}) }
+
+func (v *visit) showSources(status int, p sourcesPage) {
+	if v.askFor("/api/v1/sync", &p) {
+		// What fails first.
+		slices.SortStableFunc(p.Sources, func(a, b source) int { return strings.Compare(trouble(b), trouble(a)) })
+		v.show(status, "sources", "Sources", p)
+	}
+}
+
+// trouble says by a mark that sorts whether something is wrong with a source.
+func trouble(s source) string {
+	if s.LastError != "" {
+		return "1"
+	}
+	return "0"
+}
+
+// follow has a title follow an address.
+func (v *visit) follow() {
+	if !v.signedIn() || !v.form() {
+		return
+	}
+	p := sourcesPage{ID: v.value("id"), URL: v.value("json_url")}
+	a := v.askJSON("POST", "/api/v1/subscribe", map[string]string{"id": p.ID, "json_url": p.URL})
+	switch {
+	case a.ok():
+		v.done(a, "/titles/"+url.PathEscape(a.ID))
+	case a.status == http.StatusUnauthorized:
+		v.signInAgain()
+	default:
+		p.Message, p.Errors = a.Message, a.Errors
+		v.showSources(a.status, p)
+	}
+}
+
+// syncSource asks a source now.
+func (v *visit) syncSource() {
+	if !v.signedIn() || !v.form() {
+		return
+	}
+	var a *answer
+	if mirror := v.r.PostFormValue("mirror"); mirror != "" {
+		a = v.askJSON("POST", "/api/v1/sync", map[string]string{"mirror": mirror})
+	} else {
+		a = v.ask("POST", titlePath(v.value("title"), "/sync"), nil)
+	}
+	if a.ok() {
+		a.Message = "It will be asked in a moment. Open this page again to see how it went."
+	}
+	v.done(a, "/sources")
+}
+
+// A webhook is one in the list.
+type webhook struct {
+	ID          string     `json:"id"`
+	URL         string     `json:"url"`
+	Enabled     bool       `json:"enabled"`
+	VerifySSL   bool       `json:"verify_ssl"`
+	Definition  bool       `json:"send_definition"`
+	Format      string     `json:"format"`
+	Signed      bool       `json:"signed"`
+	Events      []string   `json:"events"`
+	Titles      []string   `json:"titles"`
+	Pending     int        `json:"pending"`
+	Dropped     int        `json:"dropped"`
+	Failures    int        `json:"failures"`
+	LastAttempt *time.Time `json:"last_attempt"`
+	LastSuccess *time.Time `json:"last_success"`
+	NextAttempt *time.Time `json:"next_attempt"`
+	LastError   string     `json:"last_error"`
+}
+
+// A webhooksPage lists webhooks and makes them.
+type webhooksPage struct {
+	Webhooks    []webhook
+	URL, Format string
+	Titles      string
+	Message     string
+	Errors      []patch.Failure
+}
+
+func (v *visit) webhooks() { v.showWebhooks(http.StatusOK, webhooksPage{}) }
+
+func (v *visit) showWebhooks(status int, p webhooksPage) {
+	if v.askFor("/api/v1/webhooks", &p.Webhooks) {
+		v.show(status, "webhooks", "Webhooks", p)
+	}
+}
+
+func (v *visit) addWebhook() {
+	if !v.signedIn() || !v.form() {
+		return
+	}
+	p := webhooksPage{URL: v.value("url"), Format: v.value("format"), Titles: v.value("titles")}
+	body := map[string]any{"url": p.URL, "format": p.Format, "secret": v.value("secret"), "send_definition": v.value("send_definition") != "", "verify_ssl": v.value("verify_ssl") != ""}
+	if titles := split(p.Titles); len(titles) > 0 {
+		body["titles"] = titles
+	}
+	if events := v.r.PostForm["event"]; len(events) > 0 {
+		body["events"] = events
+	}
+	a := v.askJSON("POST", "/api/v1/webhooks", body)
+	switch {
+	case a.ok():
+		v.done(a, "/webhooks")
+	case a.status == http.StatusUnauthorized:
+		v.signInAgain()
+	default:
+		p.Message, p.Errors = a.Message, a.Errors
+		v.showWebhooks(a.status, p)
+	}
+}
+
+func (v *visit) testWebhook() {
+	if !v.signedIn() {
+		return
+	}
+	a := v.ask("POST", "/api/v1/webhooks/"+url.PathEscape(v.r.PathValue("id"))+"/test", nil)
+	if a.ok() {
+		a.Message = "A test event is on its way. Open this page again to see how it went."
+	}
+	v.done(a, "/webhooks")
+}
+
+func (v *visit) deleteWebhook() {
+	if !v.signedIn() {
+		return
+	}
+	a := v.ask("DELETE", "/api/v1/webhooks/"+url.PathEscape(v.r.PathValue("id")), nil)
+	if a.ok() {
+		a.Message = "The webhook is told nothing any more."
+	}
+	v.done(a, "/webhooks")
+}
+
+// A backupPage makes backups, and takes them.
+type backupPage struct {
+	Message  string
+	Errors   []patch.Failure
+	Restored int
+	Imported []imported
+	Counts   map[string]int
+	DryRun   bool
+	Cut      bool // there are more than are shown
+}
+
+// An imported is a line of the answer to an import.
+type imported struct {
+	Item     string          `json:"item"`
+	ID       string          `json:"id"`
+	Result   string          `json:"result"`
+	Message  string          `json:"message"`
+	Errors   []patch.Failure `json:"errors"`
+	Warnings []patch.Warning `json:"warnings"`
+}
+
+// mostImported is how many lines of an import are shown.
+const mostImported = 1000
+
+func (v *visit) backup() {
+	if v.signedIn() {
+		v.show(http.StatusOK, "backup", "Backup", backupPage{})
+	}
+}
+
+// fullBackup streams a full backup.
+func (v *visit) fullBackup() {
+	if v.signedIn() {
+		v.h.api.ServeHTTP(v.w, v.request("GET", "/api/v1/backup?full=1", http.NoBody))
+	}
+}
+
+// restore restores a backup: the form's body is the API's.
+func (v *visit) restore() {
+	if !v.signedIn() {
+		return
+	}
+	target := "/api/v1/restore"
+	if mode := v.r.URL.Query().Get("mode"); mode != "" {
+		target += "?mode=" + url.QueryEscape(mode)
+	}
+	a := v.askStream("POST", target, v.r.Body, "Content-Type", v.r.Header.Get("Content-Type"))
+	var restored []struct {
+		Skipped string `json:"skipped"`
+	}
+	switch {
+	case a.status == http.StatusUnauthorized:
+		v.signInAgain()
+	case !a.ok() || !a.into(&restored):
+		v.show(a.status, "backup", "Backup", backupPage{Message: a.Message, Errors: a.Errors})
+	default:
+		skipped := 0
+		for _, one := range restored {
+			if one.Skipped != "" {
+				skipped++
+			}
+		}
+		said := strconv.Itoa(len(restored)-skipped) + " titles were restored."
+		if skipped > 0 {
+			said += " " + strconv.Itoa(skipped) + " that follow a source were left as they are."
+		}
+		v.goTo("/", said)
+	}
+}
+
+// importTitles takes many titles: the form's body is the API's.
+func (v *visit) importTitles() {
+	if !v.signedIn() {
+		return
+	}
+	p := backupPage{DryRun: v.r.URL.Query().Get("dry_run") != "", Counts: map[string]int{}}
+	target := "/api/v1/titles/import"
+	if p.DryRun {
+		target += "?dry_run=1"
+	}
+	a := v.askStream("POST", target, v.r.Body, "Content-Type", v.r.Header.Get("Content-Type"))
+	if a.status == http.StatusUnauthorized {
+		v.signInAgain()
+		return
+	}
+	if !a.ok() {
+		p.Message, p.Errors = a.Message, a.Errors
+		v.show(a.status, "backup", "Backup", p)
+		return
+	}
+	p.Cut = len(a.body) >= maxAnswer
+	for l := range bytes.Lines(a.body) {
+		var one imported
+		if json.Unmarshal(l, &one) != nil {
+			continue
+		}
+		p.Counts[one.Result]++
+		if len(p.Imported) < mostImported {
+			p.Imported = append(p.Imported, one)
+		} else {
+			p.Cut = true
+		}
+	}
+	v.show(http.StatusOK, "backup", "Backup", p)
+}

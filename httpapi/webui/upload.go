@@ -1,0 +1,158 @@
+package webui
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"path"
+	"strings"
+
+	"github.com/patchsource/patchsource/patch"
+)
+
+const (
+	// maxFiles is how many files are taken at once.
+	maxFiles = 200
+	// maxUpload bounds them all together.
+	maxUpload = 64 << 20
+)
+
+// A file is one that was uploaded, or what was typed in the place of one.
+type file struct {
+	Name string // empty: it was typed
+	Text []byte
+}
+
+// upload reads a form with files, and with a text in the field json that counts as one;
+// if it cannot, it says so. Fields without a file are in the request's PostForm.
+func (v *visit) uploaded() (files []file, ok bool) {
+	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, maxUpload)
+	files, err := v.readUpload()
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		v.fail(http.StatusRequestEntityTooLarge, fmt.Sprintf("Nothing was kept: together, files may have %d MiB. Send them in parts, or use the API.", maxUpload>>20))
+	case errors.Is(err, errTooMany):
+		v.fail(http.StatusRequestEntityTooLarge, fmt.Sprintf("Nothing was kept: %d files are taken at once. Send them in parts, or use the API.", maxFiles))
+	case err != nil:
+		v.fail(http.StatusBadRequest, "The form cannot be read. Open the page again, and try once more.")
+	}
+	return files, err == nil
+}
+
+var errTooMany = errors.New("too many files")
+
+func (v *visit) readUpload() (files []file, err error) {
+	v.r.PostForm = url.Values{}
+	form, err := v.r.MultipartReader()
+	if err != nil {
+		return nil, err
+	}
+	for {
+		part, err := form.NextPart()
+		if err == io.EOF {
+			return files, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		data, err := io.ReadAll(part)
+		switch name := part.FormName(); {
+		case err != nil:
+			return nil, err
+		case name == "json" && len(strings.TrimSpace(string(data))) > 0:
+			files = append(files, file{Text: []byte(strings.ReplaceAll(string(data), "\r\n", "\n"))})
+		case name == "file" && part.FileName() != "":
+			files = append(files, file{Name: path.Base(part.FileName()), Text: data})
+		case name != "file" && name != "json" && len(data) <= maxForm && len(v.r.PostForm) < maxFiles:
+			v.r.PostForm.Add(name, string(data))
+		}
+		if len(files) > maxFiles {
+			return nil, errTooMany
+		}
+	}
+}
+
+// A result is what became of a file.
+type result struct {
+	Name string
+	// Done is created, updated or unchanged; empty: it was refused.
+	Done, ID, Message string
+	Finding           finding
+}
+
+// An uploadPage takes definitions.
+type uploadPage struct {
+	Results []result
+	Refused int
+	Replace bool
+	Text    string // to be corrected
+}
+
+func (v *visit) uploadForm() {
+	if v.signedIn() {
+		v.show(http.StatusOK, "upload", "Upload", uploadPage{})
+	}
+}
+
+// upload creates a title of each file.
+func (v *visit) upload() {
+	if !v.signedIn() {
+		return
+	}
+	files, ok := v.uploaded()
+	if !ok {
+		return
+	}
+	p := uploadPage{Replace: v.value("replace") != ""}
+	if len(files) == 0 {
+		v.fail(http.StatusBadRequest, "There was nothing in it: choose one or more files, or paste a definition.")
+		return
+	}
+	for _, f := range files {
+		a := v.ask("POST", "/api/v1/title", f.Text, "Content-Type", "application/json")
+		done := "created"
+		if a.status == http.StatusConflict && p.Replace {
+			if def, err := patch.Parse(f.Text, nil); err == nil {
+				done = "updated"
+				a = v.ask("PUT", titlePath(def.ID, ""), f.Text, "Content-Type", "application/json")
+			}
+		}
+		if a.status == http.StatusUnauthorized {
+			v.signInAgain()
+			return
+		}
+		one := result{Name: f.Name, Done: done, ID: a.ID, Message: a.Message, Finding: find(f.Text, "", a.Errors, a.Warnings)}
+		if !a.ok() {
+			one.Done = ""
+			p.Refused++
+			if len(a.Errors) == 0 {
+				one.Finding = find(f.Text, "", syntaxOf(f.Text), nil)
+			}
+			if len(files) == 1 {
+				p.Text = one.Finding.Text
+			}
+		}
+		p.Results = append(p.Results, one)
+	}
+	if len(p.Results) == 1 && p.Refused == 0 {
+		v.goTo("/titles/"+url.PathEscape(p.Results[0].ID), p.Results[0].Message+".")
+		return
+	}
+	status := http.StatusOK
+	if p.Refused > 0 {
+		status = http.StatusBadRequest
+	}
+	v.show(status, "upload", "Upload", p)
+}
+
+// syntaxOf returns where a text stops being JSON, nothing if it does not.
+func syntaxOf(text []byte) []patch.Failure {
+	var syntax *patch.SyntaxError
+	if errors.As(patch.CheckSyntax(text, nil), &syntax) {
+		return []patch.Failure{{Path: syntax.Pointer, Message: syntax.Error()}}
+	}
+	return nil
+}
