@@ -329,6 +329,7 @@ func (b *tab) fill(selector, text string) {
 // set gives a field a value, as a paste does.
 func (b *tab) set(selector, text string) {
 	b.t.Helper()
+	b.do(chromedp.WaitReady(chromedp.CSS(selector)))
 	eval[bool](b, fmt.Sprintf(`((document.querySelector(%s).value = %s), true)`, quote(selector), quote(text)))
 }
 
