@@ -1,0 +1,168 @@
+// Package trial runs the built reference server for tests that try it with what people put
+// around it.
+package trial
+
+import (
+	"bufio"
+	"encoding/json"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// required is the variable that says, in the environment, that other servers and programs
+// must be there: then tests that lack one fail.
+const required = "PATCHSOURCE_SERVERS"
+
+// Need returns where a program is. Without it, the test ends: as a failure if it has to be
+// there.
+func Need(t *testing.T, program, why string) string {
+	t.Helper()
+	path, err := exec.LookPath(program)
+	if err != nil {
+		Missing(t, program+" is missing, "+why+": install it")
+	}
+	return path
+}
+
+// Missing ends a test that lacks something: as a failure if it has to be there.
+func Missing(t *testing.T, what string) {
+	t.Helper()
+	if os.Getenv(required) == "required" {
+		t.Fatal(what)
+	}
+	t.Skipf("%s; with %s=required in the environment, this is a failure", what, required)
+}
+
+// Build builds the server into dir, as a program that needs nothing else, and returns
+// where it is.
+func Build(t *testing.T, dir string) string {
+	t.Helper()
+	path := filepath.Join(dir, "patchsource")
+	cmd := exec.Command("go", "build", "-o", path, "github.com/patchsource/patchsource/examples/server")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return path
+}
+
+// A Server is the server, running.
+type Server struct {
+	t   *testing.T
+	URL string
+	mu  sync.Mutex
+	log strings.Builder
+}
+
+// Start starts a command that is the server, and waits until it is ready. It is stopped,
+// and has to end well, when the test ends.
+func Start(t *testing.T, cmd *exec.Cmd) *Server {
+	t.Helper()
+	stderr, err := cmd.StderrPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Server{t: t}
+	ready, ended := make(chan string, 1), make(chan error, 1)
+	go func() {
+		defer close(ready)
+		for lines := bufio.NewScanner(stderr); lines.Scan(); {
+			s.mu.Lock()
+			s.log.WriteString(lines.Text() + "\n")
+			s.mu.Unlock()
+			var line struct{ Msg, URL string }
+			if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "ready" {
+				ready <- line.URL
+			}
+		}
+		ended <- cmd.Wait()
+	}()
+	t.Cleanup(func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		select {
+		case err := <-ended:
+			if err != nil {
+				t.Errorf("the server ended with %v: %s", err, s.Log())
+			}
+		case <-time.After(40 * time.Second):
+			_ = cmd.Process.Kill()
+			t.Error("the server does not stop")
+		}
+	})
+	if s.URL = <-ready; s.URL == "" {
+		t.Fatalf("the server did not get ready: %s", s.Log())
+	}
+	return s
+}
+
+// Log returns what the server has said so far.
+func (s *Server) Log() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.log.String()
+}
+
+// Token reads a token from its file.
+func (s *Server) Token(file string) string {
+	s.t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return strings.TrimSpace(string(data))
+}
+
+// Call calls the server at url, by client, with a token if there is one. headers are names
+// and values.
+func Call(t *testing.T, client *http.Client, method, url, token string, body io.Reader, headers ...string) (*http.Response, string) {
+	t.Helper()
+	r, err := http.NewRequest(method, url, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	res, err := client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	data, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res, string(data)
+}
+
+// Version is a version of a title in JSON, and Definition a title with versions; lint has
+// nothing against either.
+func Version(v string) string {
+	return `{"version":"` + v + `","releaseDate":"2018-02-02T17:39:58Z","standalone":true,"minimumOperatingSystem":"10.9","reboot":false,"killApps":[{"bundleId":"com.example.app","appName":"App.app"}],` +
+		`"components":[{"name":"App","version":"` + v + `","criteria":[{"name":"Application Bundle ID","operator":"is","value":"com.example.app","type":"recon","and":true},{"name":"Application Version","operator":"is","value":"` + v + `","type":"recon"}]}],` +
+		`"capabilities":[{"name":"Operating System Version","operator":"greater than or equal","value":"10.9","type":"recon"}]}`
+}
+
+// Definition is a title with versions, the newest first.
+func Definition(id string, versions ...string) string {
+	var patches []string
+	for _, v := range versions {
+		patches = append(patches, Version(v))
+	}
+	return `{"id":"` + id + `","name":"` + id + `","publisher":"Example","appName":"App.app","bundleId":"com.example.app","requirements":[{"name":"Application Bundle ID","operator":"is","value":"com.example.app","type":"recon","and":true}],` +
+		`"patches":[` + strings.Join(patches, ",") + `],"extensionAttributes":[]}`
+}
