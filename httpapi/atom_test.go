@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/patchsource/patchsource/httpapi"
 	"github.com/patchsource/patchsource/store/memstore"
 )
 
@@ -56,5 +57,47 @@ func TestAtom(t *testing.T) {
 	}
 	if again := b.do("GET", "/feed.atom", "", "If-None-Match", w.Header().Get("ETag")); again.Code != 304 {
 		t.Errorf("%d", again.Code)
+	}
+}
+
+// A title's own feed has its versions; a version is the same entry in every feed.
+func TestTitleAtom(t *testing.T) {
+	b := newBench(t, memstore.New())
+	b.create("App")
+	b.now = b.now.Add(time.Hour)
+	if w := b.asAdmin("POST", "/api/v1/title/App/version", versionJSON("2")); w.Code != 201 {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	type entry struct {
+		ID      string    `xml:"id"`
+		Title   string    `xml:"title"`
+		Updated time.Time `xml:"updated"`
+		Link    struct {
+			Href string `xml:"href,attr"`
+		} `xml:"link"`
+	}
+	read := func(path string) (entries []entry) {
+		t.Helper()
+		var feed struct {
+			ID      string  `xml:"id"`
+			Entries []entry `xml:"entry"`
+		}
+		w := b.do("GET", path, "")
+		if err := xml.Unmarshal(w.Body.Bytes(), &feed); err != nil || w.Code != 200 || !strings.HasSuffix(feed.ID, path) {
+			t.Fatalf("%s: %d %v %s", path, w.Code, err, w.Body)
+		}
+		return feed.Entries
+	}
+	own, all := read("/api/v1/titles/App/feed.atom"), read("/feed.atom")
+	if len(own) != 2 || own[0] != all[0] || !strings.HasSuffix(own[1].Title, " 1") || !own[1].Updated.Before(own[0].Updated) || own[0].ID == own[1].ID {
+		t.Errorf("%+v %+v", own, all)
+	}
+	if w := b.do("GET", "/api/v1/titles/Nope/feed.atom", ""); w.Code != 404 {
+		t.Errorf("%d", w.Code)
+	}
+	// For people, if there is a page.
+	b.handler = httpapi.New(b.cat, &httpapi.Options{WebPage: true, Site: "https://p.example.com/x"})
+	if own := read("/api/v1/titles/App/feed.atom"); own[0].Link.Href != "https://p.example.com/x/titles/App" {
+		t.Errorf("%+v", own[0])
 	}
 }

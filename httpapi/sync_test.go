@@ -22,6 +22,36 @@ import (
 
 const elsewhere = "https://vendor.example/d.json"
 
+// A whole source is asked at once by an administrator alone.
+func TestSyncMirror(t *testing.T) {
+	p := newPublic(t, httpapi.Options{RateLimit: -1})
+	p.create("A")
+	title, err := p.cat.Title("A")
+	if err != nil {
+		t.Fatal(err)
+	}
+	scoped := p.token(auth.Grant{Kind: auth.TitleToken, Titles: []string{title.UID}})
+	for _, c := range []struct {
+		name, body, token string
+		status            int
+		says              string
+	}{
+		{"nobody", `{"mirror":"x"}`, "", 401, ""},
+		{"not an administrator", `{"mirror":"x"}`, scoped, 403, ""},
+		{"none of that name", `{"mirror":"x"}`, p.admin, 400, "/mirror"},
+		{"no name", `{}`, p.admin, 400, "/mirror"},
+		{"no string", `{"mirror":1}`, p.admin, 400, "/mirror"},
+	} {
+		var header []string
+		if c.token != "" {
+			header = []string{"Authorization", "Bearer " + c.token}
+		}
+		if w := p.do("POST", "/api/v1/sync", c.body, header...); w.Code != c.status || !strings.Contains(w.Body.String(), c.says) {
+			t.Errorf("%s: %d %s", c.name, w.Code, w.Body)
+		}
+	}
+}
+
 // Who publishes a URL has a title that follows it, and that they cannot change but
 // bring up to date and delete.
 func TestPublishByURL(t *testing.T) {

@@ -122,3 +122,52 @@ func TestClaimByHTTP(t *testing.T) {
 		t.Errorf("again: %d", w.Code)
 	}
 }
+
+// A token says of itself what it is for.
+func TestSelf(t *testing.T) {
+	b := withTokens(t)
+	b.create("A", "B")
+	scoped, _ := made(t, b.asAdmin("POST", "/api/v1/tokens", `{"titles_in_scope":["b"],"expires_in_days":30}`))
+	contributor := b.token(auth.Grant{Kind: auth.Contributor, Contributor: "macman"})
+	for _, c := range []struct {
+		name, token string
+		status      int
+		says        []string
+	}{
+		{"an administrator's", b.admin, 200, []string{`"kind":"administrator"`, `"titles_in_scope":null`, `"contributor":null`, `"expires":null`}},
+		{"a title's", scoped, 200, []string{`"kind":"title"`, `"titles_in_scope":["B"]`, `"contributor":null`, `"expires":"20`}},
+		{"a contributor's", contributor, 200, []string{`"kind":"contributor"`, `"titles_in_scope":null`, `"contributor":"macman"`}},
+		{"none", "", 401, nil},
+		{"a wrong one", "pst_wrong", 401, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := b.do("GET", "/api/v1/token", "", "Authorization", "Bearer "+c.token)
+			if w.Code != c.status || w.Header().Get("Cache-Control") != "no-store" {
+				t.Fatalf("%d %v %s", w.Code, w.Header(), w.Body)
+			}
+			for _, want := range c.says {
+				if !strings.Contains(w.Body.String(), want) {
+					t.Errorf("%s: it does not say %s", w.Body, want)
+				}
+			}
+			if c.token != "" && strings.Contains(w.Body.String(), c.token) {
+				t.Error("the secret is told")
+			}
+		})
+	}
+	// The title is gone, and with it all that the token was for.
+	if w := b.asAdmin("DELETE", "/api/v1/title/B", ""); w.Code != 204 {
+		t.Fatalf("%d", w.Code)
+	}
+	if w := b.do("GET", "/api/v1/token", "", "Authorization", "Bearer "+scoped); w.Code != 401 {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	// Without tokens of our own, who has another authentication is told too.
+	b.handler = httpapi.New(b.cat, &httpapi.Options{Auth: httpapi.BearerTokens(b.auth)})
+	if w := b.asAdmin("GET", "/api/v1/token", ""); w.Code != 200 {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	if w := b.asAdmin("POST", "/api/v1/token", ""); w.Code != 405 {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}

@@ -83,6 +83,35 @@ func TestMirrorTakesWhatHasChanged(t *testing.T) {
 	})
 }
 
+// Who does not want to wait has all of a source asked at once; it is counted how rounds
+// go.
+func TestTriggerMirror(t *testing.T) {
+	live(t, patchsync.Mirror{}, func(t *testing.T, w *world, _ *counted, s *server) {
+		if got := s.sync.Rounds(); got != (patchsync.Rounds{Changed: 1}) {
+			t.Errorf("%+v", got)
+		}
+		w.source(vendor, definition("A", "2"), definition("B", "1"), definition("C", "1"), definition("D", "1"))
+		time.Sleep(time.Minute) // what is asked for too often waits
+		if err := s.sync.TriggerMirror(vendor); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if s.version("A") != "2" {
+			t.Errorf("A is at %s", s.version("A"))
+		}
+		next()
+		w.put(vendor+"/software", page{status: 503})
+		next()
+		if got := s.sync.Rounds(); got != (patchsync.Rounds{Changed: 2, Unchanged: 1, Failed: 1}) {
+			t.Errorf("%+v", got)
+		}
+		if err := s.sync.TriggerMirror("nope"); !errors.Is(err, patchsync.ErrNotFollowed) {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
 // What is wrong with one title keeps no other back, and is tried again, ever more
 // seldom, until it is mended there.
 func TestMirrorRefusesWhatIsWrong(t *testing.T) {

@@ -11,7 +11,10 @@ set -eu
 
 usage() { sed -n '2,9s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 
-[ -n "${PATCHSOURCE_URL:-}" ] && [ -n "${PATCHSOURCE_TOKEN:-}" ] || { echo "publish.sh: set PATCHSOURCE_URL and PATCHSOURCE_TOKEN" >&2; exit 2; }
+if [ -z "${PATCHSOURCE_URL:-}" ] || [ -z "${PATCHSOURCE_TOKEN:-}" ]; then
+	echo "publish.sh: set PATCHSOURCE_URL and PATCHSOURCE_TOKEN" >&2
+	exit 2
+fi
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

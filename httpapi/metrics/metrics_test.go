@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -43,6 +44,37 @@ func TestObserve(t *testing.T) {
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%s is not told", want)
+		}
+	}
+}
+
+// What a http.ServeMux serves is counted by its patterns, and what it does not as none; a
+// gauge that only grows is a counter.
+func TestWrap(t *testing.T) {
+	n := 0.0
+	m := metrics.New(metrics.Gauge{Name: "rounds_total", Help: "Rounds.", Labels: map[string]string{"result": "ok"}, Counter: true, Value: func() float64 { n++; return n }})
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /titles/{id}", func(w http.ResponseWriter, r *http.Request) {
+		if r.PathValue("id") == "x" {
+			w.WriteHeader(http.StatusTeapot)
+		}
+		_, _ = io.WriteString(w, "hello")
+	})
+	h := m.Wrap(mux)
+	for _, path := range []string{"/titles/a", "/titles/b", "/titles/x", "/nope"} {
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", path, nil))
+	}
+	text := scrape(t, m)
+	for _, want := range []string{
+		`patchsource_http_requests_total{method="GET",route="/titles/{id}",status="200"} 2`,
+		`patchsource_http_requests_total{method="GET",route="/titles/{id}",status="418"} 1`,
+		`patchsource_http_requests_total{method="GET",route="none",status="404"} 1`,
+		`patchsource_http_response_bytes_total{route="/titles/{id}"} 15`,
+		"# TYPE patchsource_rounds_total counter",
+		`patchsource_rounds_total{result="ok"} 1`,
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%s is not told: %s", want, text)
 		}
 	}
 }

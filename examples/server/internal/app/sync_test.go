@@ -171,30 +171,3 @@ func TestSourcesThatCannotBe(t *testing.T) {
 		})
 	}
 }
-
-// The metrics tell of requests by route, of the storage and of titles, and name no
-// title.
-func TestMetrics(t *testing.T) {
-	p := start(t, t.TempDir())
-	p.do("POST", "/api/v1/title", definition("SomeTitle", "1"))
-	p.do("GET", "/jamf/v1/patch/SomeTitle", "")
-	p.do("GET", "/jamf/v1/patch/Nope", "")
-	p.do("GET", "/no/such/call", "")
-	status, text := p.do("GET", "/metrics", "")
-	for _, want := range []string{
-		`patchsource_http_requests_total{method="POST",route="/api/v1/title",status="201"} 1`,
-		`patchsource_http_requests_total{method="GET",route="/jamf/v1/patch/{id}",status="200"} 1`,
-		`patchsource_http_requests_total{method="GET",route="/jamf/v1/patch/{id}",status="404"} 1`,
-		`patchsource_http_requests_total{method="GET",route="none",status="404"} 1`,
-		"patchsource_titles 1",
-		`patchsource_sources{result="failing"} 0`,
-		`patchsource_store_seconds_count{operation="put"}`,
-	} {
-		if status != 200 || !strings.Contains(text, want) {
-			t.Errorf("%d, %s is not told", status, want)
-		}
-	}
-	if strings.Contains(text, "SomeTitle") || strings.Contains(text, "pst_") {
-		t.Error("a title or a token is told")
-	}
-}

@@ -1,0 +1,146 @@
+package app
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// The metrics tell of requests by route, of the storage, of titles, sources, caches and
+// tokens, and name no title and no token.
+func TestMetrics(t *testing.T) {
+	p := start(t, t.TempDir())
+	p.do("POST", "/api/v1/title", definition("SomeTitle", "1"))
+	p.do("GET", "/jamf/v1/patch/SomeTitle", "")
+	p.do("GET", "/jamf/v1/patch/Nope", "")
+	p.do("GET", "/jamf/v1/software/SomeTitle,Nope", "")
+	p.do("GET", "/no/such/call", "")
+	p.do("GET", "/titles/SomeTitle", "")
+	p.do("GET", "/titles/Nope/edit", "")
+	status, text := p.do("GET", "/metrics", "")
+	for _, want := range []string{
+		`patchsource_http_requests_total{method="POST",route="/api/v1/title",status="201"} 1`,
+		`patchsource_http_requests_total{method="GET",route="/jamf/v1/patch/{id}",status="200"} 1`,
+		`patchsource_http_requests_total{method="GET",route="/jamf/v1/patch/{id}",status="404"} 1`,
+		`patchsource_http_requests_total{method="GET",route="none",status="404"} 1`,
+		`patchsource_http_requests_total{method="GET",route="/titles/{id}",status="200"} 1`,
+		`patchsource_http_requests_total{method="GET",route="/titles/{id}/edit",status="401"} 1`,
+		`patchsource_http_response_bytes_total{route="/jamf/v1/patch/{id}"}`,
+		`patchsource_http_request_seconds_bucket{route="/jamf/v1/patch/{id}",le="`,
+		"patchsource_titles 1",
+		`patchsource_sources{result="failing"} 0`,
+		`patchsource_sync_rounds_total{result="failed"} 0`,
+		`patchsource_tokens_checked_total{result="accepted"} 1`,
+		`patchsource_cache_requests_total{cache="selections",result="miss"} 1`,
+		`patchsource_cache_bytes{cache="definitions"}`,
+		"patchsource_webhook_deliveries_pending 0",
+		`patchsource_store_seconds_count{operation="put"}`,
+	} {
+		if status != 200 || !strings.Contains(text, want) {
+			t.Errorf("%d, %s is not told", status, want)
+		}
+	}
+	if strings.Contains(text, "SomeTitle") || strings.Contains(text, "pst_") {
+		t.Error("a title or a token is told")
+	}
+}
+
+// Browsers get the page, clients of the feed JSON whatever they say.
+func TestAccept(t *testing.T) {
+	p := start(t, t.TempDir())
+	for _, c := range []struct{ path, accept, contentType string }{
+		{"/", "text/html,application/xhtml+xml,*/*;q=0.8", "text/html"},
+		{"/", "*/*", "text/html"},
+		{"/", "application/json", "application/json"},
+		{"/jamf/v1/software", "text/html", "application/json"},
+		{"/jamf/v1/software/x", "text/html", "application/json"},
+		{"/jamf/v1/patch/x", "text/html", "application/json"},
+		{"/software", "text/html", "application/json"},
+		{"/docs", "text/html", "text/html"},
+		{"/api/v1/titles", "text/html", "application/json"},
+	} {
+		r, err := http.NewRequest("GET", p.url+c.path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Accept", c.accept)
+		res, err := http.DefaultTransport.RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, res.Body)
+		_ = res.Body.Close()
+		if got := res.Header.Get("Content-Type"); !strings.HasPrefix(got, c.contentType) {
+			t.Errorf("%s as %s: %s", c.path, c.accept, got)
+		}
+	}
+}
+
+// Requests are logged, with ids that the answers have, and what machines ask all the time
+// is not.
+func TestAccessLog(t *testing.T) {
+	p := start(t, t.TempDir())
+	res, err := http.Get(p.url + "/jamf/v1/software")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	for _, path := range []string{"/healthz", "/readyz", "/metrics"} {
+		p.do("GET", path, "")
+	}
+	p.stop()
+	var lines int
+	for line := range strings.Lines(p.logged()) {
+		var l struct {
+			Msg, Path, Client string
+			RequestID         string `json:"request_id"`
+			Status            int
+		}
+		if err := json.Unmarshal([]byte(line), &l); err != nil || l.Msg != "request" {
+			continue
+		}
+		lines++
+		if l.Path != "/jamf/v1/software" || l.Status != 200 || l.Client != "127.0.0.1" || l.RequestID != res.Header.Get("X-Request-Id") || l.RequestID == "" {
+			t.Errorf("%s", line)
+		}
+	}
+	if lines != 1 {
+		t.Errorf("%d lines: %s", lines, p.logged())
+	}
+	quiet := start(t, t.TempDir(), "--no-access-log")
+	quiet.do("GET", "/jamf/v1/software", "")
+	quiet.stop()
+	if strings.Contains(quiet.logged(), "/jamf/v1/software\"") {
+		t.Errorf("%s", quiet.logged())
+	}
+}
+
+// Profiles are served when they are asked for, on an address of their own.
+func TestProfiles(t *testing.T) {
+	p := start(t, t.TempDir(), "--pprof-addr", "127.0.0.1:0")
+	if status, _ := p.do("GET", "/debug/pprof/", ""); status != 404 {
+		t.Errorf("the server itself answers %d", status)
+	}
+	where := ""
+	for line := range strings.Lines(p.logged()) {
+		var l struct{ Msg, URL string }
+		if json.Unmarshal([]byte(line), &l) == nil && l.Msg == "profiles are served" {
+			where = l.URL
+		}
+	}
+	res, err := http.Get(where + "goroutine?debug=1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if text, err := io.ReadAll(res.Body); err != nil || res.StatusCode != 200 || !strings.Contains(string(text), "goroutine profile") {
+		t.Errorf("%d %v", res.StatusCode, err)
+	}
+	for _, wrong := range []string{"6060", "localhost"} {
+		if code := Run(t.Context(), []string{"--pprof-addr", wrong}, func(string) string { return "" }, io.Discard, io.Discard); code != 2 {
+			t.Errorf("%s: %d", wrong, code)
+		}
+	}
+}

@@ -1,0 +1,82 @@
+package httpapi_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/patchsource/patchsource/httpapi"
+	"github.com/patchsource/patchsource/store/memstore"
+)
+
+// An accessLine is a line of the access log.
+type accessLine struct {
+	Msg       string
+	RequestID string `json:"request_id"`
+	Method    string
+	Path      string
+	Status    int
+	Bytes     int64
+	Took      int64
+	Client    string
+}
+
+func TestAccessLog(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		handler http.HandlerFunc
+		header  []string // names and values
+		proxies []string
+		target  string
+		want    accessLine
+	}{
+		{"a page", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") }, nil, nil, "/a", accessLine{Path: "/a", Status: 200, Bytes: 5, Client: "192.0.2.1"}},
+		{"nothing written", func(http.ResponseWriter, *http.Request) {}, nil, nil, "/a", accessLine{Path: "/a", Status: 200, Client: "192.0.2.1"}},
+		{"an error", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", 404) }, nil, nil, "/b", accessLine{Path: "/b", Status: 404, Bytes: 3, Client: "192.0.2.1"}},
+		{"the query is a secret", func(http.ResponseWriter, *http.Request) {}, nil, nil, "/verify?code=hunter2", accessLine{Path: "/verify", Status: 200, Client: "192.0.2.1"}},
+		{"a client who lies", func(http.ResponseWriter, *http.Request) {}, []string{"X-Forwarded-For", "203.0.113.9"}, nil, "/a", accessLine{Path: "/a", Status: 200, Client: "192.0.2.1"}},
+		{"behind a proxy", func(http.ResponseWriter, *http.Request) {}, []string{"X-Forwarded-For", "203.0.113.9"}, []string{"192.0.2.0/24"}, "/a", accessLine{Path: "/a", Status: 200, Client: "203.0.113.9"}},
+		{"an id of the client's is not ours", func(http.ResponseWriter, *http.Request) {}, []string{"X-Request-Id", "mine"}, nil, "/a", accessLine{Path: "/a", Status: 200, Client: "192.0.2.1"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var log bytes.Buffer
+			r := httptest.NewRequest("GET", c.target, nil)
+			for i := 0; i < len(c.header); i += 2 {
+				r.Header.Set(c.header[i], c.header[i+1])
+			}
+			w := httptest.NewRecorder()
+			httpapi.AccessLog(c.handler, slog.New(slog.NewJSONHandler(&log, nil)), c.proxies).ServeHTTP(w, r)
+			var got accessLine
+			if err := json.Unmarshal(log.Bytes(), &got); err != nil {
+				t.Fatalf("%v: %s", err, log.String())
+			}
+			id := w.Header().Get("X-Request-Id")
+			if len(id) != 12 || got.RequestID != id || got.Took <= 0 || strings.Contains(log.String(), "hunter2") {
+				t.Errorf("%q: %s", id, log.String())
+			}
+			c.want.Msg, c.want.Method, c.want.RequestID, c.want.Took = "request", "GET", got.RequestID, got.Took
+			if got != c.want {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+}
+
+// An internal error names the id that the access log has.
+func TestErrorsNameTheRequest(t *testing.T) {
+	s := &failing{Store: memstore.New()}
+	b := newBench(t, s)
+	s.down.Store(true)
+	logged := httpapi.AccessLog(b.handler, slog.New(slog.DiscardHandler), nil)
+	w := httptest.NewRecorder()
+	logged.ServeHTTP(w, httptest.NewRequest("GET", "/readyz", nil))
+	id := w.Header().Get("X-Request-Id")
+	if w.Code != 503 || id == "" || !strings.Contains(w.Body.String(), id) || !strings.Contains(b.log.String(), id) {
+		t.Errorf("%d, %q: %s; %s", w.Code, id, w.Body, b.log.String())
+	}
+}
