@@ -37,5 +37,9 @@
 // # Where to start
 //
 // Run "go run ./examples/server" for a server, and read examples/embed for a
-// program of one's own that holds one. This package itself has no code.
+// program of one's own that holds one. examples/deploy has what to run a server
+// with (proxies, a systemd unit, an image), and examples/publish what to publish to
+// one with (a script, a pipeline, an AutoPkg processor). README.md has the rest: Jamf
+// Pro's side, moving over from other systems, security, and what happens when things
+// fail. This package itself has no code.
 package patchsource
