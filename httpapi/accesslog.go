@@ -23,6 +23,23 @@ func requestID(r *http.Request) string {
 	return rand.Text()[:12]
 }
 
+// A named is a handler of a log that tells the id of the request that a line is about.
+type named struct{ slog.Handler }
+
+// Handle implements slog.Handler.
+func (h named) Handle(ctx context.Context, line slog.Record) error {
+	if id, ok := ctx.Value(idKey{}).(string); ok {
+		line.AddAttrs(slog.String("request_id", id))
+	}
+	return h.Handler.Handle(ctx, line)
+}
+
+// WithAttrs implements slog.Handler.
+func (h named) WithAttrs(attrs []slog.Attr) slog.Handler { return named{h.Handler.WithAttrs(attrs)} }
+
+// WithGroup implements slog.Handler.
+func (h named) WithGroup(name string) slog.Handler { return named{h.Handler.WithGroup(name)} }
+
 // AccessLog returns a handler that gives every request an id, which the answer has as
 // X-Request-Id, and writes a line to log when it is answered: the id, the method, the
 // path, the status, the bytes of the body, how long it took, and the client's address.
@@ -30,7 +47,7 @@ func requestID(r *http.Request) string {
 // [Options.TrustedProxies].
 //
 // It goes around everything that a server has, [New] among it, which then names the same
-// id in its errors. It is safe for concurrent use.
+// id in its errors and in its own lines of the log. It is safe for concurrent use.
 func AccessLog(next http.Handler, log *slog.Logger, trustedProxies []string) http.Handler {
 	client := clientAddress(trustedProxies)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -76,7 +76,31 @@ func TestErrorsNameTheRequest(t *testing.T) {
 	w := httptest.NewRecorder()
 	logged.ServeHTTP(w, httptest.NewRequest("GET", "/readyz", nil))
 	id := w.Header().Get("X-Request-Id")
-	if w.Code != 503 || id == "" || !strings.Contains(w.Body.String(), id) || !strings.Contains(b.log.String(), id) {
+	if w.Code != 503 || id == "" || !strings.Contains(w.Body.String(), id) || strings.Count(b.log.String(), id) != 1 {
 		t.Errorf("%d, %q: %s; %s", w.Code, id, w.Body, b.log.String())
+	}
+	// So does a line about a change.
+	s.down.Store(false)
+	b.log.Reset()
+	r := httptest.NewRequest("POST", "/api/v1/title", strings.NewReader(definition("App", "1")))
+	r.Header.Set("Authorization", "Bearer "+b.admin)
+	w = httptest.NewRecorder()
+	logged.ServeHTTP(w, r)
+	if id := w.Header().Get("X-Request-Id"); w.Code != 201 || !strings.Contains(b.log.String(), "title created") || !strings.Contains(b.log.String(), "request_id="+id) {
+		t.Errorf("%d, %q: %s", w.Code, id, b.log.String())
+	}
+}
+
+// What a line of the access log costs, beside the request that it is about.
+func BenchmarkAccessLog(b *testing.B) {
+	bare := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotModified) })
+	for name, h := range map[string]http.Handler{"bare": bare, "logged": httpapi.AccessLog(bare, slog.New(slog.NewTextHandler(io.Discard, nil)), nil)} {
+		b.Run(name, func(b *testing.B) {
+			r := httptest.NewRequest("GET", "/jamf/v1/software", nil)
+			b.ReportAllocs()
+			for b.Loop() {
+				h.ServeHTTP(httptest.NewRecorder(), r)
+			}
+		})
 	}
 }

@@ -87,7 +87,7 @@ func (a *api) backup(w http.ResponseWriter, r *http.Request) error {
 	}
 	if err == nil {
 		if full != "" {
-			a.log.Info("full backup made", "bytes", out.n, "token", who.TokenID)
+			a.log.InfoContext(r.Context(), "full backup made", "bytes", out.n, "token", who.TokenID)
 		}
 		return nil
 	}
@@ -95,7 +95,7 @@ func (a *api) backup(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if r.Context().Err() == nil {
-		a.log.Error("a backup broke off", "error", err)
+		a.log.ErrorContext(r.Context(), "a backup broke off", "error", err)
 	}
 	panic(http.ErrAbortHandler) // so that nobody takes what came for all there is
 }
@@ -161,7 +161,7 @@ func (a *api) restore(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	a.log.Info("restore begins", "titles", n, "mode", string(mode), "token", who.TokenID)
+	a.log.InfoContext(r.Context(), "restore begins", "titles", n, "mode", string(mode), "token", who.TokenID)
 	defs := func(yield func(*patch.Definition, error) bool) {
 		for m, err := range archive.Read(file, size, a.readOptions()) {
 			if !yield(m.Definition, err) {
@@ -170,7 +170,7 @@ func (a *api) restore(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	all, err := a.cat.Restore(r.Context(), defs, &catalog.RestoreOptions{Mode: mode, By: who.TokenID, Progress: func(done int) {
-		a.log.Info("restore goes on", "titles", n, "done", done)
+		a.log.InfoContext(r.Context(), "restore goes on", "titles", n, "done", done)
 	}})
 	switch {
 	case errors.Is(err, catalog.ErrNotEmpty):
@@ -193,7 +193,7 @@ func (a *api) restore(w http.ResponseWriter, r *http.Request) error {
 		body = append(body, line)
 	}
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(chunkTimeout)) // it may have taken long
-	a.log.Info("restored", "titles", len(all), "mode", string(mode), "token", who.TokenID)
+	a.log.InfoContext(r.Context(), "restored", "titles", len(all), "mode", string(mode), "token", who.TokenID)
 	writeJSON(w, http.StatusCreated, body)
 	return nil
 }
@@ -274,7 +274,7 @@ func (a *api) importTitles(w http.ResponseWriter, r *http.Request) error {
 		}
 		_ = out.control.Flush() // who cannot gets it later
 	}
-	a.log.Info("titles imported", "created", counts["created"], "updated", counts["updated"], "unchanged", counts["unchanged"], "refused", counts["refused"], "dry_run", dry, "token", who.TokenID)
+	a.log.InfoContext(r.Context(), "titles imported", "created", counts["created"], "updated", counts["updated"], "unchanged", counts["unchanged"], "refused", counts["refused"], "dry_run", dry, "token", who.TokenID)
 	return nil
 }
 
@@ -304,7 +304,7 @@ func (a *api) importOne(r *http.Request, m archive.Member, err error, dry bool, 
 		p := problemOf(err)
 		line.Message, line.Errors = p.message, p.errors
 		if p.status >= http.StatusInternalServerError {
-			a.log.Error("a title could not be imported", "title", line.ID, "error", err)
+			a.log.ErrorContext(r.Context(), "a title could not be imported", "title", line.ID, "error", err)
 		}
 		return line
 	}

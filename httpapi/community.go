@@ -91,7 +91,7 @@ func (a *api) publish(w http.ResponseWriter, r *http.Request, body []byte, p *pu
 	if err != nil {
 		return placed(err, "/author_name", "/author_email")
 	}
-	a.log.Info("title published", "title", res.Title.ID, "version", res.Title.CurrentVersion)
+	a.log.InfoContext(r.Context(), "title published", "title", res.Title.ID, "version", res.Title.CurrentVersion)
 	writeJSON(w, http.StatusCreated, answer{
 		Message:  fmt.Sprintf("Title '%s' published; the token that manages it was mailed to you", res.Title.ID),
 		ID:       res.Title.ID,
@@ -164,7 +164,7 @@ func (a *api) rotateToken(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	a.log.Info("token rotated", "title", title.ID, "made", id, "token", who.TokenID)
+	a.log.InfoContext(r.Context(), "token rotated", "title", title.ID, "made", id, "token", who.TokenID)
 	w.Header().Set("Cache-Control", "no-store")
 	writeJSON(w, http.StatusCreated, map[string]any{"message": "The token is shown this once; the one used has ended.", "id": id, "api_token": token})
 	return nil

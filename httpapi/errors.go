@@ -217,18 +217,18 @@ func (a *api) writeError(w http.ResponseWriter, r *http.Request, err error) {
 		h.Set("Retry-After", strconv.Itoa(int(after/time.Second)+1))
 	}
 	if p.code == "mail_failure" {
-		a.log.Error("a mail could not be sent", "error", err)
+		a.log.ErrorContext(r.Context(), "a mail could not be sent", "error", err)
 	}
 	if p.code == "internal" && r.Context().Err() == nil {
 		id := requestID(r)
 		p.detail = id
 		h.Set(requestIDHeader, id)
-		attrs := []any{"request_id", id, "method", r.Method, "path", shorten(r.URL.Path), "status", p.status, "error", err}
+		attrs := []any{"method", r.Method, "path", shorten(r.URL.Path), "status", p.status, "error", err}
 		var panicked *panicError
 		if errors.As(err, &panicked) {
 			attrs = append(attrs, "stack", string(debug.Stack()))
 		}
-		a.log.Error("a request failed", attrs...)
+		a.log.ErrorContext(context.WithValue(r.Context(), idKey{}, id), "a request failed", attrs...)
 	}
 	body := map[string]any{"message": p.message, p.code: p.detail}
 	if p.errors != nil {

@@ -154,6 +154,7 @@ func newAPI(cat *catalog.Catalog, opts *Options) *api {
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
 	}
+	a.log = slog.New(named{a.log.Handler()})
 	if a.max == 0 {
 		a.max = patch.DefaultMaxBytes
 	}

@@ -108,7 +108,7 @@ func (a *api) syncNow(w http.ResponseWriter, r *http.Request) error {
 	if err := a.sync.Trigger(title.ID); err != nil {
 		return err
 	}
-	a.log.Info("sync asked for", "title", title.ID, "source", title.Follows, "token", who.TokenID)
+	a.log.InfoContext(r.Context(), "sync asked for", "title", title.ID, "source", title.Follows, "token", who.TokenID)
 	writeJSON(w, http.StatusAccepted, answer{Message: fmt.Sprintf("Title '%s' will be brought up to date from %s in a moment; how it went stands in /api/v1/titles?q=%s", title.ID, title.Follows, title.ID), ID: title.ID, Name: title.Name})
 	return nil
 }
@@ -133,7 +133,7 @@ func (a *api) syncMirror(w http.ResponseWriter, r *http.Request) error {
 	if a.sync.TriggerMirror(name) != nil {
 		return failure("/mirror", "names none of the sources that are followed as a whole: see GET /api/v1/sync")
 	}
-	a.log.Info("sync asked for", "mirror", name, "token", who.TokenID)
+	a.log.InfoContext(r.Context(), "sync asked for", "mirror", name, "token", who.TokenID)
 	writeJSON(w, http.StatusAccepted, answer{Message: fmt.Sprintf("All of '%s' will be brought up to date in a moment; how it went stands in /api/v1/sync", shorten(name))})
 	return nil
 }
@@ -178,7 +178,7 @@ func (a *api) subscribe(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	a.log.Info("title subscribed", "title", res.Title.ID, "version", res.Title.CurrentVersion, "source", url, "token", who.TokenID)
+	a.log.InfoContext(r.Context(), "title subscribed", "title", res.Title.ID, "version", res.Title.CurrentVersion, "source", url, "token", who.TokenID)
 	message := fmt.Sprintf("Title '%s' follows %s", res.Title.ID, url)
 	writeJSON(w, http.StatusCreated, struct {
 		Success string `json:"success"`

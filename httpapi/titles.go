@@ -69,7 +69,7 @@ func (a *api) createTitle(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	a.log.Info("title created", "title", res.Title.ID, "version", res.Title.CurrentVersion, "token", who.TokenID)
+	a.log.InfoContext(r.Context(), "title created", "title", res.Title.ID, "version", res.Title.CurrentVersion, "token", who.TokenID)
 	writeJSON(w, http.StatusCreated, answer{
 		Message:  fmt.Sprintf("Title '%s' created", res.Title.ID),
 		ID:       res.Title.ID,
@@ -95,7 +95,7 @@ func (a *api) replaceTitle(w http.ResponseWriter, r *http.Request) error {
 	message := fmt.Sprintf("Title '%s' is the same already: nothing was changed", res.Title.ID)
 	if res.Changed {
 		message = fmt.Sprintf("Title '%s' updated", res.Title.ID)
-		a.log.Info("title replaced", "title", res.Title.ID, "version", res.Title.CurrentVersion, "token", who.TokenID, "changes", res.Difference().String())
+		a.log.InfoContext(r.Context(), "title replaced", "title", res.Title.ID, "version", res.Title.CurrentVersion, "token", who.TokenID, "changes", res.Difference().String())
 	}
 	writeJSON(w, http.StatusOK, answer{Message: message, ID: res.Title.ID, Name: res.Title.Name, Warnings: res.Warnings})
 	return nil
@@ -126,10 +126,10 @@ func (a *api) delete(r *http.Request, who auth.Principal, title catalog.Title, o
 	if err := a.cat.Delete(r.Context(), title.ID, opts); err != nil {
 		return err
 	}
-	a.log.Info("title deleted", "title", title.ID, "token", who.TokenID)
+	a.log.InfoContext(r.Context(), "title deleted", "title", title.ID, "token", who.TokenID)
 	if a.toks != nil { // they open nothing any more; this is tidying up
 		if err := a.toks.RevokeAll(r.Context(), title.UID); err != nil {
-			a.log.Error("the tokens of a deleted title are left over", "title", title.ID, "error", err)
+			a.log.ErrorContext(r.Context(), "the tokens of a deleted title are left over", "title", title.ID, "error", err)
 		}
 	}
 	return nil

@@ -59,7 +59,7 @@ func (a *api) claim(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	a.log.Info("the server was claimed")
+	a.log.InfoContext(r.Context(), "the server was claimed")
 	w.Header().Set("Cache-Control", "no-store")
 	writeJSON(w, http.StatusCreated, map[string]any{"message": "The server is yours. The token is shown this once.", "token_created": token})
 	return nil
@@ -98,7 +98,7 @@ func (a *api) makeToken(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	a.log.Info("token made", "made", id, "kind", grant.Kind, "token", who.TokenID)
+	a.log.InfoContext(r.Context(), "token made", "made", id, "kind", grant.Kind, "token", who.TokenID)
 	w.Header().Set("Cache-Control", "no-store")
 	writeJSON(w, http.StatusCreated, map[string]any{"message": "The token is shown this once.", "id": id, "api_token": token})
 	return nil
@@ -237,7 +237,7 @@ func (a *api) invalidateToken(w http.ResponseWriter, r *http.Request) error {
 	if err := a.toks.Revoke(r.Context(), id); err != nil {
 		return err
 	}
-	a.log.Info("token revoked", "revoked", id, "token", who.TokenID)
+	a.log.InfoContext(r.Context(), "token revoked", "revoked", id, "token", who.TokenID)
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }

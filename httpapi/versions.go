@@ -46,7 +46,7 @@ func (a *api) addVersions(w http.ResponseWriter, r *http.Request) error {
 	if n := len(versions) - len(names); n > 0 {
 		names = append(names, fmt.Sprintf("and %d more", n))
 	}
-	a.log.Info("versions added", "title", res.Title.ID, "versions", names, "token", who.TokenID)
+	a.log.InfoContext(r.Context(), "versions added", "title", res.Title.ID, "versions", names, "token", who.TokenID)
 	writeJSON(w, http.StatusCreated, answer{Message: fmt.Sprintf("%s%s added to title '%s'", word, strings.Join(names, ", "), res.Title.ID), Warnings: res.Warnings})
 	return nil
 }
@@ -67,7 +67,7 @@ func (a *api) removeVersion(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	a.log.Info("version removed", "title", res.Title.ID, "version", version, "token", who.TokenID)
+	a.log.InfoContext(r.Context(), "version removed", "title", res.Title.ID, "version", version, "token", who.TokenID)
 	writeJSON(w, http.StatusOK, answer{Message: fmt.Sprintf("Version '%s' removed from title '%s'", version, res.Title.ID)})
 	return nil
 }

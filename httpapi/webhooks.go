@@ -99,7 +99,7 @@ func (a *api) createHook(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	a.log.Info("webhook created", "webhook", id, "token", who.TokenID)
+	a.log.InfoContext(r.Context(), "webhook created", "webhook", id, "token", who.TokenID)
 	writeJSON(w, http.StatusCreated, map[string]string{"id": id, "message": "The webhook is told of changes from now on."})
 	return nil
 }
@@ -116,7 +116,7 @@ func (a *api) deleteHook(w http.ResponseWriter, r *http.Request) error {
 	if err := a.hooks.Delete(r.Context(), id); err != nil {
 		return err
 	}
-	a.log.Info("webhook deleted", "webhook", id, "token", who.TokenID)
+	a.log.InfoContext(r.Context(), "webhook deleted", "webhook", id, "token", who.TokenID)
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }

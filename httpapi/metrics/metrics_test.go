@@ -38,7 +38,7 @@ func TestObserve(t *testing.T) {
 		`patchsource_http_requests_total{method="GET",route="/jamf/v1/software",status="200"} 2`,
 		`patchsource_http_requests_total{method="other",route="/jamf/v1/software",status="405"} 1`,
 		`patchsource_http_response_bytes_total{route="/jamf/v1/software"} 150`,
-		`patchsource_http_request_seconds_count{route="/jamf/v1/software"} 3`,
+		`patchsource_http_request_seconds_count{route="/jamf/v1/software",status="200"} 2`,
 		"patchsource_titles 7",
 		"go_goroutines",
 	} {

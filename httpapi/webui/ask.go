@@ -22,6 +22,7 @@ type answer struct {
 	Warnings []patch.Warning `json:"warnings"`
 	Internal string          `json:"internal"` // the id of the line in the log
 	Token    string          `json:"api_token"`
+	Conflict string          `json:"database_conflict"` // the id of the title that is there
 
 	status int
 	header http.Header

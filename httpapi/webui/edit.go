@@ -65,7 +65,7 @@ func (v *visit) edit() {
 	if !ok {
 		return
 	}
-	files, ok := v.uploaded()
+	files, ok := v.uploaded(maxUpload)
 	if !ok {
 		return
 	}

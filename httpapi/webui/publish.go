@@ -28,7 +28,7 @@ func (v *visit) publishForm() {
 
 // publish publishes a definition, or the address of one.
 func (v *visit) publish() {
-	files, ok := v.uploaded()
+	files, ok := v.uploaded(maxPublished)
 	if !ok {
 		return
 	}

@@ -17,6 +17,8 @@ const (
 	maxFiles = 200
 	// maxUpload bounds them all together.
 	maxUpload = 64 << 20
+	// maxPublished bounds what is taken from anybody.
+	maxPublished = patch.DefaultMaxBytes + maxForm
 )
 
 // A file is one that was uploaded, or what was typed in the place of one.
@@ -25,15 +27,16 @@ type file struct {
 	Text []byte
 }
 
-// upload reads a form with files, and with a text in the field json that counts as one;
-// if it cannot, it says so. Fields without a file are in the request's PostForm.
-func (v *visit) uploaded() (files []file, ok bool) {
-	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, maxUpload)
+// uploaded reads a form with files of limit bytes in all, and with a text in the field
+// json that counts as one; if it cannot, it says so. Fields without a file are in the
+// request's PostForm.
+func (v *visit) uploaded(limit int64) (files []file, ok bool) {
+	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, limit)
 	files, err := v.readUpload()
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		v.fail(http.StatusRequestEntityTooLarge, fmt.Sprintf("Nothing was kept: together, files may have %d MiB. Send them in parts, or use the API.", maxUpload>>20))
+		v.fail(http.StatusRequestEntityTooLarge, fmt.Sprintf("Nothing was kept: together, files may have %d MiB. Send them in parts, or use the API.", limit>>20))
 	case errors.Is(err, errTooMany):
 		v.fail(http.StatusRequestEntityTooLarge, fmt.Sprintf("Nothing was kept: %d files are taken at once. Send them in parts, or use the API.", maxFiles))
 	case err != nil:
@@ -102,7 +105,7 @@ func (v *visit) upload() {
 	if !v.signedIn() {
 		return
 	}
-	files, ok := v.uploaded()
+	files, ok := v.uploaded(maxUpload)
 	if !ok {
 		return
 	}
@@ -114,11 +117,9 @@ func (v *visit) upload() {
 	for _, f := range files {
 		a := v.ask("POST", "/api/v1/title", f.Text, "Content-Type", "application/json")
 		done := "created"
-		if a.status == http.StatusConflict && p.Replace {
-			if def, err := patch.Parse(f.Text, nil); err == nil {
-				done = "updated"
-				a = v.ask("PUT", titlePath(def.ID, ""), f.Text, "Content-Type", "application/json")
-			}
+		if a.status == http.StatusConflict && a.Conflict != "" && p.Replace {
+			done = "updated"
+			a = v.ask("PUT", titlePath(a.Conflict, ""), f.Text, "Content-Type", "application/json")
 		}
 		if a.status == http.StatusUnauthorized {
 			v.signInAgain()

@@ -29,6 +29,7 @@ type versionPage struct {
 	Standalone, Reboot     bool
 	Front                  bool // not where version order says
 	Component              string
+	Components             int // of the version that the form began with
 	Apps                   []appRow
 	Criteria, Capabilities []criterionRow
 
@@ -54,7 +55,7 @@ func (p *versionPage) Fault(path string) string { return p.Failures[path] }
 
 // newVersionPage returns a form that has what is the same for all forms of a title.
 func (v *visit) newVersionPage(t Title, def *patch.Definition) *versionPage {
-	p := &versionPage{Title: t, Base: def.Patches[0].Version, BaseOS: def.Patches[0].MinimumOperatingSystem, Operators: operators, Facts: facts, Failures: map[string]string{}}
+	p := &versionPage{Title: t, Base: def.Patches[0].Version, BaseOS: def.Patches[0].MinimumOperatingSystem, Components: len(def.Patches[0].Components), Operators: operators, Facts: facts, Failures: map[string]string{}}
 	for _, ea := range def.ExtensionAttributes {
 		p.Keys = append(p.Keys, ea.Key)
 	}
@@ -114,7 +115,7 @@ func (v *visit) addVersion() {
 	if !ok {
 		return
 	}
-	files, ok := v.uploaded()
+	files, ok := v.uploaded(maxUpload)
 	if !ok {
 		return
 	}

@@ -119,18 +119,17 @@ func shorten(s string, most int) string {
 
 // A layout is what is around every page.
 type layout struct {
-	Title, Styles, Script, Site, Base, Path, Said string
-	Who                                           visitor
-	CanSignIn, Publishing                         bool
-	Now                                           time.Time
-	Page                                          any
+	Title, Styles, Script, Icon, Site, Base, Path, Said string
+	Who                                                 visitor
+	CanSignIn, Publishing                               bool
+	Page                                                any
 }
 
 // show shows a page.
 func (v *visit) show(status int, page, title string, data any) {
 	var b bytes.Buffer
 	h := v.h
-	l := layout{Title: title, Styles: h.base + h.styles, Script: h.base + h.script, Site: v.address(), Base: h.base, Path: v.r.URL.Path, Said: v.said, Who: v.who, CanSignIn: h.api != nil, Publishing: h.publish, Now: h.now(), Page: data}
+	l := layout{Title: title, Styles: h.base + h.styles, Script: h.base + h.script, Icon: h.base + h.icon, Site: v.address(), Base: h.base, Path: v.r.URL.Path, Said: v.said, Who: v.who, CanSignIn: h.api != nil, Publishing: h.publish, Page: data}
 	if err := h.pages[page].Execute(&b, l); err != nil {
 		h.log.Error("a page cannot be shown", "page", page, "error", err)
 		http.Error(v.w, "This page cannot be shown.", http.StatusInternalServerError)
@@ -246,13 +245,14 @@ func (h *handler) add(name, contentType string) (where string) {
 	return "/ui/" + named
 }
 
-func (v *visit) asset() {
-	a, ok := v.h.assets[v.r.PathValue("file")]
+// asset serves a file. It is the same for everybody: nobody is asked who they are.
+func (h *handler) asset(w http.ResponseWriter, r *http.Request) {
+	a, ok := h.assets[r.PathValue("file")]
 	if !ok {
-		v.nothing()
+		h.visit(w, r).nothing()
 		return
 	}
-	v.w.Header().Set("Content-Type", a.contentType)
-	v.w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
-	http.ServeContent(v.w, v.r, "", time.Time{}, bytes.NewReader(a.data))
+	w.Header().Set("Content-Type", a.contentType)
+	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(a.data))
 }

@@ -102,6 +102,7 @@ type handler struct {
 	assets  map[string]asset
 	styles  string // where they are
 	script  string
+	icon    string
 }
 
 // New returns a handler of the page: of every path for which [Serves] is true. It panics
@@ -131,6 +132,7 @@ func New(cat Catalog, opts *Options) http.Handler {
 	}
 	h.styles = h.add("style.css", "text/css; charset=utf-8")
 	h.script = h.add("page.js", "text/javascript; charset=utf-8")
+	h.icon = h.add("icon.svg", "image/svg+xml")
 	names, err := fs.Glob(files, "templates/*.html")
 	if err != nil {
 		panic(err) // it is embedded
@@ -154,7 +156,7 @@ func (h *handler) routes() {
 	on("GET /titles/{id}", (*visit).title)
 	on("GET /titles/{id}/history/{n}", (*visit).edition)
 	on("GET /publish", (*visit).publishForm)
-	on("GET /ui/{file}", (*visit).asset)
+	h.mux.HandleFunc("GET /ui/{file}", h.asset)
 	on("/", (*visit).nothing)
 	if h.api == nil {
 		return

@@ -28,7 +28,7 @@ func TestMetrics(t *testing.T) {
 		`patchsource_http_requests_total{method="GET",route="/titles/{id}",status="200"} 1`,
 		`patchsource_http_requests_total{method="GET",route="/titles/{id}/edit",status="401"} 1`,
 		`patchsource_http_response_bytes_total{route="/jamf/v1/patch/{id}"}`,
-		`patchsource_http_request_seconds_bucket{route="/jamf/v1/patch/{id}",le="`,
+		`patchsource_http_request_seconds_bucket{route="/jamf/v1/patch/{id}",status="200",le="`,
 		"patchsource_titles 1",
 		`patchsource_sources{result="failing"} 0`,
 		`patchsource_sync_rounds_total{result="failed"} 0`,
