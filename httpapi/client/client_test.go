@@ -8,12 +8,15 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/patchsource/patchsource/auth"
+	"github.com/patchsource/patchsource/auth/community"
+	"github.com/patchsource/patchsource/auth/mail"
 	"github.com/patchsource/patchsource/httpapi"
 	"github.com/patchsource/patchsource/httpapi/client"
 	"github.com/patchsource/patchsource/patch"
@@ -61,7 +64,20 @@ func serve(t testing.TB) (address, token string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(httpapi.New(cat, &httpapi.Options{Tokens: tokens, Sync: runner, Webhooks: hooks, Store: s, RootFeed: true}))
+	box, err := mail.NewOutbox(t.TempDir(), "patches@example.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, _, err := auth.LoadSecret(filepath.Join(t.TempDir(), "secret"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := community.Open(ctx, community.Parts{Store: s, Catalog: cat, Tokens: tokens, Mailer: box, Secret: secret, Fetcher: runner.Fetcher()}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = public.Close() })
+	server := httptest.NewServer(httpapi.New(cat, &httpapi.Options{Tokens: tokens, Community: public, Sync: runner, Webhooks: hooks, Store: s, RootFeed: true}))
 	t.Cleanup(server.Close)
 	return server.URL, token
 }
@@ -132,6 +148,31 @@ func TestTitles(t *testing.T) {
 		t.Error(err)
 	}
 	if err := c.Delete(ctx, "App", nil); !errors.Is(err, client.ErrNotFound) {
+		t.Errorf("%v", err)
+	}
+}
+
+// Who has no token publishes under their name, a definition or where it is.
+func TestPublish(t *testing.T) {
+	address, _ := serve(t)
+	c, err := client.New(address, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		data, _ := definition("Far", "1").MarshalJSON()
+		_, _ = w.Write(data)
+	}))
+	defer upstream.Close()
+	for _, p := range []client.Publication{{AuthorName: "Ann Bell", AuthorEmail: "ann@example.com", Definition: definition("App", "1")}, {AuthorName: "Ann Bell", AuthorEmail: "ann@example.com", URL: upstream.URL + "/d.json"}} {
+		a, err := c.Publish(t.Context(), p)
+		if err != nil || !strings.HasSuffix(a.ID, "_Ann_Bell") || !strings.HasSuffix(a.Name, "(Ann Bell)") {
+			t.Errorf("%+v, %v", a, err)
+		}
+	}
+	_, err = c.Publish(t.Context(), client.Publication{AuthorName: "", AuthorEmail: "nobody", Definition: definition("App", "1")})
+	var refused *client.Error
+	if !errors.As(err, &refused) || refused.Status != 400 || len(refused.Failures) == 0 {
 		t.Errorf("%v", err)
 	}
 }
