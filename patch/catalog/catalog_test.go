@@ -5,15 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
-
-	"archive/zip"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -75,18 +70,6 @@ func versions(t testing.TB, c *catalog.Catalog, id string) []string {
 		vs = append(vs, p.Version)
 	}
 	return vs
-}
-
-func listed(t testing.TB, doc *catalog.Document) (ids []string) {
-	t.Helper()
-	var all []patch.Summary
-	if err := json.Unmarshal(doc.Bytes(), &all); err != nil {
-		t.Fatal(err)
-	}
-	for _, s := range all {
-		ids = append(ids, s.ID)
-	}
-	return ids
 }
 
 func TestEdits(t *testing.T) {
@@ -201,168 +184,6 @@ func TestCreateCompletesAndKeeps(t *testing.T) {
 		t.Errorf("in the same second: %+v, %v", r, err)
 	}
 }
-
-func TestListAndSelect(t *testing.T) {
-	cat := open(t, memstore.New(), nil)
-	if got := string(cat.Software().Bytes()); got != "[]" {
-		t.Errorf("an empty list is %s", got)
-	}
-	for _, id := range []string{"b", "A", "a2", "C", "B2"} {
-		create(t, cat, id)
-	}
-	if got := listed(t, cat.Software()); !slices.Equal(got, []string{"A", "B2", "C", "a2", "b"}) {
-		t.Errorf("%q", got)
-	}
-	for _, c := range []struct{ ask, want string }{
-		{"C,A", "C A"}, {"c,C,c", "C"}, {"Nope,b,,Nada,a", "b A"}, {"", ""}, {",", ""}, {"Nope", ""}, {strings.Repeat("x", 300), ""}, {"b", "b"},
-	} {
-		for range 2 { // the second time from the cache
-			if got := strings.Join(listed(t, cat.Select(c.ask)), " "); got != c.want {
-				t.Errorf("Select(%.20q) = %q, want %q", c.ask, got, c.want)
-			}
-		}
-	}
-	before := cat.Select("A,C")
-	create(t, cat, "z")
-	after := cat.Select("A,C")
-	if after.ETag() != before.ETag() || !after.Changed().After(before.Changed()) {
-		t.Errorf("after another title came: ETag %s, %s; changed %v, %v", before.ETag(), after.ETag(), before.Changed(), after.Changed())
-	}
-	if _, err := cat.AddVersions(t.Context(), "A", patch.Position{}, []patch.Patch{version("2")}, nil); err != nil {
-		t.Fatal(err)
-	}
-	if cat.Select("A,C").ETag() == before.ETag() {
-		t.Error("the selection did not change with its title")
-	}
-}
-
-func TestFind(t *testing.T) {
-	cat := open(t, memstore.New(), nil)
-	for _, id := range []string{"Xcode", "Firefox", "Safari"} {
-		create(t, cat, id)
-	}
-	d := definition("Fire_Bryson", "1")
-	d.Name, d.Publisher = "Fire (Bryson)", "Mozilla"
-	if _, err := cat.Create(t.Context(), d, &catalog.CreateOptions{Author: "Bryson", Follows: "https://example.com/"}); err != nil {
-		t.Fatal(err)
-	}
-	yes, no := true, false
-	for _, c := range []struct {
-		name string
-		f    catalog.Filter
-		want string
-	}{
-		{"all", catalog.Filter{}, "Fire_Bryson Firefox Safari Xcode"},
-		{"by id", catalog.Filter{Query: "fIRE"}, "Fire_Bryson Firefox"},
-		{"by name", catalog.Filter{Query: "(bry"}, "Fire_Bryson"},
-		{"by publisher's part", catalog.Filter{Query: "mozil"}, "Fire_Bryson"},
-		{"by publisher", catalog.Filter{Publisher: "example"}, "Firefox Safari Xcode"},
-		{"by author", catalog.Filter{Author: "bryson"}, "Fire_Bryson"},
-		{"synced", catalog.Filter{Synced: &yes}, "Fire_Bryson"},
-		{"not synced", catalog.Filter{Synced: &no, Query: "fire"}, "Firefox"},
-		{"after one", catalog.Filter{After: "Firefox"}, "Safari Xcode"},
-		{"after one that is gone", catalog.Filter{After: "Fz"}, "Safari Xcode"},
-		{"after all", catalog.Filter{After: "z"}, ""},
-		{"none", catalog.Filter{Query: "nope"}, ""},
-	} {
-		var got []string
-		for title := range cat.Find(c.f) {
-			got = append(got, title.ID)
-		}
-		if s := strings.Join(got, " "); s != c.want {
-			t.Errorf("%s: %q, want %q", c.name, s, c.want)
-		}
-	}
-}
-
-// The list's time moves with every state of it that somebody has seen, and never
-// back, whatever the clock does.
-func TestListChanged(t *testing.T) {
-	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	cat := open(t, memstore.New(), &catalog.Options{Now: func() time.Time { return now }})
-	create(t, cat, "a")
-	create(t, cat, "b") // nobody has seen the list between the two
-	seen := cat.Software().Changed()
-	if !seen.Equal(now) {
-		t.Errorf("changed %v, want %v", seen, now)
-	}
-	for i, step := range []time.Duration{0, 0, -time.Hour, 5 * time.Second} {
-		now = now.Add(step)
-		create(t, cat, "c"+strconv.Itoa(i))
-		changed := cat.Software().Changed()
-		if !changed.After(seen) {
-			t.Errorf("step %d: changed %v, seen before %v", i, changed, seen)
-		}
-		seen = changed
-	}
-}
-
-func TestDocumentsOutliveARestart(t *testing.T) {
-	s := memstore.New()
-	first := open(t, s, nil)
-	for i := range 20 {
-		create(t, first, "t"+strconv.Itoa(i), "2", "1")
-	}
-	second := open(t, s, nil)
-	if first.Software().ETag() != second.Software().ETag() {
-		t.Error("the list has another ETag")
-	}
-	a, errA := first.Definition(t.Context(), "t3")
-	b, errB := second.Definition(t.Context(), "t3")
-	if errA != nil || errB != nil || a.ETag() != b.ETag() || string(a.Bytes()) != string(b.Bytes()) || !a.Changed().Equal(b.Changed()) {
-		t.Errorf("%v %v", errA, errB)
-	}
-	title, err := second.Title("t3")
-	if err != nil || title.ETag != b.ETag() {
-		t.Errorf("%+v, %v", title, err)
-	}
-}
-
-func TestCorpusLoadsWhole(t *testing.T) {
-	z, err := zip.OpenReader("../testdata/definitions.zip")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer z.Close()
-	s := memstore.New()
-	cat := open(t, s, nil)
-	want := map[string]*patch.Definition{}
-	for _, f := range z.File {
-		data, err := fs.ReadFile(z, f.Name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		d, err := patch.Parse(data, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := cat.Create(t.Context(), d, nil); err != nil {
-			t.Fatal(err)
-		}
-		want[d.ID] = d
-	}
-	cat = open(t, s, nil)
-	if cat.Len() != 150 {
-		t.Errorf("%d titles", cat.Len())
-	}
-	for id, d := range want {
-		got, title, err := cat.Load(t.Context(), id)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(d, got); diff != "" {
-			t.Errorf("%s: %s", id, diff)
-		}
-		if title.Summary != got.Summary() {
-			t.Errorf("%s: the summary %+v is not the definition's", id, title.Summary)
-		}
-	}
-}
-
-// blind hides that a store watches: the catalog then finds out when it reads.
-type blind struct{ store.Store }
-
-var errDown = errors.New("connection refused")
 
 func TestEvents(t *testing.T) {
 	ctx := t.Context()
@@ -542,31 +363,5 @@ func TestRecreatedTitlesHaveLaterTimes(t *testing.T) {
 		if err := cat.Delete(t.Context(), "App", nil); err != nil {
 			t.Fatal(err)
 		}
-	}
-}
-
-// Selections do not keep the indexes of the past in memory.
-func TestSelectionsKeepNoIndex(t *testing.T) {
-	cat := open(t, memstore.New(), nil)
-	for i := range 3000 {
-		create(t, cat, "title-with-a-long-name-"+strconv.Itoa(i))
-	}
-	heap := func() uint64 {
-		runtime.GC()
-		runtime.GC()
-		var m runtime.MemStats
-		runtime.ReadMemStats(&m)
-		return m.HeapAlloc
-	}
-	before := heap()
-	for i := range 200 {
-		cat.Select("title-with-a-long-name-1,x" + strconv.Itoa(i))
-		cat.Software().Bytes()
-		if _, err := cat.AddVersions(t.Context(), "title-with-a-long-name-1", patch.Position{}, []patch.Patch{version("v" + strconv.Itoa(i))}, nil); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if grown := int64(heap()) - int64(before); grown > 20<<20 {
-		t.Errorf("200 small selections take %d MB", grown>>20)
 	}
 }
