@@ -41,6 +41,7 @@ func TestAccessLog(t *testing.T) {
 		{"the query is a secret", func(http.ResponseWriter, *http.Request) {}, nil, nil, "/verify?code=hunter2", accessLine{Path: "/verify", Status: 200, Client: "192.0.2.1"}},
 		{"a client who lies", func(http.ResponseWriter, *http.Request) {}, []string{"X-Forwarded-For", "203.0.113.9"}, nil, "/a", accessLine{Path: "/a", Status: 200, Client: "192.0.2.1"}},
 		{"behind a proxy", func(http.ResponseWriter, *http.Request) {}, []string{"X-Forwarded-For", "203.0.113.9"}, []string{"192.0.2.0/24"}, "/a", accessLine{Path: "/a", Status: 200, Client: "203.0.113.9"}},
+		{"a proxy that says nothing", func(http.ResponseWriter, *http.Request) {}, nil, []string{"192.0.2.0/24"}, "/a", accessLine{Path: "/a", Status: 200, Client: "192.0.2.1"}},
 		{"an id of the client's is not ours", func(http.ResponseWriter, *http.Request) {}, []string{"X-Request-Id", "mine"}, nil, "/a", accessLine{Path: "/a", Status: 200, Client: "192.0.2.1"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

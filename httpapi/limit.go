@@ -74,17 +74,24 @@ func (l *limiter) network(r *http.Request) netip.Prefix {
 	return network
 }
 
-// clientAddress returns who says where a request comes from: who connects, or what the
-// reverse proxies in these networks say. What is not known is the zero Addr.
+// clientAddress returns who says where a request comes from: what the reverse proxies in
+// these networks say, and if there are none or they say nothing, who connects. What is not
+// known is the zero Addr.
 func clientAddress(proxies []string) func(*http.Request) netip.Addr {
-	find := middleware.ClientIPFromRemoteAddr
-	if len(proxies) > 0 {
-		find = middleware.ClientIPFromXFF(proxies...)
-	}
-	return func(r *http.Request) (address netip.Addr) {
+	ask := func(find func(http.Handler) http.Handler, r *http.Request) (address netip.Addr) {
 		find(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			address, _ = netip.ParseAddr(middleware.GetClientIP(r.Context()))
 		})).ServeHTTP(nil, r)
 		return address
+	}
+	if len(proxies) == 0 {
+		return func(r *http.Request) netip.Addr { return ask(middleware.ClientIPFromRemoteAddr, r) }
+	}
+	forwarded := middleware.ClientIPFromXFF(proxies...)
+	return func(r *http.Request) netip.Addr {
+		if address := ask(forwarded, r); address.IsValid() {
+			return address
+		}
+		return ask(middleware.ClientIPFromRemoteAddr, r)
 	}
 }

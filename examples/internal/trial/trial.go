@@ -113,6 +113,16 @@ func (s *Server) Log() string {
 	return s.log.String()
 }
 
+// Says waits until the server has said something.
+func (s *Server) Says(text string) {
+	s.t.Helper()
+	for end := time.Now().Add(10 * time.Second); !strings.Contains(s.Log(), text); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			s.t.Fatalf("the server does not say %s: %s", text, s.Log())
+		}
+	}
+}
+
 // Token reads a token from its file.
 func (s *Server) Token(file string) string {
 	s.t.Helper()
