@@ -27,9 +27,10 @@ func (s *site) createMany(n int) {
 	}
 }
 
-// names are the names in the table.
+// names are the names in the table; nothing while the page changes.
 func (b *tab) names() string {
-	return eval[string](b, `[...document.querySelectorAll("table.titles tbody th")].map(e => e.innerText).join(" ")`)
+	names, _ := chromedp.Run(b.ctx, chromedp.Evaluate[string](`[...document.querySelectorAll("table.titles tbody th")].map(e => e.innerText).join(" ")`))
+	return names
 }
 
 func TestBrowse(t *testing.T) {
