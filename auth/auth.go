@@ -234,9 +234,10 @@ func (k *known) live(now time.Time) bool {
 // revoked.
 func (a *Service) Authenticate(ctx context.Context, token string) (Principal, error) {
 	p, err := a.authenticate(ctx, token)
-	if err == nil {
+	switch {
+	case err == nil:
 		a.accepted.Add(1)
-	} else {
+	case errors.Is(err, ErrUnauthorized):
 		a.refused.Add(1)
 	}
 	return p, err

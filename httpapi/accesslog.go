@@ -44,24 +44,29 @@ func (h named) WithGroup(name string) slog.Handler { return named{h.Handler.With
 // X-Request-Id, and writes a line to log when it is answered: the id, the method, the
 // path, the status, the bytes of the body, how long it took, and the client's address.
 // The query is left out: it may be a secret. trustedProxies are those of
-// [Options.TrustedProxies].
+// [Options.TrustedProxies]; a nil log is silent.
+// An answer that a handler has broken off is marked as aborted.
 //
 // It goes around everything that a server has, [New] among it, which then names the same
 // id in its errors and in its own lines of the log. It is safe for concurrent use.
 func AccessLog(next http.Handler, log *slog.Logger, trustedProxies []string) http.Handler {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
 	client := clientAddress(trustedProxies)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := requestID(r)
 		w.Header().Set(requestIDHeader, id)
 		o := &observer{ResponseWriter: w, began: time.Now()}
 		defer func() {
-			if o.status == 0 {
-				o.status = http.StatusOK // what nobody has written net/http writes
-			}
-			attrs := []slog.Attr{slog.String("request_id", id), slog.String("method", shorten(r.Method)), slog.String("path", shorten(r.URL.Path)), slog.Int("status", o.status),
+			attrs := []slog.Attr{slog.String("request_id", id), slog.String("method", shorten(r.Method)), slog.String("path", shorten(r.URL.Path)), slog.Int("status", o.outcome()),
 				slog.Int64("bytes", o.bytes), slog.Duration("took", time.Since(o.began)), slog.String("client", client(r).String())}
+			if !o.done {
+				attrs = append(attrs, slog.Bool("aborted", true))
+			}
 			log.LogAttrs(r.Context(), slog.LevelInfo, "request", attrs...)
 		}()
 		next.ServeHTTP(o, r.WithContext(context.WithValue(r.Context(), idKey{}, id)))
+		o.done = true
 	})
 }

@@ -68,6 +68,35 @@ func TestAccessLog(t *testing.T) {
 	}
 }
 
+// What a handler breaks off is no success, and who wants no log has none.
+func TestAccessLogOfWhatBreaksOff(t *testing.T) {
+	for name, write := range map[string]string{`"status":500,"bytes":0`: "", `"status":200,"bytes":4`: "half"} {
+		var log bytes.Buffer
+		broken := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			if write != "" {
+				_, _ = io.WriteString(w, write)
+			}
+			panic(http.ErrAbortHandler)
+		})
+		func() {
+			defer func() {
+				if recover() != http.ErrAbortHandler {
+					t.Error("it does not end as it should")
+				}
+			}()
+			httpapi.AccessLog(broken, slog.New(slog.NewJSONHandler(&log, nil)), nil).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+		}()
+		if !strings.Contains(log.String(), name) || !strings.Contains(log.String(), `"aborted":true`) {
+			t.Errorf("%s: %s", name, log.String())
+		}
+	}
+	w := httptest.NewRecorder()
+	httpapi.AccessLog(http.NotFoundHandler(), nil, nil).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+	if w.Code != 404 || w.Header().Get("X-Request-Id") == "" {
+		t.Errorf("%d %v", w.Code, w.Header())
+	}
+}
+
 // An internal error names the id that the access log has.
 func TestErrorsNameTheRequest(t *testing.T) {
 	s := &failing{Store: memstore.New()}

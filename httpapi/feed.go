@@ -41,27 +41,34 @@ func (a *api) feed(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		if a.observe != nil {
-			o := &observer{ResponseWriter: w, began: time.Now()}
-			defer o.tell(a, path.route(), r.Method)
-			w = o
-		}
-		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			a.writeError(w, r, &methodError{method: r.Method, allow: "GET, HEAD"})
+		if a.observe == nil {
+			a.serveFeed(w, r, path)
 			return
 		}
-		doc, err := a.readFeed(r, path)
-		contentType := contentJSON
-		if err == nil && a.seal != nil && path.call == definition {
-			doc, err = a.seal.seal(doc)
-			contentType = contentCMS
-		}
-		if err != nil {
-			a.writeError(w, r, err)
-			return
-		}
-		a.serveAs(w, r, doc, contentType)
+		o := &observer{ResponseWriter: w, began: time.Now()}
+		defer o.tell(a, path.route(), r.Method)
+		a.serveFeed(o, r, path)
+		o.done = true
 	})
+}
+
+// serveFeed answers a call of the feed.
+func (a *api) serveFeed(w http.ResponseWriter, r *http.Request, path feedPath) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		a.writeError(w, r, &methodError{method: r.Method, allow: "GET, HEAD"})
+		return
+	}
+	doc, err := a.readFeed(r, path)
+	contentType := contentJSON
+	if err == nil && a.seal != nil && path.call == definition {
+		doc, err = a.seal.seal(doc)
+		contentType = contentCMS
+	}
+	if err != nil {
+		a.writeError(w, r, err)
+		return
+	}
+	a.serveAs(w, r, doc, contentType)
 }
 
 // route names a call of the feed.

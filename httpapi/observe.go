@@ -11,6 +11,7 @@ type observer struct {
 	began  time.Time
 	status int
 	bytes  int64
+	done   bool // the handler has come to its end
 }
 
 // Unwrap lets http.ResponseController find what the writer can do.
@@ -34,13 +35,26 @@ func (o *observer) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// tell tells whoever wants to know. A handler that panics is answered with 500 by
-// who is around it.
-func (o *observer) tell(a *api, route, method string) {
-	if o.status == 0 {
-		o.status = http.StatusInternalServerError
+// outcome is the status of the answer: 200 if nobody has said another, 500 if the handler
+// has broken off before it has said any.
+func (o *observer) outcome() int {
+	switch {
+	case o.status != 0:
+		return o.status
+	case o.done:
+		return http.StatusOK
 	}
-	a.observe(route, method, o.status, o.bytes, time.Since(o.began))
+	return http.StatusInternalServerError
+}
+
+// tell tells whoever wants to know. An answer that breaks off is no success, whatever it
+// began with.
+func (o *observer) tell(a *api, route, method string) {
+	status := o.outcome()
+	if !o.done {
+		status = http.StatusInternalServerError
+	}
+	a.observe(route, method, status, o.bytes, time.Since(o.began))
 }
 
 // observed is a handler of a route whose requests are observed, if anybody wants to
@@ -53,5 +67,6 @@ func (a *api) observed(route string, next http.Handler) http.Handler {
 		o := &observer{ResponseWriter: w, began: time.Now()}
 		defer o.tell(a, route, r.Method)
 		next.ServeHTTP(o, r)
+		o.done = true
 	})
 }

@@ -41,6 +41,7 @@ func TestSyncMirror(t *testing.T) {
 		{"none of that name", `{"mirror":"x"}`, p.admin, 400, "/mirror"},
 		{"no name", `{}`, p.admin, 400, "/mirror"},
 		{"no string", `{"mirror":1}`, p.admin, 400, "/mirror"},
+		{"one that there is", `{"mirror":"mirror"}`, p.admin, 202, "will be brought up to date"},
 	} {
 		var header []string
 		if c.token != "" {

@@ -57,10 +57,10 @@ type Metrics struct {
 func New(gauges ...Gauge) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
-		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: "http_requests_total", Help: "Requests, by route, method and status."}, []string{"route", "method", "status"}),
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: "http_requests_total", Help: "Requests, by route, method and status. The page asks the API in this process: its requests count there too."}, []string{"route", "method", "status"}),
 		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: namespace, Name: "http_request_seconds", Help: "How long requests took, by route and status.",
 			Buckets: []float64{.0001, .0005, .001, .005, .01, .05, .1, .5, 1, 5, 30}}, []string{"route", "status"}),
-		bytes: prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: "http_response_bytes_total", Help: "Bytes of answers' bodies, as they were sent, by route."}, []string{"route"}),
+		bytes: prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: "http_response_bytes_total", Help: "Bytes of answers' bodies, by route."}, []string{"route"}),
 		stores: prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: namespace, Name: "store_seconds", Help: "How long the storage took, by what it did.",
 			Buckets: []float64{.0001, .0005, .001, .005, .01, .05, .1, .5, 1, 5}}, []string{"operation"}),
 		failures: prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: "store_errors_total", Help: "Failures of the storage, by what it was to do."}, []string{"operation"}),
@@ -98,19 +98,22 @@ func (m *Metrics) Observe(route, method string, status int, bytes int64, took ti
 
 // Wrap returns a handler that observes the requests that next answers, by the pattern by
 // which a http.ServeMux in it has matched them (http.Request.Pattern): that of package
-// httpapi/webui, say. What has matched nothing is of the route none.
+// httpapi/webui, say. What has matched nothing is of the route none, and what a
+// handler has broken off counts as 500.
 func (m *Metrics) Wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
 		o := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
+		status := http.StatusInternalServerError
 		defer func() {
 			route := "none"
 			if i := strings.IndexByte(r.Pattern, '/'); i >= 0 {
 				route = r.Pattern[i:]
 			}
-			m.Observe(route, r.Method, cmp.Or(o.Status(), http.StatusOK), int64(o.BytesWritten()), time.Since(began))
+			m.Observe(route, r.Method, status, int64(o.BytesWritten()), time.Since(began))
 		}()
 		next.ServeHTTP(o, r)
+		status = cmp.Or(o.Status(), http.StatusOK)
 	})
 }
 

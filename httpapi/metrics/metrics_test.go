@@ -59,8 +59,16 @@ func TestWrap(t *testing.T) {
 			w.WriteHeader(http.StatusTeapot)
 		}
 		_, _ = io.WriteString(w, "hello")
+		if r.PathValue("id") == "broken" {
+			panic(http.ErrAbortHandler)
+		}
 	})
 	h := m.Wrap(mux)
+	func() {
+		defer func() { _ = recover() }()
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/titles/broken", nil))
+		t.Error("it is not told that it has broken off")
+	}()
 	for _, path := range []string{"/titles/a", "/titles/b", "/titles/x", "/nope"} {
 		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", path, nil))
 	}
@@ -69,7 +77,8 @@ func TestWrap(t *testing.T) {
 		`patchsource_http_requests_total{method="GET",route="/titles/{id}",status="200"} 2`,
 		`patchsource_http_requests_total{method="GET",route="/titles/{id}",status="418"} 1`,
 		`patchsource_http_requests_total{method="GET",route="none",status="404"} 1`,
-		`patchsource_http_response_bytes_total{route="/titles/{id}"} 15`,
+		`patchsource_http_requests_total{method="GET",route="/titles/{id}",status="500"} 1`,
+		`patchsource_http_response_bytes_total{route="/titles/{id}"} 20`,
 		"# TYPE patchsource_rounds_total counter",
 		`patchsource_rounds_total{result="ok"} 1`,
 	} {

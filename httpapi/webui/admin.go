@@ -21,6 +21,9 @@ func (v *visit) askFor(target string, value any) bool {
 	}
 	a := v.ask("GET", target, nil)
 	if !a.ok() || !a.into(value) {
+		if a.status == http.StatusNotFound {
+			a.Message = "This server does not offer this."
+		}
 		v.refused(a)
 		return false
 	}
@@ -84,6 +87,7 @@ func (v *visit) makeToken() {
 		v.signInAgain()
 	default:
 		p.Message, p.Errors = a.Message, a.Errors
+		v.retryAfter(a)
 		v.showTokens(a.status, p)
 	}
 }
@@ -118,6 +122,8 @@ type source struct {
 	LastError   string            `json:"last_error"`
 	Titles      int               `json:"titles"`
 	Refused     map[string]string `json:"refused"`
+	// MayAsk says that the visitor may have it asked now.
+	MayAsk bool `json:"-"`
 }
 
 // A sourcesPage lists what is followed, and has more followed.
@@ -132,6 +138,13 @@ func (v *visit) sources() { v.showSources(http.StatusOK, sourcesPage{}) }
 
 func (v *visit) showSources(status int, p sourcesPage) {
 	if v.askFor("/api/v1/sync", &p) {
+		mine := map[string]bool{}
+		for t := range v.h.cat.Titles() {
+			mine[t.ID] = v.who.MayChange(t)
+		}
+		for i, s := range p.Sources {
+			p.Sources[i].MayAsk = v.who.Administrator() || mine[s.Title]
+		}
 		// What fails first.
 		slices.SortStableFunc(p.Sources, func(a, b source) int { return strings.Compare(trouble(b), trouble(a)) })
 		v.show(status, "sources", "Sources", p)
@@ -160,6 +173,7 @@ func (v *visit) follow() {
 		v.signInAgain()
 	default:
 		p.Message, p.Errors = a.Message, a.Errors
+		v.retryAfter(a)
 		v.showSources(a.status, p)
 	}
 }
@@ -206,11 +220,19 @@ type webhooksPage struct {
 	Webhooks    []webhook
 	URL, Format string
 	Titles      string
+	Events      []string
+	Definition  bool
+	Verify      bool
 	Message     string
 	Errors      []patch.Failure
 }
 
-func (v *visit) webhooks() { v.showWebhooks(http.StatusOK, webhooksPage{}) }
+// Tells reports whether the form has an event chosen.
+func (p webhooksPage) Tells(event string) bool { return slices.Contains(p.Events, event) }
+
+func (v *visit) webhooks() {
+	v.showWebhooks(http.StatusOK, webhooksPage{Verify: true, Events: []string{"new_title", "title_updated", "title_deleted"}})
+}
 
 func (v *visit) showWebhooks(status int, p webhooksPage) {
 	if v.askFor("/api/v1/webhooks", &p.Webhooks) {
@@ -222,13 +244,15 @@ func (v *visit) addWebhook() {
 	if !v.signedIn() || !v.form() {
 		return
 	}
-	p := webhooksPage{URL: v.value("url"), Format: v.value("format"), Titles: v.value("titles")}
-	body := map[string]any{"url": p.URL, "format": p.Format, "secret": v.value("secret"), "send_definition": v.value("send_definition") != "", "verify_ssl": v.value("verify_ssl") != ""}
+	p := webhooksPage{URL: v.value("url"), Format: v.value("format"), Titles: v.value("titles"), Events: v.r.PostForm["event"], Definition: v.value("send_definition") != "", Verify: v.value("verify_ssl") != ""}
+	if len(p.Events) == 0 { // which the API takes for all
+		p.Message = "No webhook was made: choose what it is told of."
+		v.showWebhooks(http.StatusBadRequest, p)
+		return
+	}
+	body := map[string]any{"url": p.URL, "format": p.Format, "secret": v.value("secret"), "send_definition": p.Definition, "verify_ssl": p.Verify, "events": p.Events}
 	if titles := split(p.Titles); len(titles) > 0 {
 		body["titles"] = titles
-	}
-	if events := v.r.PostForm["event"]; len(events) > 0 {
-		body["events"] = events
 	}
 	a := v.askJSON("POST", "/api/v1/webhooks", body)
 	switch {
@@ -238,6 +262,7 @@ func (v *visit) addWebhook() {
 		v.signInAgain()
 	default:
 		p.Message, p.Errors = a.Message, a.Errors
+		v.retryAfter(a)
 		v.showWebhooks(a.status, p)
 	}
 }
@@ -268,7 +293,6 @@ func (v *visit) deleteWebhook() {
 type backupPage struct {
 	Message  string
 	Errors   []patch.Failure
-	Restored int
 	Imported []imported
 	Counts   map[string]int
 	DryRun   bool
@@ -296,9 +320,14 @@ func (v *visit) backup() {
 
 // fullBackup streams a full backup.
 func (v *visit) fullBackup() {
-	if v.signedIn() {
-		v.h.api.ServeHTTP(v.w, v.request("GET", "/api/v1/backup?full=1", http.NoBody))
+	if !v.signedIn() {
+		return
 	}
+	if !v.who.Administrator() {
+		v.fail(http.StatusForbidden, "This is for administrators.")
+		return
+	}
+	v.h.api.ServeHTTP(v.w, v.request(v.r.Method, "/api/v1/backup?full=1", http.NoBody))
 }
 
 // restore restores a backup: the form's body is the API's.
@@ -318,7 +347,7 @@ func (v *visit) restore() {
 	case a.status == http.StatusUnauthorized:
 		v.signInAgain()
 	case !a.ok() || !a.into(&restored):
-		v.show(a.status, "backup", "Backup", backupPage{Message: a.Message, Errors: a.Errors})
+		v.again(a, "backup", "Backup", backupPage{Message: a.Message, Errors: a.Errors})
 	default:
 		skipped := 0
 		for _, one := range restored {
@@ -351,7 +380,7 @@ func (v *visit) importTitles() {
 	}
 	if !a.ok() {
 		p.Message, p.Errors = a.Message, a.Errors
-		v.show(a.status, "backup", "Backup", p)
+		v.again(a, "backup", "Backup", p)
 		return
 	}
 	p.Cut = len(a.body) >= maxAnswer

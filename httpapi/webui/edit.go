@@ -82,7 +82,7 @@ func (v *visit) edit() {
 	a := v.ask("PUT", titlePath(t.ID, ""), f.Text, "Content-Type", "application/json", "If-Match", v.value("tag"))
 	switch {
 	case a.ok():
-		v.goTo(titleURL(t), a.Message+".")
+		v.goTo(titleURL(t), sentence(a.Message))
 	case a.status == http.StatusUnauthorized:
 		v.signInAgain()
 	default:
@@ -95,7 +95,7 @@ func (v *visit) edit() {
 			p.Message = "Somebody else has changed this title since you opened it, and nothing of yours was kept yet. Look at the title in another window; to overwrite what they have done, save once more."
 		}
 		p.Text = p.Finding.Text
-		v.show(a.status, "edit", "Change "+t.Name, p)
+		v.again(a, "edit", "Change "+t.Name, p)
 	}
 }
 
@@ -122,11 +122,11 @@ func (v *visit) removeForm() {
 // remove removes a version.
 func (v *visit) remove() {
 	t, _, ok := v.mine()
-	if !ok || !v.form() {
+	if !ok {
 		return
 	}
-	// As it was written: a version may begin with a blank.
-	version := v.r.PostFormValue("version")
+	// Not by a field of the form: browsers change line breaks there.
+	version := v.r.URL.Query().Get("version")
 	v.done(v.ask("DELETE", titlePath(t.ID, "/versions/"+url.PathEscape(version)), nil), titleURL(t))
 }
 
@@ -143,11 +143,20 @@ func (v *visit) delete() {
 	}
 }
 
-// undo brings an edition back.
+// undo brings an edition back, if the title is still as it was when it was said what that
+// changes.
 func (v *visit) undo() {
-	if t, _, ok := v.mine(); ok {
-		v.done(v.ask("POST", titlePath(t.ID, "/history/"+url.PathEscape(v.r.PathValue("n"))+"/restore"), nil), titleURL(t))
+	t, _, ok := v.mine()
+	if !ok || !v.form() {
+		return
 	}
+	n := url.PathEscape(v.r.PathValue("n"))
+	a := v.ask("POST", titlePath(t.ID, "/history/"+n+"/restore"), nil, "If-Match", v.value("tag"))
+	if a.status == http.StatusPreconditionFailed {
+		v.goTo(titleURL(t)+"/history/"+n, "Somebody else has changed this title since you opened it, and nothing was undone. This is what would be undone now.")
+		return
+	}
+	v.done(a, titleURL(t))
 }
 
 // syncTitle asks a title's source now.
@@ -169,50 +178,56 @@ func (v *visit) done(a *answer, where string) {
 		v.refused(a)
 		return
 	}
-	said := a.Message
-	if said != "" && !strings.HasSuffix(said, ".") {
-		said += "."
-	}
-	v.goTo(where, said)
+	v.goTo(where, sentence(a.Message))
 }
 
 // addFiles adds the versions in files to a title, all or none.
 func (v *visit) addFiles(t Title, files []file, form *versionPage) {
+	a := &answer{status: http.StatusBadRequest, Message: "There was nothing in it: choose one or more files, or paste a version."}
+	if len(files) > 0 {
+		a = v.postFiles(t, files, form)
+	}
+	if a.ok() || a.status == http.StatusUnauthorized {
+		v.done(a, titleURL(t))
+		return
+	}
+	form.Message = a.Message
+	if len(files) == 1 && len(files[0].Text) <= maxText {
+		form.Text = string(files[0].Text)
+	}
+	v.again(a, "version", "Add a version to "+t.Name, form)
+}
+
+// postFiles has the API add the versions in files, and puts what it has against them to
+// their lines.
+func (v *visit) postFiles(t Title, files []file, form *versionPage) *answer {
 	var items bytes.Buffer
 	items.WriteString(`{"items":[`)
 	for i, f := range files {
 		if wrong := syntaxOf(f.Text); wrong != nil {
-			form.Results = append(form.Results, result{Name: f.Name, Message: "This is no JSON, so nothing was added.", Finding: find(f.Text, "", wrong, nil)})
-			continue
+			form.Results = append(form.Results, result{Name: f.Name, Message: "This is no JSON.", Finding: find(f.Text, "", wrong, nil)})
 		}
 		if i > 0 {
 			items.WriteByte(',')
 		}
-		items.Write(bytes.TrimPrefix(f.Text, []byte("\ufeff")))
+		items.Write(f.Text)
 	}
 	items.WriteString("]}")
-	if len(form.Results) == 0 {
-		a := v.ask("POST", titlePath(t.ID, "/versions")+"?insert=ordered", items.Bytes(), "Content-Type", "application/json")
-		if a.ok() || a.status == http.StatusUnauthorized {
-			v.done(a, titleURL(t))
-			return
-		}
-		form.Message = a.Message
-		for i, f := range files {
-			prefix := "/items/" + strconv.Itoa(i)
-			var own []patch.Failure
-			for _, e := range a.Errors {
-				if e.Path == prefix || strings.HasPrefix(e.Path, prefix+"/") {
-					own = append(own, e)
-				}
-			}
-			if own != nil {
-				form.Results = append(form.Results, result{Name: f.Name, Message: "Refused, and nothing was added.", Finding: find(f.Text, prefix, own, nil)})
+	if len(form.Results) > 0 {
+		return &answer{status: http.StatusBadRequest, Message: "Nothing was added."}
+	}
+	a := v.ask("POST", titlePath(t.ID, "/versions")+"?insert=ordered", items.Bytes(), "Content-Type", "application/json")
+	for i, f := range files {
+		prefix := "/items/" + strconv.Itoa(i)
+		var own []patch.Failure
+		for _, e := range a.Errors {
+			if e.Path == prefix || strings.HasPrefix(e.Path, prefix+"/") {
+				own = append(own, e)
 			}
 		}
+		if own != nil {
+			form.Results = append(form.Results, result{Name: f.Name, Message: "Refused, and nothing was added.", Finding: find(f.Text, prefix, own, nil)})
+		}
 	}
-	if len(files) == 1 && len(files[0].Text) <= maxText {
-		form.Text = string(readable(files[0].Text))
-	}
-	v.show(http.StatusBadRequest, "version", "Add a version to "+t.Name, form)
+	return a
 }

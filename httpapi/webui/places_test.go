@@ -3,6 +3,7 @@ package webui
 import (
 	"bytes"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -29,7 +30,7 @@ func TestFind(t *testing.T) {
 		{"not of the text", text, "/definition", []patch.Failure{{Path: "/author_name", Message: "m"}}, "-: m"},
 		{"where it stops being JSON", "{\n\"a\": 1,\n\"b\": oops\n}", "", []patch.Failure{{Path: "", Message: "m"}}, "3: m"},
 		{"cut off", "{\n\"a\": 1,\n", "", []patch.Failure{{Path: "", Message: "m"}}, "3: m"},
-		{"nothing at all", "", "", []patch.Failure{{Path: "", Message: "m"}}, "-: m"},
+		{"nothing at all", "", "", []patch.Failure{{Path: "", Message: "m"}}, "1: m"},
 		{"one long line is given lines", `{"id":"x","long":"` + strings.Repeat("y", 500) + `","z":[1]}`, "", []patch.Failure{{Path: "/z/0", Message: "m"}}, "5: m"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -100,4 +101,49 @@ func FuzzFind(f *testing.F) {
 			t.Errorf("%v", seen)
 		}
 	})
+}
+
+// What a stranger sends takes no more time and memory than its size.
+func TestFindIsBounded(t *testing.T) {
+	deep := strings.Repeat("[", 9000) + strings.Repeat("1,", 20_000) + "1" + strings.Repeat("]", 9000)
+	named := `{"` + strings.Repeat("n", 40_000) + `":[` + strings.Repeat("1,", 20_000) + `1]}`
+	wide := strings.Repeat("[", 60) + strings.Repeat("1,", 5<<19) + "1" + strings.Repeat("]", 60)
+	for name, text := range map[string]string{"deep": deep, "named": named, "wide": wide, "broken": named[:len(named)-1], "no JSON": strings.Repeat("x", 11<<20)} {
+		t.Run(name, func(t *testing.T) {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			f := find([]byte(text), "", []patch.Failure{{Path: "/a/b", Message: "m"}, {Path: "", Message: "n"}}, nil)
+			runtime.ReadMemStats(&after)
+			if took := after.TotalAlloc - before.TotalAlloc; took > uint64(4*len(text))+64<<20 {
+				t.Errorf("%d bytes took %d bytes of memory", len(text), took)
+			}
+			shown := len(f.Text)
+			for _, l := range f.Lines {
+				shown += len(l.Text)
+			}
+			if shown > 20<<20 {
+				t.Errorf("%d bytes are shown", shown)
+			}
+		})
+	}
+}
+
+// However many things are wrong, all of them are said.
+func TestAllIsSaid(t *testing.T) {
+	var text strings.Builder
+	var failures []patch.Failure
+	text.WriteString("[\n")
+	for i := range patch.MaxFailures {
+		fmt.Fprintf(&text, "%s%d,\n", strings.Repeat("\n", 8), i)
+		failures = append(failures, patch.Failure{Path: fmt.Sprintf("/%d", i), Message: "m"})
+	}
+	text.WriteString("0]\n")
+	f := find([]byte(text.String()), "", failures, nil)
+	n := len(f.Notes)
+	for _, l := range f.Lines {
+		n += len(l.Notes)
+	}
+	if n != len(failures) || len(f.Lines) > mostLines {
+		t.Errorf("%d of %d are said, in %d lines", n, len(failures), len(f.Lines))
+	}
 }

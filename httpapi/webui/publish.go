@@ -2,20 +2,20 @@ package webui
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
-	"strings"
 
 	"github.com/patchsource/patchsource/patch"
 )
 
 // A publishPage takes a definition from who has no account.
 type publishPage struct {
-	Open              bool // anybody may publish
-	Author, Email     string
-	URL, Text         string
-	Message           string
-	Failures          map[string]string // by path
+	Open          bool // anybody may publish
+	Author, Email string
+	URL, Text     string
+	Message       string
+	failures
 	Finding           finding
 	Published         string // the id of what was published
 	PublishedMessage  string
@@ -32,56 +32,60 @@ func (v *visit) publish() {
 	if !ok {
 		return
 	}
-	p := publishPage{Open: v.h.publish, Author: v.value("author_name"), Email: v.value("author_email"), URL: v.value("definition_url"), Failures: map[string]string{}}
-	body := map[string]any{"author_name": p.Author, "author_email": p.Email}
+	p := publishPage{Open: v.h.publish, Author: v.value("author_name"), Email: v.value("author_email"), URL: v.value("definition_url"), failures: failures{}}
 	var text []byte
+	if len(files) > 0 {
+		text = files[0].Text
+	}
+	a := v.postPublication(&p, files)
+	if a.ok() {
+		p.Published, p.PublishedMessage, p.PublishedWarnings = a.ID, sentence(a.Message), a.Warnings
+		v.show(a.status, "published", "Published", p)
+		return
+	}
+	p.Message = a.Message
+	var own []patch.Failure
+	for _, e := range a.Errors {
+		if e.Path == "/author_name" || e.Path == "/author_email" || e.Path == "/definition_url" {
+			p.failures[e.Path] = e.Message
+		} else {
+			own = append(own, e)
+		}
+	}
+	p.Finding = find(text, "/definition", own, nil)
+	p.Text = p.Finding.Text
+	v.again(a, "publish", "Publish", p)
+}
+
+// postPublication has the API publish what the form has.
+func (v *visit) postPublication(p *publishPage, files []file) *answer {
+	body := map[string]any{"author_name": p.Author, "author_email": p.Email}
+	wrong := &answer{status: http.StatusBadRequest}
 	switch {
 	case len(files) > 1:
-		p.Message = "Nothing was published: one definition is taken at a time."
+		wrong.Message = "Nothing was published: give one definition, as a file or as text, and not both."
 	case len(files) == 1 && p.URL != "":
-		p.Message = "Nothing was published: give a definition, or the address of one, and not both."
+		wrong.Message = "Nothing was published: give a definition, or the address of one, and not both."
 	case len(files) == 0 && p.URL == "":
-		p.Message = "Nothing was published: choose a file, paste a definition, or give the address of one."
-	case len(files) == 1:
-		text = files[0].Text
-		if wrong := syntaxOf(text); wrong != nil {
-			p.Message = "Nothing was published: this is no JSON."
-			p.Finding = find(text, "", wrong, nil)
-		}
-		body["definition"] = json.RawMessage(strings.TrimPrefix(string(text), "\ufeff"))
-	default:
+		wrong.Message = "Nothing was published: choose a file, paste a definition, or give the address of one."
+	case len(files) == 0:
 		body["definition_url"] = p.URL
-	}
-	status := http.StatusBadRequest
-	if p.Message == "" {
-		a := v.askAsAnybody("/api/v1/title", body)
-		status = a.status
-		if a.ok() {
-			p.Published, p.PublishedMessage, p.PublishedWarnings = a.ID, a.Message+".", a.Warnings
-			v.show(status, "published", "Published", p)
-			return
+		return v.askAsAnybody("/api/v1/title", body)
+	default:
+		err := patch.CheckSyntax(files[0].Text, nil)
+		if err == nil {
+			body["definition"] = json.RawMessage(files[0].Text)
+			return v.askAsAnybody("/api/v1/title", body)
 		}
-		p.Message = a.Message
-		var own []patch.Failure
-		for _, e := range a.Errors {
-			if e.Path == "/author_name" || e.Path == "/author_email" || e.Path == "/definition_url" {
-				p.Failures[e.Path] = e.Message
-			} else {
-				own = append(own, e)
-			}
+		wrong.Message = "Nothing was published: this is no JSON."
+		if errors.Is(err, patch.ErrTooLarge) {
+			wrong.status, wrong.Message = http.StatusRequestEntityTooLarge, "Nothing was published: a definition may have 10 MiB."
 		}
-		if text != nil {
-			p.Finding = find(text, "/definition", own, nil)
-		} else {
-			for _, e := range own {
-				p.Finding.Notes = append(p.Finding.Notes, note{Path: e.Path, Message: e.Message})
-			}
+		for _, e := range syntaxOf(files[0].Text) {
+			wrong.Errors = append(wrong.Errors, patch.Failure{Path: "/definition" + e.Path, Message: e.Message})
 		}
 	}
-	if text != nil && len(text) <= maxText {
-		p.Text = string(readable(text))
-	}
-	v.show(status, "publish", "Publish", p)
+	return wrong
 }
 
 // A contributor is one in the list.
@@ -97,7 +101,7 @@ type contributorsPage struct {
 	Contributors []contributor
 	Name, Email  string
 	Message      string
-	Failures     map[string]string
+	failures
 }
 
 func (v *visit) contributors() { v.showContributors(http.StatusOK, contributorsPage{}) }
@@ -119,7 +123,7 @@ func (v *visit) register() {
 	if !v.form() {
 		return
 	}
-	p := contributorsPage{Name: v.value("name"), Email: v.value("email"), Failures: map[string]string{}}
+	p := contributorsPage{Name: v.value("name"), Email: v.value("email"), failures: failures{}}
 	a := v.askJSON("POST", "/api/v1/contributors/register", map[string]string{"name": p.Name, "email": p.Email})
 	if a.ok() {
 		v.done(a, "/contributors")
@@ -127,8 +131,9 @@ func (v *visit) register() {
 	}
 	p.Message = a.Message
 	for _, e := range a.Errors {
-		p.Failures[e.Path] = e.Message
+		p.failures[e.Path] = e.Message
 	}
+	v.retryAfter(a)
 	v.showContributors(a.status, p)
 }
 
@@ -148,7 +153,7 @@ type tokenPage struct {
 	Title
 	MayExchange bool
 	Message     string
-	Failure     string
+	failures
 }
 
 func (v *visit) tokenForm() {
@@ -186,10 +191,11 @@ func (v *visit) newToken() {
 		return
 	}
 	p.Message = a.Message
+	p.failures = failures{}
 	for _, e := range a.Errors {
-		p.Failure = e.Message
+		p.failures[e.Path] = e.Message
 	}
-	v.show(a.status, "token", "A new token for "+t.Name, p)
+	v.again(a, "token", "A new token for "+t.Name, p)
 }
 
 // showToken shows a token, this once.

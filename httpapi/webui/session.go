@@ -63,7 +63,7 @@ func (v *visit) signIn() {
 		if a.status == http.StatusUnauthorized {
 			page.Message = "This token opens nothing here: it is unknown, has ended, or was not copied whole. It begins with pst_."
 		}
-		v.show(a.status, "signin", "Sign in", page)
+		v.again(a, "signin", "Sign in", page)
 		return
 	}
 	v.setCookie(tokenCookie, v.who.Token, 0)

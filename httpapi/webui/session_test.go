@@ -38,6 +38,8 @@ func (d *desk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, `{"id":"a","kind":"administrator","titles_in_scope":null,"contributor":null,"expires":null}`)
 	case who == "title" && r.URL.Path == "/api/v1/token":
 		fmt.Fprint(w, `{"id":"t","kind":"title","titles_in_scope":["x"],"contributor":null,"expires":null}`)
+	case r.Method == "GET" && r.URL.Path == "/api/v1/webhooks":
+		fmt.Fprint(w, `[]`)
 	case who != "admin" && who != "title":
 		w.WriteHeader(http.StatusUnauthorized)
 		fmt.Fprint(w, `{"message":"No."}`)
@@ -184,9 +186,64 @@ func TestAsksAsTheVisitor(t *testing.T) {
 		t.Errorf("%s: %s", d.asked[last], d.bodies[last])
 	}
 	// A version is a version, whatever stands in it.
-	send(h, "POST", "/titles/x/remove", "version=1%2F2+%3F%23", "Cookie", "patchsource_token=admin")
-	if got := d.asked[len(d.asked)-1]; got != "DELETE /api/v1/titles/x/versions/1%2F2%20%3F%23 admin" {
+	send(h, "POST", "/titles/x/remove?version=1%2F2+%3F%23%0A", "", "Cookie", "patchsource_token=admin")
+	if got := d.asked[len(d.asked)-1]; got != "DELETE /api/v1/titles/x/versions/1%2F2%20%3F%23%0A admin" {
 		t.Errorf("%s", got)
+	}
+}
+
+// What a page does not do is said with what it does.
+func TestMethods(t *testing.T) {
+	h := webui.New(some(), &webui.Options{API: &desk{}})
+	for _, c := range []struct {
+		method, path string
+		status       int
+		allow        string
+	}{
+		{"POST", "/", 405, "GET, HEAD"},
+		{"DELETE", "/titles/x", 405, "GET, HEAD"},
+		{"PUT", "/signin", 405, "GET, HEAD, POST"},
+		{"GET", "/signout", 405, "POST"},
+		{"HEAD", "/titles/x/sync", 405, "POST"},
+		{"GET", "/titles/x/nope", 404, ""},
+		{"GET", "/titles//x", 404, ""},
+		{"GET", "/titles/x/", 404, ""},
+		{"GET", "/titles/../titles/x", 404, ""},
+		{"HEAD", "/titles/x", 200, ""},
+	} {
+		w := send(h, c.method, c.path, "")
+		if w.Code != c.status || w.Header().Get("Allow") != c.allow {
+			t.Errorf("%s %s: %d, %q", c.method, c.path, w.Code, w.Header().Get("Allow"))
+		}
+	}
+}
+
+// When it cannot be found out who somebody is, they are not sent away to sign in.
+func TestUnsure(t *testing.T) {
+	d := &desk{answer: func(w http.ResponseWriter, _ *http.Request) bool {
+		w.Header().Set("Retry-After", "5")
+		w.WriteHeader(503)
+		_, _ = io.WriteString(w, `{"message":"Later."}`)
+		return true
+	}}
+	w := send(webui.New(some(), &webui.Options{API: d}), "POST", "/titles/x/delete", "", "Cookie", "patchsource_token=admin")
+	if w.Code != 503 || w.Header().Get("Retry-After") != "5" || !strings.Contains(w.Body.String(), "Later.") || cookie(w, "patchsource_token") != nil {
+		t.Errorf("%d %v %s", w.Code, w.Header(), w.Body)
+	}
+}
+
+// Assets are the same for everybody, and nobody is asked who they are.
+func TestAssetsAreForAll(t *testing.T) {
+	d := &desk{}
+	h := webui.New(some(), &webui.Options{API: d})
+	for _, m := range regexp.MustCompile(`"(/ui/[^"]*)"`).FindAllStringSubmatch(send(h, "GET", "/", "").Body.String(), -1) {
+		w := send(h, "GET", m[1], "", "Cookie", "patchsource_token=ended")
+		if w.Code != 200 || len(w.Result().Cookies()) > 0 || !strings.Contains(w.Header().Get("Cache-Control"), "immutable") {
+			t.Errorf("%s: %d %v", m[1], w.Code, w.Header())
+		}
+	}
+	if len(d.asked) > 0 {
+		t.Errorf("%v", d.asked)
 	}
 }
 

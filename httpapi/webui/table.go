@@ -34,7 +34,8 @@ type column struct {
 // A row is a title with what it is sorted by, made once.
 type row struct {
 	Title
-	key string
+	key     string
+	version patch.Version
 }
 
 // orders compare rows by a column; keys make what they compare, if it has to be made.
@@ -43,7 +44,7 @@ var (
 		"name":      func(a, b *row) int { return cmp.Compare(a.key, b.key) },
 		"publisher": func(a, b *row) int { return cmp.Compare(a.key, b.key) },
 		"author":    func(a, b *row) int { return cmp.Compare(a.key, b.key) },
-		"version":   func(a, b *row) int { return patch.OrderVersions(a.Version, b.Version) },
+		"version":   func(a, b *row) int { return a.version.Order(b.version) },
 		"changed":   func(a, b *row) int { return b.Changed.Compare(a.Changed) }, // the latest first
 		"source":    func(a, b *row) int { return cmp.Compare(a.key, b.key) },
 	}
@@ -124,6 +125,9 @@ func (v *visit) choose(t *table, by string) (rows []*row) {
 		one := &row{Title: title}
 		if key := keys[by]; key != nil {
 			one.key = key(&title)
+		}
+		if by == "version" {
+			one.version = patch.ParseVersion(title.Version)
 		}
 		rows = append(rows, one)
 	}

@@ -33,11 +33,18 @@ func release(s string) string {
 	return s
 }
 
+// versionsShown is how many versions of a title are shown at once.
+const versionsShown = 100
+
 // A titlePage is a title's own page.
 type titlePage struct {
 	Title
 	Definition *patch.Definition
-	Versions   []versionPart
+	Versions   []versionPart // of this part of the page
+	From, To   int           // counted from 1
+	Total      int
+	Earlier    int // from which version the part before begins; 0: there is none
+	Later      int
 	Scripts    []script
 	Warnings   []patch.Warning // of no version
 	Editions   []Edition
@@ -63,15 +70,25 @@ func (v *visit) title() {
 	if !v.loaded(err) {
 		return
 	}
-	p := titlePage{Title: t, Definition: def, Editions: editions, MayChange: v.who.MayChange(t)}
-	for _, one := range def.Patches {
+	p := titlePage{Title: t, Definition: def, Editions: editions, MayChange: v.who.MayChange(t), Total: len(def.Patches)}
+	from, _ := strconv.Atoi(v.r.URL.Query().Get("from")) // what is no number is the first
+	from = min(max(from-1, 0), p.Total-1) / versionsShown * versionsShown
+	p.From, p.To = from+1, min(from+versionsShown, p.Total)
+	if from > 0 {
+		p.Earlier = from - versionsShown + 1
+	}
+	if p.To < p.Total {
+		p.Later = p.To + 1
+	}
+	for _, one := range def.Patches[from:p.To] {
 		p.Versions = append(p.Versions, versionPart{Patch: one})
 	}
 	for _, w := range patch.Lint(def, &patch.LintOptions{Now: v.h.now()}) {
-		if i, ok := patchOf(w.Path, len(p.Versions)); ok {
-			p.Versions[i].Warnings = append(p.Versions[i].Warnings, w)
-		} else {
+		switch i, ok := patchOf(w.Path, p.Total); {
+		case !ok:
 			p.Warnings = append(p.Warnings, w)
+		case i >= from && i < p.To:
+			p.Versions[i-from].Warnings = append(p.Versions[i-from].Warnings, w)
 		}
 	}
 	for _, ea := range def.ExtensionAttributes {
@@ -128,7 +145,7 @@ func (v *visit) edition() {
 	}
 	n := v.r.PathValue("n")
 	if v.h.api == nil {
-		v.nothing()
+		v.notFound()
 		return
 	}
 	a := v.ask("GET", titlePath(t.ID, "/history/"+url.PathEscape(n)+"/diff"), nil)

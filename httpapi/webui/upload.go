@@ -1,6 +1,8 @@
 package webui
 
 import (
+	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -62,11 +64,12 @@ func (v *visit) readUpload() (files []file, err error) {
 			return nil, err
 		}
 		data, err := io.ReadAll(part)
+		data = bytes.TrimPrefix(data, []byte("\ufeff")) // as some editors begin a file
 		switch name := part.FormName(); {
 		case err != nil:
 			return nil, err
 		case name == "json" && len(strings.TrimSpace(string(data))) > 0:
-			files = append(files, file{Text: []byte(strings.ReplaceAll(string(data), "\r\n", "\n"))})
+			files = append(files, file{Text: bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n"))})
 		case name == "file" && part.FileName() != "":
 			files = append(files, file{Name: path.Base(part.FileName()), Text: data})
 		case name != "file" && name != "json" && len(data) <= maxForm && len(v.r.PostForm) < maxFiles:
@@ -84,6 +87,8 @@ type result struct {
 	// Done is created, updated or unchanged; empty: it was refused.
 	Done, ID, Message string
 	Finding           finding
+
+	answer *answer
 }
 
 // An uploadPage takes definitions.
@@ -100,7 +105,7 @@ func (v *visit) uploadForm() {
 	}
 }
 
-// upload creates a title of each file.
+// upload creates a title of each file, or replaces it if that is wanted.
 func (v *visit) upload() {
 	if !v.signedIn() {
 		return
@@ -114,39 +119,91 @@ func (v *visit) upload() {
 		v.fail(http.StatusBadRequest, "There was nothing in it: choose one or more files, or paste a definition.")
 		return
 	}
+	var refusal *answer // the first
 	for _, f := range files {
-		a := v.ask("POST", "/api/v1/title", f.Text, "Content-Type", "application/json")
-		done := "created"
-		if a.status == http.StatusConflict && a.Conflict != "" && p.Replace {
-			done = "updated"
-			a = v.ask("PUT", titlePath(a.Conflict, ""), f.Text, "Content-Type", "application/json")
-		}
-		if a.status == http.StatusUnauthorized {
+		one := v.put(f, p.Replace)
+		if one.answer.status == http.StatusUnauthorized {
 			v.signInAgain()
 			return
 		}
-		one := result{Name: f.Name, Done: done, ID: a.ID, Message: a.Message, Finding: find(f.Text, "", a.Errors, a.Warnings)}
-		if !a.ok() {
-			one.Done = ""
+		if one.Done == "" {
 			p.Refused++
-			if len(a.Errors) == 0 {
-				one.Finding = find(f.Text, "", syntaxOf(f.Text), nil)
-			}
+			refusal = cmp.Or(refusal, one.answer)
 			if len(files) == 1 {
 				p.Text = one.Finding.Text
 			}
 		}
 		p.Results = append(p.Results, one)
 	}
-	if len(p.Results) == 1 && p.Refused == 0 {
-		v.goTo("/titles/"+url.PathEscape(p.Results[0].ID), p.Results[0].Message+".")
-		return
+	switch {
+	case refusal != nil:
+		v.again(refusal, "upload", "Upload", p)
+	case len(p.Results) == 1:
+		v.goTo("/titles/"+url.PathEscape(p.Results[0].ID), sentence(p.Results[0].Message))
+	default:
+		v.show(http.StatusOK, "upload", "Upload", p)
 	}
-	status := http.StatusOK
-	if p.Refused > 0 {
-		status = http.StatusBadRequest
+}
+
+// put creates a title of a file, or replaces it if that is wanted.
+func (v *visit) put(f file, replace bool) result {
+	one := result{Name: f.Name}
+	there, is := v.theirs(f)
+	switch {
+	case is && !replace:
+		one.answer = &answer{status: http.StatusConflict, Message: "There is a title '" + there.ID + "' already, and nothing was changed: choose to replace titles, or use another id."}
+	case is:
+		one.answer = v.ask("PUT", titlePath(there.ID, ""), f.Text, "Content-Type", "application/json")
+		one.Done = "updated"
+	default:
+		one.answer = v.ask("POST", "/api/v1/title", f.Text, "Content-Type", "application/json")
+		one.Done = "created"
+		if id := one.answer.Conflict; one.answer.status == http.StatusConflict && id != "" && replace {
+			one.answer = v.replace(id, f)
+			one.Done = "updated"
+		}
 	}
-	v.show(status, "upload", "Upload", p)
+	a := one.answer
+	if one.Done == "updated" && a.ok() {
+		if now, _, err := v.h.cat.Title(v.r.Context(), a.ID); err == nil && there.ETag == now.ETag {
+			one.Done = "unchanged"
+		}
+	}
+	if !a.ok() {
+		one.Done = ""
+		if len(a.Errors) == 0 {
+			a.Errors = syntaxOf(f.Text)
+		}
+	}
+	one.ID, one.Message, one.Finding = a.ID, a.Message, find(f.Text, "", a.Errors, a.Warnings)
+	return one
+}
+
+// theirs returns the title that a file is of, if there is one that is the visitor's: by
+// the id as it stands in the file. Otherwise the API says which it is.
+func (v *visit) theirs(f file) (Title, bool) {
+	def, err := patch.Parse(f.Text, nil)
+	if err != nil {
+		return Title{}, false
+	}
+	t, _, err := v.h.cat.Title(v.r.Context(), def.ID)
+	return t, err == nil && v.who.MayChange(t)
+}
+
+// replace puts a definition in the place of the title that has another id: that of the
+// visitor's with their name in it, which a file of theirs has not.
+func (v *visit) replace(id string, f file) *answer {
+	t, _, err := v.h.cat.Title(v.r.Context(), id)
+	def, parseErr := patch.Parse(f.Text, nil)
+	if err != nil || parseErr != nil {
+		return &answer{status: http.StatusConflict, Message: "The title '" + id + "' is changing at the moment, and nothing was done here. Try again."}
+	}
+	def.ID, def.Name = t.ID, t.Name
+	body, err := def.MarshalJSON()
+	if err != nil {
+		return &answer{status: http.StatusBadRequest, Message: "The definition cannot be written: " + err.Error()}
+	}
+	return v.ask("PUT", titlePath(t.ID, ""), body, "Content-Type", "application/json")
 }
 
 // syntaxOf returns where a text stops being JSON, nothing if it does not.

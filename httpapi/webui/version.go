@@ -35,10 +35,10 @@ type versionPage struct {
 
 	Operators, Facts, Keys []string
 	Message                string
-	Failures               map[string]string // by path
-	Others                 []patch.Failure   // that have no field
-	Results                []result          // of files
-	Text                   string            // JSON to be corrected
+	failures                               // of fields
+	Others                 []patch.Failure // that have no field
+	Results                []result        // of files
+	Text                   string          // JSON to be corrected
 }
 
 // An appRow is an application that has to quit.
@@ -48,14 +48,28 @@ type appRow struct{ Path, Name, Bundle string }
 type criterionRow struct {
 	Path, Name, Operator, Value string
 	Or                          bool
+	// Follows says that the value is that of the version, or system, that the form began
+	// with, and is to be the new one.
+	Follows bool
 }
 
-// Fault is what is wrong with a field.
-func (p *versionPage) Fault(path string) string { return p.Failures[path] }
+// failures are what is wrong with the fields of a form, by their paths.
+type failures map[string]string
+
+// A fault is what is wrong with a field.
+type fault struct{ ID, Message string }
+
+// Fault is what is wrong with the field of a path, nil if nothing is.
+func (f failures) Fault(path string) *fault {
+	if message, ok := f[path]; ok {
+		return &fault{ID: "fault" + strings.ReplaceAll(path, "/", "-"), Message: message}
+	}
+	return nil
+}
 
 // newVersionPage returns a form that has what is the same for all forms of a title.
 func (v *visit) newVersionPage(t Title, def *patch.Definition) *versionPage {
-	p := &versionPage{Title: t, Base: def.Patches[0].Version, BaseOS: def.Patches[0].MinimumOperatingSystem, Components: len(def.Patches[0].Components), Operators: operators, Facts: facts, Failures: map[string]string{}}
+	p := &versionPage{Title: t, Base: def.Patches[0].Version, BaseOS: def.Patches[0].MinimumOperatingSystem, Components: len(def.Patches[0].Components), Operators: operators, Facts: facts, failures: failures{}}
 	for _, ea := range def.ExtensionAttributes {
 		p.Keys = append(p.Keys, ea.Key)
 	}
@@ -68,15 +82,20 @@ func (p *versionPage) startFrom(b *patch.Patch, now time.Time) {
 	for _, k := range b.KillApps {
 		p.Apps = append(p.Apps, appRow{Name: k.AppName, Bundle: k.BundleID})
 	}
-	rows := func(criteria []patch.Criterion) (all []criterionRow) {
+	rows := func(criteria []patch.Criterion, follows func(*patch.Criterion) bool) (all []criterionRow) {
 		for _, c := range criteria {
-			all = append(all, criterionRow{Name: c.Name, Operator: c.Operator, Value: c.Value, Or: c.And != nil && !*c.And})
+			all = append(all, criterionRow{Name: c.Name, Operator: c.Operator, Value: c.Value, Or: c.And != nil && !*c.And, Follows: follows(&c)})
 		}
 		return all
 	}
-	p.Capabilities = rows(b.Capabilities)
+	p.Capabilities = rows(b.Capabilities, func(c *patch.Criterion) bool {
+		return c.Name == "Operating System Version" && c.Value == b.MinimumOperatingSystem && c.Value != ""
+	})
 	if len(b.Components) > 0 {
-		p.Component, p.Criteria = b.Components[0].Name, rows(b.Components[0].Criteria)
+		p.Component = b.Components[0].Name
+		p.Criteria = rows(b.Components[0].Criteria, func(c *patch.Criterion) bool {
+			return (c.Name == "Application Version" || slices.Contains(p.Keys, c.Name)) && c.Value == b.Version
+		})
 	}
 	p.spare()
 }
@@ -120,7 +139,7 @@ func (v *visit) addVersion() {
 		return
 	}
 	p := v.newVersionPage(t, def)
-	if len(files) > 0 {
+	if v.value("form") == "json" {
 		p.startFrom(&def.Patches[0], v.h.now())
 		v.addFiles(t, files, p)
 		return
@@ -145,15 +164,15 @@ func (v *visit) addVersion() {
 	fields := p.fields()
 	for _, e := range a.Errors {
 		if slices.Contains(fields, e.Path) {
-			p.Failures[e.Path] = e.Message
+			p.failures[e.Path] = e.Message
 		} else {
 			p.Others = append(p.Others, e)
 		}
 	}
 	if a.status == http.StatusConflict {
-		p.Failures["/version"] = "this version is there already"
+		p.failures["/version"] = "this version is there already"
 	}
-	v.show(a.status, "version", "Add a version to "+t.Name, p)
+	v.again(a, "version", "Add a version to "+t.Name, p)
 }
 
 // fields are the paths that have a field in the form.
@@ -168,14 +187,14 @@ func (p *versionPage) fields() []string {
 	return all
 }
 
-// readVersion makes a version of the form, which it puts into p as well. What says the
-// version, or the system, that the form began with says the new one, if it was not
-// changed.
+// readVersion makes a version of the form, which it puts into p as well, to be shown
+// again. What follows the version, or the system, that the form began with becomes the new
+// one; in p it stays as it was, so that another try begins with the same.
 func (v *visit) readVersion(p *versionPage) *patch.Patch {
 	form := v.r.PostForm
 	p.Version, p.Released, p.OS, p.Component = v.value("version"), v.value("released"), v.value("os"), v.value("component")
 	p.Standalone, p.Reboot, p.Front = form.Has("standalone"), form.Has("reboot"), v.value("place") == "front"
-	base, baseOS := form.Get("base"), form.Get("base_os")
+	p.Base, p.BaseOS = form.Get("base"), form.Get("base_os")
 	made := &patch.Patch{Version: p.Version, ReleaseDate: p.Released, Standalone: p.Standalone, Reboot: p.Reboot, MinimumOperatingSystem: p.OS, KillApps: []patch.KillApp{}, Components: []patch.Component{}, Capabilities: []patch.Criterion{}}
 	if _, err := time.Parse("2006-01-02", p.Released); err == nil {
 		made.ReleaseDate += "T00:00:00Z"
@@ -187,47 +206,37 @@ func (v *visit) readVersion(p *versionPage) *patch.Patch {
 			made.KillApps = append(made.KillApps, patch.KillApp{AppName: a.Name, BundleID: a.Bundle})
 		}
 	}
-	p.Criteria = v.readCriteria("criterion", func(r *criterionRow) {
-		if r.Value == base && base != "" && (r.Name == "Application Version" || slices.Contains(p.Keys, r.Name)) {
-			r.Value = p.Version
-		}
-	})
-	p.Capabilities = v.readCriteria("capability", func(r *criterionRow) {
-		if r.Value == baseOS && baseOS != "" && r.Name == "Operating System Version" {
-			r.Value = p.OS
-		}
-	})
-	if p.Component != "" || len(p.Criteria) > 0 {
-		made.Components = append(made.Components, patch.Component{Name: p.Component, Version: p.Version, Criteria: p.criteria(p.Criteria)})
+	var criteria []patch.Criterion
+	p.Criteria, criteria = v.readCriteria(p, "criterion", p.Base, p.Version)
+	p.Capabilities, made.Capabilities = v.readCriteria(p, "capability", p.BaseOS, p.OS)
+	if p.Component != "" || len(criteria) > 0 {
+		made.Components = append(made.Components, patch.Component{Name: p.Component, Version: p.Version, Criteria: criteria})
 	}
-	made.Capabilities = p.criteria(p.Capabilities)
 	return made
 }
 
-// readCriteria reads the rows of a list of criteria; those that are empty do not count.
-func (v *visit) readCriteria(name string, adapt func(*criterionRow)) (rows []criterionRow) {
+// readCriteria reads the rows of a list of criteria, as they are to be shown again and as
+// they are meant; those that are empty do not count. In rows that follow, was becomes
+// now.
+func (v *visit) readCriteria(p *versionPage, list, was, now string) (rows []criterionRow, criteria []patch.Criterion) {
 	form := v.r.PostForm
-	names, operators, values, joins := form[name+"_name"], form[name+"_operator"], form[name+"_value"], form[name+"_join"]
-	for i := range min(len(names), len(operators), len(values), len(joins)) {
-		r := criterionRow{Name: strings.TrimSpace(names[i]), Operator: operators[i], Value: values[i], Or: joins[i] == "or"}
-		if r.Name != "" || r.Value != "" {
-			adapt(&r)
-			rows = append(rows, r)
+	names, operators, values, joins, follows := form[list+"_name"], form[list+"_operator"], form[list+"_value"], form[list+"_join"], form[list+"_follows"]
+	criteria = []patch.Criterion{}
+	for i := range min(len(names), len(operators), len(values), len(joins), len(follows)) {
+		r := criterionRow{Name: strings.TrimSpace(names[i]), Operator: operators[i], Value: values[i], Or: joins[i] == "or", Follows: follows[i] != ""}
+		if r.Name == "" && r.Value == "" {
+			continue
 		}
-	}
-	return rows
-}
-
-// criteria makes criteria of rows.
-func (p *versionPage) criteria(rows []criterionRow) []patch.Criterion {
-	all := []patch.Criterion{}
-	for _, r := range rows {
 		and := !r.Or
 		c := patch.Criterion{Name: r.Name, Operator: r.Operator, Value: r.Value, Type: "recon", And: &and}
 		if slices.Contains(p.Keys, r.Name) {
 			c.Type = "extensionAttribute"
 		}
-		all = append(all, c)
+		// A script has brought it up to date already, or there was none.
+		if r.Follows && now != "" && (r.Value == was || r.Value == now) {
+			c.Value, r.Value = now, was
+		}
+		rows, criteria = append(rows, r), append(criteria, c)
 	}
-	return all
+	return rows, criteria
 }

@@ -32,6 +32,8 @@ type visit struct {
 	w   http.ResponseWriter
 	r   *http.Request
 	who visitor
+	// unsure is what the API has said when it could not tell who it is.
+	unsure *answer
 	// said is what was done by the request before.
 	said string
 }
@@ -87,9 +89,9 @@ func (h *handler) visit(w http.ResponseWriter, r *http.Request) *visit {
 	case a.status == http.StatusUnauthorized:
 		v.who = visitor{}
 		v.setCookie(tokenCookie, "", -1)
-		v.said = "You are signed out: the token has ended."
+		v.said = strings.TrimSpace(v.said + " You are signed out: the token has ended.")
 	default:
-		v.who = visitor{}
+		v.who, v.unsure = visitor{}, a
 	}
 	return v
 }
@@ -107,6 +109,14 @@ func (v *visit) goTo(path, said string) {
 	v.w.Header().Set("Cache-Control", "no-store")
 	v.w.Header().Set("Location", v.h.base+path)
 	v.w.WriteHeader(http.StatusSeeOther)
+}
+
+// sentence ends a message with a full stop.
+func sentence(message string) string {
+	if message == "" || strings.HasSuffix(message, ".") {
+		return message
+	}
+	return message + "."
 }
 
 // shorten bounds a text.
@@ -158,37 +168,49 @@ type complaint struct {
 	Errors  []patch.Failure
 }
 
-func (v *visit) fail(status int, message string) { v.failWith(status, complaint{Message: message}) }
+func (v *visit) fail(status int, message string) {
+	v.refused(&answer{Message: message, status: status, header: v.w.Header()})
+}
 
-func (v *visit) failWith(status int, c complaint) {
+// refused says what the API has said against something.
+func (v *visit) refused(a *answer) {
 	title := "This did not work"
-	switch status {
+	switch a.status {
+	case http.StatusUnauthorized:
+		v.signInAgain()
+		return
 	case http.StatusNotFound:
 		title = "Not found"
 	case http.StatusServiceUnavailable:
 		title = "Not available at the moment"
 	}
-	v.show(status, "error", title, c)
+	v.again(a, "error", title, complaint{Message: a.Message, Errors: a.Errors})
 }
 
-// refused says what the API has said against something.
-func (v *visit) refused(a *answer) {
-	if a.status == http.StatusUnauthorized {
-		v.signInAgain()
-		return
-	}
+// again shows a form once more, with what the API has said against it.
+func (v *visit) again(a *answer, page, title string, data any) {
+	v.retryAfter(a)
+	v.show(a.status, page, title, data)
+}
+
+// retryAfter says when to try again, as the API has.
+func (v *visit) retryAfter(a *answer) {
 	if after := a.header.Get("Retry-After"); after != "" {
 		v.w.Header().Set("Retry-After", after)
 	}
-	v.failWith(a.status, complaint{Message: a.Message, Errors: a.Errors})
 }
 
 // signedIn reports whether the visitor has signed in; if not, they are asked to.
 func (v *visit) signedIn() bool {
-	if !v.who.SignedIn() {
+	switch {
+	case v.who.SignedIn():
+		return true
+	case v.unsure != nil:
+		v.refused(v.unsure)
+	default:
 		v.signInAgain()
 	}
-	return v.who.SignedIn()
+	return false
 }
 
 // address is where the page is found.
@@ -249,7 +271,7 @@ func (h *handler) add(name, contentType string) (where string) {
 func (h *handler) asset(w http.ResponseWriter, r *http.Request) {
 	a, ok := h.assets[r.PathValue("file")]
 	if !ok {
-		h.visit(w, r).nothing()
+		h.visit(w, r).notFound()
 		return
 	}
 	w.Header().Set("Content-Type", a.contentType)

@@ -23,6 +23,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"path"
 	"strings"
 	"time"
 
@@ -230,10 +231,15 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header.Set("Content-Security-Policy", policy)
 	header.Set("X-Content-Type-Options", "nosniff")
-	header.Set("Referrer-Policy", "no-referrer")
+	// Not no-referrer: with that, browsers say of no form where it comes from.
+	header.Set("Referrer-Policy", "same-origin")
 	header.Set("Cross-Origin-Opener-Policy", "same-origin")
 	if err := h.cross.Check(r); err != nil {
 		h.visit(w, r).fail(http.StatusForbidden, "This came from another site, so nothing was changed. Open the page here, and try again.")
+		return
+	}
+	if p := r.URL.Path; p != "/" && path.Clean(p) != p {
+		h.visit(w, r).notFound() // where the mux would lead elsewhere
 		return
 	}
 	h.mux.ServeHTTP(w, r)
@@ -241,14 +247,23 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // nothing answers for what there is not.
 func (v *visit) nothing() {
-	if v.r.Method != http.MethodGet && v.r.Method != http.MethodHead {
-		get := *v.r
-		get.Method = http.MethodGet
-		if _, pattern := v.h.mux.Handler(&get); pattern != "/" {
-			v.w.Header().Set("Allow", "GET, HEAD")
-			v.fail(http.StatusMethodNotAllowed, "This page can only be read.")
-			return
+	var allow []string
+	for _, method := range []string{http.MethodGet, http.MethodPost} {
+		other := *v.r
+		other.Method = method
+		if _, pattern := v.h.mux.Handler(&other); pattern != "/" {
+			allow = append(allow, method)
+			if method == http.MethodGet {
+				allow = append(allow, http.MethodHead)
+			}
 		}
 	}
-	v.fail(http.StatusNotFound, "There is no such page.")
+	if len(allow) > 0 {
+		v.w.Header().Set("Allow", strings.Join(allow, ", "))
+		v.fail(http.StatusMethodNotAllowed, "This is not how this page is asked for: "+strings.Join(allow, " or ")+" is.")
+		return
+	}
+	v.notFound()
 }
+
+func (v *visit) notFound() { v.fail(http.StatusNotFound, "There is no such page.") }

@@ -85,22 +85,26 @@ for (const rows of document.querySelectorAll("[data-rows]")) {
   rows.after(button);
 }
 
-// What says the version that the form began with follows the new one as it is typed.
-function follows(field, base, names, applies) {
-  let said = base;
-  field.addEventListener("input", () => {
-    const now = field.value.trim() || base;
-    for (const input of document.getElementsByName(names + "_value")) {
-      if (said !== "" && input.value === said && applies(input.closest(".row").querySelector("input[name$=_name]").value)) input.value = now;
-    }
-    said = now;
-  });
+// What says the version that the form began with follows the new one as it is typed, until
+// it is changed by hand.
+function follows(field, base, list) {
+  const inputs = [];
+  for (const flag of document.getElementsByName(list + "_follows")) {
+    const input = flag.closest(".row").querySelector("input[name$=_value]");
+    if (flag.value === "" || input.value !== base) continue;
+    inputs.push({ flag, input });
+    input.addEventListener("input", () => { flag.value = ""; });
+  }
+  const update = () => {
+    for (const { flag, input } of inputs) if (flag.value !== "") input.value = field.value.trim() || base;
+  };
+  field.addEventListener("input", update);
+  update();
 }
 const form = document.getElementById("version-form");
 if (form) {
-  const keys = new Set(["Application Version", ...(form.dataset.keys || "").split("\n").filter(Boolean)]);
-  follows(document.getElementById("version"), form.dataset.base, "criterion", (name) => keys.has(name));
-  follows(document.getElementById("os"), form.dataset.baseOs, "capability", (name) => name === "Operating System Version");
+  follows(document.getElementById("version"), form.dataset.base, "criterion");
+  follows(document.getElementById("os"), form.dataset.baseOs, "capability");
 }
 
 // A second click does not do it twice.
@@ -108,6 +112,7 @@ for (const sent of document.querySelectorAll("form[method=post]")) {
   sent.addEventListener("submit", (event) => {
     if (sent.classList.contains("busy")) event.preventDefault();
     sent.classList.add("busy");
+    setTimeout(() => sent.classList.remove("busy"), 3000); // it may have been stopped
   });
 }
 addEventListener("pageshow", () => { for (const sent of document.querySelectorAll("form.busy")) sent.classList.remove("busy"); });

@@ -9,7 +9,7 @@ import (
 	"net/http"
 	"net/http/pprof"
 
-	"github.com/go-chi/chi/v5/middleware"
+	"github.com/klauspost/compress/gzhttp"
 
 	"github.com/patchsource/patchsource/httpapi"
 	"github.com/patchsource/patchsource/httpapi/openapi"
@@ -29,7 +29,10 @@ func newHandler(f *flags, log *slog.Logger, site string, b *backend) (http.Handl
 	}
 	api := httpapi.New(b.catalog, opts)
 	// The feed compresses by itself, once for all who want it.
-	compress := middleware.Compress(5, "text/html", "text/css", "text/javascript", "application/yaml")
+	compress, err := gzhttp.NewWrapper(gzhttp.ContentTypes([]string{"text/html", "text/css", "text/javascript", "image/svg+xml", "application/yaml"}), gzhttp.EnableZstd(false))
+	if err != nil {
+		return nil, err
+	}
 	page := b.metrics.Wrap(compress(webui.New(pages{b}, &webui.Options{API: api, Site: f.BaseURL, Publishing: f.Community, Logger: log})))
 	docs := compress(openapi.Handler())
 	all := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

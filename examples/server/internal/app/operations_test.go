@@ -144,3 +144,48 @@ func TestProfiles(t *testing.T) {
 		}
 	}
 }
+
+// Pages are compressed for who takes that, and for nobody else.
+func TestCompression(t *testing.T) {
+	p := start(t, t.TempDir())
+	for range 20 { // so that there is something to compress
+		p.do("POST", "/api/v1/title", definition("App", "1"))
+	}
+	for _, c := range []struct {
+		path, accept, byteRange string
+		encoding                string
+	}{
+		{"/publish", "gzip", "", "gzip"},
+		{"/publish", "gzip, deflate, br, zstd", "", "gzip"},
+		{"/publish", "gzip;q=0", "", ""},
+		{"/publish", "identity", "", ""},
+		{"/publish", "*;q=0", "", ""},
+		{"/api/openapi.yaml", "gzip", "", "gzip"},
+		{"/api/openapi.yaml", "gzip", "bytes=0-99", ""},
+		{"/docs/swagger-ui.css", "gzip", "", "gzip"}, // as it lies there
+	} {
+		r, err := http.NewRequest("GET", p.url+c.path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Accept-Encoding", c.accept)
+		if c.byteRange != "" {
+			r.Header.Set("Range", c.byteRange)
+		}
+		res, err := http.DefaultTransport.RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(res.Body)
+		_ = res.Body.Close()
+		if err != nil || res.Header.Get("Content-Encoding") != c.encoding || !strings.Contains(strings.Join(res.Header.Values("Vary"), ","), "Accept-Encoding") {
+			t.Errorf("%+v: %v, %v", c, err, res.Header)
+		}
+		if zipped := strings.HasPrefix(string(body), "\x1f\x8b"); zipped != (c.encoding == "gzip") {
+			t.Errorf("%+v: %v", c, res.Header)
+		}
+		if c.byteRange != "" && (res.StatusCode != 206 || len(body) != 100) && res.StatusCode != 200 {
+			t.Errorf("%+v: %d, %d bytes", c, res.StatusCode, len(body))
+		}
+	}
+}

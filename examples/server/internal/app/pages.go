@@ -16,8 +16,12 @@ type pages struct{ *backend }
 
 func (p pages) view(t catalog.Title) webui.Title {
 	out := webui.Title{ID: t.ID, Name: t.Name, Publisher: t.Publisher, Author: t.Author, Version: t.CurrentVersion, Contributor: t.Contributor, ETag: t.ETag, Changed: t.Changed, Follows: t.Follows}
-	if s, ok := p.sync.State(t); ok && s.LastError != "" {
-		out.Trouble = s.LastError
+	if t.Follows == "" {
+		return out
+	}
+	s, ok := p.sync.State(t)
+	if out.Trouble = s.LastError; !ok && t.Source != "" {
+		out.Trouble = "this server does not follow its source any more, so it stays as it is"
 	}
 	return out
 }
