@@ -233,7 +233,9 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header.Set("X-Content-Type-Options", "nosniff")
 	// Not no-referrer: with that, browsers say of no form where it comes from.
 	header.Set("Referrer-Policy", "same-origin")
-	header.Set("Cross-Origin-Opener-Policy", "same-origin")
+	if h.secure || r.TLS != nil { // elsewhere browsers complain of it
+		header.Set("Cross-Origin-Opener-Policy", "same-origin")
+	}
 	if err := h.cross.Check(r); err != nil {
 		h.visit(w, r).fail(http.StatusForbidden, "This came from another site, so nothing was changed. Open the page here, and try again.")
 		return

@@ -182,12 +182,16 @@ func TestStatuses(t *testing.T) {
 func BenchmarkTable(b *testing.B) {
 	s := &shelf{}
 	for i := range 10_000 {
-		s.titles = append(s.titles, webui.Title{ID: fmt.Sprintf("T%05d", i), Name: fmt.Sprintf("Title %d", i*7919%10_000), Publisher: "P", Version: "1.0"})
+		s.titles = append(s.titles, webui.Title{ID: fmt.Sprintf("T%05d", i), Name: fmt.Sprintf("Title %d", i*7919%10_000), Publisher: "P", Version: fmt.Sprintf("149.0.%d.%d", i*7919%10_000, i)})
 	}
 	h := webui.New(s, nil)
-	b.ReportAllocs()
-	for b.Loop() {
-		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/?q=title", nil))
+	for name, path := range map[string]string{"all": "/", "search": "/?q=title", "by-version": "/?sort=version", "last-page": "/?page=100"} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", path, nil))
+			}
+		})
 	}
 }
 

@@ -168,6 +168,21 @@ func TestWeight(t *testing.T) {
 	}
 }
 
+// Without TLS, and by a name that the browser knows nothing of, the page works too.
+func TestPlainName(t *testing.T) {
+	s := start(t)
+	s.create(definition("App", "Some App", "1.0"))
+	b := s.open()
+	b.do(chromedp.Navigate(strings.Replace(s.url, "127.0.0.1", otherName, 1) + "/signin"))
+	b.fill("#token", s.token())
+	b.press("Sign in")
+	b.sees("You are signed in.")
+	b.press("Some App")
+	b.press("Delete")
+	b.press("Delete App")
+	b.sees("Title 'App' deleted.")
+}
+
 func TestDarkAndLight(t *testing.T) {
 	s := start(t)
 	b := s.open()

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+
+	"github.com/chromedp/chromedp"
 )
 
 func TestUpload(t *testing.T) {
@@ -112,12 +114,30 @@ func TestVersions(t *testing.T) {
 	b.fill("#version", "1.0")
 	b.press("Add the version")
 	b.sees("this version is there already")
-	b.fill("#version", "")
+	b.fill("#version", " ")
 	b.press("Add the version")
 	b.sees("Refused, and nothing was changed")
 	if fault := eval[string](b, `document.querySelector("#version + .fault")?.innerText ?? ""`); fault == "" {
 		t.Errorf("what is wrong is not said at the field: %s", b.text())
 	}
+	if tied := eval[bool](b, `(() => { const v = document.getElementById("version"); return v.ariaInvalid === "true" && document.getElementById(v.getAttribute("aria-describedby")).className === "fault"; })()`); !tied {
+		t.Error("what is wrong is not tied to the field")
+	}
+	// Corrected, it is what it would have been at once; what was written by hand stays.
+	b.fill("#version", "1.")
+	b.do(chromedp.SendKeys(chromedp.CSS("#version"), "5"))
+	b.do(chromedp.SendKeys(chromedp.CSS(".row:nth-child(3) input[name=criterion_value]"), "1.5"))
+	eval[bool](b, `((document.querySelector(".row:nth-child(3) input[name=criterion_name]").value = "Application Version"), true)`)
+	b.fill("#version", "1.4")
+	if values := eval[[]string](b, `[...document.getElementsByName("criterion_value")].map(e => e.value)`); values[1] != "1.4" || values[2] != "1.5" {
+		t.Errorf("the criteria are %q", values)
+	}
+	b.press("Add the version")
+	b.sees("Version '1.4' added to title 'App'.")
+	if _, text := s.call("GET", "/api/v1/titles/App", ""); !strings.Contains(text, `"value":"1.4"`) || !strings.Contains(text, `"value":"1.5"`) {
+		t.Errorf("%s", text)
+	}
+	s.call("DELETE", "/api/v1/title/App/version/1.4", "")
 	// As files, all or none.
 	b.visit("/titles/App/version")
 	b.choose("#file", s.file("v2.json", versionJSON("2.0")), s.file("v3.json", strings.Replace(versionJSON("3.0"), `"standalone":true`, `"standalone":1`, 1)))

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -96,7 +98,11 @@ func TestAdministration(t *testing.T) {
 		_, _ = fmt.Fprint(w, definition("Far", "Far Away", "1"))
 	}))
 	defer upstream.Close()
-	s := start(t, "--allow-private-networks")
+	folder := t.TempDir()
+	if err := os.WriteFile(filepath.Join(folder, "mirrored.json"), []byte(definition("Mirrored", "Mirrored", "1")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := start(t, "--allow-private-networks", "--follow", folder)
 	s.create(definition("App", "Some App", "1"))
 	b := s.open()
 	b.signIn(s.token())
@@ -128,9 +134,11 @@ func TestAdministration(t *testing.T) {
 	if strings.Contains(b.text(), "Add a version") {
 		t.Error("what can be changed there alone can be changed here")
 	}
-	b.visit("/sources")
-	b.press("Ask now")
-	b.sees("It will be asked in a moment.")
+	for _, which := range []string{"Far", "folder:" + filepath.Base(folder)} { // one title, and a whole source
+		b.visit("/sources")
+		b.click(`button[aria-label="Ask now: ` + which + `"]`)
+		b.sees("It will be asked in a moment.")
+	}
 
 	b.visit("/webhooks")
 	b.fill("#url", upstream.URL+"/hook")
@@ -172,7 +180,7 @@ func TestAdministration(t *testing.T) {
 	b.sees("There are titles already, and nothing was restored")
 	b.choose("#zip", file)
 	b.press("Restore, and keep other titles")
-	b.sees("1 titles were restored. 1 that follow a source were left as they are.")
+	b.sees("1 titles were restored. 2 that follow a source were left as they are.")
 	if status, _ := s.call("GET", "/api/v1/titles/App", ""); status != 200 {
 		t.Errorf("it is not restored: %d", status)
 	}
