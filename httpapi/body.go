@@ -8,6 +8,8 @@ import (
 	"mime"
 	"net/http"
 	"strings"
+
+	"github.com/patchsource/patchsource/patch"
 )
 
 // filePart is the part of a form that Patch Server's clients put a definition
@@ -87,7 +89,7 @@ func (a *api) readAll(r io.Reader) ([]byte, error) {
 func bodyError(err error) error {
 	var tooLarge *http.MaxBytesError
 	if errors.As(err, &tooLarge) {
-		return fmt.Errorf("the body is larger than %d bytes: %w", tooLarge.Limit, err)
+		return fmt.Errorf("%w: the body has more than %d bytes", patch.ErrTooLarge, tooLarge.Limit)
 	}
 	return &requestError{"the body cannot be read: " + err.Error()}
 }

@@ -58,11 +58,11 @@ type listedContributor struct {
 	URL    string `json:"url"` // the feed's address
 }
 
-func (a *api) listContributors(w http.ResponseWriter, _ *http.Request) error {
+func (a *api) listContributors(w http.ResponseWriter, r *http.Request) error {
 	listed := []listedContributor{}
 	for _, c := range a.comm.Contributors() {
 		urn := "jamf/v1/" + c.ID
-		listed = append(listed, listedContributor{ID: c.ID, Name: c.Name, Titles: c.Titles, URN: urn, URL: a.site + "/" + urn})
+		listed = append(listed, listedContributor{ID: c.ID, Name: c.Name, Titles: c.Titles, URN: urn, URL: a.address(r) + "/" + urn})
 	}
 	w.Header().Set("Cache-Control", "no-cache")
 	writeJSON(w, http.StatusOK, listed)

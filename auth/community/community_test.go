@@ -396,7 +396,13 @@ func Example() {
 		return
 	}
 	var secret auth.Secret // of auth.LoadSecret
-	if secret, _, err = auth.LoadSecret(filepath.Join(tempDir(), "secret")); err != nil {
+	dir, err := os.MkdirTemp("", "community")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(dir)
+	if secret, _, err = auth.LoadSecret(filepath.Join(dir, "secret")); err != nil {
 		fmt.Println(err)
 		return
 	}
@@ -411,12 +417,4 @@ func Example() {
 	// Output:
 	// to bryson@example.com: Your token for Xcode_Bryson
 	// Xcode_Bryson <nil>
-}
-
-func tempDir() string {
-	dir, err := os.MkdirTemp("", "community")
-	if err != nil {
-		panic(err)
-	}
-	return dir
 }

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package deploy tests the files with which the server is run, by running it with them.
 package deploy_test
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Publishes patch definitions and versions to a patch source. Needs curl.
 #
-#   publish.sh title FILE          create the title, or bring it to what FILE says
+#   publish.sh title FILE          bring the title to what FILE says, or create it
 #   publish.sh version TITLE FILE  add a version; it goes where version order says
 #
 # FILE is JSON, - is standard input. PATCHSOURCE_URL and PATCHSOURCE_TOKEN, in the
@@ -9,7 +9,10 @@
 # before.
 set -eu
 
-usage() { sed -n '2,9s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+usage() {
+	sed -n '2,9s/^# \{0,1\}//p' "$0" >&2
+	exit 2
+}
 
 if [ -z "${PATCHSOURCE_URL:-}" ] || [ -z "${PATCHSOURCE_TOKEN:-}" ]; then
 	echo "publish.sh: set PATCHSOURCE_URL and PATCHSOURCE_TOKEN" >&2
@@ -18,21 +21,36 @@ fi
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
 
-# The token goes to curl in a file that only we can read, not in its arguments, which
-# everybody on the machine can.
-umask 077
-printf 'header = "Authorization: Bearer %s"\n' "$PATCHSOURCE_TOKEN" >"$work/curl"
-
-# call METHOD PATH sends $work/body, says the status and keeps the answer.
+# call METHOD PATH sends $work/body, says the status and keeps the answer. The token goes
+# to curl by its standard input: everybody on the machine can read its arguments.
 call() {
-	curl -sS --config "$work/curl" --retry 3 --max-time 120 -X "$1" -H 'Content-Type: application/json' \
-		--data-binary @"$work/body" -o "$work/answer" -w '%{http_code}' "${PATCHSOURCE_URL%/}$2"
+	printf 'header = "Authorization: Bearer %s"\n' "$PATCHSOURCE_TOKEN" |
+		curl -sS --config - --retry 3 --max-time 120 -X "$1" -H 'Content-Type: application/json' \
+			--data-binary @"$work/body" -o "$work/answer" -w '%{http_code}' "${PATCHSOURCE_URL%/}$2"
 }
 
-# say prints the answer, and the message alone if it can be found.
+# say prints the message of the answer; warnings are for who looks into it.
 say() {
-	sed -n 's/.*"message":"\(\([^"\\]\|\\.\)*\)".*/\1/p' "$work/answer" | grep . || cat "$work/answer"
+	awk '{
+		at = index($0, "\"message\":\"")
+		if (!at) { print; exit }
+		rest = substr($0, at + 11); message = ""
+		while (rest != "") {
+			c = substr(rest, 1, 1)
+			if (c == "\"") break
+			if (c == "\\") { c = substr(rest, 2, 1); rest = substr(rest, 2) }
+			message = message c; rest = substr(rest, 2)
+		}
+		print message; exit
+	}' "$work/answer"
+	if grep -q '"warnings":' "$work/answer"; then
+		echo "publish.sh: with warnings:" >&2
+		cat "$work/answer" >&2
+	fi
 }
 
 fail() {
@@ -47,14 +65,19 @@ case "${1:-}" in
 title)
 	[ $# -eq 2 ] || usage
 	read_body "$2"
-	status=$(call POST /api/v1/title)
-	if [ "$status" = 409 ]; then
-		# The id that is there already, as the server writes it.
-		id=$(sed -n 's/.*"database_conflict":"\([A-Za-z0-9._-]*\)".*/\1/p' "$work/answer")
-		[ -n "$id" ] || fail "$status"
-		status=$(call PUT "/api/v1/title/$id")
-	fi
-	case "$status" in 2??) say ;; *) fail "$status" ;; esac
+	# The first id in it; if that is another one, the server refuses it.
+	id=$(tr '\n\r\t' '   ' <"$work/body" | grep -o '"id" *: *"[A-Za-z0-9._-]*"' | head -n 1 | sed 's/^.*"\([^"]*\)"$/\1/')
+	[ -n "$id" ] || { echo "publish.sh: there is no id in $2" >&2; exit 1; }
+	status=$(call PUT "/api/v1/title/$id")
+	[ "$status" != 404 ] || status=$(call POST /api/v1/title)
+	case "$status" in
+	2??) say ;;
+	409)
+		echo "publish.sh: it is there under another id. A contributor's title has the contributor's name in its id and name: let the file have them too." >&2
+		fail "$status"
+		;;
+	*) fail "$status" ;;
+	esac
 	;;
 version)
 	[ $# -eq 3 ] || usage

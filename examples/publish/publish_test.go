@@ -1,14 +1,20 @@
+//go:build unix
+
 // Package publish tests the scripts by which versions are published, against the server.
 package publish_test
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/patchsource/patchsource/examples/internal/trial"
 )
@@ -42,10 +48,11 @@ func versions(t *testing.T, url, id string) string {
 func TestScript(t *testing.T) {
 	trial.Need(t, "curl", "by which the script calls the server")
 	url, token := start(t)
+	temp := t.TempDir()
 	run := func(stdin, token string, args ...string) (string, error) {
 		cmd := exec.Command("sh", append([]string{"publish.sh"}, args...)...)
 		cmd.Stdin = strings.NewReader(stdin)
-		cmd.Env = append(os.Environ(), "PATCHSOURCE_URL="+url+"/", "PATCHSOURCE_TOKEN="+token)
+		cmd.Env = append(os.Environ(), "NO_PROXY=127.0.0.1", "LC_ALL=C", "TMPDIR="+temp, "PATCHSOURCE_URL="+url+"/", "PATCHSOURCE_TOKEN="+token)
 		out, err := cmd.CombinedOutput()
 		return string(out), err
 	}
@@ -53,14 +60,34 @@ func TestScript(t *testing.T) {
 	if err := os.WriteFile(file, []byte(trial.Definition("App", "1.0")), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	bound := func() string { // to the title
+		t.Helper()
+		_, text := trial.Call(t, http.DefaultClient, "POST", url+"/api/v1/tokens", token, strings.NewReader(`{"titles_in_scope":["App"]}`))
+		var made struct {
+			Token string `json:"api_token"`
+		}
+		if err := json.Unmarshal([]byte(text), &made); err != nil || made.Token == "" {
+			t.Fatalf("%v: %s", err, text)
+		}
+		return made.Token
+	}
+	if out, err := run("", token, "title", file); err != nil || !strings.Contains(out, "Title 'App' created") {
+		t.Fatalf("%v: %s", err, out)
+	}
+	own := bound()
+	quiet := strings.Replace(trial.Definition("App", "1.1", "1.0"), `"publisher":"Example"`, `"publisher":""`, 1)
 	for _, c := range []struct {
 		name, stdin, token string
 		args               []string
 		ok                 bool
 		says, versions     string
 	}{
-		{"a title", "", token, []string{"title", file}, true, "Title 'App' created", "1.0"},
-		{"the same again", "", token, []string{"title", file}, true, "Title 'App' is the same already: nothing was changed", "1.0"},
+		{"the title's own token", "", own, []string{"title", file}, true, "Title 'App' is the same already: nothing was changed", "1.0"},
+		{"it may not create others", trial.Definition("Other", "1"), own, []string{"title", "-"}, false, "may not create titles", "1.0"},
+		{"with a warning", quiet, own, []string{"title", "-"}, true, "Title 'App' updated\npublish.sh: with warnings:", "1.1 1.0"},
+		{"no id", `{"name":"App"}`, token, []string{"title", "-"}, false, "there is no id", "1.1 1.0"},
+		{"another id inside", strings.Replace(quiet, `{"id":"App"`, `{"x":{"id":"Nope"},"id":"App"`, 1), own, []string{"title", "-"}, false, "the server answered", "1.1 1.0"},
+		{"back again", "", token, []string{"title", file}, true, "Title 'App' updated", "1.0"},
 		{"changed, from standard input", trial.Definition("App", "1.1", "1.0"), token, []string{"title", "-"}, true, "Title 'App' updated", "1.1 1.0"},
 		{"a version", trial.Version("1.2"), token, []string{"version", "App", "-"}, true, "Version '1.2' added to title 'App'", "1.2 1.1 1.0"},
 		{"an older one", trial.Version("0.9"), token, []string{"version", "App", "-"}, true, "Version '0.9' added to title 'App'", "1.2 1.1 1.0 0.9"},
@@ -73,13 +100,46 @@ func TestScript(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			out, err := run(c.stdin, c.token, c.args...)
-			if (err == nil) != c.ok || !strings.Contains(out, c.says) || strings.Contains(out, token) {
+			if (err == nil) != c.ok || !strings.Contains(out, c.says) || strings.Contains(out, c.token) {
 				t.Errorf("%v: %s", err, out)
 			}
 			if got := versions(t, url, "App"); got != c.versions {
 				t.Errorf("the versions are %s", got)
 			}
 		})
+	}
+}
+
+// Stopped by a signal, the script leaves nothing behind.
+func TestScriptIsStopped(t *testing.T) {
+	trial.Need(t, "curl", "by which the script calls the server")
+	asked := make(chan struct{})
+	hanging := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		close(asked)
+		select {
+		case <-r.Context().Done():
+		case <-time.After(20 * time.Second):
+		}
+	}))
+	defer hanging.Close()
+	temp := t.TempDir()
+	cmd := exec.Command("sh", "publish.sh", "title", "-")
+	cmd.Stdin = strings.NewReader(trial.Definition("App", "1"))
+	cmd.Env = append(os.Environ(), "NO_PROXY=127.0.0.1", "TMPDIR="+temp, "PATCHSOURCE_URL="+hanging.URL, "PATCHSOURCE_TOKEN=pst_secret")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	<-asked
+	if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err == nil {
+		t.Error("it has ended well")
+	}
+	if left, _ := os.ReadDir(temp); len(left) > 0 {
+		t.Errorf("%v is left", left)
 	}
 }
 
@@ -133,7 +193,7 @@ func TestAutoPkg(t *testing.T) {
 		data, _ := json.Marshal(input)
 		cmd := exec.Command(python, processor)
 		cmd.Dir, cmd.Stdin = work, strings.NewReader(string(data))
-		cmd.Env = append(os.Environ(), "PYTHONPATH="+work, "PYTHONDONTWRITEBYTECODE=1")
+		cmd.Env = append(os.Environ(), "NO_PROXY=127.0.0.1", "PYTHONPATH="+work, "PYTHONDONTWRITEBYTECODE=1")
 		out, err := cmd.CombinedOutput()
 		after := map[string]any{}
 		if data, readErr := os.ReadFile(filepath.Join(work, "env.json")); readErr == nil && err == nil {
@@ -185,7 +245,23 @@ func TestAutoPkg(t *testing.T) {
 	if out, _, err = run(map[string]string{"version": "1.2", "PATCHSOURCE_URL": "http://127.0.0.1:1"}); err == nil || !strings.Contains(out, "cannot be reached") || strings.Contains(out, token) {
 		t.Errorf("%v: %s", err, out)
 	}
+	if out, _, err = run(map[string]string{"version": "1.2", "PATCHSOURCE_TOKEN": ""}); err == nil || !strings.Contains(out, "PATCHSOURCE_TOKEN is not set") {
+		t.Errorf("%v: %s", err, out)
+	}
 	if got := versions(t, url, "App"); got != "1.1 1.0" {
 		t.Errorf("the versions are %s", got)
+	}
+	// A version that nothing would tell from the one before.
+	regex := strings.Replace(trial.Definition("Regex", "10.1.1"), `"operator":"is","value":"10.1.1"`, `"operator":"matches regex","value":"^10\\.1\\.1$"`, 1)
+	if res, text := trial.Call(t, http.DefaultClient, "POST", url+"/api/v1/title", token, strings.NewReader(regex)); res.StatusCode != 201 {
+		t.Fatalf("%d %s", res.StatusCode, text)
+	}
+	if out, _, err = run(map[string]string{"version": "11.0", "patch_title_id": "Regex"}); err == nil || !strings.Contains(out, "add this version by hand") {
+		t.Errorf("%v: %s", err, out)
+	}
+	// The token is nowhere where AutoPkg would print it.
+	source, err := os.ReadFile(processor)
+	if err != nil || strings.Contains(string(source), `"PATCHSOURCE_TOKEN": {`) {
+		t.Errorf("%v: the token is a declared input", err)
 	}
 }

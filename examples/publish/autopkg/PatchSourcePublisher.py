@@ -25,10 +25,8 @@ class PatchSourcePublisher(Processor):
             "required": True,
             "description": "Where the patch source is, such as https://patches.example.com.",
         },
-        "PATCHSOURCE_TOKEN": {
-            "required": True,
-            "description": "A token for the title, which begins with pst_.",
-        },
+        # PATCHSOURCE_TOKEN, a token for the title, is read too. It does not stand here because
+        # AutoPkg prints what does, and keeps it in its receipts.
         "patch_title_id": {"required": True, "description": "The id of the title."},
         "version": {"required": True, "description": "The new version."},
         "patch_minimum_os": {
@@ -87,9 +85,17 @@ class PatchSourcePublisher(Processor):
         made["version"], made["releaseDate"] = version, released
         for component in made["components"]:
             component["version"] = version
-            for criterion in component["criteria"]:
-                if criterion["value"] == old and (criterion["name"] == "Application Version" or criterion["name"] in keys):
-                    criterion["value"] = version
+            told = [
+                criterion
+                for criterion in component["criteria"]
+                if criterion["value"] == old and (criterion["name"] == "Application Version" or criterion["name"] in keys)
+            ]
+            if not told:
+                raise ProcessorError(
+                    "no criterion of version %s says %s, so none would tell %s from it: add this version by hand" % (old, old, version)
+                )
+            for criterion in told:
+                criterion["value"] = version
         if minimum_os and minimum_os != newest["minimumOperatingSystem"]:
             made["minimumOperatingSystem"] = minimum_os
             for criterion in made["capabilities"]:
@@ -99,6 +105,8 @@ class PatchSourcePublisher(Processor):
 
     def main(self):
         """Adds the version."""
+        if not self.env.get("PATCHSOURCE_TOKEN"):
+            raise ProcessorError("PATCHSOURCE_TOKEN is not set: defaults write com.github.autopkg PATCHSOURCE_TOKEN pst_…")
         title, version = self.env["patch_title_id"], self.env["version"]
         path = "/api/v1/titles/" + quote(title, safe="")
         self.env["patch_version_added"] = False

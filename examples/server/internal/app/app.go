@@ -72,7 +72,10 @@ func serve(ctx context.Context, f *flags, log *slog.Logger, web *web, b *backend
 	if ctx.Err() != nil {
 		return nil
 	}
-	handler, err := newHandler(f, log, web.site(f), b)
+	if f.BaseURL == "" && web.site(f) != web.url(f) {
+		log.Warn("others find this server by another name perhaps: links in mails and events begin with this one; say which with --base-url", "url", web.site(f))
+	}
+	handler, err := newHandler(f, log, b)
 	if err != nil {
 		return err
 	}

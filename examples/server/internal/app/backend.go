@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"strings"
@@ -72,6 +73,14 @@ func openBackend(ctx context.Context, f *flags, site string, log *slog.Logger) (
 	}()
 	b.metrics = metrics.New(b.gauges()...)
 	b.store = b.metrics.Store(b.store)
+	// What cannot be read should be known before anything is written.
+	secret, created, err := auth.LoadSecret(f.SecretFile)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := os.ReadFile(f.AdminTokenFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("--admin-token-file: %w", err)
+	}
 	if f.Restore != "" {
 		if err := loadFull(ctx, b.store, f.Restore, log); err != nil {
 			return nil, fmt.Errorf("--restore %s: %w", f.Restore, err)
@@ -79,10 +88,6 @@ func openBackend(ctx context.Context, f *flags, site string, log *slog.Logger) (
 	}
 	if err := httpapi.CheckLoaded(ctx, b.store); err != nil {
 		return nil, fmt.Errorf("--store %s: %w, with --restore", f.Store, err)
-	}
-	secret, created, err := auth.LoadSecret(f.SecretFile)
-	if err != nil {
-		return nil, err
 	}
 	if created {
 		log.Info("the server's secret was made: keep it with your backups", "file", f.SecretFile)

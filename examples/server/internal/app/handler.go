@@ -16,14 +16,13 @@ import (
 	"github.com/patchsource/patchsource/httpapi/webui"
 )
 
-// newHandler puts together all that the server answers. site is where it is found from
-// outside.
-func newHandler(f *flags, log *slog.Logger, site string, b *backend) (http.Handler, error) {
+// newHandler puts together all that the server answers.
+func newHandler(f *flags, log *slog.Logger, b *backend) (http.Handler, error) {
 	signer, err := f.signer()
 	if err != nil {
 		return nil, err
 	}
-	opts := &httpapi.Options{Tokens: b.auth, Community: b.community, Sync: b.sync, Webhooks: b.hooks, Store: b.store, Signer: signer, Site: site, TrustedProxies: f.TrustedProxies, Logger: log, RootFeed: true, WebPage: true, Observe: b.metrics.Observe}
+	opts := &httpapi.Options{Tokens: b.auth, Community: b.community, Sync: b.sync, Webhooks: b.hooks, Store: b.store, Signer: signer, Site: f.BaseURL, TrustedProxies: f.TrustedProxies, Logger: log, RootFeed: true, WebPage: true, Observe: b.metrics.Observe}
 	if !f.RateLimit {
 		opts.RateLimit = -1
 	}

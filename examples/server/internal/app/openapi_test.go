@@ -1,6 +1,7 @@
 package app
 
 import (
+	"archive/zip"
 	"bytes"
 	"io"
 	"net/http"
@@ -78,60 +79,82 @@ func TestAnswersAreAsDocumented(t *testing.T) {
 	}
 	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, definition("Sub", "1")) }))
 	defer upstream.Close()
+	openapi3filter.RegisterBodyDecoder("text/plain", openapi3filter.FileBodyDecoder)
+	openapi3filter.RegisterBodyDecoder("application/x-ndjson", openapi3filter.JSONBodyDecoder) // of one line
+	openapi3filter.RegisterBodyDecoder("application/zip", openapi3filter.FileBodyDecoder)
+	zipped := zipOf(t, "Zipped")
 	for _, c := range []struct {
 		method, path, body string
 		status             int
+		header             string // Name: value
 	}{
-		{"POST", "/api/v1/title", definition("App", "1"), 201},
-		{"POST", "/api/v1/title", definition("App", "1"), 409},
-		{"POST", "/api/v1/title", `{"id":"x"}`, 400},
-		{"POST", "/api/v1/title", `{"author_name":"Ann","author_email":"ann@example.com","definition":` + definition("P", "1") + `}`, 201},
-		{"GET", "/jamf/v1/software", "", 200},
-		{"GET", "/jamf/v1/software/App,Nope", "", 200},
-		{"GET", "/jamf/v1/patch/App", "", 200},
-		{"GET", "/jamf/v1/patch/Nope", "", 404},
-		{"GET", "/software", "", 200},
-		{"POST", "/api/v1/title/App/version", versionJSON("2"), 201},
-		{"POST", "/api/v1/title/App/version", versionJSON("2"), 409},
-		{"PUT", "/api/v1/title/App", definition("App", "3"), 200},
-		{"GET", "/api/v1/titles/App/history", "", 200},
-		{"GET", "/api/v1/titles/App/history/1", "", 200},
-		{"GET", "/api/v1/titles/App/history/1/diff", "", 200},
-		{"GET", "/api/v1/titles/App/history/99", "", 404},
-		{"POST", "/api/v1/titles/App/history/2/restore", "", 200},
-		{"DELETE", "/api/v1/title/App/version/2", "", 200},
-		{"POST", "/api/v1/lint", definition("App", "3"), 200},
-		{"POST", "/api/v1/subscribe", `{"id":"Sub","json_url":"` + upstream.URL + `"}`, 201},
-		{"POST", "/api/v1/subscribe", `{"id":"Sub2","json_url":"ftp://x"}`, 400},
-		{"POST", "/api/v1/title/Sub/sync", "", 202},
-		{"GET", "/api/v1/sync", "", 200},
-		{"GET", "/api/v1/titles", "", 200},
-		{"GET", "/api/v1/titles?limit=x", "", 400},
-		{"POST", "/api/v1/unsubscribe/Sub", "", 200},
-		{"POST", "/api/v1/tokens", `{"expires_in_days":7,"titles_in_scope":["App"]}`, 201},
-		{"GET", "/api/v1/tokens", "", 200},
-		{"GET", "/api/v1/token", "", 200},
-		{"POST", "/api/v1/sync", `{"mirror":"nope"}`, 400},
-		{"GET", "/api/v1/titles/App/feed.atom", "", 200},
-		{"GET", "/feed.atom", "", 200},
-		{"POST", "/api/v1/tokens/nope/invalidate", "", 404},
-		{"POST", "/api/v1/token", `{}`, 403},
-		{"POST", "/api/v1/contributors/register", `{"name":"macman","email":"mac@example.com"}`, 201},
-		{"GET", "/api/v1/contributors", "", 200},
-		{"POST", "/api/v1/webhooks", `{"url":"` + upstream.URL + `","format":"slack","events":["new_title"]}`, 201},
-		{"POST", "/api/v1/webhooks", `{"url":"nope"}`, 400},
-		{"GET", "/api/v1/webhooks", "", 200},
-		{"DELETE", "/api/v1/webhooks/nope", "", 404},
-		{"GET", "/healthz", "", 200},
-		{"GET", "/readyz", "", 200},
-		{"DELETE", "/api/v1/titles/App", "", 200},
-		{"DELETE", "/api/v1/title/App", "", 404},
+		{"POST", "/api/v1/title", definition("App", "1"), 201, ""},
+		{"POST", "/api/v1/title", definition("App", "1"), 409, ""},
+		{"POST", "/api/v1/title", `{"id":"x"}`, 400, ""},
+		{"POST", "/api/v1/title", `{"author_name":"Ann","author_email":"ann@example.com","definition":` + definition("P", "1") + `}`, 201, ""},
+		{"GET", "/jamf/v1/software", "", 200, ""},
+		{"GET", "/jamf/v1/software/App,Nope", "", 200, ""},
+		{"GET", "/jamf/v1/patch/App", "", 200, ""},
+		{"GET", "/jamf/v1/patch/Nope", "", 404, ""},
+		{"GET", "/software", "", 200, ""},
+		{"POST", "/api/v1/title/App/version", versionJSON("2"), 201, ""},
+		{"POST", "/api/v1/title/App/version", versionJSON("2"), 409, ""},
+		{"PUT", "/api/v1/title/App", definition("App", "3"), 200, ""},
+		{"GET", "/api/v1/titles/App/history", "", 200, ""},
+		{"GET", "/api/v1/titles/App/history/1", "", 200, ""},
+		{"GET", "/api/v1/titles/App/history/1/diff", "", 200, ""},
+		{"GET", "/api/v1/titles/App/history/99", "", 404, ""},
+		{"POST", "/api/v1/titles/App/history/2/restore", "", 200, ""},
+		{"DELETE", "/api/v1/title/App/version/2", "", 200, ""},
+		{"POST", "/api/v1/lint", definition("App", "3"), 200, ""},
+		{"POST", "/api/v1/subscribe", `{"id":"Sub","json_url":"` + upstream.URL + `"}`, 201, ""},
+		{"POST", "/api/v1/subscribe", `{"id":"Sub2","json_url":"ftp://x"}`, 400, ""},
+		{"POST", "/api/v1/title/Sub/sync", "", 202, ""},
+		{"GET", "/api/v1/sync", "", 200, ""},
+		{"GET", "/api/v1/titles", "", 200, ""},
+		{"GET", "/api/v1/titles?limit=x", "", 400, ""},
+		{"POST", "/api/v1/unsubscribe/Sub", "", 200, ""},
+		{"POST", "/api/v1/tokens", `{"expires_in_days":7,"titles_in_scope":["App"]}`, 201, ""},
+		{"GET", "/api/v1/tokens", "", 200, ""},
+		{"GET", "/api/v1/token", "", 200, ""},
+		{"POST", "/api/v1/sync", `{"mirror":"nope"}`, 400, ""},
+		{"GET", "/api/v1/titles/App/feed.atom", "", 200, ""},
+		{"GET", "/feed.atom", "", 200, ""},
+		{"POST", "/api/v1/tokens/nope/invalidate", "", 404, ""},
+		{"POST", "/api/v1/token", `{}`, 403, ""},
+		{"POST", "/api/v1/contributors/register", `{"name":"macman","email":"mac@example.com"}`, 201, ""},
+		{"GET", "/api/v1/contributors", "", 200, ""},
+		{"POST", "/api/v1/webhooks", `{"url":"` + upstream.URL + `","format":"slack","events":["new_title"]}`, 201, ""},
+		{"POST", "/api/v1/webhooks", `{"url":"nope"}`, 400, ""},
+		{"GET", "/api/v1/webhooks", "", 200, ""},
+		{"DELETE", "/api/v1/webhooks/nope", "", 404, ""},
+		{"GET", "/jamf/v1/software", "", 304, "If-Modified-Since: Fri, 01 Jan 2100 00:00:00 GMT"},
+		{"GET", "/api/v1/titles/App", "", 304, "If-None-Match: *"},
+		{"PUT", "/api/v1/title/App", definition("App", "4"), 412, `If-Match: "x"`},
+		{"POST", "/api/v1/title", strings.Repeat(" ", 10<<20+1), 413, ""},
+		{"PUT", "/api/v1/title/App", "x", 415, "Content-Type: text/html"},
+		{"POST", "/api/v1/title/App/version", "x", 415, "Content-Type: text/html"},
+		{"POST", "/api/v1/tokens", "x", 415, "Content-Type: text/html"},
+		{"POST", "/api/v1/webhooks", "x", 415, "Content-Type: text/html"},
+		{"POST", "/api/v1/subscribe", "x", 415, "Content-Type: text/html"},
+		{"POST", "/api/v1/titles/import", definition("Imported", "1"), 200, "Content-Type: application/x-ndjson"},
+		{"POST", "/api/v1/restore?mode=merge", zipped, 201, "Content-Type: application/zip"},
+		{"POST", "/api/v1/restore", zipped, 400, "Content-Type: application/zip"},
+		{"GET", "/api/v1/backup", "", 200, ""},
+		{"GET", "/metrics", "", 200, ""},
+		{"GET", "/healthz", "", 200, ""},
+		{"GET", "/readyz", "", 200, ""},
+		{"DELETE", "/api/v1/titles/App", "", 200, ""},
+		{"DELETE", "/api/v1/title/App", "", 404, ""},
 	} {
 		r, err := http.NewRequest(c.method, p.url+c.path, strings.NewReader(c.body))
 		if err != nil {
 			t.Fatal(err)
 		}
 		r.Header.Set("Content-Type", "application/json")
+		if name, value, ok := strings.Cut(c.header, ": "); ok {
+			r.Header.Set(name, value)
+		}
 		r.Header.Set("Authorization", "Bearer "+p.token())
 		route, params, err := router.FindRoute(r)
 		if err != nil {
@@ -154,4 +177,22 @@ func TestAnswersAreAsDocumented(t *testing.T) {
 			t.Errorf("%s %s: the answer is not as documented: %v", c.method, c.path, err)
 		}
 	}
+}
+
+// zipOf is a backup of a title.
+func zipOf(t *testing.T, id string) string {
+	t.Helper()
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	w, err := z.Create("patch_archive/" + id + ".json")
+	if err == nil {
+		_, err = io.WriteString(w, definition(id, "1"))
+	}
+	if err == nil {
+		err = z.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
 }

@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -73,12 +75,21 @@ func (w *web) url(f *flags) string {
 	return scheme + "://" + w.listener.Addr().String()
 }
 
-// site is where the server is found from outside.
+// site is where the server is found from outside, as far as it can be known: for mails
+// and events, which go out without anybody having come in.
 func (w *web) site(f *flags) string {
 	if f.BaseURL != "" {
 		return f.BaseURL
 	}
-	return w.url(f)
+	host, port, err := net.SplitHostPort(w.listener.Addr().String())
+	if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsUnspecified() {
+		return w.url(f)
+	}
+	if host, err = os.Hostname(); err != nil {
+		return w.url(f)
+	}
+	scheme, _, _ := strings.Cut(w.url(f), ":")
+	return scheme + "://" + net.JoinHostPort(host, port)
 }
 
 // stop takes no more requests and waits for those under way. ctx has ended by

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
@@ -85,11 +86,17 @@ func TestCopy(t *testing.T) {
 	s := start(t)
 	b := s.open()
 	b.visit("/publish")
+	for _, name := range []string{"clipboard-read", "clipboard-write"} {
+		_, err := cdp.Call(b.ctx, b.target(), browser.SetPermission, browser.SetPermissionParams{Permission: &browser.PermissionDescriptor{Name: name}, Setting: browser.PermissionSettingGranted, Origin: s.url, BrowserContextID: chromedp.FromContext(b.ctx).BrowserContextID})
+		b.must(err)
+	}
 	b.do(chromedp.Click(chromedp.CSS(`footer button.copy`)))
 	b.until("it says that it is copied", func() bool {
-		said := eval[string](b, `document.querySelector("footer button.copy").innerText`)
-		return said == "Copied" || said == "Not allowed"
+		return eval[string](b, `document.querySelector("footer button.copy").innerText`) == "Copied"
 	})
+	if text := eval[string](b, `navigator.clipboard.readText()`); text != s.url+"/jamf/v1" {
+		t.Errorf("%s was copied", text)
+	}
 	if n := eval[int](b, `document.querySelectorAll(".copied button.copy:not([hidden])").length`); n < 5 {
 		t.Errorf("%d lines can be copied", n)
 	}

@@ -46,7 +46,7 @@ func TestEveryPage(t *testing.T) {
 	if status, text := s.call("POST", "/api/v1/title", `{"author_name":"Ann Bell","author_email":"ann@example.com","definition":`+definition("Slack", "Slack", "1")+`}`); status != 201 {
 		t.Fatal(text)
 	}
-	visitor, admin := s.open(), s.open()
+	visitor, admin, uploads := s.open(), s.open(), 0
 	admin.signIn(s.token())
 	pages := []struct {
 		name, path string
@@ -58,7 +58,8 @@ func TestEveryPage(t *testing.T) {
 		{"edition", "/titles/Firefox/history/1", admin, nil}, {"admin-title", "/titles/Firefox", admin, nil}, {"version", "/titles/Firefox/version", admin, nil}, {"edit", "/titles/Firefox/edit", admin, nil}, {"remove", "/titles/Firefox/remove?version=148.0", admin, nil},
 		{"delete", "/titles/Firefox/delete", admin, nil}, {"tokens", "/tokens", admin, nil}, {"sources", "/sources", admin, nil}, {"webhooks", "/webhooks", admin, nil}, {"backup", "/backup", admin, nil}, {"upload", "/upload", admin, nil},
 		{"upload-refused", "/upload", admin, func(b *tab) {
-			b.choose("#file", s.file("bad.json", strings.Replace(definition("Bad", "Bad", "1.0"), `"reboot":false`, `"reboot":"no"`, 1)), s.file("good.json", strings.Replace(definition("Good"+fmt.Sprint(len(b.requests)), "Good", "1.0"), `"publisher":"Example"`, `"publisher":""`, 1)))
+			uploads++
+			b.choose("#file", s.file("bad.json", strings.Replace(definition("Bad", "Bad", "1.0"), `"reboot":false`, `"reboot":"no"`, 1)), s.file("good.json", strings.Replace(definition("Good"+fmt.Sprint(uploads), "Good", "1.0"), `"publisher":"Example"`, `"publisher":""`, 1)))
 			b.press("Upload")
 			b.sees("1 refused.")
 		}},

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 )
 
 // Somebody publishes, gets a token by mail, and looks after the title with it.
@@ -146,8 +147,13 @@ func TestAdministration(t *testing.T) {
 	b.sees("The webhook is told of changes from now on.")
 	b.press("Test")
 	b.sees("A test event is on its way.")
-	if path := <-got; path != "/hook" {
-		t.Errorf("%s", path)
+	select {
+	case path := <-got:
+		if path != "/hook" {
+			t.Errorf("%s", path)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("no event has come")
 	}
 	b.until("it is shown how it went", func() bool {
 		b.visit("/webhooks")
