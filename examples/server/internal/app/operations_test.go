@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -187,5 +189,47 @@ func TestCompression(t *testing.T) {
 		if c.byteRange != "" && (res.StatusCode != 206 || len(body) != 100) && res.StatusCode != 200 {
 			t.Errorf("%+v: %d, %d bytes", c, res.StatusCode, len(body))
 		}
+	}
+}
+
+// Who listens on all addresses has links that lead somewhere: in answers to where the
+// client is, in mails to the machine's name.
+func TestLinksOfAServerOnAllAddresses(t *testing.T) {
+	name, err := os.Hostname()
+	if err != nil {
+		t.Skipf("this machine has no name: %v", err)
+	}
+	dir := t.TempDir()
+	p := start(t, dir, "--addr", ":0", "--rate-limit=false")
+	_, port, _ := strings.Cut(strings.TrimPrefix(p.url, "http://["), "]:")
+	if status, text := p.do("POST", "/api/v1/contributors/register", `{"name":"macman","email":"mac@example.com"}`); status != 201 {
+		t.Fatalf("%d %s", status, text)
+	}
+	mails, _ := filepath.Glob(filepath.Join(dir, "data.outbox", "*.eml"))
+	if len(mails) != 1 {
+		t.Fatalf("%d mails", len(mails))
+	}
+	mail, err := os.ReadFile(mails[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain := strings.NewReplacer("=\r\n", "", "=3D", "=").Replace(string(mail))
+	if want := "http://" + name + ":" + port + "/api/v1/contributors/verify"; !strings.Contains(plain, want) || strings.Contains(plain, "[::]") {
+		t.Errorf("there is no %s in %s", want, plain)
+	}
+	if !strings.Contains(p.logged(), "--base-url") {
+		t.Errorf("nothing is said of --base-url: %s", p.logged())
+	}
+	res, err := http.Get("http://127.0.0.1:" + port + "/feed.atom")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if feed, err := io.ReadAll(res.Body); err != nil || !strings.Contains(string(feed), "http://127.0.0.1:"+port+"/feed.atom") {
+		t.Errorf("%v: %s", err, feed)
+	}
+	quiet := start(t, t.TempDir(), "--addr", ":0", "--base-url", "https://p.example.com")
+	if strings.Contains(quiet.logged(), "--base-url") {
+		t.Error("it is said although there is one")
 	}
 }
