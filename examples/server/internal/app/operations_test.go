@@ -233,3 +233,32 @@ func TestLinksOfAServerOnAllAddresses(t *testing.T) {
 		t.Error("it is said although there is one")
 	}
 }
+
+// A backup is not loaded by a server that cannot go on with it.
+func TestRestoreWithoutItsSecret(t *testing.T) {
+	dir := t.TempDir()
+	p := start(t, dir)
+	p.do("POST", "/api/v1/title", definition("App", "1"))
+	status, zip := p.do("GET", "/api/v1/backup?full=1", "")
+	if status != 200 {
+		t.Fatalf("%d %s", status, zip)
+	}
+	p.stop()
+	file, wrong, moved := filepath.Join(dir, "full.zip"), filepath.Join(dir, "wrong"), t.TempDir()
+	if err := os.WriteFile(file, []byte(zip), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(wrong, 0o700); err != nil { // which no secret can be read from
+		t.Fatal(err)
+	}
+	for _, flag := range []string{"--secret-file", "--admin-token-file"} {
+		args := []string{"--addr", "127.0.0.1:0", "--store", "file:" + filepath.Join(moved, "data"), "--restore", file, flag, wrong}
+		if code := Run(t.Context(), args, func(string) string { return "" }, io.Discard, io.Discard); code != 1 {
+			t.Errorf("%s: %d", flag, code)
+		}
+	}
+	again := start(t, moved, "--restore", file) // into what is still empty
+	if status, text := again.do("GET", "/jamf/v1/patch/App", ""); status != 200 {
+		t.Errorf("%d %s", status, text)
+	}
+}
