@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"strings"
@@ -131,7 +132,13 @@ func (a *api) syncMirror(w http.ResponseWriter, r *http.Request) error {
 		return all
 	}
 	if a.sync.TriggerMirror(name) != nil {
-		return failure("/mirror", "names none of the sources that are followed as a whole: see GET /api/v1/sync")
+		var names []string
+		for s := range a.sync.States() {
+			if s.Mirror != "" && len(names) < mostNamed {
+				names = append(names, "'"+s.Mirror+"'")
+			}
+		}
+		return failure("/mirror", "names none of the sources that are followed as a whole; there are "+cmp.Or(strings.Join(names, ", "), "none"))
 	}
 	a.log.InfoContext(r.Context(), "sync asked for", "mirror", name, "token", who.TokenID)
 	writeJSON(w, http.StatusAccepted, answer{Message: fmt.Sprintf("All of '%s' will be brought up to date in a moment; how it went stands in /api/v1/sync", shorten(name))})

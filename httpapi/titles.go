@@ -30,6 +30,7 @@ type answer struct {
 	Message  string          `json:"message"`
 	ID       string          `json:"id,omitempty"`
 	Name     string          `json:"name,omitempty"`
+	Changes  []string        `json:"changes,omitempty"` // what a replacement has changed, in words
 	Warnings []patch.Warning `json:"warnings,omitempty"`
 }
 
@@ -93,11 +94,17 @@ func (a *api) replaceTitle(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	message := fmt.Sprintf("Title '%s' is the same already: nothing was changed", res.Title.ID)
+	var changes []string
 	if res.Changed {
 		message = fmt.Sprintf("Title '%s' updated", res.Title.ID)
+		for _, c := range res.Difference() {
+			if changes = append(changes, c.Text); len(changes) == mostNamed {
+				break
+			}
+		}
 		a.log.InfoContext(r.Context(), "title replaced", "title", res.Title.ID, "version", res.Title.CurrentVersion, "token", who.TokenID, "changes", res.Difference().String())
 	}
-	writeJSON(w, http.StatusOK, answer{Message: message, ID: res.Title.ID, Name: res.Title.Name, Warnings: res.Warnings})
+	writeJSON(w, http.StatusOK, answer{Message: message, ID: res.Title.ID, Name: res.Title.Name, Changes: changes, Warnings: res.Warnings})
 	return nil
 }
 

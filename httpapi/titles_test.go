@@ -88,7 +88,7 @@ func TestAnswers(t *testing.T) {
 		{"POST", "/api/v1/title/composer/version", versionJSON("10.1.2"), `{"message":"Version '10.1.2' added to title 'Composer'",` + warnings(0)},
 		{"POST", "/api/title/Composer/version", `{"items":[` + versionJSON("12") + "," + versionJSON("11") + `]}`, `{"message":"Versions '12', '11' added to title 'Composer'",` + warnings(0, 1)},
 		{"DELETE", "/api/v1/titles/Composer/versions/12", "", `{"message":"Version '12' removed from title 'Composer'"}`},
-		{"PUT", "/api/v1/title/Composer", definition("Composer", "2"), `{"message":"Title 'Composer' updated","id":"Composer","name":"Composer App",` + warnings(0)},
+		{"PUT", "/api/v1/title/Composer", definition("Composer", "2"), `{"message":"Title 'Composer' updated","id":"Composer","name":"Composer App","changes":["version 11 removed","version 10.1.2 removed","version 1 removed"],` + warnings(0)},
 		{"PUT", "/api/v1/title/Composer", definition("Composer", "2"), `{"message":"Title 'Composer' is the same already: nothing was changed","id":"Composer","name":"Composer App",` + warnings(0)},
 		{"GET", "/api/v1/titles", "", `{"titles":[{"name":"Composer App","publisher":"Example","lastModified":"2026-05-01T12:00:03Z","currentVersion":"2","id":"Composer","author":null,"sync":null}],"next":null}`},
 		{"DELETE", "/api/v1/titles/Composer", "", `{"message":"Title 'Composer' deleted"}`},

@@ -18,7 +18,7 @@ import (
 
 // readObject reads a body that is a JSON object into a struct. What has the wrong
 // type is a failure with its place. An empty body is an empty object if it may be.
-func (a *api) readObject(w http.ResponseWriter, r *http.Request, into any, mayBeEmpty bool) error {
+func (a *api) readObject(w http.ResponseWriter, r *http.Request, into any, mayBeEmpty bool, opts ...json.Options) error {
 	body, err := a.readJSON(w, r)
 	if err != nil {
 		return err
@@ -33,9 +33,12 @@ func (a *api) readObject(w http.ResponseWriter, r *http.Request, into any, mayBe
 		return failure("", "must be an object")
 	}
 	var semantic *json.SemanticError
-	if err := json.Unmarshal(body, into); errors.As(err, &semantic) {
+	switch err := json.Unmarshal(body, into, opts...); {
+	case errors.Is(err, json.ErrUnknownName) && errors.As(err, &semantic):
+		return failure(string(semantic.JSONPointer), "is not known here: take it out, or correct its name")
+	case errors.As(err, &semantic):
 		return failure(string(semantic.JSONPointer), "has the wrong type")
-	} else if err != nil {
+	case err != nil:
 		return failure("", "cannot be read")
 	}
 	return nil
@@ -75,7 +78,8 @@ func (a *api) makeToken(w http.ResponseWriter, r *http.Request) error {
 		Days   *int      `json:"expires_in_days"`
 		Titles *[]string `json:"titles_in_scope"`
 	}
-	if err := a.readObject(w, r, &body, true); err != nil {
+	// A slip in a name must not make a token that is for more, or for longer, than was meant.
+	if err := a.readObject(w, r, &body, true, json.RejectUnknownMembers(true)); err != nil {
 		return err
 	}
 	grant := auth.Grant{Kind: who.Kind, Contributor: who.Contributor}
@@ -100,7 +104,13 @@ func (a *api) makeToken(w http.ResponseWriter, r *http.Request) error {
 	}
 	a.log.InfoContext(r.Context(), "token made", "made", id, "kind", grant.Kind, "token", who.TokenID)
 	w.Header().Set("Cache-Control", "no-store")
-	writeJSON(w, http.StatusCreated, map[string]any{"message": "The token is shown this once.", "id": id, "api_token": token})
+	answer := map[string]any{"message": "The token is shown this once.", "id": id, "api_token": token, "kind": grant.Kind, "titles_in_scope": a.idsOf(grant.Kind, grant.Titles), "expires": nil}
+	for _, t := range a.toks.List() { // one that makes it may end sooner than was asked for
+		if t.ID == id {
+			answer["expires"] = instant(t.Expires)
+		}
+	}
+	writeJSON(w, http.StatusCreated, answer)
 	return nil
 }
 

@@ -56,6 +56,8 @@ func TestTokens(t *testing.T) {
 		{"no time", "POST", "/api/v1/tokens", `{"expires_in_days":0}`, b.admin, 400, "/expires_in_days"},
 		{"days in words", "POST", "/api/v1/tokens", `{"expires_in_days":"1"}`, b.admin, 400, "/expires_in_days"},
 		{"no object", "POST", "/api/v1/tokens", `[]`, b.admin, 400, ""},
+		{"a slip in the scope", "POST", "/api/v1/tokens", `{"titles":["A"]}`, b.admin, 400, "/titles"},
+		{"a slip in the time", "POST", "/api/v1/tokens", `{"titles_in_scope":["A"],"expires_in_day":3}`, b.admin, 400, "/expires_in_day"},
 		{"nobody", "POST", "/api/v1/tokens", `{}`, "", 401, ""},
 		{"nobody lists", "GET", "/api/v1/tokens", "", "", 401, ""},
 		{"nobody ends", "POST", "/api/v1/tokens/" + id + "/invalidate", "", "", 401, ""},
@@ -120,6 +122,24 @@ func TestClaimByHTTP(t *testing.T) {
 	}
 	if w := b.do("POST", "/api/v1/token", `{"claim_code":"`+code+`"}`); w.Code != 403 {
 		t.Errorf("again: %d", w.Code)
+	}
+}
+
+// Who makes a token is told what it is good for.
+func TestMadeTokens(t *testing.T) {
+	b := withTokens(t)
+	b.create("A")
+	for body, says := range map[string]string{
+		`{}`: `"expires":null,"id"`,
+		`{"titles_in_scope":["a"],"expires_in_days":3}`: `"kind":"title"`,
+		`{"titles_in_scope":["A"]}`:                     `"titles_in_scope":["A"]`,
+	} {
+		if w := b.asAdmin("POST", "/api/v1/tokens", body); w.Code != 201 || !strings.Contains(w.Body.String(), says) {
+			t.Errorf("%s: %d %s", body, w.Code, w.Body)
+		}
+	}
+	if w := b.asAdmin("POST", "/api/v1/tokens", `{"expires_in_days":3}`); !strings.Contains(w.Body.String(), `"kind":"administrator"`) || !strings.Contains(w.Body.String(), `"expires":"20`) || !strings.Contains(w.Body.String(), `"titles_in_scope":null`) {
+		t.Errorf("%s", w.Body)
 	}
 }
 

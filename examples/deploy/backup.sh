@@ -14,6 +14,7 @@ if [ $# -ne 1 ] || [ -z "${PATCHSOURCE_URL:-}" ] || [ -z "${PATCHSOURCE_TOKEN_FI
 fi
 
 umask 077 # there are hashes of tokens in it
+mkdir -p -- "$1"
 name="$1/patchsource-full-$(date -u +%Y-%m-%dT%H%M%SZ).zip"
 trap 'rm -f "$name.part"' EXIT
 trap 'exit 129' HUP

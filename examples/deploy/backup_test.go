@@ -27,8 +27,8 @@ func TestBackupScript(t *testing.T) {
 	if res, text := trial.Call(t, http.DefaultClient, "POST", server.URL+"/api/v1/title", token, strings.NewReader(trial.Definition("App", "1"))); res.StatusCode != 201 {
 		t.Fatalf("%d %s", res.StatusCode, text)
 	}
-	folder := filepath.Join(dir, "backups")
-	if err := os.Mkdir(folder, 0o700); err != nil {
+	folder := filepath.Join(dir, "new", "backups") // which the script makes
+	if err := os.MkdirAll(folder, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	old, other := filepath.Join(folder, "patchsource-full-2020-01-01T000000Z.zip"), filepath.Join(folder, "other.zip")

@@ -58,7 +58,15 @@ func (p passwords) Authenticate(r *http.Request) (auth.Principal, error) {
 	name, password, ok := r.BasicAuth()
 	want, known := p[name]
 	if !ok || !known || subtle.ConstantTimeCompare([]byte(password), []byte(want)) != 1 {
-		return auth.Principal{}, auth.ErrUnauthorized
+		return auth.Principal{}, errPassword{}
 	}
 	return auth.Principal{TokenID: name, Grant: auth.Grant{Kind: auth.Administrator}}, nil
 }
+
+// An errPassword is a request without the name and the password of anybody: it says so,
+// and which scheme to use.
+type errPassword struct{}
+
+func (errPassword) Error() string        { return "the name or the password is wrong" }
+func (errPassword) Is(target error) bool { return target == auth.ErrUnauthorized }
+func (errPassword) Challenge() string    { return `Basic realm="patchsource"` }

@@ -26,8 +26,8 @@ func TestEmbedded(t *testing.T) {
 		says                               string
 	}{
 		{"its own page", "GET", "/", "", "", 200, "there before"},
-		{"no password", "POST", "/patch/api/v1/title", definition, "", 401, "unauthorized"},
-		{"a wrong password", "POST", "/patch/api/v1/title", definition, "guess", 401, "unauthorized"},
+		{"no password", "POST", "/patch/api/v1/title", definition, "", 401, "The name or the password is wrong."},
+		{"a wrong password", "POST", "/patch/api/v1/title", definition, "guess", 401, "The name or the password is wrong."},
 		{"the right password", "POST", "/patch/api/v1/title", definition, "secret", 201, `"id":"A"`},
 		{"the feed", "GET", "/patch/jamf/v1/software", "", "", 200, `"currentVersion":"1"`},
 	} {
@@ -46,6 +46,9 @@ func TestEmbedded(t *testing.T) {
 		_ = res.Body.Close()
 		if err != nil || res.StatusCode != c.status || !strings.Contains(string(body), c.says) {
 			t.Errorf("%s: %d %s %v", c.name, res.StatusCode, body, err)
+		}
+		if challenge := res.Header.Get("WWW-Authenticate"); (challenge == `Basic realm="patchsource"`) != (c.status == 401) {
+			t.Errorf("%s: %q", c.name, challenge)
 		}
 	}
 }

@@ -33,7 +33,8 @@ call() {
 			--data-binary @"$work/body" -o "$work/answer" -w '%{http_code}' "${PATCHSOURCE_URL%/}$2"
 }
 
-# say prints the message of the answer; warnings are for who looks into it.
+# say prints the message of the answer, and all of it if there is more to it: warnings, or
+# what has changed.
 say() {
 	awk '{
 		at = index($0, "\"message\":\"")
@@ -47,8 +48,7 @@ say() {
 		}
 		print message; exit
 	}' "$work/answer"
-	if grep -q '"warnings":' "$work/answer"; then
-		echo "publish.sh: with warnings:" >&2
+	if grep -q -e '"warnings":' -e '"changes":' "$work/answer"; then
 		cat "$work/answer" >&2
 	fi
 }

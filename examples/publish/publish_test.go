@@ -84,10 +84,10 @@ func TestScript(t *testing.T) {
 	}{
 		{"the title's own token", "", own, []string{"title", file}, true, "Title 'App' is the same already: nothing was changed", "1.0"},
 		{"it may not create others", trial.Definition("Other", "1"), own, []string{"title", "-"}, false, "may not create titles", "1.0"},
-		{"with a warning", quiet, own, []string{"title", "-"}, true, "Title 'App' updated\npublish.sh: with warnings:", "1.1 1.0"},
+		{"with a warning", quiet, own, []string{"title", "-"}, true, "the publisher is empty", "1.1 1.0"},
 		{"no id", `{"name":"App"}`, token, []string{"title", "-"}, false, "there is no id", "1.1 1.0"},
 		{"another id inside", strings.Replace(quiet, `{"id":"App"`, `{"x":{"id":"Nope"},"id":"App"`, 1), own, []string{"title", "-"}, false, "the server answered", "1.1 1.0"},
-		{"back again", "", token, []string{"title", file}, true, "Title 'App' updated", "1.0"},
+		{"back again", "", token, []string{"title", file}, true, "version 1.1 removed", "1.0"},
 		{"changed, from standard input", trial.Definition("App", "1.1", "1.0"), token, []string{"title", "-"}, true, "Title 'App' updated", "1.1 1.0"},
 		{"a version", trial.Version("1.2"), token, []string{"version", "App", "-"}, true, "Version '1.2' added to title 'App'", "1.2 1.1 1.0"},
 		{"an older one", trial.Version("0.9"), token, []string{"version", "App", "-"}, true, "Version '0.9' added to title 'App'", "1.2 1.1 1.0 0.9"},

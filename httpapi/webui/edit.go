@@ -217,6 +217,9 @@ func (v *visit) postFiles(t Title, files []file, form *versionPage) *answer {
 		return &answer{status: http.StatusBadRequest, Message: "Nothing was added."}
 	}
 	a := v.ask("POST", titlePath(t.ID, "/versions")+"?insert=ordered", items.Bytes(), "Content-Type", "application/json")
+	if len(a.Errors) > 0 {
+		a.Message = "Nothing was added."
+	}
 	for i, f := range files {
 		prefix := "/items/" + strconv.Itoa(i)
 		var own []patch.Failure

@@ -389,3 +389,41 @@ func TestRefusals(t *testing.T) {
 		}
 	}
 }
+
+// What to type into Jamf Pro is said as its fields want it.
+func TestJamfFields(t *testing.T) {
+	for site, want := range map[string]string{
+		"https://p.example.com":       "Server <code>p.example.com/jamf/v1</code>, port 443, with SSL",
+		"https://p.example.com/patch": "Server <code>p.example.com/patch/jamf/v1</code>, port 443, with SSL",
+		"http://p.example.com:8080":   "Server <code>p.example.com/jamf/v1</code>, port 8080, without SSL",
+		"http://[2001:db8::1]":        "Server <code>[2001:db8::1]/jamf/v1</code>, port 80, without SSL",
+		"":                            "Server <code>example.com/jamf/v1</code>, port 80, without SSL", // as the visitor has found it
+	} {
+		body := send(webui.New(some(), &webui.Options{Site: site}), "GET", "/titles/x", "").Body.String()
+		body = regexp.MustCompile(` <button[^>]*>Copy</button>`).ReplaceAllString(body, "")
+		if !strings.Contains(body, want) {
+			t.Errorf("%q: it does not say %s: %s", site, want, body)
+		}
+	}
+}
+
+// A source of which not all is taken is not one that fails.
+func TestSourcesSayHowTheyAre(t *testing.T) {
+	d := &desk{answer: func(w http.ResponseWriter, r *http.Request) bool {
+		if r.URL.Path != "/api/v1/sync" {
+			return false
+		}
+		_, _ = io.WriteString(w, `{"sources":[{"title":null,"mirror":"part","url":"u","failures":0,"last_success":"2026-01-01T00:00:00Z","last_error":"one is no JSON","titles":3,"refused":{"x":"it is no JSON"}},
+			{"title":null,"mirror":"down","url":"u","failures":2,"last_error":"it answered 503","titles":3},{"title":"x","mirror":null,"url":"u","failures":0,"last_success":"2026-01-01T00:00:00Z","last_error":null,"titles":1}]}`)
+		return true
+	}}
+	body := send(webui.New(some(), &webui.Options{API: d}), "GET", "/sources", "", "Cookie", "patchsource_token=admin").Body.String()
+	badges := regexp.MustCompile(`<span class="badge[^>]*>([^<]*)</span>`).FindAllStringSubmatch(body, -1)
+	var got []string
+	for _, b := range badges {
+		got = append(got, b[1])
+	}
+	if s := strings.Join(got, ", "); s != "not all is taken, failing, in step" && s != "failing, not all is taken, in step" {
+		t.Errorf("%s", s)
+	}
+}

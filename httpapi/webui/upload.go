@@ -151,16 +151,17 @@ func (v *visit) put(f file, replace bool) result {
 	there, is := v.theirs(f)
 	switch {
 	case is && !replace:
-		one.answer = &answer{status: http.StatusConflict, Message: "There is a title '" + there.ID + "' already, and nothing was changed: choose to replace titles, or use another id."}
+		one.answer = isThere(there.ID)
 	case is:
 		one.answer = v.ask("PUT", titlePath(there.ID, ""), f.Text, "Content-Type", "application/json")
 		one.Done = "updated"
 	default:
 		one.answer = v.ask("POST", "/api/v1/title", f.Text, "Content-Type", "application/json")
 		one.Done = "created"
-		if id := one.answer.Conflict; one.answer.status == http.StatusConflict && id != "" && replace {
-			one.answer = v.replace(id, f)
-			one.Done = "updated"
+		if id := one.answer.Conflict; one.answer.status == http.StatusConflict && id != "" {
+			if one.answer = isThere(id); replace {
+				one.answer, one.Done = v.replace(id, f), "updated"
+			}
 		}
 	}
 	a := one.answer
@@ -177,6 +178,11 @@ func (v *visit) put(f file, replace bool) result {
 	}
 	one.ID, one.Message, one.Finding = a.ID, a.Message, find(f.Text, "", a.Errors, a.Warnings)
 	return one
+}
+
+// isThere says that there is a title already.
+func isThere(id string) *answer {
+	return &answer{status: http.StatusConflict, Message: "There is a title '" + id + "' already, and nothing was changed: choose to replace titles, or use another id."}
 }
 
 // theirs returns the title that a file is of, if there is one that is the visitor's: by

@@ -132,6 +132,7 @@ type layout struct {
 	Title, Styles, Script, Icon, Site, Base, Path, Said string
 	Who                                                 visitor
 	CanSignIn, Publishing                               bool
+	Jamf                                                jamf
 	Page                                                any
 }
 
@@ -139,7 +140,7 @@ type layout struct {
 func (v *visit) show(status int, page, title string, data any) {
 	var b bytes.Buffer
 	h := v.h
-	l := layout{Title: title, Styles: h.base + h.styles, Script: h.base + h.script, Icon: h.base + h.icon, Site: v.address(), Base: h.base, Path: v.r.URL.Path, Said: v.said, Who: v.who, CanSignIn: h.api != nil, Publishing: h.publish, Page: data}
+	l := layout{Title: title, Styles: h.base + h.styles, Script: h.base + h.script, Icon: h.base + h.icon, Site: v.address(), Base: h.base, Path: v.r.URL.Path, Said: v.said, Who: v.who, CanSignIn: h.api != nil, Publishing: h.publish, Jamf: v.jamf(), Page: data}
 	if err := h.pages[page].Execute(&b, l); err != nil {
 		h.log.Error("a page cannot be shown", "page", page, "error", err)
 		http.Error(v.w, "This page cannot be shown.", http.StatusInternalServerError)
@@ -223,6 +224,31 @@ func (v *visit) address() string {
 		u.Scheme = "https"
 	}
 	return u.String()
+}
+
+// A jamf is what an administrator of Jamf Pro types to add the source.
+type jamf struct {
+	Server, Port string
+	SSL          bool
+}
+
+// jamf returns what to type into Jamf Pro.
+func (v *visit) jamf() jamf {
+	u, err := url.Parse(v.address())
+	if err != nil {
+		return jamf{Server: v.r.Host + "/jamf/v1"}
+	}
+	j := jamf{Server: u.Hostname() + u.EscapedPath() + "/jamf/v1", Port: u.Port(), SSL: u.Scheme == "https"}
+	if strings.Contains(u.Hostname(), ":") { // an address of IPv6
+		j.Server = "[" + u.Hostname() + "]" + u.EscapedPath() + "/jamf/v1"
+	}
+	if j.Port == "" {
+		j.Port = "80"
+		if j.SSL {
+			j.Port = "443"
+		}
+	}
+	return j
 }
 
 // load returns the title in the path; if it cannot, it says so.

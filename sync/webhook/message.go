@@ -51,6 +51,12 @@ func (w *Service) body(h *hook, n *catalog.Notice) ([]byte, error) {
 	if m.Changes == nil {
 		m.Changes = []string{}
 	}
+	if h.Format != JSON && w.page {
+		m.URL = w.site + "/"
+		if n.Kind == catalog.Created || n.Kind == catalog.Updated { // there is one to be seen
+			m.URL += "titles/" + url.PathEscape(n.Title.ID)
+		}
+	}
 	switch h.Format {
 	case Slack:
 		return json.Marshal(map[string]any{"text": slackText(m)})

@@ -121,6 +121,9 @@ type Options struct {
 	// Site is where the server is found, such as https://patches.example.com, for
 	// the links in events.
 	Site string
+	// WebPage says that the page of package httpapi/webui is served there: links in
+	// messages for people lead to it. Otherwise they lead to definitions.
+	WebPage bool
 	// AllowPrivateNetworks also connects to private networks and this machine.
 	AllowPrivateNetworks bool
 	// Timeout bounds one attempt. 0: 10 s.
@@ -153,6 +156,7 @@ type Service struct {
 	store   store.Store
 	sealer  cipher.AEAD // nil: no secrets
 	site    string
+	page    bool
 	lease   time.Duration
 	log     *slog.Logger
 	now     func() time.Time
@@ -178,7 +182,7 @@ func Open(ctx context.Context, s store.Store, opts *Options) (*Service, error) {
 	if opts != nil {
 		o = *opts
 	}
-	w := &Service{store: s, site: strings.TrimRight(o.Site, "/"), lease: cmp.Or(o.Lease, defaultLease), log: o.Logger, now: o.Now, wake: make(chan struct{}, 1), hooks: map[string]*hook{}, known: map[string]bool{}, taken: map[string]map[string]bool{}}
+	w := &Service{store: s, site: strings.TrimRight(o.Site, "/"), page: o.WebPage, lease: cmp.Or(o.Lease, defaultLease), log: o.Logger, now: o.Now, wake: make(chan struct{}, 1), hooks: map[string]*hook{}, known: map[string]bool{}, taken: map[string]map[string]bool{}}
 	if w.log == nil {
 		w.log = slog.New(slog.DiscardHandler)
 	}

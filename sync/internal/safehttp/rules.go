@@ -97,7 +97,7 @@ func (c *Client) checkHost(host string) error {
 	name := strings.ToLower(strings.TrimSuffix(host, "."))
 	if addr, err := netip.ParseAddr(name); err == nil {
 		if addr.Zone() != "" || c.judge(addr.Unmap()) != nil {
-			return fmt.Errorf("%w: it is no public address", ErrRefused)
+			return fmt.Errorf("%w: it is no public address, and who runs this server has not allowed others", ErrRefused)
 		}
 		return nil
 	}

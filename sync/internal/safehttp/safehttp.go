@@ -290,7 +290,7 @@ func (c *Client) tellable(err error) error {
 	if errors.Is(err, ssrf.ErrProhibitedIP) || errors.Is(err, ssrf.ErrProhibitedNetwork) || errors.As(err, &dns) && !c.private {
 		// The same of a name that does not exist and of one that is private:
 		// which names there are in here is nobody's business.
-		return fmt.Errorf("%w: the host has no public address", ErrRefused)
+		return fmt.Errorf("%w: the host has no public address, and who runs this server has not allowed others", ErrRefused)
 	}
 	var network *net.OpError
 	if errors.As(err, &network) && network.Op != "dial" {

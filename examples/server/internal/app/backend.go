@@ -111,7 +111,7 @@ func openBackend(ctx context.Context, f *flags, site string, log *slog.Logger) (
 	if created {
 		log.Info("an administrator token was made and written", "file", f.AdminTokenFile)
 	}
-	b.hooks, err = webhook.Open(ctx, b.store, &webhook.Options{Key: secret.Key("webhooks"), Site: site, AllowPrivateNetworks: f.AllowPrivateNetworks, Logger: log})
+	b.hooks, err = webhook.Open(ctx, b.store, &webhook.Options{Key: secret.Key("webhooks"), Site: site, WebPage: true, AllowPrivateNetworks: f.AllowPrivateNetworks, Logger: log})
 	if err != nil {
 		return nil, err
 	}
