@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/gorilla/mux"
 
@@ -88,6 +89,12 @@ func (a *api) replaceTitle(w http.ResponseWriter, r *http.Request) error {
 	def, err := a.readDefinition(w, r)
 	if err != nil {
 		return err
+	}
+	if plain, _ := title.Plain(); plain != title.ID && strings.EqualFold(def.ID, plain) {
+		// The file that its author has published: the name goes into it as it did then.
+		if err := def.Namespace(title.Author); err != nil {
+			return failure("/id", err.Error())
+		}
 	}
 	res, err := a.cat.Replace(r.Context(), title.ID, def, opts)
 	if err != nil {

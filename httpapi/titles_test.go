@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/patchsource/patchsource/auth"
+	"github.com/patchsource/patchsource/httpapi"
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/store/memstore"
 )
@@ -159,5 +160,31 @@ func TestLint(t *testing.T) {
 	}
 	if b.cat.Len() != 0 {
 		t.Error("something was kept")
+	}
+}
+
+// An author replaces a title by the file that it was published with, under the id that it
+// has here; a file of another title is refused as ever.
+func TestReplaceByTheAuthorsFile(t *testing.T) {
+	p := newPublic(t, httpapi.Options{RateLimit: -1})
+	if w := p.do("POST", "/api/v1/title", publish("Ann Lee", "ann@example.com", "Xcode")); w.Code != 201 {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	token := "Bearer " + tokenIn(p.box.last(t))
+	for _, c := range []struct {
+		name, id, body string
+		status         int
+		current        string
+	}{
+		{"its file", "Xcode_Ann_Lee", definition("Xcode", "2", "1"), 200, "2"},
+		{"in other letters", "xcode_ann_lee", definition("xCODE", "3", "1"), 200, "3"},
+		{"as it is served", "Xcode_Ann_Lee", strings.Replace(definition("Xcode_Ann_Lee", "4"), `"Xcode_Ann_Lee App"`, `"Xcode App (Ann Lee)"`, 1), 200, "4"},
+		{"another's", "Xcode_Ann_Lee", definition("Other", "5"), 409, "4"},
+	} {
+		w := p.do("PUT", "/api/v1/title/"+c.id, c.body, "Authorization", token)
+		got, err := p.cat.Title("Xcode_Ann_Lee")
+		if err != nil || w.Code != c.status || got.CurrentVersion != c.current || got.ID != "Xcode_Ann_Lee" || !strings.EqualFold(got.Name, "Xcode App (Ann Lee)") {
+			t.Errorf("%s: %d %s, %+v, %v", c.name, w.Code, w.Body, got.Summary, err)
+		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -22,7 +23,11 @@ import (
 // start runs the server, and returns where it is, and a token.
 func start(t *testing.T) (url, token string) {
 	t.Helper()
-	dir := t.TempDir()
+	return startIn(t, t.TempDir())
+}
+
+func startIn(t *testing.T, dir string) (url, token string) {
+	t.Helper()
 	store := filepath.Join(dir, "data")
 	s := trial.Start(t, exec.Command(trial.Build(t, dir), "--addr", "127.0.0.1:0", "--store", "file:"+store, "--log-format", "json", "--no-access-log"))
 	return s.URL, s.Token(store + ".admin-token")
@@ -107,6 +112,42 @@ func TestScript(t *testing.T) {
 				t.Errorf("the versions are %s", got)
 			}
 		})
+	}
+}
+
+// A contributor publishes the same file again and again, without their name in it.
+func TestScriptOfAContributor(t *testing.T) {
+	trial.Need(t, "curl", "by which the script calls the server")
+	dir := t.TempDir()
+	url, _ := startIn(t, dir)
+	mailed := func(pattern string) string {
+		t.Helper()
+		var all strings.Builder
+		mails, _ := filepath.Glob(filepath.Join(dir, "data.outbox", "*.eml"))
+		for _, name := range mails {
+			data, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all.WriteString(strings.NewReplacer("=\r\n", "", "=3D", "=", "&amp;", "&").Replace(string(data)))
+		}
+		return regexp.MustCompile(pattern).FindString(all.String())
+	}
+	trial.Call(t, http.DefaultClient, "POST", url+"/api/v1/contributors/register", "", strings.NewReader(`{"name":"macman","email":"mac@example.com"}`))
+	trial.Call(t, http.DefaultClient, "GET", url+mailed(`/api/v1/contributors/verify\?[^\s"<]+`), "", nil)
+	token := mailed(`pst_[A-Z0-9]{59}`)
+	for _, c := range []struct{ body, says, versions string }{
+		{trial.Definition("Slack", "1"), "Title 'Slack_macman' created", "1"},
+		{trial.Definition("Slack", "1"), "is the same already", "1"},
+		{trial.Definition("Slack", "2", "1"), "Title 'Slack_macman' updated", "2 1"},
+	} {
+		cmd := exec.Command("sh", "publish.sh", "title", "-")
+		cmd.Stdin = strings.NewReader(c.body)
+		cmd.Env = append(os.Environ(), "NO_PROXY=127.0.0.1", "PATCHSOURCE_URL="+url, "PATCHSOURCE_TOKEN="+token)
+		out, err := cmd.CombinedOutput()
+		if err != nil || !strings.Contains(string(out), c.says) || versions(t, url, "Slack_macman") != c.versions {
+			t.Errorf("%v: %s", err, out)
+		}
 	}
 }
 

@@ -44,8 +44,7 @@ type token struct {
 type tokensPage struct {
 	Tokens       []token `json:"tokens"`
 	Days, Titles string
-	Message      string
-	Errors       []patch.Failure
+	complaint
 }
 
 func (v *visit) tokens() { v.showTokens(http.StatusOK, tokensPage{}) }
@@ -80,16 +79,13 @@ func (v *visit) makeToken() {
 		body["titles_in_scope"] = titles
 	}
 	a := v.askJSON("POST", "/api/v1/tokens", body)
-	switch {
-	case a.ok():
+	if a.ok() {
 		v.showToken(a)
-	case a.status == http.StatusUnauthorized:
-		v.signInAgain()
-	default:
-		p.Message, p.Errors = a.Message, a.Errors
-		v.retryAfter(a)
-		v.showTokens(a.status, p)
+		return
 	}
+	p.complaint = complaint{a.Message, a.Errors}
+	v.retryAfter(a)
+	v.showTokens(a.status, p)
 }
 
 func (v *visit) endToken() {
@@ -130,8 +126,7 @@ type source struct {
 type sourcesPage struct {
 	Sources []source `json:"sources"`
 	ID, URL string
-	Message string
-	Errors  []patch.Failure
+	complaint
 }
 
 func (v *visit) sources() { v.showSources(http.StatusOK, sourcesPage{}) }
@@ -146,17 +141,20 @@ func (v *visit) showSources(status int, p sourcesPage) {
 			p.Sources[i].MayAsk = v.who.Administrator() || mine[s.Title]
 		}
 		// What fails first.
-		slices.SortStableFunc(p.Sources, func(a, b source) int { return strings.Compare(trouble(b), trouble(a)) })
+		slices.SortStableFunc(p.Sources, func(a, b source) int { return trouble(b) - trouble(a) })
 		v.show(status, "sources", "Sources", p)
 	}
 }
 
-// trouble says by a mark that sorts whether something is wrong with a source.
-func trouble(s source) string {
-	if s.LastError != "" {
-		return "1"
+// trouble is how much is wrong with a source: it fails, or not all of it is taken.
+func trouble(s source) int {
+	switch {
+	case s.LastError == "":
+		return 0
+	case s.Mirror != "" && s.Failures == 0:
+		return 1
 	}
-	return "0"
+	return 2
 }
 
 // follow has a title follow an address.
@@ -166,16 +164,13 @@ func (v *visit) follow() {
 	}
 	p := sourcesPage{ID: v.value("id"), URL: v.value("json_url")}
 	a := v.askJSON("POST", "/api/v1/subscribe", map[string]string{"id": p.ID, "json_url": p.URL})
-	switch {
-	case a.ok():
+	if a.ok() {
 		v.done(a, "/titles/"+url.PathEscape(a.ID))
-	case a.status == http.StatusUnauthorized:
-		v.signInAgain()
-	default:
-		p.Message, p.Errors = a.Message, a.Errors
-		v.retryAfter(a)
-		v.showSources(a.status, p)
+		return
 	}
+	p.complaint = complaint{a.Message, a.Errors}
+	v.retryAfter(a)
+	v.showSources(a.status, p)
 }
 
 // syncSource asks a source now.
@@ -223,8 +218,7 @@ type webhooksPage struct {
 	Events      []string
 	Definition  bool
 	Verify      bool
-	Message     string
-	Errors      []patch.Failure
+	complaint
 }
 
 // Tells reports whether the form has an event chosen.
@@ -255,16 +249,13 @@ func (v *visit) addWebhook() {
 		body["titles"] = titles
 	}
 	a := v.askJSON("POST", "/api/v1/webhooks", body)
-	switch {
-	case a.ok():
+	if a.ok() {
 		v.done(a, "/webhooks")
-	case a.status == http.StatusUnauthorized:
-		v.signInAgain()
-	default:
-		p.Message, p.Errors = a.Message, a.Errors
-		v.retryAfter(a)
-		v.showWebhooks(a.status, p)
+		return
 	}
+	p.complaint = complaint{a.Message, a.Errors}
+	v.retryAfter(a)
+	v.showWebhooks(a.status, p)
 }
 
 func (v *visit) testWebhook() {
@@ -291,8 +282,7 @@ func (v *visit) deleteWebhook() {
 
 // A backupPage makes backups, and takes them.
 type backupPage struct {
-	Message  string
-	Errors   []patch.Failure
+	complaint
 	Imported []imported
 	Counts   map[string]int
 	DryRun   bool
@@ -344,10 +334,8 @@ func (v *visit) restore() {
 		Skipped string `json:"skipped"`
 	}
 	switch {
-	case a.status == http.StatusUnauthorized:
-		v.signInAgain()
 	case !a.ok() || !a.into(&restored):
-		v.again(a, "backup", "Backup", backupPage{Message: a.Message, Errors: a.Errors})
+		v.again(a, "backup", "Backup", backupPage{complaint: complaint{a.Message, a.Errors}})
 	default:
 		skipped := 0
 		for _, one := range restored {
@@ -374,12 +362,8 @@ func (v *visit) importTitles() {
 		target += "?dry_run=1"
 	}
 	a := v.askStream("POST", target, v.r.Body, "Content-Type", v.r.Header.Get("Content-Type"))
-	if a.status == http.StatusUnauthorized {
-		v.signInAgain()
-		return
-	}
 	if !a.ok() {
-		p.Message, p.Errors = a.Message, a.Errors
+		p.complaint = complaint{a.Message, a.Errors}
 		v.again(a, "backup", "Backup", p)
 		return
 	}

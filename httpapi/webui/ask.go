@@ -21,6 +21,7 @@ type answer struct {
 	Errors   []patch.Failure `json:"errors"`
 	Warnings []patch.Warning `json:"warnings"`
 	Internal string          `json:"internal"` // the id of the line in the log
+	Changes  []string        `json:"changes"`
 	Token    string          `json:"api_token"`
 	Conflict string          `json:"database_conflict"` // the id of the title that is there
 

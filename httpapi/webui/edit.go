@@ -80,23 +80,20 @@ func (v *visit) edit() {
 		}
 	}
 	a := v.ask("PUT", titlePath(t.ID, ""), f.Text, "Content-Type", "application/json", "If-Match", v.value("tag"))
-	switch {
-	case a.ok():
-		v.goTo(titleURL(t), sentence(a.Message))
-	case a.status == http.StatusUnauthorized:
-		v.signInAgain()
-	default:
-		if len(a.Errors) == 0 {
-			a.Errors = syntaxOf(f.Text)
-		}
-		p := editPage{Title: t, Tag: v.value("tag"), Message: a.Message, Finding: find(f.Text, "", a.Errors, nil)}
-		if a.status == http.StatusPreconditionFailed {
-			p.Tag = t.ETag
-			p.Message = "Somebody else has changed this title since you opened it, and nothing of yours was kept yet. Look at the title in another window; to overwrite what they have done, save once more."
-		}
-		p.Text = p.Finding.Text
-		v.again(a, "edit", "Change "+t.Name, p)
+	if a.ok() {
+		v.done(a, titleURL(t))
+		return
 	}
+	if len(a.Errors) == 0 {
+		a.Errors = syntaxOf(f.Text)
+	}
+	p := editPage{Title: t, Tag: v.value("tag"), Message: a.Message, Finding: find(f.Text, "", a.Errors, nil)}
+	if a.status == http.StatusPreconditionFailed {
+		p.Tag = t.ETag
+		p.Message = "Somebody else has changed this title since you opened it, and nothing of yours was kept yet. Look at the title in another window; to overwrite what they have done, save once more."
+	}
+	p.Text = p.Finding.Text
+	v.again(a, "edit", "Change "+t.Name, p)
 }
 
 // A confirmPage asks whether something is really meant.
@@ -187,7 +184,7 @@ func (v *visit) addFiles(t Title, files []file, form *versionPage) {
 	if len(files) > 0 {
 		a = v.postFiles(t, files, form)
 	}
-	if a.ok() || a.status == http.StatusUnauthorized {
+	if a.ok() {
 		v.done(a, titleURL(t))
 		return
 	}

@@ -63,7 +63,8 @@ func (v *visit) signIn() {
 		if a.status == http.StatusUnauthorized {
 			page.Message = "This token opens nothing here: it is unknown, has ended, or was not copied whole. It begins with pst_."
 		}
-		v.again(a, "signin", "Sign in", page)
+		v.retryAfter(a)
+		v.show(a.status, "signin", "Sign in", page)
 		return
 	}
 	v.setCookie(tokenCookie, v.who.Token, 0)

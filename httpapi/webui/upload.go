@@ -122,10 +122,6 @@ func (v *visit) upload() {
 	var refusal *answer // the first
 	for _, f := range files {
 		one := v.put(f, p.Replace)
-		if one.answer.status == http.StatusUnauthorized {
-			v.signInAgain()
-			return
-		}
 		if one.Done == "" {
 			p.Refused++
 			refusal = cmp.Or(refusal, one.answer)
@@ -159,22 +155,21 @@ func (v *visit) put(f file, replace bool) result {
 		one.answer = v.ask("POST", "/api/v1/title", f.Text, "Content-Type", "application/json")
 		one.Done = "created"
 		if id := one.answer.Conflict; one.answer.status == http.StatusConflict && id != "" {
-			if one.answer = isThere(id); replace {
-				one.answer, one.Done = v.replace(id, f), "updated"
+			if one.answer = isThere(id); replace { // it is another's perhaps: the API knows
+				one.answer = v.ask("PUT", titlePath(id, ""), f.Text, "Content-Type", "application/json")
+				one.Done = "updated"
 			}
 		}
 	}
 	a := one.answer
-	if one.Done == "updated" && a.ok() {
-		if now, _, err := v.h.cat.Title(v.r.Context(), a.ID); err == nil && there.ETag == now.ETag {
-			one.Done = "unchanged"
-		}
-	}
-	if !a.ok() {
+	switch {
+	case !a.ok():
 		one.Done = ""
 		if len(a.Errors) == 0 {
 			a.Errors = syntaxOf(f.Text)
 		}
+	case one.Done == "updated" && len(a.Changes) == 0:
+		one.Done = "unchanged"
 	}
 	one.ID, one.Message, one.Finding = a.ID, a.Message, find(f.Text, "", a.Errors, a.Warnings)
 	return one
@@ -194,22 +189,6 @@ func (v *visit) theirs(f file) (Title, bool) {
 	}
 	t, _, err := v.h.cat.Title(v.r.Context(), def.ID)
 	return t, err == nil && v.who.MayChange(t)
-}
-
-// replace puts a definition in the place of the title that has another id: that of the
-// visitor's with their name in it, which a file of theirs has not.
-func (v *visit) replace(id string, f file) *answer {
-	t, _, err := v.h.cat.Title(v.r.Context(), id)
-	def, parseErr := patch.Parse(f.Text, nil)
-	if err != nil || parseErr != nil {
-		return &answer{status: http.StatusConflict, Message: "The title '" + id + "' is changing at the moment, and nothing was done here. Try again."}
-	}
-	def.ID, def.Name = t.ID, t.Name
-	body, err := def.MarshalJSON()
-	if err != nil {
-		return &answer{status: http.StatusBadRequest, Message: "The definition cannot be written: " + err.Error()}
-	}
-	return v.ask("PUT", titlePath(t.ID, ""), body, "Content-Type", "application/json")
 }
 
 // syntaxOf returns where a text stops being JSON, nothing if it does not.

@@ -155,7 +155,7 @@ func (v *visit) addVersion() {
 		target += "?insert=ordered"
 	}
 	a := v.ask("POST", target, body, "Content-Type", "application/json")
-	if a.ok() || a.status == http.StatusUnauthorized {
+	if a.ok() {
 		v.done(a, titleURL(t))
 		return
 	}

@@ -40,12 +40,11 @@ type visit struct {
 
 // A visitor is who has signed in, as the API knows them. The zero visitor has not.
 type visitor struct {
-	Token       string     `json:"-"`
-	ID          string     `json:"id"`
-	Kind        string     `json:"kind"` // administrator, contributor or title
-	Titles      []string   `json:"titles_in_scope"`
-	Contributor string     `json:"contributor"`
-	Expires     *time.Time `json:"expires"`
+	Token       string   `json:"-"`
+	ID          string   `json:"id"`
+	Kind        string   `json:"kind"` // administrator, contributor or title
+	Titles      []string `json:"titles_in_scope"`
+	Contributor string   `json:"contributor"`
 }
 
 // SignedIn reports whether they have a token that is good for something.
@@ -163,7 +162,7 @@ func (v *visit) show(status int, page, title string, data any) {
 	}
 }
 
-// A complaint is what an error page says.
+// A complaint is what a page says of something that was refused.
 type complaint struct {
 	Message string
 	Errors  []patch.Failure
@@ -177,9 +176,6 @@ func (v *visit) fail(status int, message string) {
 func (v *visit) refused(a *answer) {
 	title := "This did not work"
 	switch a.status {
-	case http.StatusUnauthorized:
-		v.signInAgain()
-		return
 	case http.StatusNotFound:
 		title = "Not found"
 	case http.StatusServiceUnavailable:
@@ -188,8 +184,13 @@ func (v *visit) refused(a *answer) {
 	v.again(a, "error", title, complaint{Message: a.Message, Errors: a.Errors})
 }
 
-// again shows a form once more, with what the API has said against it.
+// again shows a form once more, with what the API has said against it; or asks for a
+// token, if it is that which has ended.
 func (v *visit) again(a *answer, page, title string, data any) {
+	if a.status == http.StatusUnauthorized {
+		v.signInAgain()
+		return
+	}
 	v.retryAfter(a)
 	v.show(a.status, page, title, data)
 }
