@@ -25,7 +25,7 @@ func (a *api) namespace(def *patch.Definition, who auth.Principal) (*catalog.Cre
 			opts.Author, opts.Mailbox = c.Name, c.Mailbox
 		}
 	}
-	if err := def.Namespace(opts.Author); err != nil {
+	if err := def.NamespaceStored(opts.Author); err != nil {
 		return nil, failure("/id", err.Error())
 	}
 	return opts, nil

@@ -92,7 +92,7 @@ func (a *api) replaceTitle(w http.ResponseWriter, r *http.Request) error {
 	}
 	if plain, _ := title.Plain(); plain != title.ID && strings.EqualFold(def.ID, plain) {
 		// The file that its author has published: the name goes into it as it did then.
-		if err := def.Namespace(title.Author); err != nil {
+		if err := def.NamespaceStored(title.Author); err != nil {
 			return failure("/id", err.Error())
 		}
 	}

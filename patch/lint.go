@@ -58,6 +58,35 @@ const (
 	CodeBundleID = "bundle-id"
 	// CodePublisher is an empty publisher.
 	CodePublisher = "publisher"
+	// CodeUnsafeText is a name, publisher or version that [CheckText] refuses. Only
+	// a definition that was stored before has one.
+	CodeUnsafeText = "unsafe-text"
+	// CodeListLength is a list that is longer than [Definition.Validate] allows.
+	// Only a definition that was stored before has one.
+	CodeListLength = "list-length"
+	// CodeRegexTooLong is a regular expression of more than [MaxRegexLength] bytes,
+	// which is not looked at.
+	CodeRegexTooLong = "regex-too-long"
+	// CodeEnabledIgnored is a title or a patch that says that it is not enabled: it
+	// is served all the same.
+	CodeEnabledIgnored = "enabled-ignored"
+	// CodeCriterionAnd is a criterion of a component or a capability that does not
+	// say how it is joined.
+	CodeCriterionAnd = "criterion-and"
+)
+
+// The codes of warnings that other functions than [Lint] give. They are none of
+// [Rules].
+const (
+	// CodeCurrentVersionOlder is an edit that made currentVersion older than it
+	// was. A catalog warns of it: a definition alone does not show it.
+	CodeCurrentVersionOlder = "current-version-older"
+	// CodeMissingAttributes is a definition without extensionAttributes that
+	// [ParseRepair] has given an empty array.
+	CodeMissingAttributes = "missing-attributes"
+	// CodeRepeatedAttribute is an extension attribute's key that [ParseRepair] has
+	// numbered because it stood twice.
+	CodeRepeatedAttribute = "repeated-attribute"
 )
 
 // A Rule is one of lint's rules.
@@ -95,6 +124,11 @@ func Rules() []Rule {
 		{CodeRegex, "a regular expression is broken", false},
 		{CodeBundleID, "neither requirements nor killApps mention the bundleId", false},
 		{CodePublisher, "the publisher is empty", false},
+		{CodeUnsafeText, "a name, the publisher or a version has characters that cannot be seen", false},
+		{CodeListLength, "a list is longer than a new definition may have it", false},
+		{CodeRegexTooLong, "a regular expression is too long to be looked at", false},
+		{CodeEnabledIgnored, "a title or patch that is not enabled is served all the same", false},
+		{CodeCriterionAnd, "a component's or capability's criterion does not say how it is joined", false},
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -23,12 +24,14 @@ func Parse(data []byte, opts *ParseOptions) (*Definition, error) {
 // ParsePatch reads one version of a title from JSON of unknown origin, as
 // [Parse] reads a definition.
 func ParsePatch(data []byte, opts *ParseOptions) (*Patch, error) {
-	return parse(data, opts, (*reader).patch, checkPatch)
+	return parse(data, opts, (*reader).onePatch, checkOnePatch)
 }
 
-// UnmarshalJSON reads what [Parse] reads.
+// UnmarshalJSON reads what [Parse] reads, and what it read before there were
+// bounds on lists and rules for text: definitions that a source still serves.
+// [Definition.Validate] applies these too.
 func (d *Definition) UnmarshalJSON(data []byte) error {
-	parsed, err := Parse(data, &ParseOptions{MaxBytes: max(len(data), DefaultMaxBytes)})
+	parsed, err := Parse(data, &ParseOptions{MaxBytes: max(len(data), DefaultMaxBytes), Stored: true})
 	if err != nil {
 		return err
 	}
@@ -36,9 +39,9 @@ func (d *Definition) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// UnmarshalJSON reads what [ParsePatch] reads.
+// UnmarshalJSON reads what [ParsePatch] reads, as [Definition.UnmarshalJSON] does.
 func (p *Patch) UnmarshalJSON(data []byte) error {
-	parsed, err := ParsePatch(data, &ParseOptions{MaxBytes: max(len(data), DefaultMaxBytes)})
+	parsed, err := ParsePatch(data, &ParseOptions{MaxBytes: max(len(data), DefaultMaxBytes), Stored: true})
 	if err != nil {
 		return err
 	}
@@ -50,8 +53,11 @@ func parse[T any](data []byte, opts *ParseOptions, read func(*reader, *T), check
 	if err := CheckSyntax(data, opts); err != nil {
 		return nil, err
 	}
-	c := &checker{at: opts.at()}
-	r := &reader{dec: jsontext.NewDecoder(bytes.NewBuffer(data)), checker: c}
+	c := newChecker(opts)
+	r := &reader{dec: jsontext.NewDecoder(bytes.NewBuffer(data)), checker: c, most: unbounded}
+	if c.policy != nil {
+		r.most = c.policy.bounds()
+	}
 	value := new(T)
 	read(r, value)
 	if r.err != nil {
@@ -72,14 +78,21 @@ type reader struct {
 	*checker
 	err     error // of the decoder; cannot happen after CheckSyntax
 	unknown int   // members
+	most    bounds
 }
 
 // maxUnknown bounds the unknown members of a definition: each takes many times
 // the memory that it takes in the text.
 const maxUnknown = 100_000
 
-func (r *reader) definition(d *Definition) {
-	r.object(&d.Extra, []string{"id", "name", "publisher", "appName", "bundleId", "requirements", "patches", "extensionAttributes"}, func(name string) bool {
+var definitionKeys = []string{
+	"id", "name", "publisher", "appName", "bundleId", "requirements", "patches", "extensionAttributes",
+}
+
+func (r *reader) definition(d *Definition) { r.definitionWith(definitionKeys, d) }
+
+func (r *reader) definitionWith(required []string, d *Definition) {
+	r.object(&d.Extra, required, func(name string) bool {
 		switch name {
 		case "id":
 			r.string(&d.ID)
@@ -98,16 +111,30 @@ func (r *reader) definition(d *Definition) {
 		case "currentVersion":
 			r.string(&d.CurrentVersion)
 		case "requirements":
-			array(r, &d.Requirements, (*reader).requirement)
+			array(r, &d.Requirements, r.most.criteria, (*reader).requirement)
 		case "patches":
-			array(r, &d.Patches, (*reader).patch)
+			array(r, &d.Patches, r.most.patches, (*reader).patch)
 		case "extensionAttributes":
-			array(r, &d.ExtensionAttributes, (*reader).extensionAttribute)
+			array(r, &d.ExtensionAttributes, r.most.attributes, (*reader).extensionAttribute)
 		default:
 			return false
 		}
 		return true
 	})
+}
+
+// onePatch reads a patch that is the whole text. A definition in its place says
+// so once, and not all that a patch would need.
+func (r *reader) onePatch(p *Patch) {
+	r.patch(p)
+	if hasField(p.Extra, "patches") && hasField(p.Extra, "requirements") {
+		r.restart()
+		r.fail("this is a whole definition: send one of its patches, or the definition with PUT …/titles/{id}")
+	}
+}
+
+func hasField(fields []Field, name string) bool {
+	return slices.ContainsFunc(fields, func(f Field) bool { return f.Name == name })
 }
 
 func (r *reader) patch(p *Patch) {
@@ -124,11 +151,11 @@ func (r *reader) patch(p *Patch) {
 		case "reboot":
 			r.bool(&p.Reboot)
 		case "killApps":
-			array(r, &p.KillApps, (*reader).killApp)
+			array(r, &p.KillApps, r.most.killApps, (*reader).killApp)
 		case "components":
-			array(r, &p.Components, (*reader).component)
+			array(r, &p.Components, r.most.components, (*reader).component)
 		case "capabilities":
-			array(r, &p.Capabilities, (*reader).criterion)
+			array(r, &p.Capabilities, r.most.criteria, (*reader).criterion)
 		case "dependencies":
 			if r.expect('[') {
 				p.Dependencies = r.value()
@@ -162,7 +189,7 @@ func (r *reader) component(c *Component) {
 		case "version":
 			r.string(&c.Version)
 		case "criteria":
-			array(r, &c.Criteria, (*reader).criterion)
+			array(r, &c.Criteria, r.most.criteria, (*reader).criterion)
 		default:
 			return false
 		}
@@ -246,21 +273,35 @@ func (r *reader) object(extra *[]Field, required []string, member func(name stri
 	for i, name := range required {
 		if seen&(1<<i) == 0 {
 			r.push(name)
-			r.fail("is missing: add it")
+			r.fail(missing(name))
 			r.pop()
 		}
 	}
 }
 
+// missing says that a member is not there, and how to mend it.
+func missing(name string) string {
+	switch name {
+	case "extensionAttributes", "killApps", "components", "capabilities":
+		return "is missing: if there are none, add it as an empty array: []"
+	}
+	return "is missing: add it"
+}
+
 // array reads an array into values, which is not nil afterwards. An element
-// that fails keeps its place, so that later checks name the right index.
-func array[T any](r *reader, values *[]T, element func(*reader, *T)) {
+// that fails keeps its place, so that later checks name the right index. Of more
+// elements than are allowed, the rest is skipped, and the array fails as a whole.
+func array[T any](r *reader, values *[]T, most int, element func(*reader, *T)) {
 	if !r.expect('[') {
 		return
 	}
 	r.token()
 	*values = []T{}
 	for r.more(']') {
+		if len(*values) == most {
+			r.fail(tooLong(most+r.skip(), most))
+			break
+		}
 		r.push(strconv.Itoa(len(*values)))
 		var v T
 		element(r, &v)
@@ -268,6 +309,14 @@ func array[T any](r *reader, values *[]T, element func(*reader, *T)) {
 		r.pop()
 	}
 	r.token()
+}
+
+// skip passes the rest of an array, and returns how many elements that were.
+func (r *reader) skip() (n int) {
+	for ; r.err == nil && r.dec.PeekKind() != ']'; n++ {
+		r.err = r.dec.SkipValue()
+	}
+	return n
 }
 
 // more reports whether an object or array goes on. When there are more failures

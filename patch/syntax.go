@@ -29,6 +29,12 @@ type ParseOptions struct {
 	// At is the JSON Pointer of the text within the document that it was taken
 	// from. It is put in front of the path of every failure.
 	At string
+	// Over is the definition in whose place the text comes: what was read is
+	// checked as [Definition.ValidateOver] does. It may be nil.
+	Over *Definition
+	// Stored says that the text was accepted earlier, by rules that may have been
+	// fewer: lists may have any length, and text is not held against [CheckText].
+	Stored bool
 }
 
 func (o *ParseOptions) maxBytes() int {
@@ -36,13 +42,6 @@ func (o *ParseOptions) maxBytes() int {
 		return DefaultMaxBytes
 	}
 	return o.MaxBytes
-}
-
-func (o *ParseOptions) at() string {
-	if o == nil {
-		return ""
-	}
-	return o.At
 }
 
 // CheckSyntax reports whether data is one JSON value as this library takes it
@@ -88,7 +87,23 @@ func decodeError(data []byte, err error) error {
 	case errors.Is(err, jsontext.ErrDuplicateName):
 		reason = "the member " + strconv.Quote(shorten(se.JSONPointer.LastToken())) + " stands twice in one object: remove one of them"
 	}
+	if at := trailingComma(data, int(se.ByteOffset)); at >= 0 {
+		return syntaxError(data, int64(at), string(se.JSONPointer), "there is a comma before the closing ] or }: remove it")
+	}
 	return syntaxError(data, se.ByteOffset, string(se.JSONPointer), reason)
+}
+
+// trailingComma returns the offset of a comma that is the reason why JSON is
+// broken at offset at: the last one in front of a closing bracket; or -1.
+func trailingComma(data []byte, at int) int {
+	if at >= len(data) || data[at] != ']' && data[at] != '}' {
+		return -1
+	}
+	before := bytes.TrimRight(data[:at], " \t\r\n")
+	if !bytes.HasSuffix(before, []byte(",")) {
+		return -1
+	}
+	return len(before) - 1
 }
 
 func syntaxError(data []byte, offset int64, pointer, reason string) *SyntaxError {

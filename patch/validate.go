@@ -27,11 +27,20 @@ const (
 // article on external patch sources and of Patch Server's schema: a usable id, a
 // name, at least one requirement and one patch, versions and extension attribute
 // keys that stand once, times in ISO 8601, scripts in base64, text in UTF-8.
+// Besides, lists have bounds ([MaxPatches] and the others), and names, the
+// publisher and versions pass [CheckText].
 //
 // The error is a *[ValidationError]. What Parse returns is valid; the method is
 // for definitions made or changed in Go.
-func (d *Definition) Validate() error {
-	c := &checker{}
+func (d *Definition) Validate() error { return d.ValidateOver(nil) }
+
+// ValidateOver is [Definition.Validate] for a definition that takes the place of
+// old, which may have been stored before lists had bounds and text was checked:
+// what breaks these rules alone is no failure if old has it too. That is the same
+// name, publisher or version, and a list that is no longer than it was, in the
+// title or in the patch of the same version. If old is nil, nothing is excused.
+func (d *Definition) ValidateOver(old *Definition) error {
+	c := newChecker(&ParseOptions{Over: old})
 	checkDefinition(c, d)
 	return c.result()
 }
@@ -39,8 +48,8 @@ func (d *Definition) Validate() error {
 // Validate reports everything for which a version has to be refused, as
 // [Definition.Validate] does for the whole.
 func (p *Patch) Validate() error {
-	c := &checker{}
-	checkPatch(c, p)
+	c := newChecker(nil)
+	checkOnePatch(c, p)
 	return c.result()
 }
 
@@ -63,6 +72,20 @@ func idByte(b byte) bool {
 }
 
 func checkDefinition(c *checker, d *Definition) {
+	checkMembers(c, d)
+	if c.policy != nil {
+		c.policy.definition(d)
+	}
+}
+
+func checkOnePatch(c *checker, p *Patch) {
+	checkPatch(c, p)
+	if c.policy != nil {
+		c.policy.patch(p)
+	}
+}
+
+func checkMembers(c *checker, d *Definition) {
 	if !ValidID(d.ID) {
 		c.failAt("id", fmt.Sprintf("must be 1 to %d of A-Z a-z 0-9 . _ - and not . or .. : %q is not", MaxIDLength, shorten(d.ID)))
 	}
@@ -97,13 +120,13 @@ func checkDefinition(c *checker, d *Definition) {
 	}
 	versions := make(map[string]int, len(d.Patches))
 	each(c, "patches", d.Patches, func(i int, p *Patch) {
-		c.unique("version", p.Version, i, versions)
+		c.unique("version", p.Version, i, versions, "it must be unique within the title")
 		checkPatch(c, p)
 	})
 
 	keys := make(map[string]int, len(d.ExtensionAttributes))
 	each(c, "extensionAttributes", d.ExtensionAttributes, func(i int, a *ExtensionAttribute) {
-		c.unique("key", a.Key, i, keys)
+		c.unique("key", a.Key, i, keys, "number them, such as key and key-2")
 		c.text("key", a.Key)
 		c.text("displayName", a.DisplayName)
 		if _, err := base64.StdEncoding.DecodeString(a.Value); err != nil {
@@ -159,6 +182,25 @@ type checker struct {
 	failed map[string]bool
 	fails  []Failure
 	full   bool // MaxFailures are kept, and there was one more
+
+	policy *policy // nil: it is not applied
+}
+
+// newChecker returns a checker as the options have it.
+func newChecker(opts *ParseOptions) *checker {
+	c := &checker{}
+	if opts == nil {
+		opts = &ParseOptions{}
+	}
+	c.at = opts.At
+	if !opts.Stored {
+		c.policy = &policy{old: opts.Over, report: func(_, message string, path []string) {
+			c.path = append(c.path, path...)
+			c.fail(message)
+			c.path = c.path[:len(c.path)-len(path)]
+		}}
+	}
+	return c
 }
 
 func (c *checker) push(name string) { c.path = append(c.path, name) }
@@ -197,6 +239,9 @@ func (c *checker) failAt(name, message string) {
 	c.fail(message)
 	c.pop()
 }
+
+// restart forgets the failures.
+func (c *checker) restart() { c.failed, c.fails, c.full = nil, nil, false }
 
 func (c *checker) result() error {
 	if len(c.fails) == 0 {
@@ -239,12 +284,12 @@ func (c *checker) time(name, s string) {
 }
 
 // unique notes the second of two equal values; empty ones fail elsewhere.
-func (c *checker) unique(name, value string, i int, first map[string]int) {
+func (c *checker) unique(name, value string, i int, first map[string]int, fix string) {
 	if value == "" {
 		return
 	}
 	if earlier, ok := first[value]; ok {
-		c.failAt(name, fmt.Sprintf("%q stands twice, first at index %d: it must be unique within the title", shorten(value), earlier))
+		c.failAt(name, fmt.Sprintf("%q stands twice, first at index %d: %s", shorten(value), earlier, fix))
 		return
 	}
 	first[value] = i

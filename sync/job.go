@@ -328,7 +328,7 @@ func (r *Runner) apply(ctx context.Context, j *job, it Item, fetched *patch.Defi
 		author, from = title.Author, title.From()
 	}
 	if author != "" {
-		if err := def.Namespace(author); err != nil {
+		if err := def.NamespaceStored(author); err != nil {
 			return none, err
 		}
 	}

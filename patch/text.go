@@ -1,0 +1,52 @@
+package patch
+
+import (
+	"fmt"
+	"unicode"
+	"unicode/utf8"
+)
+
+// CheckText reports whether s is text that may be shown beside other text: valid
+// UTF-8 without characters that cannot be seen or that change how their
+// neighbours are shown. Control, format and bidirectional characters and line
+// separators (Unicode's Cc, Cf, Zl and Zp) are refused, and so are fillers that
+// take no ink. Names, publishers, versions and authors pass it.
+//
+// The error is [ErrInvalid] and names the first such character.
+func CheckText(s string) error {
+	if message := unsafeText(s); message != "" {
+		return fmt.Errorf("%w: the text %s", ErrInvalid, message)
+	}
+	return nil
+}
+
+// unsafeText says what is wrong with s, or returns nothing.
+func unsafeText(s string) string {
+	for i, r := range s {
+		switch {
+		case r == utf8.RuneError && !isRuneError(s[i:]):
+			return "must be valid UTF-8"
+		case invisible(r):
+			return fmt.Sprintf("has the invisible character U+%04X at byte %d: remove it", r, i)
+		}
+	}
+	return ""
+}
+
+// isRuneError reports whether s begins with U+FFFD itself, not with bytes that
+// are no UTF-8.
+func isRuneError(s string) bool {
+	_, size := utf8.DecodeRuneInString(s)
+	return size > 1
+}
+
+// invisible reports whether r cannot be seen, or changes how its neighbours are
+// shown. White space other than line separators can be seen.
+func invisible(r rune) bool {
+	if r < utf8.RuneSelf {
+		return r < ' ' || r == '\x7f'
+	}
+	const brailleBlank = '\u2800'
+	return r == brailleBlank ||
+		unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Other_Default_Ignorable_Code_Point)
+}
