@@ -154,16 +154,18 @@ func (d *Definition) ReplacePatch(version string, p Patch, now time.Time) error 
 // Complete makes a definition ready to be served: lastModified is brought to
 // UTC and whole seconds, or set to now where it is empty, or so far ahead that
 // later changes would have no room; currentVersion is set to the first patch's
-// version. [Lint] warns of what said something else.
-//
-// d has to be valid.
+// version, or emptied if there is no patch. [Lint] warns of what said something
+// else.
 func (d *Definition) Complete(now time.Time) {
 	t, err := ParseTime(d.LastModified)
 	if err != nil || t.Year() > lastYear {
 		t = now
 	}
 	d.LastModified = FormatTime(t)
-	d.CurrentVersion = d.Patches[0].Version
+	d.CurrentVersion = ""
+	if len(d.Patches) > 0 {
+		d.CurrentVersion = d.Patches[0].Version
+	}
 }
 
 // Supersede makes d, a whole new definition, the successor of old: the id stays

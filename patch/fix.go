@@ -1,6 +1,7 @@
 package patch
 
 import (
+	"context"
 	"math"
 	"slices"
 )
@@ -25,9 +26,10 @@ func SortPatches(patches []Patch) {
 // If opts has Now, lastModified moves on with a change, as with every edit.
 func Fix(d *Definition, opts *LintOptions) []Warning {
 	var mended []Warning
+	fixable := onlyFixable(opts)
 	for {
 		// One rule at a time: what it mends may show something else.
-		warnings := lint(d, opts, math.MaxInt)
+		warnings, _ := lint(context.Background(), d, fixable, math.MaxInt) // which never ends
 		i := slices.IndexFunc(fixes, func(f fix) bool {
 			return slices.ContainsFunc(warnings, func(w Warning) bool { return w.Code == f.code && w.Fix != "" })
 		})
@@ -46,6 +48,21 @@ func Fix(d *Definition, opts *LintOptions) []Warning {
 		d.touch(opts.Now)
 	}
 	return mended
+}
+
+// onlyFixable returns the options without the rules that nothing mends.
+func onlyFixable(opts *LintOptions) *LintOptions {
+	var o LintOptions
+	if opts != nil {
+		o = *opts
+	}
+	o.Off = slices.Clone(o.Off)
+	for _, r := range Rules() {
+		if !r.Fixable {
+			o.Off = append(o.Off, r.Code)
+		}
+	}
+	return &o
 }
 
 // A fix mends all that one rule has a fix for. It may change d.Patches in place.

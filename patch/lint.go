@@ -2,9 +2,9 @@ package patch
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -71,7 +71,7 @@ const (
 	// is served all the same.
 	CodeEnabledIgnored = "enabled-ignored"
 	// CodeCriterionAnd is a criterion of a component or a capability that does not
-	// say how it is joined.
+	// say how it is joined, beside one that is joined by OR.
 	CodeCriterionAnd = "criterion-and"
 )
 
@@ -128,7 +128,7 @@ func Rules() []Rule {
 		{CodeListLength, "a list is longer than a new definition may have it", false},
 		{CodeRegexTooLong, "a regular expression is too long to be looked at", false},
 		{CodeEnabledIgnored, "a title or patch that is not enabled is served all the same", false},
-		{CodeCriterionAnd, "a component's or capability's criterion does not say how it is joined", false},
+		{CodeCriterionAnd, "a criterion beside an OR does not say how it is joined", false},
 	}
 }
 
@@ -147,31 +147,64 @@ type LintOptions struct {
 
 // Lint returns what in a definition is allowed and probably not meant: what Jamf
 // Pro takes without a word and then does something unexpected with. d has to be
-// valid. At most [MaxFailures] warnings are returned, and as many errors.
+// valid, or empty. At most [MaxFailures] warnings are returned, and as many errors.
 //
 // The rules are those of Jamf's article on external patch sources and of its
 // tables of criteria and operators; see [Rules].
-func Lint(d *Definition, opts *LintOptions) []Warning { return lint(d, opts, MaxFailures) }
+func Lint(d *Definition, opts *LintOptions) []Warning {
+	warnings, _ := LintContext(context.Background(), d, opts) // which never ends
+	return warnings
+}
 
-func lint(d *Definition, opts *LintOptions, most int) []Warning {
-	l := &linter{d: d, most: most}
+// LintContext is [Lint] for as long as ctx lasts. The error is that of ctx; then
+// there are no warnings.
+func LintContext(ctx context.Context, d *Definition, opts *LintOptions) ([]Warning, error) {
+	return lint(ctx, d, opts, MaxFailures)
+}
+
+func lint(ctx context.Context, d *Definition, opts *LintOptions, most int) ([]Warning, error) {
+	l := &linter{ctx: ctx, d: d, most: most, regexes: newRegexes()}
 	if opts != nil {
 		l.opts = *opts
+	}
+	l.keys = make(map[string]bool, len(d.ExtensionAttributes))
+	for i := range d.ExtensionAttributes {
+		l.keys[d.ExtensionAttributes[i].Key] = true
 	}
 	l.title()
 	for i := range d.Patches {
 		l.patch(i)
 	}
 	l.attributes()
-	return l.warnings
+	if l.err == nil {
+		l.err = ctx.Err()
+	}
+	if l.err != nil {
+		return nil, l.err
+	}
+	return l.warnings, nil
 }
 
 type linter struct {
+	ctx      context.Context
+	err      error // of ctx
+	steps    int   // taken since ctx was asked
 	d        *Definition
 	opts     LintOptions
 	most     int
 	counts   [2]int // of warnings, and of errors
 	warnings []Warning
+	keys     map[string]bool // of the extension attributes
+	regexes  *regexes
+}
+
+// goOn reports whether ctx lasts; it looks every some hundred steps.
+func (l *linter) goOn() bool {
+	const stepsPerLook = 256
+	if l.steps++; l.err == nil && l.steps%stepsPerLook == 0 {
+		l.err = l.ctx.Err()
+	}
+	return l.err == nil
 }
 
 // warn adds a warning. fix says what Fix would do; empty: nothing.
@@ -195,7 +228,8 @@ func (l *linter) warn(code, path, fix, format string, args ...any) {
 
 func (l *linter) title() {
 	d := l.d
-	if first := d.Patches[0].Version; d.CurrentVersion != "" && d.CurrentVersion != first {
+	if len(d.Patches) > 0 && d.CurrentVersion != "" && d.CurrentVersion != d.Patches[0].Version {
+		first := d.Patches[0].Version
 		l.warn(CodeCurrentVersion, "/currentVersion", fmt.Sprintf("replaced by %q", first),
 			"currentVersion is %q, but the first patch is %q: Jamf Pro reports the one and installs the other. Make them the same, with the newest patch first", d.CurrentVersion, first)
 	}
@@ -205,48 +239,71 @@ func (l *linter) title() {
 	if d.Publisher == "" {
 		l.warn(CodePublisher, "/publisher", "", "the publisher is empty: Jamf Pro sorts and shows titles by it. Name the vendor")
 	}
-	if id := d.BundleID; id != nil && *id != "" && !d.mentions(*id) {
+	l.enabled(d.Extra, "", "the title")
+	if id := d.BundleID; id != nil && *id != "" && !l.mentions(*id) {
 		l.warn(CodeBundleID, "/bundleId", "", "neither a requirement nor a killApp mentions the bundleId %q: Jamf Pro looks for the title by its requirements alone. One of them is probably of another application", *id)
 	}
 	for i := range d.Requirements {
 		l.criterion(&d.Requirements[i], fmt.Sprintf("/requirements/%d", i))
 	}
+	p := &policy{report: func(code, message string, path []string) {
+		at := "/" + strings.Join(path, "/")
+		l.warn(code, at, "", "%s %s; this is not allowed in new definitions, and kept as long as it is not changed", at, message)
+	}}
+	p.definition(d)
+}
+
+// enabled looks for the member by which another system says that a title or a
+// patch is not to be served.
+func (l *linter) enabled(extra []Field, at, what string) {
+	for _, f := range extra {
+		if f.Name == "enabled" && string(f.Value) == "false" {
+			l.warn(CodeEnabledIgnored, at+"/enabled", "", "%s has \"enabled\": false, and is served all the same: remove it from the definition if it is a draft", what)
+		}
+	}
 }
 
 // mentions reports whether a requirement or a killApp names a bundle id.
-func (d *Definition) mentions(bundleID string) bool {
-	for _, r := range d.Requirements {
-		if r.mentions(bundleID) {
+func (l *linter) mentions(bundleID string) bool {
+	for i := range l.d.Patches {
+		for j := range l.d.Patches[i].KillApps {
+			if l.d.Patches[i].KillApps[j].BundleID == bundleID {
+				return true
+			}
+		}
+	}
+	for i := range l.d.Requirements {
+		if c := &l.d.Requirements[i]; c.Operator != "matches regex" && c.mentions(bundleID) {
 			return true
 		}
 	}
-	for _, p := range d.Patches {
-		for _, k := range p.KillApps {
-			if k.BundleID == bundleID {
-				return true
-			}
+	for i := range l.d.Requirements { // which cost more
+		if c := &l.d.Requirements[i]; c.Operator == "matches regex" && l.regexes.mayMatch(c.Value, bundleID) {
+			return true
 		}
 	}
 	return false
 }
 
-// mentions reports whether a criterion asks for a value.
+// mentions reports whether a criterion without a regular expression asks for a
+// value.
 func (c *Criterion) mentions(value string) bool {
 	switch c.Operator {
 	case "is", "has":
 		return c.Value == value
 	case "like":
 		return strings.Contains(value, c.Value)
-	case "matches regex":
-		expr, err := regexp.Compile(c.Value)
-		return err != nil || expr.MatchString(value) // of what Go does not know, the best
 	}
 	return false
 }
 
 func (l *linter) patch(i int) {
+	if !l.goOn() {
+		return
+	}
 	p := &l.d.Patches[i]
 	at := fmt.Sprintf("/patches/%d", i)
+	l.enabled(p.Extra, at, "version \""+shorten(p.Version)+"\"")
 	if i > 0 {
 		l.neighbours(i)
 	}
@@ -263,6 +320,7 @@ func (l *linter) patch(i int) {
 		l.warn(CodeCapabilities, at+"/capabilities", "", "version %q has no capability: Jamf Pro takes every computer for able to run it. Add one, such as Operating System Version greater than or equal %s", p.Version, p.MinimumOperatingSystem)
 	}
 	l.minimumOS(p, at)
+	l.joined(p.Capabilities, at+"/capabilities")
 	for j := range p.Capabilities {
 		l.criterion(&p.Capabilities[j], fmt.Sprintf("%s/capabilities/%d", at, j))
 	}
@@ -285,12 +343,36 @@ func (l *linter) neighbours(i int) {
 	if order < 0 {
 		newer, older, at = back, front, i
 	}
+	if newer.ReleaseDate == older.ReleaseDate || !sameLine(newer.Version, older.Version) {
+		return
+	}
 	n, errN := ParseTime(newer.ReleaseDate)
 	o, errO := ParseTime(older.ReleaseDate)
-	if errN == nil && errO == nil && n.Before(o) {
+	if errN == nil && errO == nil && days(o)-days(n) > 1 {
 		l.warn(CodeDates, fmt.Sprintf("/patches/%d/releaseDate", at), "",
-			"version %q was released at %s, before the older version %q (%s): Jamf Pro's reports by date come out wrong. Check both dates; a vendor that maintains two branches at once is a good reason", newer.Version, newer.ReleaseDate, older.Version, older.ReleaseDate)
+			"version %q was released at %s, before the older version %q (%s): Jamf Pro's reports by date come out wrong. Check both dates", newer.Version, newer.ReleaseDate, older.Version, older.ReleaseDate)
 	}
+}
+
+// sameLine reports whether two versions are of one release line: their first two
+// numbers are the same. Vendors maintain several lines at once, and what is newer
+// in one may be older than what is in another.
+func sameLine(a, b string) bool {
+	v, w := ParseVersion(a), ParseVersion(b)
+	number := func(v *Version, i int) string {
+		if i < len(v.release) {
+			return v.release[i]
+		}
+		return ""
+	}
+	return v.written > 0 && w.written > 0 && number(&v, 0) == number(&w, 0) && number(&v, 1) == number(&w, 1)
+}
+
+// days counts the calendar days up to t, in UTC.
+func days(t time.Time) int64 {
+	const secondsPerDay = 24 * 60 * 60
+	year, month, day := t.UTC().Date()
+	return time.Date(year, month, day, 0, 0, 0, 0, time.UTC).Unix() / secondsPerDay
 }
 
 func (l *linter) component(p *Patch, c *Component, at string) {
@@ -320,6 +402,7 @@ func (l *linter) component(p *Patch, c *Component, at string) {
 	if wrong >= 0 {
 		l.warn(CodeCriterionVersion, fmt.Sprintf("%s/criteria/%d/value", at, wrong), "", "the criterion looks for version %q, its patch is %q: Jamf Pro takes computers with the one for having the other. Make them the same", c.Criteria[wrong].Value, p.Version)
 	}
+	l.joined(c.Criteria, at+"/criteria")
 	for i := range c.Criteria {
 		l.criterion(&c.Criteria[i], fmt.Sprintf("%s/criteria/%d", at, i))
 	}
@@ -327,11 +410,12 @@ func (l *linter) component(p *Patch, c *Component, at string) {
 
 func (l *linter) minimumOS(p *Patch, at string) {
 	var values []string
+	minimum := ParseVersion(p.MinimumOperatingSystem)
 	for _, r := range p.Capabilities {
 		if r.Type != "recon" || r.Name != "Operating System Version" {
 			continue
 		}
-		order := CompareVersions(p.MinimumOperatingSystem, r.Value)
+		order := minimum.Compare(ParseVersion(r.Value))
 		agrees := false
 		switch r.Operator {
 		case "greater than or equal", "is":
@@ -352,10 +436,14 @@ func (l *linter) minimumOS(p *Patch, at string) {
 }
 
 func (l *linter) attributes() {
+	used := l.d.used()
 	for i := range l.d.ExtensionAttributes {
+		if !l.goOn() {
+			return
+		}
 		a := &l.d.ExtensionAttributes[i]
 		at := fmt.Sprintf("/extensionAttributes/%d", i)
-		if !l.d.uses(a.Key) {
+		if !used[a.Key] {
 			l.warn(CodeUnusedAttribute, at+"/key", "", "no criterion names the extension attribute %q: every computer runs its script for nothing. Use it in a criterion of type extensionAttribute, or remove it", a.Key)
 		}
 		script, err := base64.StdEncoding.DecodeString(a.Value)
@@ -371,19 +459,23 @@ func (l *linter) attributes() {
 	}
 }
 
-// uses reports whether a criterion names an extension attribute.
-func (d *Definition) uses(key string) bool {
-	named := func(cs []Criterion) bool {
-		return slices.ContainsFunc(cs, func(c Criterion) bool { return c.Type == "extensionAttribute" && c.Name == key })
-	}
-	if named(d.Requirements) {
-		return true
-	}
-	for i := range d.Patches {
-		p := &d.Patches[i]
-		if named(p.Capabilities) || slices.ContainsFunc(p.Components, func(c Component) bool { return named(c.Criteria) }) {
-			return true
+// used returns the keys of extension attributes that criteria name.
+func (d *Definition) used() map[string]bool {
+	keys := map[string]bool{}
+	add := func(cs []Criterion) {
+		for i := range cs {
+			if cs[i].Type == "extensionAttribute" {
+				keys[cs[i].Name] = true
+			}
 		}
 	}
-	return false
+	add(d.Requirements)
+	for i := range d.Patches {
+		p := &d.Patches[i]
+		add(p.Capabilities)
+		for j := range p.Components {
+			add(p.Components[j].Criteria)
+		}
+	}
+	return keys
 }

@@ -1,9 +1,7 @@
 package patch
 
 import (
-	"errors"
-	"regexp"
-	"regexp/syntax"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -33,6 +31,9 @@ func reconTable() map[string][]string {
 
 // criterion looks at one criterion by itself.
 func (l *linter) criterion(c *Criterion, at string) {
+	if !l.goOn() {
+		return
+	}
 	var operators []string
 	switch c.Type {
 	case "recon":
@@ -43,7 +44,7 @@ func (l *linter) criterion(c *Criterion, at string) {
 		}
 	case "extensionAttribute":
 		operators = stringOperators
-		if !slices.ContainsFunc(l.d.ExtensionAttributes, func(a ExtensionAttribute) bool { return a.Key == c.Name }) {
+		if !l.keys[c.Name] {
 			l.warn(CodeUnknownAttribute, at+"/name", "", "the title has no extension attribute with the key %q: Jamf Pro has nothing to compare. Add it, or correct the name", c.Name)
 		}
 	default:
@@ -55,59 +56,28 @@ func (l *linter) criterion(c *Criterion, at string) {
 		return
 	}
 	if slices.Contains(regularOperators, c.Operator) {
-		if reason := brokenRegex(c.Value); reason != "" {
+		if n := len(c.Value); n > MaxRegexLength {
+			l.warn(CodeRegexTooLong, at+"/value", "", "the regular expression has %d bytes, and only those of up to %d are looked at: shorten it, or try it out in Jamf Pro", n, MaxRegexLength)
+		} else if reason := l.regexes.judge(c.Value).broken; reason != "" {
 			l.warn(CodeRegex, at+"/value", "", "the regular expression %q is broken (%s): Jamf Pro matches nothing with it", c.Value, reason)
 		}
 	}
 }
 
-// What the engines behind Jamf Pro know and Go's does not. Each is replaced by
-// something that Go knows and that is well formed where it was.
-var foreignRegex = []struct {
-	expr    *regexp.Regexp
-	replace string
-}{
-	{regexp.MustCompile(`^(\(\*[A-Z0-9_=]+\))+`), ``},                // PCRE's options in front
-	{regexp.MustCompile(`\\\\`), `_`},                                // first, so that what follows is not taken for an escape
-	{regexp.MustCompile(`\(\?(=|!|<=|<!|>)`), `(?:`},                 // lookahead, lookbehind, atomic groups
-	{regexp.MustCompile(`\\k(<\w+>|\{\w+\}|'\w+')|\\[1-9]\d?`), `_`}, // back-references
-	{regexp.MustCompile(`([*+?}])\+`), `$1`},                         // possessive repetition
-}
-
-var repeatRange = regexp.MustCompile(`\{(\d+),(\d+)\}`)
-
-// brokenRegex says why an expression cannot be a regular expression of any
-// engine, or returns nothing. Go's engine is too narrow a judge: what it only
-// does not support is no fault.
-func brokenRegex(expr string) string {
-	_, err := syntax.Parse(expr, syntax.Perl)
-	if err == nil {
-		return ""
-	}
-	for _, f := range foreignRegex {
-		expr = f.expr.ReplaceAllString(expr, f.replace)
-	}
-	for _, m := range repeatRange.FindAllStringSubmatch(expr, -1) {
-		if compareNumber(trimZeros(m[1]), trimZeros(m[2])) > 0 {
-			return "a repetition from more to less: " + m[0]
+// joined looks at how the criteria of a component or a capability are joined. Many
+// definitions leave "and" out where it is true everywhere, and Jamf Pro takes that
+// as it is meant. Beside an OR it is a guess.
+func (l *linter) joined(cs []Criterion, at string) {
+	unsaid, or := -1, false
+	for i := range cs {
+		switch {
+		case cs[i].And == nil && unsaid < 0:
+			unsaid = i
+		case cs[i].And != nil && !*cs[i].And:
+			or = true
 		}
 	}
-	_, err = syntax.Parse(expr, syntax.Perl)
-	var se *syntax.Error
-	if !errors.As(err, &se) {
-		return ""
+	if or && unsaid >= 0 {
+		l.warn(CodeCriterionAnd, fmt.Sprintf("%s/%d/and", at, unsaid), "", "criteria here are joined by OR (\"and\": false), and this one does not say how it is joined: it is taken for AND. Jamf's own feed says so in each criterion: add \"and\": true or false")
 	}
-	switch se.Code {
-	case syntax.ErrMissingParen, syntax.ErrUnexpectedParen, syntax.ErrMissingBracket, syntax.ErrMissingRepeatArgument, syntax.ErrTrailingBackslash:
-		return se.Code.String()
-	case syntax.ErrInvalidRepeatOp:
-		if !strings.Contains(se.Expr, "{") { // others take a{2}{3}
-			return se.Code.String()
-		}
-	case syntax.ErrInvalidCharRange:
-		if !strings.HasPrefix(se.Expr, `\`) { // \p{…} of another engine
-			return se.Code.String()
-		}
-	}
-	return ""
 }

@@ -89,6 +89,17 @@ func TestLintRules(t *testing.T) {
 			d.Requirements = append(d.Requirements, criterion(key, "is", "x", "extensionAttribute"))
 		}
 	}
+	dates := func(newer, newerDate, older, olderDate string) func(*patch.Definition) {
+		return func(d *patch.Definition) {
+			d.Patches = d.Patches[:2]
+			for i, v := range []struct{ version, date string }{{newer, newerDate}, {older, olderDate}} {
+				p := &d.Patches[i]
+				p.Version, p.ReleaseDate = v.version, v.date
+				p.Components[0].Version, p.Components[0].Criteria[1].Value = v.version, v.version
+			}
+			d.CurrentVersion = newer
+		}
+	}
 	for _, c := range []struct {
 		name string
 		edit func(*patch.Definition)
@@ -152,7 +163,34 @@ func TestLintRules(t *testing.T) {
 			other := criterion("Application Version", "is", "x", "recon")
 			other.And = &no
 			c.Criteria = append([]patch.Criterion{other}, c.Criteria...)
+			c.Criteria[2].And = c.Criteria[1].And // beside an OR, left out would be a guess
 		}, ""},
+		{"and left out beside an OR", func(d *patch.Definition) {
+			c := &d.Patches[0].Components[0]
+			c.Criteria[0].And, c.Criteria[1].And = &no, nil
+			d.Patches[0].Capabilities[0].And = &no
+			d.Patches[0].Capabilities = append(d.Patches[0].Capabilities, d.Patches[1].Capabilities[0])
+		}, "criterion-and /patches/0/components/0/criteria/1/and criterion-and /patches/0/capabilities/1/and"},
+		{"and left out where all are AND", func(d *patch.Definition) { d.Patches[0].Components[0].Criteria[0].And = nil }, ""},
+		{"a disabled title", func(d *patch.Definition) {
+			d.Extra = []patch.Field{{Name: "enabled", Value: json.RawMessage("false")}}
+		}, "enabled-ignored /enabled"},
+		{"a disabled patch", func(d *patch.Definition) {
+			d.Patches[1].Extra = []patch.Field{{Name: "enabled", Value: json.RawMessage("false")}}
+		}, "enabled-ignored /patches/1/enabled"},
+		{"enabled", func(d *patch.Definition) {
+			d.Extra = []patch.Field{{Name: "enabled", Value: json.RawMessage("true")}}
+		}, ""},
+		{"regex too long", require(criterion("Application Version", "matches regex",
+			strings.Repeat("(", patch.MaxRegexLength+1), "recon")), "regex-too-long /requirements/#/value"},
+		{"regex as long as may be", require(criterion("Application Version", "matches regex",
+			strings.Repeat("a", patch.MaxRegexLength), "recon")), ""},
+		{"dates of one line reversed", dates("1.2.1", "2017-03-01T00:00:00Z", "1.2.0", "2018-02-28T00:00:00Z"),
+			"dates /patches/0/releaseDate"},
+		{"dates of one line, a day apart", dates("1.2.1", "2018-03-01T23:00:00Z", "1.2.0", "2018-03-02T00:00:00Z"), ""},
+		{"dates of two lines", dates("1.3.0", "2017-03-01T00:00:00Z", "1.2.9", "2018-03-01T00:00:00Z"), ""},
+		{"dates of one line, without a third number", dates("1.2.1", "2017-03-01T00:00:00Z", "1.2", "2018-03-01T00:00:00Z"),
+			"dates /patches/0/releaseDate"},
 		{"component's version", func(d *patch.Definition) { d.Patches[1].Components[0].Version = "x" }, "component-version /patches/1/components/0/version"},
 		{"component without criteria", func(d *patch.Definition) { d.Patches[0].Components[0].Criteria = nil }, "component-criteria /patches/0/components/0/criteria"},
 		{"minimum OS in another notation", func(d *patch.Definition) { d.Patches[0].MinimumOperatingSystem += ".0" }, ""},
