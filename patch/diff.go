@@ -57,9 +57,13 @@ func (d Difference) String() string {
 	return strings.Join(texts, "; ")
 }
 
+// MaxChanges is how many changes [Diff] works out. If there are more, one last
+// change says how many are not listed.
+const MaxChanges = 10_000
+
 // Diff returns what changed from one definition to another of the same title.
 // Versions are told apart by their version string, extension attributes by their
-// key.
+// key. It takes time in proportion to the size of the two.
 func Diff(before, after *Definition) Difference {
 	x := &differ{}
 	x.value("/id", "id", before.ID, after.ID)
@@ -71,15 +75,24 @@ func Diff(before, after *Definition) Difference {
 	x.patches(before.Patches, after.Patches)
 	x.attributes(before.ExtensionAttributes, after.ExtensionAttributes)
 	x.extra("", "", before.Extra, after.Extra)
+	if x.more > 0 {
+		x.changes = append(x.changes, Change{Kind: Changed, Text: fmt.Sprintf("%d more changes are not listed", x.more)})
+	}
 	return x.changes
 }
 
 type differ struct {
 	changes Difference
+	more    int    // changes that are not listed
 	version string // that is being compared
 }
 
+// add notes a change and returns it, to be completed.
 func (x *differ) add(kind ChangeKind, path, format string, args ...any) *Change {
+	if len(x.changes) == MaxChanges {
+		x.more++
+		return &Change{}
+	}
 	x.changes = append(x.changes, Change{Kind: kind, Path: path, Version: x.version, Text: fmt.Sprintf(format, args...)})
 	return &x.changes[len(x.changes)-1]
 }
@@ -134,18 +147,21 @@ func (x *differ) list(was, path, name string, before, after []item) {
 	}
 }
 
-// without returns the items but for those at some indices.
+// without returns the items but for those at some indices, which increase.
 func without(items []item, indices []int) []item {
-	rest := make([]item, 0, len(items))
+	rest := make([]item, 0, len(items)-len(indices))
 	for i, it := range items {
-		if !slices.Contains(indices, i) {
-			rest = append(rest, it)
+		if len(indices) > 0 && indices[0] == i {
+			indices = indices[1:]
+			continue
 		}
+		rest = append(rest, it)
 	}
 	return rest
 }
 
-// subtract returns the indices of the elements of a that b has no more of.
+// subtract returns the indices, increasing, of the elements of a that b has no
+// more of.
 func subtract(a, b []item) (rest []int) {
 	count := map[string]int{}
 	for _, it := range b {
