@@ -13,8 +13,10 @@ import (
 	"crypto"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/asn1"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/smallstep/pkcs7"
@@ -62,7 +64,8 @@ type Envelope struct {
 func Is(data []byte) bool { return len(data) > 1 && data[0] == 0x30 }
 
 // Open opens an envelope in DER, or in BER with lengths indefinite, and checks its
-// signature. It is safe for concurrent use.
+// signature, which has to be made with SHA-2: SHA-1 and MD5 can be forged. It is
+// safe for concurrent use.
 //
 // The error is [ErrFormat], [ErrSignature], [ErrSigner] or patch.ErrTooLarge.
 func Open(data []byte, opts *OpenOptions) (*Envelope, error) {
@@ -96,6 +99,9 @@ func Open(data []byte, opts *OpenOptions) (*Envelope, error) {
 	if err := checkKeys(p.Certificates); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrSigner, err)
 	}
+	if err := checkAlgorithms(p); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrSignature, err)
+	}
 	e := &Envelope{Content: p.Content, Signer: signer}
 	if err := checkSignature(p, signer); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrSignature, err)
@@ -122,6 +128,34 @@ func checkKeys(certs []*x509.Certificate) error {
 	for _, c := range certs {
 		if key, ok := c.PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() > maxKeyBits {
 			return fmt.Errorf("a key in it has %d bits, at most %d are taken", key.N.BitLen(), maxKeyBits)
+		}
+	}
+	return nil
+}
+
+// goodDigests are the digests that a signature may be made of, by either of the
+// names that envelopes have for them.
+var goodDigests = []asn1.ObjectIdentifier{
+	pkcs7.OIDDigestAlgorithmSHA256, pkcs7.OIDEncryptionAlgorithmRSASHA256,
+	pkcs7.OIDDigestAlgorithmSHA384, pkcs7.OIDEncryptionAlgorithmRSASHA384,
+	pkcs7.OIDDigestAlgorithmSHA512, pkcs7.OIDEncryptionAlgorithmRSASHA512,
+}
+
+// checkAlgorithms refuses signatures of digests that can be forged: SHA-1, MD5 and
+// whatever else is not SHA-2.
+func checkAlgorithms(p *pkcs7.PKCS7) error {
+	for _, s := range p.Signers {
+		digest := s.DigestAlgorithm.Algorithm
+		good := slices.ContainsFunc(goodDigests, digest.Equal)
+		// Of ECDSA, it is the name of the signature that decides.
+		if s.DigestEncryptionAlgorithm.Algorithm.Equal(pkcs7.OIDDigestAlgorithmECDSASHA1) {
+			digest, good = pkcs7.OIDDigestAlgorithmSHA1, false
+		}
+		if digest.Equal(pkcs7.OIDDigestAlgorithmSHA1) {
+			return errors.New("it is made with SHA-1, which can be forged: sign with SHA-256")
+		}
+		if !good {
+			return fmt.Errorf("it is made with the digest %v, and SHA-256, SHA-384 and SHA-512 are taken: sign with SHA-256", digest)
 		}
 	}
 	return nil
@@ -183,6 +217,9 @@ type Signer struct {
 // Seal makes an envelope in DER around content, signed with SHA-256. It is safe for
 // concurrent use.
 func (s *Signer) Seal(content []byte) ([]byte, error) {
+	if s.Certificate == nil || s.Key == nil {
+		return nil, errors.New("sign an envelope: the Signer has no certificate or no key: set both")
+	}
 	data, err := pkcs7.NewSignedData(content)
 	if err != nil {
 		return nil, fmt.Errorf("make an envelope: %w", err)

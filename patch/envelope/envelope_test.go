@@ -165,6 +165,39 @@ func TestOpenWhatOpenSSLMakes(t *testing.T) {
 	}
 }
 
+// Signatures of digests that can be forged are refused, whatever the key.
+func TestOpenRefusesWeakDigests(t *testing.T) {
+	now := time.Now()
+	for _, kind := range []string{"rsa", "ecdsa"} {
+		signer := (*authority)(nil).issue(t, "Vendor", kind, now.Add(-time.Hour), now.Add(time.Hour))
+		for _, digest := range []string{"sha1", "md5"} {
+			for _, more := range [][]string{nil, {"-noattr"}} {
+				if kind == "ecdsa" && digest == "md5" {
+					continue // which openssl does not make
+				}
+				data := openssl(t, signer, append([]string{"-md", digest}, more...)...)
+				e, err := envelope.Open(data, nil)
+				if !errors.Is(err, envelope.ErrSignature) || !strings.Contains(err.Error(), "SHA-256") {
+					t.Errorf("%s, %s %v: %+v, %v", kind, digest, more, e, err)
+				}
+			}
+		}
+	}
+}
+
+func TestSealWithoutKeyOrCertificate(t *testing.T) {
+	a := (*authority)(nil).issue(t, "Vendor", "ecdsa", time.Now(), time.Now().Add(time.Hour))
+	for name, s := range map[string]*envelope.Signer{
+		"zero":           {},
+		"no key":         {Certificate: a.cert},
+		"no certificate": {Key: a.key},
+	} {
+		if data, err := s.Seal([]byte(content)); err == nil {
+			t.Errorf("%s: sealed %d bytes", name, len(data))
+		}
+	}
+}
+
 func TestSealIsOpenedByOpenSSL(t *testing.T) {
 	now := time.Now()
 	root := (*authority)(nil).issue(t, "Root", "rsa", now.Add(-time.Hour), now.Add(time.Hour))
