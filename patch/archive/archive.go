@@ -108,6 +108,8 @@ type ReadOptions struct {
 	MaxBytes int
 	// MaxTotalBytes bounds all definitions together. 0: DefaultMaxTotalBytes.
 	MaxTotalBytes int64
+	// Repair mends what other systems' exports lack, as patch.ParseRepair does.
+	Repair bool
 }
 
 // A Member is a definition in an archive.
@@ -115,6 +117,8 @@ type Member struct {
 	// Name is the member's name.
 	Name       string
 	Definition *patch.Definition
+	// Warnings say what was mended, if that was asked for.
+	Warnings []patch.Warning
 }
 
 // Read yields the definitions of an archive of size bytes, in the order of its
@@ -153,7 +157,7 @@ func Read(r io.ReaderAt, size int64, opts *ReadOptions) iter.Seq2[Member, error]
 			if junk(f.Name) {
 				continue
 			}
-			def, n, err := readMember(f, o.MaxBytes)
+			m, n, err := readMember(f, &o)
 			if total += n; total > o.MaxTotalBytes {
 				yield(Member{}, fmt.Errorf("%w: the members of the archive have more than %d bytes", patch.ErrTooLarge, o.MaxTotalBytes))
 				return
@@ -161,7 +165,7 @@ func Read(r io.ReaderAt, size int64, opts *ReadOptions) iter.Seq2[Member, error]
 			if err != nil {
 				err = &MemberError{Name: f.Name, Err: err}
 			}
-			if !yield(Member{Name: f.Name, Definition: def}, err) {
+			if !yield(m, err) {
 				return
 			}
 		}
@@ -185,29 +189,45 @@ func junk(name string) bool {
 // FullFolder is where a full backup keeps what is not a definition.
 const FullFolder = "patchsource"
 
-func readMember(f *zip.File, maxBytes int) (def *patch.Definition, n int64, err error) {
+// readMember reads a member, and returns how many bytes that took.
+func readMember(f *zip.File, o *ReadOptions) (m Member, n int64, err error) {
+	m.Name = f.Name
+	data, err := memberData(f, o.MaxBytes)
+	if err != nil {
+		return m, int64(len(data)), err
+	}
+	parsing := &patch.ParseOptions{MaxBytes: o.MaxBytes}
+	if o.Repair {
+		m.Definition, m.Warnings, err = patch.ParseRepair(data, parsing)
+	} else {
+		m.Definition, err = patch.Parse(data, parsing)
+	}
+	return m, int64(len(data)), err
+}
+
+// memberData returns what a member holds, or what was read of it.
+func memberData(f *zip.File, maxBytes int) ([]byte, error) {
 	switch name := f.Name; {
 	case strings.Contains(name, `\`), strings.HasPrefix(name, "/"), path.Clean(name) != name, strings.HasPrefix(name, "../"), strings.Contains(name, "\x00"):
-		return nil, 0, errors.New("its name leads elsewhere")
+		return nil, errors.New("its name leads elsewhere")
 	case !f.Mode().IsRegular():
-		return nil, 0, errors.New("it is no file")
+		return nil, errors.New("it is no file")
 	case !strings.EqualFold(path.Ext(name), ".json"):
-		return nil, 0, errors.New("it is no .json file")
+		return nil, errors.New("it is no .json file")
 	case f.UncompressedSize64 > uint64(maxBytes):
-		return nil, 0, fmt.Errorf("%w: it has %d bytes, at most %d are read", patch.ErrTooLarge, f.UncompressedSize64, maxBytes)
+		return nil, fmt.Errorf("%w: it has %d bytes, at most %d are read", patch.ErrTooLarge, f.UncompressedSize64, maxBytes)
 	case f.UncompressedSize64 > minForRatio && f.UncompressedSize64/maxRatio > f.CompressedSize64:
-		return nil, 0, fmt.Errorf("%w: it is compressed too far to be a definition", patch.ErrTooLarge)
+		return nil, fmt.Errorf("%w: it is compressed too far to be a definition", patch.ErrTooLarge)
 	}
 	r, err := f.Open()
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	defer r.Close()
 	// What it says of its size may be wrong.
 	data, err := io.ReadAll(io.LimitReader(r, int64(maxBytes)+1))
 	if err != nil {
-		return nil, int64(len(data)), fmt.Errorf("it cannot be read: %w", err)
+		return data, fmt.Errorf("it cannot be read: %w", err)
 	}
-	def, err = patch.Parse(data, &patch.ParseOptions{MaxBytes: maxBytes})
-	return def, int64(len(data)), err
+	return data, nil
 }

@@ -104,6 +104,30 @@ func TestRead(t *testing.T) {
 	}
 }
 
+// What other systems' exports lack is mended when that is asked for, and refused
+// otherwise.
+func TestReadRepairs(t *testing.T) {
+	data := zipped(t, "A.json", strings.Replace(definition("A"), `,"extensionAttributes":[]`, "", 1), "B.json", definition("B"))
+	if ids, errs := read(data, nil); !slices.Equal(ids, []string{"B"}) || len(errs) != 1 {
+		t.Errorf("%v, %v", ids, errs)
+	}
+	var codes []string
+	for m, err := range archive.Read(bytes.NewReader(data), int64(len(data)), &archive.ReadOptions{Repair: true}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m.Definition.ExtensionAttributes == nil {
+			t.Errorf("%s: no extension attributes", m.Name)
+		}
+		for _, w := range m.Warnings {
+			codes = append(codes, m.Name+" "+w.Code)
+		}
+	}
+	if !slices.Equal(codes, []string{"A.json " + patch.CodeMissingAttributes}) {
+		t.Errorf("%v", codes)
+	}
+}
+
 // A member that says that it is small, and is not, is noticed.
 func TestALyingMember(t *testing.T) {
 	data := zipped(t, "A.json", definition("A")+strings.Repeat("\n", 5000))
