@@ -87,23 +87,19 @@ func decodeError(data []byte, err error) error {
 	case errors.Is(err, jsontext.ErrDuplicateName):
 		reason = "the member " + strconv.Quote(shorten(se.JSONPointer.LastToken())) + " stands twice in one object: remove one of them"
 	}
-	if at := trailingComma(data, int(se.ByteOffset)); at >= 0 {
-		return syntaxError(data, int64(at), string(se.JSONPointer), "there is a comma before the closing ] or }: remove it")
+	if afterComma(data, int(se.ByteOffset)) {
+		reason = "there is a comma before the closing ] or }: remove it"
 	}
 	return syntaxError(data, se.ByteOffset, string(se.JSONPointer), reason)
 }
 
-// trailingComma returns the offset of a comma that is the reason why JSON is
-// broken at offset at: the last one in front of a closing bracket; or -1.
-func trailingComma(data []byte, at int) int {
+// afterComma reports whether there is a closing bracket at an offset, and a comma
+// in front of it.
+func afterComma(data []byte, at int) bool {
 	if at >= len(data) || data[at] != ']' && data[at] != '}' {
-		return -1
+		return false
 	}
-	before := bytes.TrimRight(data[:at], " \t\r\n")
-	if !bytes.HasSuffix(before, []byte(",")) {
-		return -1
-	}
-	return len(before) - 1
+	return bytes.HasSuffix(bytes.TrimRight(data[:at], " \t\r\n"), []byte(","))
 }
 
 func syntaxError(data []byte, offset int64, pointer, reason string) *SyntaxError {
