@@ -32,7 +32,9 @@ func post(ctx context.Context, f *flags, id string, body []byte, env environment
 		if err != nil {
 			return err
 		}
-		answer, err = c.AddVersions(ctx, id, []patch.Patch{*version}, nil)
+		// Where it belongs: the application may be older than what is there.
+		at := &client.AddOptions{At: client.Place{Ordered: true}}
+		answer, err = c.AddVersions(ctx, id, []patch.Patch{*version}, at)
 		if err != nil {
 			return fmt.Errorf("%s: %w", f.URL, err)
 		}
