@@ -29,6 +29,24 @@
 //
 // A decorator, which adds something to a Store it holds, has a method
 // Unwrap() Store, so that [As] finds the capabilities of what is inside.
+//
+// # Formats
+//
+// The record config/format is the store's format marker: the newest format in
+// which any of its records is written. A program checks it with [CheckFormat]
+// before it reads anything else, and keeps it checked with [Guard] while it runs.
+// A program that meets a newer marker does not open the store, or stops changing
+// it: it neither leaves out nor rewrites records that it does not understand.
+//
+// A change of how records are written that older versions would misread needs
+//
+//   - a reader of both formats, in a release that still writes the old one, so that
+//     servers over one store can be upgraded one after the other;
+//   - a higher [Format] in the first release that writes the new one, which raises
+//     the marker when it opens a store;
+//   - a sample of the old records that all later versions are tested with.
+//
+// Records of an older format stay readable for ever.
 package store
 
 import (
@@ -45,6 +63,9 @@ var (
 	ErrNotFound = errors.New("record not found")
 	// ErrConflict is a condition that does not hold.
 	ErrConflict = errors.New("record has changed")
+	// ErrDamaged reports that a record is there, but its bytes are not those that
+	// were written.
+	ErrDamaged = errors.New("damaged record")
 )
 
 const (
@@ -138,7 +159,8 @@ func (c Condition) Check(current Revision) error {
 
 // A Store keeps records. The package comment has the rules.
 type Store interface {
-	// Get returns a record, or ErrNotFound.
+	// Get returns a record. The error is ErrNotFound if there is none, and
+	// ErrDamaged if its bytes are not those that were written.
 	Get(ctx context.Context, key Key) (Record, error)
 	// Put writes a record and returns its new revision, or ErrConflict.
 	Put(ctx context.Context, key Key, value []byte, cond Condition) (Revision, error)

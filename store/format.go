@@ -1,0 +1,195 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Format is the newest format of records that this version reads and writes.
+// Stores without a marker have format 1.
+const Format = 2
+
+// ErrFormat reports that a store may hold records that this version does not
+// understand.
+var ErrFormat = errors.New("the store was written by a newer version")
+
+// errMarker reports a format marker that is there and has no meaning.
+var errMarker = errors.New("the format marker is unreadable")
+
+// formatKey is the key of the format marker.
+var formatKey = Key{Kind: "config", ID: "format"}
+
+// A formatMarker is the value of the record under formatKey.
+type formatMarker struct {
+	Format int `json:"format"`
+}
+
+// CheckFormat reports whether this version understands all records of s, and
+// raises the store's format marker to [Format] if it is older or absent. Several
+// servers may call it at once. Call it before anything else reads the store; when
+// the marker is current it costs one Get.
+//
+// The error is [ErrFormat] if the marker is newer. It is another one, and the
+// marker stays as it is, if the marker cannot be read.
+func CheckFormat(ctx context.Context, s Store) error {
+	for {
+		format, rev, err := readFormat(ctx, s)
+		if err != nil || format == Format {
+			return err
+		}
+		value, err := json.Marshal(formatMarker{Format})
+		if err != nil {
+			return err
+		}
+		cond := IfAbsent()
+		if rev != "" {
+			cond = IfRevision(rev)
+		}
+		// After a conflict, another server has raised the marker: read it again.
+		if _, err = s.Put(ctx, formatKey, value, cond); !errors.Is(err, ErrConflict) {
+			return err
+		}
+	}
+}
+
+// readFormat reads the format marker. The revision is empty if there is none. The
+// error is ErrFormat if the marker is newer than Format.
+func readFormat(ctx context.Context, s Store) (format int, rev Revision, err error) {
+	r, err := s.Get(ctx, formatKey)
+	if errors.Is(err, ErrNotFound) {
+		return 1, "", nil
+	}
+	if err != nil {
+		return 0, "", fmt.Errorf("store: read the format marker %v: %w", formatKey, err)
+	}
+	var m formatMarker
+	if err := json.Unmarshal(r.Value, &m); err != nil || m.Format < 1 {
+		return 0, "", fmt.Errorf("store: record %v: %w: it is %.100q, want {\"format\":%d} or another number: "+
+			"restore a backup, or start the version that wrote it", formatKey, errMarker, r.Value, Format)
+	}
+	if m.Format > Format {
+		return 0, "", fmt.Errorf("store: %w: its records have format %d, and this version understands formats up to %d: "+
+			"start the newer version, or restore a backup made before", ErrFormat, m.Format, Format)
+	}
+	return m.Format, r.Revision, nil
+}
+
+// Guarded is a Store that refuses changes when a newer version has begun to write
+// to the store it decorates. Make one with [Guard]. It is safe for concurrent use.
+type Guarded struct {
+	inner   Store
+	refusal atomic.Pointer[error] // nil: changes are allowed
+
+	stop context.CancelFunc
+	done sync.WaitGroup
+}
+
+// Guard checks the format of s, as [CheckFormat] does, and returns a decorator of
+// s. If s is a [Watcher], the decorator watches the format marker until Stop is
+// called: once a newer version has raised the marker, Put and Delete return
+// [ErrFormat] and change nothing, while Get and List go on. If s is no Watcher,
+// no other server can use it meanwhile, and the check at the beginning is enough.
+// ctx bounds the check alone.
+func Guard(ctx context.Context, s Store) (*Guarded, error) {
+	g := &Guarded{inner: s}
+	watching, stop := context.WithCancel(context.Background())
+	g.stop = stop
+	if w, ok := As[Watcher](s); ok {
+		// Watch first and check then, so that nothing is missed in between.
+		begun := make(chan struct{})
+		g.done.Go(func() { g.watch(watching, w, begun) })
+		select {
+		case <-begun:
+		case <-ctx.Done():
+			g.Stop()
+			return nil, fmt.Errorf("store: watch the format marker: %w", context.Cause(ctx))
+		}
+	}
+	if err := CheckFormat(ctx, s); err != nil {
+		g.Stop()
+		return nil, err
+	}
+	return g, nil
+}
+
+// Stop ends the watch and waits for its end. It does not close the store that g
+// decorates; [As] finds that store's Close.
+func (g *Guarded) Stop() {
+	g.stop()
+	g.done.Wait()
+}
+
+// watch looks at the marker whenever it may have changed, until ctx ends. It
+// closes begun when no later change is missed.
+func (g *Guarded) watch(ctx context.Context, w Watcher, begun chan struct{}) {
+	begin := sync.OnceFunc(func() { close(begun) })
+	for ctx.Err() == nil {
+		for c, err := range w.Watch(ctx, formatKey.Kind) {
+			if err != nil || c.Key != formatKey && c.Key != (Key{}) {
+				continue // after an error, the zero Key follows
+			}
+			begin()
+			g.look(ctx)
+		}
+		pause(ctx, time.Second) // the watch broke off
+	}
+}
+
+// look reads the marker and refuses changes from now on if it has to. It retries
+// until the store answers or ctx ends.
+func (g *Guarded) look(ctx context.Context) {
+	for wait := 10 * time.Millisecond; ctx.Err() == nil; wait = min(2*wait, time.Second) {
+		_, _, err := readFormat(ctx, g.inner)
+		if errors.Is(err, ErrFormat) || errors.Is(err, errMarker) || errors.Is(err, ErrDamaged) {
+			g.refusal.CompareAndSwap(nil, &err)
+			return
+		}
+		if err == nil {
+			return
+		}
+		pause(ctx, wait)
+	}
+}
+
+// pause waits for d or until ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+// Unwrap returns the store that g decorates.
+func (g *Guarded) Unwrap() Store { return g.inner }
+
+// Get implements [Store].
+func (g *Guarded) Get(ctx context.Context, key Key) (Record, error) { return g.inner.Get(ctx, key) }
+
+// List implements [Store].
+func (g *Guarded) List(ctx context.Context, kind string) iter.Seq2[Record, error] {
+	return g.inner.List(ctx, kind)
+}
+
+// Put implements [Store]. The error is [ErrFormat] if the format marker is newer
+// than [Format].
+func (g *Guarded) Put(ctx context.Context, key Key, value []byte, cond Condition) (Revision, error) {
+	if err := g.refusal.Load(); err != nil {
+		return "", *err
+	}
+	return g.inner.Put(ctx, key, value, cond)
+}
+
+// Delete implements [Store]. The error is [ErrFormat] if the format marker is
+// newer than [Format].
+func (g *Guarded) Delete(ctx context.Context, key Key, cond Condition) error {
+	if err := g.refusal.Load(); err != nil {
+		return *err
+	}
+	return g.inner.Delete(ctx, key, cond)
+}
