@@ -169,7 +169,8 @@ type Store interface {
 	Delete(ctx context.Context, key Key, cond Condition) error
 	// List yields the records of a kind in the order of their ids' bytes. Each
 	// record is one that existed in full while the list went on; a record that
-	// is there from beginning to end is yielded once. The error ends the list.
+	// is there from beginning to end is yielded once, unless it cannot be read and
+	// the store is an Inspector that says so. The error ends the list.
 	List(ctx context.Context, kind string) iter.Seq2[Record, error]
 }
 
@@ -202,6 +203,33 @@ type Pinger interface {
 func Ping(ctx context.Context, s Store) error {
 	if p, ok := As[Pinger](s); ok {
 		return p.Ping(ctx)
+	}
+	return nil
+}
+
+// A Fault is a record that is there and cannot be read.
+type Fault struct {
+	// Name is where the record is kept, such as the path of a file.
+	Name string
+	// Reason is why it cannot be read, and what to do about it.
+	Reason string
+}
+
+// An Inspector is a Store that remembers which records it could not read. It is
+// an optional capability; see [Faults].
+type Inspector interface {
+	// Faults returns the records that Get or List could not read since the store
+	// was opened, sorted by name, 100 at most. Every call looks at them again. A
+	// record stays a fault until it can be read, and, if a List has left it out,
+	// until the store was opened again: those that listed it do not know it.
+	Faults(ctx context.Context) []Fault
+}
+
+// Faults returns the records that s could not read. A Store that is no
+// [Inspector] has none.
+func Faults(ctx context.Context, s Store) []Fault {
+	if i, ok := As[Inspector](s); ok {
+		return i.Faults(ctx)
 	}
 	return nil
 }

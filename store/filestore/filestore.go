@@ -6,25 +6,37 @@
 // old one, and the folder is synced after that: whenever the process or the
 // machine stops, a record is there either as it was before a Put or as it is
 // after. Bytes are where os.Root lets them go: no id reaches outside the folder.
+// Names of the folder that begin with a dot are no records: .lock, .damaged, and
+// those that a program keeps there for itself.
 //
 // Names are safe on disks that ignore case, and in a copy on any system: what is
 // not a lower-case letter, digit, dot, dash or underscore is written as %xx, so
 // are the names that Windows keeps for itself, and an id too long for a file name
 // becomes its SHA-256.
 //
+// # Faults
+//
 // What is no sound record under the name of one (its checksum is wrong, somebody
 // put it there, it is a folder or a link) is logged by name and moved to
-// <folder>/.damaged; the rest goes on working. A file that may not be read is an
-// error: nobody can say what it holds. Do not change files by hand.
+// <folder>/.damaged; the rest goes on working. A damaged file that cannot be
+// moved, and a file that cannot be read, are logged and stay where they are: Get
+// returns an error, List leaves the record out, Put and Delete refuse to touch it,
+// and Faults names it. Do not change files by hand.
+//
+// After a sync that failed, the system does not tell which changes have reached
+// the disk. The Put or Delete returns an error, and so does every later one, and
+// Ping, until the folder was opened again; reading goes on. A folder that was
+// deleted or replaced while it is open fails likewise, and is never taken for an
+// empty one.
 //
 // One process at a time has the folder open; <folder>/.lock says which. The
 // package is for systems that can sync a folder: Unix, and not Windows.
 package filestore
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -35,7 +47,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"time"
+	"sync/atomic"
 
 	"github.com/gofrs/flock"
 
@@ -46,9 +58,10 @@ var (
 	// ErrInUse is a folder that another Store, of this process or another, has
 	// open.
 	ErrInUse = errors.New("the folder is in use")
-	// ErrDamaged is a record whose file is not sound. It has been set aside
-	// when the error is returned: from then on the record is not there.
-	ErrDamaged = errors.New("damaged record")
+	// ErrDamaged reports a record whose file is not sound. The file has been set
+	// aside when the error is returned, and from then on the record is not there,
+	// unless it is one of the store's Faults. It is [store.ErrDamaged].
+	ErrDamaged = store.ErrDamaged
 )
 
 const (
@@ -63,34 +76,51 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// Store is a [store.Store] in a folder. It is safe for concurrent use.
+// Store is a [store.Store] in a folder. It is a [store.Pinger] and a
+// [store.Inspector]. It is safe for concurrent use.
 type Store struct {
-	dir  string
+	dir  string // absolute
 	log  *slog.Logger
 	lock *flock.Flock
-	root *os.Root
+	top  *folder // dir itself
 
 	open  sync.RWMutex // held for reading by every call, for writing by Close
 	ended bool
 
 	mu    sync.Mutex
-	kinds map[string]*kind
+	kinds map[string]*folder
 
 	// Writers of one record wait for each other; which of these they wait for,
 	// its key says.
 	seed    maphash.Seed
 	writing [256]sync.Mutex
+
+	failure atomic.Pointer[error] // the sync that failed; nil: none has
+	faults  faults
+
+	// Tests replace these to make them fail.
+	openFile func(*os.Root, string) (*os.File, error)
+	syncFile func(*os.File) error
 }
 
 // Open opens the folder dir and makes it if it is not there. Leftovers of writes
 // that a crash interrupted are removed. The error is [ErrInUse] when the folder
 // is open already.
 func Open(dir string, opts *Options) (_ *Store, err error) {
-	s := &Store{dir: dir, log: slog.New(slog.DiscardHandler), kinds: map[string]*kind{}, seed: maphash.MakeSeed()}
+	s := &Store{
+		log:      slog.New(slog.DiscardHandler),
+		kinds:    map[string]*folder{},
+		seed:     maphash.MakeSeed(),
+		openFile: (*os.Root).Open,
+		syncFile: (*os.File).Sync,
+	}
 	if opts != nil && opts.Logger != nil {
 		s.log = opts.Logger
 	}
-	if err := makeFolder(dir); err != nil {
+	if s.dir, err = filepath.Abs(dir); err != nil {
+		return nil, fmt.Errorf("filestore: %w", err)
+	}
+	if err := makeFolder(s.dir); err != nil {
 		return nil, fmt.Errorf("filestore: %w", err)
 	}
 	if err := s.takeLock(); err != nil {
@@ -101,52 +131,23 @@ func Open(dir string, opts *Options) (_ *Store, err error) {
 			_ = s.Close()
 		}
 	}()
-	if s.root, err = os.OpenRoot(dir); err != nil {
-		return nil, fmt.Errorf("filestore: %w", err)
+	root, err := os.OpenRoot(s.dir)
+	if err == nil {
+		s.top, err = newFolder(root, "")
 	}
-	if err := s.sweep(); err != nil {
+	if err == nil {
+		err = s.sweep()
+	}
+	if err != nil {
 		return nil, fmt.Errorf("filestore: %w", err)
 	}
 	return s, nil
 }
 
-// A holder is what the lock file says of the process that has the folder.
-type holder struct {
-	PID   int       `json:"pid"`
-	Host  string    `json:"host"`
-	Since time.Time `json:"since"`
-}
-
-func (s *Store) takeLock() error {
-	path := filepath.Join(s.dir, lockName)
-	s.lock = flock.New(path, flock.SetPermissions(0o600))
-	ok, err := s.lock.TryLock()
-	if err != nil {
-		return fmt.Errorf("filestore: lock %s: %w", path, err)
-	}
-	if !ok {
-		var h holder
-		who := "another process"
-		if data, err := os.ReadFile(path); err == nil && json.Unmarshal(data, &h) == nil {
-			who = fmt.Sprintf("process %d on %s since %s", h.PID, h.Host, h.Since.Format(time.RFC3339))
-		}
-		return fmt.Errorf("filestore: %s: %w by %s: stop that one first, or use another folder", s.dir, ErrInUse, who)
-	}
-	host, _ := os.Hostname()
-	data, err := json.Marshal(holder{os.Getpid(), host, time.Now().UTC().Truncate(time.Second)})
-	if err == nil {
-		err = os.WriteFile(path, append(data, '\n'), 0o600)
-	}
-	if err != nil {
-		_ = s.lock.Close()
-		return fmt.Errorf("filestore: %w", err)
-	}
-	return nil
-}
-
 // sweep removes what interrupted writes have left.
 func (s *Store) sweep() error {
-	folders, err := fs.ReadDir(s.root.FS(), ".")
+	top := s.top.root.FS()
+	folders, err := fs.ReadDir(top, ".")
 	if err != nil {
 		return err
 	}
@@ -154,23 +155,25 @@ func (s *Store) sweep() error {
 		if !f.IsDir() || store.CheckKind(f.Name()) != nil {
 			continue
 		}
-		files, err := fs.ReadDir(s.root.FS(), f.Name())
+		files, err := fs.ReadDir(top, f.Name())
 		if err != nil {
 			return err
 		}
 		for _, t := range files {
-			if strings.HasPrefix(t.Name(), tempPrefix) && t.Type().IsRegular() {
-				if err := s.root.Remove(f.Name() + "/" + t.Name()); err != nil {
-					return err
-				}
+			if !strings.HasPrefix(t.Name(), tempPrefix) || !t.Type().IsRegular() {
+				continue
+			}
+			if err := s.top.root.Remove(f.Name() + "/" + t.Name()); err != nil {
+				s.log.Warn("a leftover of an interrupted write cannot be removed",
+					"file", filepath.Join(s.dir, f.Name(), t.Name()), "error", err)
 			}
 		}
 	}
 	return nil
 }
 
-// Close gives the folder free. Calls under way are waited for; later ones fail
-// with fs.ErrClosed.
+// Close releases the folder. It waits for calls in progress; later ones fail with
+// fs.ErrClosed.
 func (s *Store) Close() error {
 	s.open.Lock()
 	defer s.open.Unlock()
@@ -179,19 +182,31 @@ func (s *Store) Close() error {
 	}
 	s.ended = true
 	var errs []error
-	for _, k := range s.kinds {
-		errs = append(errs, k.self.Close(), k.root.Close())
+	for _, f := range s.kinds {
+		errs = append(errs, f.Close())
 	}
-	if s.root != nil {
-		errs = append(errs, s.root.Close())
+	if s.top != nil {
+		errs = append(errs, s.top.Close())
 	}
 	return errors.Join(append(errs, s.lock.Close())...)
 }
 
-// Ping implements [store.Pinger].
+// Ping implements [store.Pinger]. It returns an error if a sync has failed since
+// the folder was opened, or if the folder, or that of a kind, was deleted or
+// replaced.
 func (s *Store) Ping(ctx context.Context) error {
 	return s.do(ctx, func() error {
-		_, err := s.root.Stat(".")
+		if err := s.stopped(); err != nil {
+			return err
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		err := s.inPlace(s.top)
+		for _, f := range s.kinds {
+			if err == nil {
+				err = s.inPlace(f)
+			}
+		}
 		return err
 	})
 }
@@ -209,35 +224,62 @@ func (s *Store) do(ctx context.Context, f func() error) error {
 	return f()
 }
 
-// kind returns the folder of a kind. If it is not there, it is made, or the
-// error is fs.ErrNotExist.
-func (s *Store) kind(name string, make bool) (*kind, error) {
+// kind returns the folder of a kind, or store.ErrNotFound if it is not there.
+func (s *Store) kind(name string) (*folder, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if k := s.kinds[name]; k != nil {
-		return k, nil
+	return s.kindLocked(name)
+}
+
+// kindLocked is kind for callers that hold s.mu.
+func (s *Store) kindLocked(name string) (*folder, error) {
+	if f := s.kinds[name]; f != nil {
+		return f, nil
 	}
-	if make {
-		if err := s.root.Mkdir(name, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-			return nil, err
-		}
-		// Also when it was there: who made it may have been stopped here.
-		if err := syncFolder(s.dir); err != nil {
-			return nil, err
-		}
+	root, err := s.top.root.OpenRoot(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, s.absent(s.top)
 	}
-	root, err := s.root.OpenRoot(name)
 	if err != nil {
 		return nil, err
 	}
-	self, err := root.Open(".")
-	if err != nil {
-		_ = root.Close()
+	f, err := newFolder(root, name)
+	if err == nil {
+		s.kinds[name] = f
+	}
+	return f, err
+}
+
+// makeKind returns the folder of a kind and makes it if it is not there.
+func (s *Store) makeKind(name string) (*folder, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if f := s.kinds[name]; f != nil {
+		return f, nil
+	}
+	if err := s.changeable(s.top); err != nil {
 		return nil, err
 	}
-	k := &kind{root: root, self: self}
-	s.kinds[name] = k
-	return k, nil
+	if err := s.top.root.Mkdir(name, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, err
+	}
+	// Also when it was there: the process that made it may have been stopped here.
+	if err := s.flush(s.top); err != nil {
+		return nil, err
+	}
+	return s.kindLocked(name)
+}
+
+// lockRecord makes writers of one record wait for each other.
+func (s *Store) lockRecord(f *folder, name string) (unlock func()) {
+	mu := s.recordLock(f, name)
+	mu.Lock()
+	return mu.Unlock
+}
+
+// recordLock returns the lock that a record shares with some others.
+func (s *Store) recordLock(f *folder, name string) *sync.Mutex {
+	return &s.writing[maphash.String(s.seed, f.name+"/"+name)%uint64(len(s.writing))]
 }
 
 // Get implements [store.Store].
@@ -246,77 +288,20 @@ func (s *Store) Get(ctx context.Context, key store.Key) (r store.Record, err err
 		return r, err
 	}
 	err = s.do(ctx, func() error {
-		k, err := s.kind(key.Kind, false)
-		if errors.Is(err, fs.ErrNotExist) {
-			return store.ErrNotFound
-		}
+		f, err := s.kind(key.Kind)
 		if err != nil {
 			return err
 		}
-		r, err = s.read(k, key.Kind, fileName(key.ID))
-		if errors.Is(err, fs.ErrNotExist) {
-			return store.ErrNotFound
-		}
+		r, err = s.read(f, fileName(key.ID))
 		return err
 	})
 	return r, err
 }
 
-// read reads a record from a file. A file that is not sound is set aside, and
-// the error is ErrDamaged.
-func (s *Store) read(k *kind, kindName, name string) (store.Record, error) {
-	r, err := k.read(kindName, name)
-	if errors.Is(err, ErrDamaged) {
-		return s.setAside(k, kindName, name)
-	}
-	return r, err
-}
-
-// setAside moves a file that is not sound out of the way, unless a writer has
-// put a sound one in its place by now: then it returns that.
-func (s *Store) setAside(k *kind, kindName, name string) (store.Record, error) {
-	defer s.lockFile(kindName, name)()
-	r, damage := k.read(kindName, name)
-	if !errors.Is(damage, ErrDamaged) {
-		return r, damage
-	}
-	return store.Record{}, s.setAsideLocked(k, kindName, name, damage)
-}
-
-// setAsideLocked is setAside for who has the file's lock. It returns damage with
-// the name of the file.
-func (s *Store) setAsideLocked(k *kind, kindName, name string, damage error) error {
-	if err := s.root.Mkdir(damagedFolder, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return errors.Join(damage, err)
-	}
-	short := name
-	if len(short) > 200 { // none of ours
-		short = short[:100] + "…"
-	}
-	aside := damagedFolder + "/" + kindName + "-" + short + "." + time.Now().UTC().Format("20060102T150405.000000000")
-	k.names.RLock()
-	err := s.root.Rename(kindName+"/"+name, aside)
-	k.names.RUnlock()
-	if err == nil {
-		err = errors.Join(syncFolder(filepath.Join(s.dir, damagedFolder)), syncFolder(s.dir), k.self.Sync())
-	}
-	if err != nil {
-		return errors.Join(damage, err)
-	}
-	s.log.Error("a damaged record was set aside; the others go on working",
-		"file", filepath.Join(s.dir, kindName, name), "moved_to", filepath.Join(s.dir, aside), "reason", damage)
-	return fmt.Errorf("filestore: %s: %w", filepath.Join(s.dir, kindName, name), damage)
-}
-
-// lockFile makes writers of one record wait for each other.
-func (s *Store) lockFile(kindName, name string) (unlock func()) {
-	mu := &s.writing[maphash.String(s.seed, kindName+"/"+name)%uint64(len(s.writing))]
-	mu.Lock()
-	return mu.Unlock
-}
-
 // Put implements [store.Store].
-func (s *Store) Put(ctx context.Context, key store.Key, value []byte, cond store.Condition) (rev store.Revision, err error) {
+func (s *Store) Put(
+	ctx context.Context, key store.Key, value []byte, cond store.Condition,
+) (rev store.Revision, err error) {
 	if err := key.Check(); err != nil {
 		return "", err
 	}
@@ -328,45 +313,21 @@ func (s *Store) Put(ctx context.Context, key store.Key, value []byte, cond store
 		return "", fmt.Errorf("filestore: %w", err)
 	}
 	err = s.do(ctx, func() error {
-		k, err := s.kind(key.Kind, true)
+		f, err := s.makeKind(key.Kind)
 		if err != nil {
 			return err
 		}
-		defer s.lockFile(key.Kind, name)()
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		current, err := s.revision(k, key.Kind, name)
-		if err != nil {
-			return err
-		}
-		if err := cond.Check(current); err != nil {
-			return err
-		}
-		return k.write(name, data)
+		return s.change(ctx, f, name, func(current store.Revision) error {
+			if err := cond.Check(current); err != nil {
+				return err
+			}
+			return s.write(f, name, data)
+		})
 	})
 	if err != nil {
 		return "", err
 	}
 	return next, nil
-}
-
-// revision returns the revision of the record in a file, empty if there is none.
-// One that is not sound is set aside, and a writer puts another in its place. Who
-// calls it has the file's lock.
-func (s *Store) revision(k *kind, kindName, name string) (store.Revision, error) {
-	r, err := k.head(name)
-	if errors.Is(err, ErrDamaged) {
-		err = s.setAsideLocked(k, kindName, name, err)
-		if _, statErr := k.root.Lstat(name); errors.Is(statErr, fs.ErrNotExist) {
-			return "", nil
-		}
-		return "", err
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", nil
-	}
-	return r.Revision, err
 }
 
 // Delete implements [store.Store].
@@ -376,53 +337,61 @@ func (s *Store) Delete(ctx context.Context, key store.Key, cond store.Condition)
 	}
 	name := fileName(key.ID)
 	return s.do(ctx, func() error {
-		k, err := s.kind(key.Kind, false)
-		if errors.Is(err, fs.ErrNotExist) {
-			return store.ErrNotFound
-		}
+		f, err := s.kind(key.Kind)
 		if err != nil {
 			return err
 		}
-		defer s.lockFile(key.Kind, name)()
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		current, err := s.revision(k, key.Kind, name)
-		if err != nil {
-			return err
-		}
-		if current == "" {
-			return store.ErrNotFound
-		}
-		if err := cond.Check(current); err != nil {
-			return err
-		}
-		k.names.RLock()
-		err = k.root.Remove(name)
-		k.names.RUnlock()
-		if err != nil {
-			return err
-		}
-		return k.self.Sync()
+		return s.change(ctx, f, name, func(current store.Revision) error {
+			if current == "" {
+				return store.ErrNotFound
+			}
+			if err := cond.Check(current); err != nil {
+				return err
+			}
+			return s.remove(f, name)
+		})
 	})
 }
 
-// List implements [store.Store]. Damaged files are set aside and left out.
-func (s *Store) List(ctx context.Context, kindName string) iter.Seq2[store.Record, error] {
+// change runs do with the current revision of a record, empty if there is none,
+// while no other writer changes the record.
+func (s *Store) change(ctx context.Context, f *folder, name string, do func(current store.Revision) error) error {
+	defer s.lockRecord(f, name)()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := s.changeable(f); err != nil {
+		return err
+	}
+	current, err := s.revision(f, name)
+	if err != nil {
+		return err
+	}
+	if err := do(current); err != nil {
+		return err
+	}
+	s.faults.clear(f, name)
+	return nil
+}
+
+// List implements [store.Store]. Records that are damaged or cannot be read are
+// left out.
+func (s *Store) List(ctx context.Context, kind string) iter.Seq2[store.Record, error] {
 	return func(yield func(store.Record, error) bool) {
-		if err := store.CheckKind(kindName); err != nil {
+		if err := store.CheckKind(kind); err != nil {
 			yield(store.Record{}, err)
 			return
 		}
-		var k *kind
+		var f *folder
 		var entries []entry
 		err := s.do(ctx, func() (err error) {
-			if k, err = s.kind(kindName, false); err == nil {
-				entries, err = k.entries()
+			if f, err = s.kind(kind); err != nil {
+				return err
 			}
-			return err
+			entries, err = s.entries(f)
+			return cmp.Or(s.inPlace(f), err)
 		})
-		if errors.Is(err, fs.ErrNotExist) {
+		if errors.Is(err, store.ErrNotFound) {
 			return
 		}
 		if err != nil {
@@ -432,11 +401,15 @@ func (s *Store) List(ctx context.Context, kindName string) iter.Seq2[store.Recor
 		for _, e := range entries {
 			var r store.Record
 			err := s.do(ctx, func() (err error) {
-				r, err = s.read(k, kindName, e.name)
+				r, err = s.read(f, e.name)
 				return err
 			})
-			if errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrDamaged) {
-				continue // deleted since, or set aside just now
+			switch {
+			case errors.Is(err, store.ErrNotFound): // deleted since
+				continue
+			case errors.Is(err, ErrDamaged), errors.Is(err, errUnreadable):
+				s.faults.leftOut(f, e.name)
+				continue
 			}
 			if !yield(r, err) || err != nil {
 				return

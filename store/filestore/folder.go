@@ -1,6 +1,7 @@
 package filestore
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/rand"
 	"errors"
@@ -12,83 +13,85 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/patchsource/patchsource/store"
 )
 
-// A kind is the folder of one kind of record.
-type kind struct {
+// A folder is the folder of the store, or that of one kind of record.
+type folder struct {
+	name string // the kind; empty for the folder of the store
 	root *os.Root
 	self *os.File // to sync the folder
 	// names is held for writing while the folder is read, and for reading while
 	// a name comes or goes, so that a listing misses none.
 	names sync.RWMutex
+
+	// changed counts the changes of names, flushed those that are durable.
+	changed  atomic.Uint64
+	flushing sync.Mutex // guards flushed
+	flushed  uint64
 }
 
-func (k *kind) read(kindName, name string) (store.Record, error) {
-	if err := k.regular(name); err != nil {
-		return store.Record{}, err
+// newFolder returns a folder and takes over root.
+func newFolder(root *os.Root, name string) (*folder, error) {
+	self, err := root.Open(".")
+	if err != nil {
+		_ = root.Close()
+		return nil, err
 	}
-	data, err := k.root.ReadFile(name)
+	return &folder{name: name, root: root, self: self}, nil
+}
+
+func (f *folder) Close() error { return errors.Join(f.self.Close(), f.root.Close()) }
+
+// path returns the full name of a file in f, for messages.
+func (s *Store) path(f *folder, name string) string { return filepath.Join(s.dir, f.name, name) }
+
+// readFile reads a record. The error is ErrDamaged if the file is not sound.
+func (s *Store) readFile(f *folder, name string) (store.Record, error) {
+	info, err := f.regular(name)
 	if err != nil {
 		return store.Record{}, err
 	}
-	r, err := decodeRecord(data)
+	file, err := s.openFile(f.root, name)
+	if err != nil {
+		return store.Record{}, err
+	}
+	defer file.Close()
+	var data bytes.Buffer
+	data.Grow(int(info.Size()) + bytes.MinRead)
+	if _, err := data.ReadFrom(file); err != nil {
+		return store.Record{}, err
+	}
+	r, err := decodeRecord(data.Bytes())
 	if err == nil && fileName(r.Key.ID) != name {
 		err = fmt.Errorf("%w: it says that its id is %q", ErrDamaged, r.Key.ID)
 	}
-	r.Key.Kind = kindName
+	r.Key.Kind = f.name
 	return r, err
 }
 
-// regular reports whether a file is one, and no folder or link: that is damage.
-func (k *kind) regular(name string) error {
-	info, err := k.root.Lstat(name)
+// regular describes a file. A folder or a link under the name of one is damage.
+func (f *folder) regular(name string) (fs.FileInfo, error) {
+	info, err := f.root.Lstat(name)
 	if err == nil && !info.Mode().IsRegular() {
 		err = fmt.Errorf("%w: it is no file", ErrDamaged)
 	}
-	return err
-}
-
-// write replaces a file, whole or not at all, and durably.
-func (k *kind) write(name string, data []byte) (err error) {
-	temp := tempPrefix + rand.Text()
-	f, err := k.root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = k.root.Remove(temp)
-		}
-	}()
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = cmp.Or(err, f.Close()); err != nil {
-		return err
-	}
-	k.names.RLock()
-	err = k.root.Rename(temp, name)
-	k.names.RUnlock()
-	if err != nil {
-		return err
-	}
-	return k.self.Sync()
+	return info, err
 }
 
 // head reads what stands in front of the value.
-func (k *kind) head(name string) (store.Record, error) {
-	if err := k.regular(name); err != nil {
+func (s *Store) head(f *folder, name string) (store.Record, error) {
+	if _, err := f.regular(name); err != nil {
 		return store.Record{}, err
 	}
-	f, err := k.root.Open(name)
+	file, err := s.openFile(f.root, name)
 	if err != nil {
 		return store.Record{}, err
 	}
-	defer f.Close()
-	head, err := io.ReadAll(io.LimitReader(f, maxHead))
+	defer file.Close()
+	head, err := io.ReadAll(io.LimitReader(file, maxHead))
 	if err != nil {
 		return store.Record{}, err
 	}
@@ -96,14 +99,48 @@ func (k *kind) head(name string) (store.Record, error) {
 	return r, err
 }
 
+// write replaces a file, whole or not at all, and durably.
+func (s *Store) write(f *folder, name string, data []byte) (err error) {
+	temp := tempPrefix + rand.Text()
+	file, err := f.root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(data)
+	if err == nil {
+		err = s.flushFile(file)
+	}
+	if err = cmp.Or(err, file.Close()); err == nil {
+		f.names.RLock()
+		err = f.root.Rename(temp, name)
+		f.names.RUnlock()
+	}
+	if err != nil {
+		_ = f.root.Remove(temp)
+		return err
+	}
+	return s.flush(f)
+}
+
+// remove removes a file durably.
+func (s *Store) remove(f *folder, name string) error {
+	f.names.RLock()
+	err := f.root.Remove(name)
+	f.names.RUnlock()
+	if err != nil {
+		return err
+	}
+	return s.flush(f)
+}
+
 // An entry is a file and the id that it is for.
 type entry struct{ name, id string }
 
 // entries returns the files of a kind in the order of their ids.
-func (k *kind) entries() ([]entry, error) {
-	k.names.Lock()
-	defer k.names.Unlock()
-	dir, err := k.root.Open(".")
+func (s *Store) entries(f *folder) ([]entry, error) {
+	f.names.Lock()
+	defer f.names.Unlock()
+	dir, err := f.root.Open(".")
 	if err != nil {
 		return nil, err
 	}
@@ -119,7 +156,7 @@ func (k *kind) entries() ([]entry, error) {
 		}
 		id, ok := fileID(name)
 		if !ok { // a long id; or no file of ours, which reading it will tell
-			if r, err := k.head(name); err == nil {
+			if r, err := s.head(f, name); err == nil {
 				id = r.Key.ID
 			}
 		}
@@ -143,11 +180,7 @@ func makeFolder(dir string) error {
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return syncFolder(parent)
-}
-
-func syncFolder(dir string) error {
-	f, err := os.Open(dir)
+	f, err := os.Open(parent)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,258 @@
+package filestore
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+
+	"github.com/patchsource/patchsource/store"
+)
+
+// failSyncOf makes the next sync of a file fail whose name begins so.
+func (s *testStore) failSyncOf(prefix string, err error) {
+	var failed atomic.Bool
+	s.syncFile = func(f *os.File) error {
+		// The name of a folder that was opened through an os.Root ends in "/.".
+		if strings.HasPrefix(filepath.Base(filepath.Clean(f.Name())), prefix) && failed.CompareAndSwap(false, true) {
+			return err
+		}
+		return f.Sync()
+	}
+}
+
+// After a sync that failed, the page cache proves nothing: the change is an error,
+// and so is every later one, though the next sync succeeds. Reading goes on.
+func TestAFailedSyncStopsChanges(t *testing.T) {
+	for _, c := range []struct {
+		name, of string
+		change   func(t *testing.T, s *testStore) error
+	}{
+		{"of a file", tempPrefix, func(t *testing.T, s *testStore) error {
+			_, err := s.Put(t.Context(), thing("b"), []byte("2"), store.Condition{})
+			return err
+		}},
+		{"of the folder after a rename", "things", func(t *testing.T, s *testStore) error {
+			_, err := s.Put(t.Context(), thing("b"), []byte("2"), store.Condition{})
+			return err
+		}},
+		{"of the folder after a removal", "things", func(t *testing.T, s *testStore) error {
+			return s.Delete(t.Context(), thing("b"), store.Condition{})
+		}},
+		{"of the store's folder for a new kind", "data", func(t *testing.T, s *testStore) error {
+			_, err := s.Put(t.Context(), store.Key{Kind: "others", ID: "a"}, nil, store.Condition{})
+			return err
+		}},
+		{"of the folder of damaged files", damagedFolder, func(t *testing.T, s *testStore) error {
+			if err := os.WriteFile(s.file("b"), []byte("x"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			_, err := s.Get(t.Context(), thing("b"))
+			return err
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := openABC(t)
+			s.failSyncOf(c.of, syscall.EIO)
+			err := c.change(t, s)
+			if err == nil || errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrConflict) {
+				t.Fatalf("the change: %v, want an error of the storage", err)
+			}
+			_, putErr := s.Put(t.Context(), thing("c"), []byte("2"), store.Condition{})
+			_, newErr := s.Put(t.Context(), store.Key{Kind: "more", ID: "a"}, nil, store.IfAbsent())
+			for name, err := range map[string]error{
+				"Put": putErr, "Put of a new kind": newErr, "Ping": s.Ping(t.Context()),
+				"Delete": s.Delete(t.Context(), thing("c"), store.Condition{}),
+			} {
+				if !errors.Is(err, syscall.EIO) || !strings.Contains(err.Error(), "restart the server") {
+					t.Errorf("%s: %v, want the cause and what to do", name, err)
+				}
+			}
+			if n := strings.Count(s.log.String(), "a sync failed"); n != 1 {
+				t.Errorf("the log has it %d times, want once:\n%s", n, s.log)
+			}
+			if r, err := s.Get(t.Context(), thing("c")); err != nil || string(r.Value) != `"value of c"` {
+				t.Errorf("Get: %q, %v", r.Value, err)
+			}
+			if n := len(s.ids(t)); n < 2 {
+				t.Errorf("List yields %d records", n)
+			}
+			if left, _ := filepath.Glob(filepath.Join(s.dir, "*", tempPrefix+"*")); len(left) != 0 {
+				t.Errorf("left behind: %q", left)
+			}
+
+			s = s.reopen(t)
+			s.put(t, "b")
+			s.wantIDs(t, "a", "b", "c")
+			if err := s.Ping(t.Context()); err != nil {
+				t.Errorf("Ping after opening again: %v", err)
+			}
+		})
+	}
+}
+
+// A full disk that shows in a sync is an error of this change alone.
+func TestAFullDiskStopsNothing(t *testing.T) {
+	s := openABC(t)
+	s.failSyncOf(tempPrefix, syscall.ENOSPC)
+	if _, err := s.Put(t.Context(), thing("b"), []byte("2"), store.Condition{}); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("%v, want ENOSPC", err)
+	}
+	if r, err := s.Get(t.Context(), thing("b")); err != nil || string(r.Value) != `"value of b"` {
+		t.Errorf("Get: %q, %v", r.Value, err)
+	}
+	s.put(t, "b")
+}
+
+// separate returns ids of records whose writers do not wait for each other.
+func (s *testStore) separate(n int) (ids []string) {
+	taken := map[*sync.Mutex]bool{}
+	for id := "x"; len(ids) < n; id += "x" {
+		if mu := s.recordLock(s.kinds["things"], fileName(id)); !taken[mu] {
+			taken[mu] = true
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// gather makes the first sync of the folder wait until n writers have renamed
+// their files, and then return err. It returns how many syncs there were.
+func (s *testStore) gather(n uint64, err error) *atomic.Int64 {
+	f := s.kinds["things"]
+	already := f.changed.Load()
+	var syncs atomic.Int64
+	s.syncFile = func(file *os.File) error {
+		if file != f.self {
+			return file.Sync()
+		}
+		if syncs.Add(1) > 1 {
+			return file.Sync()
+		}
+		for f.changed.Load() < already+n {
+			runtime.Gosched()
+		}
+		return err
+	}
+	return &syncs
+}
+
+// The system reports a failed sync once, but all that waited for it may be lost.
+func TestAFailedSyncFailsAllThatWaitForIt(t *testing.T) {
+	s := openABC(t)
+	const writers = 8
+	s.gather(writers, syscall.EIO)
+	var all sync.WaitGroup
+	for _, id := range s.separate(writers) {
+		all.Go(func() {
+			if _, err := s.Put(t.Context(), thing(id), nil, store.Condition{}); !errors.Is(err, syscall.EIO) {
+				t.Errorf("Put of %s: %v, want EIO", id, err)
+			}
+		})
+	}
+	all.Wait()
+}
+
+func TestWritersShareASync(t *testing.T) {
+	s := openABC(t)
+	const writers = 8
+	syncs := s.gather(writers, nil)
+	var all sync.WaitGroup
+	for _, id := range s.separate(writers) {
+		all.Go(func() {
+			if _, err := s.Put(t.Context(), thing(id), nil, store.Condition{}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if n := syncs.Load(); n != 2 {
+		t.Errorf("%d syncs of the folder for %d writers, want 2", n, writers)
+	}
+}
+
+// A folder that was deleted or replaced is an outage, and no empty store.
+func TestFolderThatVanished(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		vanish func(s *testStore) error
+	}{
+		{"deleted", func(s *testStore) error { return os.RemoveAll(s.dir) }},
+		{"moved away", func(s *testStore) error { return os.Rename(s.dir, s.dir+"-old") }},
+		{"replaced", func(s *testStore) error {
+			return errors.Join(os.Rename(s.dir, s.dir+"-old"), os.CopyFS(s.dir, os.DirFS(s.dir+"-old")))
+		}},
+		{"a kind's deleted", func(s *testStore) error { return os.RemoveAll(filepath.Join(s.dir, "things")) }},
+		{"a kind's replaced", func(s *testStore) error {
+			things := filepath.Join(s.dir, "things")
+			return errors.Join(os.Rename(things, things+"-old"), os.Mkdir(things, 0o700))
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := openABC(t)
+			if err := s.Ping(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if err := c.vanish(s); err != nil {
+				t.Fatal(err)
+			}
+			_, absentErr := s.Get(t.Context(), thing("absent"))
+			_, putErr := s.Put(t.Context(), thing("a"), nil, store.Condition{})
+			_, newErr := s.Put(t.Context(), thing("new"), nil, store.IfAbsent())
+			var listErr error
+			for _, err := range s.List(t.Context(), "things") {
+				listErr = err
+			}
+			for name, err := range map[string]error{
+				"Get": absentErr, "Put": putErr, "Put of a new one": newErr, "List": listErr, "Ping": s.Ping(t.Context()),
+				"Delete": s.Delete(t.Context(), thing("a"), store.Condition{}),
+			} {
+				if err == nil || errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrConflict) ||
+					!strings.Contains(err.Error(), s.dir) || !strings.Contains(err.Error(), "deleted or replaced") {
+					t.Errorf("%s: %v, want an error that says what has happened", name, err)
+				}
+			}
+			if _, err := s.Get(t.Context(), thing("a")); errors.Is(err, store.ErrNotFound) {
+				t.Errorf("Get of a record that was there: %v", err)
+			}
+			s.wantFaults(t)
+		})
+	}
+}
+
+// A folder that comes back is the same as before.
+func TestFolderThatComesBack(t *testing.T) {
+	s := openABC(t)
+	if err := os.Rename(s.dir, s.dir+"-old"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Ping(t.Context()); err == nil {
+		t.Error("Ping: no error")
+	}
+	if err := os.Rename(s.dir+"-old", s.dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Ping(t.Context()); err != nil {
+		t.Errorf("Ping: %v", err)
+	}
+	s.put(t, "a")
+}
+
+// Nothing is made in the place of a folder that vanished before its kind was used.
+func TestNewKindInAFolderThatVanished(t *testing.T) {
+	s := openTest(t, filepath.Join(t.TempDir(), "data"))
+	if err := os.RemoveAll(s.dir); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Get(t.Context(), thing("a")); err == nil || errors.Is(err, store.ErrNotFound) {
+		t.Errorf("Get: %v, want an error of the storage", err)
+	}
+	if _, err := s.Put(t.Context(), thing("a"), nil, store.Condition{}); err == nil {
+		t.Error("Put: no error")
+	}
+}

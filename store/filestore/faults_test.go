@@ -1,0 +1,333 @@
+package filestore
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/patchsource/patchsource/store"
+)
+
+// A testStore is a Store, its folder and its log.
+type testStore struct {
+	*Store
+	dir string
+	log *bytes.Buffer
+}
+
+func openTest(t *testing.T, dir string) *testStore {
+	t.Helper()
+	log := &bytes.Buffer{}
+	s, err := Open(dir, &Options{Logger: slog.New(slog.NewTextHandler(log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return &testStore{s, dir, log}
+}
+
+// openABC opens a store with the records a, b and c.
+func openABC(t *testing.T) *testStore {
+	t.Helper()
+	s := openTest(t, filepath.Join(t.TempDir(), "data"))
+	for _, id := range []string{"a", "b", "c"} {
+		s.put(t, id)
+	}
+	return s
+}
+
+func (s *testStore) reopen(t *testing.T) *testStore {
+	t.Helper()
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return openTest(t, s.dir)
+}
+
+func thing(id string) store.Key { return store.Key{Kind: "things", ID: id} }
+
+func (s *testStore) put(t *testing.T, id string) {
+	t.Helper()
+	if _, err := s.Put(t.Context(), thing(id), []byte(`"value of `+id+`"`), store.Condition{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *testStore) file(id string) string { return filepath.Join(s.dir, "things", fileName(id)) }
+
+// ids lists the things.
+func (s *testStore) ids(t *testing.T) (ids []string) {
+	t.Helper()
+	for r, err := range s.List(t.Context(), "things") {
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		ids = append(ids, r.Key.ID)
+	}
+	return ids
+}
+
+// wantIDs checks which things List yields.
+func (s *testStore) wantIDs(t *testing.T, want ...string) {
+	t.Helper()
+	if diff := cmp.Diff(want, s.ids(t)); diff != "" {
+		t.Errorf("List: %s", diff)
+	}
+}
+
+// wantFaults checks of which things Faults speaks.
+func (s *testStore) wantFaults(t *testing.T, ids ...string) (reasons string) {
+	t.Helper()
+	var got, want []string
+	for _, f := range store.Faults(t.Context(), s) {
+		got = append(got, f.Name)
+		reasons += f.Reason + "\n"
+	}
+	for _, id := range ids {
+		want = append(want, s.file(id))
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("Faults: %s", diff)
+	}
+	return reasons
+}
+
+// wantUntouchable checks that no change touches a record.
+func (s *testStore) wantUntouchable(t *testing.T, id string) {
+	t.Helper()
+	before, err := os.ReadFile(s.file(id))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, cond := range map[string]store.Condition{
+		"no condition": {}, "IfAbsent": store.IfAbsent(), "IfRevision": store.IfRevision("1"),
+	} {
+		_, putErr := s.Put(t.Context(), thing(id), []byte("2"), cond)
+		deleteErr := s.Delete(t.Context(), thing(id), cond)
+		for _, err := range []error{putErr, deleteErr} {
+			if err == nil || errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrConflict) {
+				t.Errorf("a change of %s with %s: %v, want an error of the storage", id, name, err)
+			}
+		}
+	}
+	if after, err := os.ReadFile(s.file(id)); err != nil || !bytes.Equal(before, after) {
+		t.Errorf("the file of %s has changed: %v", id, err)
+	}
+}
+
+// A damaged file that cannot be moved is named in the log and by Faults, and stays
+// where it is, until it can be moved.
+func TestDamagedFileThatCannotBeSetAside(t *testing.T) {
+	s := openABC(t)
+	if err := os.WriteFile(s.file("b"), []byte("damaged"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	obstacle := filepath.Join(s.dir, damagedFolder)
+	if err := os.WriteFile(obstacle, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s = s.reopen(t)
+	s.wantIDs(t, "a", "c")
+	s.wantIDs(t, "a", "c")
+	if n := strings.Count(s.log.String(), s.file("b")); n != 1 {
+		t.Errorf("the log names the file %d times, want once:\n%s", n, s.log)
+	}
+	for range 2 {
+		_, err := s.Get(t.Context(), thing("b"))
+		if !errors.Is(err, store.ErrDamaged) || errors.Is(err, store.ErrNotFound) ||
+			!strings.Contains(err.Error(), s.file("b")) {
+			t.Errorf("Get: %v, want ErrDamaged and the name of the file", err)
+		}
+	}
+	s.wantFaults(t, "b")
+	s.wantUntouchable(t, "b")
+
+	if err := os.Remove(obstacle); err != nil {
+		t.Fatal(err)
+	}
+	s.wantFaults(t)
+	aside, _ := filepath.Glob(filepath.Join(obstacle, "things-b.json.*"))
+	if len(aside) != 1 || !strings.Contains(s.log.String(), aside[0]) {
+		t.Errorf("set aside: %q; the log:\n%s", aside, s.log)
+	}
+	s.put(t, "b")
+	s.wantIDs(t, "a", "b", "c")
+}
+
+// refuseToOpen makes reading one file fail.
+func (s *testStore) refuseToOpen(id string, err error) {
+	s.openFile = func(root *os.Root, name string) (*os.File, error) {
+		if name == fileName(id) {
+			return nil, &fs.PathError{Op: "openat", Path: name, Err: err}
+		}
+		return root.Open(name)
+	}
+}
+
+// A file that cannot be read keeps its record out, and nothing else.
+func TestUnreadableFile(t *testing.T) {
+	for _, errno := range []error{syscall.EIO, syscall.EACCES} {
+		t.Run(errno.Error(), func(t *testing.T) {
+			s := openABC(t).reopen(t)
+			s.refuseToOpen("b", errno)
+			s.wantIDs(t, "a", "c")
+			_, err := s.Get(t.Context(), thing("b"))
+			if !errors.Is(err, errno) || errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrDamaged) ||
+				!strings.Contains(err.Error(), s.file("b")) {
+				t.Errorf("Get: %v, want %v and the name of the file", err, errno)
+			}
+			if n := strings.Count(s.log.String(), s.file("b")); n != 1 {
+				t.Errorf("the log names the file %d times, want once:\n%s", n, s.log)
+			}
+			s.wantFaults(t, "b")
+			s.wantUntouchable(t, "b")
+
+			// It can be read again, but what was made of the list does not have it.
+			s.openFile = (*os.Root).Open
+			if reasons := s.wantFaults(t, "b"); !strings.Contains(reasons, "restart the server") {
+				t.Errorf("%q does not say what to do", reasons)
+			}
+			s = s.reopen(t)
+			s.wantIDs(t, "a", "b", "c")
+			s.wantFaults(t)
+		})
+	}
+}
+
+// The same with the permissions of a real file.
+func TestFileOfAnotherUser(t *testing.T) {
+	if os.Getuid() == 0 {
+		t.Skip("root may read every file")
+	}
+	s := openABC(t)
+	if err := os.Chmod(s.file("b"), 0); err != nil {
+		t.Fatal(err)
+	}
+	s = s.reopen(t)
+	s.wantIDs(t, "a", "c")
+	s.wantFaults(t, "b")
+}
+
+// A fault ends when its record is read, written, deleted or gone.
+func TestFaultsEnd(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		mend func(t *testing.T, s *testStore)
+	}{
+		{"readable", func(*testing.T, *testStore) {}},
+		{"written", func(t *testing.T, s *testStore) { s.ids(t); s.openFile = (*os.Root).Open; s.put(t, "b") }},
+		{"deleted", func(t *testing.T, s *testStore) {
+			s.ids(t)
+			s.openFile = (*os.Root).Open
+			if err := s.Delete(t.Context(), thing("b"), store.Condition{}); err != nil {
+				t.Error(err)
+			}
+		}},
+		{"moved away", func(t *testing.T, s *testStore) {
+			s.ids(t)
+			if err := os.Remove(s.file("b")); err != nil {
+				t.Error(err)
+			}
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := openABC(t)
+			s.refuseToOpen("b", syscall.EIO)
+			if _, err := s.Get(t.Context(), thing("b")); !errors.Is(err, syscall.EIO) {
+				t.Fatal(err)
+			}
+			s.wantFaults(t, "b")
+			c.mend(t, s)
+			s.openFile = (*os.Root).Open
+			s.wantFaults(t)
+		})
+	}
+}
+
+func TestFaultsAreBounded(t *testing.T) {
+	s := openTest(t, t.TempDir())
+	for i := range maxFaults + 20 {
+		s.put(t, "t"+strings.Repeat("x", i))
+	}
+	s.openFile = func(*os.Root, string) (*os.File, error) { return nil, syscall.EIO }
+	s.wantIDs(t)
+	if n := len(s.Faults(t.Context())); n != maxFaults {
+		t.Errorf("%d faults, want %d", n, maxFaults)
+	}
+}
+
+// When the process lacks something, no record is left out for it.
+func TestListFailsWhenTheProcessLacksSomething(t *testing.T) {
+	s := openABC(t)
+	s.refuseToOpen("b", syscall.EMFILE)
+	var last error
+	for _, err := range s.List(t.Context(), "things") {
+		last = err
+	}
+	if !errors.Is(last, syscall.EMFILE) {
+		t.Errorf("List ends with %v, want EMFILE", last)
+	}
+	s.wantFaults(t)
+}
+
+// Readers, writers and Faults at once.
+func TestFaultsDuringChanges(t *testing.T) {
+	s := openABC(t)
+	if err := os.WriteFile(filepath.Join(s.dir, damagedFolder), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			for range 20 {
+				_ = os.WriteFile(s.file("b"), []byte("x"), 0o600)
+				_, _ = s.Get(t.Context(), thing("b"))
+				s.ids(t)
+				s.Faults(t.Context())
+			}
+		})
+	}
+	all.Wait()
+	s.wantFaults(t, "b")
+}
+
+// What a program keeps in the folder for itself, under names that begin with a
+// dot, is let alone.
+func TestNamesWithADotAreNoRecords(t *testing.T) {
+	s := openABC(t)
+	uploads := filepath.Join(s.dir, ".uploads")
+	if err := os.Mkdir(uploads, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	names := []string{"a.json", ".tmp-1"}
+	for _, name := range names {
+		if err := os.WriteFile(filepath.Join(uploads, name), []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s = s.reopen(t)
+	s.wantIDs(t, "a", "b", "c")
+	s.wantFaults(t)
+	for _, name := range names {
+		if _, err := os.Stat(filepath.Join(uploads, name)); err != nil {
+			t.Error(err)
+		}
+	}
+	if s.log.Len() > 0 {
+		t.Errorf("the log:\n%s", s.log)
+	}
+}
