@@ -10,9 +10,18 @@
 // is opaque: what it may do stands in the store, so that it can be revoked, and
 // a revocation holds for the very next call.
 //
-// A token can be made to take the place of others ([Grant]): those stay good
-// until it is first used, so that who asks for a new one by mail, or pretends to
-// have lost the old one, locks nobody out.
+// # Chains and epochs
+//
+// A token can make others, which never grant more than it does. Each carries the
+// chain of tokens that it was made with, and is good only while every one of them
+// is: revoking a token ends all that was made with it, at any depth, in one write.
+//
+// The tokens of an owner, which is a title or a contributor, carry the owner's epoch
+// besides. A token that is mailed to an owner who lost theirs ([Service.Recover]) is
+// of a later epoch; its first use raises the owner's epoch to it, which ends all
+// earlier tokens in one write, also those that are made meanwhile. Until then they
+// stay good, so that a stranger who asks for a new token locks out no owner. Tokens
+// that an administrator or editor made have no owner, and live on.
 //
 // # The claim
 //
@@ -31,8 +40,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -56,6 +63,9 @@ var (
 	ErrClaimed = errors.New("the server cannot be claimed with this code")
 	// ErrForbidden is a grant of more than its maker has.
 	ErrForbidden = errors.New("a token cannot grant more than the one it is made with")
+	// ErrTooMany is returned when as many tokens as allowed were made with a
+	// title's or a contributor's token, see [MaxMade].
+	ErrTooMany = errors.New("too many tokens were made with this one: end some of them first")
 	// ErrUnavailable is a failure of the store.
 	ErrUnavailable = errors.New("the store of tokens is unavailable")
 	// ErrGrant is a grant that makes no sense.
@@ -68,6 +78,8 @@ type Kind string
 const (
 	// Administrator may do everything.
 	Administrator Kind = "administrator"
+	// Editor may create titles, and change every title, and administers nothing.
+	Editor Kind = "editor"
 	// Contributor may create titles under its contributor's name, and change
 	// those.
 	Contributor Kind = "contributor"
@@ -75,12 +87,28 @@ const (
 	TitleToken Kind = "title"
 )
 
-// MaxLifetime is the longest that a token with an end may live.
-const MaxLifetime = 365 * 24 * time.Hour
+const (
+	// MaxLifetime is the longest that a token with an end may live.
+	MaxLifetime = 365 * 24 * time.Hour
+	// MaxNameLength is the most bytes of a token's name.
+	MaxNameLength = 100
+	// MaxMade is how many live tokens may be made with one token of a title or
+	// contributor, counting those that are made with these. Servers that share a
+	// store count what they know of, so the limit is approximate across them.
+	MaxMade = 50
+	// MaxChain is how many tokens may have made each other in a row.
+	MaxChain = 16
+
+	// maxReferenceLength is the most bytes of a title's UID or a contributor's id.
+	maxReferenceLength = 255
+)
 
 // A Grant is what a token is to be good for.
 type Grant struct {
 	Kind Kind
+	// Name is shown in lists of tokens: at most MaxNameLength bytes, without
+	// control and format characters. It may be empty.
+	Name string
 	// Titles are the UIDs of the titles that a TitleToken may change.
 	Titles []string
 	// Contributor is the id of a Contributor's contributor.
@@ -88,9 +116,6 @@ type Grant struct {
 	// Expires is when the token ends, at most MaxLifetime from now; the zero
 	// time: never.
 	Expires time.Time
-	// Replaces are the ids of tokens that are revoked when this one is first
-	// used.
-	Replaces []string
 }
 
 // A Principal is who a request comes from, and what they may do. The zero
@@ -101,17 +126,17 @@ type Principal struct {
 	Grant
 }
 
-// MayCreate reports whether p may create titles: an administrator any, a
-// contributor their own.
+// MayCreate reports whether p may create titles: an administrator or editor any,
+// a contributor their own.
 func (p Principal) MayCreate() bool {
-	return p.Kind == Administrator || p.Kind == Contributor && p.Contributor != ""
+	return p.Kind == Administrator || p.Kind == Editor || p.Kind == Contributor && p.Contributor != ""
 }
 
 // MayChange reports whether p may change, or delete, the title with this UID that
 // belongs to this contributor (empty: to none).
 func (p Principal) MayChange(uid, contributor string) bool {
 	switch p.Kind {
-	case Administrator:
+	case Administrator, Editor:
 		return true
 	case Contributor:
 		return contributor != "" && p.Contributor == contributor
@@ -124,41 +149,6 @@ func (p Principal) MayChange(uid, contributor string) bool {
 // MayAdminister reports whether p may do what concerns the server as a whole.
 func (p Principal) MayAdminister() bool { return p.Kind == Administrator }
 
-// kind is the kind of a token's record. Its id is the token's.
-const kind = "tokens"
-
-// A record is what the store has of a token.
-type record struct {
-	Format      int       `json:"format"`
-	Kind        Kind      `json:"kind"`
-	Hash        string    `json:"hash"`
-	Titles      []string  `json:"titles,omitempty"`
-	Contributor string    `json:"contributor,omitempty"`
-	Created     time.Time `json:"created"`
-	CreatedBy   string    `json:"created_by,omitempty"` // the id of its maker's
-	Expires     time.Time `json:"expires,omitzero"`
-	// Replaces are the tokens that end when this one is first used; then it is
-	// empty.
-	Replaces []string `json:"replaces,omitempty"`
-	// Used is when the token was last used, as far as it was written down.
-	Used time.Time `json:"used,omitzero"`
-	// Revoked is when it was revoked. The record stays, so that a token that
-	// stands in a file is not taken for a new one.
-	Revoked time.Time `json:"revoked,omitzero"`
-}
-
-const recordFormat = 1
-
-// known is a token in memory.
-type known struct {
-	record
-	hash [sha256.Size]byte
-	rev  store.Revision
-	// used is when it was last used, in Unix seconds. It is shared by the
-	// values that follow each other under one id.
-	used *atomic.Int64
-}
-
 // Options are options of [Open]. Nil means the zero value.
 type Options struct {
 	// Now is the clock. Nil: time.Now.
@@ -169,13 +159,12 @@ type Options struct {
 // concurrent use. Of tokens that another Service over the same store makes or
 // revokes it learns when it is opened, and while [Service.Follow] runs.
 type Service struct {
-	store store.Store
-	now   func() time.Time
+	store  store.Store
+	now    func() time.Time
+	tokens table[*known]
+	epochs table[epoch]
 
-	writing sync.Mutex // held while a record is written, and until memory has it
-
-	mu     sync.RWMutex
-	tokens map[string]*known // by id; values never change
+	making sync.Mutex // held while tokens are counted and one is made
 
 	accepted, refused atomic.Uint64 // tokens that were checked
 
@@ -185,53 +174,31 @@ type Service struct {
 
 // Open reads the tokens of a store. ctx bounds the reading.
 func Open(ctx context.Context, s store.Store, opts *Options) (*Service, error) {
-	a := &Service{store: s, now: time.Now, tokens: map[string]*known{}, code: rand.Text()}
+	if s == nil {
+		return nil, errors.New("auth: Open needs a store for the tokens")
+	}
+	a := &Service{
+		store:  s,
+		now:    time.Now,
+		tokens: table[*known]{store: s, kind: tokenKind, decode: decodeToken},
+		epochs: table[epoch]{store: s, kind: epochKind, decode: decodeEpoch},
+		code:   rand.Text(),
+	}
 	if opts != nil && opts.Now != nil {
 		a.now = opts.Now
 	}
-	for r, err := range s.List(ctx, kind) {
-		if err != nil {
-			return nil, fmt.Errorf("auth: read the tokens: %w", err)
-		}
-		k, err := decode(r)
-		if err != nil {
-			return nil, fmt.Errorf("auth: token %s: %w", r.Key.ID, err)
-		}
-		a.tokens[r.Key.ID] = k
+	if err := errors.Join(a.tokens.load(ctx), a.epochs.load(ctx)); err != nil {
+		return nil, fmt.Errorf("auth: read the tokens: %w", err)
 	}
 	return a, nil
 }
 
-func decode(r store.Record) (*known, error) {
-	k := &known{rev: r.Revision, used: new(atomic.Int64)}
-	if err := json.Unmarshal(r.Value, &k.record); err != nil {
-		return nil, err
-	}
-	if k.Format != recordFormat {
-		return nil, fmt.Errorf("its record has format %d, and this version knows %d only: a newer one wrote it", k.Format, recordFormat)
-	}
-	hash, err := hex.DecodeString(k.Hash)
-	if err != nil || len(hash) != sha256.Size {
-		return nil, errors.New("its record has no hash")
-	}
-	k.hash = [sha256.Size]byte(hash)
-	if !k.Used.IsZero() {
-		k.used.Store(k.Used.Unix())
-	}
-	return k, nil
-}
-
-// live reports whether the token is good for anything.
-func (k *known) live(now time.Time) bool {
-	return k.Revoked.IsZero() && (k.Expires.IsZero() || now.Before(k.Expires))
-}
-
 // Authenticate says who a token belongs to. It takes as long for a wrong token as
-// for a right one, and asks no storage, but for the first use of a token that
-// takes the place of others: those are revoked before it returns.
+// for a right one, and asks no storage, but for the first use of a token of
+// [Service.Recover]: it returns when the earlier tokens of the owner have ended.
 //
-// The error is [ErrUnauthorized], or [ErrUnavailable] when the others could not be
-// revoked.
+// The error is [ErrUnauthorized], or [ErrUnavailable] when the earlier tokens could
+// not be ended.
 func (a *Service) Authenticate(ctx context.Context, token string) (Principal, error) {
 	p, err := a.authenticate(ctx, token)
 	switch {
@@ -252,67 +219,47 @@ func (a *Service) authenticate(ctx context.Context, token string) (Principal, er
 	if !ok {
 		return Principal{}, ErrUnauthorized
 	}
-	k := a.known(id)
+	k, _ := a.tokens.get(id)
 	now := a.now()
 	hash := hashOf(token)
 	expected := hash
+	live := false
+	var place standing
 	if k != nil {
 		expected = k.hash
+		place, live = a.judge(now).live(k)
 	}
 	same := subtle.ConstantTimeCompare(hash[:], expected[:]) == 1
-	if k == nil || !same || !k.live(now) {
+	if k == nil || !same || !live {
 		return Principal{}, ErrUnauthorized
 	}
-	k.used.Store(now.Unix())
 	if len(k.Replaces) > 0 {
-		if err := a.takeOver(ctx, id); err != nil {
+		if err := a.takeOver(ctx, id, place.owner, k.Replaces); err != nil {
+			return Principal{}, err
+		}
+		if k, _ = a.tokens.get(id); k == nil {
+			return Principal{}, ErrUnauthorized
+		}
+		if place, live = a.judge(now).live(k); !live {
+			return Principal{}, ErrUnauthorized
+		}
+	}
+	if place.early {
+		if err := a.raise(ctx, place.owner, place.epoch); err != nil {
 			return Principal{}, err
 		}
 	}
-	return Principal{TokenID: id, Grant: Grant{Kind: k.Kind, Titles: slices.Clone(k.Titles), Contributor: k.Contributor, Expires: k.Expires}}, nil
+	k.used.Store(now.Unix())
+	return Principal{TokenID: id, Grant: Grant{
+		Kind:        k.Kind,
+		Titles:      slices.Clone(k.Titles),
+		Contributor: k.Contributor,
+		Expires:     k.Expires,
+	}}, nil
 }
 
 // hashOf returns the hash of what has the form of a token.
 func hashOf(token string) [sha256.Size]byte {
 	var buf [tokenLength]byte
 	return sha256.Sum256(buf[:copy(buf[:], token)])
-}
-
-// descendants returns tokens and all that were made with them, and with those:
-// who has an old token may have made others with it.
-func (a *Service) descendants(ids []string) []string {
-	a.mu.RLock()
-	defer a.mu.RUnlock()
-	all := slices.Clone(ids)
-	for i := 0; i < len(all); i++ {
-		for id, k := range a.tokens {
-			if k.CreatedBy == all[i] && !slices.Contains(all, id) {
-				all = append(all, id)
-			}
-		}
-	}
-	return all
-}
-
-func (a *Service) known(id string) *known {
-	a.mu.RLock()
-	defer a.mu.RUnlock()
-	return a.tokens[id]
-}
-
-// takeOver revokes the tokens whose place a token takes. They go before the token
-// forgets them: who is stopped in between does it again.
-func (a *Service) takeOver(ctx context.Context, id string) error {
-	for _, old := range a.descendants(a.known(id).Replaces) {
-		if err := a.Revoke(ctx, old); err != nil && !errors.Is(err, ErrNotFound) {
-			return fmt.Errorf("auth: end the tokens that %s takes the place of: %w", id, err)
-		}
-	}
-	return a.update(ctx, id, func(k *known) bool {
-		if len(k.Replaces) == 0 {
-			return false
-		}
-		k.Replaces = nil
-		return true
-	})
 }

@@ -25,14 +25,20 @@ const secretLength = 32
 
 // Key derives a key of 32 bytes for a purpose (HKDF-SHA-256, RFC 5869). The same
 // purpose always gives the same key, and no key tells of another. The zero Secret,
-// which was not loaded, panics.
+// which was not loaded, panics; see [Secret.IsZero].
 func (s Secret) Key(purpose string) []byte {
+	if s.IsZero() {
+		panic("auth: the zero Secret has no keys: load one with LoadSecret")
+	}
 	key, err := hkdf.Key(sha256.New, s.bytes(), nil, "patchsource "+purpose, 32)
 	if err != nil {
 		panic("auth: " + err.Error()) // of a length that is fixed
 	}
 	return key
 }
+
+// IsZero reports whether s is the zero Secret, which was not loaded.
+func (s Secret) IsZero() bool { return s.bytes == nil }
 
 // String keeps the secret out of logs.
 func (s Secret) String() string { return "(secret)" }
@@ -58,22 +64,43 @@ func LoadSecret(path string) (secret Secret, created bool, err error) {
 	return Secret{func() []byte { return b }}, created, nil
 }
 
+// An AdminToken is what [Service.LoadAdminToken] did.
+type AdminToken struct {
+	// Created reports whether a token was made and written to the file.
+	Created bool
+	// Replaced is why the token that the file held before is not used; it is [ErrRevoked]. If nil, there was none, or
+	// it is used.
+	Replaced error
+}
+
 // LoadAdminToken makes the token that a file holds an administrator's. If there
 // is no file, a token is made and written, readable by the owner alone; the
-// tokens that the store has stay good.
+// tokens that the store has stay good. If the file's token was revoked, has expired, or was used before and is not known
+// any more, another is made and written in its place.
 //
-// The error is [ErrUnauthorized] or [ErrRevoked] when the file's token cannot be
-// used, one of the file, or one of the store.
-func (a *Service) LoadAdminToken(ctx context.Context, path string) (created bool, err error) {
+// The error is [ErrUnauthorized] when the file holds no token, or one that is not an administrator's, one of the file,
+// or one of the store.
+func (a *Service) LoadAdminToken(ctx context.Context, path string) (did AdminToken, err error) {
 	// The file first: a token that only the store has would be known to nobody.
 	token, created, err := loadFile(path, newToken)
 	if err != nil {
-		return false, err
+		return AdminToken{}, err
 	}
-	if err := a.Adopt(ctx, token); err != nil {
-		return false, fmt.Errorf("auth: the token in %s: %w: put the right one there; or remove the file, and a new one is made", path, err)
+	did.Created = created
+	err = a.Adopt(ctx, token)
+	if errors.Is(err, ErrRevoked) {
+		did = AdminToken{Created: true, Replaced: err}
+		token = newToken()
+		if err := writeFile(path, token+"\n"); err != nil {
+			return AdminToken{}, err
+		}
+		err = a.Adopt(ctx, token)
 	}
-	return created, nil
+	if err != nil {
+		return AdminToken{}, fmt.Errorf("auth: the token in %s: %w: put the right one there; "+
+			"or remove the file, and a new one is made", path, err)
+	}
+	return did, nil
 }
 
 // maxFile bounds what is read of a file that holds one line.

@@ -10,8 +10,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/patchsource/patchsource/auth"
+	"github.com/patchsource/patchsource/store"
 	"github.com/patchsource/patchsource/store/memstore"
 )
 
@@ -20,8 +22,8 @@ func TestLoadAdminToken(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "admin-token")
 	s := memstore.New()
 	a := open(t, s, nil)
-	if created, err := a.LoadAdminToken(ctx, path); err != nil || !created {
-		t.Fatalf("%v, %v", created, err)
+	if did, err := a.LoadAdminToken(ctx, path); err != nil || !did.Created || did.Replaced != nil {
+		t.Fatalf("%+v, %v", did, err)
 	}
 	info, err := os.Stat(path)
 	if err != nil || info.Mode().Perm() != 0o600 {
@@ -38,8 +40,8 @@ func TestLoadAdminToken(t *testing.T) {
 
 	// Again, after a restart: the same token, the same file.
 	again := open(t, s, nil)
-	if created, err := again.LoadAdminToken(ctx, path); err != nil || created {
-		t.Errorf("%v, %v", created, err)
+	if did, err := again.LoadAdminToken(ctx, path); err != nil || did != (auth.AdminToken{}) {
+		t.Errorf("%+v, %v", did, err)
 	}
 	if now, _ := os.ReadFile(path); !bytes.Equal(now, data) {
 		t.Error("the file has changed")
@@ -56,8 +58,8 @@ func TestLoadAdminToken(t *testing.T) {
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	if created, err := again.LoadAdminToken(ctx, path); err != nil || !created {
-		t.Errorf("%v, %v", created, err)
+	if did, err := again.LoadAdminToken(ctx, path); err != nil || !did.Created || did.Replaced != nil {
+		t.Errorf("%+v, %v", did, err)
 	}
 	if _, err := again.Authenticate(context.Background(), token); err != nil {
 		t.Error(err)
@@ -66,6 +68,94 @@ func TestLoadAdminToken(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := again.LoadAdminToken(ctx, path); !errors.Is(err, auth.ErrUnauthorized) || !strings.Contains(err.Error(), path) || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("%v", err)
+	}
+}
+
+// Whatever has become of the token in the file, the server starts: with a new one, if that one is no longer good.
+func TestAdminTokenThatHasEnded(t *testing.T) {
+	ctx := t.Context()
+	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		name string
+		// end ends the token that stands in the file.
+		end func(t *testing.T, a *auth.Service, s store.Store, id string)
+		// later is how much later the server starts again.
+		later time.Duration
+	}{
+		{"revoked", func(t *testing.T, a *auth.Service, _ store.Store, id string) {
+			if err := a.Revoke(ctx, id); err != nil {
+				t.Fatal(err)
+			}
+		}, 0},
+		{"revoked, and its record is lost", func(t *testing.T, a *auth.Service, s store.Store, id string) {
+			err := errors.Join(a.Revoke(ctx, id), s.Delete(ctx, store.Key{Kind: "tokens", ID: id}, store.Condition{}))
+			if err != nil {
+				t.Fatal(err)
+			}
+		}, 0},
+		{"expired", func(t *testing.T, _ *auth.Service, _ store.Store, _ string) {}, 2 * time.Hour},
+		{"expired, and swept away", func(t *testing.T, _ *auth.Service, s store.Store, _ string) {
+			later := open(t, s, func() time.Time { return start.Add(2 * time.Hour) })
+			if err := later.Purge(ctx, start.Add(2*time.Hour)); err != nil {
+				t.Fatal(err)
+			}
+		}, 2 * time.Hour},
+		{"its maker was revoked", func(t *testing.T, a *auth.Service, _ store.Store, id string) {
+			for _, i := range a.List() {
+				if i.ID == id {
+					if err := a.Revoke(ctx, i.Chain[0]); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+		}, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := memstore.New()
+			path := filepath.Join(t.TempDir(), "admin-token")
+			a := open(t, s, func() time.Time { return start })
+			_, maker := issue(t, a, auth.Grant{Kind: auth.Administrator})
+			g := auth.Grant{Kind: auth.Administrator, Expires: start.Add(time.Hour)}
+			token, id, err := a.IssueFor(ctx, auth.Principal{TokenID: maker, Grant: auth.Grant{Kind: auth.Administrator}}, g, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, []byte(token), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := a.LoadAdminToken(ctx, path); err != nil {
+				t.Fatal(err)
+			}
+			c.end(t, a, s, id)
+			again := open(t, s, func() time.Time { return start.Add(c.later) })
+			did, err := again.LoadAdminToken(ctx, path)
+			if err != nil || !did.Created || !errors.Is(did.Replaced, auth.ErrRevoked) {
+				t.Fatalf("%+v, %v", did, err)
+			}
+			if _, err := again.Authenticate(ctx, token); !errors.Is(err, auth.ErrUnauthorized) {
+				t.Errorf("the old token: %v", err)
+			}
+			data, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if p, err := again.Authenticate(ctx, strings.TrimSpace(string(data))); err != nil || !p.MayAdminister() {
+				t.Errorf("the new token: %+v, %v", p, err)
+			}
+		})
+	}
+}
+
+// A file that holds the token of a title, or of another server's title, is a mistake that is told.
+func TestAdminTokenOfAnotherKind(t *testing.T) {
+	a := open(t, memstore.New(), nil)
+	token, _ := issue(t, a, auth.Grant{Kind: auth.TitleToken, Titles: []string{"u"}})
+	path := filepath.Join(t.TempDir(), "admin-token")
+	if err := os.WriteFile(path, []byte(token), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.LoadAdminToken(t.Context(), path); !errors.Is(err, auth.ErrUnauthorized) {
 		t.Errorf("%v", err)
 	}
 }

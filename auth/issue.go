@@ -3,129 +3,199 @@ package auth
 import (
 	"context"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/patchsource/patchsource/store"
 )
 
-// Issue makes a token. It is returned this once; id is its public name.
+// An origin is where a token comes from.
+type origin struct {
+	chain []string // the tokens that it is made with, the root first
+	owner string
+	epoch uint64
+}
+
+// Issue makes a token. It is returned this once; id is its public name. The token of one title or of a contributor
+// belongs to that owner, see [Service.Recover].
 //
 // The error is [ErrGrant], [ErrUnavailable] or that of ctx.
 func (a *Service) Issue(ctx context.Context, g Grant) (token, id string, err error) {
-	return a.issue(ctx, g, "")
+	if err := a.check(g); err != nil {
+		return "", "", err
+	}
+	return a.make(ctx, g, a.firstOf(g))
 }
 
-// IssueFor makes a token with somebody's own, which it cannot exceed: an
-// administrator grants anything, a contributor their own titles, the holder of a
-// title's token the titles that it names; nobody beyond their own token's end.
-// The UIDs of titles that belong to a contributor are checked by mayChange.
+// firstOf returns the origin of a token that is made without another.
+func (a *Service) firstOf(g Grant) origin {
+	o := origin{owner: ownerOf(g)}
+	e, _ := a.epochs.get(o.owner)
+	o.epoch = e.Current
+	return o
+}
+
+// IssueFor makes a token with another one, the maker's, which it cannot exceed, and with which it ends: an
+// administrator grants anything, an editor an editor's token or any titles, a contributor their own token or titles, the
+// holder of a title's token the titles that it names; none of them beyond the end of their own token. mayChange reports
+// whether the maker may change the title with a UID; for administrators and editors it is not called.
 //
-// The error is [ErrForbidden], [ErrGrant], [ErrUnavailable] or that of ctx.
-func (a *Service) IssueFor(ctx context.Context, maker Principal, g Grant, mayChange func(uid string) bool) (token, id string, err error) {
+// A maker of another authentication, whose TokenID is no token of the Service, makes tokens that are in no chain.
+//
+// The error is [ErrForbidden], [ErrTooMany], [ErrGrant], [ErrUnauthorized] if the maker's token has ended meanwhile,
+// [ErrUnavailable] or that of ctx.
+func (a *Service) IssueFor(ctx context.Context, maker Principal, g Grant, mayChange func(uid string) bool) (
+	token, id string, err error,
+) {
 	if !maker.Expires.IsZero() && (g.Expires.IsZero() || g.Expires.After(maker.Expires)) {
 		g.Expires = maker.Expires
 	}
-	allowed := false
-	switch {
-	case maker.Kind == Administrator:
-		allowed = true
-	case g.Kind == Contributor:
-		allowed = maker.Kind == Contributor && g.Contributor == maker.Contributor
-	case g.Kind == TitleToken:
-		allowed = len(g.Titles) > 0 && !slices.ContainsFunc(g.Titles, func(uid string) bool { return !mayChange(uid) })
-	}
-	if !allowed || len(g.Replaces) > 0 && maker.Kind != Administrator {
+	if !mayGrant(maker, g, mayChange) {
 		return "", "", ErrForbidden
 	}
-	return a.issue(ctx, g, maker.TokenID)
-}
-
-func (a *Service) issue(ctx context.Context, g Grant, maker string) (token, id string, err error) {
-	now := a.now()
-	switch {
-	case g.Kind != Administrator && g.Kind != Contributor && g.Kind != TitleToken:
-		err = fmt.Errorf("%w: there are no tokens of kind %q", ErrGrant, g.Kind)
-	case (g.Kind == TitleToken) != (len(g.Titles) > 0):
-		err = fmt.Errorf("%w: a title's token names titles, and no other does", ErrGrant)
-	case (g.Kind == Contributor) != (g.Contributor != ""):
-		err = fmt.Errorf("%w: a contributor's token names the contributor, and no other does", ErrGrant)
-	case !g.Expires.IsZero() && (!g.Expires.After(now) || g.Expires.After(now.Add(MaxLifetime))):
-		err = fmt.Errorf("%w: a token ends within %d days from now, or never", ErrGrant, MaxLifetime/(24*time.Hour))
-	}
-	if err != nil {
+	if err := a.check(g); err != nil {
 		return "", "", err
 	}
+	k, _ := a.tokens.get(maker.TokenID)
+	if k == nil {
+		return a.make(ctx, g, a.firstOf(g))
+	}
+	s, live := a.judge(a.now()).live(k)
+	if !live {
+		return "", "", ErrUnauthorized
+	}
+	chain := append(slices.Clone(s.chain(k)), maker.TokenID)
+	if len(chain) > MaxChain {
+		return "", "", fmt.Errorf("%w: at most %d tokens make each other in a row: make it with an earlier one of them",
+			ErrGrant, MaxChain)
+	}
+	// Of several that are made at once, no more than allowed.
+	a.making.Lock()
+	defer a.making.Unlock()
+	if root := a.rootOf(chain); root != "" && a.Below(root) >= MaxMade {
+		return "", "", fmt.Errorf("%w: %d are live", ErrTooMany, MaxMade)
+	}
+	return a.make(ctx, g, origin{chain, s.owner, s.epoch})
+}
+
+// mayGrant reports whether a maker may grant g.
+func mayGrant(maker Principal, g Grant, mayChange func(uid string) bool) bool {
+	switch {
+	case maker.Kind == Administrator:
+		return true
+	case maker.Kind == Editor && (g.Kind == Editor || g.Kind == TitleToken):
+		return true
+	case g.Kind == Contributor:
+		return maker.Kind == Contributor && g.Contributor == maker.Contributor
+	case g.Kind == TitleToken:
+		return len(g.Titles) > 0 && !slices.ContainsFunc(g.Titles, func(uid string) bool { return !mayChange(uid) })
+	}
+	return false
+}
+
+// rootOf returns the first token of a title or contributor in a chain; empty: there is none.
+func (a *Service) rootOf(chain []string) string {
+	for _, id := range chain {
+		if k, _ := a.tokens.get(id); k != nil && (k.Kind == TitleToken || k.Kind == Contributor) {
+			return id
+		}
+	}
+	return ""
+}
+
+// check returns an [ErrGrant] if g makes no sense.
+func (a *Service) check(g Grant) error {
+	now := a.now()
+	unusable := func(s string) bool {
+		return s == "" || len(s) > maxReferenceLength || !utf8.ValidString(s) || strings.Contains(s, "\x00")
+	}
+	switch {
+	case !slices.Contains([]Kind{Administrator, Editor, Contributor, TitleToken}, g.Kind):
+		return fmt.Errorf("%w: there are no tokens of kind %q", ErrGrant, g.Kind)
+	case len(g.Name) > MaxNameLength || !utf8.ValidString(g.Name) || strings.ContainsFunc(g.Name, invisible):
+		return fmt.Errorf("%w: a token's name has at most %d bytes of UTF-8, and no control or format characters",
+			ErrGrant, MaxNameLength)
+	case (g.Kind == TitleToken) != (len(g.Titles) > 0):
+		return fmt.Errorf("%w: a title's token names titles, and no other does", ErrGrant)
+	case (g.Kind == Contributor) != (g.Contributor != ""):
+		return fmt.Errorf("%w: a contributor's token names the contributor, and no other does", ErrGrant)
+	case g.Kind == Contributor && unusable(g.Contributor), slices.ContainsFunc(g.Titles, unusable):
+		return fmt.Errorf("%w: the id of a title or contributor has 1 to %d bytes of UTF-8", ErrGrant, maxReferenceLength)
+	case !g.Expires.IsZero() && (!g.Expires.After(now) || g.Expires.After(now.Add(MaxLifetime))):
+		return fmt.Errorf("%w: a token ends within %d days from now, or never", ErrGrant, MaxLifetime/(24*time.Hour))
+	}
+	return nil
+}
+
+// invisible reports whether a character is not to be in a name: control, format, and line or paragraph separator.
+func invisible(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) }
+
+// make makes a token. The grant was checked.
+func (a *Service) make(ctx context.Context, g Grant, o origin) (token, id string, err error) {
 	token = newToken()
 	id, _ = tokenID(token)
-	if err := a.add(ctx, token, id, g, maker); err != nil {
+	if err := a.add(ctx, token, id, g, o); err != nil {
 		return "", "", err
 	}
 	return token, id, nil
 }
 
-// Rotate makes a token that is good for what another one is, and ends that one.
+func (a *Service) add(ctx context.Context, token, id string, g Grant, o origin) error {
+	hash := hashOf(token)
+	k := &known{hash: hash, used: new(atomic.Int64), record: record{
+		Format:      format2,
+		Kind:        g.Kind,
+		Name:        g.Name,
+		Hash:        hex.EncodeToString(hash[:]),
+		Titles:      slices.Clone(g.Titles),
+		Contributor: g.Contributor,
+		Created:     a.now().UTC(),
+		Chain:       o.chain,
+		Owner:       o.owner,
+		Epoch:       o.epoch,
+		Expires:     g.Expires,
+	}}
+	return a.tokens.put(ctx, id, k, store.IfAbsent())
+}
+
+// Rotate makes a token that takes the place of another one, and ends that one, with all that was made with it.
 //
-// The error is [ErrNotFound], or that of the store; then the old one is still
-// good.
+// The error is [ErrNotFound], [ErrUnavailable] or that of ctx; after another one than ErrNotFound the old token may
+// still be good.
 func (a *Service) Rotate(ctx context.Context, id string) (token, newID string, err error) {
-	k := a.known(id)
-	if k == nil || !k.live(a.now()) {
+	k, _ := a.tokens.get(id)
+	if k == nil {
 		return "", "", ErrNotFound
 	}
-	token, newID, err = a.issue(ctx, Grant{Kind: k.Kind, Titles: k.Titles, Contributor: k.Contributor, Expires: k.Expires}, id)
+	s, live := a.judge(a.now()).live(k)
+	if !live {
+		return "", "", ErrNotFound
+	}
+	token, newID, err = a.make(ctx, k.grant(), origin{s.chain(k), s.owner, s.epoch})
 	if err != nil {
 		return "", "", err
 	}
 	if err := a.Revoke(ctx, id); err != nil {
-		return "", "", errors.Join(err, a.Revoke(ctx, newID))
+		return "", "", errors.Join(err, a.Revoke(context.WithoutCancel(ctx), newID))
 	}
 	return token, newID, nil
 }
 
-// Adopt makes an administrator's token of one that was made elsewhere, such as
-// one that an operator put into a file. It does nothing if it is one already.
-//
-// The error is [ErrUnauthorized] if token has not the form of one, [ErrRevoked],
-// [ErrUnavailable] or that of ctx.
-func (a *Service) Adopt(ctx context.Context, token string) error {
-	id, ok := tokenID(token)
-	if !ok {
-		return fmt.Errorf("%w: it has not the form of a token that this server makes (pst_ and 59 letters and digits); one cannot be made up", ErrUnauthorized)
-	}
-	k := a.known(id)
-	switch {
-	case k == nil:
-		return a.add(ctx, token, id, Grant{Kind: Administrator}, "")
-	case !k.Revoked.IsZero():
-		return ErrRevoked
-	}
-	if p, err := a.Authenticate(ctx, token); err != nil || p.Kind != Administrator {
-		return fmt.Errorf("%w: it is not an administrator's", ErrUnauthorized)
-	}
-	return nil
-}
-
-func (a *Service) add(ctx context.Context, token, id string, g Grant, maker string) error {
-	hash := hashOf(token)
-	k := &known{hash: hash, used: new(atomic.Int64), record: record{Format: recordFormat, Kind: g.Kind, Hash: hex.EncodeToString(hash[:]), Titles: slices.Clone(g.Titles),
-		Contributor: g.Contributor, Created: a.now().UTC(), CreatedBy: maker, Expires: g.Expires, Replaces: slices.Clone(g.Replaces)}}
-	return a.put(ctx, id, k, store.IfAbsent())
-}
-
-// Revoke ends a token, for the very next call.
+// Revoke ends a token, and with it all that were made with it, for the very next call. [Service.Below] counts these.
 //
 // The error is [ErrNotFound], also when it was revoked before, [ErrUnavailable]
 // or that of ctx; then it may be revoked or not, and Revoke can be called again.
 func (a *Service) Revoke(ctx context.Context, id string) error {
 	revoked := false
-	err := a.update(ctx, id, func(k *known) bool {
+	err := a.change(ctx, id, func(k *known) bool {
 		revoked = k.Revoked.IsZero()
-		k.Revoked = a.now().UTC()
+		k.Format, k.Revoked = format2, a.now().UTC()
 		return revoked
 	})
 	if err == nil && !revoked {
@@ -134,84 +204,50 @@ func (a *Service) Revoke(ctx context.Context, id string) error {
 	return err
 }
 
-// RevokeAll ends every token that is for the title with this UID alone; it is for
+// end ends a token as Revoke does, and also what was made in format 1 with one that was revoked in format 1. A token
+// that is not there is no error.
+func (a *Service) end(ctx context.Context, id string) error {
+	err := a.change(ctx, id, func(k *known) bool {
+		if k.Format == format2 && !k.Revoked.IsZero() {
+			return false
+		}
+		if k.Format = format2; k.Revoked.IsZero() {
+			k.Revoked = a.now().UTC()
+		}
+		return true
+	})
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// RevokeAll ends every token that is for the title with this UID alone, and forgets the title's epoch; it is for
 // titles that are gone.
 func (a *Service) RevokeAll(ctx context.Context, uid string) error {
-	var ids []string
-	a.mu.RLock()
-	for id, k := range a.tokens {
-		if k.Revoked.IsZero() && len(k.Titles) == 1 && k.Titles[0] == uid {
-			ids = append(ids, id)
+	var errs []error
+	for id, r := range a.tokens.all() {
+		if k := r.value; k.Revoked.IsZero() && len(k.Titles) == 1 && k.Titles[0] == uid {
+			if err := a.Revoke(ctx, id); err != nil && !errors.Is(err, ErrNotFound) {
+				errs = append(errs, err)
+			}
 		}
 	}
-	a.mu.RUnlock()
-	var errs []error
-	for _, id := range ids {
-		if err := a.Revoke(ctx, id); err != nil && !errors.Is(err, ErrNotFound) {
-			errs = append(errs, err)
-		}
+	owner := ownerOfTitle(uid)
+	if _, rev := a.epochs.get(owner); rev != "" && len(errs) == 0 {
+		errs = append(errs, a.epochs.remove(ctx, owner, rev))
 	}
 	return errors.Join(errs...)
 }
 
-// update changes a token's record: f changes a copy, and reports whether it is to
+// change changes a token's record: f changes a copy, and reports whether it is to
 // be written. The error is ErrNotFound, [ErrUnavailable] or that of ctx.
-func (a *Service) update(ctx context.Context, id string, f func(*known) bool) error {
-	for range mostTries {
-		old := a.known(id)
+func (a *Service) change(ctx context.Context, id string, f func(*known) bool) error {
+	return a.tokens.update(ctx, id, func(old *known) (*known, bool, error) {
 		if old == nil {
-			return ErrNotFound
+			return nil, false, ErrNotFound
 		}
 		k := *old
-		if !f(&k) {
-			return nil
-		}
-		// If another was faster, memory knows by now what they have made of it.
-		if err := a.put(ctx, id, &k, store.IfRevision(old.rev)); !errors.Is(err, store.ErrConflict) {
-			return err
-		}
-	}
-	return fmt.Errorf("auth: token %s is changed by others too fast", id)
-}
-
-const (
-	// mostTries is how often a change is tried against others.
-	mostTries = 5
-	// writeTimeout bounds a write that has begun.
-	writeTimeout = 30 * time.Second
-)
-
-// put writes a token's record. Afterwards memory has what the store has, also
-// when the write failed, or its outcome is not known.
-func (a *Service) put(ctx context.Context, id string, k *known, cond store.Condition) error {
-	value, err := json.Marshal(k.record)
-	if err != nil {
-		return err
-	}
-	if err := context.Cause(ctx); err != nil {
-		return err
-	}
-	a.writing.Lock()
-	defer a.writing.Unlock()
-	// A write that has begun is brought to its end, whoever goes away.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
-	defer cancel()
-	key := store.Key{Kind: kind, ID: id}
-	if k.rev, err = a.store.Put(ctx, key, value, cond); err != nil {
-		if !errors.Is(err, store.ErrConflict) {
-			err = fmt.Errorf("%w: %w", ErrUnavailable, err)
-		}
-		err = fmt.Errorf("auth: token %s: %w", id, err)
-		r, getErr := a.store.Get(ctx, key)
-		if getErr != nil {
-			return errors.Join(err, getErr)
-		}
-		if k, getErr = decode(r); getErr != nil {
-			return errors.Join(err, getErr)
-		}
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.tokens[id] = k
-	return err
+		return &k, f(&k), nil
+	})
 }

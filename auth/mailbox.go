@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
+	"errors"
 	"strings"
 
 	"golang.org/x/crypto/argon2"
@@ -48,11 +49,30 @@ const (
 	hashSlots   = 2
 )
 
-// NewMailboxes returns a Mailboxes with keys derived from the server's secret.
-func NewMailboxes(secret Secret) *Mailboxes {
+// NewMailboxes returns a Mailboxes with keys derived from the server's secret. The error says that secret is the zero
+// Secret.
+func NewMailboxes(secret Secret) (*Mailboxes, error) {
+	if secret.IsZero() {
+		return nil, errors.New("auth: mailboxes need the server's secret: load it with LoadSecret")
+	}
 	key := secret.Key("mailbox hash: key")
 	id := sha256.Sum256(append([]byte("key id "), key...))
-	return &Mailboxes{key: key, salt: secret.Key("mailbox hash: salt"), keyID: hex.EncodeToString(id[:4]), slots: make(chan struct{}, hashSlots)}
+	return &Mailboxes{
+		key:   key,
+		salt:  secret.Key("mailbox hash: salt"),
+		keyID: hex.EncodeToString(id[:4]),
+		slots: make(chan struct{}, hashSlots),
+	}, nil
+}
+
+// CountingAddress returns the address by which a mailbox is counted: without the part that a plus sign begins, so that
+// ann+1@example.com and ann+2@example.com are one mailbox. Mail goes to the whole address.
+func CountingAddress(address string) string {
+	at := strings.LastIndexByte(address, '@')
+	if plus := strings.IndexByte(address, '+'); plus > 0 && plus < at {
+		return address[:plus] + address[at:]
+	}
+	return address
 }
 
 // Hash hashes an address: without white space around it, and without regard to

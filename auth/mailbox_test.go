@@ -11,13 +11,43 @@ import (
 	"github.com/patchsource/patchsource/auth"
 )
 
-func secret(t testing.TB, path string) auth.Secret {
+func mailboxes(t testing.TB, path string) *auth.Mailboxes {
 	t.Helper()
 	s, _, err := auth.LoadSecret(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s
+	m, err := auth.NewMailboxes(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// What is missing is an error, and no panic later.
+func TestMissingParts(t *testing.T) {
+	if _, err := auth.NewMailboxes(auth.Secret{}); err == nil {
+		t.Error("mailboxes without a secret")
+	}
+	if _, err := auth.Open(t.Context(), nil, nil); err == nil {
+		t.Error("tokens without a store")
+	}
+}
+
+func TestCountingAddress(t *testing.T) {
+	for address, want := range map[string]string{
+		"ann@example.com":       "ann@example.com",
+		"ann+x@example.com":     "ann@example.com",
+		"ann+x+y@example.com":   "ann@example.com",
+		"+ann@example.com":      "+ann@example.com",
+		"ann@plus+example.com":  "ann@plus+example.com",
+		"ann+@example.com":      "ann@example.com",
+		"no address+whatsoever": "no address+whatsoever",
+	} {
+		if got := auth.CountingAddress(address); got != want {
+			t.Errorf("%s: %s, want %s", address, got, want)
+		}
+	}
 }
 
 func TestMailboxes(t *testing.T) {
@@ -30,15 +60,15 @@ func TestMailboxes(t *testing.T) {
 		}
 		return h
 	}
-	m := auth.NewMailboxes(secret(t, path))
+	m := mailboxes(t, path)
 	ann := hash(m, "ann@example.com")
-	again := auth.NewMailboxes(secret(t, path)) // after a restart
+	again := mailboxes(t, path) // after a restart
 	for _, same := range []string{"ann@example.com", " Ann@Example.COM\t"} {
 		if !ann.Equal(hash(again, same)) {
 			t.Errorf("%q is another mailbox", same)
 		}
 	}
-	other := auth.NewMailboxes(secret(t, path+"2"))
+	other := mailboxes(t, path+"2")
 	for _, h := range []auth.MailboxHash{hash(m, "bob@example.com"), hash(other, "ann@example.com"), {}} {
 		if ann.Equal(h) || h.Equal(ann) {
 			t.Errorf("%+v is the same mailbox", h)
@@ -65,7 +95,7 @@ func TestMailboxes(t *testing.T) {
 }
 
 func BenchmarkMailboxHash(b *testing.B) {
-	m := auth.NewMailboxes(secret(b, filepath.Join(b.TempDir(), "secret")))
+	m := mailboxes(b, filepath.Join(b.TempDir(), "secret"))
 	for b.Loop() {
 		if _, err := m.Hash(context.Background(), "ann@example.com"); err != nil {
 			b.Fatal(err)

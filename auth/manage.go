@@ -8,14 +8,14 @@ import (
 	"fmt"
 	"slices"
 	"time"
-
-	"github.com/patchsource/patchsource/store"
 )
 
 // Info is what may be shown of a token.
 type Info struct {
 	ID          string
 	Kind        Kind
+	Name        string   // empty: none
+	Chain       []string // the tokens that it was made with, the root first
 	Titles      []string // UIDs
 	Contributor string
 	Created     time.Time
@@ -25,15 +25,24 @@ type Info struct {
 
 // List returns the tokens that are good for something, the newest first.
 func (a *Service) List() []Info {
-	now := a.now()
-	a.mu.RLock()
-	defer a.mu.RUnlock()
 	var all []Info
-	for id, k := range a.tokens {
-		if !k.live(now) {
+	j := a.census()
+	for id, r := range a.tokens.all() {
+		k := r.value
+		s, live := j.live(k)
+		if !live {
 			continue
 		}
-		i := Info{ID: id, Kind: k.Kind, Titles: slices.Clone(k.Titles), Contributor: k.Contributor, Created: k.Created, Expires: k.Expires}
+		i := Info{
+			ID:          id,
+			Kind:        k.Kind,
+			Name:        k.Name,
+			Chain:       slices.Clone(s.chain(k)),
+			Titles:      slices.Clone(k.Titles),
+			Contributor: k.Contributor,
+			Created:     k.Created,
+			Expires:     k.Expires,
+		}
 		if used := k.used.Load(); used != 0 {
 			i.Used = time.Unix(used, 0).UTC()
 		}
@@ -46,17 +55,13 @@ func (a *Service) List() []Info {
 // Flush writes down when tokens were last used. Authenticate only remembers it:
 // call Flush now and then, and at the end.
 func (a *Service) Flush(ctx context.Context) error {
-	a.mu.RLock()
-	var ids []string
-	for id, k := range a.tokens {
-		if used := k.used.Load(); used != 0 && (k.Used.IsZero() || used > k.Used.Unix()) && k.Revoked.IsZero() {
-			ids = append(ids, id)
-		}
-	}
-	a.mu.RUnlock()
 	var errs []error
-	for _, id := range ids {
-		err := a.update(ctx, id, func(k *known) bool {
+	for id, r := range a.tokens.all() {
+		k := r.value
+		if used := k.used.Load(); used == 0 || !k.Used.IsZero() && used <= k.Used.Unix() || !k.Revoked.IsZero() {
+			continue
+		}
+		err := a.change(ctx, id, func(k *known) bool {
 			k.Used = time.Unix(k.used.Load(), 0).UTC()
 			return k.Revoked.IsZero()
 		})
@@ -67,120 +72,58 @@ func (a *Service) Flush(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// Purge deletes the records of tokens that ended before a time. Those of
-// administrators' tokens that were revoked stay: one may still stand in a file.
-// The error is [ErrUnavailable] or that of ctx.
+// Purge deletes the records of tokens that ended before a time, by themselves or with one that they were made with, and
+// of those that an owner's epoch ended. Those of administrators' tokens that were revoked stay: one may still stand in a
+// file. The error is [ErrUnavailable] or that of ctx.
 func (a *Service) Purge(ctx context.Context, before time.Time) error {
-	a.writing.Lock()
-	defer a.writing.Unlock()
-	a.mu.RLock()
-	old := map[string]store.Revision{}
-	for id, k := range a.tokens {
-		expired := !k.Expires.IsZero() && k.Expires.Before(before)
-		revoked := !k.Revoked.IsZero() && k.Revoked.Before(before)
-		if (expired || revoked) && (k.Kind != Administrator || k.Revoked.IsZero()) {
-			old[id] = k.rev
-		}
+	j := a.census()
+	tokens := a.tokens.all()
+	// Of a maker whose record is not there, a token of format 1 is independent: it goes first.
+	needed := map[string]bool{}
+	for _, r := range tokens {
+		needed[r.value.CreatedBy] = true
 	}
-	a.mu.RUnlock()
-	for id, rev := range old {
-		err := a.store.Delete(ctx, store.Key{Kind: kind, ID: id}, store.IfRevision(rev))
-		if errors.Is(err, store.ErrConflict) {
-			continue // somebody else has changed it: the next time
+	for id, r := range tokens {
+		k := r.value
+		if needed[id] || !j.outdated(k, before) {
+			continue
 		}
-		if err != nil && !errors.Is(err, store.ErrNotFound) {
-			return fmt.Errorf("%w: token %s: %w", ErrUnavailable, id, err)
+		if err := a.tokens.remove(ctx, id, r.rev); err != nil {
+			return err
 		}
-		a.mu.Lock()
-		delete(a.tokens, id)
-		a.mu.Unlock()
 	}
 	return nil
+}
+
+// outdated reports whether a token ended before a time, and its record is of no use.
+func (j *judge) outdated(k *known, before time.Time) bool {
+	if !k.Expires.IsZero() && k.Expires.Before(before) {
+		return true
+	}
+	if k.Kind == Administrator {
+		return false
+	}
+	s, _ := j.live(k)
+	return !k.Revoked.IsZero() && k.Revoked.Before(before) || s.ended && s.at.Before(before)
 }
 
 // Follow learns of tokens that other servers over the same store make and revoke,
 // until ctx ends. Over a store that cannot tell (see store.Watcher) it returns at
 // once. The error is nil, or of the store; Follow can be called again.
 func (a *Service) Follow(ctx context.Context) error {
-	w, ok := store.As[store.Watcher](a.store)
-	if !ok {
-		return nil
-	}
-	for change, err := range w.Watch(ctx, kind) {
-		if err == nil && change.Key == (store.Key{}) {
-			err = a.learnAll(ctx)
-		} else if err == nil {
-			err = a.learn(ctx, change.Key)
-		}
-		if err != nil {
-			return fmt.Errorf("auth: follow the tokens: %w", err)
-		}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	epochs := make(chan error, 1)
+	go func() {
+		defer cancel()
+		epochs <- a.epochs.follow(ctx)
+	}()
+	err := a.tokens.follow(ctx)
+	cancel()
+	if err = cmp.Or(err, <-epochs); err != nil {
+		return fmt.Errorf("auth: follow the tokens: %w", err)
 	}
 	return nil
-}
-
-// learn brings memory to what the store has of one token.
-func (a *Service) learn(ctx context.Context, key store.Key) error {
-	a.writing.Lock()
-	defer a.writing.Unlock()
-	r, err := a.store.Get(ctx, key)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return err
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if err != nil {
-		delete(a.tokens, key.ID)
-		return nil
-	}
-	if old := a.tokens[key.ID]; old != nil && old.rev == r.Revision {
-		return nil
-	}
-	k, err := decode(r)
-	if err != nil {
-		return err
-	}
-	a.tokens[key.ID] = k
-	return nil
-}
-
-// learnAll brings memory to what the store has, after a gap.
-func (a *Service) learnAll(ctx context.Context) error {
-	a.writing.Lock()
-	defer a.writing.Unlock()
-	tokens := map[string]*known{}
-	for r, err := range a.store.List(ctx, kind) {
-		if err != nil {
-			return err
-		}
-		k, err := decode(r)
-		if err != nil {
-			return err
-		}
-		tokens[r.Key.ID] = k
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for id, k := range tokens {
-		if old := a.tokens[id]; old != nil {
-			k.used = old.used
-		}
-	}
-	a.tokens = tokens
-	return nil
-}
-
-// hasAdministrator reports whether there is an administrator's token.
-func (a *Service) hasAdministrator() bool {
-	now := a.now()
-	a.mu.RLock()
-	defer a.mu.RUnlock()
-	for _, k := range a.tokens {
-		if k.Kind == Administrator && k.live(now) {
-			return true
-		}
-	}
-	return false
 }
 
 // ClaimCode returns the code by which the server can be claimed, to be shown to

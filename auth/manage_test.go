@@ -3,6 +3,7 @@ package auth_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -40,6 +41,7 @@ func TestIssueFor(t *testing.T) {
 	admin := auth.Principal{Grant: auth.Grant{Kind: auth.Administrator}}
 	ann := auth.Principal{Grant: auth.Grant{Kind: auth.Contributor, Contributor: "ann"}}
 	title := auth.Principal{Grant: auth.Grant{Kind: auth.TitleToken, Titles: []string{"a"}}}
+	editor := auth.Principal{Grant: auth.Grant{Kind: auth.Editor}}
 	brief := auth.Principal{Grant: auth.Grant{Kind: auth.Administrator, Expires: soon}}
 	for _, c := range []struct {
 		name  string
@@ -57,7 +59,20 @@ func TestIssueFor(t *testing.T) {
 		{"a title, the same", title, auth.Grant{Kind: auth.TitleToken, Titles: []string{"a"}}, nil},
 		{"a title, another", title, auth.Grant{Kind: auth.TitleToken, Titles: []string{"b"}}, auth.ErrForbidden},
 		{"a title, everything", title, auth.Grant{Kind: auth.Administrator}, auth.ErrForbidden},
-		{"a title, taking another's place", title, auth.Grant{Kind: auth.TitleToken, Titles: []string{"a"}, Replaces: []string{"x"}}, auth.ErrForbidden},
+		{"an administrator, an editor's", admin, auth.Grant{Kind: auth.Editor}, nil},
+		{"an editor, the same", editor, auth.Grant{Kind: auth.Editor}, nil},
+		{"an editor, any title", editor, auth.Grant{Kind: auth.TitleToken, Titles: []string{"a", "b"}}, nil},
+		{"an editor, everything", editor, auth.Grant{Kind: auth.Administrator}, auth.ErrForbidden},
+		{"an editor, a contributor's", editor, auth.Grant{Kind: auth.Contributor, Contributor: "ann"}, auth.ErrForbidden},
+		{"a contributor, an editor's", ann, auth.Grant{Kind: auth.Editor}, auth.ErrForbidden},
+		{"a title, an editor's", title, auth.Grant{Kind: auth.Editor}, auth.ErrForbidden},
+		{"an editor's with titles", admin, auth.Grant{Kind: auth.Editor, Titles: []string{"a"}}, auth.ErrGrant},
+		{"a name", admin, auth.Grant{Kind: auth.Editor, Name: "laptop – Ann"}, nil},
+		{"a name that is too long", admin, auth.Grant{Kind: auth.Editor, Name: strings.Repeat("n", 101)}, auth.ErrGrant},
+		{"a name of two lines", admin, auth.Grant{Kind: auth.Editor, Name: "a\nb"}, auth.ErrGrant},
+		{"a name that is turned round", admin, auth.Grant{Kind: auth.Editor, Name: "a\u202eb"}, auth.ErrGrant},
+		{"a name that is no text", admin, auth.Grant{Kind: auth.Editor, Name: "\xff"}, auth.ErrGrant},
+		{"a title's UID without end", admin, auth.Grant{Kind: auth.TitleToken, Titles: []string{strings.Repeat("u", 256)}}, auth.ErrGrant},
 		{"nobody", auth.Principal{}, auth.Grant{Kind: auth.TitleToken, Titles: []string{"b"}}, auth.ErrForbidden},
 		{"no kind", admin, auth.Grant{}, auth.ErrGrant},
 		{"no titles", admin, auth.Grant{Kind: auth.TitleToken}, auth.ErrGrant},
@@ -156,6 +171,19 @@ func TestRevokeAll(t *testing.T) {
 	}
 }
 
+// eventually waits until a token is good, or no longer, by what another server has written.
+func eventually(t *testing.T, a *auth.Service, token string, want bool) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		if _, err := a.Authenticate(t.Context(), token); (err == nil) == want {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatal("it was not seen")
+		}
+	}
+}
+
 // A revocation is seen by another server over the same store.
 func TestFollow(t *testing.T) {
 	s := memstore.New()
@@ -164,22 +192,11 @@ func TestFollow(t *testing.T) {
 	ended := make(chan error)
 	go func() { ended <- here.Follow(ctx) }()
 	token, id := issue(t, there, auth.Grant{Kind: auth.Administrator})
-	eventually := func(want bool) {
-		t.Helper()
-		for end := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
-			if _, err := here.Authenticate(ctx, token); (err == nil) == want {
-				return
-			}
-			if time.Now().After(end) {
-				t.Fatal("it was not seen")
-			}
-		}
-	}
-	eventually(true)
+	eventually(t, here, token, true)
 	if err := there.Revoke(ctx, id); err != nil {
 		t.Fatal(err)
 	}
-	eventually(false)
+	eventually(t, here, token, false)
 	cancel()
 	if err := <-ended; err != nil {
 		t.Error(err)

@@ -16,7 +16,7 @@ import (
 )
 
 // movedKinds are the kinds of records that move with a server.
-var movedKinds = []string{"titles", "history", "tokens", "contributors", "syncs", "webhooks"}
+var movedKinds = []string{"titles", "history", "tokens", "epochs", "contributors", "releasednames", "syncs", "webhooks"}
 
 // moving is the record that says that a full backup is being loaded.
 var moving = store.Key{Kind: "config", ID: "loading"}

@@ -130,13 +130,40 @@ type Parts struct {
 	Fetcher Fetcher // nil: nobody publishes by URL
 }
 
+// check returns an error that names what is missing.
+func (p Parts) check() error {
+	missing := ""
+	switch {
+	case p.Store == nil:
+		missing = "Store"
+	case p.Catalog == nil:
+		missing = "Catalog"
+	case p.Tokens == nil:
+		missing = "Tokens"
+	case p.Mailer == nil:
+		missing = "Mailer"
+	case p.Secret.IsZero():
+		missing = "Secret"
+	default:
+		return nil
+	}
+	return fmt.Errorf("community: Parts.%s is missing", missing)
+}
+
 // Open makes a Service, and reads the contributors. ctx bounds the reading.
 func Open(ctx context.Context, parts Parts, opts *Options) (*Service, error) {
+	if err := parts.check(); err != nil {
+		return nil, err
+	}
+	mailboxes, err := auth.NewMailboxes(parts.Secret)
+	if err != nil {
+		return nil, err
+	}
 	var o Options
 	if opts != nil {
 		o = *opts
 	}
-	s := &Service{store: parts.Store, cat: parts.Catalog, tokens: parts.Tokens, mailer: parts.Mailer, fetcher: parts.Fetcher, mailboxes: auth.NewMailboxes(parts.Secret), log: o.Logger, texts: o.Texts, now: o.Now,
+	s := &Service{store: parts.Store, cat: parts.Catalog, tokens: parts.Tokens, mailer: parts.Mailer, fetcher: parts.Fetcher, mailboxes: mailboxes, log: o.Logger, texts: o.Texts, now: o.Now,
 		maxTitles: o.MaxTitles, perHour: o.MailsPerHour, site: strings.TrimRight(o.Site, "/"), publishing: map[string]int{}, pending: make(chan struct{}, mostPending)}
 	if s.now == nil {
 		s.now = time.Now
@@ -154,7 +181,6 @@ func Open(ctx context.Context, parts Parts, opts *Options) (*Service, error) {
 		s.perHour = DefaultMailsPerHour
 	}
 	s.limiters, _ = simplelru.NewLRU[string, *rate.Limiter](mostMailboxes, nil) // the error is about a size that is not positive
-	var err error
 	if s.sealer, err = newSealer(parts.Secret); err != nil {
 		return nil, err
 	}
@@ -354,13 +380,7 @@ func (s *Service) reset(ctx context.Context, title catalog.Title, address string
 	if err := s.allow("reset " + hash.Hash); err != nil {
 		return err
 	}
-	var old []string
-	for _, t := range s.tokens.List() {
-		if len(t.Titles) == 1 && t.Titles[0] == title.UID {
-			old = append(old, t.ID)
-		}
-	}
-	token, tokenID, err := s.tokens.Issue(ctx, auth.Grant{Kind: auth.TitleToken, Titles: []string{title.UID}, Replaces: old})
+	token, tokenID, err := s.tokens.Recover(ctx, auth.Grant{Kind: auth.TitleToken, Titles: []string{title.UID}})
 	if err != nil {
 		return err
 	}

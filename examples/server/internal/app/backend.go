@@ -99,7 +99,7 @@ func openBackend(ctx context.Context, f *flags, site string, log *slog.Logger) (
 	if b.auth, err = auth.Open(ctx, b.store, nil); err != nil {
 		return nil, err
 	}
-	created, err = b.auth.LoadAdminToken(ctx, f.AdminTokenFile)
+	admin, err := b.auth.LoadAdminToken(ctx, f.AdminTokenFile)
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +108,11 @@ func openBackend(ctx context.Context, f *flags, site string, log *slog.Logger) (
 			log.Warn("a file with a secret can be read by others: take their rights away with chmod 600", "file", name)
 		}
 	}
-	if created {
+	switch {
+	case admin.Replaced != nil:
+		log.Warn("the administrator token in the file is not used: another one was made and written in its place",
+			"file", f.AdminTokenFile, "reason", admin.Replaced)
+	case admin.Created:
 		log.Info("an administrator token was made and written", "file", f.AdminTokenFile)
 	}
 	b.hooks, err = webhook.Open(ctx, b.store, &webhook.Options{Key: secret.Key("webhooks"), Site: site, WebPage: true, AllowPrivateNetworks: f.AllowPrivateNetworks, Logger: log})

@@ -1,0 +1,111 @@
+package auth
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/patchsource/patchsource/store"
+)
+
+// epochKind is the kind of an owner's epoch. Its id is the owner.
+const epochKind = "epochs"
+
+// An epoch is what the store has of an owner's epoch. Tokens of the owner with an epoch before Current have ended.
+type epoch struct {
+	Format  int    `json:"format"`
+	Current uint64 `json:"current"`
+	// Issued is the latest epoch that a token was made with.
+	Issued uint64 `json:"issued"`
+}
+
+const epochFormat = 1
+
+func decodeEpoch(r store.Record, _ epoch) (e epoch, err error) {
+	if err := json.Unmarshal(r.Value, &e); err != nil {
+		return e, err
+	}
+	if e.Format != epochFormat {
+		return e, fmt.Errorf("its record has format %d, and this version knows %d only: a newer one wrote it",
+			e.Format, epochFormat)
+	}
+	return e, nil
+}
+
+// ownerOf returns the owner of a token that is made for a title's author or a contributor: the title or contributor;
+// empty if there is none.
+func ownerOf(g Grant) string {
+	switch {
+	case g.Kind == Contributor:
+		return "contributor/" + g.Contributor
+	case g.Kind == TitleToken && len(g.Titles) == 1:
+		return ownerOfTitle(g.Titles[0])
+	}
+	return ""
+}
+
+func ownerOfTitle(uid string) string { return "title/" + uid }
+
+// Recover makes a token for the owner of a title or of a contributor who may have lost theirs. The owner's other tokens,
+// and all that were made with them, end when it is first used, in one step; those that are made in the meantime, too.
+// Tokens that an administrator or editor made stay good.
+//
+// The error is [ErrGrant], also for a grant that is not for one title or contributor, [ErrUnavailable] or that of ctx.
+func (a *Service) Recover(ctx context.Context, g Grant) (token, id string, err error) {
+	if err := a.check(g); err != nil {
+		return "", "", err
+	}
+	owner := ownerOf(g)
+	if owner == "" {
+		return "", "", fmt.Errorf("%w: only the token of one title or contributor is recovered", ErrGrant)
+	}
+	n, err := a.nextEpoch(ctx, owner)
+	if err != nil {
+		return "", "", err
+	}
+	return a.make(ctx, g, origin{owner: owner, epoch: n})
+}
+
+// nextEpoch returns an epoch for an owner that no token was made with.
+func (a *Service) nextEpoch(ctx context.Context, owner string) (n uint64, err error) {
+	err = a.epochs.update(ctx, owner, func(e epoch) (epoch, bool, error) {
+		n = e.Issued + 1
+		return epoch{Format: epochFormat, Current: e.Current, Issued: n}, true, nil
+	})
+	return n, err
+}
+
+// raise brings an owner's epoch to that of a token which is used for the first time. The error is [ErrUnauthorized] if
+// a later token was used before, [ErrUnavailable] or that of ctx.
+func (a *Service) raise(ctx context.Context, owner string, to uint64) error {
+	return a.epochs.update(ctx, owner, func(e epoch) (epoch, bool, error) {
+		if to < e.Current {
+			return e, false, ErrUnauthorized
+		}
+		return epoch{Format: epochFormat, Current: to, Issued: max(e.Issued, to)}, to > e.Current, nil
+	})
+}
+
+// takeOver makes of a token of format 1 that takes the place of others one that [Service.Recover] would have made, and
+// ends those others. They go before the token forgets them: a server that stops in between does it again.
+func (a *Service) takeOver(ctx context.Context, id, owner string, replaces []string) error {
+	for _, old := range replaces {
+		if err := a.end(ctx, old); err != nil {
+			return fmt.Errorf("auth: end the tokens that %s takes the place of: %w", id, err)
+		}
+	}
+	var n uint64
+	if owner != "" {
+		var err error
+		if n, err = a.nextEpoch(ctx, owner); err != nil {
+			return err
+		}
+	}
+	return a.change(ctx, id, func(k *known) bool {
+		if len(k.Replaces) == 0 {
+			return false // another call has done it
+		}
+		k.Format, k.Replaces, k.Owner, k.Epoch = format2, nil, owner, n
+		return true
+	})
+}
