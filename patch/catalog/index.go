@@ -34,6 +34,8 @@ type Title struct {
 	// Mailbox is the hash of its author's address, as it was given; empty: none.
 	// Not to be shown.
 	Mailbox string
+	// Account names whom the title is counted for; empty: not known. Not to be shown.
+	Account string
 	// Follows is the URL of the source that it is kept in step with; empty: none.
 	Follows string
 	// Source is the key of the whole source that it came with; empty: it is
@@ -86,7 +88,7 @@ func (r *record) entry(key string, rev store.Revision) (*entry, error) {
 		return nil, err
 	}
 	e := &entry{
-		Title:  Title{Summary: s, UID: r.UID, ETag: etag(r.definition), Changed: r.Changed, Author: r.Owner.Author, Contributor: r.Owner.Contributor, Mailbox: string(r.Owner.Mailbox)},
+		Title:  Title{Summary: s, UID: r.UID, ETag: etag(r.definition), Changed: r.Changed, Author: r.Owner.Author, Contributor: r.Owner.Contributor, Mailbox: string(r.Owner.Mailbox), Account: r.Owner.Account},
 		key:    key,
 		rev:    rev,
 		search: strings.ToLower(s.ID + "\n" + s.Name + "\n" + s.Publisher),

@@ -84,6 +84,8 @@ type owner struct {
 	Contributor string `json:"contributor,omitempty"`
 	// Mailbox is the keyed hash of the author's address, with its parameters.
 	Mailbox json.RawMessage `json:"mailbox,omitempty"`
+	// Account names whom the title is counted for.
+	Account string `json:"account,omitempty"`
 }
 
 type source struct {

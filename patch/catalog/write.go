@@ -30,6 +30,8 @@ type CreateOptions struct {
 	Contributor string
 	// Mailbox is a hash of its author's address, opaque to the catalog.
 	Mailbox json.RawMessage
+	// Account names whom the title is counted for, opaque to the catalog.
+	Account string
 	// By is who creates it, for [Catalog.History]: the id of a token.
 	By string
 }
@@ -141,7 +143,7 @@ func (c *Catalog) newRecord(def *patch.Definition, opts *CreateOptions) (*record
 		return nil, nil, nil, err
 	}
 	d.Complete(now)
-	rec := &record{head: head{UID: rand.Text(), State: live, Since: now.UTC(), Changed: changed, Edition: 1, By: o.By, Owner: owner{Author: o.Author, Contributor: o.Contributor, Mailbox: o.Mailbox}}}
+	rec := &record{head: head{UID: rand.Text(), State: live, Since: now.UTC(), Changed: changed, Edition: 1, By: o.By, Owner: owner{Author: o.Author, Contributor: o.Contributor, Mailbox: o.Mailbox, Account: o.Account}}}
 	if o.Follows != "" {
 		rec.Follows = &source{URL: o.Follows, Source: o.Source}
 	}
