@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 
 	"github.com/patchsource/patchsource/patch"
@@ -21,6 +22,9 @@ func (c *Catalog) Definitions(ctx context.Context) iter.Seq2[Stored, error] {
 			r, rec, err := c.read(ctx, e.key)
 			if errors.Is(err, store.ErrNotFound) || err == nil && rec.State != live {
 				continue // deleted meanwhile
+			}
+			if errors.Is(err, store.ErrDamaged) {
+				continue // it has left the index
 			}
 			var now *entry
 			if err == nil {
@@ -64,7 +68,7 @@ func (c *Catalog) Put(ctx context.Context, def *patch.Definition, opts *PutOptio
 		return c.wouldPut(ctx, def)
 	}
 	for try := 0; ; try++ {
-		res, err := c.Replace(ctx, def.ID, def, &EditOptions{By: o.By})
+		res, err := c.Replace(ctx, def.ID, def, &EditOptions{Rename: true, By: o.By})
 		if !errors.Is(err, ErrNotFound) {
 			return res, Updated, err
 		}
@@ -77,33 +81,40 @@ func (c *Catalog) Put(ctx context.Context, def *patch.Definition, opts *PutOptio
 
 // wouldPut says what Put would do.
 func (c *Catalog) wouldPut(ctx context.Context, def *patch.Definition) (Result, EventKind, error) {
-	old, title, err := c.Load(ctx, def.ID)
+	doc, e, err := c.definition(ctx, def.ID)
 	switch {
 	case errors.Is(err, ErrNotFound):
-		_, d, warnings, err := c.newRecord(def, nil)
+		rec, warnings, err := c.newRecord(ctx, def, nil)
 		if err != nil {
 			return Result{}, Created, err
 		}
-		return Result{Title: Title{Summary: d.Summary()}, Changed: true, Warnings: warnings}, Created, nil
+		summary, err := readSummary(rec.definition)
+		return Result{Title: Title{Summary: summary}, Changed: true, Warnings: warnings}, Created, err
 	case err != nil:
 		return Result{}, "", err
-	case title.Follows != "":
-		return Result{}, Updated, &TitleError{ID: title.ID, Follows: title.Follows, Err: ErrSynced}
+	case e.Follows != "":
+		return Result{}, Updated, &TitleError{ID: e.ID, Follows: e.Follows, Err: ErrSynced}
 	}
-	if err := def.Validate(); err != nil {
+	old, err := parseStored(doc.body)
+	if err != nil {
+		return Result{}, Updated, fmt.Errorf("%w: title %q: %w", ErrUnavailable, e.ID, err)
+	}
+	if err := def.ValidateOver(old); err != nil {
 		return Result{}, Updated, err
 	}
 	d, now := *def, c.now()
-	warnings, err := c.lint(&d, now, nil)
+	warnings, err := c.lint(ctx, &d, now, nil)
 	if !d.Supersede(old, now) {
-		return Result{Title: title, Warnings: warnings}, Updated, nil
+		return Result{Title: e.Title, Warnings: warnings}, Updated, nil
 	}
+	rec := &record{definition: doc.body}
 	if err == nil {
-		err = c.setDefinition(&record{}, &d)
+		err = c.setDefinition(rec, &d)
 	}
 	if err != nil {
 		return Result{}, Updated, err
 	}
+	title := e.Title
 	title.Summary = d.Summary()
-	return Result{Title: title, Changed: true, Warnings: warnings, before: old, after: &d}, Updated, nil
+	return Result{Title: title, Changed: true, Warnings: warnings, before: doc.body, after: rec.definition}, Updated, nil
 }

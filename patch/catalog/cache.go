@@ -74,12 +74,14 @@ func (c *cache[S]) get(key string) (doc *Document, from S) {
 	return v.doc, v.from
 }
 
-func (c *cache[S]) put(key string, doc *Document, from S) {
+// put keeps a document. extra is about how many bytes it takes beside its own and
+// the usual overhead.
+func (c *cache[S]) put(key string, doc *Document, from S, extra int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	v := cached[S]{doc, from, int64(len(doc.body)) + int64(len(key)) + overhead}
+	v := cached[S]{doc: doc, from: from, bytes: int64(len(doc.body) + len(key) + extra + overhead)}
 	if old, ok := c.lru.Peek(key); ok && old.doc.content == doc.content {
-		v.bytes = old.bytes // it may be compressed already
+		v.bytes = max(v.bytes, old.bytes) // it may be compressed already
 	}
 	c.lru.Remove(key)
 	c.lru.Add(key, v)

@@ -63,6 +63,8 @@ var (
 	// ErrUnavailable is a failure of the store. What was asked for may or may
 	// not be there, or have happened.
 	ErrUnavailable = errors.New("the store is unavailable")
+	// ErrClosed is a change after [Catalog.Close]. It is an ErrUnavailable.
+	ErrClosed = fmt.Errorf("%w: the catalog is closed", ErrUnavailable)
 )
 
 // A TitleError says which title an error is about. It unwraps to one of this
@@ -110,6 +112,14 @@ type Options struct {
 	// History is how many earlier editions of a definition are kept. 0:
 	// DefaultHistory; negative: none.
 	History int
+	// HistoryBytes bounds the bytes of a title's earlier editions; the newest of
+	// them is kept whatever its size. 0: DefaultHistoryBytes; negative: no bound.
+	HistoryBytes int64
+	// MaxAccountBytes bounds the bytes of all titles of one account; see
+	// [CreateOptions] and [ErrTooMuch]. It is approximate: several changes made at
+	// the same time, here or by other servers, may exceed it together. 0:
+	// DefaultMaxAccountBytes; negative: no bound.
+	MaxAccountBytes int64
 	// Courier is told of every change. Nil: nobody is.
 	Courier Courier
 	// Lint are the options of the lint that every write goes through; its Now
@@ -126,17 +136,23 @@ type Catalog struct {
 	max   int
 	rules patch.LintOptions
 
-	history   int // how many earlier editions are kept
+	history         int   // how many earlier editions are kept
+	historyBytes    int64 // negative: no bound
+	maxAccountBytes int64 // negative: no bound
+
 	courier   Courier
 	chores    *chores
 	shared    bool         // other servers may be over the same store
 	restoring sync.RWMutex // held for reading by who changes a title, for writing by a restore
+	closing   sync.RWMutex // held for reading by every change, for writing from Close on
+	closed    sync.Once
+	damaged   damaged
 
 	index       atomic.Pointer[index]
-	publishing  sync.Mutex             // held to replace index
-	definitions *cache[store.Revision] // by title key
-	selections  *cache[uint64]         // by the ids asked for; of an index, by its number
-	others      *cache[uint64]         // what contributors' own feeds are made of
+	publishing  sync.Mutex     // held to replace index
+	definitions *cache[origin] // by title key
+	selections  *cache[uint64] // by the ids asked for; of an index, by its number
+	others      *cache[uint64] // what contributors' own feeds are made of
 	reads       singleflight.Group
 	writers     locks
 
@@ -148,7 +164,11 @@ type Catalog struct {
 }
 
 // Open reads all titles of s and returns a Catalog of them. ctx bounds the
-// reading alone.
+// reading alone. A title whose record is damaged is left out and counted by
+// [Catalog.Damaged].
+//
+// The error is [store.ErrFormat] if a newer version wrote the store or one of its
+// titles, [ErrUnavailable] or that of ctx.
 func Open(ctx context.Context, s store.Store, opts *Options) (*Catalog, error) {
 	var o Options
 	if opts != nil {
@@ -166,22 +186,33 @@ func Open(ctx context.Context, s store.Store, opts *Options) (*Catalog, error) {
 	if o.History == 0 {
 		o.History = DefaultHistory
 	}
+	if o.HistoryBytes == 0 {
+		o.HistoryBytes = DefaultHistoryBytes
+	}
+	if o.MaxAccountBytes == 0 {
+		o.MaxAccountBytes = DefaultMaxAccountBytes
+	}
 	if o.MaxDefinitionBytes == 0 {
 		o.MaxDefinitionBytes = DefaultMaxDefinitionBytes
 	}
+	if err := store.CheckFormat(ctx, s); err != nil {
+		return nil, openError(err)
+	}
 	c := &Catalog{
-		store:       s,
-		log:         o.Logger,
-		now:         o.Now,
-		max:         o.MaxDefinitionBytes,
-		rules:       lintOptions(o.Lint),
-		history:     max(o.History, 0),
-		courier:     o.Courier,
-		chores:      newChores(),
-		definitions: newCache[store.Revision](o.CacheBytes - o.CacheBytes/8),
-		selections:  newCache[uint64](o.CacheBytes / 16),
-		others:      newCache[uint64](o.CacheBytes / 16),
-		subscribers: map[*func(Event)]bool{},
+		store:           s,
+		log:             o.Logger,
+		now:             o.Now,
+		max:             o.MaxDefinitionBytes,
+		rules:           lintOptions(o.Lint),
+		history:         max(o.History, 0),
+		historyBytes:    o.HistoryBytes,
+		maxAccountBytes: o.MaxAccountBytes,
+		courier:         o.Courier,
+		chores:          newChores(),
+		definitions:     newCache[origin](o.CacheBytes - o.CacheBytes/8),
+		selections:      newCache[uint64](o.CacheBytes / 16),
+		others:          newCache[uint64](o.CacheBytes / 16),
+		subscribers:     map[*func(Event)]bool{},
 	}
 	watching, stop := context.WithCancel(context.Background())
 	c.stop = stop
@@ -209,12 +240,40 @@ func Open(ctx context.Context, s store.Store, opts *Options) (*Catalog, error) {
 	return c, nil
 }
 
-// Close stops watching the store, and what is done in the background. It does not
-// close the store.
+// openError returns the error of Open for one of the store.
+func openError(err error) error {
+	if errors.Is(err, store.ErrFormat) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrUnavailable, err)
+}
+
+// Close waits for the changes in progress, and stops watching the store and the
+// background work. Later changes return [ErrClosed]; what is in memory can still be
+// read. Close does not close the store. Closing again does nothing.
 func (c *Catalog) Close() error {
+	c.closed.Do(c.closing.Lock) // for good
 	c.stop()
 	c.done.Wait()
 	return nil
+}
+
+// begin begins a change of titles, which lasts until end is called. The error is
+// ErrClosed, or errRestoring if a restore is in progress.
+func (c *Catalog) begin() (end func(), err error) {
+	// Only Close and restores take these locks for writing, and a change must wait
+	// for neither.
+	if !c.closing.TryRLock() {
+		return nil, ErrClosed
+	}
+	if !c.restoring.TryRLock() {
+		c.closing.RUnlock()
+		return nil, errRestoring
+	}
+	return func() {
+		c.restoring.RUnlock()
+		c.closing.RUnlock()
+	}, nil
 }
 
 // Ping reports whether the store is reachable.
@@ -228,15 +287,19 @@ func (c *Catalog) load(ctx context.Context) (unsettled []string, err error) {
 	var entries []*entry
 	for r, err := range c.store.List(ctx, kind) {
 		if err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+			return nil, openError(err)
 		}
 		rec, err := decodeRecord(r.Value)
+		if errors.Is(err, store.ErrFormat) {
+			return nil, fmt.Errorf("record %v: %w", r.Key, err)
+		}
 		var e *entry
 		if err == nil {
 			e, err = rec.liveEntry(r)
 		}
 		if err != nil {
 			c.log.Error("a title cannot be read and is left out", "record", r.Key.String(), "error", err)
+			c.damaged.add(r.Key.ID)
 			continue
 		}
 		if rec.Staged != nil || c.abandoned(rec) {
@@ -331,8 +394,12 @@ func (c *Catalog) follow(ctx context.Context, change store.Change) {
 	}
 	c.insist(ctx, func() error {
 		err := c.refresh(ctx, change.Key.ID)
+		if errors.Is(err, store.ErrDamaged) {
+			return nil // it has left the index
+		}
 		if errors.Is(err, errUnreadable) {
 			c.log.Error("a title that was changed elsewhere cannot be read and stays as it was", "record", change.Key.String(), "error", err)
+			c.damaged.add(change.Key.ID)
 			return nil // nor will it be the next time
 		}
 		return err
@@ -397,23 +464,32 @@ func (c *Catalog) refresh(ctx context.Context, key string) error {
 		return err
 	}
 	defer unlock()
-	return c.refreshLocked(ctx, key)
+	r, rec, err := c.readLocked(ctx, key)
+	return c.adopt(key, r, rec, err)
 }
 
-// refreshLocked is refresh for who has the title's lock.
+// refreshLocked is refresh after a write of the caller, who holds the title's lock: a
+// record that is not there was deleted.
 func (c *Catalog) refreshLocked(ctx context.Context, key string) error {
 	r, err := c.store.Get(ctx, storeKey(key))
+	r, rec, err := decode(ctx, r, err)
+	return c.adopt(key, r, rec, err)
+}
+
+// adopt puts into the index what was read of a title. The caller must hold the title's
+// lock.
+func (c *Catalog) adopt(key string, r store.Record, rec *record, err error) error {
 	if errors.Is(err, store.ErrNotFound) {
 		c.publish(key, nil)
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+		return err
 	}
 	if e := c.index.Load().byKey(key); e != nil && e.rev == r.Revision {
 		return nil
 	}
-	e, err := readEntry(r)
+	e, err := rec.liveEntry(r)
 	if err != nil {
 		return fmt.Errorf("%w: %w: record %v: %w", ErrUnavailable, errUnreadable, r.Key, err)
 	}
@@ -421,12 +497,12 @@ func (c *Catalog) refreshLocked(ctx context.Context, key string) error {
 	return nil
 }
 
-// errUnreadable is a record that this version cannot read.
-var errUnreadable = errors.New("unreadable record")
-
 // publish puts a title's new entry into the index, or takes the title out. Who
 // calls it has the title's lock.
 func (c *Catalog) publish(key string, e *entry) {
+	if e != nil {
+		c.damaged.remove(key)
+	}
 	c.publishing.Lock()
 	defer c.publishing.Unlock()
 	x := c.index.Load()

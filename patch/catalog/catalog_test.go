@@ -284,7 +284,7 @@ func TestLint(t *testing.T) {
 
 	// The likeliest mistake: an old version, in front, where it goes by default.
 	r, err = cat.AddVersions(ctx, "App", patch.Position{}, []patch.Patch{version("0.9")}, nil)
-	if err != nil || codes(r.Warnings) != "order/patches/1/version " {
+	if err != nil || codes(r.Warnings) != "order/patches/1/version current-version-older/currentVersion " {
 		t.Errorf("%s %v", codes(r.Warnings), err)
 	}
 

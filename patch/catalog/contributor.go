@@ -73,7 +73,7 @@ func (c *Catalog) ofContributor(contributor, ids string) (*Document, error) {
 	body := writeArray(all)
 	doc := newDocument(body, etag(body), x.changed, func(of *content, n int) { c.others.grow(key, of, n) })
 	if len(all) > 0 {
-		c.others.put(key, doc, x.number)
+		c.others.put(key, doc, x.number, 0)
 	}
 	return doc, nil
 }
@@ -125,7 +125,7 @@ func (c *Catalog) DefinitionOf(ctx context.Context, contributor, id string) (*Do
 	if doc, _ := c.others.get(key); doc != nil {
 		return doc, nil
 	}
-	d, err := patch.Parse(stored.body, &patch.ParseOptions{MaxBytes: len(stored.body)})
+	d, err := parseStored(stored.body)
 	if err != nil {
 		return nil, fmt.Errorf("%w: title %q: %w", ErrUnavailable, full, err)
 	}
@@ -135,6 +135,6 @@ func (c *Catalog) DefinitionOf(ctx context.Context, contributor, id string) (*Do
 		return nil, err
 	}
 	doc := newDocument(body, etag(body), stored.changed, func(of *content, n int) { c.others.grow(key, of, n) })
-	c.others.put(key, doc, 0)
+	c.others.put(key, doc, 0, 0)
 	return doc, nil
 }

@@ -40,12 +40,16 @@ type Notice struct {
 	// Title is the title's summary after the change; with Deleted, as it last
 	// was.
 	Title patch.Summary `json:"title"`
-	// Changes say what has changed, for people; see [patch.Difference].
+	// Changes say what has changed, for people; see [patch.Difference]. At most 100
+	// are named; the last one then says how many there are more.
 	Changes []string `json:"changes,omitempty"`
 	// Definition is the definition after the change, or as it last was, if the
 	// courier wanted it.
 	Definition json.RawMessage `json:"definition,omitempty"`
 }
+
+// maxNoticeChanges is how many changes a notice names.
+const maxNoticeChanges = 100
 
 // note has a record carry what the courier is to be told of a change. r has its new
 // definition already; that of a deleted title is the last one.
@@ -58,8 +62,12 @@ func (c *Catalog) note(r *record, e Event) error {
 		return nil
 	}
 	n := Notice{Kind: e.Kind, At: e.At, Title: e.Title.Summary}
-	for _, change := range e.Difference() {
+	changes := e.Difference()
+	for _, change := range changes[:min(len(changes), maxNoticeChanges)] {
 		n.Changes = append(n.Changes, change.Text)
+	}
+	if more := len(changes) - maxNoticeChanges; more > 0 {
+		n.Changes = append(n.Changes, fmt.Sprintf("and %d more changes", more))
 	}
 	if definition {
 		n.Definition = json.RawMessage(r.definition)
@@ -177,7 +185,7 @@ func (c *Catalog) forget(ctx context.Context, key string, upTo uint64) error {
 	}
 	defer unlock()
 	for range mostTries {
-		old, rec, err := c.read(ctx, key)
+		old, rec, err := c.readLocked(ctx, key)
 		if errors.Is(err, store.ErrNotFound) {
 			return nil
 		}
@@ -188,7 +196,7 @@ func (c *Catalog) forget(ctx context.Context, key string, upTo uint64) error {
 		rec.Undelivered = slices.DeleteFunc(rec.Undelivered, func(u undelivered) bool { return u.Number <= upTo })
 		switch {
 		case rec.State == gone && len(rec.Undelivered) == 0:
-			if err = c.forgetEditions(ctx, rec.UID, rec.Edition); err == nil {
+			if err = c.forgetEditions(ctx, rec); err == nil {
 				err = c.settle(ctx, func(ctx context.Context) error {
 					return c.store.Delete(ctx, storeKey(key), store.IfRevision(old.Revision))
 				})
@@ -209,6 +217,17 @@ func (c *Catalog) forget(ctx context.Context, key string, upTo uint64) error {
 // it has the title's lock. The error is store.ErrConflict, ErrUnavailable or that of
 // ctx.
 func (c *Catalog) rewrite(ctx context.Context, key string, rec *record, rev store.Revision) error {
+	err := c.writeSame(ctx, key, rec, store.IfRevision(rev))
+	if errors.Is(err, ErrUnavailable) {
+		c.learn(ctx, key)
+	}
+	return err
+}
+
+// writeSame writes a record that looks to readers as the one in the index does, and
+// puts its revision into the index. The caller must hold the title's lock. The error
+// is store.ErrConflict, ErrUnavailable or that of ctx.
+func (c *Catalog) writeSame(ctx context.Context, key string, rec *record, cond store.Condition) error {
 	value, err := rec.encode()
 	if err != nil {
 		return err
@@ -218,24 +237,24 @@ func (c *Catalog) rewrite(ctx context.Context, key string, rec *record, rev stor
 		return err
 	}
 	err = c.settle(ctx, func(ctx context.Context) (err error) {
-		e.rev, err = c.store.Put(ctx, storeKey(key), value, store.IfRevision(rev))
+		e.rev, err = c.store.Put(ctx, storeKey(key), value, cond)
 		return err
 	})
-	if errors.Is(err, ErrUnavailable) {
-		c.learn(ctx, key)
-	}
 	if err != nil || rec.State != live {
 		return err
 	}
-	if doc, of := c.definitions.get(key); doc != nil && of == rev {
-		c.definitions.put(key, doc, e.rev) // it is the same
+	if doc, _ := c.definitions.get(key); doc != nil && doc.etag == e.ETag {
+		c.definitions.put(key, doc, rec.origin(e.rev), rec.headBytes())
 	}
 	c.publishing.Lock()
 	defer c.publishing.Unlock()
 	x := c.index.Load()
-	if next := x.with(key, e); next != x {
+	old, next := x.byKey(key), x.with(key, e)
+	if old != nil && old.ETag == e.ETag {
 		x.renew(next)
-		c.index.Store(next)
+	} else {
+		x.supersede(next, c.now()) // the index did not know what another server has changed
 	}
+	c.index.Store(next)
 	return nil
 }

@@ -54,21 +54,33 @@ func (c *Catalog) Subscribe(f func(Event)) (cancel func()) {
 	}
 }
 
-func (c *Catalog) hasSubscribers() bool {
-	c.subscribing.Lock()
-	defer c.subscribing.Unlock()
-	return len(c.subscribers) > 0
-}
-
-// tell publishes an event. Who calls it has the title's lock.
-func (c *Catalog) tell(e Event) {
+// tell publishes an event about the definition's JSON before and after the change,
+// nil where there is none. Who calls it has the title's lock.
+func (c *Catalog) tell(e Event, before, after []byte) {
 	c.subscribing.Lock()
 	var subscribers []func(Event)
 	for f := range c.subscribers {
 		subscribers = append(subscribers, *f)
 	}
 	c.subscribing.Unlock()
+	if len(subscribers) == 0 {
+		return
+	}
+	// What subscribers get is theirs: the caller goes on using its definition.
+	e.Before, e.After = c.parseFor(e, before), c.parseFor(e, after)
 	for _, f := range subscribers {
 		f(e)
 	}
+}
+
+// parseFor parses a definition for an event; nil stays nil.
+func (c *Catalog) parseFor(e Event, definition []byte) *patch.Definition {
+	if definition == nil {
+		return nil
+	}
+	d, err := parseStored(definition)
+	if err != nil {
+		c.log.Error("a changed title's definition cannot be read and is not told", "title", e.Title.ID, "error", err)
+	}
+	return d
 }

@@ -34,13 +34,21 @@ type Title struct {
 	// Mailbox is the hash of its author's address, as it was given; empty: none.
 	// Not to be shown.
 	Mailbox string
-	// Account names whom the title is counted for; empty: not known. Not to be shown.
-	Account string
 	// Follows is the URL of the source that it is kept in step with; empty: none.
 	Follows string
 	// Source is the key of the whole source that it came with; empty: it is
 	// followed by itself, or not at all.
 	Source string
+	// Held is how many patches in front of its first the title's source holds back;
+	// see [EditOptions].
+	Held int
+	// Account is for whom the title's bytes are counted, as it was given; empty: for
+	// its mailbox or contributor. Not to be shown.
+	Account string
+	// Bytes is how much the title takes in the store: the definition, the patches
+	// that are held back and the earlier editions. Of a title that an older version
+	// wrote, editions count from its next change on.
+	Bytes int64
 }
 
 // From is what an edit that comes from the title's source says in
@@ -88,7 +96,18 @@ func (r *record) entry(key string, rev store.Revision) (*entry, error) {
 		return nil, err
 	}
 	e := &entry{
-		Title:  Title{Summary: s, UID: r.UID, ETag: etag(r.definition), Changed: r.Changed, Author: r.Owner.Author, Contributor: r.Owner.Contributor, Mailbox: string(r.Owner.Mailbox), Account: r.Owner.Account},
+		Title: Title{
+			Summary:     s,
+			UID:         r.UID,
+			ETag:        etag(r.definition),
+			Changed:     r.Changed,
+			Author:      r.Owner.Author,
+			Contributor: r.Owner.Contributor,
+			Mailbox:     string(r.Owner.Mailbox),
+			Held:        len(r.Held),
+			Account:     r.Owner.Account,
+			Bytes:       r.bytes(),
+		},
 		key:    key,
 		rev:    rev,
 		search: strings.ToLower(s.ID + "\n" + s.Name + "\n" + s.Publisher),

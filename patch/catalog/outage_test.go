@@ -97,7 +97,7 @@ func TestOutage(t *testing.T) {
 func TestUnknownOutcome(t *testing.T) {
 	ctx := t.Context()
 	s := &faulty{Store: memstore.New()}
-	cat := open(t, s, nil)
+	cat := open(t, s, &catalog.Options{History: -1}) // the title is all that is written
 	create(t, cat, "App", "1")
 	s.forgets.Store(true)
 	if _, err := cat.AddVersions(ctx, "App", patch.Position{}, []patch.Patch{version("2")}, nil); !errors.Is(err, catalog.ErrUnavailable) {

@@ -26,10 +26,11 @@ func (c *Catalog) change(ctx context.Context, id string, opts *EditOptions, f fu
 		return err
 	}
 	defer unlock()
-	if !c.restoring.TryRLock() {
-		return errRestoring
+	end, err := c.begin()
+	if err != nil {
+		return err
 	}
-	defer c.restoring.RUnlock()
+	defer end()
 	for try := range mostTries {
 		old, rec, err := c.readSettled(ctx, key)
 		if err == nil && rec.State != live {
@@ -64,23 +65,6 @@ func (c *Catalog) change(ctx context.Context, id string, opts *EditOptions, f fu
 		}
 	}
 	return fmt.Errorf("%w: title %q is changed by others too fast", ErrUnavailable, id)
-}
-
-// read reads a title's record. The error is store.ErrNotFound, ErrUnavailable or
-// that of ctx.
-func (c *Catalog) read(ctx context.Context, key string) (store.Record, *record, error) {
-	r, err := c.store.Get(ctx, storeKey(key))
-	if errors.Is(err, store.ErrNotFound) || err != nil && ctx.Err() != nil {
-		return r, nil, err
-	}
-	if err != nil {
-		return r, nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
-	}
-	rec, err := decodeRecord(r.Value)
-	if err != nil {
-		return r, nil, fmt.Errorf("%w: record %v: %w", ErrUnavailable, r.Key, err)
-	}
-	return r, rec, nil
 }
 
 // setDefinition gives a record a definition, which has to be valid.
@@ -122,7 +106,7 @@ func (c *Catalog) put(ctx context.Context, key string, rec *record, cond store.C
 		return nil, err
 	}
 	if rec.State == live {
-		c.holdDefinition(e, rec.definition)
+		c.holdDefinition(e, rec)
 		c.publish(key, e)
 	}
 	if len(rec.Undelivered) > 0 {

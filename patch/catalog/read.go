@@ -53,7 +53,7 @@ func (c *Catalog) Select(ids string) *Document {
 		doc = newDocument(body, etag(body), x.changed, func(of *content, n int) { c.selections.grow(ids, of, n) })
 	}
 	if len(chosen) > 0 {
-		c.selections.put(ids, doc, x.number)
+		c.selections.put(ids, doc, x.number, 0)
 	}
 	return doc
 }
@@ -73,8 +73,8 @@ func (c *Catalog) definition(ctx context.Context, id string) (*Document, *entry,
 		if e == nil {
 			return nil, nil, &TitleError{ID: id, Err: ErrNotFound}
 		}
-		doc, rev := c.definitions.get(e.key)
-		fresh := doc != nil && rev == e.rev
+		doc, from := c.definitions.get(e.key)
+		fresh := doc != nil && from.rev == e.rev
 		if try == 0 {
 			c.definitions.note(fresh)
 		}
@@ -83,7 +83,7 @@ func (c *Catalog) definition(ctx context.Context, id string) (*Document, *entry,
 		}
 		if try == 2 {
 			// It changes faster than it can be read: let it stand still.
-			return c.readLocked(ctx, e.key, id)
+			return c.readStill(ctx, e.key, id)
 		}
 		doc, err := c.readDefinition(ctx, e)
 		if doc != nil || err != nil {
@@ -92,14 +92,14 @@ func (c *Catalog) definition(ctx context.Context, id string) (*Document, *entry,
 	}
 }
 
-// readLocked reads a title's definition while nobody in this process changes it.
-func (c *Catalog) readLocked(ctx context.Context, key, id string) (*Document, *entry, error) {
+// readStill reads a title's definition while nobody in this process changes it.
+func (c *Catalog) readStill(ctx context.Context, key, id string) (*Document, *entry, error) {
 	unlock, err := c.writers.lock(ctx, key)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer unlock()
-	r, rec, err := c.read(ctx, key)
+	r, rec, err := c.readLocked(ctx, key)
 	if errors.Is(err, store.ErrNotFound) || err == nil && rec.State != live {
 		c.publish(key, nil)
 		return nil, nil, &TitleError{ID: id, Err: ErrNotFound}
@@ -114,7 +114,7 @@ func (c *Catalog) readLocked(ctx context.Context, key, id string) (*Document, *e
 		}
 		c.publish(key, e)
 	}
-	return c.holdDefinition(e, rec.definition), e, nil
+	return c.holdDefinition(e, rec), e, nil
 }
 
 // readTimeout bounds a read of the store that several may wait for, so that it
@@ -128,15 +128,14 @@ func (c *Catalog) readDefinition(ctx context.Context, e *entry) (*Document, erro
 	result := c.reads.DoChan(e.key+" "+string(e.rev), func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTimeout)
 		defer cancel()
-		r, err := c.store.Get(ctx, storeKey(e.key))
-		if err != nil || r.Revision != e.rev {
+		r, rec, err := c.read(ctx, e.key)
+		if errors.Is(err, store.ErrNotFound) || err == nil && r.Revision != e.rev {
 			return (*Document)(nil), c.refresh(ctx, e.key)
 		}
-		rec, err := decodeRecord(r.Value)
 		if err != nil {
-			return (*Document)(nil), fmt.Errorf("%w: title %q: %w", ErrUnavailable, e.ID, err)
+			return (*Document)(nil), err
 		}
-		return c.holdDefinition(e, rec.definition), nil
+		return c.holdDefinition(e, rec), nil
 	})
 	select {
 	case r := <-result:
@@ -146,9 +145,26 @@ func (c *Catalog) readDefinition(ctx context.Context, e *entry) (*Document, erro
 	}
 }
 
-func (c *Catalog) holdDefinition(e *entry, definition []byte) *Document {
-	doc := newDocument(definition, e.ETag, e.Changed, func(of *content, n int) { c.definitions.grow(e.key, of, n) })
-	c.definitions.put(e.key, doc, e.rev)
+// An origin is the record that a definition in memory was read from.
+type origin struct {
+	rev store.Revision
+	// head is the rest of the record; with it and the definition, the record can be
+	// written again. It must not be changed.
+	head *head
+}
+
+// origin returns where the definition of a record that has been read or written in
+// revision rev comes from.
+func (r *record) origin(rev store.Revision) origin {
+	h := r.head
+	return origin{rev, &h}
+}
+
+// holdDefinition keeps the definition of a record in memory. e is the record's entry.
+func (c *Catalog) holdDefinition(e *entry, rec *record) *Document {
+	grown := func(of *content, n int) { c.definitions.grow(e.key, of, n) }
+	doc := newDocument(rec.definition, e.ETag, e.Changed, grown)
+	c.definitions.put(e.key, doc, rec.origin(e.rev), rec.headBytes())
 	return doc
 }
 
@@ -162,7 +178,7 @@ func (c *Catalog) Load(ctx context.Context, id string) (*patch.Definition, Title
 	if err != nil {
 		return nil, Title{}, err
 	}
-	d, err := patch.Parse(doc.body, &patch.ParseOptions{MaxBytes: len(doc.body)})
+	d, err := parseStored(doc.body)
 	if err != nil {
 		return nil, Title{}, fmt.Errorf("%w: title %q: %w", ErrUnavailable, id, err)
 	}

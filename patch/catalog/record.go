@@ -47,8 +47,27 @@ type record struct {
 	definition []byte
 }
 
-// recordFormat is what this version writes.
-const recordFormat = 1
+const (
+	// plainFormat is the format of a record without any of the members that came
+	// with recordFormat, and of all other records of this package.
+	plainFormat = 1
+	// recordFormat is the newest format of a title's record. It adds the index of
+	// editions, held back patches and the account.
+	recordFormat = 2
+)
+
+// checkFormat returns an error if a record has another format than 1 to newest. It
+// is [store.ErrFormat] if the format is newer.
+func checkFormat(format, newest int) error {
+	switch {
+	case format > newest:
+		return fmt.Errorf("%w: the record has format %d, and this version knows formats up to %d: "+
+			"start the newer version, or restore a backup made before", store.ErrFormat, format, newest)
+	case format < 1:
+		return errors.New("the record is damaged: it has no format")
+	}
+	return nil
+}
 
 type head struct {
 	Format int `json:"format"`
@@ -64,7 +83,17 @@ type head struct {
 	// this one. 0: 1.
 	Edition uint64 `json:"edition,omitempty"`
 	By      string `json:"by,omitempty"`
-	Owner   owner  `json:"owner,omitzero"`
+	// Editions is the index of the earlier editions that are kept, the newest last.
+	// Nil: there are none, or, if Edition is greater than 1, the index is not known
+	// because an older version wrote the record.
+	Editions []editionHead `json:"editions,omitzero"`
+	// Oldest is the first edition that the store may still hold. Those from there up
+	// to the first of Editions are waiting to be deleted.
+	Oldest uint64 `json:"oldest,omitempty"`
+	// Held are the patches in front of the definition's that the title's source
+	// holds back.
+	Held  []json.RawMessage `json:"held,omitempty"`
+	Owner owner             `json:"owner,omitzero"`
 	// Follows is the source elsewhere that the title is kept in step with.
 	Follows *source `json:"follows,omitempty"`
 	// Undelivered are the changes, numbered, that the queue of webhooks does
@@ -84,7 +113,7 @@ type owner struct {
 	Contributor string `json:"contributor,omitempty"`
 	// Mailbox is the keyed hash of the author's address, with its parameters.
 	Mailbox json.RawMessage `json:"mailbox,omitempty"`
-	// Account names whom the title is counted for.
+	// Account is for whom the title's bytes are counted.
 	Account string `json:"account,omitempty"`
 }
 
@@ -114,8 +143,44 @@ func (r *record) edition() uint64 { return max(r.Edition, 1) }
 
 var definitionMember = []byte(`,"definition":`)
 
+// format returns the oldest format that can hold the record.
+func (r *record) format() int {
+	if r.Editions != nil || r.Held != nil || r.Owner.Account != "" {
+		return recordFormat
+	}
+	return plainFormat
+}
+
+// bytes returns how much the title takes in the store: the definition, the patches
+// that are held back and the earlier editions.
+func (r *record) bytes() int64 {
+	n := int64(len(r.definition))
+	for _, p := range r.Held {
+		n += int64(len(p))
+	}
+	for _, e := range r.Editions {
+		n += e.Bytes
+	}
+	return n
+}
+
+// headBytes returns about how much memory the head takes.
+func (r *record) headBytes() int {
+	n := len(r.By) + len(r.Owner.Mailbox) + int(r.bytes()) - len(r.definition)
+	for _, e := range r.Editions {
+		n += 80 + len(e.By) + len(e.Version) - int(e.Bytes)
+	}
+	for _, u := range r.Undelivered {
+		n += 40 + len(u.Event)
+	}
+	if r.Staged != nil {
+		n += len(r.Staged.Definition)
+	}
+	return n
+}
+
 func (r *record) encode() ([]byte, error) {
-	r.Format = recordFormat
+	r.Format = r.format()
 	data, err := json.Marshal(r.head)
 	if err != nil {
 		return nil, err
@@ -125,8 +190,29 @@ func (r *record) encode() ([]byte, error) {
 	return append(data, '}'), nil
 }
 
-// decodeRecord reads a record. Its definition shares value's memory.
+// decodeRecord reads a record. Its definition shares value's memory. The error is
+// [store.ErrFormat] if a newer version wrote the record; any other means that the
+// record is damaged.
 func decodeRecord(value []byte) (*record, error) {
+	r, err := splitRecord(value)
+	if err != nil {
+		// A newer format may look different in all but its format.
+		var newer struct {
+			Format int `json:"format"`
+		}
+		if json.Unmarshal(value, &newer) == nil && newer.Format > recordFormat {
+			err = checkFormat(newer.Format, recordFormat)
+		}
+		return nil, err
+	}
+	if err := checkFormat(r.Format, recordFormat); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// splitRecord reads a record's head and finds its definition.
+func splitRecord(value []byte) (*record, error) {
 	dec := jsontext.NewDecoder(bytes.NewBuffer(value))
 	if t, err := dec.ReadToken(); err != nil || t.Kind() != '{' {
 		return nil, errors.New("the record is no JSON object")
@@ -156,15 +242,15 @@ func decodeRecord(value []byte) (*record, error) {
 	if err := json.Unmarshal(append(bytes.Clone(value[:end]), '}'), &r.head); err != nil {
 		return nil, fmt.Errorf("the record is damaged: %w", err)
 	}
-	if r.Format != recordFormat {
-		return nil, fmt.Errorf("the record has format %d, and this version knows %d only: a newer one wrote it", r.Format, recordFormat)
-	}
 	return r, nil
 }
 
-// parse reads the definition, which was valid when it was written.
-func (r *record) parse() (*patch.Definition, error) {
-	return patch.Parse(r.definition, &patch.ParseOptions{MaxBytes: len(r.definition)})
+// parse reads the definition.
+func (r *record) parse() (*patch.Definition, error) { return parseStored(r.definition) }
+
+// parseStored reads a definition that was valid when it was written.
+func parseStored(definition []byte) (*patch.Definition, error) {
+	return patch.Parse(definition, &patch.ParseOptions{MaxBytes: len(definition), Stored: true})
 }
 
 // readSummary reads a definition's summary without what stands behind it.

@@ -29,7 +29,11 @@ type Reservation struct {
 // Reserve reserves the id of a title, which is kept in full with it. The errors are
 // those of [Catalog.Create].
 func (c *Catalog) Reserve(ctx context.Context, def *patch.Definition, opts *CreateOptions) (*Reservation, error) {
-	rec, d, warnings, err := c.newRecord(def, opts)
+	rec, warnings, err := c.newRecord(ctx, def, opts)
+	if err != nil {
+		return nil, err
+	}
+	d, err := rec.parse() // of its own: def is the caller's
 	if err != nil {
 		return nil, err
 	}
@@ -58,10 +62,11 @@ func (r *Reservation) Publish(ctx context.Context) (Result, error) {
 		return Result{}, err
 	}
 	defer unlock()
-	if !r.c.restoring.TryRLock() {
-		return Result{}, errRestoring
+	end, err := r.c.begin()
+	if err != nil {
+		return Result{}, err
 	}
-	defer r.c.restoring.RUnlock()
+	defer end()
 	for range mostTries {
 		now := r.c.now()
 		rec := *r.rec
@@ -71,7 +76,7 @@ func (r *Reservation) Publish(ctx context.Context) (Result, error) {
 		}
 		e, err := r.c.put(ctx, r.key, &rec, store.IfRevision(r.rev))
 		if err == nil {
-			r.c.tell(Event{Kind: Created, Title: e.Title, After: r.def, At: now.UTC()})
+			r.c.tell(Event{Kind: Created, Title: e.Title, At: now.UTC()}, nil, rec.definition)
 			return Result{Title: e.Title, Changed: true, Warnings: r.warnings}, nil
 		}
 		if !errors.Is(err, store.ErrConflict) {
@@ -90,7 +95,7 @@ func (r *Reservation) Publish(ctx context.Context) (Result, error) {
 // had the id before carried may have been told meanwhile. It reports whether the
 // reservation is still one.
 func (r *Reservation) refresh(ctx context.Context) (still bool, err error) {
-	old, rec, err := r.c.read(ctx, r.key)
+	old, rec, err := r.c.readLocked(ctx, r.key)
 	if errors.Is(err, store.ErrNotFound) {
 		return false, nil
 	}
@@ -110,6 +115,10 @@ func (r *Reservation) Withdraw(ctx context.Context) (live bool, err error) {
 		return false, err
 	}
 	defer unlock()
+	if !r.c.closing.TryRLock() {
+		return false, ErrClosed
+	}
+	defer r.c.closing.RUnlock()
 	for range mostTries {
 		if err = r.c.giveUp(ctx, r.key, r.rev, r.rec); !errors.Is(err, store.ErrConflict) {
 			break

@@ -98,6 +98,10 @@ func (c *Catalog) Restore(ctx context.Context, defs iter.Seq2[*patch.Definition,
 	if opts != nil {
 		r.opts = *opts
 	}
+	if !c.closing.TryRLock() {
+		return nil, ErrClosed
+	}
+	defer c.closing.RUnlock()
 	if !c.restoring.TryLock() {
 		return nil, errRestoring // another one, or a change that is under way
 	}
@@ -136,7 +140,7 @@ func (c *Catalog) Restore(ctx context.Context, defs iter.Seq2[*patch.Definition,
 // commit writes the record of the restore. Before it is committed, what is staged is
 // undone by a start.
 func (r *restore) commit(ctx context.Context, committed bool) error {
-	value, err := json.Marshal(commit{Format: recordFormat, Committed: committed, At: r.c.now().UTC()})
+	value, err := json.Marshal(commit{Format: plainFormat, Committed: committed, At: r.c.now().UTC()})
 	if err != nil {
 		return err
 	}
@@ -193,11 +197,6 @@ func (r *restore) stage(ctx context.Context, defs iter.Seq2[*patch.Definition, e
 
 // stageOne stages a definition, or the removal of a title if it is nil.
 func (r *restore) stageOne(ctx context.Context, key string, def *patch.Definition) error {
-	if def != nil {
-		if err := def.Validate(); err != nil {
-			return err
-		}
-	}
 	unlock, err := r.c.writers.lock(ctx, key)
 	if err != nil {
 		return err
@@ -232,7 +231,7 @@ func (r *restore) stageNew(ctx context.Context, key string, old store.Record, wa
 	if was != nil && was.State == pending && r.c.now().Sub(was.Since) <= reservationTimeout {
 		return &TitleError{ID: def.ID, Err: fmt.Errorf("%w: it is being published at this moment", ErrExists)}
 	}
-	rec, d, _, err := r.c.newRecord(def, &CreateOptions{By: r.opts.By})
+	rec, _, err := r.c.newRecord(ctx, def, &CreateOptions{By: r.opts.By})
 	if err != nil {
 		return err
 	}
@@ -241,7 +240,7 @@ func (r *restore) stageNew(ctx context.Context, key string, old store.Record, wa
 	cond := store.IfAbsent()
 	if was != nil {
 		if was.State == gone {
-			if err := r.c.forgetEditions(ctx, was.UID, was.Edition); err != nil {
+			if err := r.c.forgetEditions(ctx, was); err != nil {
 				return err
 			}
 		}
@@ -251,7 +250,7 @@ func (r *restore) stageNew(ctx context.Context, key string, old store.Record, wa
 	if _, err := r.c.put(ctx, key, rec, cond); err != nil {
 		return err
 	}
-	r.note(Restored{ID: d.ID}, key)
+	r.note(Restored{ID: def.ID}, key)
 	return nil
 }
 
@@ -264,7 +263,10 @@ func (r *restore) stageOver(ctx context.Context, key string, old store.Record, r
 			return fmt.Errorf("%w: title %q: %w", ErrUnavailable, def.ID, err)
 		}
 		d := *def
-		if _, err := r.c.lint(&d, r.c.now(), nil); err != nil {
+		if err := d.ValidateOver(before); err != nil {
+			return err
+		}
+		if _, err := r.c.lint(ctx, &d, r.c.now(), nil); err != nil {
 			return err
 		}
 		if !d.Supersede(before, r.c.now()) {
@@ -337,7 +339,7 @@ func (r *restore) forget(ctx context.Context) error {
 // it. Who calls it has the title's lock.
 func (c *Catalog) readSettled(ctx context.Context, key string) (store.Record, *record, error) {
 	for range mostTries {
-		old, rec, err := c.read(ctx, key)
+		old, rec, err := c.readLocked(ctx, key)
 		if err != nil || rec.Staged == nil {
 			return old, rec, err
 		}
@@ -369,7 +371,11 @@ func (c *Catalog) readCommit(ctx context.Context, batch string) (*commit, error)
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	var it commit
-	if err := json.Unmarshal(r.Value, &it); err != nil {
+	err = json.Unmarshal(r.Value, &it)
+	if err == nil {
+		err = checkFormat(it.Format, plainFormat)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("%w: record %v: %w", ErrUnavailable, r.Key, err)
 	}
 	return &it, nil
@@ -399,18 +405,8 @@ func (c *Catalog) applyStaged(ctx context.Context, key string, rev store.Revisio
 			return err
 		}
 		c.definitions.remove(key) // nobody has asked for it yet
-		if c.hasSubscribers() {
-			after, err := rec.parse()
-			if err != nil {
-				return fmt.Errorf("%w: title %q: %w", ErrUnavailable, key, err)
-			}
-			c.tell(Event{Kind: Created, Title: e.Title, After: after, At: now})
-		}
+		c.tell(Event{Kind: Created, Title: e.Title, At: now}, nil, rec.definition)
 		return nil
-	}
-	before, err := rec.parse()
-	if err != nil {
-		return fmt.Errorf("%w: title %q: %w", ErrUnavailable, key, err)
 	}
 	if to.Definition == nil {
 		e, err := rec.entry(key, rev)
@@ -420,8 +416,12 @@ func (c *Catalog) applyStaged(ctx context.Context, key string, rev store.Revisio
 		if err := c.remove(ctx, key, rev, rec, e); err != nil {
 			return err
 		}
-		c.tell(Event{Kind: Deleted, Title: e.Title, Before: before, At: now})
+		c.tell(Event{Kind: Deleted, Title: e.Title, At: now}, rec.definition, nil)
 		return nil
+	}
+	before, err := rec.parse()
+	if err != nil {
+		return fmt.Errorf("%w: title %q: %w", ErrUnavailable, key, err)
 	}
 	was := *rec
 	rec.definition = to.Definition
@@ -437,11 +437,14 @@ func (c *Catalog) applyStaged(ctx context.Context, key string, rev store.Revisio
 	if err := c.setDefinition(rec, after); err != nil {
 		return err
 	}
-	e, err := c.succeed(ctx, key, rev, &was, rec, Event{Kind: Updated, Before: before, After: after, At: now}, to.By)
+	if err := c.prepare(ctx, key, &was, rec, now, to.By); err != nil {
+		return err
+	}
+	e, err := c.succeed(ctx, key, rev, &was, rec, Event{Kind: Updated, Before: before, After: after, At: now})
 	if err != nil {
 		return err
 	}
 	c.definitions.remove(key)
-	c.tell(Event{Kind: Updated, Title: e.Title, Before: before, After: after, At: now})
+	c.tell(Event{Kind: Updated, Title: e.Title, At: now}, was.definition, rec.definition)
 	return nil
 }
