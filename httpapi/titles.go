@@ -104,12 +104,13 @@ func (a *api) replaceTitle(w http.ResponseWriter, r *http.Request) error {
 	var changes []string
 	if res.Changed {
 		message = fmt.Sprintf("Title '%s' updated", res.Title.ID)
-		for _, c := range res.Difference() {
+		difference := res.Difference()
+		for _, c := range difference {
 			if changes = append(changes, c.Text); len(changes) == mostNamed {
 				break
 			}
 		}
-		a.log.InfoContext(r.Context(), "title replaced", "title", res.Title.ID, "version", res.Title.CurrentVersion, "token", who.TokenID, "changes", res.Difference().String())
+		a.log.InfoContext(r.Context(), "title replaced", "title", res.Title.ID, "version", res.Title.CurrentVersion, "token", who.TokenID, "changes", difference.String())
 	}
 	writeJSON(w, http.StatusOK, answer{Message: message, ID: res.Title.ID, Name: res.Title.Name, Changes: changes, Warnings: res.Warnings})
 	return nil
@@ -194,7 +195,7 @@ func (a *api) mayChange(r *http.Request) (auth.Principal, catalog.Title, *catalo
 	if !who.MayChange(title.UID, title.Contributor) {
 		return who, none, nil, fmt.Errorf("%w: it is not for title '%s'", errForbidden, title.ID)
 	}
-	opts := &catalog.EditOptions{UID: title.UID, By: who.TokenID}
+	opts := &catalog.EditOptions{UID: title.UID, Rename: who.MayAdminister(), By: who.TokenID}
 	if tags := r.Header["If-Match"]; len(tags) > 0 {
 		if opts.IfMatch, err = ifMatch(tags, title); err != nil {
 			return who, none, nil, err

@@ -354,5 +354,10 @@ func (r *Runner) apply(ctx context.Context, j *job, it Item, fetched *patch.Defi
 	if old, now := title.CurrentVersion, def.Patches[0].Version; !allowDowngrade && patch.CompareVersions(now, old) < 0 {
 		return none, fmt.Errorf("%w: %s, and %s is served", ErrDowngrade, now, old)
 	}
-	return r.cat.Replace(ctx, title.ID, &def, &catalog.EditOptions{UID: title.UID, From: from, IfMatch: title.ETag})
+	return r.cat.Replace(ctx, title.ID, &def, &catalog.EditOptions{
+		UID:     title.UID,
+		From:    from,
+		IfMatch: title.ETag,
+		Rename:  j.mirror != nil, // the administrator says how a mirror's titles are named
+	})
 }

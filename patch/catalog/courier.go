@@ -184,7 +184,7 @@ func (c *Catalog) forget(ctx context.Context, key string, upTo uint64) error {
 		return err
 	}
 	defer unlock()
-	for range mostTries {
+	for range maxTries {
 		old, rec, err := c.readLocked(ctx, key)
 		if errors.Is(err, store.ErrNotFound) {
 			return nil

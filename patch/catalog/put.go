@@ -11,8 +11,8 @@ import (
 	"github.com/patchsource/patchsource/store"
 )
 
-// mostTries is how often a change is tried against others over the same store.
-const mostTries = 10
+// maxTries is how often a change is tried against others over the same store.
+const maxTries = 10
 
 // change runs f on a live title's record, with the title's lock, and again on
 // what has become of it when f loses against another server.
@@ -31,7 +31,7 @@ func (c *Catalog) change(ctx context.Context, id string, opts *EditOptions, f fu
 		return err
 	}
 	defer end()
-	for try := range mostTries {
+	for try := range maxTries {
 		old, rec, err := c.readSettled(ctx, key)
 		if err == nil && rec.State != live {
 			err = store.ErrNotFound

@@ -67,7 +67,7 @@ func (r *Reservation) Publish(ctx context.Context) (Result, error) {
 		return Result{}, err
 	}
 	defer end()
-	for range mostTries {
+	for range maxTries {
 		now := r.c.now()
 		rec := *r.rec
 		rec.State, rec.Since, rec.Changed = live, now.UTC(), later(rec.Changed, now)
@@ -119,7 +119,7 @@ func (r *Reservation) Withdraw(ctx context.Context) (live bool, err error) {
 		return false, ErrClosed
 	}
 	defer r.c.closing.RUnlock()
-	for range mostTries {
+	for range maxTries {
 		if err = r.c.giveUp(ctx, r.key, r.rev, r.rec); !errors.Is(err, store.ErrConflict) {
 			break
 		}

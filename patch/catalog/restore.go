@@ -338,7 +338,7 @@ func (r *restore) forget(ctx context.Context) error {
 // readSettled reads a title's record, and first settles what a restore has staged in
 // it. Who calls it has the title's lock.
 func (c *Catalog) readSettled(ctx context.Context, key string) (store.Record, *record, error) {
-	for range mostTries {
+	for range maxTries {
 		old, rec, err := c.readLocked(ctx, key)
 		if err != nil || rec.Staged == nil {
 			return old, rec, err
