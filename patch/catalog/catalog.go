@@ -160,6 +160,7 @@ type Catalog struct {
 	subscribers map[*func(Event)]bool
 
 	stop context.CancelFunc
+	over <-chan struct{} // closed by Close
 	done sync.WaitGroup
 }
 
@@ -215,7 +216,7 @@ func Open(ctx context.Context, s store.Store, opts *Options) (*Catalog, error) {
 		subscribers:     map[*func(Event)]bool{},
 	}
 	watching, stop := context.WithCancel(context.Background())
-	c.stop = stop
+	c.stop, c.over = stop, watching.Done()
 	if w, ok := store.As[store.Watcher](s); ok {
 		c.shared = true
 		// Watch first, read then: nothing is missed in between.
@@ -275,6 +276,10 @@ func (c *Catalog) begin() (end func(), err error) {
 		c.closing.RUnlock()
 	}, nil
 }
+
+// Done returns a channel that is closed when the catalog is closed, so that work
+// over the catalog can end with it.
+func (c *Catalog) Done() <-chan struct{} { return c.over }
 
 // Ping reports whether the store is reachable.
 func (c *Catalog) Ping(ctx context.Context) error { return store.Ping(ctx, c.store) }

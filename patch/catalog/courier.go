@@ -44,12 +44,17 @@ type Notice struct {
 	// are named; the last one then says how many there are more.
 	Changes []string `json:"changes,omitempty"`
 	// Definition is the definition after the change, or as it last was, if the
-	// courier wanted it.
+	// courier wanted it and it has at most [MaxNoticeDefinition] bytes. A courier
+	// reads larger ones from the catalog when it needs them.
 	Definition json.RawMessage `json:"definition,omitempty"`
 }
 
 // maxNoticeChanges is how many changes a notice names.
 const maxNoticeChanges = 100
+
+// MaxNoticeDefinition bounds the definition in a [Notice]: a record carries the
+// notices of its changes until the courier has them, and must stay small.
+const MaxNoticeDefinition = 64 << 10
 
 // note has a record carry what the courier is to be told of a change. r has its new
 // definition already; that of a deleted title is the last one.
@@ -69,7 +74,7 @@ func (c *Catalog) note(r *record, e Event) error {
 	if more := len(changes) - maxNoticeChanges; more > 0 {
 		n.Changes = append(n.Changes, fmt.Sprintf("and %d more changes", more))
 	}
-	if definition {
+	if definition && len(r.definition) <= MaxNoticeDefinition {
 		n.Definition = json.RawMessage(r.definition)
 	}
 	r.Events++
