@@ -15,6 +15,9 @@ import (
 // maxURLLength bounds a URL.
 const maxURLLength = 2000
 
+// needsPrivate says what to do about an address of a private network.
+const needsPrivate = "addresses in private networks are not contacted unless the server allows them (--allow-private-networks)"
+
 // privateNetworks returns the addresses of a lab: private networks and this
 // machine.
 func privateNetworks() []netip.Prefix {
@@ -97,7 +100,7 @@ func (c *Client) checkHost(host string) error {
 	name := strings.ToLower(strings.TrimSuffix(host, "."))
 	if addr, err := netip.ParseAddr(name); err == nil {
 		if addr.Zone() != "" || c.judge(addr.Unmap()) != nil {
-			return fmt.Errorf("%w: it is no public address, and who runs this server has not allowed others", ErrRefused)
+			return fmt.Errorf("%w: it is no public address%s", ErrRefused, c.remedy())
 		}
 		return nil
 	}
@@ -113,9 +116,18 @@ func (c *Client) checkHost(host string) error {
 		// internet ends in a number (the URL standard's rule).
 		return fmt.Errorf("%w: an address is written as four numbers", ErrRefused)
 	case !c.private && (len(labels) == 1 || last == "localhost" || last == "local" || last == "internal" || strings.HasSuffix(name, ".home.arpa")):
-		return fmt.Errorf("%w: it is a name of a network inside", ErrRefused)
+		return fmt.Errorf("%w: it is a name in a private network%s", ErrRefused, c.remedy())
 	}
 	return nil
+}
+
+// remedy returns what to add to the refusal of an address that is not public. It is
+// the same for every address, so that a stranger learns nothing about a name.
+func (c *Client) remedy() string {
+	if c.private {
+		return ": link-local and reserved addresses are never contacted"
+	}
+	return ": " + needsPrivate
 }
 
 // disguised reports whether r becomes a digit or a dot when a name is brought into

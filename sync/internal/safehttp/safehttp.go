@@ -16,6 +16,7 @@ package safehttp
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"crypto/tls"
@@ -26,9 +27,11 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
+	"unicode"
 
 	"code.dny.dev/ssrf"
 )
@@ -129,7 +132,7 @@ func New(opts *Options) *Client {
 			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: o.Insecure},
 		}
 	}
-	c.http = &http.Client{Transport: transport, CheckRedirect: c.checkRedirect}
+	c.http = &http.Client{Transport: checkedLocation{transport}, CheckRedirect: c.checkRedirect}
 	if o.KeepRedirects {
 		c.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	}
@@ -151,18 +154,58 @@ func (c *Client) control(network, address string, conn syscall.RawConn) error {
 // Close closes the connections that are not in use.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
+// checkedLocation is a transport that refuses redirects to what is no URL, because the
+// error of package http would show the whole of it.
+type checkedLocation struct{ http.RoundTripper }
+
+// RoundTrip implements http.RoundTripper.
+func (t checkedLocation) RoundTrip(r *http.Request) (*http.Response, error) {
+	res, err := t.RoundTripper.RoundTrip(r)
+	if err != nil || res.StatusCode < 300 || res.StatusCode > 399 {
+		return res, err
+	}
+	if _, err := url.Parse(res.Header.Get("Location")); err != nil {
+		_ = res.Body.Close()
+		return nil, errors.New("it redirects to an unreadable URL")
+	}
+	return res, nil
+}
+
+// CloseIdleConnections has those of the transport closed, for [http.Client].
+func (t checkedLocation) CloseIdleConnections() {
+	if closer, ok := t.RoundTripper.(interface{ CloseIdleConnections() }); ok {
+		closer.CloseIdleConnections()
+	}
+}
+
 func (c *Client) checkRedirect(r *http.Request, via []*http.Request) error {
 	r.Header.Del("Referer") // the URL before may be a secret of the operator's
+	if slices.ContainsFunc(via, func(v *http.Request) bool { return !sameOrigin(v.URL, r.URL) }) {
+		r.Header.Del("Authorization") // package http would send it to subdomains and other ports
+	}
 	if len(via) > maxRedirects {
 		return fmt.Errorf("it redirects more than %d times", maxRedirects)
 	}
 	if _, err := c.Check(r.URL.String()); err != nil {
-		return fmt.Errorf("it redirects to %s: %w", r.URL.Redacted(), err)
+		return fmt.Errorf("it redirects to %s: %w", Redact(r.URL.String()), err)
 	}
 	if via[len(via)-1].URL.Scheme == "https" && r.URL.Scheme == "http" {
 		return fmt.Errorf("it redirects from https to http: %w", ErrRefused)
 	}
 	return nil
+}
+
+// sameOrigin reports whether two URLs have the same scheme, host and port.
+func sameOrigin(a, b *url.URL) bool {
+	return a.Scheme == b.Scheme && strings.EqualFold(a.Hostname(), b.Hostname()) && portOf(a) == portOf(b)
+}
+
+// portOf returns the port of a URL whose scheme is http or https.
+func portOf(u *url.URL) string {
+	if u.Port() == "" && u.Scheme == "https" {
+		return "443"
+	}
+	return cmp.Or(u.Port(), "80")
 }
 
 // A Request is what is asked for.
@@ -171,6 +214,10 @@ type Request struct {
 	URL    string
 	Header http.Header
 	Body   []byte
+	// Authorization, if not empty, is the value of the header of that name. It is
+	// sent to the origin of URL alone, and only over https unless private networks
+	// are allowed.
+	Authorization string
 	// IgnoreBody does not read the answer's body: its status says enough.
 	IgnoreBody bool
 }
@@ -194,6 +241,14 @@ func (c *Client) Do(ctx context.Context, q Request) (*Response, error) {
 	u, err := c.Check(q.URL)
 	if err != nil {
 		return nil, err
+	}
+	if q.Authorization != "" {
+		if u.Scheme != "https" && !c.private {
+			return nil, fmt.Errorf("%w: credentials are sent over https only: follow the source by https://", ErrRefused)
+		}
+		if strings.ContainsFunc(q.Authorization, unicode.IsControl) {
+			return nil, errors.New("the credentials are no value of an Authorization header: they must be one line of text")
+		}
 	}
 	leave, err := c.limits.enter(ctx, strings.ToLower(u.Host))
 	if err != nil {
@@ -225,6 +280,9 @@ func (c *Client) send(ctx context.Context, q Request) (*Response, error) {
 	}
 	for k, v := range q.Header {
 		r.Header[k] = v
+	}
+	if q.Authorization != "" {
+		r.Header.Set("Authorization", q.Authorization)
 	}
 	r.Header.Set("User-Agent", c.userAgent)
 	r.Header.Set("Accept-Encoding", "gzip")
@@ -287,10 +345,14 @@ func (c *counter) Read(p []byte) (int, error) {
 // tellable is what of an error may be told to whoever named the URL.
 func (c *Client) tellable(err error) error {
 	var dns *net.DNSError
-	if errors.Is(err, ssrf.ErrProhibitedIP) || errors.Is(err, ssrf.ErrProhibitedNetwork) || errors.As(err, &dns) && !c.private {
+	isDNS := errors.As(err, &dns)
+	if errors.Is(err, ssrf.ErrProhibitedIP) || errors.Is(err, ssrf.ErrProhibitedNetwork) || isDNS && !c.private {
 		// The same of a name that does not exist and of one that is private:
 		// which names there are in here is nobody's business.
-		return fmt.Errorf("%w: the host has no public address, and who runs this server has not allowed others", ErrRefused)
+		return fmt.Errorf("%w: the host has no public address%s", ErrRefused, c.remedy())
+	}
+	if isDNS {
+		return withoutResolver(dns)
 	}
 	var network *net.OpError
 	if errors.As(err, &network) && network.Op != "dial" {
@@ -301,4 +363,18 @@ func (c *Client) tellable(err error) error {
 		return outer.Err // who reads the message knows the URL
 	}
 	return err
+}
+
+// withoutResolver returns an error about a name that does not tell which resolver was
+// asked, in its text or elsewhere.
+func withoutResolver(e *net.DNSError) error {
+	out := &net.DNSError{Name: e.Name, Err: "the lookup failed", IsNotFound: e.IsNotFound, IsTimeout: e.IsTimeout,
+		IsTemporary: e.IsTemporary}
+	switch {
+	case e.IsNotFound:
+		out.Err = "no such host"
+	case e.IsTimeout:
+		out.Err = "the lookup timed out"
+	}
+	return out
 }
