@@ -21,6 +21,9 @@ import (
 // checkout writes many files.
 const quiet = 300 * time.Millisecond
 
+// folderPrefix begins the key of a folder.
+const folderPrefix = "folder:"
+
 type folder struct{ dir string }
 
 // Folder returns the [Source] of a folder of definitions, *.json in it and in the
@@ -34,9 +37,9 @@ func Folder(dir string) Source { return &folder{dir} }
 
 func (d *folder) Key() string {
 	if abs, err := filepath.Abs(d.dir); err == nil {
-		return "folder:" + filepath.Base(abs)
+		return folderPrefix + filepath.Base(abs)
 	}
-	return "folder:" + filepath.Base(d.dir)
+	return folderPrefix + filepath.Base(d.dir)
 }
 
 // fail makes an error of one that may say where the folder is, which is nobody's

@@ -62,6 +62,9 @@ func newJob(key string, source Source) *job {
 	return j
 }
 
+// shown returns the key of the source as it may be shown.
+func (j *job) shown() string { return RedactURL(j.source.Key()) }
+
 func (j *job) interval(r *Runner) time.Duration {
 	if j.mirror != nil {
 		return j.mirror.Interval
@@ -101,7 +104,8 @@ func (r *Runner) run(ctx context.Context, j *job) error {
 	}
 	r.note(j, &s, out, err, began)
 	if saveErr := r.save(ctx, j); saveErr != nil && ctx.Err() == nil {
-		r.log.Error("the state of a source could not be written down", "source", j.source.Key(), "error", saveErr)
+		r.log.Error("the state of a source could not be written down",
+			"source", j.shown(), "error", redactStoreError(j.key, saveErr))
 	}
 	return err
 }
@@ -145,7 +149,7 @@ func (r *Runner) note(j *job, s *state, out outcome, err error, began time.Time)
 	default:
 		r.rounds.unchanged.Add(1)
 	}
-	attrs := []any{"source", j.source.Key()}
+	attrs := []any{"source", j.shown()}
 	if j.mirror == nil {
 		attrs = append(attrs, "title", j.id)
 	}

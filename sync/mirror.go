@@ -61,14 +61,14 @@ func (m *Mirror) complete(interval time.Duration) error {
 		return errors.New("a mirror needs a name, or a source that has a key")
 	}
 	if m.MaxRemoveShare < 0 || m.MaxRemoveShare > 1 {
-		return fmt.Errorf("mirror %s: a share of %v cannot be: it must lie between 0 and 1", m.Name, m.MaxRemoveShare)
+		return fmt.Errorf("mirror %s: a share of %v cannot be: it must lie between 0 and 1", RedactURL(m.Name), m.MaxRemoveShare)
 	}
 	if m.MaxRemoveShare == 0 {
 		m.MaxRemoveShare = DefaultMaxRemoveShare
 	}
 	if m.Author != "" {
 		if _, err := patch.AuthorID(m.Author); err != nil {
-			return fmt.Errorf("mirror %s: %w", m.Name, err)
+			return fmt.Errorf("mirror %s: %w", RedactURL(m.Name), err)
 		}
 	}
 	if m.Interval <= 0 {
@@ -86,13 +86,16 @@ func folded(ids []string) map[string]bool {
 	return all
 }
 
+// mirrorPrefix begins the key of a mirror's state.
+const mirrorPrefix = "mirror/"
+
 // mirrorKey returns the key of a mirror's state.
 func mirrorKey(name string) string {
 	if len(name) > 400 { // a key has 512 bytes at most
 		sum := sha256.Sum256([]byte(name))
 		name = "sha256/" + hex.EncodeToString(sum[:])
 	}
-	return "mirror/" + name
+	return mirrorPrefix + name
 }
 
 // wants reports whether a title of the source is wanted.

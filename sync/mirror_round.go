@@ -144,7 +144,7 @@ func (r *Runner) takeAll(ctx context.Context, m *mirroring, due []Item) error {
 	for i, it := range due {
 		select {
 		case <-progress.C:
-			r.log.Info("a source is being taken", "source", m.source.Key(), "titles", len(due), "begun", i)
+			r.log.Info("a source is being taken", "source", m.shown(), "titles", len(due), "begun", i)
 		default:
 		}
 		if working.Err() != nil {
@@ -201,7 +201,7 @@ func (m *mirroring) claim(id, it string) error {
 	defer m.mu.Unlock()
 	key := strings.ToLower(id)
 	if other, taken := m.claimed[key]; taken && other != it {
-		return fmt.Errorf("%s of this source is the title %q already", other, id)
+		return fmt.Errorf("%s of this source is the title %q already", redactID(other), id)
 	}
 	m.claimed[key] = it
 	return nil
@@ -259,7 +259,7 @@ func (r *Runner) removeVanished(ctx context.Context, m *mirroring, listed map[st
 			m.state.Items[id] = it
 		}
 		if it.Moved && it.Tries <= patience {
-			return fmt.Sprintf("%d of its %d titles are gone, and %s, which is new, cannot be read yet and may be one of them: none was deleted", len(vanished), known, id), nil
+			return fmt.Sprintf("%d of its %d titles are gone, and %s, which is new, cannot be read yet and may be one of them: none was deleted", len(vanished), known, redactID(id)), nil
 		}
 	}
 	if len(vanished) > m.mirror.mayRemove(known, len(listed) == 0) {

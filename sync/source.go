@@ -14,7 +14,7 @@ import (
 // several.
 type Source interface {
 	// Key names the source, the same after a restart: its state is kept under
-	// it. It is shown to everybody.
+	// it. It is shown to everybody, as [RedactURL] returns it.
 	Key() string
 	// List says what the source has. memo is the [Listing.Memo] of the last
 	// listing that was taken in whole, empty if there is none or all is wanted
@@ -68,7 +68,7 @@ type Fetched struct {
 // An UpstreamError says what is wrong with a source. It is [ErrUpstream], and
 // unwraps to the cause.
 type UpstreamError struct {
-	// URL is what was asked for.
+	// URL is what was asked for, whole.
 	URL string
 	// Status is the HTTP status that was answered, if it is what is wrong.
 	Status int
@@ -77,8 +77,8 @@ type UpstreamError struct {
 	Err        error
 }
 
-// Error says what is wrong, and where.
-func (e *UpstreamError) Error() string { return fmt.Sprintf("%s: %v", e.URL, e.Err) }
+// Error says what is wrong, and where; see [RedactURL].
+func (e *UpstreamError) Error() string { return fmt.Sprintf("%s: %v", RedactURL(e.URL), e.Err) }
 
 // Unwrap returns the cause.
 func (e *UpstreamError) Unwrap() error { return e.Err }

@@ -17,10 +17,12 @@ import (
 // A State says how it goes with something that is followed. Times are UTC, zero if
 // it has not happened.
 type State struct {
-	// Source is what is followed: a URL, or the key of another source.
+	// Source is what is followed: a URL, or the key of another source, as
+	// [RedactURL] returns it.
 	Source string
 	// Title is the id of the title that is followed by itself; empty: the source
-	// is followed as a whole, by the mirror of the name Mirror.
+	// is followed as a whole, by the mirror of the name Mirror, which is redacted
+	// likewise.
 	Title, Mirror string
 	// LastAttempt is when it was last asked, LastSuccess when that last went
 	// well, and LastChange when something last changed by it. After a restart, the
@@ -121,10 +123,11 @@ type saved struct {
 func decodeState(rec store.Record) (saved, error) {
 	var s state
 	if err := json.Unmarshal(rec.Value, &s); err != nil {
-		return saved{}, fmt.Errorf("record %v: %w", rec.Key, err)
+		return saved{}, fmt.Errorf("record %s/%s: %w", kind, redactKey(rec.Key.ID), err)
 	}
 	if s.Format != stateFormat {
-		return saved{}, fmt.Errorf("record %v has format %d, and this version knows %d only", rec.Key, s.Format, stateFormat)
+		return saved{}, fmt.Errorf("record %s/%s has format %d, and this version knows %d only",
+			kind, redactKey(rec.Key.ID), s.Format, stateFormat)
 	}
 	return saved{s, rec.Revision}, nil
 }
@@ -186,6 +189,9 @@ func (r *Runner) learn(ctx context.Context, change store.Change) error {
 		return nil
 	}
 	rec, err := r.store.Get(ctx, change.Key)
+	if !errors.Is(err, store.ErrNotFound) {
+		err = redactStoreError(change.Key.ID, err)
+	}
 	var s saved
 	if err == nil {
 		s, err = decodeState(rec)
@@ -269,12 +275,21 @@ func (r *Runner) forget(ctx context.Context, keys []string) {
 // Runner.mu.
 func (j *job) summary() State {
 	s := &j.state
-	out := State{Source: j.source.Key(), Title: j.id, LastAttempt: s.LastAttempt, LastSuccess: s.LastSuccess, LastChange: s.LastChange, NextAttempt: j.next.UTC(),
-		Failures: s.Failures, LastError: s.LastError, Status: s.Status, Signer: s.Signer}
+	out := State{Source: j.shown(), Title: j.id, LastAttempt: s.LastAttempt, LastSuccess: s.LastSuccess, LastChange: s.LastChange, NextAttempt: j.next.UTC(),
+		Failures: s.Failures, LastError: j.withoutSecrets(s.LastError), Status: s.Status, Signer: s.Signer}
 	if j.mirror != nil {
-		out.Mirror = j.mirror.Name
+		out.Mirror = RedactURL(j.mirror.Name)
 	}
 	return out
+}
+
+// withoutSecrets takes the URL of the source out of a message that an earlier version
+// wrote down with it.
+func (j *job) withoutSecrets(message string) string {
+	if key := j.source.Key(); key != "" {
+		return strings.ReplaceAll(message, key, j.shown())
+	}
+	return message
 }
 
 // stateOfTitle says how it goes with a title.
@@ -289,7 +304,7 @@ func (r *Runner) stateOfTitle(j *job, t catalog.Title) State {
 		out.LastError = "" // it is about other titles
 	}
 	if text := j.errors[t.ID]; text != "" {
-		out.LastError = text
+		out.LastError = j.withoutSecrets(text)
 	}
 	return out
 }
@@ -310,7 +325,7 @@ func (r *Runner) stateOf(j *job) State {
 			if out.Refused == nil {
 				out.Refused = map[string]string{}
 			}
-			out.Refused[id] = it.Error
+			out.Refused[redactID(id)] = j.withoutSecrets(it.Error)
 		}
 	}
 	return out

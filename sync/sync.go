@@ -154,7 +154,7 @@ func (r *Runner) Rounds() Rounds {
 }
 
 // New returns a Runner of the titles of cat, whose state is kept in s. The error is
-// of mirrors that cannot be.
+// about a missing catalog or store, or about mirrors that cannot be.
 func New(cat *catalog.Catalog, s store.Store, opts *Options) (*Runner, error) {
 	var o Options
 	if opts != nil {
@@ -186,7 +186,7 @@ func New(cat *catalog.Catalog, s store.Store, opts *Options) (*Runner, error) {
 			return nil, err
 		}
 		if keys[m.Name] {
-			return nil, fmt.Errorf("the source %s is followed twice: give one of the mirrors a name of its own", m.Name)
+			return nil, fmt.Errorf("the source %s is followed twice: give one of the mirrors a name of its own", RedactURL(m.Name))
 		}
 		keys[m.Name] = true
 		r.mirrors = append(r.mirrors, &m)
@@ -233,19 +233,24 @@ func (r *Runner) Trigger(id string) error {
 	return nil
 }
 
-// TriggerMirror is [Runner.Trigger] for a whole source, by the name of its mirror. The
+// TriggerMirror is [Runner.Trigger] for a whole source, by the name of its mirror, or
+// by that which [State] shows; mirrors that share it are all brought up to date. The
 // error is [ErrNotFollowed].
 func (r *Runner) TriggerMirror(name string) error {
 	r.reconcile()
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	found := false
 	for _, j := range r.jobs {
-		if j.mirror != nil && j.mirror.Name == name {
+		if j.mirror != nil && (j.mirror.Name == name || RedactURL(j.mirror.Name) == name) {
 			r.ask(j)
-			return nil
+			found = true
 		}
 	}
-	return fmt.Errorf("mirror %q: %w", name, ErrNotFollowed)
+	if !found {
+		return fmt.Errorf("mirror %q: %w", RedactURL(name), ErrNotFollowed)
+	}
+	return nil
 }
 
 // ask has a job run soon. Who calls it has Runner.mu.
@@ -279,7 +284,7 @@ func (r *Runner) jobOf(id string) (*job, error) {
 	if j := r.jobs[keyOf(title)]; j != nil {
 		return j, nil
 	}
-	return nil, fmt.Errorf("title %q: %w any more: %s is not among what this server follows", title.ID, ErrNotFollowed, title.Source)
+	return nil, fmt.Errorf("title %q: %w any more: %s is not among what this server follows", title.ID, ErrNotFollowed, RedactURL(title.Source))
 }
 
 // keyOf returns the key of the state of what a title follows.
