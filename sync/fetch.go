@@ -43,6 +43,12 @@ type Answer struct {
 //
 // The error is an *[UpstreamError], or that of ctx.
 func (f *Fetcher) Get(ctx context.Context, url, memo string) (*Answer, error) {
+	return f.get(ctx, url, memo, "")
+}
+
+// get is Get with the value of the Authorization header, if not empty, which is sent
+// to the origin of url alone.
+func (f *Fetcher) get(ctx context.Context, url, memo, authorization string) (*Answer, error) {
 	header := http.Header{"Accept": {accept}}
 	etag, modified, _ := strings.Cut(memo, "\n")
 	if etag != "" {
@@ -51,7 +57,7 @@ func (f *Fetcher) Get(ctx context.Context, url, memo string) (*Answer, error) {
 	if modified != "" {
 		header.Set("If-Modified-Since", modified)
 	}
-	res, err := f.client.Do(ctx, safehttp.Request{URL: url, Header: header})
+	res, err := f.client.Do(ctx, safehttp.Request{URL: url, Header: header, Authorization: authorization})
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}

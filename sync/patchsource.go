@@ -31,11 +31,18 @@ type PatchSourceOptions struct {
 	Roots *x509.CertPool
 	// RefuseUnsigned takes definitions in envelopes only.
 	RefuseUnsigned bool
+	// Authorization, if not nil, returns the value of the Authorization header that
+	// the source wants. It is called once in each round, so that credentials can be
+	// changed, and is sent over https, or in private networks that are allowed, to
+	// the source's own host and port: never to another one that the source
+	// redirects to. An error of it must not tell the credentials.
+	Authorization func() (string, error)
 }
 
 type patchSource struct {
-	base  string
-	trust trust
+	base          string
+	trust         trust
+	authorization func() (string, error)
 }
 
 // PatchSource returns the [Source] of an external patch source, by the address that
@@ -46,7 +53,11 @@ func PatchSource(address string, opts *PatchSourceOptions) Source {
 	if opts != nil {
 		o = *opts
 	}
-	return patchSource{strings.TrimRight(address, "/"), trust{o.Roots, o.Roots == nil && !o.RefuseUnsigned}}
+	return patchSource{
+		base:          strings.TrimRight(address, "/"),
+		trust:         trust{o.Roots, o.Roots == nil && !o.RefuseUnsigned},
+		authorization: o.Authorization,
+	}
 }
 
 func (p patchSource) Key() string { return p.base }
@@ -54,7 +65,18 @@ func (p patchSource) Key() string { return p.base }
 // List asks for the list alone.
 func (p patchSource) List(ctx context.Context, f *Fetcher, memo string) (*Listing, error) {
 	address := p.base + "/software"
-	a, err := f.Get(ctx, address, memo)
+	authorization := ""
+	if p.authorization != nil {
+		var err error
+		if authorization, err = p.authorization(); err == nil && authorization == "" {
+			err = errors.New("it is empty")
+		}
+		if err != nil {
+			err = fmt.Errorf("the authorization for it cannot be read: %w", err)
+			return nil, &UpstreamError{URL: address, Err: err}
+		}
+	}
+	a, err := f.get(ctx, address, memo, authorization)
 	if err != nil {
 		return nil, err
 	}
@@ -71,6 +93,9 @@ func (p patchSource) List(ctx context.Context, f *Fetcher, memo string) (*Listin
 		return fail(errors.New("it is no JSON array"))
 	}
 	for dec.PeekKind() != ']' {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
 		if len(l.Items) == maxTitles {
 			return nil, &UpstreamError{URL: address, Err: fmt.Errorf("it lists more than %d titles", maxTitles)}
 		}
@@ -78,7 +103,7 @@ func (p patchSource) List(ctx context.Context, f *Fetcher, memo string) (*Listin
 		if err := json.UnmarshalDecode(dec, &s); err != nil {
 			return fail(err)
 		}
-		l.Items = append(l.Items, p.item(f, s))
+		l.Items = append(l.Items, p.item(f, s, authorization))
 	}
 	if _, err := dec.ReadToken(); err != nil {
 		return fail(err)
@@ -87,7 +112,7 @@ func (p patchSource) List(ctx context.Context, f *Fetcher, memo string) (*Listin
 }
 
 // item makes an item of a line of the list.
-func (p patchSource) item(f *Fetcher, s patch.Summary) Item {
+func (p patchSource) item(f *Fetcher, s patch.Summary, authorization string) Item {
 	at := p.base + "/patch/" + url.PathEscape(s.ID)
 	it := Item{ID: brief(s.ID), URL: at, Version: brief(s.CurrentVersion), Mark: s.LastModified + " " + s.CurrentVersion}
 	if len(it.Mark) > maxBrief {
@@ -102,7 +127,7 @@ func (p patchSource) item(f *Fetcher, s patch.Summary) Item {
 		return it
 	}
 	it.Fetch = func(ctx context.Context) (*Fetched, error) {
-		a, err := f.Get(ctx, at, "")
+		a, err := f.get(ctx, at, "", authorization)
 		if err != nil {
 			return nil, err
 		}

@@ -45,7 +45,7 @@ type flags struct {
 
 	Follow               []string      `placeholder:"URL|DIR" sep:"none" help:"Mirror all titles of another patch source, such as https://jamf-patch.jamfcloud.com/v1, or of a folder of definitions, such as a checkout. May be given several times."`
 	FollowRemove         bool          `help:"Delete titles that vanish from a source of --follow, unless more than a tenth do at once."`
-	Sources              string        `placeholder:"FILE" help:"Mirror the sources in a JSON file: an array of objects with url or folder, and if wanted name, only, except, author, remove, max_remove_share, allow_downgrade, interval, roots and refuse_unsigned."`
+	Sources              string        `placeholder:"FILE" help:"Mirror the sources in a JSON file: an array of objects with url or folder, and if wanted name, only, except, author, remove, max_remove_share, allow_downgrade, interval, roots, refuse_unsigned and authorization_file (a file with the value of the Authorization header)."`
 	SyncInterval         time.Duration `default:"30m" placeholder:"DURATION" help:"How often what titles follow is asked for changes (default: ${default})."`
 	AllowPrivateNetworks bool          `help:"Also follow sources, and tell webhooks, in private networks and on this machine. For labs: who may publish by URL reaches what is there."`
 	SignCert             string        `placeholder:"FILE" help:"Sign the definitions of the feed with this certificate (PEM, with its chain). Needs --sign-key."`

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 	"time"
@@ -33,6 +34,9 @@ type sourceSpec struct {
 	Interval       string   `json:"interval"`
 	RefuseUnsigned bool     `json:"refuse_unsigned"`
 	Roots          string   `json:"roots"` // a file of certificates
+	// AuthorizationFile is a file with the value of the Authorization header that
+	// the source wants.
+	AuthorizationFile string `json:"authorization_file"`
 }
 
 // mirrors returns the sources that the flags name.
@@ -45,7 +49,7 @@ func (f *flags) mirrors() ([]patchsync.Mirror, error) {
 		}
 		m, err := spec.mirror()
 		if err != nil {
-			return nil, fmt.Errorf("--follow %s: %w", where, err)
+			return nil, fmt.Errorf("--follow %s: %w", patchsync.RedactURL(where), err)
 		}
 		all = append(all, m)
 	}
@@ -87,9 +91,11 @@ func (s *sourceSpec) mirror() (patchsync.Mirror, error) {
 		return m, errors.New(`it needs either "url" or "folder"`)
 	case s.Folder != "" && (s.Roots != "" || s.RefuseUnsigned):
 		return m, errors.New(`"roots" and "refuse_unsigned" are for a url: what is in a folder is trusted`)
+	case s.Folder != "" && s.AuthorizationFile != "":
+		return m, errors.New(`"authorization_file" is for a url: a folder asks for no credentials`)
 	case s.Folder != "":
 		if info, err := os.Stat(s.Folder); err != nil || !info.IsDir() {
-			return m, fmt.Errorf("%s is no folder, nor an address such as https://example.com/jamf/v1", s.Folder)
+			return m, fmt.Errorf("%s is no folder, nor an address such as https://example.com/jamf/v1", patchsync.RedactURL(s.Folder))
 		}
 		m.Source = patchsync.Folder(s.Folder)
 		m.AllowDowngrade = true // who may write there may also go back
@@ -106,8 +112,51 @@ func (s *sourceSpec) mirror() (patchsync.Mirror, error) {
 			return m, fmt.Errorf("%s has no certificate in it (PEM)", s.Roots)
 		}
 	}
+	if s.AuthorizationFile != "" {
+		opts.Authorization = func() (string, error) { return readAuthorization(s.AuthorizationFile) }
+		if _, err := opts.Authorization(); err != nil { // better now than in the first round
+			return m, fmt.Errorf("authorization_file %s: %w", s.AuthorizationFile, err)
+		}
+	}
 	m.Source = patchsync.PatchSource(s.URL, opts)
 	return m, nil
+}
+
+// maxAuthorizationBytes bounds the file of an authorization.
+const maxAuthorizationBytes = 16 << 10
+
+// readAuthorization reads the value of an Authorization header from a file of one line.
+// The error tells neither the value nor where the file is, since it is shown with the
+// state of the source.
+func readAuthorization(name string) (string, error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return "", withoutPath(err)
+	}
+	defer file.Close()
+	data, err := io.ReadAll(io.LimitReader(file, maxAuthorizationBytes+1))
+	if err != nil {
+		return "", withoutPath(err)
+	}
+	value := strings.TrimSpace(string(data))
+	switch {
+	case len(data) > maxAuthorizationBytes:
+		return "", fmt.Errorf("its file has more than %d bytes", maxAuthorizationBytes)
+	case value == "":
+		return "", errors.New("its file is empty: write the value of the Authorization header into it, such as Bearer TOKEN")
+	case strings.ContainsAny(value, "\r\n"):
+		return "", errors.New("its file has more than one line: write the value of the Authorization header alone into it")
+	}
+	return value, nil
+}
+
+// withoutPath returns an error about a file that does not tell which.
+func withoutPath(err error) error {
+	var where *fs.PathError
+	if errors.As(err, &where) {
+		return where.Err
+	}
+	return err
 }
 
 // signer returns what the definitions of the feed are signed with, nil if they are
