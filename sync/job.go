@@ -299,22 +299,48 @@ func (r *Runner) take(ctx context.Context, j *job, it Item, was item, k keeper) 
 	if err != nil {
 		return was, false, &unreadError{err}
 	}
-	res, err := r.apply(ctx, j, it, fetched.Definition, k)
+	def := *fetched.Definition
+	var held []patch.Patch
+	if j.mirror != nil {
+		if held, err = holdBack(&def, it.Version); err != nil {
+			return was, false, err
+		}
+	}
+	res, err := r.apply(ctx, j, it, &def, held, k)
 	if err != nil {
 		return was, false, err
 	}
 	k.sign(fetched.Signer)
 	now := item{Mark: it.Mark, Title: res.Title.ID, ETag: res.Title.ETag}
-	if it.Version != "" && it.Version != fetched.Definition.Patches[0].Version {
+	if it.Version != "" && it.Version != def.Patches[0].Version {
 		// The source is between two states, or sloppy: look again, ever more seldom.
 		now.Tries = was.Tries
-		r.refuse(j, &now, it, fmt.Errorf("its list says that the current version is %s, and its definition says %s", it.Version, fetched.Definition.Patches[0].Version))
+		r.refuse(j, &now, it, fmt.Errorf("its list says that the current version is %s, and its definition says %s", it.Version, def.Patches[0].Version))
 	}
 	return now, res.Changed, nil
 }
 
-// apply brings a title to a definition, or creates it.
-func (r *Runner) apply(ctx context.Context, j *job, it Item, fetched *patch.Definition, k keeper) (catalog.Result, error) {
+// holdBack takes out of a definition, and returns, the patches that the source holds
+// back: those in front of the current version, if the source's list and its definition
+// agree on one that is not the first. The definition is checked with them.
+func holdBack(d *patch.Definition, listed string) (held []patch.Patch, err error) {
+	if listed == "" || d.CurrentVersion != listed {
+		return nil, nil
+	}
+	first := d.FindPatch(listed)
+	if first <= 0 {
+		return nil, nil
+	}
+	if err := d.Validate(); err != nil {
+		return nil, err
+	}
+	held, d.Patches = d.Patches[:first:first], d.Patches[first:]
+	return held, nil
+}
+
+// apply brings a title to a definition, or creates it. held are the patches that the
+// source holds back.
+func (r *Runner) apply(ctx context.Context, j *job, it Item, fetched *patch.Definition, held []patch.Patch, k keeper) (catalog.Result, error) {
 	none := catalog.Result{}
 	def := *fetched
 	var author, from string
@@ -347,7 +373,12 @@ func (r *Runner) apply(ctx context.Context, j *job, it Item, fetched *patch.Defi
 	}
 	title, err := r.cat.Title(def.ID)
 	if errors.Is(err, catalog.ErrNotFound) && j.mirror != nil {
-		return r.cat.Create(ctx, &def, &catalog.CreateOptions{Author: author, Follows: cmp.Or(it.URL, j.source.Key()), Source: from})
+		return r.cat.Create(ctx, &def, &catalog.CreateOptions{
+			Author:  author,
+			Follows: cmp.Or(it.URL, j.source.Key()),
+			Source:  from,
+			Held:    held,
+		})
 	}
 	if err != nil {
 		return none, err
@@ -356,12 +387,17 @@ func (r *Runner) apply(ctx context.Context, j *job, it Item, fetched *patch.Defi
 		return none, fmt.Errorf("there is a title %q here that did not come from this source: delete it, or give the mirror an author", title.ID)
 	}
 	if old, now := title.CurrentVersion, def.Patches[0].Version; !allowDowngrade && patch.CompareVersions(now, old) < 0 {
-		return none, fmt.Errorf("%w: %s, and %s is served", ErrDowngrade, now, old)
+		err := fmt.Errorf("%w: %s, and %s is served", ErrDowngrade, now, old)
+		if len(held) > 0 {
+			err = fmt.Errorf("%w; the source holds back newer ones: allow downgrades of it to follow that", err)
+		}
+		return none, err
 	}
 	return r.cat.Replace(ctx, title.ID, &def, &catalog.EditOptions{
 		UID:     title.UID,
 		From:    from,
 		IfMatch: title.ETag,
 		Rename:  j.mirror != nil, // the administrator says how a mirror's titles are named
+		Held:    held,
 	})
 }
