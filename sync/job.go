@@ -26,6 +26,9 @@ type job struct {
 	uid    string
 	// turn holds a token while nobody runs the job.
 	turn chan struct{}
+	// first says, to the holder of turn, that this round is the first of this
+	// server: it tries what was refused before the start once more.
+	first bool
 	// written is the essence of what the store has, as far as it is known. For who has
 	// the turn, and under Runner.mu for who has not, while the job does not run.
 	written string
@@ -34,6 +37,7 @@ type job struct {
 	state   state
 	rev     store.Revision // of state in the store; empty: it is not there
 	running bool
+	tried   bool      // by this server
 	again   bool      // as soon as it has run
 	asked   time.Time // when it last was, here
 	next    time.Time
@@ -82,7 +86,7 @@ func (r *Runner) run(ctx context.Context, j *job) error {
 	}
 	defer func() { j.turn <- struct{}{} }()
 	r.mu.Lock()
-	j.running, j.asked = true, r.now()
+	j.running, j.asked, j.first = true, r.now(), !j.tried
 	s := j.state.clone()
 	if j.rev != "" && j.written == "" {
 		j.written = s.essence()
@@ -168,6 +172,7 @@ func (r *Runner) note(j *job, s *state, out outcome, err error, began time.Time)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	j.become(*s)
+	j.tried = true
 	j.next = s.NextAttempt
 	if j.at >= 0 {
 		heap.Fix(&r.queue, j.at)
@@ -214,7 +219,7 @@ type outcome struct {
 // becomes what is to be remembered.
 func (r *Runner) round(ctx context.Context, j *job, s *state) (out outcome, err error) {
 	memo := s.Memo
-	if r.wantsAll(s) {
+	if r.wantsAll(j, s) {
 		memo = ""
 	}
 	l, err := j.source.List(ctx, r.fetcher, memo)
@@ -258,10 +263,10 @@ func upstream(j *job, err error) error {
 // wantsAll reports whether a source must list everything, even if it has not
 // changed: because a title here is not what was taken from there, or because what
 // was refused is due for another try.
-func (r *Runner) wantsAll(s *state) bool {
+func (r *Runner) wantsAll(j *job, s *state) bool {
 	now := r.now()
 	for _, it := range s.Items {
-		if it.Error != "" && it.isDue(now) {
+		if it.Error != "" && (j.first || it.isDue(now)) {
 			return true
 		}
 		if it.Title == "" || it.Gone {

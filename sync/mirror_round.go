@@ -60,7 +60,7 @@ func (r *Runner) mirrorRound(ctx context.Context, j *job, s *state, l *Listing, 
 		if was.Title != "" {
 			m.claimed[strings.ToLower(was.Title)] = it.ID
 		}
-		if r.isDue(it, was) {
+		if r.isDue(j, it, was) {
 			due = append(due, it)
 		} else if was.Gone {
 			was.Gone = false
@@ -118,15 +118,15 @@ func complaint(s *state) (text string, n int) {
 		}
 	}
 	if n > 0 {
-		text = fmt.Sprintf("%d of %d titles are not taken as they are there; %s: %s", n, len(s.Items), first, s.Items[first].Error)
+		text = fmt.Sprintf("%d of %d titles are not taken as they are there; %s: %s", n, len(s.Items), redactID(first), s.Items[first].Error)
 	}
 	return text, n
 }
 
 // isDue reports whether an item is to be fetched.
-func (r *Runner) isDue(it Item, was item) bool {
+func (r *Runner) isDue(j *job, it Item, was item) bool {
 	if was.Error != "" && was.Refused == it.Mark {
-		return was.isDue(r.now())
+		return j.first || was.isDue(r.now())
 	}
 	if was.Mark != it.Mark || was.Title == "" {
 		return true

@@ -19,6 +19,9 @@ const (
 	// askSpacing is how long a source is left alone that somebody asks for again
 	// and again.
 	askSpacing = 10 * time.Second
+	// retrySpread is the time over which titles whose sources failed before a start
+	// are tried again.
+	retrySpread = 10 * time.Second
 )
 
 // A queue is the jobs that wait for their time, the first one first.
@@ -284,13 +287,18 @@ func (r *Runner) respread() {
 	r.tidy = false
 }
 
-// schedule says when a job that this server has not run yet is to run. What is
-// overdue waits for some part of an interval, so that not all are asked at once; a
-// whole source does not.
+// schedule sets when a waiting job runs next, when this server begins to do the work.
+// A job that is overdue waits for some part of an interval, so that not all are run at
+// once; a whole source does not. A source that failed, perhaps because of a setting
+// that was corrected before this start, is tried again soon.
 func (r *Runner) schedule(j *job) {
 	now, interval := r.now(), j.interval(r)
 	wait := min(j.state.Wait, mostIntervals*interval*11/10) // the interval may have become shorter
 	switch left := j.state.NextAttempt.Sub(now); {
+	case left > 0 && !j.tried && j.state.mayBeMended() && j.mirror == nil:
+		j.next = now.Add(time.Duration(rand.Int64N(int64(min(interval, retrySpread)))))
+	case left > 0 && !j.tried && j.state.mayBeMended():
+		j.next = now
 	case left > 0 && left <= wait:
 		j.next = j.state.NextAttempt
 	case left > 0: // by a clock that is ahead of this one

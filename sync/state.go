@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"strings"
 	"time"
 
@@ -95,6 +96,12 @@ type item struct {
 // isDue reports whether what was refused is to be tried again: if its time has come, or
 // if that was set by a clock that is ahead of this one.
 func (it *item) isDue(now time.Time) bool { return !now.Before(it.Again) || now.Before(it.Since) }
+
+// mayBeMended reports whether trying again after a start may help: something is wrong,
+// and the source did not ask to be left alone.
+func (s *state) mayBeMended() bool {
+	return s.LastError != "" && s.Status != http.StatusTooManyRequests && s.Status != http.StatusServiceUnavailable
+}
 
 // essence is what of a state is worth a write of its own: all but the times that
 // move with every attempt.
