@@ -103,6 +103,9 @@ func (r *Runner) run(ctx context.Context, j *job) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx) // it says nothing about the source
 	}
+	if errors.Is(err, catalog.ErrClosed) {
+		return err // nor does this
+	}
 	if j.mirror == nil && errors.Is(err, catalog.ErrNotFound) {
 		return err // the title was deleted meanwhile, and its state goes with it
 	}
@@ -254,8 +257,10 @@ func (r *Runner) round(ctx context.Context, j *job, s *state) (out outcome, err 
 
 // upstream makes an error one of the source, unless it is the store's.
 func upstream(j *job, err error) error {
-	if errors.Is(err, ErrUpstream) || errors.Is(err, catalog.ErrUnavailable) || errors.Is(err, context.Canceled) {
-		return err
+	for _, other := range []error{ErrUpstream, catalog.ErrUnavailable, catalog.ErrClosed, context.Canceled} {
+		if errors.Is(err, other) {
+			return err
+		}
 	}
 	return &UpstreamError{URL: j.source.Key(), Err: err}
 }

@@ -155,7 +155,7 @@ func (r *Runner) takeAll(ctx context.Context, m *mirroring, due []Item) error {
 			was := m.state.Items[it.ID]
 			m.mu.Unlock()
 			now, changed, err := r.take(working, m.job, it, was, m)
-			if working.Err() != nil || errors.Is(err, catalog.ErrUnavailable) {
+			if working.Err() != nil || errors.Is(err, catalog.ErrUnavailable) || errors.Is(err, catalog.ErrClosed) {
 				return err
 			}
 			if err != nil {

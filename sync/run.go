@@ -49,16 +49,24 @@ func (q *queue) Pop() any {
 }
 
 // Run keeps everything in step until ctx ends, and then waits for what is under
-// way. The error is catalog.ErrUnavailable if the states cannot be read at the
-// beginning; that ctx ends is none. It is called once.
+// way. That ctx ends is no error.
+//
+// The error is [ErrRunning] if another Run of r has not ended, catalog.ErrUnavailable
+// if the states cannot be read at the beginning, or catalog.ErrClosed if the catalog
+// is closed.
 func (r *Runner) Run(ctx context.Context) error {
+	if !r.running.CompareAndSwap(false, true) {
+		return ErrRunning
+	}
+	defer r.running.Store(false)
 	if err := r.load(ctx); err != nil {
 		if ctx.Err() != nil {
 			return nil
 		}
 		return &storeError{err}
 	}
-	ctx, cancel := context.WithCancel(ctx)
+	caller := ctx
+	ctx, cancel := context.WithCancel(caller)
 	var working sync.WaitGroup
 	defer func() {
 		cancel()
@@ -82,6 +90,13 @@ func (r *Runner) Run(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
+		select {
+		case <-r.cat.Done():
+			if caller.Err() == nil {
+				return catalog.ErrClosed
+			}
+		default:
+		}
 		r.reconcile()
 		if lead != nil && lead.Err() != nil {
 			lead = nil
@@ -108,6 +123,7 @@ func (r *Runner) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-r.cat.Done():
 		case <-over:
 		case lead = <-elected:
 			r.respread()

@@ -64,6 +64,8 @@ var (
 	ErrNotFollowed = errors.New("the title follows no source")
 	// ErrDowngrade is a source that has gone back to an older version.
 	ErrDowngrade = errors.New("its current version is older than the one that is served")
+	// ErrRunning is a second [Runner.Run] before the first has ended.
+	ErrRunning = errors.New("sync: this Runner runs already: call Run once at a time")
 )
 
 const (
@@ -132,6 +134,8 @@ type Runner struct {
 	fetcher  *Fetcher
 	wake     chan struct{}
 
+	running atomic.Bool // Run is
+
 	// rounds counts how they went.
 	rounds struct{ changed, unchanged, failed atomic.Uint64 }
 
@@ -156,6 +160,9 @@ func (r *Runner) Rounds() Rounds {
 // New returns a Runner of the titles of cat, whose state is kept in s. The error is
 // about a missing catalog or store, or about mirrors that cannot be.
 func New(cat *catalog.Catalog, s store.Store, opts *Options) (*Runner, error) {
+	if cat == nil || s == nil {
+		return nil, errors.New("sync: New needs a catalog and a store")
+	}
 	var o Options
 	if opts != nil {
 		o = *opts
