@@ -82,7 +82,7 @@ func run(args []string, stdout, stderr io.Writer, terminal bool, now time.Time) 
 
 func parseFlags(args []string, stdout io.Writer) (*flags, error) {
 	f := &flags{}
-	if err := cli.Parse(f, "patchlint", description, args, stdout); err != nil {
+	if err := cli.Parse(f, cli.Program{Name: "patchlint", Description: description}, args, stdout); err != nil {
 		return nil, err
 	}
 	if f.Rules {

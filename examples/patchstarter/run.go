@@ -71,7 +71,7 @@ func run(ctx context.Context, args []string, env environment) int {
 
 func parseFlags(args []string, stdout io.Writer) (*flags, error) {
 	f := &flags{}
-	if err := cli.Parse(f, "patchstarter", description, args, stdout); err != nil {
+	if err := cli.Parse(f, cli.Program{Name: "patchstarter", Description: description}, args, stdout); err != nil {
 		return nil, err
 	}
 	if f.URL != "" && f.Output != "" {

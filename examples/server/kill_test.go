@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/patchsource/patchsource/examples/internal/trial"
 	"github.com/patchsource/patchsource/patch"
 )
 
@@ -58,7 +59,7 @@ func start(t *testing.T, dir string, args ...string) *server {
 	}
 	args = append([]string{"--addr", "127.0.0.1:0", "--store", "file:" + filepath.Join(dir, "data"), "--log-format", "json"}, args...)
 	cmd := exec.Command(path, args...)
-	cmd.Env = append(os.Environ(), "TMPDIR="+dir) // what is killed leaves uploads behind
+	cmd.Env = append(trial.Environ(), "TMPDIR="+dir) // what is killed leaves uploads behind
 	log, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

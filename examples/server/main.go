@@ -24,5 +24,5 @@ func main() {
 		<-signals // the second one does not wait
 		os.Exit(1)
 	}()
-	os.Exit(app.Run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
+	os.Exit(app.Run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr))
 }

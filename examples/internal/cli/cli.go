@@ -15,12 +15,18 @@ import (
 // it: the program is done.
 var ErrAnswered = errors.New("answered")
 
+// A Program is what [Parse] knows of a program beside its flags.
+type Program struct {
+	Name, Description string
+	Mistakes          Mistakes
+}
+
 // Parse reads arguments into flags, a struct with kong's tags. It never ends the
 // process: after --help, which goes to stdout, the error is ErrAnswered.
-func Parse(flags any, name, description string, args []string, stdout io.Writer, options ...kong.Option) (err error) {
+func Parse(flags any, p Program, args []string, stdout io.Writer, options ...kong.Option) (err error) {
 	parser, err := kong.New(flags, append([]kong.Option{
-		kong.Name(name),
-		kong.Description(description),
+		kong.Name(p.Name),
+		kong.Description(p.Description),
 		kong.Writers(stdout, stdout),
 		kong.Exit(func(int) { panic(ErrAnswered) }), // kong goes on, if this returns
 		kong.ConfigureHelp(kong.HelpOptions{WrapUpperBound: 100}),
@@ -35,7 +41,12 @@ func Parse(flags any, name, description string, args []string, stdout io.Writer,
 			panic(v)
 		}
 	}()
-	_, err = parser.Parse(args)
+	if _, err = parser.Parse(args); err == nil {
+		return nil
+	}
+	if name, ok := unknownFlag(err); ok {
+		return p.Mistakes.UnknownFlag(parser.Model, name)
+	}
 	return err
 }
 

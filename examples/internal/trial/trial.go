@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -62,10 +63,19 @@ type Server struct {
 	log strings.Builder
 }
 
+// Environ returns the environment of the test for a server: without the variables that would be
+// taken for its flags.
+func Environ() []string {
+	return slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "PATCHSOURCE_") })
+}
+
 // Start starts a command that is the server, and waits until it is ready. It is stopped,
 // and has to end well, when the test ends.
 func Start(t *testing.T, cmd *exec.Cmd) *Server {
 	t.Helper()
+	if cmd.Env == nil {
+		cmd.Env = Environ()
+	}
 	stderr, err := cmd.StderrPipe()
 	if err == nil {
 		err = cmd.Start()
@@ -81,9 +91,9 @@ func Start(t *testing.T, cmd *exec.Cmd) *Server {
 			s.mu.Lock()
 			s.log.WriteString(lines.Text() + "\n")
 			s.mu.Unlock()
-			var line struct{ Msg, URL string }
+			var line struct{ Msg, Listen string }
 			if json.Unmarshal(lines.Bytes(), &line) == nil && line.Msg == "ready" {
-				ready <- line.URL
+				ready <- line.Listen
 			}
 		}
 		ended <- cmd.Wait()

@@ -2,20 +2,23 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"sync"
 
 	"github.com/patchsource/patchsource/examples/internal/cli"
 )
 
-// Run runs the server until ctx ends, and returns the exit code of the process:
+// Run runs the server until ctx ends, with the environment environ, in the form of os.Environ,
+// and returns the exit code of the process:
 // 0 after a stop in good order, 1 after an error, 2 for flags that are wrong.
-func Run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
-	f, err := parseFlags(args, getenv, stdout)
+func Run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
+	f, err := parseFlags(args, environ, stdout)
 	if errors.Is(err, cli.ErrAnswered) {
 		return 0
 	}
@@ -83,7 +86,8 @@ func serve(ctx context.Context, f *flags, log *slog.Logger, web *web, b *backend
 	if err := profile(ctx, f.PprofAddr, log); err != nil {
 		return err
 	}
-	log.Info("ready", "url", web.url(f), "jamf_feed", web.url(f)+"/jamf/v1", "store", f.Store, "titles", b.catalog.Len(), "admin_token_file", f.AdminTokenFile)
+	url := cmp.Or(strings.TrimRight(f.BaseURL, "/"), web.url(f))
+	log.Info("ready", "url", url, "jamf_feed", url+"/jamf/v1", "listen", web.url(f), "store", f.Store, "titles", b.catalog.Len(), "admin_token_file", f.AdminTokenFile)
 	select {
 	case <-ctx.Done():
 		log.Info("stopping: requests under way are finished; a second signal ends at once")

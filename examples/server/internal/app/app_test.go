@@ -54,7 +54,7 @@ func start(t *testing.T, dir string, args ...string) *process {
 	done := make(chan int, 1)
 	args = append([]string{"--addr", "127.0.0.1:0", "--store", "file:" + filepath.Join(dir, "data"), "--log-format", "json"}, args...)
 	go func() {
-		code := Run(ctx, args, func(string) string { return "" }, io.Discard, w)
+		code := Run(ctx, args, nil, io.Discard, w)
 		_ = w.Close()
 		done <- code
 	}()
@@ -65,9 +65,9 @@ func start(t *testing.T, dir string, args ...string) *process {
 			p.mu.Lock()
 			p.log.Write(append(s.Bytes(), '\n'))
 			p.mu.Unlock()
-			var line struct{ Msg, URL string }
+			var line struct{ Msg, Listen string }
 			if json.Unmarshal(s.Bytes(), &line) == nil && line.Msg == "ready" {
-				ready <- line.URL
+				ready <- line.Listen
 			}
 		}
 	}()
@@ -241,12 +241,12 @@ func TestImport(t *testing.T) {
 }
 
 // runOnce runs the server with flags that it is expected to end on by itself.
-func runOnce(t *testing.T, env map[string]string, args ...string) (code int, stdout, stderr string) {
+func runOnce(t *testing.T, environ []string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	var out, errs bytes.Buffer
-	code = Run(ctx, args, func(name string) string { return env[name] }, &out, &errs)
+	code = Run(ctx, args, environ, &out, &errs)
 	if ctx.Err() != nil {
 		t.Fatalf("the server went on: %s", errs.String())
 	}
@@ -322,8 +322,9 @@ func TestHelpAndVersion(t *testing.T) {
 
 func TestEnvironment(t *testing.T) {
 	dir := t.TempDir()
-	f, err := parseFlags([]string{"--addr", ":1"}, func(name string) string {
-		return map[string]string{"PATCHSOURCE_ADDR": ":2", "PATCHSOURCE_STORE": "file:" + dir + "/", "PATCHSOURCE_RATE_LIMIT": "false", "PATCHSOURCE_LOG_FORMAT": "json"}[name]
+	f, err := parseFlags([]string{"--addr", ":1"}, []string{
+		"HOME=/root", "PATCHSOURCE_ADDR=:2", "PATCHSOURCE_STORE=file:" + dir + "/",
+		"PATCHSOURCE_RATE_LIMIT=false", "PATCHSOURCE_LOG_FORMAT=json",
 	}, io.Discard)
 	if err != nil {
 		t.Fatal(err)
@@ -332,24 +333,22 @@ func TestEnvironment(t *testing.T) {
 		t.Errorf("%+v", f)
 	}
 	for _, c := range []struct{ store, beside string }{{"file:data", "data"}, {"file:./a/b/", "a/b"}, {"file:/x/y", "/x/y"}} {
-		f, err := parseFlags([]string{"--store", c.store}, func(string) string { return "" }, io.Discard)
+		f, err := parseFlags([]string{"--store", c.store}, nil, io.Discard)
 		if err != nil || f.SecretFile != c.beside+".secret" {
 			t.Errorf("%s: %+v, %v", c.store, f, err)
 		}
 	}
 	t.Chdir(dir)
-	if f, err := parseFlags([]string{"--store", "file:."}, func(string) string { return "" }, io.Discard); err != nil || filepath.Dir(f.SecretFile) != filepath.Dir(dir) {
+	if f, err := parseFlags([]string{"--store", "file:."}, nil, io.Discard); err != nil || filepath.Dir(f.SecretFile) != filepath.Dir(dir) {
 		t.Errorf("%+v, %v", f, err)
 	}
-	if _, err := parseFlags([]string{"--store", "file:/"}, func(string) string { return "" }, io.Discard); err == nil {
+	if _, err := parseFlags([]string{"--store", "file:/"}, nil, io.Discard); err == nil {
 		t.Error("the root of the disk is taken for a store")
 	}
-	if _, err := parseFlags(nil, func(name string) string {
-		return map[string]string{"PATCHSOURCE_VERSION": "1.4.2", "PATCHSOURCE_HELP": "true"}[name]
-	}, io.Discard); err != nil {
+	if _, err := parseFlags(nil, []string{"PATCHSOURCE_VERSION=1.4.2", "PATCHSOURCE_HELP=true"}, io.Discard); err != nil {
 		t.Errorf("a variable of an image is taken for a flag: %v", err)
 	}
-	if code, _, stderr := runOnce(t, map[string]string{"PATCHSOURCE_STORE": "ftp:x"}); code != 2 || !strings.Contains(stderr, "ftp:x") {
+	if code, _, stderr := runOnce(t, []string{"PATCHSOURCE_STORE=ftp:x"}); code != 2 || !strings.Contains(stderr, "ftp:x") {
 		t.Errorf("%d %q", code, stderr)
 	}
 }
@@ -460,16 +459,23 @@ func certificate(t *testing.T) (certFile, keyFile string) {
 	return certFile, keyFile
 }
 
-func TestTLS(t *testing.T) {
-	certFile, keyFile := certificate(t)
-	p := start(t, t.TempDir(), "--tls-cert", certFile, "--tls-key", keyFile)
+// trusting returns a client that trusts a certificate.
+func trusting(t *testing.T, certFile string) *http.Client {
+	t.Helper()
 	pool := x509.NewCertPool()
 	data, err := os.ReadFile(certFile)
 	if err != nil || !pool.AppendCertsFromPEM(data) {
 		t.Fatal(err)
 	}
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}}
-	defer client.CloseIdleConnections()
+	t.Cleanup(client.CloseIdleConnections)
+	return client
+}
+
+func TestTLS(t *testing.T) {
+	certFile, keyFile := certificate(t)
+	p := start(t, t.TempDir(), "--tls-cert", certFile, "--tls-key", keyFile)
+	client := trusting(t, certFile)
 	res, err := client.Get(p.url + "/jamf/v1/software")
 	if err != nil {
 		t.Fatal(err)

@@ -21,10 +21,7 @@ const description = `An external patch source for Jamf Pro.
 
 It keeps patch definitions, serves them to Jamf Pro, and takes new titles and versions over HTTP. To try it, start it without any flag; in Jamf Pro, add it under Settings > Computer Management > Patch Management > New, as HOST/jamf/v1 with the port it logs.
 
-Every flag can also be given as an environment variable: --admin-token-file as PATCHSOURCE_ADMIN_TOKEN_FILE. A flag wins over its variable.`
-
-// envPrefix begins the environment variables that stand for flags.
-const envPrefix = "PATCHSOURCE_"
+Every flag can also be given as an environment variable: --admin-token-file as PATCHSOURCE_ADMIN_TOKEN_FILE. A flag wins over its variable. A variable that begins with PATCHSOURCE_ and belongs to no flag is an error.`
 
 type flags struct {
 	Addr           string   `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address to listen on. An empty host, as in :8080, is every address of this machine (default: ${default})."`
@@ -57,11 +54,12 @@ type flags struct {
 	Version   bool   `help:"Print the version and exit."`
 }
 
-// parseFlags reads the flags. The error is cli.ErrAnswered after --help or
-// --version.
-func parseFlags(args []string, getenv func(string) string, stdout io.Writer) (*flags, error) {
+// parseFlags reads the flags. environ is the environment, in the form of os.Environ. The error is
+// cli.ErrAnswered after --help or --version.
+func parseFlags(args, environ []string, stdout io.Writer) (*flags, error) {
 	f := &flags{}
-	if err := cli.Parse(f, "patchsource", description, args, stdout, kong.Resolvers(environment(getenv))); err != nil {
+	program := cli.Program{Name: "patchsource", Description: description, Mistakes: mistakes}
+	if err := cli.Parse(f, program, args, stdout, kong.Resolvers(readEnvironment(environ))); err != nil {
 		return nil, err
 	}
 	if f.Version {
@@ -69,19 +67,6 @@ func parseFlags(args []string, getenv func(string) string, stdout io.Writer) (*f
 		return nil, cli.ErrAnswered
 	}
 	return f, f.complete()
-}
-
-// environment reads a flag's variable.
-func environment(getenv func(string) string) kong.Resolver {
-	return kong.ResolverFunc(func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
-		if flag.Name == "help" || flag.Name == "version" {
-			return nil, nil // they are commands, and a version is what an image may set for itself
-		}
-		if v := getenv(envPrefix + strings.ToUpper(strings.ReplaceAll(flag.Name, "-", "_"))); v != "" {
-			return v, nil
-		}
-		return nil, nil
-	})
 }
 
 // complete checks what goes together, and fills in what follows from it.

@@ -141,7 +141,7 @@ func TestProfiles(t *testing.T) {
 		t.Errorf("%d %v", res.StatusCode, err)
 	}
 	for _, wrong := range []string{"6060", "localhost"} {
-		if code := Run(t.Context(), []string{"--pprof-addr", wrong}, func(string) string { return "" }, io.Discard, io.Discard); code != 2 {
+		if code := Run(t.Context(), []string{"--pprof-addr", wrong}, nil, io.Discard, io.Discard); code != 2 {
 			t.Errorf("%s: %d", wrong, code)
 		}
 	}
@@ -250,7 +250,7 @@ func TestRestoreWithoutItsSecret(t *testing.T) {
 	}
 	for _, flag := range []string{"--secret-file", "--admin-token-file"} {
 		args := []string{"--addr", "127.0.0.1:0", "--store", "file:" + filepath.Join(moved, "data"), "--restore", file, flag, wrong}
-		if code := Run(t.Context(), args, func(string) string { return "" }, io.Discard, io.Discard); code != 1 {
+		if code := Run(t.Context(), args, nil, io.Discard, io.Discard); code != 1 {
 			t.Errorf("%s: %d", flag, code)
 		}
 	}

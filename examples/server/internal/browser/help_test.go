@@ -92,7 +92,7 @@ func start(t *testing.T, args ...string) *site {
 	done := make(chan int, 1)
 	args = append([]string{"--addr", "127.0.0.1:0", "--store", "file:" + filepath.Join(s.dir, "data"), "--log-format", "json", "--no-access-log", "--no-rate-limit"}, args...)
 	go func() {
-		code := app.Run(ctx, args, func(string) string { return "" }, io.Discard, w)
+		code := app.Run(ctx, args, nil, io.Discard, w)
 		_ = w.Close()
 		done <- code
 	}()
@@ -100,7 +100,7 @@ func start(t *testing.T, args ...string) *site {
 	go func() {
 		defer close(ready)
 		for lines := bufio.NewScanner(r); lines.Scan(); {
-			var line struct{ Msg, URL, Level string }
+			var line struct{ Msg, Listen, Level string }
 			if json.Unmarshal(lines.Bytes(), &line) != nil {
 				continue
 			}
@@ -108,7 +108,7 @@ func start(t *testing.T, args ...string) *site {
 				t.Errorf("the server says: %s", lines.Text())
 			}
 			if line.Msg == "ready" {
-				ready <- line.URL
+				ready <- line.Listen
 			}
 		}
 	}()

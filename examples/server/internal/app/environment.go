@@ -1,0 +1,91 @@
+package app
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/patchsource/patchsource/examples/internal/cli"
+)
+
+// envPrefix begins the environment variables that stand for flags.
+const envPrefix = "PATCHSOURCE_"
+
+// mistakes explains flags that people look for and that have another name.
+var mistakes = cli.Mistakes{
+	"address":        "the address is set by --addr :8080",
+	"bind":           "the address is set by --addr :8080",
+	"certificate":    "the certificate is set by --tls-cert and --tls-key",
+	"config":         "there is no configuration file: give flags, or environment variables such as PATCHSOURCE_ADDR",
+	"data":           "the folder of the titles is set by --store file:./data",
+	"data-dir":       "the folder of the titles is set by --store file:./data",
+	"dir":            "the folder of the titles is set by --store file:./data",
+	"domain":         "the address for other hosts is set by --base-url https://patches.example.com",
+	"host":           "the address is set by --addr 127.0.0.1:8080",
+	"hostname":       "the address for other hosts is set by --base-url https://patches.example.com",
+	"http-port":      "the address is set by --addr :8080",
+	"https":          "HTTPS is switched on by --tls-cert and --tls-key",
+	"key":            "the private key is set by --tls-key",
+	"listen":         "the address is set by --addr :8080",
+	"listen-address": "the address is set by --addr :8080",
+	"log-level":      "the log has one level; --no-access-log leaves requests out",
+	"mirror":         "another source is mirrored by --follow URL",
+	"port":           "the address is set by --addr :8080",
+	"proxy":          "reverse proxies are named by --trusted-proxies 127.0.0.1/32",
+	"public-url":     "the address for other hosts is set by --base-url https://patches.example.com",
+	"smtp":           "mail is set up by --mail smtp://user:password@host:587",
+	"ssl":            "HTTPS is switched on by --tls-cert and --tls-key",
+	"tls":            "HTTPS is switched on by --tls-cert and --tls-key",
+	"token":          "the administrator's token is read from the file of --admin-token-file",
+	"url":            "the address for other hosts is set by --base-url https://patches.example.com",
+}
+
+// foreign are variables with the prefix that are not for the server but may be in its
+// environment: an image's version, and those of the clients' scripts.
+var foreign = []string{"HELP", "VERSION", "TOKEN", "TOKEN_FILE", "URL"}
+
+// discovery matches the variables that Kubernetes sets in each container for services whose names
+// begin with "patchsource". That of the port has a URL as its value.
+var discovery = regexp.MustCompile(`^([A-Z0-9_]+_)?(SERVICE_HOST|SERVICE_PORT|SERVICE_PORT_[A-Z0-9_]+|` +
+	`PORT_[0-9]+_(TCP|UDP|SCTP)(_PROTO|_PORT|_ADDR)?)=|^([A-Z0-9_]+_)?PORT=(tcp|udp|sctp)://`)
+
+// An environment has the values of the variables that begin with the prefix and may be the
+// server's, by the names of the flags that they stand for. Empty ones count as not set.
+type environment map[string]string
+
+// readEnvironment reads variables in the form of os.Environ.
+func readEnvironment(environ []string) environment {
+	e := environment{}
+	for _, variable := range environ {
+		rest, ok := strings.CutPrefix(variable, envPrefix)
+		name, value, _ := strings.Cut(rest, "=")
+		if ok && value != "" && !slices.Contains(foreign, name) && !discovery.MatchString(rest) {
+			e[strings.ToLower(strings.ReplaceAll(name, "_", "-"))] = value
+		}
+	}
+	return e
+}
+
+// Validate implements kong.Resolver. It returns an error for a variable that is no flag's, such as
+// a misspelled one: the server would run without what it was to set.
+func (e environment) Validate(app *kong.Application) error {
+	for _, name := range slices.Sorted(maps.Keys(e)) {
+		if !slices.ContainsFunc(app.Flags, func(f *kong.Flag) bool { return f.Name == name }) {
+			variable := envPrefix + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
+			return fmt.Errorf("environment variable %s: %w", variable, mistakes.UnknownFlag(app, name))
+		}
+	}
+	return nil
+}
+
+// Resolve implements kong.Resolver.
+func (e environment) Resolve(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+	if value, ok := e[flag.Name]; ok {
+		return value, nil
+	}
+	return nil, nil
+}
