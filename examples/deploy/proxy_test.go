@@ -192,6 +192,12 @@ func try(t *testing.T, p *proxy) {
 			t.Errorf("%s: %d %s", path, res.StatusCode, text)
 		}
 	}
+	// Browsers stay with TLS.
+	for _, path := range []string{"/", "/jamf/v1/patch/Nope"} {
+		if res, _ := p.call("GET", path, ""); res.Header.Get("Strict-Transport-Security") != "max-age=31536000" {
+			t.Errorf("%s: %v", path, res.Header)
+		}
+	}
 	// A path arrives as it was sent.
 	if res, text := p.call("POST", "/api/v1/title/App/version", trial.Version("1/2 beta")); res.StatusCode != 201 {
 		t.Errorf("%d %s", res.StatusCode, text)

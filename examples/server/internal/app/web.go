@@ -47,7 +47,7 @@ func listen(f *flags, log *slog.Logger) (*web, error) {
 	w := &web{listener: listener, failed: make(chan error, 1)}
 	w.use(http.HandlerFunc(starting))
 	w.server = &http.Server{
-		Handler:           http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { (*w.handler.Load()).ServeHTTP(rw, r) }),
+		Handler:           w,
 		ReadHeaderTimeout: readHeaderTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
@@ -62,6 +62,18 @@ func listen(f *flags, log *slog.Logger) (*web, error) {
 		}
 	}()
 	return w, nil
+}
+
+// strictTransport has browsers use TLS for a year. It is sent over the server's own TLS alone:
+// behind a reverse proxy, the proxy sends it.
+const strictTransport = "max-age=31536000"
+
+// ServeHTTP implements http.Handler.
+func (w *web) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	if r.TLS != nil {
+		rw.Header().Set("Strict-Transport-Security", strictTransport)
+	}
+	(*w.handler.Load()).ServeHTTP(rw, r)
 }
 
 func (w *web) use(h http.Handler) { w.handler.Store(&h) }
