@@ -32,6 +32,9 @@ func (a *api) ready(w http.ResponseWriter, r *http.Request) error {
 }
 
 // noSuchCall answers what no other call does.
-func (a *api) noSuchCall(_ http.ResponseWriter, r *http.Request) error {
+func (a *api) noSuchCall(w http.ResponseWriter, r *http.Request) error {
+	if a.notFound != nil && a.notFound(w, r) {
+		return nil
+	}
 	return &pathError{r.URL.Path}
 }

@@ -99,6 +99,9 @@ type Options struct {
 	// status, the bytes of the body, and how long it took. Package httpapi/metrics
 	// has one.
 	Observe func(route, method string, status int, bytes int64, took time.Duration)
+	// NotFound, if not nil, may answer a request for a path that no call has, such as a
+	// browser's, and reports whether it did. Otherwise the answer is a 404 of JSON.
+	NotFound func(w http.ResponseWriter, r *http.Request) bool
 	// Now is the clock. Nil: time.Now.
 	Now func() time.Time
 }
@@ -129,6 +132,8 @@ type api struct {
 	now  func() time.Time
 
 	observe func(route, method string, status int, bytes int64, took time.Duration) // nil: nobody wants to know
+
+	notFound func(w http.ResponseWriter, r *http.Request) bool // nil: unknown paths are answered with JSON
 }
 
 func newAPI(cat *catalog.Catalog, opts *Options) *api {
@@ -138,6 +143,7 @@ func newAPI(cat *catalog.Catalog, opts *Options) *api {
 	}
 	a := &api{cat: cat, auth: o.Auth, toks: o.Tokens, comm: o.Community, sync: o.Sync, site: strings.TrimRight(o.Site, "/"), rate: newLimiter(o.RateLimit, o.TrustedProxies), log: o.Logger, max: o.MaxBodyBytes, root: o.RootFeed, page: o.WebPage, now: o.Now, observe: o.Observe}
 	a.hooks, a.store, a.maxArchive, a.backups = o.Webhooks, o.Store, o.MaxArchiveBytes, make(chan struct{}, backupsAtOnce)
+	a.notFound = o.NotFound
 	a.fullBackups = make(chan struct{}, backupsAtOnce)
 	if a.maxArchive == 0 {
 		a.maxArchive = defaultMaxArchive

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"strings"
 
 	"github.com/klauspost/compress/gzhttp"
 
@@ -26,13 +27,22 @@ func newHandler(f *flags, log *slog.Logger, b *backend) (http.Handler, error) {
 	if !f.RateLimit {
 		opts.RateLimit = -1
 	}
+	var page http.Handler // which calls the API
+	opts.NotFound = func(w http.ResponseWriter, r *http.Request) bool {
+		if !browsing(r) {
+			return false
+		}
+		page.ServeHTTP(w, r)
+		return true
+	}
 	api := httpapi.New(b.catalog, opts)
 	// The feed compresses by itself, once for all who want it.
 	compress, err := gzhttp.NewWrapper(gzhttp.ContentTypes([]string{"text/html", "text/css", "text/javascript", "image/svg+xml", "application/yaml"}), gzhttp.EnableZstd(false))
 	if err != nil {
 		return nil, err
 	}
-	page := b.metrics.Wrap(compress(webui.New(pages{b}, &webui.Options{API: api, Site: f.BaseURL, Publishing: f.Community, Logger: log})))
+	page = compress(webui.New(pages{b}, &webui.Options{API: api, Site: f.BaseURL, Publishing: f.Community, Logger: log}))
+	observedPage := b.metrics.Wrap(page)
 	docs := compress(openapi.Handler())
 	all := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
@@ -41,7 +51,7 @@ func newHandler(f *flags, log *slog.Logger, b *backend) (http.Handler, error) {
 		case openapi.Serves(r.URL.Path):
 			docs.ServeHTTP(w, r)
 		case webui.Serves(r):
-			page.ServeHTTP(w, r)
+			observedPage.ServeHTTP(w, r)
 		default:
 			api.ServeHTTP(w, r)
 		}
@@ -58,6 +68,15 @@ func newHandler(f *flags, log *slog.Logger, b *backend) (http.Handler, error) {
 			logged.ServeHTTP(w, r)
 		}
 	}), nil
+}
+
+// browsing reports whether a request for an unknown path is answered with a page: it comes from
+// a browser, and is not for the API or the feed, whose answers are JSON for every client.
+func browsing(r *http.Request) bool {
+	first, _, _ := strings.Cut(strings.TrimLeft(r.URL.Path, "/"), "/")
+	return first != "api" && first != "jamf" &&
+		(r.Method == http.MethodGet || r.Method == http.MethodHead) &&
+		strings.Contains(r.Header.Get("Accept"), "text/html")
 }
 
 // profile serves profiles of the process on an address of its own, until ctx ends.
