@@ -1,16 +1,12 @@
 package webui
 
 import (
-	"bytes"
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/patchsource/patchsource/patch"
 )
 
 // askFor signs the visitor in if need be and reads something of the API into value; if
@@ -269,116 +265,28 @@ func (v *visit) testWebhook() {
 	v.done(a, "/webhooks")
 }
 
+// deleteWebhookForm asks before a webhook is deleted.
+func (v *visit) deleteWebhookForm() {
+	var all []webhook
+	if !v.askFor("/api/v1/webhooks", &all) {
+		return
+	}
+	id := v.r.PathValue("id")
+	i := slices.IndexFunc(all, func(w webhook) bool { return w.ID == id })
+	if i < 0 {
+		v.fail(http.StatusNotFound, "There is no such webhook. It may have been deleted.")
+		return
+	}
+	v.show(http.StatusOK, "deletewebhook", "Delete a webhook", all[i])
+}
+
 func (v *visit) deleteWebhook() {
 	if !v.signedIn() {
 		return
 	}
 	a := v.ask("DELETE", "/api/v1/webhooks/"+url.PathEscape(v.r.PathValue("id")), nil)
 	if a.ok() {
-		a.Message = "The webhook is told nothing any more."
+		a.Message = "The webhook was deleted."
 	}
 	v.done(a, "/webhooks")
-}
-
-// A backupPage makes backups, and takes them.
-type backupPage struct {
-	complaint
-	Imported []imported
-	Counts   map[string]int
-	DryRun   bool
-	Cut      bool // there are more than are shown
-}
-
-// An imported is a line of the answer to an import.
-type imported struct {
-	Item     string          `json:"item"`
-	ID       string          `json:"id"`
-	Result   string          `json:"result"`
-	Message  string          `json:"message"`
-	Errors   []patch.Failure `json:"errors"`
-	Warnings []patch.Warning `json:"warnings"`
-}
-
-// mostImported is how many lines of an import are shown.
-const mostImported = 1000
-
-func (v *visit) backup() {
-	if v.signedIn() {
-		v.show(http.StatusOK, "backup", "Backup", backupPage{})
-	}
-}
-
-// fullBackup streams a full backup.
-func (v *visit) fullBackup() {
-	if !v.signedIn() {
-		return
-	}
-	if !v.who.Administrator() {
-		v.fail(http.StatusForbidden, "This is for administrators.")
-		return
-	}
-	v.h.api.ServeHTTP(v.w, v.request(v.r.Method, "/api/v1/backup?full=1", http.NoBody))
-}
-
-// restore restores a backup: the form's body is the API's.
-func (v *visit) restore() {
-	if !v.signedIn() {
-		return
-	}
-	target := "/api/v1/restore"
-	if mode := v.r.URL.Query().Get("mode"); mode != "" {
-		target += "?mode=" + url.QueryEscape(mode)
-	}
-	a := v.askStream("POST", target, v.r.Body, "Content-Type", v.r.Header.Get("Content-Type"))
-	var restored []struct {
-		Skipped string `json:"skipped"`
-	}
-	switch {
-	case !a.ok() || !a.into(&restored):
-		v.again(a, "backup", "Backup", backupPage{complaint: complaint{a.Message, a.Errors}})
-	default:
-		skipped := 0
-		for _, one := range restored {
-			if one.Skipped != "" {
-				skipped++
-			}
-		}
-		said := strconv.Itoa(len(restored)-skipped) + " titles were restored."
-		if skipped > 0 {
-			said += " " + strconv.Itoa(skipped) + " that follow a source were left as they are."
-		}
-		v.goTo("/", said)
-	}
-}
-
-// importTitles takes many titles: the form's body is the API's.
-func (v *visit) importTitles() {
-	if !v.signedIn() {
-		return
-	}
-	p := backupPage{DryRun: v.r.URL.Query().Get("dry_run") != "", Counts: map[string]int{}}
-	target := "/api/v1/titles/import"
-	if p.DryRun {
-		target += "?dry_run=1"
-	}
-	a := v.askStream("POST", target, v.r.Body, "Content-Type", v.r.Header.Get("Content-Type"))
-	if !a.ok() {
-		p.complaint = complaint{a.Message, a.Errors}
-		v.again(a, "backup", "Backup", p)
-		return
-	}
-	p.Cut = len(a.body) >= maxAnswer
-	for l := range bytes.Lines(a.body) {
-		var one imported
-		if json.Unmarshal(l, &one) != nil {
-			continue
-		}
-		p.Counts[one.Result]++
-		if len(p.Imported) < mostImported {
-			p.Imported = append(p.Imported, one)
-		} else {
-			p.Cut = true
-		}
-	}
-	v.show(http.StatusOK, "backup", "Backup", p)
 }

@@ -195,6 +195,7 @@ func (h *handler) routes() {
 	on("GET /webhooks", (*visit).webhooks)
 	on("POST /webhooks", (*visit).addWebhook)
 	on("POST /webhooks/{id}/test", (*visit).testWebhook)
+	on("GET /webhooks/{id}/delete", (*visit).deleteWebhookForm)
 	on("POST /webhooks/{id}/delete", (*visit).deleteWebhook)
 	on("GET /backup", (*visit).backup)
 	on("GET /backup/full", (*visit).fullBackup)
