@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -26,79 +25,9 @@ func (v *visit) askFor(target string, value any) bool {
 	return true
 }
 
-// A token is one in the list.
-type token struct {
-	ID       string     `json:"id"`
-	Kind     string     `json:"kind"`
-	Titles   []string   `json:"titles_in_scope"`
-	Created  time.Time  `json:"created"`
-	Expires  *time.Time `json:"expires"`
-	LastUsed *time.Time `json:"last_used"`
-}
-
-// A tokensPage lists tokens and makes them.
-type tokensPage struct {
-	Tokens       []token `json:"tokens"`
-	Days, Titles string
-	complaint
-}
-
-func (v *visit) tokens() { v.showTokens(http.StatusOK, tokensPage{}) }
-
-func (v *visit) showTokens(status int, p tokensPage) {
-	if v.askFor("/api/v1/tokens", &p) {
-		v.show(status, "tokens", "Tokens", p)
-	}
-}
-
 // split returns the words of a list that people type.
 func split(list string) []string {
 	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ';' || r == ' ' || r == '\n' || r == '\r' || r == '\t' })
-}
-
-func (v *visit) makeToken() {
-	if !v.signedIn() || !v.form() {
-		return
-	}
-	p := tokensPage{Days: v.value("days"), Titles: v.value("titles")}
-	body := map[string]any{}
-	if p.Days != "" {
-		days, err := strconv.Atoi(p.Days)
-		if err != nil {
-			p.Message = "No token was made: days is a number from 1 to 365, or empty."
-			v.showTokens(http.StatusBadRequest, p)
-			return
-		}
-		body["expires_in_days"] = days
-	}
-	if titles := split(p.Titles); len(titles) > 0 {
-		body["titles_in_scope"] = titles
-	}
-	a := v.askJSON("POST", "/api/v1/tokens", body)
-	if a.ok() {
-		v.showToken(a)
-		return
-	}
-	p.complaint = complaint{a.Message, a.Errors}
-	v.retryAfter(a)
-	v.showTokens(a.status, p)
-}
-
-func (v *visit) endToken() {
-	if !v.signedIn() {
-		return
-	}
-	id := v.r.PathValue("id")
-	a := v.ask("POST", "/api/v1/tokens/"+url.PathEscape(id)+"/invalidate", nil)
-	if a.ok() {
-		a.Message = "The token " + id + " has ended."
-	}
-	if a.ok() && id == v.who.ID {
-		v.setCookie(tokenCookie, "", -1)
-		v.goTo("/", "Your token has ended, and you are signed out.")
-		return
-	}
-	v.done(a, "/tokens")
 }
 
 // A source is one that is followed.

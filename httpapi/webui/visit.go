@@ -42,7 +42,7 @@ type visit struct {
 type visitor struct {
 	Token       string   `json:"-"`
 	ID          string   `json:"id"`
-	Kind        string   `json:"kind"` // administrator, contributor or title
+	Kind        string   `json:"kind"` // administrator, editor, contributor or title
 	Titles      []string `json:"titles_in_scope"`
 	Contributor string   `json:"contributor"`
 }
@@ -53,14 +53,17 @@ func (p visitor) SignedIn() bool { return p.Token != "" }
 // Administrator reports whether they may do everything.
 func (p visitor) Administrator() bool { return p.Kind == "administrator" }
 
+// Editor reports whether they may create and change every title, and administer nothing.
+func (p visitor) Editor() bool { return p.Kind == "editor" }
+
 // MayCreate reports whether they may create titles.
-func (p visitor) MayCreate() bool { return p.Administrator() || p.Kind == "contributor" }
+func (p visitor) MayCreate() bool { return p.Administrator() || p.Editor() || p.Kind == "contributor" }
 
 // MayChange reports whether they may change a title: what they are offered. The API
 // decides.
 func (p visitor) MayChange(t Title) bool {
 	switch p.Kind {
-	case "administrator":
+	case "administrator", "editor":
 		return true
 	case "contributor":
 		return p.Contributor != "" && p.Contributor == t.Contributor

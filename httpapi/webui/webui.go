@@ -188,7 +188,8 @@ func (h *handler) routes() {
 
 	on("GET /tokens", (*visit).tokens)
 	on("POST /tokens", (*visit).makeToken)
-	on("POST /tokens/{id}/invalidate", (*visit).endToken)
+	on("GET /tokens/{id}/invalidate", (*visit).revokeForm)
+	on("POST /tokens/{id}/invalidate", (*visit).revoke)
 	on("GET /sources", (*visit).sources)
 	on("POST /sources", (*visit).follow)
 	on("POST /sources/now", (*visit).syncSource)
