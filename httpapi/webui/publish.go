@@ -137,6 +137,33 @@ func (v *visit) register() {
 	v.showContributors(a.status, p)
 }
 
+// A lostPage asks for a contributor's new token.
+type lostPage struct {
+	Email, Message string
+	failures
+}
+
+func (v *visit) lostForm() { v.show(http.StatusOK, "lost", "Lost your token?", lostPage{}) }
+
+// lost has a new token mailed to a contributor. The API says the same whether or not the address
+// is a contributor's.
+func (v *visit) lost() {
+	if !v.form() {
+		return
+	}
+	p := lostPage{Email: v.value("email"), failures: failures{}}
+	a := v.askAsAnybody("/api/v1/contributors/token", map[string]string{"email": p.Email})
+	if a.ok() {
+		v.done(a, "/contributors")
+		return
+	}
+	p.Message = a.Message
+	for _, e := range a.Errors {
+		p.failures[e.Path] = e.Message
+	}
+	v.again(a, "lost", "Lost your token?", p)
+}
+
 // verify is where the link in the mail to a contributor leads.
 func (v *visit) verify() {
 	a := v.ask("GET", v.r.URL.RequestURI(), nil)

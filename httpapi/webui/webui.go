@@ -165,6 +165,8 @@ func (h *handler) routes() {
 	on("POST /publish", (*visit).publish)
 	on("GET /contributors", (*visit).contributors)
 	on("POST /contributors", (*visit).register)
+	on("GET /contributors/token", (*visit).lostForm)
+	on("POST /contributors/token", (*visit).lost)
 	on("GET "+verifyPath, (*visit).verify)
 
 	on("GET /signin", (*visit).signInForm)
