@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -172,6 +173,83 @@ func TestVersionForm(t *testing.T) {
 				t.Errorf("the second time %s, want %s", got, c.want)
 			}
 		})
+	}
+}
+
+// A version is released on the day that the form has, today unless another is chosen, and at the
+// time, if one is known. Nothing of that is lost when the version is refused.
+func TestVersionReleased(t *testing.T) {
+	now := time.Date(2026, 3, 4, 23, 30, 0, 0, time.FixedZone("", -5*3600))
+	refuse := false
+	d := &desk{}
+	d.answer = func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method == "POST" && refuse {
+			w.WriteHeader(400)
+			fmt.Fprint(w, `{"message":"Refused."}`)
+		}
+		return r.Method == "POST" && refuse
+	}
+	h := webui.New(versioned(), &webui.Options{API: d, Now: func() time.Time { return now }})
+	page := send(h, "GET", "/titles/x/version", "", "Cookie", "patchsource_token=admin").Body.String()
+	start := with(fieldsOf(t, page), "version", "10.1")
+	for _, c := range []struct {
+		name   string
+		fields []string
+		want   string
+	}{
+		{"as it is offered", start, "2026-03-05T00:00:00Z"},
+		{"another day", with(start, "released", "2025-12-31"), "2025-12-31T00:00:00Z"},
+		{"a time", with(start, "released_at", "17:05"), "2026-03-05T17:05:00Z"},
+		{"a time with seconds", with(start, "released_at", "17:05:09"), "2026-03-05T17:05:09Z"},
+		{"a time in the place of the day", with(start, "released", "2026-01-02T03:04:05Z"), "2026-01-02T03:04:05Z"},
+		{"what is no day", with(with(start, "released", "soon"), "released_at", "17:05"), "soon 17:05"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			fields := c.fields
+			for _, refuse = range []bool{true, false} {
+				w := postForm(t, h, "/titles/x/version", fields...)
+				p, err := patch.ParsePatch([]byte(d.bodies[len(d.bodies)-1]), nil)
+				if err == nil && p.ReleaseDate != c.want || err != nil && !strings.Contains(d.bodies[len(d.bodies)-1], c.want) {
+					t.Errorf("%v %s, want %s", err, d.bodies[len(d.bodies)-1], c.want)
+				}
+				if refuse {
+					fields = fieldsOf(t, w.Body.String())
+				}
+			}
+		})
+	}
+}
+
+// A version that the page adds goes where version order says, unless something else is chosen, and
+// each of its criteria says how it is joined.
+func TestVersionOrder(t *testing.T) {
+	d := &desk{}
+	h := webui.New(versioned(), &webui.Options{API: d})
+	page := send(h, "GET", "/titles/x/version", "", "Cookie", "patchsource_token=admin").Body.String()
+	start := with(fieldsOf(t, page), "version", "9.8")
+	for _, c := range []struct {
+		name   string
+		fields []string
+		want   string
+	}{
+		{"the form", start, "/api/v1/titles/x/versions?insert=ordered"},
+		{"the form, in front", with(start, "place", "front"), "/api/v1/titles/x/versions"},
+		{"files", []string{"form", "json", "@v.json", `{"version":"9.8"}`}, "/api/v1/titles/x/versions?insert=ordered"},
+		{"pasted", []string{"form", "json", "json", `{"version":"9.8"}`}, "/api/v1/titles/x/versions?insert=ordered"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := postForm(t, h, "/titles/x/version", c.fields...)
+			last := len(d.asked) - 1
+			if w.Code != 303 || d.asked[last] != "POST "+c.want+" admin" {
+				t.Errorf("%d %s", w.Code, d.asked[last])
+			}
+			if criteria, joins := strings.Count(d.bodies[last], `"operator"`), strings.Count(d.bodies[last], `"and":`); criteria != joins {
+				t.Errorf("%d criteria, and %d joins: %s", criteria, joins, d.bodies[last])
+			}
+		})
+	}
+	if body := send(h, "GET", "/publish", "").Body.String(); !strings.Contains(body, "/version?insert=ordered") {
+		t.Error("the script for a new version does not place it in order")
 	}
 }
 

@@ -25,7 +25,8 @@ type versionPage struct {
 	Title
 	// Base is the version that the form began with.
 	Base, BaseOS           string
-	Version, Released, OS  string
+	Version, OS            string
+	Released, At           string // the day, and the time in UTC, empty if only the day is known
 	Standalone, Reboot     bool
 	Front                  bool // not where version order says
 	Component              string
@@ -192,13 +193,11 @@ func (p *versionPage) fields() []string {
 // one; in p it stays as it was, so that another try begins with the same.
 func (v *visit) readVersion(p *versionPage) *patch.Patch {
 	form := v.r.PostForm
-	p.Version, p.Released, p.OS, p.Component = v.value("version"), v.value("released"), v.value("os"), v.value("component")
+	p.Version, p.OS, p.Component = v.value("version"), v.value("os"), v.value("component")
+	p.Released, p.At = v.value("released"), v.value("released_at")
 	p.Standalone, p.Reboot, p.Front = form.Has("standalone"), form.Has("reboot"), v.value("place") == "front"
 	p.Base, p.BaseOS = form.Get("base"), form.Get("base_os")
-	made := &patch.Patch{Version: p.Version, ReleaseDate: p.Released, Standalone: p.Standalone, Reboot: p.Reboot, MinimumOperatingSystem: p.OS, KillApps: []patch.KillApp{}, Components: []patch.Component{}, Capabilities: []patch.Criterion{}}
-	if _, err := time.Parse("2006-01-02", p.Released); err == nil {
-		made.ReleaseDate += "T00:00:00Z"
-	}
+	made := &patch.Patch{Version: p.Version, ReleaseDate: releaseDate(p.Released, p.At), Standalone: p.Standalone, Reboot: p.Reboot, MinimumOperatingSystem: p.OS, KillApps: []patch.KillApp{}, Components: []patch.Component{}, Capabilities: []patch.Criterion{}}
 	names, bundles := form["app_name"], form["app_bundle"]
 	for i := range min(len(names), len(bundles)) {
 		if a := (appRow{Name: strings.TrimSpace(names[i]), Bundle: strings.TrimSpace(bundles[i])}); a.Name != "" || a.Bundle != "" {
@@ -213,6 +212,21 @@ func (v *visit) readVersion(p *versionPage) *patch.Patch {
 		made.Components = append(made.Components, patch.Component{Name: p.Component, Version: p.Version, Criteria: criteria})
 	}
 	return made
+}
+
+// releaseDate returns the release date that a day and a time of a form make: midnight if there
+// is no time. What is no day or no time is returned as it is, for the API to refuse.
+func releaseDate(day, at string) string {
+	if _, err := time.Parse(time.DateOnly, day); err != nil {
+		return strings.TrimSpace(day + " " + at)
+	}
+	switch len(at) {
+	case 0:
+		at = "00:00:00"
+	case len("15:04"):
+		at += ":00"
+	}
+	return day + "T" + at + "Z"
 }
 
 // readCriteria reads the rows of a list of criteria, as they are to be shown again and as
