@@ -9,6 +9,21 @@ import (
 	"github.com/patchsource/patchsource/httpapi/webui"
 )
 
+// What is shown of a contributor's feed is what Jamf Pro takes, whether or not the API names the
+// list itself.
+func TestContributorSource(t *testing.T) {
+	for _, urn := range []string{"jamf/v1/macman", "jamf/v1/macman/software"} {
+		d := &desk{answer: func(w http.ResponseWriter, r *http.Request) bool {
+			fmt.Fprintf(w, `[{"id":"macman","display_name":"macman","title_count":1,"urn":%q}]`, urn)
+			return true
+		}}
+		h := webui.New(some(), &webui.Options{API: d, Publishing: true, Site: "https://p.example.com"})
+		if body := send(h, "GET", "/contributors", "").Body.String(); !strings.Contains(body, "<code>https://p.example.com/jamf/v1/macman</code>") {
+			t.Errorf("%s: %s", urn, body)
+		}
+	}
+}
+
 // A contributor who lost the token has a new one mailed. The page asks as anybody, whoever is
 // signed in, and says what the API says.
 func TestContributorLostToken(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/patchsource/patchsource/patch"
 )
@@ -95,6 +96,10 @@ type contributor struct {
 	Titles int    `json:"title_count"`
 	URN    string `json:"urn"`
 }
+
+// Source is what Jamf Pro takes as the address of the contributor's feed: without the path of its
+// list, which Jamf Pro adds.
+func (c contributor) Source() string { return strings.TrimSuffix(c.URN, "/software") }
 
 // A contributorsPage lists those who publish under their own name.
 type contributorsPage struct {

@@ -109,17 +109,22 @@ func TestAdministration(t *testing.T) {
 	b.signIn(s.token())
 
 	b.visit("/tokens")
+	b.fill("#name", "a script")
 	b.fill("#titles", "App, Nope")
-	b.press("Make a token")
+	b.click("input[value=titles]")
+	b.press("Create a token")
 	b.sees("there is no title 'Nope'")
 	b.fill("#titles", "App")
 	b.fill("#days", "7")
-	b.press("Make a token")
+	b.press("Create a token")
 	b.sees("Keep it where you keep passwords.")
 	made := eval[string](b, `document.querySelector(".secret").innerText`)
 	b.visit("/tokens")
-	b.click(`button[aria-label^="End the token ` + strings.ToLower(made[4:16]) + `"]`)
-	b.sees("has ended.")
+	b.sees("a script")
+	b.click(`a[aria-label^="Revoke the token ` + strings.ToLower(made[4:16]) + `"]`)
+	b.sees("Revoke a script?")
+	b.press("Revoke the token")
+	b.sees("was revoked.")
 	other := s.open()
 	other.visit("/signin")
 	other.fill("#token", made)
@@ -160,7 +165,9 @@ func TestAdministration(t *testing.T) {
 		return strings.Contains(b.text(), "told")
 	})
 	b.press("Delete")
-	b.sees("The webhook is told nothing any more.")
+	b.sees("Delete the webhook?")
+	b.press("Delete the webhook")
+	b.sees("The webhook was deleted.")
 
 	// A backup, an import that is only tried, a restore.
 	zip := eval[string](b, `fetch("/api/v1/backup").then(r => r.blob()).then(b => new Promise(done => { const f = new FileReader(); f.onload = () => done(f.result); f.readAsDataURL(b); }))`)
@@ -189,5 +196,22 @@ func TestAdministration(t *testing.T) {
 	b.sees("1 titles were restored. 2 that follow a source were left as they are.")
 	if status, _ := s.call("GET", "/api/v1/titles/App", ""); status != 200 {
 		t.Errorf("it is not restored: %d", status)
+	}
+	// A restore that deletes titles says so first.
+	s.create(definition("Newer", "Newer", "1"))
+	b.visit("/backup")
+	b.choose("#zip", file)
+	b.press("Restore, and delete all other titles…")
+	b.sees("Nothing has been changed yet.")
+	b.sees("Newer")
+	if status, _ := s.call("GET", "/api/v1/titles/Newer", ""); status != 200 {
+		t.Errorf("it was only to be said: %d", status)
+	}
+	b.fill("#confirm", "1")
+	b.choose("#zip", file)
+	b.press("Restore, and delete 1 title")
+	b.sees("1 titles were restored.")
+	if status, _ := s.call("GET", "/api/v1/titles/Newer", ""); status != 404 {
+		t.Errorf("it is not deleted: %d", status)
 	}
 }
