@@ -76,7 +76,8 @@ func serve(ctx context.Context, f *flags, log *slog.Logger, web *web, b *backend
 		return nil
 	}
 	if f.BaseURL == "" && web.site(f) != web.url(f) {
-		log.Warn("others find this server by another name perhaps: links in mails and events begin with this one; say which with --base-url", "url", web.site(f))
+		log.Warn("no --base-url set: links in mails and events begin with a name that other hosts may not be able to resolve",
+			"url", web.site(f))
 	}
 	handler, err := newHandler(f, log, b)
 	if err != nil {

@@ -35,7 +35,7 @@ type flags struct {
 	Community      bool     `default:"true" negatable:"" help:"Let anybody publish a title with their name and address, to which its token is mailed (default: on)."`
 	Mail           string   `placeholder:"WHERE" help:"How mail is sent: smtp://user:password@host:587 (STARTTLS), smtps://user:password@host:465, smtp://host:25?tls=off, or outbox:DIR, which writes each mail to a file (default: outbox: beside the folder of --store, ./data.outbox)."`
 	MailFrom       string   `default:"patchsource@localhost.localdomain" placeholder:"ADDRESS" help:"Who mails come from, as patches@example.com or Patches <patches@example.com> (default: ${default})."`
-	BaseURL        string   `name:"base-url" placeholder:"URL" help:"Where the server is found from outside, such as https://patches.example.com: for the mails, the links in webhooks' events, and the web page (default: the address that it listens on)."`
+	BaseURL        string   `name:"base-url" placeholder:"URL" help:"Address at which other hosts reach the server, such as https://patches.example.com. Links in mails and webhook events begin with it, and the web page and the log show it (default: the address that the server listens on)."`
 	RateLimit      bool     `default:"true" negatable:"" help:"Limit what an address, or a mailbox, can ask for without a token (default: on)."`
 	MaxTitles      int      `default:"100" placeholder:"N" help:"How many titles a mailbox, or a contributor, may have (default: ${default})."`
 	TrustedProxies []string `placeholder:"NETWORK" help:"Networks of reverse proxies (such as 127.0.0.1/32) whose X-Forwarded-For is believed. May be given several times."`
