@@ -206,7 +206,10 @@ func (a *api) checkArchive(file io.ReaderAt, size int64) (n int, err error) {
 	seen := map[string]string{}
 	for m, err := range archive.Read(file, size, a.readOptions()) {
 		var member *archive.MemberError
+		var failed *uploadError
 		switch {
+		case errors.As(err, &failed):
+			return 0, err
 		case errors.As(err, &member):
 			if len(bad.members) < mostBadMembers {
 				bad.members = append(bad.members, patch.Failure{Path: member.Name, Message: member.Err.Error()})

@@ -74,10 +74,17 @@ func problemOf(err error) problem {
 	var method *methodError
 	var path *pathError
 	var request *requestError
+	var failed *uploadError
 	_ = errors.As(err, &title)
 	_ = errors.As(err, &version)
 	p := problem{message: sentence(err.Error())}
 	switch {
+	case errors.As(err, &failed) && failed.full():
+		p.status, p.code = http.StatusInsufficientStorage, "insufficient_storage"
+		p.message = "The server has no room for what was sent: its administrator has to make room on its disk."
+	case errors.As(err, &failed):
+		p.status, p.code = http.StatusServiceUnavailable, "internal"
+		p.message = "The server cannot keep what was sent: try again later. Its log says why, under the id in this answer."
 	// What is wrong elsewhere, whatever it is, is nothing that is wrong here.
 	case errors.Is(err, patchsync.ErrUpstream) && !errors.Is(err, catalog.ErrUnavailable):
 		p.status, p.code, p.detail = http.StatusBadRequest, "upstream_failure", err.Error()
@@ -219,7 +226,7 @@ func (a *api) writeError(w http.ResponseWriter, r *http.Request, err error) {
 	if p.code == "mail_failure" {
 		a.log.ErrorContext(r.Context(), "a mail could not be sent", "error", err)
 	}
-	if p.code == "internal" && r.Context().Err() == nil {
+	if (p.code == "internal" || p.code == "insufficient_storage") && r.Context().Err() == nil {
 		id := requestID(r)
 		p.detail = id
 		h.Set(requestIDHeader, id)

@@ -69,6 +69,10 @@ type Options struct {
 	Store store.Store
 	// MaxArchiveBytes bounds the body of a restore or an import. 0: 512 MiB.
 	MaxArchiveBytes int64
+	// UploadDir is the folder for temporary files, into which the body of a restore
+	// or an import is written. It must exist; see [SweepUploads]. If empty, it is
+	// os.TempDir().
+	UploadDir string
 	// Signer, if not nil, signs the definitions of the feed: they are served in
 	// CMS envelopes, as those of the vendor's own feed are.
 	Signer *envelope.Signer
@@ -121,6 +125,8 @@ type api struct {
 	hooks                *webhook.Service // nil: there are none
 	store                store.Store      // nil: no full backups
 	maxArchive           int64
+	uploadDir            string
+	newUpload            func(dir string) (*upload, error)
 	backups, fullBackups chan struct{} // a place for each backup under way
 
 	site string
@@ -145,6 +151,7 @@ func newAPI(cat *catalog.Catalog, opts *Options) *api {
 	a.hooks, a.store, a.maxArchive, a.backups = o.Webhooks, o.Store, o.MaxArchiveBytes, make(chan struct{}, backupsAtOnce)
 	a.notFound = o.NotFound
 	a.fullBackups = make(chan struct{}, backupsAtOnce)
+	a.uploadDir, a.newUpload = o.UploadDir, newUpload
 	if a.maxArchive == 0 {
 		a.maxArchive = defaultMaxArchive
 	}

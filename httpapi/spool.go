@@ -9,7 +9,6 @@ import (
 	"iter"
 	"mime"
 	"net/http"
-	"os"
 	"strconv"
 	"time"
 
@@ -20,9 +19,9 @@ import (
 )
 
 // spool writes the body of a request, bare or as the file of a form, to a temporary
-// file: a zip is read from its end, and who sends many titles reads no answer until
-// they have sent them all. done removes it.
-func (a *api) spool(w http.ResponseWriter, r *http.Request) (file *os.File, size int64, done func(), err error) {
+// file: a zip is read from its end, and a client that sends many titles reads no
+// answer until it has sent them all. done removes the file.
+func (a *api) spool(w http.ResponseWriter, r *http.Request) (file *upload, size int64, done func(), err error) {
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Now().Add(10 * chunkTimeout)) // who cannot keeps the server's
 	_ = control.SetWriteDeadline(time.Time{})                      // it begins when there is something to say
@@ -34,19 +33,18 @@ func (a *api) spool(w http.ResponseWriter, r *http.Request) (file *os.File, size
 			return nil, 0, nil, err
 		}
 	}
-	file, err = os.CreateTemp("", "patchsource-upload-")
-	if err != nil {
+	if file, err = a.newUpload(a.uploadDir); err != nil {
 		return nil, 0, nil, err
 	}
-	done = func() {
-		_ = file.Close()
-		_ = os.Remove(file.Name())
-	}
-	if size, err = io.Copy(file, body); err != nil {
+	done = func() { _ = file.Close() }
+	var failed *uploadError
+	switch size, err = io.Copy(file, body); {
+	case errors.As(err, &failed):
+	case err != nil:
 		err = bodyError(err)
-	} else if size > a.maxArchive {
+	case size > a.maxArchive:
 		err = fmt.Errorf("%w: the body is larger than %d bytes", patch.ErrTooLarge, a.maxArchive)
-	} else {
+	default:
 		_, err = file.Seek(0, io.SeekStart)
 	}
 	if err != nil {
@@ -96,6 +94,10 @@ func (a *api) array(file io.Reader) iter.Seq2[archive.Member, error] {
 
 // brokenJSON says that what follows cannot be read either.
 func brokenJSON(err error) error {
+	var failed *uploadError
+	if errors.As(err, &failed) {
+		return err
+	}
 	return &requestError{"the JSON ends, or is broken, here, and what follows is not read: " + err.Error()}
 }
 

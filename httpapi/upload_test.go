@@ -1,0 +1,246 @@
+package httpapi
+
+import (
+	"archive/zip"
+	"bytes"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/patchsource/patchsource/auth"
+	"github.com/patchsource/patchsource/patch/catalog"
+	"github.com/patchsource/patchsource/store/memstore"
+)
+
+// An anAdministrator comes with every request.
+type anAdministrator struct{}
+
+func (anAdministrator) Authenticate(*http.Request) (auth.Principal, error) {
+	return auth.Principal{Grant: auth.Grant{Kind: auth.Administrator}}, nil
+}
+
+// uploadAPI returns an api that keeps uploads in dir, and its log.
+func uploadAPI(t *testing.T, dir string) (*api, *bytes.Buffer) {
+	t.Helper()
+	cat, err := catalog.Open(t.Context(), memstore.New(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cat.Close() })
+	log := &bytes.Buffer{}
+	return newAPI(cat, &Options{
+		Auth:      anAdministrator{},
+		UploadDir: dir,
+		Logger:    slog.New(slog.NewTextHandler(log, nil)),
+	}), log
+}
+
+func zipOfOne(t *testing.T) string {
+	t.Helper()
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	w, err := z.Create("App.json")
+	if err == nil {
+		_, err = io.WriteString(w, `{"id":"App"}`)
+	}
+	if err = errors.Join(err, z.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// A brokenFile fails where it is told to.
+type brokenFile struct {
+	*os.File
+	writeErr, readErr error
+}
+
+func (f brokenFile) Write(p []byte) (int, error) {
+	if f.writeErr != nil {
+		return 0, &os.PathError{Op: "write", Path: f.Name(), Err: f.writeErr}
+	}
+	return f.File.Write(p)
+}
+
+func (f brokenFile) Read(p []byte) (int, error) {
+	if f.readErr != nil {
+		return 0, &os.PathError{Op: "read", Path: f.Name(), Err: f.readErr}
+	}
+	return f.File.Read(p)
+}
+
+func (f brokenFile) ReadAt(p []byte, offset int64) (int, error) {
+	if f.readErr != nil {
+		return 0, &os.PathError{Op: "read", Path: f.Name(), Err: f.readErr}
+	}
+	return f.File.ReadAt(p, offset)
+}
+
+// What is wrong with the server's disk is not the client's fault: it is told so,
+// without the server's paths, and the log has the cause.
+func TestUploadThatCannotBeKept(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name   string
+		dir    string
+		broken *brokenFile // nil: a real file
+		status int
+		code   string
+		cause  string // in the log
+	}{
+		{"no folder", filepath.Join(dir, "missing"), nil, 503, "internal", "no such file"},
+		{"a file in its place", file, nil, 503, "internal", "not a directory"},
+		{"full", dir, &brokenFile{writeErr: syscall.ENOSPC}, 507, "insufficient_storage", "no space left"},
+		{"quota", dir, &brokenFile{writeErr: syscall.EDQUOT}, 507, "insufficient_storage", "quota exceeded"},
+		{"not writable", dir, &brokenFile{writeErr: syscall.EIO}, 503, "internal", "input/output error"},
+		{"not readable", dir, &brokenFile{readErr: syscall.EIO}, 503, "internal", "input/output error"},
+	} {
+		for _, path := range []string{"/api/v1/restore", "/api/v1/titles/import"} {
+			t.Run(c.name+path, func(t *testing.T) {
+				a, log := uploadAPI(t, c.dir)
+				if c.broken != nil {
+					a.newUpload = func(dir string) (*upload, error) {
+						f, err := os.CreateTemp(dir, uploadPrefix)
+						return &upload{brokenFile{f, c.broken.writeErr, c.broken.readErr}}, err
+					}
+				}
+				w := httptest.NewRecorder()
+				a.routes().ServeHTTP(w, httptest.NewRequest("POST", path, strings.NewReader(zipOfOne(t))))
+				if w.Code != c.status || !strings.Contains(w.Body.String(), `"`+c.code+`":"`) {
+					t.Errorf("%d %s, want %d and %s", w.Code, w.Body, c.status, c.code)
+				}
+				if strings.Contains(w.Body.String(), dir) || strings.Contains(w.Body.String(), uploadPrefix) {
+					t.Errorf("the answer has the server's paths: %s", w.Body)
+				}
+				if !strings.Contains(log.String(), c.cause) || !strings.Contains(log.String(), dir) {
+					t.Errorf("the log has neither the cause nor the folder: %s", log)
+				}
+			})
+		}
+	}
+}
+
+// A failure in the middle of an import is told in its line.
+func TestUploadThatFailsInTheMiddle(t *testing.T) {
+	for name, body := range map[string]string{
+		"array": `[{"id":"App"},`,
+		"lines": "{\"id\":\"A\"}\n{\"id\":\"B\"}\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, _ := uploadAPI(t, "")
+			a.newUpload = func(dir string) (*upload, error) {
+				f, err := os.CreateTemp(t.TempDir(), uploadPrefix)
+				return &upload{&fadingFile{File: f, reads: 1}}, err
+			}
+			w := httptest.NewRecorder()
+			long := strings.NewReader(body + strings.Repeat(" ", 100_000))
+			a.routes().ServeHTTP(w, httptest.NewRequest("POST", "/api/v1/titles/import", long))
+			answer := w.Body.String()
+			if !strings.Contains(answer, "cannot keep what was sent") || strings.Contains(answer, uploadPrefix) {
+				t.Errorf("%d %s", w.Code, answer)
+			}
+		})
+	}
+}
+
+// A fadingFile can be read a few times.
+type fadingFile struct {
+	*os.File
+	reads int
+}
+
+func (f *fadingFile) Read(p []byte) (int, error) {
+	if f.reads--; f.reads < 0 {
+		return 0, &os.PathError{Op: "read", Path: f.Name(), Err: syscall.EIO}
+	}
+	return f.File.Read(p)
+}
+
+// names lists a folder.
+func names(t *testing.T, dir string) (names []string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+// A process that is killed during an upload leaves nothing behind: the file has no
+// name at any time that somebody could look.
+func TestUploadHasNoName(t *testing.T) {
+	dir := t.TempDir()
+	a, _ := uploadAPI(t, dir)
+	looked := false
+	body := io.MultiReader(strings.NewReader("PK"), looking(func() {
+		looked = true
+		if left := names(t, dir); len(left) > 0 {
+			t.Errorf("during the upload there is %q", left)
+		}
+	}))
+	w := httptest.NewRecorder()
+	a.routes().ServeHTTP(w, httptest.NewRequest("POST", "/api/v1/restore", body))
+	if left := names(t, dir); w.Code != 400 || !looked || len(left) > 0 {
+		t.Errorf("%d %s; left behind: %q", w.Code, w.Body, left)
+	}
+}
+
+// A looking reader is at its end, and calls a function before it says so.
+type looking func()
+
+func (f looking) Read([]byte) (int, error) {
+	f()
+	return 0, io.EOF
+}
+
+func TestNamedUploadIsRemovedWhenItIsClosed(t *testing.T) {
+	dir := t.TempDir()
+	f, err := os.CreateTemp(dir, uploadPrefix)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u := &upload{namedFile{f}}
+	if err := u.Close(); err != nil {
+		t.Error(err)
+	}
+	if left := names(t, dir); len(left) > 0 {
+		t.Errorf("left behind: %q", left)
+	}
+}
+
+func TestSweepUploads(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{uploadPrefix + "1", uploadPrefix + "2", "mine.txt"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(filepath.Join(dir, uploadPrefix+"folder"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := SweepUploads(dir); err != nil {
+		t.Error(err)
+	}
+	if diff := cmp.Diff([]string{"mine.txt", uploadPrefix + "folder"}, names(t, dir)); diff != "" {
+		t.Error(diff)
+	}
+	if err := SweepUploads(filepath.Join(dir, "missing")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("of a folder that is missing: %v", err)
+	}
+}
