@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -35,6 +36,8 @@ type backend struct {
 	sync      *patchsync.Runner
 	hooks     *webhook.Service
 	metrics   *metrics.Metrics
+	uploads   string // folder for temporary files; empty: that of the system
+	log       *slog.Logger
 }
 
 // Close closes what is open, the store last.
@@ -52,7 +55,9 @@ func (b *backend) Close() error {
 	if b.auth != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 		defer cancel()
-		errs = append(errs, b.auth.Flush(ctx))
+		if err := b.auth.Flush(ctx); err != nil {
+			b.log.Error("when tokens were last used could not be written down", "error", err)
+		}
 	}
 	if c, ok := store.As[io.Closer](b.store); ok {
 		errs = append(errs, c.Close())
@@ -62,7 +67,7 @@ func (b *backend) Close() error {
 
 // openBackend opens what the flags name. site is where the server is found.
 func openBackend(ctx context.Context, f *flags, site string, log *slog.Logger) (_ *backend, err error) {
-	b := &backend{}
+	b := &backend{log: log}
 	if b.store, err = openStore(f.Store, log); err != nil {
 		return nil, err
 	}
@@ -71,6 +76,9 @@ func openBackend(ctx context.Context, f *flags, site string, log *slog.Logger) (
 			err = errors.Join(err, b.Close())
 		}
 	}()
+	if b.uploads, err = openUploads(f.Store); err != nil {
+		return nil, err
+	}
 	b.metrics = metrics.New(b.gauges()...)
 	b.store = b.metrics.Store(b.store)
 	// What cannot be read should be known before anything is written.
@@ -243,4 +251,19 @@ func openStore(name string, log *slog.Logger) (store.Store, error) {
 	}
 	log.Warn("titles are kept in memory only, and are gone when the server stops")
 	return memstore.New(), nil
+}
+
+// openUploads makes a folder for temporary files in that of the store, where there is
+// room for what is kept, and removes what an earlier process has left in it. Other
+// stores have none.
+func openUploads(name string) (dir string, err error) {
+	scheme, dir, _ := strings.Cut(name, ":")
+	if scheme != "file" {
+		return "", nil
+	}
+	dir = filepath.Join(dir, ".uploads")
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return "", err
+	}
+	return dir, httpapi.SweepUploads(dir)
 }

@@ -24,6 +24,7 @@ func newHandler(f *flags, log *slog.Logger, b *backend) (http.Handler, error) {
 		return nil, err
 	}
 	opts := &httpapi.Options{Tokens: b.auth, Community: b.community, Sync: b.sync, Webhooks: b.hooks, Store: b.store, Signer: signer, Site: f.BaseURL, TrustedProxies: f.TrustedProxies, Logger: log, RootFeed: true, WebPage: true, Observe: b.metrics.Observe}
+	opts.UploadDir = b.uploads
 	if !f.RateLimit {
 		opts.RateLimit = -1
 	}

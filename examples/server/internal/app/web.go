@@ -31,7 +31,9 @@ type web struct {
 	listener net.Listener
 	server   *http.Server
 	handler  atomic.Pointer[http.Handler]
+	drain    drain
 	failed   chan error
+	served   chan struct{} // closed when no more connections are accepted
 }
 
 func listen(f *flags, log *slog.Logger) (*web, error) {
@@ -44,10 +46,16 @@ func listen(f *flags, log *slog.Logger) (*web, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen: %w: choose another address with --addr, or stop what uses this one", err)
 	}
-	w := &web{listener: listener, failed: make(chan error, 1)}
+	w := &web{
+		listener: listener,
+		drain:    drain{timeout: drainTimeout},
+		failed:   make(chan error, 1),
+		served:   make(chan struct{}),
+	}
 	w.use(http.HandlerFunc(starting))
 	w.server = &http.Server{
-		Handler:           w,
+		Handler:           w.drain.handler(w),
+		ConnState:         w.drain.track,
 		ReadHeaderTimeout: readHeaderTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
@@ -55,6 +63,7 @@ func listen(f *flags, log *slog.Logger) (*web, error) {
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 	go func() {
+		defer close(w.served)
 		if f.TLSCert != "" {
 			w.failed <- w.server.ServeTLS(listener, f.TLSCert, f.TLSKey)
 		} else {
@@ -104,11 +113,15 @@ func (w *web) site(f *flags) string {
 	return scheme + "://" + net.JoinHostPort(host, port)
 }
 
-// stop takes no more requests and waits for those under way. ctx has ended by
-// then, as a rule: it is not what bounds the waiting.
+// stop accepts no more connections, has clients close those that they keep, and
+// waits for requests in progress. ctx has ended by then, as a rule: it is not what
+// bounds the waiting.
 func (w *web) stop(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 	defer cancel()
+	_ = w.listener.Close()
+	<-w.served
+	w.drain.wait(ctx)
 	if err := w.server.Shutdown(ctx); err != nil {
 		return errors.Join(fmt.Errorf("requests under way were broken off: %w", err), w.server.Close())
 	}
