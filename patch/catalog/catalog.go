@@ -307,7 +307,7 @@ func (c *Catalog) load(ctx context.Context) (unsettled []string, err error) {
 			c.damaged.add(r.Key.ID)
 			continue
 		}
-		if rec.Staged != nil || c.abandoned(rec) {
+		if rec.Staged != nil || c.leftBehind(rec) {
 			unsettled = append(unsettled, r.Key.ID)
 		}
 		if rec.State == gone || len(rec.Undelivered) > 0 && c.courier != nil {
@@ -326,6 +326,12 @@ func (c *Catalog) abandoned(rec *record) bool {
 	return rec.State == pending && rec.Staged == nil && c.now().Sub(rec.Since) > reservationTimeout
 }
 
+// leftBehind reports whether a record that is there at the start is of a reservation
+// that came to nothing: over a store that is not shared, nobody can be publishing yet.
+func (c *Catalog) leftBehind(rec *record) bool {
+	return c.abandoned(rec) || !c.shared && rec.State == pending && rec.Staged == nil
+}
+
 // settleAll finishes or undoes what a process before has left: restores, and
 // reservations.
 func (c *Catalog) settleAll(ctx context.Context, keys []string) error {
@@ -335,7 +341,7 @@ func (c *Catalog) settleAll(ctx context.Context, keys []string) error {
 			return err
 		}
 		old, rec, err := c.readSettled(ctx, key)
-		if err == nil && c.abandoned(rec) {
+		if err == nil && c.leftBehind(rec) {
 			err = c.giveUp(ctx, key, old.Revision, rec)
 		}
 		unlock()

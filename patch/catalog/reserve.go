@@ -9,8 +9,9 @@ import (
 	"github.com/patchsource/patchsource/store"
 )
 
-// reservationTimeout is after how long a reservation that came to nothing is
-// swept away at a start, or given to somebody else.
+// reservationTimeout is after how long a reservation that came to nothing is given
+// to another caller, or swept away at the start of a server that shares its store. A
+// server that does not share it sweeps all of them away when it starts.
 const reservationTimeout = 2 * time.Minute
 
 // A Reservation holds the id of a title that is to be published when something

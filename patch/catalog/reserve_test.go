@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/patchsource/patchsource/patch/catalog"
+	"github.com/patchsource/patchsource/store"
 	"github.com/patchsource/patchsource/store/memstore"
 )
 
@@ -94,5 +95,35 @@ func TestReserve(t *testing.T) {
 	open(t, s, opts)
 	if n := records(); n != 1 {
 		t.Errorf("%d records", n)
+	}
+}
+
+// Killed while publishing, a server that has its store for itself gives the id free
+// at its next start: no other server can be at it.
+func TestAStartGivesUpReservationsOfAStoreThatIsNotShared(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		s    store.Store
+		want error
+	}{
+		{"not shared", struct{ store.Store }{memstore.New()}, nil},
+		{"shared", memstore.New(), catalog.ErrExists},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			killed := open(t, c.s, nil)
+			if _, err := killed.Reserve(t.Context(), definition("App", "1"), nil); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := killed.Create(t.Context(), definition("Live", "1"), nil); err != nil {
+				t.Fatal(err)
+			}
+			cat := open(t, c.s, nil)
+			if _, err := cat.Create(t.Context(), definition("App", "1"), nil); !errors.Is(err, c.want) {
+				t.Errorf("create: %v, want %v", err, c.want)
+			}
+			if _, err := cat.Title("Live"); err != nil {
+				t.Errorf("a live title: %v", err)
+			}
+		})
 	}
 }
