@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 
@@ -11,24 +12,25 @@ import (
 	"github.com/patchsource/patchsource/patch/catalog"
 )
 
-// namespace puts a contributor's name into a definition that they create.
-func (a *api) namespace(def *patch.Definition, who auth.Principal) (*catalog.CreateOptions, error) {
+// create creates a title for the caller: a contributor's gets the contributor's name.
+func (a *api) create(ctx context.Context, who auth.Principal, def *patch.Definition, opts catalog.CreateOptions) (
+	catalog.Result, error,
+) {
+	opts.By = who.TokenID
 	if who.Kind != auth.Contributor {
-		return &catalog.CreateOptions{By: who.TokenID}, nil
+		return a.cat.Create(ctx, def, &opts)
 	}
-	opts := &catalog.CreateOptions{By: who.TokenID, Author: who.Contributor, Contributor: who.Contributor} // of an embedder's own authentication
 	if a.comm != nil {
 		if c, ok := a.comm.Contributor(who.Contributor); ok {
-			if err := a.comm.MayCreate(c); err != nil {
-				return nil, err
-			}
-			opts.Author, opts.Mailbox = c.Name, c.Mailbox
+			res, err := a.comm.Create(ctx, c, def, &opts)
+			return res, placed(err, "/id", "")
 		}
 	}
+	opts.Author, opts.Contributor = who.Contributor, who.Contributor // of an embedder's own authentication
 	if err := def.NamespaceStored(opts.Author); err != nil {
-		return nil, failure("/id", err.Error())
+		return catalog.Result{}, failure("/id", err.Error())
 	}
-	return opts, nil
+	return a.cat.Create(ctx, def, &opts)
 }
 
 // readContributorFeed reads what a call of a contributor's own feed asks for.

@@ -166,6 +166,10 @@ func problemOf(err error) problem {
 	case errors.Is(err, patch.ErrVersionExists) && version != nil:
 		p.status, p.code, p.detail = http.StatusConflict, "database_conflict", shorten(version.Version)
 		p.message = fmt.Sprintf("Version '%s' is there already; nothing was added. Remove it first to replace it.", shorten(version.Version))
+	case errors.Is(err, community.ErrIDTaken) && title != nil:
+		p.status, p.code, p.detail = http.StatusConflict, "database_conflict", title.ID
+		p.message = fmt.Sprintf("Another author's title has the id '%s'; nothing was created. "+
+			"Use another id, or ask an administrator of this server.", title.ID)
 	case errors.Is(err, catalog.ErrExists) && title != nil:
 		p.status, p.code, p.detail = http.StatusConflict, "database_conflict", title.ID
 		p.message = fmt.Sprintf("There is a title '%s' already (in any case of its letters); nothing was created. Change it with PUT, or use another id.", title.ID)

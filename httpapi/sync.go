@@ -176,12 +176,7 @@ func (a *api) subscribe(w http.ResponseWriter, r *http.Request) error {
 	if !strings.EqualFold(def.ID, id) {
 		return &catalog.TitleError{ID: id, Err: fmt.Errorf("%w: %q", catalog.ErrIDDiffers, def.ID)}
 	}
-	opts, err := a.namespace(def, who)
-	if err != nil {
-		return err
-	}
-	opts.Follows = url
-	res, err := a.cat.Create(r.Context(), def, opts)
+	res, err := a.create(r.Context(), who, def, catalog.CreateOptions{Follows: url})
 	if err != nil {
 		return err
 	}

@@ -63,11 +63,7 @@ func (a *api) createTitle(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	opts, err := a.namespace(def, who)
-	if err != nil {
-		return err
-	}
-	res, err := a.cat.Create(r.Context(), def, opts)
+	res, err := a.create(r.Context(), who, def, catalog.CreateOptions{})
 	if err != nil {
 		return err
 	}

@@ -44,13 +44,15 @@ func (b *box) Send(_ context.Context, m mail.Message) error {
 	return nil
 }
 
+var tokenPattern = regexp.MustCompile(`pst_[A-Z2-7]{59}`)
+
 // tokens returns the tokens in the mails to an address.
 func (b *box) tokens(to string) (all []string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, m := range b.mails {
 		if strings.EqualFold(m.To, to) {
-			all = append(all, regexp.MustCompile(`pst_[A-Z2-7]{59}`).FindString(m.Text))
+			all = append(all, tokenPattern.FindString(m.Text))
 		}
 	}
 	return all
@@ -64,6 +66,17 @@ type service struct {
 	store  store.Store
 	secret auth.Secret
 	log    bytes.Buffer
+}
+
+// again opens another service over the same parts, as after a restart.
+func (s *service) again(t testing.TB) *community.Service {
+	t.Helper()
+	parts := community.Parts{Store: s.store, Catalog: s.cat, Tokens: s.tokens, Mailer: s.box, Secret: s.secret}
+	again, err := community.Open(context.Background(), parts, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return again
 }
 
 func newService(t testing.TB, opts community.Options) *service {
@@ -128,7 +141,7 @@ func TestPublish(t *testing.T) {
 		t.Error("the caller's definition was changed")
 	}
 	m := s.box.mails[0]
-	if m.To != "jose@example.com" || !strings.Contains(m.Subject, "Xcode_Jose_Nunez") || !strings.Contains(m.Text, "https://patches.example.com/api/v1/title/Xcode_Jose_Nunez/version") || !strings.Contains(m.HTML, "Xcode (José Núñez)") {
+	if m.To != "jose@example.com" || !strings.Contains(m.Subject, "Xcode_Jose_Nunez") || !strings.Contains(m.Text, "https://patches.example.com/api/v1/title/Xcode_Jose_Nunez/version") || !strings.Contains(m.HTML, "Xcode_Jose_Nunez") || strings.Contains(m.Subject+m.Text+m.HTML, "José") {
 		t.Errorf("%+v", m)
 	}
 	token := s.box.tokens("jose@example.com")[0]
@@ -341,6 +354,82 @@ func TestMailboxLimit(t *testing.T) {
 	}
 }
 
+// What is missing is an error, and no panic later.
+func TestMissingParts(t *testing.T) {
+	s := newService(t, community.Options{})
+	all := community.Parts{Store: s.store, Catalog: s.cat, Tokens: s.tokens, Mailer: s.box, Secret: s.secret}
+	for name, without := range map[string]func(*community.Parts){
+		"Store":   func(p *community.Parts) { p.Store = nil },
+		"Catalog": func(p *community.Parts) { p.Catalog = nil },
+		"Tokens":  func(p *community.Parts) { p.Tokens = nil },
+		"Mailer":  func(p *community.Parts) { p.Mailer = nil },
+		"Secret":  func(p *community.Parts) { p.Secret = auth.Secret{} },
+	} {
+		parts := all
+		without(&parts)
+		if _, err := community.Open(t.Context(), parts, nil); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("without %s: %v", name, err)
+		}
+	}
+}
+
+// A mail to an address that is not confirmed carries no words of a stranger, and nothing that a mail client would take
+// for a link but ours.
+func TestMailsCarryNoWordsOfStrangers(t *testing.T) {
+	for _, c := range []struct {
+		name, id, site, shown string
+	}{
+		{"a plain id", "Xcode", "https://patches.example.com", "Xcode_Ann"},
+		{"a host in the id", "evil.example", "https://patches.example.com", "evil(.)example_Ann"},
+		{"a host in the id, and no site", "evil.example", "", "evil(.)example_Ann"},
+		{"a version in the id", "App_12.5", "https://patches.example.com", "App_12.5_Ann"},
+		{"a host that begins as a version", "3.5x.example", "https://patches.example.com", "3(.)5x(.)example_Ann"},
+		{"a dot at the end", "App.", "https://patches.example.com", "App(.)_Ann"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newService(t, community.Options{Site: c.site})
+			p := publication("Ann", "ann@example.com")
+			p.Definition.ID, p.Definition.Name = c.id, "You won: evil.example/login"
+			if _, err := s.Publish(t.Context(), p); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Reset(t.Context(), c.id+"_Ann", "ann@example.com"); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if len(s.box.mails) != 2 {
+				t.Fatalf("%d mails", len(s.box.mails))
+			}
+			for _, m := range s.box.mails {
+				if !strings.Contains(m.Subject, c.shown) || !strings.Contains(m.Text, c.shown) {
+					t.Errorf("%q and %q do not show %s", m.Subject, m.Text, c.shown)
+				}
+				all := m.Subject + "\n" + m.Text + "\n" + m.HTML
+				if c.site != "" {
+					all = regexp.MustCompile(regexp.QuoteMeta(c.site)+`/\S*`).ReplaceAllString(all, "(our link)")
+				}
+				if strings.Contains(all, "won") || regexp.MustCompile(`(?i)[a-z0-9]\.(com|example)`).MatchString(all) {
+					t.Errorf("%s", all)
+				}
+			}
+		})
+	}
+	s := newService(t, community.Options{Site: "https://patches.example.com"})
+	if err := s.Register(t.Context(), "Evil.Example", "ann@example.com"); err != nil {
+		t.Fatal(err)
+	}
+	m := s.box.mails[0]
+	if all := m.Subject + m.Text + m.HTML; strings.Contains(strings.ToLower(all), "evil.example") {
+		t.Errorf("%s", all)
+	}
+	id, code := s.box.link(t, "ann@example.com")
+	if _, err := s.Verify(t.Context(), id, code); err != nil || id != "evil.example" {
+		t.Errorf("%s: %v", id, err)
+	}
+}
+
 func TestTexts(t *testing.T) {
 	for _, bad := range []string{"{{", "{{.Nothing}}"} {
 		if _, err := community.ParseTexts(community.Templates{Reset: community.Template{Text: bad}}); err == nil {
@@ -357,7 +446,7 @@ func TestTexts(t *testing.T) {
 	if _, err := s.Publish(t.Context(), p); err != nil {
 		t.Fatal(err)
 	}
-	if m := s.box.mails[0]; m.Subject != "For <script> Bcc: x@y.zz (Ann)" || strings.Contains(m.HTML, "<script>") {
+	if m := s.box.mails[0]; m.Subject != "For Xcode_Ann" || strings.Contains(m.Text+m.HTML, "script") {
 		t.Errorf("%+v", m)
 	}
 }

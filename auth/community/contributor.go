@@ -3,11 +3,8 @@ package community
 import (
 	"cmp"
 	"context"
-	"crypto/aes"
-	"crypto/cipher"
 	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -19,29 +16,15 @@ import (
 
 	"github.com/patchsource/patchsource/auth"
 	"github.com/patchsource/patchsource/auth/mail"
-	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/catalog"
 	"github.com/patchsource/patchsource/store"
 )
 
-var (
-	// ErrName is a name that no contributor can have.
-	ErrName = errors.New("unusable contributor name")
-	// ErrNameTaken is a contributor's name that somebody has, in any case.
-	ErrNameTaken = errors.New("there is a contributor with this name already")
-	// ErrCode is a link that confirms nothing: it is wrong, too old, or was used.
-	ErrCode = errors.New("the link is wrong, too old, or was used already")
-)
+// ErrCode is a link that confirms nothing: it is wrong, too old, or was used.
+var ErrCode = errors.New("the link is wrong, too old, or was used already")
 
 // linkLifetime is how long an address can be confirmed; then the name is free again.
 const linkLifetime = 24 * time.Hour
-
-// maxContributorName is the longest name of a contributor.
-const maxContributorName = 64
-
-// reservedNames are words that stand where a contributor's id does in the paths of
-// feeds, or may one day.
-var reservedNames = strings.Fields("software patch jamf api v1 v2 v3 title titles contributor contributors admin administrator about docs metrics healthz readyz register verify backup restore")
 
 // contributorKind is the kind of a contributor's record. Its id is the
 // contributor's.
@@ -57,10 +40,14 @@ type contributor struct {
 	// Code is the SHA-256 of the code in the link that was mailed.
 	Code string `json:"code,omitempty"`
 
-	rev store.Revision
+	rev      store.Revision
+	skeleton string // of Name
 }
 
 const contributorFormat = 1
+
+// verified reports whether the contributor has confirmed their address.
+func (c contributor) verified() bool { return !c.Verified.IsZero() }
 
 // A ContributorInfo is what may be shown of a contributor.
 type ContributorInfo struct {
@@ -86,10 +73,11 @@ func (s *Service) loadContributors(ctx context.Context) error {
 		if err := json.Unmarshal(r.Value, &c); err != nil || c.Format != contributorFormat {
 			return fmt.Errorf("community: contributor %s cannot be read (format %d): %w", r.Key.ID, c.Format, err)
 		}
-		if c.Verified.IsZero() && s.now().Sub(c.Since) >= linkLifetime {
+		if !c.verified() && s.now().Sub(c.Since) >= linkLifetime {
 			stale[r.Key.ID] = r.Revision // the name is free again
 			continue
 		}
+		c.skeleton = skeleton(c.Name)
 		s.contributors[r.Key.ID] = c
 	}
 	for id, rev := range stale {
@@ -107,19 +95,11 @@ func (s *Service) Contributor(id string) (ContributorInfo, bool) {
 	s.mu.Lock()
 	c, ok := s.contributors[id]
 	s.mu.Unlock()
-	if !ok || c.Verified.IsZero() {
+	if !ok || !c.verified() {
 		return ContributorInfo{}, false
 	}
 	mailbox, err := json.Marshal(c.Mailbox)
 	return ContributorInfo{ID: id, Name: c.Name, Titles: s.countTitles()[id], Mailbox: mailbox}, err == nil
-}
-
-// MayCreate reports whether a contributor may have one title more, or ErrTooMany.
-func (s *Service) MayCreate(c ContributorInfo) error {
-	if c.Titles >= s.maxTitles {
-		return fmt.Errorf("%w: %d", ErrTooMany, s.maxTitles)
-	}
-	return nil
 }
 
 // Contributors returns all contributors that have confirmed their address, those
@@ -129,7 +109,7 @@ func (s *Service) Contributors() []ContributorInfo {
 	s.mu.Lock()
 	all := []ContributorInfo{}
 	for id, c := range s.contributors {
-		if !c.Verified.IsZero() {
+		if c.verified() {
 			all = append(all, ContributorInfo{ID: id, Name: c.Name, Titles: titles[id]})
 		}
 	}
@@ -150,16 +130,6 @@ func (s *Service) countTitles() map[string]int {
 	return n
 }
 
-func checkName(name string) error {
-	switch {
-	case name == "" || len(name) > maxContributorName || strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") != "" || strings.Trim(name, "._-") != name:
-		return fmt.Errorf("%w: it must be 1 to %d of A-Z a-z 0-9 . _ - , and begin and end with a letter or digit", ErrName, maxContributorName)
-	case slices.Contains(reservedNames, strings.ToLower(name)):
-		return fmt.Errorf("%w: %s is reserved", ErrName, name)
-	}
-	return nil
-}
-
 // Register reserves a name, and mails a link that confirms the address. The name
 // is free again when the link was not used for 24 hours.
 //
@@ -171,23 +141,30 @@ func (s *Service) Register(ctx context.Context, name, address string) error {
 		return err
 	}
 	id := strings.ToLower(name)
-	if err := s.free(id); err != nil {
+	if err := s.nameFree(ctx, name, s.holds); err != nil {
 		return err
 	}
-	hash, err := s.mailboxes.Hash(ctx, address)
+	box, err := s.mailbox(ctx, address)
 	if err != nil {
 		return err
 	}
-	if err := s.allow(hash.Hash); err != nil {
+	if err := s.allow(box.counting); err != nil {
 		return err
 	}
 	code := s.seal(id, address)
 	sum := sha256.Sum256([]byte(code))
-	c := contributor{Format: contributorFormat, Name: name, Mailbox: hash, Since: s.now().UTC(), Code: hex.EncodeToString(sum[:])}
+	c := contributor{
+		Format:   contributorFormat,
+		Name:     name,
+		Mailbox:  box.hash,
+		Since:    s.now().UTC(),
+		Code:     hex.EncodeToString(sum[:]),
+		skeleton: skeleton(name),
+	}
 	cond := store.IfAbsent()
 	s.mu.Lock()
 	if old, taken := s.contributors[id]; taken {
-		if cond = store.IfRevision(old.rev); !old.Verified.IsZero() || s.now().Sub(old.Since) < linkLifetime {
+		if cond = store.IfRevision(old.rev); s.holds(old) {
 			err = ErrNameTaken
 		}
 	}
@@ -200,8 +177,11 @@ func (s *Service) Register(ctx context.Context, name, address string) error {
 	} else if err != nil {
 		return err
 	}
-	link := s.site + "/api/v1/contributors/verify?" + url.Values{"id": {id}, "code": {code}}.Encode()
-	if err := s.send(ctx, address, s.texts.verify, facts{ID: id, Name: name, Link: link, Site: s.site}); err != nil {
+	f := s.facts(id, name, "")
+	// No dot of the id is left for a mail client to make a link of its own of.
+	query := strings.ReplaceAll(url.Values{"id": {id}, "code": {code}}.Encode(), ".", "%2E")
+	f.Link = s.site + "/api/v1/contributors/verify?" + query
+	if err := s.send(ctx, address, s.texts.verify, f); err != nil {
 		undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), mailTimeout)
 		defer cancel()
 		return errors.Join(err, s.dropContributor(undo, id, c.rev))
@@ -213,8 +193,9 @@ func (s *Service) Register(ctx context.Context, name, address string) error {
 // Verify confirms the address of a contributor with the code of the link that was
 // mailed, and mails their token. It works once.
 //
-// The error is [ErrCode], [ErrMail] (then it can be tried again), or that of the
-// store or ctx.
+// The error is [ErrCode], [ErrMail] (then it can be tried again), [ErrNameTaken] if
+// the name was taken after the registration, which then ends, or that of the store
+// or ctx.
 func (s *Service) Verify(ctx context.Context, id, code string) (ContributorInfo, error) {
 	none := ContributorInfo{}
 	id = strings.ToLower(id)
@@ -223,7 +204,7 @@ func (s *Service) Verify(ctx context.Context, id, code string) (ContributorInfo,
 	s.mu.Unlock()
 	sum := sha256.Sum256([]byte(code))
 	right := subtle.ConstantTimeCompare([]byte(hex.EncodeToString(sum[:])), []byte(c.Code)) == 1
-	if !ok || !right || !c.Verified.IsZero() || s.now().Sub(c.Since) >= linkLifetime {
+	if !ok || !right || c.verified() || s.now().Sub(c.Since) >= linkLifetime {
 		return none, ErrCode
 	}
 	address, err := s.unseal(id, code)
@@ -238,13 +219,19 @@ func (s *Service) Verify(ctx context.Context, id, code string) (ContributorInfo,
 	if current != c.rev {
 		return none, ErrCode
 	}
+	if err := s.nameFree(ctx, c.Name, contributor.verified); err != nil {
+		if errors.Is(err, ErrNameTaken) {
+			err = errors.Join(err, s.dropContributor(ctx, id, c.rev))
+		}
+		return none, err
+	}
 	// The token first: who is stopped in between has a token too many, and a link
 	// that still works.
 	token, tokenID, err := s.tokens.Issue(ctx, auth.Grant{Kind: auth.Contributor, Contributor: id})
 	if err != nil {
 		return none, err
 	}
-	err = s.send(ctx, address, s.texts.contributor, facts{ID: id, Name: c.Name, Token: token, Site: s.site})
+	err = s.send(ctx, address, s.texts.contributor, s.facts(id, c.Name, token))
 	// The mail is out: who has gone away meanwhile is a contributor all the same.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), mailTimeout)
 	defer cancel()
@@ -264,23 +251,6 @@ func (s *Service) Verify(ctx context.Context, id, code string) (ContributorInfo,
 	s.log.Info("a contributor has confirmed their address", "contributor", id, "token", tokenID)
 	info, _ := s.Contributor(id)
 	return info, nil
-}
-
-// free reports that nobody has a name, or ErrNameTaken: a contributor, or an author
-// under whose name there are titles.
-func (s *Service) free(id string) error {
-	s.mu.Lock()
-	old, taken := s.contributors[id]
-	s.mu.Unlock()
-	if taken && (!old.Verified.IsZero() || s.now().Sub(old.Since) < linkLifetime) {
-		return ErrNameTaken
-	}
-	for t := range s.cat.Find(catalog.Filter{}) {
-		if author, err := patch.AuthorID(t.Author); err == nil && t.Contributor == "" && strings.EqualFold(author, id) {
-			return fmt.Errorf("%w: there are titles by an author of this name", ErrNameTaken)
-		}
-	}
-	return nil
 }
 
 // putContributor writes a contributor, gives c its revision, and remembers it.
@@ -310,7 +280,7 @@ func (s *Service) putContributor(ctx context.Context, id string, c *contributor,
 		if getErr != nil {
 			return errors.Join(err, getErr)
 		}
-		there.rev = r.Revision
+		there.rev, there.skeleton = r.Revision, skeleton(there.Name)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.contributors[id] = there
@@ -331,41 +301,4 @@ func (s *Service) dropContributor(ctx context.Context, id string, rev store.Revi
 	defer s.mu.Unlock()
 	delete(s.contributors, id)
 	return nil
-}
-
-// newSealer makes what seals addresses. The address that a token is to be mailed to
-// travels in the link, sealed, because it is not kept here.
-func newSealer(secret auth.Secret) (cipher.AEAD, error) {
-	block, err := aes.NewCipher(secret.Key("contributor's address in a link"))
-	if err != nil {
-		return nil, err
-	}
-	return cipher.NewGCMWithRandomNonce(block)
-}
-
-// maxSealed is the longest address that is sealed: all are made as long, so that
-// the link does not tell how long it is.
-const maxSealed = 254
-
-func (s *Service) seal(id, address string) string {
-	padded := make([]byte, 1+maxSealed)
-	padded[0] = byte(len(address)) // at most maxSealed, see mail.CheckAddress
-	copy(padded[1:], address)
-	return base64.RawURLEncoding.EncodeToString(s.sealer.Seal(nil, nil, padded, []byte(id)))
-}
-
-func (s *Service) unseal(id, code string) (string, error) {
-	data, err := base64.RawURLEncoding.DecodeString(code)
-	if err != nil {
-		return "", err
-	}
-	padded, err := s.sealer.Open(nil, nil, data, []byte(id))
-	if err != nil {
-		return "", err
-	}
-	n := int(padded[0])
-	if n > maxSealed || n >= len(padded) {
-		return "", errors.New("no address in it")
-	}
-	return string(padded[1 : 1+n]), nil
 }

@@ -1,0 +1,109 @@
+package community_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/patchsource/patchsource/auth"
+	"github.com/patchsource/patchsource/auth/community"
+	"github.com/patchsource/patchsource/patch/catalog"
+)
+
+// Addresses that differ in what follows a plus sign are one mailbox: for the titles that it may have, and for the mails.
+func TestPlusAddressesAreOneMailbox(t *testing.T) {
+	t.Run("titles", func(t *testing.T) {
+		s := newService(t, community.Options{MaxTitles: 2})
+		for i, want := range []error{nil, nil, community.ErrTooMany} {
+			_, err := s.Publish(t.Context(), publication(fmt.Sprintf("Ann%d", i), fmt.Sprintf("ann+%d@example.com", i)))
+			if !errors.Is(err, want) {
+				t.Errorf("%d: %v, want %v", i, err, want)
+			}
+		}
+		for title := range s.cat.Find(catalog.Filter{}) {
+			if title.Account == "" {
+				t.Errorf("%s has no account", title.ID)
+			}
+		}
+		// Recovery goes on matching, and mailing, the whole address.
+		for _, address := range []string{"ann@example.com", "ann+1@example.com", "ann+0@example.com"} {
+			if err := s.Reset(t.Context(), "Xcode_Ann0", address); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if n, all := len(s.box.tokens("ann+0@example.com")), len(s.box.mails); n != 2 || all != 3 {
+			t.Errorf("%d of %d mails to the address", n, all)
+		}
+	})
+	t.Run("mails", func(t *testing.T) {
+		s := newService(t, community.Options{MailsPerHour: 2})
+		for i, want := range []error{nil, nil, community.ErrLimited} {
+			err := s.Register(t.Context(), fmt.Sprintf("ann%d", i), fmt.Sprintf("ann+%d@example.com", i))
+			if !errors.Is(err, want) {
+				t.Errorf("%d: %v, want %v", i, err, want)
+			}
+		}
+	})
+	t.Run("titles from before there were accounts", func(t *testing.T) {
+		s := newService(t, community.Options{MaxTitles: 1})
+		mailboxes, err := auth.NewMailboxes(s.secret)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hash, err := mailboxes.Hash(t.Context(), "ann@example.com")
+		if err != nil {
+			t.Fatal(err)
+		}
+		mailbox, err := json.Marshal(hash)
+		if err != nil {
+			t.Fatal(err)
+		}
+		opts := &catalog.CreateOptions{Author: "Ann", Mailbox: mailbox}
+		if _, err := s.cat.Create(t.Context(), definition("Xcode_Ann"), opts); err != nil {
+			t.Fatal(err)
+		}
+		for _, address := range []string{"ann@example.com", "ann+x@example.com"} {
+			if _, err := s.Publish(t.Context(), publication("Other", address)); !errors.Is(err, community.ErrTooMany) {
+				t.Errorf("%s: %v, want ErrTooMany", address, err)
+			}
+		}
+	})
+}
+
+// Of many that a contributor creates at once, no more come to be than they may have.
+func TestMaxTitlesOfAContributorUnderRaces(t *testing.T) {
+	const most = 3
+	now := time.Now()
+	s := newService(t, community.Options{MaxTitles: most, Site: "https://patches.example.com", Now: func() time.Time { return now }})
+	s.register(t, "macman", "mac@example.com")
+	c, _ := s.Contributor("macman")
+	old := &catalog.CreateOptions{Author: c.Name, Contributor: c.ID} // from before there were accounts
+	if _, err := s.cat.Create(t.Context(), definition("Old_macman"), old); err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for i := range 50 {
+		wg.Go(func() {
+			_, err := s.Create(context.Background(), c, definition(fmt.Sprintf("App%d", i)), nil)
+			if err != nil && !errors.Is(err, community.ErrTooMany) {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if s.cat.Len() != most {
+		t.Errorf("%d titles, want %d", s.cat.Len(), most)
+	}
+	for title := range s.cat.Find(catalog.Filter{}) {
+		if title.ID != "Old_macman" && title.Account != "contributor/macman" {
+			t.Errorf("%s is counted for %q", title.ID, title.Account)
+		}
+	}
+}
