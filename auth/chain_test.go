@@ -87,7 +87,9 @@ func TestEndingATokenEndsThoseMadeWithIt(t *testing.T) {
 			if n := writes.puts.Load() - before; n > 2 {
 				t.Errorf("%d writes", n)
 			}
-			want := map[string]bool{"admin": true, "leaked": false, "child": false, "grandchild": false, "sibling": true}
+			want := map[string]bool{
+				"admin": true, "sibling": true, "leaked": false, "child": false, "grandchild": false,
+			}
 			for _, a := range []*auth.Service{a, open(t, s, nil)} {
 				check(t, a, want, names)
 			}

@@ -46,8 +46,8 @@ func ownerOf(g Grant) string {
 
 func ownerOfTitle(uid string) string { return "title/" + uid }
 
-// Recover makes a token for the owner of a title or of a contributor who may have lost theirs. The owner's other tokens,
-// and all that were made with them, end when it is first used, in one step; those that are made in the meantime, too.
+// Recover makes a token for the author of a title, or for a contributor, who may have lost theirs. The owner's other
+// tokens, and all that were made with them, end when it is first used, in one step; those made in the meantime, too.
 // Tokens that an administrator or editor made stay good.
 //
 // The error is [ErrGrant], also for a grant that is not for one title or contributor, [ErrUnavailable] or that of ctx.

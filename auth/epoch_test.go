@@ -52,7 +52,9 @@ func TestRecover(t *testing.T) {
 			if names["new"], _, err = a.Recover(ctx, c.g); err != nil {
 				t.Fatal(err)
 			}
-			all := map[string]bool{"administrator's": true, "old": true, "made with the old": true, "another owner's": true}
+			all := map[string]bool{
+				"administrator's": true, "old": true, "made with the old": true, "another owner's": true,
+			}
 			check(t, a, all, names)
 			a = open(t, s, nil) // a restart forgets nothing
 			names["made meanwhile"], _ = with(t, a, names["made with the old"], titles)
@@ -85,7 +87,8 @@ func TestRecover(t *testing.T) {
 		})
 	}
 	a := open(t, memstore.New(), nil)
-	for _, g := range []auth.Grant{{Kind: auth.Administrator}, {Kind: auth.Editor}, {Kind: auth.TitleToken, Titles: []string{"u", "v"}}, {}} {
+	several := auth.Grant{Kind: auth.TitleToken, Titles: []string{"u", "v"}}
+	for _, g := range []auth.Grant{{Kind: auth.Administrator}, {Kind: auth.Editor}, several, {}} {
 		if _, _, err := a.Recover(ctx, g); !errors.Is(err, auth.ErrGrant) {
 			t.Errorf("%+v: %v, want ErrGrant", g, err)
 		}

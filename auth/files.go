@@ -75,8 +75,9 @@ type AdminToken struct {
 
 // LoadAdminToken makes the token that a file holds an administrator's. If there
 // is no file, a token is made and written, readable by the owner alone; the
-// tokens that the store has stay good. If the file's token was revoked, has expired, or was used before and is not known
-// any more, another is made and written in its place.
+// tokens that the store has stay good. If the file's token was revoked, has
+// expired, or was used before and is not known any more, another is made and
+// written in its place.
 //
 // The error is [ErrUnauthorized] when the file holds no token, or one that is not an administrator's, one of the file,
 // or one of the store.

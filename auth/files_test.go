@@ -117,7 +117,8 @@ func TestAdminTokenThatHasEnded(t *testing.T) {
 			a := open(t, s, func() time.Time { return start })
 			_, maker := issue(t, a, auth.Grant{Kind: auth.Administrator})
 			g := auth.Grant{Kind: auth.Administrator, Expires: start.Add(time.Hour)}
-			token, id, err := a.IssueFor(ctx, auth.Principal{TokenID: maker, Grant: auth.Grant{Kind: auth.Administrator}}, g, nil)
+			admin := auth.Principal{TokenID: maker, Grant: auth.Grant{Kind: auth.Administrator}}
+			token, id, err := a.IssueFor(ctx, admin, g, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -42,9 +42,9 @@ func (a *Service) firstOf(g Grant) origin {
 }
 
 // IssueFor makes a token with another one, the maker's, which it cannot exceed, and with which it ends: an
-// administrator grants anything, an editor an editor's token or any titles, a contributor their own token or titles, the
-// holder of a title's token the titles that it names; none of them beyond the end of their own token. mayChange reports
-// whether the maker may change the title with a UID; for administrators and editors it is not called.
+// administrator grants anything, an editor an editor's token or any titles, a contributor their own token or titles,
+// the holder of a title's token the titles that it names; none of them beyond the end of their own token. mayChange
+// reports whether the maker may change the title with a UID; for administrators and editors it is not called.
 //
 // A maker of another authentication, whose TokenID is no token of the Service, makes tokens that are in no chain.
 //
@@ -126,7 +126,8 @@ func (a *Service) check(g Grant) error {
 	case (g.Kind == Contributor) != (g.Contributor != ""):
 		return fmt.Errorf("%w: a contributor's token names the contributor, and no other does", ErrGrant)
 	case g.Kind == Contributor && unusable(g.Contributor), slices.ContainsFunc(g.Titles, unusable):
-		return fmt.Errorf("%w: the id of a title or contributor has 1 to %d bytes of UTF-8", ErrGrant, maxReferenceLength)
+		return fmt.Errorf("%w: the id of a title or contributor has 1 to %d bytes of UTF-8",
+			ErrGrant, maxReferenceLength)
 	case !g.Expires.IsZero() && (!g.Expires.After(now) || g.Expires.After(now.Add(MaxLifetime))):
 		return fmt.Errorf("%w: a token ends within %d days from now, or never", ErrGrant, MaxLifetime/(24*time.Hour))
 	}

@@ -41,10 +41,11 @@ func oldStore(t testing.TB, tokens ...oldToken) (s store.Store, names, ids map[s
 			t.Fatal(err)
 		}
 		fields["format"], fields["kind"] = 1, o.kind
-		for member, value := range map[string]any{"titles": o.titles, "contributor": o.contributor, "created_by": ids[o.by]} {
-			if text, ok := value.(string); !ok || text != "" {
-				fields[member] = value
-			}
+		if fields["titles"] = o.titles; o.contributor != "" {
+			fields["contributor"] = o.contributor
+		}
+		if o.by != "" {
+			fields["created_by"] = ids[o.by]
 		}
 		if o.revoked {
 			fields["revoked"] = time.Now().UTC()
@@ -73,19 +74,20 @@ func title(name, by string) oldToken {
 }
 
 func TestTokensOfTheFirstFormat(t *testing.T) {
+	type action = func(t *testing.T, a *auth.Service, names, ids map[string]string)
 	ctx := context.Background()
 	contributor := func(name, by string) oldToken {
 		return oldToken{name: name, kind: auth.Contributor, contributor: "ann", by: by}
 	}
 	admin := oldToken{name: "admin", kind: auth.Administrator}
-	revoke := func(name string) func(*testing.T, *auth.Service, map[string]string, map[string]string) {
+	revoke := func(name string) action {
 		return func(t *testing.T, a *auth.Service, _, ids map[string]string) {
 			if err := a.Revoke(ctx, ids[name]); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	recovered := func(g auth.Grant) func(*testing.T, *auth.Service, map[string]string, map[string]string) {
+	recovered := func(g auth.Grant) action {
 		return func(t *testing.T, a *auth.Service, _, _ map[string]string) {
 			token, _, err := a.Recover(ctx, g)
 			if err != nil {
@@ -97,58 +99,113 @@ func TestTokensOfTheFirstFormat(t *testing.T) {
 		}
 	}
 	swept := func(o oldToken) oldToken { o.missing = true; return o }
+	replacing := func(name string, others ...string) oldToken {
+		o := title(name, "")
+		o.replaces = others
+		return o
+	}
 	replaced := func(o oldToken) oldToken { o.revoked = true; return o }
 	for _, c := range []struct {
 		name   string
 		tokens []oldToken
-		do     func(t *testing.T, a *auth.Service, names, ids map[string]string)
-		want   map[string]bool
+		do     action
+		good   string // the names of the tokens that are good afterwards
+		ended  string // and of those that have ended
 	}{
-		{"nothing is done", []oldToken{admin, title("a", ""), title("b", "a"), replaced(title("c", "")), title("d", "c"), swept(title("e", "")), title("f", "e")},
-			func(*testing.T, *auth.Service, map[string]string, map[string]string) {},
-			map[string]bool{"admin": true, "a": true, "b": true, "c": false, "d": true, "f": true}},
-		{"a maker is revoked", []oldToken{admin, title("a", "admin"), title("b", "a"), title("c", "admin")}, revoke("a"),
-			map[string]bool{"admin": true, "a": false, "b": false, "c": true}},
-		{"the root is revoked above one that was replaced", []oldToken{admin, replaced(title("a", "admin")), title("b", "a")}, revoke("admin"),
-			map[string]bool{"admin": false, "a": false, "b": false}},
-		{"a title is recovered", []oldToken{admin, title("a", ""), title("b", "a"), title("administrator's", "admin"), replaced(title("c", "")), title("d", "c"), swept(title("e", "")), title("f", "e")},
-			recovered(titles),
-			map[string]bool{"admin": true, "a": false, "b": false, "administrator's": true, "d": false, "f": false}},
-		{"a contributor is recovered", []oldToken{admin, contributor("a", ""), title("b", "a"), contributor("c", "admin"), contributor("d", "c"), title("e", "")},
-			recovered(auth.Grant{Kind: auth.Contributor, Contributor: "ann"}),
-			map[string]bool{"a": false, "b": false, "c": true, "d": true, "e": true}},
-		{"a token that replaces others is not used", []oldToken{title("a", ""), title("b", "a"), {name: "new", kind: auth.TitleToken, titles: []string{"u"}, replaces: []string{"a"}}},
-			func(*testing.T, *auth.Service, map[string]string, map[string]string) {},
-			map[string]bool{"a": true, "b": true}},
-		{"a token that replaces others is used, and the others had made more", []oldToken{title("a", ""), title("b", "a"), replaced(title("c", "")), title("d", "c"),
-			{name: "new", kind: auth.TitleToken, titles: []string{"u"}, replaces: []string{"a", "c"}}},
-			func(t *testing.T, a *auth.Service, names, ids map[string]string) {
-				names["made later"], _ = with(t, a, names["b"], titles)
+		{
+			name: "nothing is done",
+			tokens: []oldToken{
+				admin, title("a", ""), title("b", "a"), replaced(title("c", "")), title("d", "c"),
+				swept(title("e", "")), title("f", "e"),
+			},
+			do:    func(*testing.T, *auth.Service, map[string]string, map[string]string) {},
+			good:  "admin a b d f",
+			ended: "c",
+		},
+		{
+			name:   "a maker is revoked",
+			tokens: []oldToken{admin, title("a", "admin"), title("b", "a"), title("c", "admin")},
+			do:     revoke("a"),
+			good:   "admin c",
+			ended:  "a b",
+		},
+		{
+			name:   "the root is revoked above one that was replaced",
+			tokens: []oldToken{admin, replaced(title("a", "admin")), title("b", "a")},
+			do:     revoke("admin"),
+			ended:  "admin a b",
+		},
+		{
+			name: "a title is recovered",
+			tokens: []oldToken{
+				admin, title("a", ""), title("b", "a"), title("administrator's", "admin"),
+				replaced(title("c", "")), title("d", "c"), swept(title("e", "")), title("f", "e"),
+			},
+			do:    recovered(titles),
+			good:  "admin administrator's",
+			ended: "a b c d f",
+		},
+		{
+			name: "a contributor is recovered",
+			tokens: []oldToken{
+				admin, contributor("a", ""), title("b", "a"), contributor("c", "admin"), contributor("d", "c"),
+				title("e", ""),
+			},
+			do:    recovered(auth.Grant{Kind: auth.Contributor, Contributor: "ann"}),
+			good:  "c d e",
+			ended: "a b",
+		},
+		{
+			name:   "a token that replaces others is not used",
+			tokens: []oldToken{title("a", ""), title("b", "a"), replacing("new", "a")},
+			do:     func(*testing.T, *auth.Service, map[string]string, map[string]string) {},
+			good:   "a b",
+		},
+		{
+			name: "a token that replaces others is used, and the others had made more",
+			tokens: []oldToken{
+				title("a", ""), title("b", "a"), replaced(title("c", "")), title("d", "c"), replacing("new", "a", "c"),
+			},
+			do: func(t *testing.T, a *auth.Service, names, ids map[string]string) {
+				names["later"], _ = with(t, a, names["b"], titles)
 				var err error
-				if names["exchanged later"], _, err = a.Rotate(ctx, ids["a"]); err != nil {
+				if names["exchanged"], _, err = a.Rotate(ctx, ids["a"]); err != nil {
 					t.Fatal(err)
 				}
 				if _, err := a.Authenticate(ctx, names["new"]); err != nil {
 					t.Fatal(err)
 				}
-				names["made with the new"], _ = with(t, a, names["new"], titles)
+				names["made"], _ = with(t, a, names["new"], titles)
 			},
-			map[string]bool{"a": false, "b": false, "c": false, "d": false, "made later": false, "exchanged later": false, "new": true, "made with the new": true}},
-		{"a token is made and exchanged further down", []oldToken{admin, title("a", "admin")},
-			func(t *testing.T, a *auth.Service, names, ids map[string]string) {
+			good:  "new made",
+			ended: "a b c d later exchanged",
+		},
+		{
+			name:   "a token is made, and its maker exchanged",
+			tokens: []oldToken{admin, title("a", "admin")},
+			do: func(t *testing.T, a *auth.Service, names, ids map[string]string) {
 				names["made"], _ = with(t, a, names["a"], titles)
 				if _, _, err := a.Rotate(ctx, ids["a"]); err != nil {
 					t.Fatal(err)
 				}
 			},
-			map[string]bool{"admin": true, "a": false, "made": false}},
+			good:  "admin",
+			ended: "a made",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s, names, ids := oldStore(t, c.tokens...)
 			a := open(t, s, nil)
 			c.do(t, a, names, ids)
-			check(t, a, c.want, names)
-			check(t, open(t, s, nil), c.want, names)
+			want := map[string]bool{}
+			for _, name := range strings.Fields(c.good) {
+				want[name] = true
+			}
+			for _, name := range strings.Fields(c.ended) {
+				want[name] = false
+			}
+			check(t, a, want, names)
+			check(t, open(t, s, nil), want, names)
 			// What is swept away later changes nothing.
 			for range 3 {
 				later := time.Now().Add(time.Hour)
@@ -156,7 +213,7 @@ func TestTokensOfTheFirstFormat(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			check(t, open(t, s, nil), c.want, names)
+			check(t, open(t, s, nil), want, names)
 		})
 	}
 }
@@ -189,7 +246,8 @@ func TestFormats(t *testing.T) {
 		t.Errorf("revoked: %s", got)
 	}
 	newer := strings.Replace(text("b"), `"format":1`, `"format":3`, 1)
-	if _, err := s.Put(t.Context(), store.Key{Kind: "tokens", ID: ids["b"]}, []byte(newer), store.Condition{}); err != nil {
+	key := store.Key{Kind: "tokens", ID: ids["b"]}
+	if _, err := s.Put(t.Context(), key, []byte(newer), store.Condition{}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := auth.Open(t.Context(), s, nil); err == nil || !strings.Contains(err.Error(), "newer") {

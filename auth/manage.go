@@ -72,9 +72,9 @@ func (a *Service) Flush(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// Purge deletes the records of tokens that ended before a time, by themselves or with one that they were made with, and
-// of those that an owner's epoch ended. Those of administrators' tokens that were revoked stay: one may still stand in a
-// file. The error is [ErrUnavailable] or that of ctx.
+// Purge deletes the records of tokens that ended before a time, by themselves or with one that they were made with,
+// and of those that an owner's epoch ended. Those of administrators' tokens that were revoked stay: one may still stand
+// in a file. The error is [ErrUnavailable] or that of ctx.
 func (a *Service) Purge(ctx context.Context, before time.Time) error {
 	j := a.census()
 	tokens := a.tokens.all()

@@ -7,14 +7,13 @@ import (
 	"fmt"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/patchsource/patchsource/auth"
 	"github.com/patchsource/patchsource/auth/community"
 	"github.com/patchsource/patchsource/patch/catalog"
 )
 
-// Addresses that differ in what follows a plus sign are one mailbox: for the titles that it may have, and for the mails.
+// Addresses that differ in what follows a plus sign are one mailbox, for the titles that it may have and for the mails.
 func TestPlusAddressesAreOneMailbox(t *testing.T) {
 	t.Run("titles", func(t *testing.T) {
 		s := newService(t, community.Options{MaxTitles: 2})
@@ -80,8 +79,7 @@ func TestPlusAddressesAreOneMailbox(t *testing.T) {
 // Of many that a contributor creates at once, no more come to be than they may have.
 func TestMaxTitlesOfAContributorUnderRaces(t *testing.T) {
 	const most = 3
-	now := time.Now()
-	s := newService(t, community.Options{MaxTitles: most, Site: "https://patches.example.com", Now: func() time.Time { return now }})
+	s := newService(t, community.Options{MaxTitles: most, Site: "https://patches.example.com"})
 	s.register(t, "macman", "mac@example.com")
 	c, _ := s.Contributor("macman")
 	old := &catalog.CreateOptions{Author: c.Name, Contributor: c.ID} // from before there were accounts

@@ -198,7 +198,8 @@ func Open(ctx context.Context, parts Parts, opts *Options) (*Service, error) {
 	if s.perHour == 0 {
 		s.perHour = DefaultMailsPerHour
 	}
-	s.limiters, _ = simplelru.NewLRU[string, *rate.Limiter](maxMailboxes, nil) // the error is about a size that is not positive
+	// The error would be about a size that is not positive.
+	s.limiters, _ = simplelru.NewLRU[string, *rate.Limiter](maxMailboxes, nil)
 	if s.sealer, err = newSealer(parts.Secret); err != nil {
 		return nil, err
 	}

@@ -141,7 +141,10 @@ func TestPublish(t *testing.T) {
 		t.Error("the caller's definition was changed")
 	}
 	m := s.box.mails[0]
-	if m.To != "jose@example.com" || !strings.Contains(m.Subject, "Xcode_Jose_Nunez") || !strings.Contains(m.Text, "https://patches.example.com/api/v1/title/Xcode_Jose_Nunez/version") || !strings.Contains(m.HTML, "Xcode_Jose_Nunez") || strings.Contains(m.Subject+m.Text+m.HTML, "José") {
+	usage := "https://patches.example.com/api/v1/title/Xcode_Jose_Nunez/version"
+	if m.To != "jose@example.com" || !strings.Contains(m.Subject, "Xcode_Jose_Nunez") ||
+		!strings.Contains(m.Text, usage) || !strings.Contains(m.HTML, "Xcode_Jose_Nunez") ||
+		strings.Contains(m.Subject+m.Text+m.HTML, "José") {
 		t.Errorf("%+v", m)
 	}
 	token := s.box.tokens("jose@example.com")[0]

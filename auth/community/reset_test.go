@@ -20,7 +20,8 @@ func TestResetContributor(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := len(s.box.mails)
-	for _, address := range []string{"MAC@example.com", "stranger@example.com", "pending@example.com", "mac+x@example.com"} {
+	asking := []string{"MAC@example.com", "stranger@example.com", "pending@example.com", "mac+x@example.com"}
+	for _, address := range asking {
 		if err := s.ResetContributor(ctx, address); err != nil {
 			t.Errorf("%s: %v", address, err)
 		}

@@ -51,8 +51,8 @@ func (s *Service) facts(id, name, token string) facts {
 	return f
 }
 
-// unlinked returns an id as a mail shows it: a dot that could be one of a host's name is written as (.), so that no mail
-// client makes a link of it. A dot in front of nothing but digits, as in a version, stays.
+// unlinked returns an id as a mail shows it: a dot that could be one of a host's name is written as (.), so that no
+// mail client makes a link of it. A dot in front of nothing but digits, as in a version, stays.
 func unlinked(id string) string {
 	var b strings.Builder
 	for i, r := range id {
@@ -190,7 +190,8 @@ var defaults = Templates{
 	Reset: Template{
 		Subject: "Your new token for {{.ID}}",
 		Text: "A new token for {{.ID}} was requested, probably by you:\n\n  {{.Token}}\n\n" +
-			"The token you had works until this one is first used. If you did not request it, ignore this mail.\n" + use,
+			"The token you had works until this one is first used. " +
+			"If you did not request it, ignore this mail.\n" + use,
 		HTML: "<p>A new token for <b>{{.ID}}</b> was requested, probably by you. The token you had works until this " +
 			"one is first used. If you did not request it, ignore this mail.</p>\n" + useHTML,
 	},

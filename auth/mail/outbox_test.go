@@ -9,7 +9,7 @@ import (
 	"github.com/patchsource/patchsource/auth/mail"
 )
 
-// A folder is made with those above it, and what a process that was stopped left unfinished is swept away; nothing else.
+// A folder is made with those above it. What a process that was stopped left unfinished is swept away, and nothing else.
 func TestOutboxSweeps(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a", "b", "outbox")
 	for range 2 {
