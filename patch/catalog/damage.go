@@ -43,27 +43,36 @@ func (c *Catalog) Damaged() int {
 // in memory. The caller must not hold the title's lock.
 func (c *Catalog) read(ctx context.Context, key string) (store.Record, *record, error) {
 	r, err := c.store.Get(ctx, storeKey(key))
-	if errors.Is(err, store.ErrDamaged) {
-		unlock, lockErr := c.writers.lock(ctx, key)
-		if lockErr != nil {
-			return r, nil, lockErr
-		}
-		defer unlock()
+	if !c.isLost(key, err) {
+		return decode(ctx, r, err)
+	}
+	unlock, lockErr := c.writers.lock(ctx, key)
+	if lockErr != nil {
+		return r, nil, lockErr
+	}
+	defer unlock()
+	again, rec, againErr := c.readLocked(ctx, key)
+	if errors.Is(err, store.ErrDamaged) && errors.Is(againErr, store.ErrNotFound) {
+		return decode(ctx, r, err) // this says why it is not there
+	}
+	return again, rec, againErr
+}
+
+// readLocked is read for a caller that holds the title's lock.
+func (c *Catalog) readLocked(ctx context.Context, key string) (store.Record, *record, error) {
+	r, err := c.store.Get(ctx, storeKey(key))
+	if c.isLost(key, err) {
 		r, err = c.mend(ctx, key, err)
 	}
 	return decode(ctx, r, err)
 }
 
-// readLocked is read for a caller that holds the title's lock. A record that is not
-// there although no other server can have deleted it counts as damaged: a store may
-// set a damaged record aside when another reader finds it.
-func (c *Catalog) readLocked(ctx context.Context, key string) (store.Record, *record, error) {
-	r, err := c.store.Get(ctx, storeKey(key))
-	lost := errors.Is(err, store.ErrNotFound) && !c.shared && c.index.Load().byKey(key) != nil
-	if lost || errors.Is(err, store.ErrDamaged) {
-		r, err = c.mend(ctx, key, err)
-	}
-	return decode(ctx, r, err)
+// isLost reports whether an error of reading a title's record means that the record is
+// damaged. A store may set a damaged record aside when it is first read: then one that
+// is not there, although no other server can have deleted it, was damaged too.
+func (c *Catalog) isLost(key string, err error) bool {
+	return errors.Is(err, store.ErrDamaged) ||
+		errors.Is(err, store.ErrNotFound) && !c.shared && c.index.Load().byKey(key) != nil
 }
 
 // errUnreadable is a record that this version cannot read.

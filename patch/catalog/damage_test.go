@@ -1,0 +1,299 @@
+package catalog_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"iter"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/patchsource/patchsource/patch"
+	"github.com/patchsource/patchsource/patch/catalog"
+	"github.com/patchsource/patchsource/store"
+	"github.com/patchsource/patchsource/store/filestore"
+	"github.com/patchsource/patchsource/store/memstore"
+)
+
+// A log keeps what is logged.
+type log struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+func (l *log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+func (l *log) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
+
+// openFiles opens a filestore in a new folder.
+func openFiles(t *testing.T) (s *filestore.Store, dir string) {
+	t.Helper()
+	dir = filepath.Join(t.TempDir(), "data")
+	s, err := filestore.Open(dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s, dir
+}
+
+// damage changes a byte of a title's file.
+func damage(t *testing.T, dir, key string) {
+	t.Helper()
+	name := filepath.Join(dir, "titles", key+".json")
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data[len(data)/2] ^= 1
+	if err := os.WriteFile(name, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A record that is damaged while the catalog runs is written back from memory, with all
+// that belongs to the title, by whatever reads it next.
+func TestADamagedRecordIsWrittenBack(t *testing.T) {
+	ctx := t.Context()
+	const url = "https://example.com/d.json"
+	for name, read := range map[string]func(*catalog.Catalog) error{
+		"edit": func(cat *catalog.Catalog) error {
+			_, err := cat.Replace(ctx, "App", definition("App", "4", "2", "1"), &catalog.EditOptions{From: url, Held: []patch.Patch{version("5")}})
+			return err
+		},
+		"history": func(cat *catalog.Catalog) error { _, err := cat.History(ctx, "App"); return err },
+		"backup": func(cat *catalog.Catalog) error {
+			for _, err := range cat.Definitions(ctx) {
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		"edition": func(cat *catalog.Catalog) error { _, err := cat.Edition(ctx, "App", 1); return err },
+		"list, then edit": func(cat *catalog.Catalog) error {
+			for _, err := range cat.Records(ctx) { // the file is set aside and left out
+				if err != nil {
+					return err
+				}
+			}
+			_, err := cat.Replace(ctx, "App", definition("App", "4"), &catalog.EditOptions{From: url, Held: []patch.Patch{version("5")}})
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, dir := openFiles(t)
+			var out log
+			cat := open(t, s, &catalog.Options{Logger: out.logger()})
+			owner := &catalog.CreateOptions{Author: "A", Contributor: "c", Mailbox: []byte(`"m"`), Account: "a", Follows: url, By: "ann", Held: []patch.Patch{version("3")}}
+			if _, err := cat.Create(ctx, named("App", "App (A)", "1"), owner); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := cat.Replace(ctx, "App", definition("App", "2", "1"), &catalog.EditOptions{From: url, Held: []patch.Patch{version("5")}}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := cat.Definition(ctx, "App"); err != nil {
+				t.Fatal(err)
+			}
+			before, err := cat.Title("App")
+			if err != nil {
+				t.Fatal(err)
+			}
+			damage(t, dir, "app")
+			if err := read(cat); err != nil {
+				t.Fatalf("%v; the log: %s", err, out.String())
+			}
+			if !strings.Contains(out.String(), "written back") || cat.Damaged() != 0 {
+				t.Errorf("%d damaged; the log: %s", cat.Damaged(), out.String())
+			}
+			for _, cat := range []*catalog.Catalog{cat, open(t, s, nil)} {
+				after, err := cat.Title("App")
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !strings.HasSuffix(name, "edit") && after != before {
+					t.Error(cmp.Diff(before, after))
+				}
+				if after.UID != before.UID || after.Mailbox != before.Mailbox || after.Account != "a" || after.From() != url || after.Held != 1 {
+					t.Errorf("it was %+v and is %+v", before, after)
+				}
+				if _, err := cat.Edition(ctx, "App", 1); err != nil {
+					t.Errorf("its first edition: %v", err)
+				}
+			}
+		})
+	}
+}
+
+// A damaged record whose definition is not in memory takes its title out of the list,
+// counted and logged, until the title is written again; the others go on.
+func TestADamagedRecordThatIsNotInMemory(t *testing.T) {
+	ctx := t.Context()
+	for name, read := range map[string]func(*catalog.Catalog) error{
+		"definition": func(cat *catalog.Catalog) error { _, err := cat.Definition(ctx, "App"); return err },
+		"edit": func(cat *catalog.Catalog) error {
+			_, err := cat.AddVersions(ctx, "App", patch.Position{}, []patch.Patch{version("2")}, nil)
+			return err
+		},
+		"delete": func(cat *catalog.Catalog) error { return cat.Delete(ctx, "App", nil) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, dir := openFiles(t)
+			create(t, open(t, s, nil), "App")
+			var out log
+			cat := open(t, s, &catalog.Options{Logger: out.logger()}) // it has read no definition
+			create(t, cat, "Other")
+			damage(t, dir, "app")
+			if err := read(cat); !errors.Is(err, catalog.ErrUnavailable) || errors.Is(err, catalog.ErrNotFound) {
+				t.Errorf("%v, want ErrUnavailable", err)
+			}
+			if cat.Damaged() != 1 || state(cat) != "Other 1" || !strings.Contains(out.String(), "damaged") {
+				t.Errorf("%d damaged, %q; the log: %s", cat.Damaged(), state(cat), out.String())
+			}
+			for _, err := range cat.Definitions(ctx) {
+				if err != nil {
+					t.Errorf("a backup: %v", err)
+				}
+			}
+			create(t, cat, "App", "9")
+			if cat.Damaged() != 0 || state(cat) != "App 9, Other 1" {
+				t.Errorf("%d damaged, %q", cat.Damaged(), state(cat))
+			}
+		})
+	}
+}
+
+// Many readers and writers who find a damaged record at the same time lose nothing.
+func TestADamagedRecordAndManyReaders(t *testing.T) {
+	ctx := context.Background()
+	s, dir := openFiles(t)
+	cat := open(t, s, nil)
+	create(t, cat, "App", "0")
+	for round := range 20 {
+		damage(t, dir, "app")
+		var group sync.WaitGroup
+		for range 4 {
+			group.Go(func() {
+				if _, err := cat.History(ctx, "App"); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		group.Go(func() { add(t, cat, "App", strings.Repeat("1", round+1)) })
+		group.Wait()
+	}
+	if got := versions(t, cat, "App"); len(got) != 21 || cat.Damaged() != 0 {
+		t.Errorf("%d versions, %d damaged", len(got), cat.Damaged())
+	}
+}
+
+// A record of a newer version is never left out: the store is not opened, and nothing
+// in it is changed.
+func TestARecordOfANewerVersion(t *testing.T) {
+	ctx := t.Context()
+	for name, value := range map[string]string{
+		"like ours":     `{"format":99,"uid":"x","state":"live","definition":{}}`,
+		"unlike ours":   `{"state":{"is":"live"},"format":99}`,
+		"no definition": `{"format":3}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := memstore.New()
+			cat := open(t, s, nil)
+			create(t, cat, "App")
+			_ = cat.Close()
+			if _, err := s.Put(ctx, titleRecord("newer"), []byte(value), store.Condition{}); err != nil {
+				t.Fatal(err)
+			}
+			c, err := catalog.Open(ctx, s, nil)
+			if err == nil {
+				_ = c.Close()
+			}
+			if !errors.Is(err, store.ErrFormat) || !strings.Contains(err.Error(), "up to 2") || !strings.Contains(err.Error(), "titles/newer") {
+				t.Errorf("%v", err)
+			}
+			if r, err := s.Get(ctx, titleRecord("newer")); err != nil || string(r.Value) != value {
+				t.Errorf("%s, %v", r.Value, err)
+			}
+		})
+	}
+}
+
+// A store that changes a title while its records are read.
+type changing struct {
+	store.Store
+	change atomic.Pointer[func()] // made before the next edition is read
+}
+
+func (s *changing) Get(ctx context.Context, key store.Key) (store.Record, error) {
+	if key.Kind == "history" {
+		if f := s.change.Swap(nil); f != nil {
+			(*f)()
+		}
+	}
+	return s.Store.Get(ctx, key)
+}
+
+func (s *changing) List(ctx context.Context, kind string) iter.Seq2[store.Record, error] {
+	return s.Store.List(ctx, kind)
+}
+
+// A title and its editions are read as one state, also while the title changes.
+func TestRecordsAreOneState(t *testing.T) {
+	ctx := t.Context()
+	s := &changing{Store: memstore.New()}
+	cat := open(t, s, &catalog.Options{History: 3})
+	create(t, cat, "App", "1")
+	create(t, cat, "Other", "1")
+	for _, v := range []string{"2", "3", "4", "5"} {
+		add(t, cat, "App", v)
+	}
+	change := func() {
+		for _, v := range []string{"6", "7"} {
+			add(t, cat, "App", v)
+		}
+	}
+	s.change.Store(&change)
+	to := memstore.New()
+	groups := 0
+	for group, err := range cat.Records(ctx) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		groups++
+		for _, r := range append(group.Editions, group.Title) {
+			if _, err := to.Put(ctx, r.Key, r.Value, store.IfAbsent()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	moved := open(t, to, &catalog.Options{History: 3})
+	all, err := moved.History(ctx, "App")
+	if err != nil || len(all) != 4 || groups != 2 {
+		t.Fatalf("%d groups, %+v, %v", groups, all, err)
+	}
+	for _, e := range all {
+		if _, err := moved.Edition(ctx, "App", e.Number); err != nil {
+			t.Errorf("edition %d of %d: %v", e.Number, all[0].Number, err)
+		}
+	}
+	if got := records(t, to, "history"); got != 3 {
+		t.Errorf("%d editions", got)
+	}
+}

@@ -1,0 +1,329 @@
+package catalog_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/patchsource/patchsource/patch"
+	"github.com/patchsource/patchsource/patch/catalog"
+	"github.com/patchsource/patchsource/store"
+	"github.com/patchsource/patchsource/store/memstore"
+)
+
+// add adds a version in front of a title.
+func add(t testing.TB, c *catalog.Catalog, id, v string) catalog.Result {
+	t.Helper()
+	r, err := c.AddVersions(context.Background(), id, patch.Position{}, []patch.Patch{version(v)}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// A picky store fails the calls that it is told to fail.
+type picky struct {
+	store.Store
+	failPut    atomic.Value // the kind whose Put fails
+	failDelete atomic.Value // the kind whose Delete fails
+	gets       atomic.Int64
+}
+
+func newPicky(s store.Store) *picky {
+	p := &picky{Store: s}
+	p.failPut.Store("")
+	p.failDelete.Store("")
+	return p
+}
+
+func (s *picky) Get(ctx context.Context, key store.Key) (store.Record, error) {
+	s.gets.Add(1)
+	return s.Store.Get(ctx, key)
+}
+
+func (s *picky) Put(ctx context.Context, key store.Key, value []byte, cond store.Condition) (store.Revision, error) {
+	if s.failPut.Load() == key.Kind {
+		return "", errStopped
+	}
+	return s.Store.Put(ctx, key, value, cond)
+}
+
+func (s *picky) Delete(ctx context.Context, key store.Key, cond store.Condition) error {
+	if s.failDelete.Load() == key.Kind {
+		return errStopped
+	}
+	return s.Store.Delete(ctx, key, cond)
+}
+
+// A change that cannot keep the definition that it replaces is no change.
+func TestAChangeThatCannotKeepItsPredecessorFails(t *testing.T) {
+	ctx := t.Context()
+	s := newPicky(memstore.New())
+	cat := open(t, s, nil)
+	create(t, cat, "App", "1")
+	before := cat.Software().ETag()
+	s.failPut.Store("history")
+	_, addErr := cat.AddVersions(ctx, "App", patch.Position{}, []patch.Patch{version("2")}, nil)
+	_, replaceErr := cat.Replace(ctx, "App", definition("App", "9"), nil)
+	for name, err := range map[string]error{"add": addErr, "replace": replaceErr} {
+		if !errors.Is(err, catalog.ErrUnavailable) || !errors.Is(err, errStopped) {
+			t.Errorf("%s: %v, want ErrUnavailable and its cause", name, err)
+		}
+	}
+	for _, cat := range []*catalog.Catalog{cat, open(t, s, nil)} {
+		if got := versions(t, cat, "App"); !cmp.Equal(got, []string{"1"}) || cat.Software().ETag() != before {
+			t.Errorf("the title has changed: %q", got)
+		}
+	}
+	s.failPut.Store("")
+	add(t, cat, "App", "2")
+	if all, err := cat.History(ctx, "App"); err != nil || len(all) != 2 {
+		t.Errorf("%+v, %v", all, err)
+	}
+}
+
+// Whichever write is the last before the process is killed, every edition before the
+// current one that the history should keep is there.
+func TestNoEditionIsLost(t *testing.T) {
+	ctx := t.Context()
+	const history, changes = 3, 8
+	for n := int64(0); ; n++ {
+		inner := memstore.New()
+		s := &stopping{Store: solitary{inner}}
+		s.left.Store(1 << 60)
+		opts := &catalog.Options{History: history}
+		cat := open(t, s, opts)
+		create(t, cat, "App", "1")
+		s.left.Store(n)
+		acknowledged := 1
+		for v := 2; v <= changes; v++ {
+			if _, err := cat.AddVersions(ctx, "App", patch.Position{}, []patch.Patch{version(fmt.Sprint(v))}, nil); err != nil {
+				break
+			}
+			acknowledged = v
+		}
+		_ = cat.Close()
+
+		cat = open(t, solitary{inner}, opts)
+		all, err := cat.History(ctx, "App")
+		if err != nil {
+			t.Fatal(err)
+		}
+		current := int(all[0].Number)
+		if current < acknowledged {
+			t.Errorf("after %d writes: change %d was acknowledged, and %d is there", n, acknowledged, current)
+		}
+		if want := min(current, history+1); len(all) != want {
+			t.Errorf("after %d writes: %d editions are listed, want %d", n, len(all), want)
+		}
+		for _, e := range all {
+			if d, err := cat.Edition(ctx, "App", e.Number); err != nil || len(d.Patches) != int(e.Number) {
+				t.Errorf("after %d writes: edition %d of %d: %v", n, e.Number, current, err)
+			}
+		}
+		// What is left over goes with the next changes.
+		add(t, cat, "App", "x")
+		add(t, cat, "App", "y")
+		if got := records(t, inner, "history"); got > history {
+			t.Errorf("after %d writes: %d editions are in the store, want at most %d", n, got, history)
+		}
+		if acknowledged == changes {
+			if n < 10 {
+				t.Errorf("all changes took %d writes only", n)
+			}
+			return
+		}
+	}
+}
+
+// The history is in the title's record: it costs one read, however many editions there
+// are. A record of a version that had no such index is read the slow way once.
+func TestHistoryReadsOneRecord(t *testing.T) {
+	ctx := t.Context()
+	s := newPicky(memstore.New())
+	cat := open(t, s, nil)
+	create(t, cat, "App", "1")
+	for v := 2; v <= 21; v++ {
+		add(t, cat, "App", fmt.Sprint(v))
+	}
+	history := func(cat *catalog.Catalog) (all []catalog.Edition, reads int64) {
+		before := s.gets.Load()
+		all, err := cat.History(ctx, "App")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return all, s.gets.Load() - before
+	}
+	want, reads := history(cat)
+	if len(want) != 21 || reads != 1 {
+		t.Errorf("%d editions, %d reads", len(want), reads)
+	}
+
+	unindex(t, s, "app")
+	cat = open(t, s, nil)
+	got, slow := history(cat)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("without an index: %s", diff)
+	}
+	got, reads = history(cat)
+	if diff := cmp.Diff(want, got); diff != "" || slow < 20 || reads != 1 {
+		t.Errorf("%d reads, then %d; %s", slow, reads, diff)
+	}
+	if got := records(t, s, "history"); got != 20 {
+		t.Errorf("%d editions are in the store", got)
+	}
+
+	unindex(t, s, "app")
+	cat = open(t, s, nil)
+	add(t, cat, "App", "22") // a change makes the index, too
+	if got, reads := history(cat); len(got) != 21 || got[20].Version != "2" || reads != 1 {
+		t.Errorf("after a change: %d editions, %d reads", len(got), reads)
+	}
+	unindex(t, s, "app")
+	if err := open(t, s, nil).Delete(ctx, "App", nil); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func() bool { return records(t, s, "history") == 0 })
+}
+
+// unindex makes a title's record what a version without an index of editions wrote.
+func unindex(t *testing.T, s store.Store, key string) {
+	t.Helper()
+	r, err := s.Get(t.Context(), store.Key{Kind: "titles", ID: key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var head map[string]json.RawMessage
+	if err := json.Unmarshal(r.Value, &head); err != nil {
+		t.Fatal(err)
+	}
+	definition := head["definition"]
+	delete(head, "definition")
+	delete(head, "editions")
+	delete(head, "oldest")
+	head["format"] = json.RawMessage("1")
+	value, err := json.Marshal(head)
+	if err != nil {
+		t.Fatal(err)
+	}
+	value = append(value[:len(value)-1], `,"definition":`...)
+	value = append(append(value, definition...), '}')
+	if _, err := s.Put(t.Context(), r.Key, value, store.IfRevision(r.Revision)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The history of a title is bounded by bytes, and one edition is always kept.
+func TestHistoryIsBoundedByBytes(t *testing.T) {
+	ctx := t.Context()
+	large := func(v string, bytes int) *patch.Definition {
+		d := definition("App", v)
+		d.Requirements[0].Value = strings.Repeat("x", bytes)
+		return d
+	}
+	for _, c := range []struct {
+		name  string
+		bound int64
+		sizes []int
+		want  string // the versions that can be undone to
+	}{
+		{"all fit", 1 << 20, []int{1000, 1000, 1000}, "3 2 1"},
+		{"the oldest goes", 3500, []int{1000, 1000, 1000}, "3 2"},
+		{"one that is larger than the bound stays", 500, []int{1000, 1000, 1000}, "3"},
+		{"a large one pushes out the rest", 5000, []int{100, 100, 4500}, "3"},
+		{"no bound", -1, []int{10000, 10000, 10000}, "3 2 1"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := memstore.New()
+			cat := open(t, s, &catalog.Options{HistoryBytes: c.bound})
+			if _, err := cat.Create(ctx, large("1", c.sizes[0]), nil); err != nil {
+				t.Fatal(err)
+			}
+			for i, size := range append(c.sizes[1:], 10) {
+				if _, err := cat.Replace(ctx, "App", large(fmt.Sprint(i+2), size), nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+			all, err := cat.History(ctx, "App")
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, e := range all[1:] {
+				got = append(got, e.Version)
+			}
+			if strings.Join(got, " ") != c.want || records(t, s, "history") != len(got) {
+				t.Errorf("%q, %d in the store", got, records(t, s, "history"))
+			}
+			var bytes int64
+			for r := range s.List(ctx, "history") {
+				var e struct{ Definition json.RawMessage }
+				if err := json.Unmarshal(r.Value, &e); err != nil {
+					t.Fatal(err)
+				}
+				bytes += int64(len(e.Definition))
+			}
+			doc, err := cat.Definition(ctx, "App")
+			if err != nil {
+				t.Fatal(err)
+			}
+			bytes += int64(len(doc.Bytes()))
+			for _, cat := range []*catalog.Catalog{cat, open(t, s, nil)} {
+				if title, _ := cat.Title("App"); title.Bytes != bytes {
+					t.Errorf("the title takes %d bytes, want %d", title.Bytes, bytes)
+				}
+			}
+		})
+	}
+}
+
+// Editions that could not be deleted when they fell out of the history are deleted
+// later.
+func TestOldEditionsAreDeletedLater(t *testing.T) {
+	s := newPicky(memstore.New())
+	cat := open(t, s, &catalog.Options{History: 2})
+	create(t, cat, "App", "1")
+	s.failDelete.Store("history")
+	for v := 2; v <= 9; v++ {
+		add(t, cat, "App", fmt.Sprint(v))
+	}
+	if got := records(t, s, "history"); got != 8 {
+		t.Errorf("%d editions are in the store", got)
+	}
+	s.failDelete.Store("")
+	cat = open(t, s, &catalog.Options{History: 2})
+	add(t, cat, "App", "10")
+	if got := records(t, s, "history"); got != 2 {
+		t.Errorf("%d editions are left, want 2", got)
+	}
+}
+
+// An edition that is listed and cannot be read keeps nothing else from working.
+func TestADamagedEdition(t *testing.T) {
+	ctx := t.Context()
+	s := memstore.New()
+	cat := open(t, s, nil)
+	title := create(t, cat, "App", "1")
+	add(t, cat, "App", "2")
+	add(t, cat, "App", "3")
+	key := store.Key{Kind: "history", ID: title.UID + "/0000000001"}
+	if _, err := s.Put(ctx, key, []byte(`{`), store.Condition{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := cat.Edition(ctx, "App", 1); !errors.Is(err, catalog.ErrNoEdition) {
+		t.Errorf("%v, want ErrNoEdition", err)
+	}
+	if _, err := cat.Edition(ctx, "App", 2); err != nil {
+		t.Error(err)
+	}
+	unindex(t, s, "app")
+	if all, err := open(t, s, nil).History(ctx, "App"); err != nil || len(all) != 2 {
+		t.Errorf("%+v, %v", all, err)
+	}
+}
