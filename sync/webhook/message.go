@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/patchsource/patchsource/patch/catalog"
 )
@@ -37,6 +38,7 @@ type message struct {
 	Timestamp     int64           `json:"timestamp"`
 	SoftwareTitle string          `json:"software_title"`
 	Version       string          `json:"version"`
+	VersionColon  string          `json:"version:"` // the name that Patch Server really sends
 	URL           string          `json:"url"`
 	ID            string          `json:"id"`
 	Name          string          `json:"name"`
@@ -46,7 +48,7 @@ type message struct {
 
 // body makes what is sent of an event.
 func (w *Service) body(h *hook, n *catalog.Notice) ([]byte, error) {
-	m := message{Event: names[n.Kind], Timestamp: n.At.Unix(), SoftwareTitle: n.Title.ID, Version: n.Title.CurrentVersion, URL: w.site + "/jamf/v1/patch/" + url.PathEscape(n.Title.ID),
+	m := message{Event: names[n.Kind], Timestamp: n.At.Unix(), SoftwareTitle: n.Title.ID, Version: n.Title.CurrentVersion, VersionColon: n.Title.CurrentVersion, URL: w.site + "/jamf/v1/patch/" + url.PathEscape(n.Title.ID),
 		ID: n.ID, Name: n.Title.Name, Changes: n.Changes, Definition: n.Definition}
 	if m.Changes == nil {
 		m.Changes = []string{}
@@ -59,7 +61,7 @@ func (w *Service) body(h *hook, n *catalog.Notice) ([]byte, error) {
 	}
 	switch h.Format {
 	case Slack:
-		return json.Marshal(map[string]any{"text": slackText(m)})
+		return json.Marshal(slackMessage(m))
 	case Teams:
 		return json.Marshal(card(m))
 	}
@@ -90,34 +92,50 @@ func shown(changes []string) []string {
 	return append(changes[:mostChanges:mostChanges], fmt.Sprintf("and %d more changes", len(changes)-mostChanges))
 }
 
-// slackText writes a message for Slack, with its control characters escaped.
-func slackText(m message) string {
-	escape := strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace
-	var b strings.Builder
-	fmt.Fprintf(&b, "*%s* (<%s|%s>)", escape(headline(m)), escape(m.URL), escape(m.SoftwareTitle))
-	for _, c := range shown(m.Changes) {
-		b.WriteString("\n• " + escape(c))
-	}
-	return b.String()
+// plain returns a text, which may be a stranger's, for a message to people: on one line,
+// and without what Markdown takes for a link where a receiver renders it all the same.
+func plain(text string) string {
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, text)
+	return strings.ReplaceAll(text, "](", "]\u200b(") // a space of no width
 }
 
-// card writes a message for Teams: an adaptive card as its workflows take it.
-func card(m message) any {
-	block := func(text string, more ...string) map[string]any {
-		b := map[string]any{"type": "TextBlock", "text": text, "wrap": true}
-		for i := 0; i < len(more); i += 2 {
-			b[more[i]] = more[i+1]
-		}
-		return b
-	}
-	body := []any{block(headline(m), "weight", "Bolder", "size", "Medium")}
+// slackMessage writes a message for Slack, with its control characters escaped and
+// without its Markdown. The link is an address, which needs no markup.
+func slackMessage(m message) any {
+	escape := strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace
+	lines := []string{escape(plain(headline(m)))}
 	for _, c := range shown(m.Changes) {
-		body = append(body, block("- "+c, "spacing", "None"))
+		lines = append(lines, "• "+escape(plain(c)))
+	}
+	lines = append(lines, escape(m.URL))
+	return map[string]any{"text": strings.Join(lines, "\n"), "mrkdwn": false}
+}
+
+// card writes a message for Teams: an adaptive card as its workflows take it. Its texts
+// are runs of rich text, in which, unlike in a TextBlock, Markdown means nothing.
+func card(m message) any {
+	block := func(spacing string, run map[string]any) map[string]any {
+		run["type"] = "TextRun"
+		return map[string]any{"type": "RichTextBlock", "spacing": spacing, "inlines": []any{run}}
+	}
+	body := []any{block("Default", map[string]any{"text": plain(headline(m)), "weight": "Bolder", "size": "Medium"})}
+	for _, c := range shown(m.Changes) {
+		body = append(body, block("None", map[string]any{"text": "• " + plain(c)}))
 	}
 	return map[string]any{"type": "message", "attachments": []any{map[string]any{
 		"contentType": "application/vnd.microsoft.card.adaptive",
-		"content": map[string]any{"$schema": "http://adaptivecards.io/schemas/adaptive-card.json", "type": "AdaptiveCard", "version": "1.4", "body": body,
-			"actions": []any{map[string]any{"type": "Action.OpenUrl", "title": m.SoftwareTitle, "url": m.URL}}},
+		"content": map[string]any{
+			"$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
+			"type":    "AdaptiveCard",
+			"version": "1.4",
+			"body":    body,
+			"actions": []any{map[string]any{"type": "Action.OpenUrl", "title": m.SoftwareTitle, "url": m.URL}},
+		},
 	}}}
 }
 
