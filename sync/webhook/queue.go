@@ -14,6 +14,7 @@ import (
 
 	"github.com/patchsource/patchsource/patch/catalog"
 	"github.com/patchsource/patchsource/store"
+	"github.com/patchsource/patchsource/sync/internal/safehttp"
 )
 
 // testKind is the kind of events that are only a test.
@@ -78,7 +79,7 @@ func newHook(h Hook) *hook { return &hook{Hook: h, chains: map[string][]*deliver
 func (h *hook) statusNow() Status {
 	s := h.status
 	s.Hook, s.Signed, s.Pending = h.Hook, h.Secret != "", h.pending
-	s.Hook.Secret = ""
+	s.Hook.Secret, s.Hook.URL = "", safehttp.Redact(h.URL)
 	if h.pending > 0 {
 		s.NextAttempt = h.next.UTC()
 		if len(h.ready) > 0 && h.ready[0].next.After(h.next) {

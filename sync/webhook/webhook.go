@@ -95,7 +95,8 @@ type Hook struct {
 // A Status says how it goes with a webhook. Times are UTC, zero if it has not
 // happened since the start.
 type Status struct {
-	// Hook is the webhook, without its secret.
+	// Hook is the webhook, without its secret, and without the user name, password,
+	// query and fragment of its URL.
 	Hook Hook
 	// Signed says that it has one.
 	Signed bool
