@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/patchsource/patchsource/patch/catalog"
 	"github.com/patchsource/patchsource/store"
 	"github.com/patchsource/patchsource/sync/internal/lease"
 	"github.com/patchsource/patchsource/sync/internal/safehttp"
@@ -33,9 +34,13 @@ const (
 	longestHookPause = 5 * time.Minute
 )
 
-// Run delivers events until ctx ends, and then waits for the attempts under way. It is
-// called once.
+// Run delivers events until ctx ends, and then waits for the attempts under way. The
+// error is [ErrRunning] if another Run of w has not ended.
 func (w *Service) Run(ctx context.Context) error {
+	if !w.running.CompareAndSwap(false, true) {
+		return ErrRunning
+	}
+	defer w.running.Store(false)
 	ctx, cancel := context.WithCancel(ctx)
 	var working sync.WaitGroup
 	defer func() {
@@ -143,33 +148,22 @@ func (w *Service) follow(ctx context.Context, watcher store.Watcher) {
 // forget takes a delivery that another server has made out of the queue. Who calls it
 // has mu.
 func (w *Service) forget(key store.Key) {
-	if !w.known[key.ID] {
+	d := w.known[key.ID]
+	if d == nil || d.running || d.hook.gone { // if it is under way here, it will be done
 		return
 	}
-	id, _, _ := strings.Cut(key.ID, "/")
-	h := w.hooks[id]
-	if h == nil {
+	delete(w.known, key.ID)
+	h := d.hook
+	chain := h.chains[d.title]
+	if chain[0] == d {
+		h.unready(d)
+		h.done(d)
 		return
 	}
-	for title, chain := range h.chains {
-		for i, d := range chain {
-			if d.key != key {
-				continue
-			}
-			if d.running {
-				return // it is under way here, and will be done
-			}
-			delete(w.known, key.ID)
-			if i == 0 {
-				h.unready(d)
-				h.done(d)
-				return
-			}
-			h.chains[title] = slices.Delete(chain, i, i+1)
-			h.pending--
-			return
-		}
-	}
+	at := slices.Index(chain, d)
+	h.chains[d.title] = slices.Delete(chain, at, at+1)
+	h.pending--
+	h.bytes -= d.size
 }
 
 // due takes at most n deliveries whose turn it is, of webhooks in turn, and says how
@@ -257,6 +251,26 @@ func (w *Service) attempt(ctx context.Context, d *delivery) {
 	}
 }
 
+// addDefinition adds to an event the definition that was too large to be kept with it,
+// if the title is still there.
+func (w *Service) addDefinition(ctx context.Context, h *hook, n *catalog.Notice) error {
+	if !h.sendsDefinition() || n.Definition != nil || w.definition == nil {
+		return nil
+	}
+	if n.Kind != catalog.Created && n.Kind != catalog.Updated {
+		return nil
+	}
+	data, err := w.definition(ctx, n.Title.ID)
+	if errors.Is(err, catalog.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("the definition cannot be read: %w", err)
+	}
+	n.Definition = data
+	return nil
+}
+
 // pause is how long to wait after a number of failures, with jitter.
 func pause(failures int, longest time.Duration) time.Duration {
 	d := firstPause << min(failures-1, 20)
@@ -276,6 +290,9 @@ func (w *Service) send(ctx context.Context, d *delivery) (status int, retryAfter
 	var r deliveryRecord
 	if err := json.Unmarshal(rec.Value, &r); err != nil {
 		return 0, 0, fmt.Errorf("the event cannot be read: %w", err)
+	}
+	if err := w.addDefinition(ctx, d.hook, &r.Notice); err != nil {
+		return 0, 0, err
 	}
 	body, err := w.body(d.hook, &r.Notice)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -211,4 +212,9 @@ func count(t *testing.T, s store.Store, kind string) (n int) {
 		n++
 	}
 	return n
+}
+
+// logTo returns a logger that writes to w, one line at a time.
+func logTo(w io.Writer) *slog.Logger {
+	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }

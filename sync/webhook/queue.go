@@ -23,14 +23,16 @@ const testKind catalog.EventKind = "test"
 // A hook is a webhook and what waits for it.
 type hook struct {
 	Hook
-	gone   bool // deleted
-	locked bool // its secret cannot be opened: nothing is sent, and all is kept
+	titles map[string]bool // Titles in lower case
+	gone   bool            // deleted
+	locked bool            // its secret cannot be opened: nothing is sent, and all is kept
 	status Status
 	// chains are the deliveries by title, in order: the first of each is the one
 	// whose turn it is. ready are those firsts that are not under way.
 	chains  map[string][]*delivery
 	ready   deliveries
 	pending int
+	bytes   int64 // of the records of what waits
 	running int
 	next    time.Time // not before, whatever is ready: it fails
 }
@@ -41,6 +43,7 @@ type delivery struct {
 	key   store.Key
 	hook  *hook
 	title string
+	size  int64 // of its record
 	seq   int64
 	since time.Time
 	tries int
@@ -73,7 +76,16 @@ func (q *deliveries) Pop() any {
 	return d
 }
 
-func newHook(h Hook) *hook { return &hook{Hook: h, chains: map[string][]*delivery{}} }
+func newHook(h Hook) *hook {
+	out := &hook{Hook: h, titles: map[string]bool{}, chains: map[string][]*delivery{}}
+	for _, id := range h.Titles {
+		out.titles[strings.ToLower(id)] = true
+	}
+	return out
+}
+
+// sendsDefinition reports whether the webhook's events have definitions.
+func (h *hook) sendsDefinition() bool { return h.SendDefinition && h.Format == JSON }
 
 // statusNow returns how it goes. Who calls it has Service.mu.
 func (h *hook) statusNow() Status {
@@ -108,6 +120,7 @@ func (h *hook) add(d *delivery) {
 	}
 	h.chains[d.title] = slices.Insert(chain, at, d)
 	h.pending++
+	h.bytes += d.size
 	if at > 0 {
 		return
 	}
@@ -129,6 +142,7 @@ func (h *hook) unready(d *delivery) {
 func (h *hook) done(d *delivery) {
 	chain := h.chains[d.title][1:]
 	h.pending--
+	h.bytes -= d.size
 	if len(chain) == 0 {
 		delete(h.chains, d.title)
 		return
@@ -149,7 +163,7 @@ func (h *hook) host() string {
 // wants reports whether a webhook is told of an event.
 func (h *hook) wants(id string, kind catalog.EventKind) bool {
 	return h.Enabled && (len(h.Events) == 0 || slices.Contains(h.Events, kind)) &&
-		(len(h.Titles) == 0 || slices.ContainsFunc(h.Titles, func(other string) bool { return strings.EqualFold(id, other) }))
+		(len(h.titles) == 0 || h.titles[strings.ToLower(id)])
 }
 
 // Wants implements catalog.Courier.
@@ -158,7 +172,7 @@ func (w *Service) Wants(id string, kind catalog.EventKind) (notice, definition b
 	defer w.mu.Unlock()
 	for _, h := range w.hooks {
 		if h.wants(id, kind) {
-			notice, definition = true, definition || h.SendDefinition && h.Format == JSON
+			notice, definition = true, definition || h.sendsDefinition()
 		}
 	}
 	return notice, definition
@@ -202,29 +216,45 @@ func (w *Service) Take(ctx context.Context, n catalog.Notice) error {
 	return errors.Join(errs...)
 }
 
-// enqueue puts an event into a webhook's queue, durably.
-func (w *Service) enqueue(ctx context.Context, h *hook, n catalog.Notice) error {
-	if !h.SendDefinition || h.Format != JSON {
+// record returns the record of an event in a webhook's queue. A large definition is
+// left to be read when the event is sent, as is any for which there is no room. It is
+// not ok if there is no room for the event.
+func (w *Service) record(h *hook, n catalog.Notice) (value []byte, ok bool, err error) {
+	w.mu.Lock()
+	room := w.maxQueueBytes - h.bytes
+	if h.pending >= maxPending {
+		room = 0
+	}
+	w.mu.Unlock()
+	if !h.sendsDefinition() || len(n.Definition) > catalog.MaxNoticeDefinition || int64(len(n.Definition)) > room {
 		n.Definition = nil
 	}
+	value, err = json.Marshal(deliveryRecord{Format: format, Hook: h.ID, Notice: n})
+	return value, int64(len(value)) <= room, err
+}
+
+// enqueue puts an event into a webhook's queue, durably.
+func (w *Service) enqueue(ctx context.Context, h *hook, n catalog.Notice) error {
+	value, ok, err := w.record(h, n)
+	if err != nil {
+		return err
+	}
 	w.mu.Lock()
-	if h.pending >= maxPending {
+	if !ok {
 		first := h.status.Dropped == 0
 		h.status.Dropped++
+		waiting := h.pending
 		w.mu.Unlock()
 		if first {
-			w.log.Error("too many events wait for a webhook: it is not told of more until it answers", "webhook", h.ID, "waiting", maxPending)
+			w.log.Error("too much waits for a webhook: it is not told of more until it answers",
+				"webhook", h.ID, "waiting", waiting)
 		}
 		return nil
 	}
 	w.last = max(w.last+1, w.now().UnixNano())
-	d := &delivery{hook: h, title: strings.ToLower(n.Title.ID), seq: w.last, since: n.At}
+	d := &delivery{hook: h, title: strings.ToLower(n.Title.ID), size: int64(len(value)), seq: w.last, since: n.At}
 	d.key = store.Key{Kind: deliveriesKind, ID: fmt.Sprintf("%s/%020d-%s", h.ID, d.seq, n.ID)}
 	w.mu.Unlock()
-	value, err := json.Marshal(deliveryRecord{Format: format, Hook: h.ID, Notice: n})
-	if err != nil {
-		return err
-	}
 	if _, err := w.store.Put(ctx, d.key, value, store.IfAbsent()); err != nil {
 		return unavailable(ctx, err)
 	}
@@ -236,10 +266,10 @@ func (w *Service) enqueue(ctx context.Context, h *hook, n catalog.Notice) error 
 
 // join has a delivery wait for its turn. Who calls it has mu.
 func (w *Service) join(d *delivery) {
-	if d.hook.gone || w.known[d.key.ID] {
+	if d.hook.gone || w.known[d.key.ID] != nil {
 		return
 	}
-	w.known[d.key.ID] = true
+	w.known[d.key.ID] = d
 	w.last = max(w.last, d.seq) // what comes after it here is later, whatever the clocks say
 	d.hook.add(d)
 	w.rouse()
@@ -298,7 +328,14 @@ func (w *Service) decode(rec store.Record) *delivery {
 		w.log.Error("an event that waits for a webhook cannot be read, and is not told", "record", rec.Key.String(), "error", err)
 		return nil
 	}
-	return &delivery{key: rec.Key, hook: w.hooks[id], title: strings.ToLower(r.Notice.Title.ID), seq: seq, since: r.Notice.At}
+	return &delivery{
+		key:   rec.Key,
+		hook:  w.hooks[id],
+		title: strings.ToLower(r.Notice.Title.ID),
+		size:  int64(len(rec.Value)),
+		seq:   seq,
+		since: r.Notice.At,
+	}
 }
 
 // drop removes a delivery from the store.

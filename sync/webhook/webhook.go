@@ -27,6 +27,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/patchsource/patchsource/patch/catalog"
@@ -42,6 +43,8 @@ var (
 	ErrInvalid = errors.New("the webhook cannot be")
 	// ErrUnavailable is a failure of the store.
 	ErrUnavailable = errors.New("the store is unavailable")
+	// ErrRunning is a second [Service.Run] before the first has ended.
+	ErrRunning = errors.New("webhook: this Service runs already: call Run once at a time")
 )
 
 // An InvalidError says what is wrong with a webhook. It is [ErrInvalid].
@@ -79,7 +82,10 @@ type Hook struct {
 	Enabled bool
 	// VerifySSL says that the certificate of URL must be good.
 	VerifySSL bool
-	// SendDefinition sends the definition along, in the JSON format.
+	// SendDefinition sends the definition along, in the JSON format. A definition of
+	// at most catalog.MaxNoticeDefinition bytes is that after the change. A larger
+	// one is read when the event is sent, so that it may be newer than the event; it
+	// is left out if the title is gone by then.
 	SendDefinition bool
 	// Secret, if not empty, signs events: the key of HMAC-SHA-256, as it is, or in
 	// base64 behind whsec_. It is never told again.
@@ -127,6 +133,15 @@ type Options struct {
 	WebPage bool
 	// AllowPrivateNetworks also connects to private networks and this machine.
 	AllowPrivateNetworks bool
+	// Definition returns the current definition of a title, such as the bytes of
+	// catalog.Catalog.Definition. It is called when an event is sent whose definition
+	// was too large to be kept with it. An error that is catalog.ErrNotFound means
+	// that there is none; after any other the event is sent later. If nil, large
+	// definitions are not sent.
+	Definition func(ctx context.Context, id string) ([]byte, error)
+	// MaxQueueBytes bounds the records of what waits for one webhook, in bytes. What
+	// does not fit is dropped. 0: DefaultMaxQueueBytes.
+	MaxQueueBytes int64
 	// Timeout bounds one attempt. 0: 10 s.
 	Timeout time.Duration
 	// Lease is after how long another server takes over from one that has died.
@@ -141,10 +156,14 @@ type Options struct {
 	Transport http.RoundTripper
 }
 
+// DefaultMaxQueueBytes bounds what waits for one webhook when [Options] says nothing
+// else.
+const DefaultMaxQueueBytes = 64 << 20
+
 const (
 	// maxHooks bounds the webhooks.
 	maxHooks = 100
-	// maxPending bounds what waits for one webhook.
+	// maxPending bounds the events that wait for one webhook.
 	maxPending = 10_000
 	// maxAge is for how long an event is tried.
 	maxAge       = 24 * time.Hour
@@ -165,25 +184,45 @@ type Service struct {
 	lenient *safehttp.Client // that takes any certificate
 	wake    chan struct{}
 
+	definition    func(ctx context.Context, id string) ([]byte, error)
+	maxQueueBytes int64
+	running       atomic.Bool // Run is
+
 	changing sync.Mutex // held while hooks are changed in the store
 
 	mu    sync.Mutex
 	hooks map[string]*hook
-	last  int64           // the number of the last delivery
-	known map[string]bool // the keys of all deliveries that are in the queues
+	last  int64                // the number of the last delivery
+	known map[string]*delivery // all that are in the queues, by their keys
 	// taken are, by the id of an event that not all queues could be given yet, the
 	// webhooks whose queues have it.
 	taken map[string]map[string]bool
 }
 
 // Open reads the webhooks of s, and what waits for them. ctx bounds the reading. The error is
-// [ErrUnavailable], or about the options.
+// [ErrUnavailable], or about a missing store or the options.
 func Open(ctx context.Context, s store.Store, opts *Options) (*Service, error) {
+	if s == nil {
+		return nil, errors.New("webhook: Open needs a store")
+	}
 	var o Options
 	if opts != nil {
 		o = *opts
 	}
-	w := &Service{store: s, site: strings.TrimRight(o.Site, "/"), page: o.WebPage, lease: cmp.Or(o.Lease, defaultLease), log: o.Logger, now: o.Now, wake: make(chan struct{}, 1), hooks: map[string]*hook{}, known: map[string]bool{}, taken: map[string]map[string]bool{}}
+	w := &Service{
+		store:         s,
+		site:          strings.TrimRight(o.Site, "/"),
+		page:          o.WebPage,
+		lease:         cmp.Or(o.Lease, defaultLease),
+		log:           o.Logger,
+		now:           o.Now,
+		wake:          make(chan struct{}, 1),
+		definition:    o.Definition,
+		maxQueueBytes: cmp.Or(o.MaxQueueBytes, DefaultMaxQueueBytes),
+		hooks:         map[string]*hook{},
+		known:         map[string]*delivery{},
+		taken:         map[string]map[string]bool{},
+	}
 	if w.log == nil {
 		w.log = slog.New(slog.DiscardHandler)
 	}

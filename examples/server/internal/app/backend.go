@@ -123,7 +123,20 @@ func openBackend(ctx context.Context, f *flags, site string, log *slog.Logger) (
 	case admin.Created:
 		log.Info("an administrator token was made and written", "file", f.AdminTokenFile)
 	}
-	b.hooks, err = webhook.Open(ctx, b.store, &webhook.Options{Key: secret.Key("webhooks"), Site: site, WebPage: true, AllowPrivateNetworks: f.AllowPrivateNetworks, Logger: log})
+	b.hooks, err = webhook.Open(ctx, b.store, &webhook.Options{
+		Key:                  secret.Key("webhooks"),
+		Site:                 site,
+		WebPage:              true,
+		AllowPrivateNetworks: f.AllowPrivateNetworks,
+		Logger:               log,
+		Definition: func(ctx context.Context, id string) ([]byte, error) {
+			doc, err := b.catalog.Definition(ctx, id) // it is open before any event is sent
+			if err != nil {
+				return nil, err
+			}
+			return doc.Bytes(), nil
+		},
+	})
 	if err != nil {
 		return nil, err
 	}
