@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
 	"strings"
 	"sync"
 	"time"
@@ -23,6 +24,7 @@ type content struct {
 	etag     string
 	gzipETag string
 	zipped   func() []byte
+	pretty   func() *content
 }
 
 // NewDocument returns a document of other JSON than this package's, to be served
@@ -33,8 +35,8 @@ func NewDocument(body []byte, changed time.Time) *Document {
 
 // newDocument makes a document. grown, if not nil, is told how many bytes more
 // it takes when it is first compressed.
-func newDocument(body []byte, etag string, changed time.Time, grown func(c *content, n int)) *Document {
-	c := &content{body: body, etag: etag, gzipETag: gzipETag(etag)}
+func newDocument(body []byte, tag string, changed time.Time, grown func(c *content, n int)) *Document {
+	c := &content{body: body, etag: tag, gzipETag: gzipETag(tag)}
 	c.zipped = sync.OnceValue(func() []byte {
 		z := compress(body)
 		if grown != nil {
@@ -42,7 +44,29 @@ func newDocument(body []byte, etag string, changed time.Time, grown func(c *cont
 		}
 		return z
 	})
+	c.pretty = sync.OnceValue(func() *content {
+		indented := indent(body)
+		if grown == nil {
+			return newDocument(indented, etag(indented), changed, nil).content
+		}
+		grown(c, len(indented))
+		return newDocument(indented, etag(indented), changed, func(_ *content, n int) { grown(c, n) }).content
+	})
 	return &Document{c, changed.Truncate(time.Second)}
+}
+
+// Pretty returns the same JSON indented by two spaces, with a space behind each colon, as its own document with its
+// own entity tag. It is made once, when it is first asked for.
+func (d *Document) Pretty() *Document { return &Document{d.pretty(), d.changed} }
+
+// indent returns JSON indented; what is no JSON, such as a signed definition, stays as it is.
+func indent(body []byte) []byte {
+	var b bytes.Buffer
+	if json.Indent(&b, body, "", "  ") != nil {
+		return body
+	}
+	b.WriteByte('\n')
+	return b.Bytes()
 }
 
 // Bytes returns the JSON.
