@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"log/slog"
 	"net/http"
+	"regexp"
 	"time"
 )
 
@@ -59,7 +60,7 @@ func AccessLog(next http.Handler, log *slog.Logger, trustedProxies []string) htt
 		w.Header().Set(requestIDHeader, id)
 		o := &observer{ResponseWriter: w, began: time.Now()}
 		defer func() {
-			attrs := []slog.Attr{slog.String("request_id", id), slog.String("method", shorten(r.Method)), slog.String("path", shorten(r.URL.Path)), slog.Int("status", o.outcome()),
+			attrs := []slog.Attr{slog.String("request_id", id), slog.String("method", shorten(r.Method)), slog.String("path", loggedPath(r)), slog.Int("status", o.outcome()),
 				slog.Int64("bytes", o.bytes), slog.Duration("took", time.Since(o.began)), slog.String("client", client(r).String())}
 			if !o.done {
 				attrs = append(attrs, slog.Bool("aborted", true))
@@ -69,4 +70,12 @@ func AccessLog(next http.Handler, log *slog.Logger, trustedProxies []string) htt
 		next.ServeHTTP(o, r.WithContext(context.WithValue(r.Context(), idKey{}, id)))
 		o.done = true
 	})
+}
+
+// token matches what has the form of a token, or begins like one.
+var token = regexp.MustCompile(`pst_[0-9A-Za-z]{4,}`)
+
+// loggedPath returns the path of a request as it is logged: without a token that stands in it by mistake.
+func loggedPath(r *http.Request) string {
+	return token.ReplaceAllString(shorten(r.URL.Path), "pst_…")
 }

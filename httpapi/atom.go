@@ -66,7 +66,7 @@ func (a *api) atom(w http.ResponseWriter, r *http.Request) error {
 
 // titleAtom serves the versions of one title, the current one first.
 func (a *api) titleAtom(w http.ResponseWriter, r *http.Request) error {
-	id, err := variable(r, "id")
+	id, err := a.reading(w, r)
 	if err != nil {
 		return err
 	}

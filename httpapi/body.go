@@ -7,9 +7,8 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"os"
 	"strings"
-
-	"github.com/patchsource/patchsource/patch"
 )
 
 // filePart is the part of a form that Patch Server's clients put a definition
@@ -27,15 +26,30 @@ func (a *api) readJSON(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if e := r.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
 		return nil, fmt.Errorf("%w: send it without Content-Encoding", errMediaType)
 	}
-	mediaType, params, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if mediaType == "multipart/form-data" {
-		return a.readForm(w, r, params["boundary"])
+	limit, err := a.admitBody(w, r)
+	if err != nil {
+		return nil, err
 	}
-	body, err := a.readAll(http.MaxBytesReader(w, r.Body, int64(a.max)))
+	mediaType, params, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	var body []byte
+	if mediaType == "multipart/form-data" {
+		body, err = readForm(w, r, params["boundary"], limit)
+	} else {
+		body, err = readAll(http.MaxBytesReader(w, r.Body, int64(limit)), r.ContentLength, limit)
+	}
+	if err != nil {
+		return nil, bodyError(err, callOf(r).stranger())
+	}
+	if len(body) > limit {
+		return nil, &bodyTooLarge{limit, callOf(r).stranger()}
+	}
+	err = a.admitWork(w, r, len(body))
 	if err != nil {
 		return nil, err
 	}
 	switch mediaType {
+	case "multipart/form-data":
+		return body, nil
 	case "", "application/json", "application/x-www-form-urlencoded", "text/plain", "text/json":
 		return body, nil
 	}
@@ -45,13 +59,13 @@ func (a *api) readJSON(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	return nil, fmt.Errorf("%w: send JSON as application/json, or as the part %q of multipart/form-data", errMediaType, filePart)
 }
 
-func (a *api) readForm(w http.ResponseWriter, r *http.Request, boundary string) ([]byte, error) {
-	r.Body = http.MaxBytesReader(w, r.Body, int64(a.max)+formOverhead)
+func readForm(w http.ResponseWriter, r *http.Request, boundary string, limit int) ([]byte, error) {
+	r.Body = http.MaxBytesReader(w, r.Body, int64(limit)+formOverhead)
 	part, err := formFile(r, boundary)
 	if err != nil {
 		return nil, err
 	}
-	return a.readAll(part)
+	return readAll(part, r.ContentLength, limit)
 }
 
 // formFile returns the file of a form.
@@ -69,7 +83,7 @@ func formFile(r *http.Request, boundary string) (io.Reader, error) {
 			return nil, &requestError{fmt.Sprintf("the form has no part named %q: send the definition in it, as curl -F %s=@definition.json does", filePart, filePart)}
 		}
 		if err != nil {
-			return nil, bodyError(err)
+			return nil, err
 		}
 		if part.FormName() == filePart {
 			return part, nil
@@ -77,19 +91,39 @@ func formFile(r *http.Request, boundary string) (io.Reader, error) {
 	}
 }
 
-func (a *api) readAll(r io.Reader) ([]byte, error) {
-	body, err := io.ReadAll(r)
-	if err != nil {
-		return nil, bodyError(err)
+// readAll reads all of a body. size is how long its sender says it is, negative if that is not known; it is believed
+// up to limit, so that the memory is allocated once.
+func readAll(r io.Reader, size int64, limit int) ([]byte, error) {
+	var body bytes.Buffer
+	if size > 0 {
+		body.Grow(int(min(size, int64(limit))) + bytes.MinRead)
 	}
-	return body, nil
+	_, err := body.ReadFrom(r)
+	return body.Bytes(), err
 }
 
-// bodyError is what to say when a body cannot be read to its end.
-func bodyError(err error) error {
+// bodyError is what to say when a body cannot be read to its end. stranger says that its sender has no token.
+func bodyError(err error, stranger bool) error {
 	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
-		return fmt.Errorf("%w: the body has more than %d bytes", patch.ErrTooLarge, tooLarge.Limit)
+	var request *requestError
+	switch {
+	case errors.As(err, &tooLarge):
+		return &bodyTooLarge{int(tooLarge.Limit), stranger}
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return &requestError{fmt.Sprintf("the body arrives too slowly: send it at %s a second or more", byteCount(minBodySpeed))}
+	case errors.As(err, &request):
+		return err
 	}
 	return &requestError{"the body cannot be read: " + err.Error()}
+}
+
+// byteCount writes a number of bytes for people.
+func byteCount(n int) string {
+	switch {
+	case n >= 1<<20 && n%(1<<20) == 0:
+		return fmt.Sprintf("%d MiB", n>>20)
+	case n >= 1<<10 && n%(1<<10) == 0:
+		return fmt.Sprintf("%d KiB", n>>10)
+	}
+	return fmt.Sprintf("%d bytes", n)
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -51,8 +52,10 @@ func (a *api) publish(w http.ResponseWriter, r *http.Request, body []byte, p *pu
 	if a.comm == nil {
 		return fmt.Errorf("%w: publishing without an account; with a token, post the definition alone", errSwitchedOff)
 	}
-	if err := a.rate.allow(r); err != nil {
-		return err
+	if !callOf(r).stranger() { // strangers were counted before their body was read
+		if err := a.rate.allow(r); err != nil {
+			return err
+		}
 	}
 	opts := patch.ParseOptions{MaxBytes: a.max}
 	if err := patch.CheckSyntax(body, &opts); err != nil {
@@ -92,7 +95,7 @@ func (a *api) publish(w http.ResponseWriter, r *http.Request, body []byte, p *pu
 		return placed(err, "/author_name", "/author_email")
 	}
 	a.log.InfoContext(r.Context(), "title published", "title", res.Title.ID, "version", res.Title.CurrentVersion)
-	writeJSON(w, http.StatusCreated, answer{
+	a.reply(w, r, http.StatusCreated, answer{
 		Message:  fmt.Sprintf("Title '%s' published; the token that manages it was mailed to you", res.Title.ID),
 		ID:       res.Title.ID,
 		Name:     res.Title.Name,
@@ -125,7 +128,7 @@ func (a *api) titleToken(w http.ResponseWriter, r *http.Request) error {
 	if a.comm == nil {
 		return fmt.Errorf("%w: mailing new tokens; send the one you have", errSwitchedOff)
 	}
-	if err := a.rate.allow(r); err != nil {
+	if _, err := a.caller(r, a.rate); err != nil {
 		return err
 	}
 	id, err := variable(r, "id")
@@ -147,7 +150,7 @@ func (a *api) titleToken(w http.ResponseWriter, r *http.Request) error {
 		return placed(err, "", "/author_email")
 	}
 	// The same words whoever asks.
-	writeJSON(w, http.StatusAccepted, answer{Message: "If the title was published with this address, a new token is on its way there. The old one works until the new one is first used."})
+	a.reply(w, r, http.StatusAccepted, answer{Message: "If the title was published with this address, a new token is on its way there. The old one works until the new one is first used."})
 	return nil
 }
 
@@ -160,12 +163,14 @@ func (a *api) rotateToken(w http.ResponseWriter, r *http.Request) error {
 	if a.toks == nil || who.Kind != auth.TitleToken {
 		return fmt.Errorf("%w: only a title's own token is exchanged here; make others at /api/v1/tokens", errForbidden)
 	}
+	ended := a.toks.Below(who.TokenID)
 	token, id, err := a.toks.Rotate(r.Context(), who.TokenID)
 	if err != nil {
 		return err
 	}
-	a.log.InfoContext(r.Context(), "token rotated", "title", title.ID, "made", id, "token", who.TokenID)
+	a.log.InfoContext(r.Context(), "token exchanged", "title", title.ID, "made", id, "ended_with_it", ended, "token", who.TokenID)
 	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set(revokedTokens, strconv.Itoa(ended))
 	writeJSON(w, http.StatusCreated, map[string]any{"message": "The token is shown this once; the one used has ended.", "id": id, "api_token": token})
 	return nil
 }

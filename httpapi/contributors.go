@@ -56,14 +56,14 @@ type listedContributor struct {
 	ID     string `json:"id"`
 	Name   string `json:"display_name"`
 	Titles int    `json:"title_count"`
-	URN    string `json:"urn"` // the feed's path
-	URL    string `json:"url"` // the feed's address
+	URN    string `json:"urn"` // the path of their list
+	URL    string `json:"url"` // its address
 }
 
 func (a *api) listContributors(w http.ResponseWriter, r *http.Request) error {
 	listed := []listedContributor{}
 	for _, c := range a.comm.Contributors() {
-		urn := "jamf/v1/" + c.ID
+		urn := "jamf/v1/" + c.ID + "/software" // the second beta's page appends ?extend to it
 		listed = append(listed, listedContributor{ID: c.ID, Name: c.Name, Titles: c.Titles, URN: urn, URL: a.address(r) + "/" + urn})
 	}
 	w.Header().Set("Cache-Control", "no-cache")
@@ -72,7 +72,7 @@ func (a *api) listContributors(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *api) registerContributor(w http.ResponseWriter, r *http.Request) error {
-	if err := a.rate.allow(r); err != nil {
+	if _, err := a.caller(r, a.rate); err != nil {
 		return err
 	}
 	var body struct {
@@ -90,7 +90,7 @@ func (a *api) registerContributor(w http.ResponseWriter, r *http.Request) error 
 	if err := a.comm.Register(r.Context(), name, email); err != nil {
 		return placed(err, "/name", "/email")
 	}
-	writeJSON(w, http.StatusCreated, answer{Message: "A link was mailed to you. Open it within 24 hours, and your token comes in another mail.", Name: name})
+	a.reply(w, r, http.StatusCreated, answer{Message: "A link was mailed to you. Open it within 24 hours, and your token comes in another mail.", Name: name})
 	return nil
 }
 
@@ -109,6 +109,49 @@ func (a *api) verifyContributor(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Referrer-Policy", "no-referrer")
-	writeJSON(w, http.StatusOK, answer{Message: fmt.Sprintf("Welcome, %s. Your token is on its way to you.", c.Name), ID: c.ID, Name: c.Name})
+	a.reply(w, r, http.StatusOK, answer{Message: fmt.Sprintf("Welcome, %s. Your token is on its way to you.", c.Name), ID: c.ID, Name: c.Name})
+	return nil
+}
+
+// contributorToken mails a contributor who lost their token another one. It answers everyone the same.
+func (a *api) contributorToken(w http.ResponseWriter, r *http.Request) error {
+	if _, err := a.caller(r, a.rate); err != nil {
+		return err
+	}
+	var body struct {
+		Email jsontext.Value `json:"email"`
+	}
+	if err := a.readObject(w, r, &body, false); err != nil {
+		return err
+	}
+	all := &patch.ValidationError{}
+	email := text(body.Email, "/email", &all.Failures)
+	if len(all.Failures) > 0 {
+		return all
+	}
+	if err := a.comm.ResetContributor(r.Context(), email); err != nil {
+		return placed(err, "", "/email")
+	}
+	a.reply(w, r, http.StatusAccepted, answer{Message: "If a contributor is registered with this address, a new token is on its way there. " +
+		"The old ones work until the new one is first used."})
+	return nil
+}
+
+// releaseName lets a name be registered again: one whose registration is pending, or one that an author has
+// published under.
+func (a *api) releaseName(w http.ResponseWriter, r *http.Request) error {
+	who, err := a.administrator(r)
+	if err != nil {
+		return err
+	}
+	name, err := variable(r, "name")
+	if err != nil {
+		return err
+	}
+	if err := a.comm.Release(r.Context(), name); err != nil {
+		return placed(err, "", "")
+	}
+	a.log.InfoContext(r.Context(), "contributor name released", "name", shorten(name), "token", who.TokenID)
+	a.reply(w, r, http.StatusOK, answer{Message: fmt.Sprintf("The name '%s' can be registered.", shorten(name)), Name: name})
 	return nil
 }

@@ -27,6 +27,9 @@ var (
 	// errSwitchedOff is what nobody may do here, whatever the token.
 	errSwitchedOff = errors.New("this server does not offer this")
 	errMediaType   = errors.New("the body is of a type that is not understood")
+	// errCrossSite is a change that a page of another site asks for.
+	errCrossSite = errors.New("a page of another site may not change anything here: open this server's own page, " +
+		"or call it from a script")
 )
 
 // A requestError is a request that cannot be understood.
@@ -101,6 +104,9 @@ func problemOf(err error) problem {
 	case errors.Is(err, catalog.ErrUnavailable), errors.Is(err, auth.ErrUnavailable), errors.Is(err, webhook.ErrUnavailable), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		p.status, p.code = http.StatusServiceUnavailable, "internal"
 		p.message = "The server cannot reach its storage at the moment: try again in a while."
+	case errors.Is(err, errBusy):
+		p.status, p.code, p.detail = http.StatusServiceUnavailable, "busy", err.Error()
+		p.message = sentence(err.Error() + ": try again in a few seconds")
 	case errors.As(err, &restoring):
 		p.status, p.code, p.detail, p.errors, p.message = http.StatusBadRequest, "restore_failure", "nothing was restored", restoring.members, restoring.message
 	case errors.As(err, &hook):
@@ -136,6 +142,10 @@ func problemOf(err error) problem {
 	case errors.Is(err, patch.ErrLastVersion) && version != nil:
 		p.status, p.code, p.detail = http.StatusBadRequest, "bad_request", err.Error()
 		p.message = fmt.Sprintf("Version '%s' is the only one left, and a title must have one: delete the title instead.", shorten(version.Version))
+	case errors.Is(err, errLastAdministrator):
+		p.status, p.code, p.detail = http.StatusConflict, "last_administrator", err.Error()
+	case errors.Is(err, auth.ErrTooMany):
+		p.status, p.code, p.detail = http.StatusTooManyRequests, "rate_limited", err.Error()
 	case errors.Is(err, community.ErrLimited):
 		p.status, p.code, p.detail = http.StatusTooManyRequests, "rate_limited", err.Error()
 	case errors.Is(err, community.ErrNameTaken):
@@ -144,11 +154,12 @@ func problemOf(err error) problem {
 		p.status, p.code, p.detail = http.StatusBadRequest, "bad_request", err.Error()
 	case errors.Is(err, auth.ErrNotFound):
 		p.status, p.code, p.detail = http.StatusNotFound, "token_not_found", err.Error()
-	case errors.Is(err, errForbidden), errors.Is(err, errSwitchedOff), errors.Is(err, auth.ErrForbidden), errors.Is(err, auth.ErrClaimed), errors.Is(err, community.ErrTooMany), errors.Is(err, community.ErrCode):
+	case errors.Is(err, errForbidden), errors.Is(err, errCrossSite), errors.Is(err, errSwitchedOff), errors.Is(err, auth.ErrForbidden), errors.Is(err, auth.ErrClaimed), errors.Is(err, community.ErrTooMany), errors.Is(err, community.ErrCode):
 		p.status, p.code, p.detail = http.StatusForbidden, "forbidden", err.Error()
 	case errors.Is(err, catalog.ErrSynced) && title != nil:
-		p.status, p.code, p.detail = http.StatusForbidden, "forbidden", title.Follows
-		p.message = fmt.Sprintf("Title '%s' is kept in step with %s and cannot be changed here: change it there, or delete it here.", title.ID, title.Follows)
+		source := patchsync.RedactURL(title.Follows)
+		p.status, p.code, p.detail = http.StatusForbidden, "forbidden", source
+		p.message = fmt.Sprintf("Title '%s' is kept in step with %s and cannot be changed here: change it there, or delete it here.", title.ID, source)
 	case errors.Is(err, archive.ErrMember): // and none of the kinds above
 		p.status, p.code, p.detail = http.StatusBadRequest, "bad_request", err.Error()
 	case errors.Is(err, patchsync.ErrNotFollowed):
@@ -234,7 +245,7 @@ func (a *api) writeError(w http.ResponseWriter, r *http.Request, err error) {
 		id := requestID(r)
 		p.detail = id
 		h.Set(requestIDHeader, id)
-		attrs := []any{"method", r.Method, "path", shorten(r.URL.Path), "status", p.status, "error", err}
+		attrs := []any{"method", r.Method, "path", loggedPath(r), "status", p.status, "error", err}
 		var panicked *panicError
 		if errors.As(err, &panicked) {
 			attrs = append(attrs, "stack", string(debug.Stack()))
@@ -242,6 +253,9 @@ func (a *api) writeError(w http.ResponseWriter, r *http.Request, err error) {
 		a.log.ErrorContext(context.WithValue(r.Context(), idKey{}, id), "a request failed", attrs...)
 	}
 	body := map[string]any{"message": p.message, p.code: p.detail}
+	if callOf(r).simple {
+		body["error"] = p.message
+	}
 	if p.errors != nil {
 		body["errors"] = p.errors
 	}

@@ -11,7 +11,7 @@ import (
 
 // history lists the editions of a title's definition.
 func (a *api) history(w http.ResponseWriter, r *http.Request) error {
-	id, err := variable(r, "id")
+	id, err := a.reading(w, r)
 	if err != nil {
 		return err
 	}
@@ -34,8 +34,8 @@ func (a *api) history(w http.ResponseWriter, r *http.Request) error {
 }
 
 // editionIn returns the number of the edition in a path.
-func editionIn(r *http.Request) (id string, n uint64, err error) {
-	if id, err = variable(r, "id"); err != nil {
+func (a *api) editionIn(w http.ResponseWriter, r *http.Request) (id string, n uint64, err error) {
+	if id, err = a.reading(w, r); err != nil {
 		return "", 0, err
 	}
 	text, err := variable(r, "n")
@@ -49,10 +49,22 @@ func editionIn(r *http.Request) (id string, n uint64, err error) {
 	return id, n, err
 }
 
+// workOn waits for the caller's turn to have a title's definition worked on.
+func (a *api) workOn(r *http.Request, id string) error {
+	title, err := a.cat.Title(id)
+	if err != nil {
+		return err
+	}
+	return a.work(r, int(title.Bytes))
+}
+
 // getEdition answers an earlier definition.
 func (a *api) getEdition(w http.ResponseWriter, r *http.Request) error {
-	id, n, err := editionIn(r)
+	id, n, err := a.editionIn(w, r)
 	if err != nil {
+		return err
+	}
+	if err := a.workOn(r, id); err != nil {
 		return err
 	}
 	def, err := a.cat.Edition(r.Context(), id, n)
@@ -70,8 +82,11 @@ func (a *api) getEdition(w http.ResponseWriter, r *http.Request) error {
 // diffEdition answers what has changed from an edition to the one of ?to, which is
 // the current one if it is not given.
 func (a *api) diffEdition(w http.ResponseWriter, r *http.Request) error {
-	id, n, err := editionIn(r)
+	id, n, err := a.editionIn(w, r)
 	if err != nil {
+		return err
+	}
+	if err := a.workOn(r, id); err != nil {
 		return err
 	}
 	before, err := a.cat.Edition(r.Context(), id, n)
@@ -107,7 +122,7 @@ func (a *api) restoreEdition(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	_, n, err := editionIn(r)
+	_, n, err := a.editionIn(w, r)
 	if err != nil {
 		return err
 	}
@@ -124,6 +139,6 @@ func (a *api) restoreEdition(w http.ResponseWriter, r *http.Request) error {
 		message = fmt.Sprintf("Title '%s' is as in edition %d again", res.Title.ID, n)
 		a.log.InfoContext(r.Context(), "title restored from its history", "title", res.Title.ID, "edition", n, "token", who.TokenID, "changes", res.Difference().String())
 	}
-	writeJSON(w, http.StatusOK, answer{Message: message, ID: res.Title.ID, Name: res.Title.Name, Warnings: res.Warnings})
+	a.reply(w, r, http.StatusOK, answer{Message: message, ID: res.Title.ID, Name: res.Title.Name, Warnings: res.Warnings})
 	return nil
 }

@@ -20,8 +20,10 @@
 package httpapi
 
 import (
+	"cmp"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -84,6 +86,12 @@ type Options struct {
 	// those that send mail, or make something without a token. 0:
 	// DefaultRateLimit; negative: any number.
 	RateLimit int
+	// LintLimit is how many definitions a client address may have checked in an hour without a token. 0:
+	// DefaultLintLimit; negative: any number.
+	LintLimit int
+	// Budget bounds what callers cost together who are neither administrators nor editors. If nil, the handler has
+	// one of its own.
+	Budget *Budget
 	// TrustedProxies are the networks (such as 10.0.0.0/8) of the reverse proxies
 	// in front, whose X-Forwarded-For says who the client is. Nil: who connects.
 	TrustedProxies []string
@@ -122,20 +130,23 @@ type api struct {
 	sync *patchsync.Runner  // nil: nothing is followed
 	seal *sealer            // nil: definitions are not signed
 
-	hooks                *webhook.Service // nil: there are none
-	store                store.Store      // nil: no full backups
-	maxArchive           int64
-	uploadDir            string
-	newUpload            func(dir string) (*upload, error)
-	backups, fullBackups chan struct{} // a place for each backup under way
+	hooks       *webhook.Service // nil: there are none
+	store       store.Store      // nil: no full backups
+	maxArchive  int64
+	uploadDir   string
+	newUpload   func(dir string) (*upload, error)
+	fullBackups chan struct{} // a place for each full backup under way
 
-	site string
-	rate *limiter
-	log  *slog.Logger
-	max  int
-	root bool
-	page bool
-	now  func() time.Time
+	site   string
+	rate   *limiter
+	lints  *limiter // of calls that only check a definition
+	budget *Budget
+	cross  *http.CrossOriginProtection
+	log    *slog.Logger
+	max    int
+	root   bool
+	page   bool
+	now    func() time.Time
 
 	observe func(route, method string, status int, bytes int64, took time.Duration) // nil: nobody wants to know
 
@@ -147,11 +158,20 @@ func newAPI(cat *catalog.Catalog, opts *Options) *api {
 	if opts != nil {
 		o = *opts
 	}
-	a := &api{cat: cat, auth: o.Auth, toks: o.Tokens, comm: o.Community, sync: o.Sync, site: strings.TrimRight(o.Site, "/"), rate: newLimiter(o.RateLimit, o.TrustedProxies), log: o.Logger, max: o.MaxBodyBytes, root: o.RootFeed, page: o.WebPage, now: o.Now, observe: o.Observe}
-	a.hooks, a.store, a.maxArchive, a.backups = o.Webhooks, o.Store, o.MaxArchiveBytes, make(chan struct{}, backupsAtOnce)
+	a := &api{cat: cat, auth: o.Auth, toks: o.Tokens, comm: o.Community, sync: o.Sync, site: strings.TrimRight(o.Site, "/"), log: o.Logger, max: o.MaxBodyBytes, root: o.RootFeed, page: o.WebPage, now: o.Now, observe: o.Observe}
+	a.hooks, a.store, a.maxArchive = o.Webhooks, o.Store, o.MaxArchiveBytes
 	a.notFound = o.NotFound
-	a.fullBackups = make(chan struct{}, backupsAtOnce)
+	a.fullBackups = make(chan struct{}, maxFullBackups)
 	a.uploadDir, a.newUpload = o.UploadDir, newUpload
+	a.rate = newLimiter(cmp.Or(o.RateLimit, DefaultRateLimit), o.TrustedProxies)
+	a.lints = newLimiter(cmp.Or(o.LintLimit, DefaultLintLimit), o.TrustedProxies)
+	if a.budget = o.Budget; a.budget == nil {
+		a.budget = NewBudget(o.TrustedProxies)
+	}
+	a.cross = http.NewCrossOriginProtection()
+	if u, err := url.Parse(a.site); err == nil && u.Host != "" {
+		_ = a.cross.AddTrustedOrigin(u.Scheme + "://" + u.Host) // a site that is no URL is trusted nowhere
+	}
 	if a.maxArchive == 0 {
 		a.maxArchive = defaultMaxArchive
 	}
@@ -199,7 +219,13 @@ func (a *api) routes() http.Handler { return cleanPath(a.router()) }
 // router returns the calls beside the feed, by their paths.
 func (a *api) router() *mux.Router {
 	r := mux.NewRouter().SkipClean(true).UseEncodedPath()
-	on := func(path string, m methods) { r.Handle(path, a.observed(path, a.handle(a.byMethod(m)))) }
+	on := func(path string, m methods) {
+		answer := a.byMethod(m)
+		if strings.HasPrefix(path, "/api/title") {
+			answer = simple(answer)
+		}
+		r.Handle(path, a.observed(path, a.handle(answer)))
+	}
 
 	// One call has several names, of the systems it comes from.
 	on("/api/v1/title", methods{"POST": a.createTitle})
@@ -231,6 +257,8 @@ func (a *api) router() *mux.Router {
 		on("/api/v1/contributors", methods{"GET": a.listContributors})
 		on("/api/v1/contributors/register", methods{"POST": a.registerContributor})
 		on("/api/v1/contributors/verify", methods{"GET": a.verifyContributor})
+		on("/api/v1/contributors/token", methods{"POST": a.contributorToken})
+		on("/api/v1/contributors/{name}/release", methods{"POST": a.releaseName})
 	}
 	if a.sync != nil {
 		on("/api/v1/sync", methods{"GET": a.listSync, "POST": a.syncMirror})
@@ -265,10 +293,34 @@ func (a *api) router() *mux.Router {
 // handle makes a handler of one that returns its error.
 func (a *api) handle(f func(http.ResponseWriter, *http.Request) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := f(w, r); err != nil {
+		r, end := withCall(r)
+		defer end()
+		err := a.sameSite(r)
+		if err == nil {
+			err = f(w, r)
+		}
+		if err != nil {
 			a.writeError(w, r, err)
 		}
 	})
+}
+
+// sameSite refuses changes that a page of another site has its visitor's browser make: an embedder's cookie or Basic
+// authentication would go with them. Clients that are no browsers send neither Sec-Fetch-Site nor Origin.
+func (a *api) sameSite(r *http.Request) error {
+	if a.cross.Check(r) != nil {
+		return errCrossSite
+	}
+	return nil
+}
+
+// simple marks a call whose answers have the members that Stupid Simple Patch Server's clients look for: success, or
+// error, beside the message.
+func simple(f func(http.ResponseWriter, *http.Request) error) func(http.ResponseWriter, *http.Request) error {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		callOf(r).simple = true
+		return f(w, r)
+	}
 }
 
 // guard is around everything: it answers for a handler that panics, and sets

@@ -18,6 +18,9 @@ const (
 	// DefaultRateLimit is how many limited requests a client address may make in
 	// an hour when [Options] says nothing else.
 	DefaultRateLimit = 60
+	// DefaultLintLimit is how many definitions a client address may have checked in an hour without a token when
+	// [Options] says nothing else.
+	DefaultLintLimit = 600
 	// mostAddresses is how many addresses are remembered; the one that was seen
 	// longest ago is forgotten first.
 	mostAddresses = 10_000
@@ -33,9 +36,6 @@ type limiter struct {
 }
 
 func newLimiter(perHour int, proxies []string) *limiter {
-	if perHour == 0 {
-		perHour = DefaultRateLimit
-	}
 	l := &limiter{perHour: perHour, client: clientAddress(proxies)}
 	l.addresses, _ = simplelru.NewLRU[netip.Prefix, *rate.Limiter](mostAddresses, nil) // the error is about a size that is not positive
 	return l
@@ -46,32 +46,58 @@ func (l *limiter) allow(r *http.Request) error {
 	if l.perHour < 0 {
 		return nil
 	}
-	network := l.network(r)
-	l.mu.Lock()
-	limit, ok := l.addresses.Get(network)
-	if !ok {
-		limit = rate.NewLimiter(rate.Every(time.Hour/time.Duration(l.perHour)), max(1, l.perHour/3))
-		l.addresses.Add(network, limit)
+	client := l.client(r)
+	after := l.take(networkOf(client), 1)
+	if site, ok := siteOf(client); ok && after == 0 {
+		after = l.take(site, clientsOfSite)
 	}
-	l.mu.Unlock()
-	reservation := limit.Reserve()
-	if after := reservation.Delay(); after > 0 {
-		reservation.Cancel()
+	if after > 0 {
 		return fmt.Errorf("too many requests from this address: %w", &community.LimitedError{After: after})
 	}
 	return nil
 }
 
-// network is what counts as one client: an IPv4 address, or a /64 of IPv6, which
-// is what one is given. Clients whose address is not known count as one.
-func (l *limiter) network(r *http.Request) netip.Prefix {
-	address := l.client(r)
+// take counts a request of a network that may make times as many as an address. It returns how long the network has
+// to wait, zero if the request may be made.
+func (l *limiter) take(network netip.Prefix, times int) time.Duration {
+	l.mu.Lock()
+	limit, ok := l.addresses.Get(network)
+	if !ok {
+		perHour := l.perHour * times
+		limit = rate.NewLimiter(rate.Every(time.Hour/time.Duration(perHour)), max(1, perHour/3))
+		l.addresses.Add(network, limit)
+	}
+	l.mu.Unlock()
+	reservation := limit.Reserve()
+	after := reservation.Delay()
+	if after > 0 {
+		reservation.Cancel()
+	}
+	return after
+}
+
+// networkOf is what counts as one client: an IPv4 address, or a /64 of IPv6, which is what a site gives to one
+// network. Clients whose address is not known count as one.
+func networkOf(address netip.Addr) netip.Prefix {
 	bits := address.BitLen()
 	if address.Is6() {
 		bits = 64
 	}
 	network, _ := address.Prefix(bits)
 	return network
+}
+
+// clientsOfSite is how many clients' worth of requests a /48 of IPv6 may make: it is what one customer is given, and
+// has 65,536 networks.
+const clientsOfSite = 16
+
+// siteOf returns the /48 of an IPv6 address.
+func siteOf(address netip.Addr) (netip.Prefix, bool) {
+	if !address.Is6() {
+		return netip.Prefix{}, false
+	}
+	site, err := address.Prefix(48)
+	return site, err == nil
 }
 
 // clientAddress returns who says where a request comes from: what the reverse proxies in

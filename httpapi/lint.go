@@ -10,6 +10,9 @@ import (
 // lint says what is wrong with a definition, and what is probably not meant, and
 // keeps nothing.
 func (a *api) lint(w http.ResponseWriter, r *http.Request) error {
+	if _, err := a.caller(r, a.lints); err != nil {
+		return err
+	}
 	body, err := a.readJSON(w, r)
 	if err != nil {
 		return err
@@ -29,7 +32,11 @@ func (a *api) lint(w http.ResponseWriter, r *http.Request) error {
 	case err != nil:
 		return err
 	default:
-		answer.Warnings = append(answer.Warnings, patch.Lint(def, &patch.LintOptions{Now: a.now()})...)
+		warnings, err := patch.LintContext(r.Context(), def, &patch.LintOptions{Now: a.now()})
+		if err != nil {
+			return err
+		}
+		answer.Warnings = append(answer.Warnings, warnings...)
 	}
 	writeJSON(w, http.StatusOK, answer)
 	return nil

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"mime"
 	"net/http"
 	"strconv"
 	"strings"
@@ -14,7 +15,8 @@ var (
 	nosniff      = []string{"nosniff"}
 	contentJSON  = []string{"application/json"}
 	encodingGzip = []string{"gzip"}
-	varyEncoding = []string{"Accept-Encoding"}
+	varyEncoding = []string{"Accept, Accept-Encoding"}
+	varyReader   = []string{"Accept, Accept-Encoding, Authorization"}
 	// A client may keep an answer, but has to ask each time whether it still
 	// holds: an admin who has added a version wants to see it now.
 	revalidate = []string{"no-cache"}
@@ -28,6 +30,9 @@ func (a *api) serve(w http.ResponseWriter, r *http.Request, doc *catalog.Documen
 // serveAs answers a read with a document: conditionally (RFC 9110, section 13),
 // and compressed if the client takes that.
 func (a *api) serveAs(w http.ResponseWriter, r *http.Request, doc *catalog.Document, contentType []string) {
+	if (r.URL.RawQuery != "" || len(r.Header["Accept"]) > 0) && wantsPretty(r) {
+		doc = doc.Pretty()
+	}
 	body, etag := doc.Bytes(), doc.ETag()
 	zipped := false
 	if acceptsGzip(r.Header["Accept-Encoding"]) {
@@ -48,7 +53,11 @@ func (a *api) serveAs(w http.ResponseWriter, r *http.Request, doc *catalog.Docum
 	h["Etag"] = values[0:1:1]
 	h["Last-Modified"] = values[1:2:2]
 	h["Cache-Control"] = revalidate
-	h["Vary"] = varyEncoding
+	if h["Vary"] == nil {
+		h["Vary"] = varyEncoding
+	} else {
+		h["Vary"] = varyReader // what is read depends on the reader's token
+	}
 	if held, ok := notModified(r, doc); ok {
 		if held != "" {
 			values[0] = held
@@ -136,4 +145,25 @@ func quality(params string) float64 {
 		return 0
 	}
 	return q
+}
+
+// wantsPretty reports whether a client asks for indented JSON: with ?pretty, or with an indent in its Accept.
+func wantsPretty(r *http.Request) bool {
+	if strings.Contains(r.URL.RawQuery, "pretty") {
+		if q := r.URL.Query(); q.Has("pretty") && q.Get("pretty") != "0" && q.Get("pretty") != "false" {
+			return true
+		}
+	}
+	for _, line := range r.Header["Accept"] {
+		if !strings.Contains(line, "indent") {
+			continue // nearly every request
+		}
+		for part := range strings.SplitSeq(line, ",") {
+			mediaType, params, err := mime.ParseMediaType(part)
+			if err == nil && mediaType == "application/json" && params["indent"] != "" && params["indent"] != "0" {
+				return true
+			}
+		}
+	}
+	return false
 }

@@ -41,7 +41,7 @@ func (a *api) spool(w http.ResponseWriter, r *http.Request) (file *upload, size 
 	switch size, err = io.Copy(file, body); {
 	case errors.As(err, &failed):
 	case err != nil:
-		err = bodyError(err)
+		err = bodyError(err, false)
 	case size > a.maxArchive:
 		err = fmt.Errorf("%w: the body is larger than %d bytes", patch.ErrTooLarge, a.maxArchive)
 	default:

@@ -9,6 +9,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/patchsource/patchsource/auth"
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/catalog"
 	patchsync "github.com/patchsource/patchsource/sync"
@@ -29,7 +30,7 @@ type syncState struct {
 }
 
 func newSyncState(url string, s patchsync.State) syncState {
-	out := syncState{URL: url, LastAttempt: instant(s.LastAttempt), LastSuccess: instant(s.LastSuccess), LastChange: instant(s.LastChange), NextAttempt: instant(s.NextAttempt),
+	out := syncState{URL: patchsync.RedactURL(url), LastAttempt: instant(s.LastAttempt), LastSuccess: instant(s.LastSuccess), LastChange: instant(s.LastChange), NextAttempt: instant(s.NextAttempt),
 		Failures: s.Failures, Status: s.Status, Signer: s.Signer}
 	if s.LastError != "" {
 		out.LastError = &s.LastError
@@ -49,8 +50,9 @@ func instant(t time.Time) *time.Time {
 // has been told to follow no more.
 const notFollowed = "this server does not follow its source any more, so it stays as it is: have it followed again, or delete the title"
 
-// syncOf returns how it goes with what a title follows, nil if it follows nothing.
-func (a *api) syncOf(title catalog.Title) *syncState {
+// syncOf returns the state of following what a title follows, nil if it follows nothing. Only a caller who may change
+// the title is told why it fails.
+func (a *api) syncOf(title catalog.Title, mayChange bool) *syncState {
 	if title.Follows == "" {
 		return nil
 	}
@@ -62,13 +64,20 @@ func (a *api) syncOf(title catalog.Title) *syncState {
 	if !known && title.Source != "" {
 		s.LastError = notFollowed
 	}
+	if !mayChange && s.LastError != "" && s.LastError != notFollowed {
+		s.LastError = "the source could not be taken; those who may change the title are told why"
+		if s.Status != 0 {
+			s.LastError = fmt.Sprintf("the source answered with status %d", s.Status)
+		}
+	}
 	out := newSyncState(title.Follows, s)
 	return &out
 }
 
 // listSync lists everything that is followed, and how it goes.
 func (a *api) listSync(w http.ResponseWriter, r *http.Request) error {
-	if _, err := a.who(r); err != nil {
+	who, err := a.who(r)
+	if err != nil {
 		return err
 	}
 	type source struct {
@@ -84,6 +93,9 @@ func (a *api) listSync(w http.ResponseWriter, r *http.Request) error {
 		Sources []source `json:"sources"`
 	}{[]source{}}
 	for s := range a.sync.States() {
+		if !a.mayKnow(who, s) {
+			continue
+		}
 		one := source{syncState: newSyncState(s.Source, s), Titles: s.Titles, Refused: s.Refused}
 		if s.Mirror != "" {
 			one.Mirror = &s.Mirror
@@ -100,6 +112,16 @@ func (a *api) listSync(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// mayKnow reports whether a caller is told the state of a source: an administrator or an editor of all, others of
+// the titles that they may change.
+func (a *api) mayKnow(who auth.Principal, s patchsync.State) bool {
+	if who.MayAdminister() || who.Kind == auth.Editor {
+		return true
+	}
+	title, err := a.cat.Title(s.Title)
+	return s.Mirror == "" && err == nil && who.MayChange(title.UID, title.Contributor)
+}
+
 // syncNow has a title's source asked soon.
 func (a *api) syncNow(w http.ResponseWriter, r *http.Request) error {
 	who, title, _, err := a.mayChange(r)
@@ -109,8 +131,8 @@ func (a *api) syncNow(w http.ResponseWriter, r *http.Request) error {
 	if err := a.sync.Trigger(title.ID); err != nil {
 		return err
 	}
-	a.log.InfoContext(r.Context(), "sync asked for", "title", title.ID, "source", title.Follows, "token", who.TokenID)
-	writeJSON(w, http.StatusAccepted, answer{Message: fmt.Sprintf("Title '%s' will be brought up to date from %s in a moment; how it went stands in /api/v1/titles?q=%s", title.ID, title.Follows, title.ID), ID: title.ID, Name: title.Name})
+	a.log.InfoContext(r.Context(), "sync asked for", "title", title.ID, "source", patchsync.RedactURL(title.Follows), "token", who.TokenID)
+	a.reply(w, r, http.StatusAccepted, answer{Message: fmt.Sprintf("Title '%s' will be brought up to date from %s in a moment; how it went stands in /api/v1/titles?q=%s", title.ID, patchsync.RedactURL(title.Follows), title.ID), ID: title.ID, Name: title.Name})
 	return nil
 }
 
@@ -141,7 +163,7 @@ func (a *api) syncMirror(w http.ResponseWriter, r *http.Request) error {
 		return failure("/mirror", "names none of the sources that are followed as a whole; there are "+cmp.Or(strings.Join(names, ", "), "none"))
 	}
 	a.log.InfoContext(r.Context(), "sync asked for", "mirror", name, "token", who.TokenID)
-	writeJSON(w, http.StatusAccepted, answer{Message: fmt.Sprintf("All of '%s' will be brought up to date in a moment; how it went stands in /api/v1/sync", shorten(name))})
+	a.reply(w, r, http.StatusAccepted, answer{Message: fmt.Sprintf("All of '%s' will be brought up to date in a moment; how it went stands in /api/v1/sync", shorten(name))})
 	return nil
 }
 
@@ -180,8 +202,8 @@ func (a *api) subscribe(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	a.log.InfoContext(r.Context(), "title subscribed", "title", res.Title.ID, "version", res.Title.CurrentVersion, "source", url, "token", who.TokenID)
-	message := fmt.Sprintf("Title '%s' follows %s", res.Title.ID, url)
+	a.log.InfoContext(r.Context(), "title subscribed", "title", res.Title.ID, "version", res.Title.CurrentVersion, "source", patchsync.RedactURL(url), "token", who.TokenID)
+	message := fmt.Sprintf("Title '%s' follows %s", res.Title.ID, patchsync.RedactURL(url))
 	writeJSON(w, http.StatusCreated, struct {
 		Success string `json:"success"`
 		answer
@@ -202,14 +224,14 @@ func (a *api) unsubscribe(w http.ResponseWriter, r *http.Request) error {
 	switch {
 	case title.Source != "" && !known: // nothing brings it back
 	case title.Source != "":
-		return fmt.Errorf("%w: title '%s' came with all of %s: take it out there, or it comes back", errForbidden, title.ID, title.Source)
+		return fmt.Errorf("%w: title '%s' came with all of %s: take it out there, or it comes back", errForbidden, title.ID, patchsync.RedactURL(title.Source))
 	case title.Follows == "":
 		return &catalog.TitleError{ID: title.ID, Err: fmt.Errorf("%w: %w", catalog.ErrNotFound, patchsync.ErrNotFollowed)}
 	}
 	if err := a.delete(r, who, title, opts); err != nil {
 		return err
 	}
-	message := fmt.Sprintf("Title '%s' follows %s no more, and is deleted", title.ID, title.Follows)
+	message := fmt.Sprintf("Title '%s' follows %s no more, and is deleted", title.ID, patchsync.RedactURL(title.Follows))
 	writeJSON(w, http.StatusOK, map[string]string{"success": message, "message": message})
 	return nil
 }
@@ -233,7 +255,7 @@ func (a *api) extendedList(contributor string) (*catalog.Document, error) {
 		}
 		one := extendedSummary{Summary: title.Summary}
 		one.ID, one.Name = title.Plain()
-		if s := a.syncOf(title); s != nil && s.LastAttempt != nil {
+		if s := a.syncOf(title, false); s != nil && s.LastAttempt != nil {
 			ok := s.LastError == nil
 			one.Result, one.Time = &ok, s.LastAttempt
 		}

@@ -29,15 +29,28 @@ func variable(r *http.Request, name string) (string, error) {
 // An answer is what a change answers with.
 type answer struct {
 	Message  string          `json:"message"`
+	Success  string          `json:"success,omitempty"` // the message once more, for Stupid Simple Patch Server's clients
 	ID       string          `json:"id,omitempty"`
 	Name     string          `json:"name,omitempty"`
 	Changes  []string        `json:"changes,omitempty"` // what a replacement has changed, in words
 	Warnings []patch.Warning `json:"warnings,omitempty"`
 }
 
+// reply answers with what came of a change.
+func (a *api) reply(w http.ResponseWriter, r *http.Request, status int, body answer) {
+	if callOf(r).simple {
+		body.Success = body.Message
+	}
+	writeJSON(w, status, body)
+}
+
 // createTitle creates a title for who has a token, or publishes one for who has
 // none; the body says which.
 func (a *api) createTitle(w http.ResponseWriter, r *http.Request) error {
+	who, err := a.caller(r, a.rate)
+	if err != nil {
+		return err
+	}
 	body, err := a.readJSON(w, r)
 	if err != nil {
 		return err
@@ -45,16 +58,13 @@ func (a *api) createTitle(w http.ResponseWriter, r *http.Request) error {
 	if p := publicationIn(body); p != nil {
 		return a.publish(w, r, body, p)
 	}
-	if r.Header.Get("Authorization") == "" && a.comm != nil {
+	if who.Kind == "" {
 		// Perhaps a publication: that it is no JSON says more than that no token
 		// was sent.
 		if err := patch.CheckSyntax(body, &patch.ParseOptions{MaxBytes: a.max}); err != nil {
 			return err
 		}
-	}
-	who, err := a.who(r)
-	if err != nil {
-		return err
+		return errNoToken
 	}
 	if !who.MayCreate() {
 		return fmt.Errorf("%w: it may not create titles", errForbidden)
@@ -68,7 +78,7 @@ func (a *api) createTitle(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	a.log.InfoContext(r.Context(), "title created", "title", res.Title.ID, "version", res.Title.CurrentVersion, "token", who.TokenID)
-	writeJSON(w, http.StatusCreated, answer{
+	a.reply(w, r, http.StatusCreated, answer{
 		Message:  fmt.Sprintf("Title '%s' created", res.Title.ID),
 		ID:       res.Title.ID,
 		Name:     res.Title.Name,
@@ -108,7 +118,7 @@ func (a *api) replaceTitle(w http.ResponseWriter, r *http.Request) error {
 		}
 		a.log.InfoContext(r.Context(), "title replaced", "title", res.Title.ID, "version", res.Title.CurrentVersion, "token", who.TokenID, "changes", difference.String())
 	}
-	writeJSON(w, http.StatusOK, answer{Message: message, ID: res.Title.ID, Name: res.Title.Name, Changes: changes, Warnings: res.Warnings})
+	a.reply(w, r, http.StatusOK, answer{Message: message, ID: res.Title.ID, Name: res.Title.Name, Changes: changes, Warnings: res.Warnings})
 	return nil
 }
 
@@ -127,7 +137,7 @@ func (a *api) deleteTitle(status int) func(http.ResponseWriter, *http.Request) e
 			w.WriteHeader(status)
 			return nil
 		}
-		writeJSON(w, status, answer{Message: fmt.Sprintf("Title '%s' deleted", title.ID)})
+		a.reply(w, r, status, answer{Message: fmt.Sprintf("Title '%s' deleted", title.ID)})
 		return nil
 	}
 }
@@ -160,9 +170,61 @@ func (a *api) readDefinition(w http.ResponseWriter, r *http.Request) (*patch.Def
 func (a *api) who(r *http.Request) (auth.Principal, error) {
 	who, err := a.auth.Authenticate(r)
 	if err == nil && who.Kind == auth.TitleToken && !slices.ContainsFunc(who.Titles, a.isThere) {
-		return auth.Principal{}, auth.ErrUnauthorized
+		err = auth.ErrUnauthorized
 	}
-	return who, err
+	if err != nil {
+		return auth.Principal{}, err
+	}
+	callOf(r).who = who
+	return who, nil
+}
+
+// errNoToken is a call that needs a token.
+var errNoToken = &tokenError{"no token was sent: send one as 'Authorization: Bearer pst_…'"}
+
+// resolve returns the title that an id means to a caller. To a contributor, the plain id of a title of theirs means
+// that title, as it does in their own feed, unless they may change a title of exactly that id.
+func (a *api) resolve(id string, who auth.Principal) (catalog.Title, error) {
+	exact, err := a.cat.Title(id)
+	if who.Kind != auth.Contributor || err == nil && who.MayChange(exact.UID, exact.Contributor) {
+		return exact, err
+	}
+	if own, ok := a.ownTitle(id, who.Contributor); ok {
+		return own, nil
+	}
+	return exact, err
+}
+
+// ownTitle returns the title of a contributor that has this plain id.
+func (a *api) ownTitle(plain, contributor string) (catalog.Title, bool) {
+	name := contributor // of an embedder's own authentication
+	if a.comm != nil {
+		if c, ok := a.comm.Contributor(contributor); ok {
+			name = c.Name
+		}
+	}
+	suffix, err := patch.AuthorID(name)
+	if err != nil {
+		return catalog.Title{}, false
+	}
+	own, err := a.cat.Title(plain + "_" + suffix)
+	return own, err == nil && own.Contributor == contributor && contributor != ""
+}
+
+// reading returns the id of the title that a path means to a reader, who may have a token.
+func (a *api) reading(w http.ResponseWriter, r *http.Request) (id string, err error) {
+	if id, err = variable(r, "id"); err != nil || r.Header.Get("Authorization") == "" {
+		return id, err
+	}
+	w.Header().Add("Vary", "Authorization")
+	who, err := a.who(r)
+	if err != nil || who.Kind != auth.Contributor {
+		return id, nil // what anyone may read, a reader with a bad token may read as well
+	}
+	if title, err := a.resolve(id, who); err == nil {
+		id = title.ID
+	}
+	return id, nil
 }
 
 // isThere reports whether there is a title with this UID.
@@ -184,7 +246,7 @@ func (a *api) mayChange(r *http.Request) (auth.Principal, catalog.Title, *catalo
 	if err != nil {
 		return who, none, nil, err
 	}
-	title, err := a.cat.Title(id)
+	title, err := a.resolve(id, who)
 	if err != nil {
 		return who, none, nil, err
 	}
@@ -215,7 +277,7 @@ func ifMatch(tags []string, title catalog.Title) (string, error) {
 }
 
 func (a *api) getTitle(w http.ResponseWriter, r *http.Request) error {
-	id, err := variable(r, "id")
+	id, err := a.reading(w, r)
 	if err != nil {
 		return err
 	}
@@ -263,6 +325,11 @@ func (a *api) listTitles(w http.ResponseWriter, r *http.Request) error {
 		}
 		filter.After = string(after)
 	}
+	var who auth.Principal
+	if r.Header.Get("Authorization") != "" {
+		w.Header().Add("Vary", "Authorization")
+		who, _ = a.who(r) // a reader with a bad token is any reader
+	}
 	changed := a.cat.Changed() // first: what is listed is no older
 	body := struct {
 		Titles []listedTitle `json:"titles"`
@@ -278,7 +345,7 @@ func (a *api) listTitles(w http.ResponseWriter, r *http.Request) error {
 		if title.Author != "" {
 			t.Author = &title.Author
 		}
-		if t.Sync = a.syncOf(title); t.Sync != nil {
+		if t.Sync = a.syncOf(title, who.MayChange(title.UID, title.Contributor)); t.Sync != nil {
 			changed = a.now() // how it goes changes without the title
 		}
 		body.Titles = append(body.Titles, t)

@@ -55,6 +55,9 @@ func (a *api) claim(w http.ResponseWriter, r *http.Request) error {
 	var body struct {
 		ClaimCode string `json:"claim_code"`
 	}
+	if _, err := a.caller(r, a.rate); err != nil {
+		return err
+	}
 	if err := a.readObject(w, r, &body, true); err != nil {
 		return err
 	}
@@ -68,32 +71,78 @@ func (a *api) claim(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// A tokenRequest is what a token is asked for. What is left out is nil.
+type tokenRequest struct {
+	Name          string   `json:"name"`
+	Days          *int     `json:"expires_in_days"`
+	NeverExpires  bool     `json:"never_expires"`
+	Titles        []string `json:"titles_in_scope"` // empty: not bound to titles, as the second beta's clients send it
+	Administrator bool     `json:"administrator"`
+}
+
+// grant returns what the token that a caller asks for is good for. Nothing is granted that was not named: without
+// titles, a contributor's token makes a contributor's, and an administrator's one that changes every title and
+// administers nothing.
+func (a *api) grant(who auth.Principal, body tokenRequest) (g auth.Grant, err error) {
+	g = auth.Grant{Kind: who.Kind, Contributor: who.Contributor, Name: body.Name, Expires: a.now().Add(auth.MaxLifetime)}
+	all := &patch.ValidationError{}
+	wrong := func(path, message string) {
+		all.Failures = append(all.Failures, patch.Failure{Path: path, Message: message})
+	}
+	switch {
+	case body.Days != nil && body.NeverExpires:
+		wrong("/never_expires", "stands beside expires_in_days: give one of the two")
+	case body.Days != nil && (*body.Days < 1 || *body.Days > maxTokenDays):
+		wrong("/expires_in_days", fmt.Sprintf("must be a number from 1 to %d", maxTokenDays))
+	case body.Days != nil:
+		g.Expires = a.now().Add(time.Duration(*body.Days) * 24 * time.Hour)
+	case body.NeverExpires && !who.MayAdminister():
+		return g, fmt.Errorf("%w: only an administrator's token makes tokens that never expire", errForbidden)
+	case body.NeverExpires:
+		g.Expires = time.Time{}
+	}
+	switch {
+	case body.Administrator && len(body.Titles) > 0:
+		wrong("/administrator", "stands beside titles_in_scope: an administrator's token is not bound to titles")
+	case body.Administrator:
+		g.Kind, g.Contributor = auth.Administrator, ""
+	case len(body.Titles) > 0:
+		g.Kind, g.Contributor = auth.TitleToken, ""
+		g.Titles, err = a.scope(body.Titles, who)
+		var invalid *patch.ValidationError
+		if errors.As(err, &invalid) {
+			all.Failures = append(all.Failures, invalid.Failures...)
+		} else if err != nil {
+			return g, err
+		}
+	case who.MayAdminister():
+		g.Kind = auth.Editor
+	case who.Kind == auth.TitleToken:
+		return g, fmt.Errorf("%w: a token that is bound to titles makes tokens for some of them: name these in titles_in_scope", errForbidden)
+	}
+	if len(all.Failures) > 0 {
+		return g, all
+	}
+	return g, nil
+}
+
+// maxTokenDays is the longest that a token with an end may live, in days.
+const maxTokenDays = int(auth.MaxLifetime / (24 * time.Hour))
+
 // makeToken makes a token that grants no more than the one it is made with.
 func (a *api) makeToken(w http.ResponseWriter, r *http.Request) error {
 	who, err := a.who(r)
 	if err != nil {
 		return err
 	}
-	var body struct {
-		Days   *int      `json:"expires_in_days"`
-		Titles *[]string `json:"titles_in_scope"`
-	}
+	var body tokenRequest
 	// A slip in a name must not make a token that is for more, or for longer, than was meant.
 	if err := a.readObject(w, r, &body, true, json.RejectUnknownMembers(true)); err != nil {
 		return err
 	}
-	grant := auth.Grant{Kind: who.Kind, Contributor: who.Contributor}
-	if body.Days != nil {
-		if *body.Days < 1 || *body.Days > int(auth.MaxLifetime/(24*time.Hour)) {
-			return failure("/expires_in_days", "must be a number from 1 to 365")
-		}
-		grant.Expires = a.now().Add(time.Duration(*body.Days) * 24 * time.Hour)
-	}
-	if body.Titles != nil {
-		grant.Kind, grant.Contributor = auth.TitleToken, ""
-		if grant.Titles, err = a.scope(*body.Titles); err != nil {
-			return err
-		}
+	grant, err := a.grant(who, body)
+	if err != nil {
+		return err
 	}
 	token, id, err := a.toks.IssueFor(r.Context(), who, grant, func(uid string) bool {
 		t, err := a.cat.ByUID(uid)
@@ -102,28 +151,39 @@ func (a *api) makeToken(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	a.log.InfoContext(r.Context(), "token made", "made", id, "kind", grant.Kind, "token", who.TokenID)
-	w.Header().Set("Cache-Control", "no-store")
-	answer := map[string]any{"message": "The token is shown this once.", "id": id, "api_token": token, "kind": grant.Kind, "titles_in_scope": a.idsOf(grant.Kind, grant.Titles), "expires": nil}
-	for _, t := range a.toks.List() { // one that makes it may end sooner than was asked for
-		if t.ID == id {
-			answer["expires"] = instant(t.Expires)
-		}
+	a.log.InfoContext(r.Context(), "token made", "made", id, "kind", grant.Kind, "name", grant.Name, "token", who.TokenID)
+	expires := grant.Expires
+	if !who.Expires.IsZero() && (expires.IsZero() || expires.After(who.Expires)) {
+		expires = who.Expires // it never outlives its maker
 	}
-	writeJSON(w, http.StatusCreated, answer)
+	w.Header().Set("Cache-Control", "no-store")
+	writeJSON(w, http.StatusCreated, struct {
+		Message   string     `json:"message"`
+		ID        string     `json:"id"`
+		Token     string     `json:"api_token"`
+		Name      string     `json:"name"`
+		Kind      auth.Kind  `json:"kind"`
+		Titles    []string   `json:"titles_in_scope"` // null: not bound to titles
+		ExpiresAt *time.Time `json:"expires"`         // null: never
+	}{"The token is shown this once.", id, token, grant.Name, grant.Kind, a.idsOf(grant.Kind, grant.Titles), instant(expires)})
 	return nil
 }
 
-// scope returns the UIDs of titles.
-func (a *api) scope(ids []string) (uids []string, err error) {
-	if len(ids) == 0 {
-		return nil, failure("/titles_in_scope", "must name at least one title; leave it out for a token without a scope")
+// maxScope is the most titles that a token may be bound to.
+const maxScope = 1000
+
+// scope returns the UIDs of the titles that ids mean to a caller.
+func (a *api) scope(ids []string, who auth.Principal) (uids []string, err error) {
+	if len(ids) > maxScope {
+		return nil, failure("/titles_in_scope", fmt.Sprintf("names %d titles, and %d are allowed", len(ids), maxScope))
 	}
+	known := make(map[string]bool, len(ids))
 	wrong := &patch.ValidationError{}
 	for i, id := range ids {
-		title, err := a.cat.Title(id)
+		title, err := a.resolve(id, who)
 		switch {
-		case err == nil && !slices.Contains(uids, title.UID):
+		case err == nil && !known[title.UID]:
+			known[title.UID] = true
 			uids = append(uids, title.UID)
 		case err != nil && len(wrong.Failures) < patch.MaxFailures:
 			wrong.Failures = append(wrong.Failures, patch.Failure{Path: "/titles_in_scope/" + strconv.Itoa(i), Message: fmt.Sprintf("there is no title '%s'", shorten(id))})
@@ -175,6 +235,7 @@ func (a *api) idsOf(kind auth.Kind, uids []string) []string {
 // A listedToken is a token in the answer to listTokens.
 type listedToken struct {
 	ID       string     `json:"id"`
+	Name     string     `json:"name"`
 	Kind     auth.Kind  `json:"kind"`
 	Titles   []string   `json:"titles_in_scope"` // null: not bound to titles
 	Created  time.Time  `json:"created"`
@@ -194,7 +255,7 @@ func (a *api) listTokens(w http.ResponseWriter, r *http.Request) error {
 		if !a.mayManage(who, t) {
 			continue
 		}
-		l := listedToken{ID: t.ID, Kind: t.Kind, Titles: a.idsOf(t.Kind, t.Titles), Created: t.Created.Truncate(time.Second)}
+		l := listedToken{ID: t.ID, Name: t.Name, Kind: t.Kind, Titles: a.idsOf(t.Kind, t.Titles), Created: t.Created.Truncate(time.Second)}
 		if !t.Expires.IsZero() {
 			l.Expires = &t.Expires
 		}
@@ -218,6 +279,8 @@ func (a *api) mayManage(who auth.Principal, t auth.Info) bool {
 		return false // a token for a day does not end one for ever
 	case who.MayAdminister():
 		return true
+	case t.Kind == auth.Editor:
+		return who.Kind == auth.Editor
 	case t.Kind == auth.Contributor:
 		return who.Kind == auth.Contributor && who.Contributor == t.Contributor
 	case t.Kind == auth.TitleToken:
@@ -244,10 +307,25 @@ func (a *api) invalidateToken(w http.ResponseWriter, r *http.Request) error {
 	if i < 0 || !a.mayManage(who, tokens[i]) {
 		return auth.ErrNotFound // nor does one learn of others'
 	}
+	if r.URL.Query().Get("confirm") != confirmLastAdministrator && a.toks.LastAdministrator(id) {
+		return errLastAdministrator
+	}
+	ended := a.toks.Below(id)
 	if err := a.toks.Revoke(r.Context(), id); err != nil {
 		return err
 	}
-	a.log.InfoContext(r.Context(), "token revoked", "revoked", id, "token", who.TokenID)
+	a.log.InfoContext(r.Context(), "token revoked", "revoked", id, "ended_with_it", ended, "token", who.TokenID)
+	w.Header().Set(revokedTokens, strconv.Itoa(ended))
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }
+
+// revokedTokens is the header that says how many tokens have ended with one, because they were made with it.
+const revokedTokens = "Revoked-Tokens"
+
+// confirmLastAdministrator is what a caller has to say to end the last administrator's token.
+const confirmLastAdministrator = "last-administrator"
+
+// errLastAdministrator is the end of the last administrator's token, not confirmed.
+var errLastAdministrator = errors.New("this is the last administrator's token, and without one nobody can administer " +
+	"this server until it is started again; make another one first, or add ?confirm=" + confirmLastAdministrator)

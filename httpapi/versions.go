@@ -47,7 +47,7 @@ func (a *api) addVersions(w http.ResponseWriter, r *http.Request) error {
 		names = append(names, fmt.Sprintf("and %d more", n))
 	}
 	a.log.InfoContext(r.Context(), "versions added", "title", res.Title.ID, "versions", names, "token", who.TokenID)
-	writeJSON(w, http.StatusCreated, answer{Message: fmt.Sprintf("%s%s added to title '%s'", word, strings.Join(names, ", "), res.Title.ID), Warnings: res.Warnings})
+	a.reply(w, r, http.StatusCreated, answer{Message: fmt.Sprintf("%s%s added to title '%s'", word, strings.Join(names, ", "), res.Title.ID), Warnings: res.Warnings})
 	return nil
 }
 
@@ -68,7 +68,7 @@ func (a *api) removeVersion(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	a.log.InfoContext(r.Context(), "version removed", "title", res.Title.ID, "version", version, "token", who.TokenID)
-	writeJSON(w, http.StatusOK, answer{Message: fmt.Sprintf("Version '%s' removed from title '%s'", version, res.Title.ID)})
+	a.reply(w, r, http.StatusOK, answer{Message: fmt.Sprintf("Version '%s' removed from title '%s'", version, res.Title.ID)})
 	return nil
 }
 

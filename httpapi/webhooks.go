@@ -132,7 +132,7 @@ func (a *api) testHook(w http.ResponseWriter, r *http.Request) error {
 	if err := a.hooks.Test(r.Context(), id); err != nil {
 		return err
 	}
-	writeJSON(w, http.StatusAccepted, answer{Message: "A test event is on its way; how it went stands in /api/v1/webhooks.", ID: id})
+	a.reply(w, r, http.StatusAccepted, answer{Message: "A test event is on its way; how it went stands in /api/v1/webhooks.", ID: id})
 	return nil
 }
 

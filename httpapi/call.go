@@ -1,0 +1,123 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/patchsource/patchsource/auth"
+	"github.com/patchsource/patchsource/patch"
+)
+
+// A call is what is known of a request while it is answered. It belongs to the request's goroutine.
+type call struct {
+	who    auth.Principal // zero: a stranger, or not known yet
+	simple bool           // it has a path of Stupid Simple Patch Server's
+	leaves []func()
+}
+
+type callKey struct{}
+
+// withCall returns r with a call in its context, and a function that gives back what the call holds.
+func withCall(r *http.Request) (*http.Request, func()) {
+	c := &call{}
+	return r.WithContext(context.WithValue(r.Context(), callKey{}, c)), c.end
+}
+
+func callOf(r *http.Request) *call {
+	if c, ok := r.Context().Value(callKey{}).(*call); ok {
+		return c
+	}
+	return &call{}
+}
+
+func (c *call) end() {
+	for _, leave := range c.leaves {
+		leave()
+	}
+}
+
+// trusted reports whether the caller's work is not counted: an administrator's or an editor's.
+func (c *call) trusted() bool { return c.who.MayAdminister() || c.who.Kind == auth.Editor }
+
+func (c *call) stranger() bool { return c.who.Kind == "" }
+
+// caller returns the principal of a call that is open to callers without a token, for whom it is the zero Principal.
+// These are counted by limit before anything of their body is read. A token that was sent has to be good.
+func (a *api) caller(r *http.Request, limit *limiter) (auth.Principal, error) {
+	who, err := a.who(r)
+	if err == nil {
+		return who, nil
+	}
+	if !errors.Is(err, auth.ErrUnauthorized) || r.Header.Get("Authorization") != "" {
+		return auth.Principal{}, err
+	}
+	return auth.Principal{}, limit.allow(r)
+}
+
+// work waits for the caller's turn to have so many bytes of definitions worked on; the turn ends with the call.
+func (a *api) work(r *http.Request, bytes int) error {
+	c := callOf(r)
+	if c.trusted() {
+		return nil
+	}
+	_, leave, err := a.budget.Enter(r, int64(bytes))
+	if err == nil {
+		c.leaves = append(c.leaves, leave)
+	}
+	return err
+}
+
+// admitBody bounds the body of a request by what its caller may send, how fast it has to arrive, and how much others
+// are sending. It returns the most bytes that the body may have.
+func (a *api) admitBody(w http.ResponseWriter, r *http.Request) (limit int, err error) {
+	c := callOf(r)
+	limit = a.max
+	if c.trusted() {
+		return limit, nil
+	}
+	if c.stranger() {
+		limit = min(limit, maxStrangerBody)
+	}
+	size := int64(limit)
+	if r.ContentLength > size+formOverhead {
+		return 0, &bodyTooLarge{limit, c.stranger()}
+	}
+	if r.ContentLength >= 0 {
+		size = min(size, r.ContentLength)
+	}
+	leave, err := a.budget.bodies.enter(r.Context(), a.budget.client(r), max(size, minCost))
+	if err != nil {
+		return 0, err
+	}
+	c.leaves = append(c.leaves, leave)
+	// A ResponseWriter that has no deadlines keeps the server's.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyGrace + time.Duration(size/minBodySpeed)*time.Second))
+	return limit, nil
+}
+
+// admitWork ends the time in which a body has to arrive, and waits for the turn to work on it.
+func (a *api) admitWork(w http.ResponseWriter, r *http.Request, bytes int) error {
+	if callOf(r).trusted() {
+		return nil
+	}
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
+	return a.work(r, bytes)
+}
+
+// A bodyTooLarge is a body of more bytes than its caller may send. It is patch.ErrTooLarge.
+type bodyTooLarge struct {
+	limit    int
+	stranger bool
+}
+
+func (e *bodyTooLarge) Error() string {
+	s := "the body is too large: at most " + byteCount(e.limit) + " are read"
+	if e.stranger {
+		s += " without a token; send one as 'Authorization: Bearer pst_…' for larger ones"
+	}
+	return s
+}
+
+func (e *bodyTooLarge) Is(target error) bool { return target == patch.ErrTooLarge }
