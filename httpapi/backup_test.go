@@ -172,13 +172,29 @@ func TestBackupsAtOnce(t *testing.T) {
 	b.create("A")
 	goOn := make(chan struct{})
 	var group sync.WaitGroup
-	for range 2 {
-		w := &blocked{ResponseWriter: httptest.NewRecorder(), begun: make(chan struct{}), goOn: goOn}
-		group.Go(func() { b.handler.ServeHTTP(w, httptest.NewRequest("GET", "/api/v1/backup", nil)) })
-		<-w.begun
+	from := func(address string) *http.Request {
+		r := httptest.NewRequest("GET", "/api/v1/backup", nil)
+		r.RemoteAddr = address
+		return r
 	}
-	if w := b.do("GET", "/api/v1/backup", ""); w.Code != 429 || w.Header().Get("Retry-After") == "" {
-		t.Errorf("%d %s", w.Code, w.Body)
+	get := func(r *http.Request) *httptest.ResponseRecorder {
+		w := httptest.NewRecorder()
+		b.handler.ServeHTTP(w, r)
+		return w
+	}
+	for _, address := range []string{"192.0.2.1:1", "192.0.2.2:1"} {
+		w := &blocked{ResponseWriter: httptest.NewRecorder(), begun: make(chan struct{}), goOn: goOn}
+		group.Go(func() { b.handler.ServeHTTP(w, from(address)) })
+		<-w.begun
+		if w := get(from(address)); w.Code != 503 || w.Header().Get("Retry-After") == "" {
+			t.Errorf("a second one for an address: %d %s", w.Code, w.Body)
+		}
+	}
+	if w := b.asAdmin("GET", "/api/v1/backup", ""); w.Code != 200 {
+		t.Errorf("strangers keep a caller with a token out: %d %s", w.Code, w.Body)
+	}
+	if w := get(from("192.0.2.3:1")); w.Code != 503 {
+		t.Errorf("a third one at once: %d %s", w.Code, w.Body)
 	}
 	close(goOn)
 	group.Wait()
@@ -201,7 +217,10 @@ func TestRestoreByHTTP(t *testing.T) {
 		{"onto titles", "", good, false, 400, "restore_failure", "A 1 B 1"},
 		{"merge", "?mode=merge", good, false, 201, `[{"id":"A"},{"id":"C"}]`, "A 2 B 1 C 1"},
 		{"merge, as a form", "?mode=merge", good, true, 201, `[{"id":"A"},{"id":"C"}]`, "A 2 B 1 C 1"},
-		{"replace", "?mode=replace", good, false, 201, `[{"id":"A"},{"id":"C"}]`, "A 2 C 1"},
+		{"replace, not confirmed", "?mode=replace", good, false, 400, "confirm=1", "A 1 B 1"},
+		{"replace, confirmed for another number", "?mode=replace&confirm=2", good, false, 400, "confirm=1", "A 1 B 1"},
+		{"replace", "?mode=replace&confirm=1", good, false, 201, `[{"id":"A"},{"id":"C"}]`, "A 2 C 1"},
+		{"what replace would do", "?mode=replace&dry_run=1", good, false, 200, `"create":["C"],"replace":["A"],"unchanged":[],"delete":["B"]`, "A 1 B 1"},
 		{"another mode", "?mode=x", good, false, 400, "merge or replace", "A 1 B 1"},
 		{"bad members", "?mode=merge", zipped(t, "A.json", definition("A", "2"), "x.json", "{}", "y.json", "{"), false, 400, `"path":"y.json"`, "A 1 B 1"},
 		{"an id twice", "?mode=merge", zipped(t, "A.json", definition("A", "2"), "b/a.json", definition("a", "3")), false, 400, "same id as A.json", "A 1 B 1"},
@@ -244,23 +263,25 @@ func TestImportByHTTP(t *testing.T) {
 		want              string // item, id and result of each
 		titles            string
 	}{
-		{"an array", "", "[" + definition("A", "2") + ",\n" + definition("B", "1") + "," + one + `,{"id":"x"}]`, 200, "/0 A updated, /1 B unchanged, /2 New created, /3  refused", "A 2 B 1 New 1"},
-		{"lines", "", definition("A", "2") + "\n\n{broken\n" + one, 200, "line 1 A updated, line 3  refused, line 4 New created", "A 2 B 1 New 1"},
+		{"an array", "?replace=1", "[" + definition("A", "2") + ",\n" + definition("B", "1") + "," + one + `,{"id":"x"}]`, 200, "/0 A updated, /1 B unchanged, /2 New created, /3  refused", "A 2 B 1 New 1"},
+		{"lines", "?replace=1", definition("A", "2") + "\n\n{broken\n" + one, 200, "line 1 A updated, line 3  refused, line 4 New created", "A 2 B 1 New 1"},
 		{"one with line breaks", "", pretty, 200, "line 1 New created", "A 1 B 1 New 1"},
-		{"a zip", "", zipped(t, "x/A.json", definition("A", "2"), "bad.json", "{}", "N.json", one), 200, "x/A.json A updated, bad.json  refused, N.json New created", "A 2 B 1 New 1"},
-		{"dry", "?dry_run=1", "[" + definition("A", "2") + "," + definition("B", "1") + "," + one + "," + definition("Synced", "9") + "]", 200, "/0 A updated, /1 B unchanged, /2 New created, /3 Synced refused", "A 1 B 1"},
+		{"a zip", "?replace=1", zipped(t, "x/A.json", definition("A", "2"), "bad.json", "{}", "N.json", one), 200, "x/A.json A updated, bad.json  refused, N.json New created", "A 2 B 1 New 1"},
+		{"without leave to replace", "", "[" + definition("A", "2") + "," + definition("B", "1") + "," + one + "]", 200, "/0 A refused, /1 B unchanged, /2 New created", "A 1 B 1 New 1"},
+		{"dry, without leave to replace", "?dry_run=1", "[" + definition("A", "2") + "]", 200, "/0 A refused", "A 1 B 1"},
+		{"dry", "?dry_run=1&replace=1", "[" + definition("A", "2") + "," + definition("B", "1") + "," + one + "," + definition("Synced", "9") + "]", 200, "/0 A updated, /1 B unchanged, /2 New created, /3 Synced refused", "A 1 B 1"},
 		{"what follows a source", "", "[" + definition("Synced", "9") + "]", 200, "/0 Synced refused", "A 1 B 1"},
-		{"an array that breaks off", "", "[" + definition("A", "2") + ",{", 200, "/0 A updated, /1  refused", "A 2 B 1"},
+		{"an array that breaks off", "?replace=1", "[" + definition("A", "2") + ",{", 200, "/0 A updated, /1  refused", "A 2 B 1"},
 		{"an empty array", "", "[]", 200, "", "A 1 B 1"},
 		{"nothing", "", " ", 400, "", "A 1 B 1"},
 		{"with a mark in front", "", "\ufeff[" + one + "]", 200, "/0 New created", "A 1 B 1 New 1"},
-		{"lines with a mark in front", "", "\ufeff" + one + "\n" + definition("A", "2"), 200, "line 1 New created, line 2 A updated", "A 2 B 1 New 1"},
+		{"lines with a mark in front", "?replace=1", "\ufeff" + one + "\n" + definition("A", "2"), 200, "line 1 New created, line 2 A updated", "A 2 B 1 New 1"},
 		{"something after the array", "", "[" + one + "] x", 200, "/0 New created, /1  refused", "A 1 B 1 New 1"},
 		{"a zip with other files", "", zipped(t, "README.txt", "x", "N.json", one), 200, "README.txt  refused, N.json New created", "A 1 B 1 New 1"},
 		{"no JSON", "", "<html>", 415, "", "A 1 B 1"},
 		{"dry, or what", "?dry_run=x", "[]", 400, "", "A 1 B 1"},
-		{"one that is too large", "", "[" + definition("A", "2") + `,{"x":"` + strings.Repeat("x", 200_000) + `"},` + one + "]", 200, "/0 A updated, /1  refused", "A 2 B 1"},
-		{"a line that is too long", "", definition("A", "2") + "\n" + strings.Repeat(" ", 200_000) + one + "\n" + one, 200, "line 1 A updated, line 2  refused, line 3 New created", "A 2 B 1 New 1"},
+		{"one that is too large", "?replace=1", "[" + definition("A", "2") + `,{"x":"` + strings.Repeat("x", 200_000) + `"},` + one + "]", 200, "/0 A updated, /1  refused", "A 2 B 1"},
+		{"a line that is too long", "?replace=1", definition("A", "2") + "\n" + strings.Repeat(" ", 200_000) + one + "\n" + one, 200, "line 1 A updated, line 2  refused, line 3 New created", "A 2 B 1 New 1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBench(t, memstore.New())

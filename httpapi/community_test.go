@@ -323,7 +323,7 @@ func TestContributorsByHTTP(t *testing.T) {
 	if w := p.do("POST", "/api/v1/titles/slack_macman/versions", versionJSON("2"), "Authorization", token); w.Code != 201 {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
-	if w := p.do("GET", "/api/v1/contributors", ""); strings.TrimSpace(w.Body.String()) != `[{"id":"macman","display_name":"MacMan","title_count":2,"urn":"jamf/v1/macman","url":"https://patches.example.com/jamf/v1/macman"}]` {
+	if w := p.do("GET", "/api/v1/contributors", ""); strings.TrimSpace(w.Body.String()) != `[{"id":"macman","display_name":"MacMan","title_count":2,"urn":"jamf/v1/macman/software","url":"https://patches.example.com/jamf/v1/macman/software"}]` {
 		t.Errorf("%s", w.Body)
 	}
 	var list []patch.Summary

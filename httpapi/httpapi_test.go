@@ -49,6 +49,9 @@ func newBench(t testing.TB, s store.Store) *bench {
 	return b
 }
 
+// logger writes to the bench's log.
+func (b *bench) logger() *slog.Logger { return slog.New(slog.NewTextHandler(&b.log, nil)) }
+
 func (b *bench) token(g auth.Grant) string {
 	b.t.Helper()
 	token, _, err := b.auth.Issue(context.Background(), g)

@@ -87,7 +87,7 @@ func TestAnswers(t *testing.T) {
 	}
 	for _, c := range []struct{ method, path, body, want string }{
 		{"POST", "/api/v1/title/composer/version", versionJSON("10.1.2"), `{"message":"Version '10.1.2' added to title 'Composer'",` + warnings(0)},
-		{"POST", "/api/title/Composer/version", `{"items":[` + versionJSON("12") + "," + versionJSON("11") + `]}`, `{"message":"Versions '12', '11' added to title 'Composer'",` + warnings(0, 1)},
+		{"POST", "/api/title/Composer/version", `{"items":[` + versionJSON("12") + "," + versionJSON("11") + `]}`, `{"message":"Versions '12', '11' added to title 'Composer'","success":"Versions '12', '11' added to title 'Composer'",` + warnings(0, 1)},
 		{"DELETE", "/api/v1/titles/Composer/versions/12", "", `{"message":"Version '12' removed from title 'Composer'"}`},
 		{"PUT", "/api/v1/title/Composer", definition("Composer", "2"), `{"message":"Title 'Composer' updated","id":"Composer","name":"Composer App","changes":["version 11 removed","version 10.1.2 removed","version 1 removed"],` + warnings(0)},
 		{"PUT", "/api/v1/title/Composer", definition("Composer", "2"), `{"message":"Title 'Composer' is the same already: nothing was changed","id":"Composer","name":"Composer App",` + warnings(0)},

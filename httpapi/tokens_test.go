@@ -49,7 +49,11 @@ func TestTokens(t *testing.T) {
 		{"a wider one", "POST", "/api/v1/tokens", `{}`, scoped, 403, ""},
 		{"another's", "POST", "/api/v1/tokens", `{"titles_in_scope":["B"]}`, scoped, 403, ""},
 		{"the same", "POST", "/api/v1/tokens", `{"titles_in_scope":["A"]}`, scoped, 201, ""},
-		{"no scope", "POST", "/api/v1/tokens", `{"titles_in_scope":[]}`, b.admin, 400, "/titles_in_scope"},
+		{"an empty scope is none", "POST", "/api/v1/tokens", `{"titles_in_scope":[]}`, b.admin, 201, ""},
+		{"an administrator bound to titles", "POST", "/api/v1/tokens", `{"titles_in_scope":["A"],"administrator":true}`, b.admin, 400, "/administrator"},
+		{"an end and none", "POST", "/api/v1/tokens", `{"never_expires":true,"expires_in_days":3}`, b.admin, 400, "/never_expires"},
+		{"without end, by no administrator", "POST", "/api/v1/tokens", `{"never_expires":true,"titles_in_scope":["A"]}`, scoped, 403, ""},
+		{"administration, by no administrator", "POST", "/api/v1/tokens", `{"administrator":true}`, other, 403, ""},
 		{"a title that is not there", "POST", "/api/v1/tokens", `{"titles_in_scope":["A","No"]}`, b.admin, 400, "/titles_in_scope/1"},
 		{"a scope of the wrong type", "POST", "/api/v1/tokens", `{"titles_in_scope":"A"}`, b.admin, 400, "/titles_in_scope"},
 		{"too long", "POST", "/api/v1/tokens", `{"expires_in_days":366}`, b.admin, 400, "/expires_in_days"},
@@ -130,7 +134,9 @@ func TestMadeTokens(t *testing.T) {
 	b := withTokens(t)
 	b.create("A")
 	for body, says := range map[string]string{
-		`{}`: `"expires":null,"id"`,
+		`{}`:                                    `"kind":"editor","titles_in_scope":null,"expires":"20`,
+		`{"titles_in_scope":[]}`:                `"kind":"editor","titles_in_scope":null,"expires":"20`,
+		`{"name":"build","never_expires":true}`: `"name":"build","kind":"editor","titles_in_scope":null,"expires":null`,
 		`{"titles_in_scope":["a"],"expires_in_days":3}`: `"kind":"title"`,
 		`{"titles_in_scope":["A"]}`:                     `"titles_in_scope":["A"]`,
 	} {
@@ -138,7 +144,7 @@ func TestMadeTokens(t *testing.T) {
 			t.Errorf("%s: %d %s", body, w.Code, w.Body)
 		}
 	}
-	if w := b.asAdmin("POST", "/api/v1/tokens", `{"expires_in_days":3}`); !strings.Contains(w.Body.String(), `"kind":"administrator"`) || !strings.Contains(w.Body.String(), `"expires":"20`) || !strings.Contains(w.Body.String(), `"titles_in_scope":null`) {
+	if w := b.asAdmin("POST", "/api/v1/tokens", `{"expires_in_days":3,"administrator":true}`); !strings.Contains(w.Body.String(), `"kind":"administrator"`) || !strings.Contains(w.Body.String(), `"expires":"20`) || !strings.Contains(w.Body.String(), `"titles_in_scope":null`) {
 		t.Errorf("%s", w.Body)
 	}
 }
