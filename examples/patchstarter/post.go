@@ -32,9 +32,8 @@ func post(ctx context.Context, f *flags, id string, body []byte, env environment
 		if err != nil {
 			return err
 		}
-		// Where it belongs: the application may be older than what is there.
-		at := &client.AddOptions{At: client.Place{Ordered: true}}
-		answer, err = c.AddVersions(ctx, id, []patch.Patch{*version}, at)
+		// By version order: the application may be older than what is there.
+		answer, err = c.AddVersions(ctx, id, []patch.Patch{*version}, nil)
 		if err != nil {
 			return fmt.Errorf("%s: %w", f.URL, err)
 		}

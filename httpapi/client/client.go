@@ -257,7 +257,7 @@ func readError(res *http.Response) error {
 	_ = json.Unmarshal(members["message"], &e.Message)
 	_ = json.Unmarshal(members["errors"], &e.Failures)
 	for code := range members {
-		if code != "message" && code != "errors" {
+		if code != "message" && code != "error" && code != "errors" {
 			e.Code = code
 		}
 	}

@@ -101,7 +101,7 @@ func TestTitles(t *testing.T) {
 	if _, err := c.AddVersions(ctx, "App", []patch.Patch{version("3"), version("2")}, nil); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.AddVersions(ctx, "App", []patch.Patch{version("2.5")}, &client.AddOptions{At: client.Place{Ordered: true}}); err != nil {
+	if _, err := c.AddVersions(ctx, "App", []patch.Patch{version("2.5")}, nil); err != nil {
 		t.Fatal(err)
 	}
 	def, etag, err := c.Definition(ctx, "app")
@@ -295,7 +295,7 @@ func TestTokensHooksAndSync(t *testing.T) {
 	if _, err := c.Create(ctx, definition("App", "1")); err != nil {
 		t.Fatal(err)
 	}
-	token, err := c.MakeToken(ctx, 7, "App")
+	token, err := c.MakeToken(ctx, client.TokenRequest{Name: "build", Days: 7, Titles: []string{"App"}})
 	if err != nil || !strings.HasPrefix(token.Secret, "pst_") {
 		t.Fatalf("%+v, %v", token, err)
 	}

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/patchsource/patchsource/patch"
@@ -27,21 +28,46 @@ type NewToken struct {
 	Secret string `json:"api_token"`
 }
 
-// MakeToken makes a token that ends after a number of days, 1 to 365, and may change
-// these titles; none: all that the maker's may.
-func (c *Client) MakeToken(ctx context.Context, days int, titles ...string) (t NewToken, err error) {
-	body := map[string]any{"expires_in_days": days}
-	if len(titles) > 0 {
-		body["titles_in_scope"] = titles
-	}
+// A TokenRequest is what a token is asked for. The zero TokenRequest asks for one that lives 365 days: made with a
+// contributor's token, another contributor's; with an administrator's or an editor's, an editor's, which changes every
+// title and administers nothing.
+type TokenRequest struct {
+	// Name says what the token is for, to people who see it in a list.
+	Name string `json:"name,omitempty"`
+	// Titles are the ids of the only titles that the token may change.
+	Titles []string `json:"titles_in_scope,omitempty"`
+	// Days is how long the token lives, 1 to 365; 0 means 365. NeverExpires, which only an administrator may ask for,
+	// excludes it.
+	Days         int  `json:"expires_in_days,omitempty"`
+	NeverExpires bool `json:"never_expires,omitempty"`
+	// Administrator asks for an administrator's token, which only another one can make.
+	Administrator bool `json:"administrator,omitempty"`
+}
+
+// MakeToken makes a token.
+func (c *Client) MakeToken(ctx context.Context, of TokenRequest) (t NewToken, err error) {
 	q := call{method: http.MethodPost, path: "/api/v1/tokens"}
-	if q.body, err = encode(body); err != nil {
+	if q.body, err = encode(of); err != nil {
 		return t, err
 	}
 	return t, c.do(ctx, q, &t)
 }
 
-// InvalidateToken ends a token.
+// MailContributorToken has a new token mailed to a contributor who lost theirs. It tells nothing about whether the
+// address is a contributor's.
+func (c *Client) MailContributorToken(ctx context.Context, address string) error {
+	_, err := c.post(ctx, "/api/v1/contributors/token", map[string]string{"email": address})
+	return err
+}
+
+// ReleaseName lets a contributor's name be registered that is pending, or that an author has published under. It needs
+// an administrator's token.
+func (c *Client) ReleaseName(ctx context.Context, name string) error {
+	_, err := c.post(ctx, path("api", "v1", "contributors", name, "release"), nil)
+	return err
+}
+
+// InvalidateToken ends a token, and everything that was made with it. The last administrator's token is not ended.
 func (c *Client) InvalidateToken(ctx context.Context, id string) error {
 	return c.do(ctx, call{method: http.MethodPost, path: path("api", "v1", "tokens", id, "invalidate")}, nil)
 }
@@ -121,6 +147,38 @@ type RestoreOptions struct {
 	// Mode is merge (other titles stay), replace (they are deleted), or empty: there
 	// must be none.
 	Mode string
+	// Delete is how many titles a restore with the mode replace deletes, as [Client.PlanRestore] says. If it is
+	// another number, nothing is restored.
+	Delete int
+}
+
+func (o *RestoreOptions) query() url.Values {
+	q := url.Values{}
+	if o != nil && o.Mode != "" {
+		q.Set("mode", o.Mode)
+	}
+	if o != nil && o.Delete != 0 {
+		q.Set("confirm", strconv.Itoa(o.Delete))
+	}
+	return q
+}
+
+// A RestorePlan is what a restore would do: the ids of at most 1000 titles of each kind, and in Counts, by the names of
+// the lists, how many there are.
+type RestorePlan struct {
+	Create    []string       `json:"create"`
+	Replace   []string       `json:"replace"`
+	Unchanged []string       `json:"unchanged"`
+	Delete    []string       `json:"delete"`
+	Skip      []string       `json:"skip"` // they follow a source
+	Counts    map[string]int `json:"counts"`
+}
+
+// PlanRestore returns what [Client.Restore] would do, and changes nothing.
+func (c *Client) PlanRestore(ctx context.Context, backup io.Reader, opts *RestoreOptions) (plan RestorePlan, err error) {
+	q := call{method: http.MethodPost, path: "/api/v1/restore", query: opts.query(), stream: backup, contentType: "application/zip"}
+	q.query.Set("dry_run", "1")
+	return plan, c.do(ctx, q, &plan)
 }
 
 // A Restored is a title of a restore; one that was left as it is says why.
@@ -131,10 +189,7 @@ type Restored struct {
 
 // Restore makes the titles of a backup live, all or none.
 func (c *Client) Restore(ctx context.Context, backup io.Reader, opts *RestoreOptions) (all []Restored, err error) {
-	q := call{method: http.MethodPost, path: "/api/v1/restore", stream: backup, contentType: "application/zip"}
-	if opts != nil && opts.Mode != "" {
-		q.query = url.Values{"mode": {opts.Mode}}
-	}
+	q := call{method: http.MethodPost, path: "/api/v1/restore", query: opts.query(), stream: backup, contentType: "application/zip"}
 	return all, c.do(ctx, q, &all)
 }
 
@@ -142,6 +197,8 @@ func (c *Client) Restore(ctx context.Context, backup io.Reader, opts *RestoreOpt
 type ImportOptions struct {
 	// DryRun says what would happen, and changes nothing.
 	DryRun bool
+	// Replace replaces titles that are there already. Without it, those that differ are refused.
+	Replace bool
 }
 
 // An Imported says what became of a title of an import.
@@ -161,8 +218,12 @@ type Imported struct {
 func (c *Client) Import(ctx context.Context, titles io.Reader, opts *ImportOptions) iter.Seq2[Imported, error] {
 	return func(yield func(Imported, error) bool) {
 		q := call{method: http.MethodPost, path: "/api/v1/titles/import", stream: titles, contentType: "application/octet-stream"}
+		q.query = url.Values{}
 		if opts != nil && opts.DryRun {
-			q.query = url.Values{"dry_run": {"1"}}
+			q.query.Set("dry_run", "1")
+		}
+		if opts != nil && opts.Replace {
+			q.query.Set("replace", "1")
 		}
 		res, err := c.send(ctx, q)
 		if err != nil {

@@ -199,12 +199,12 @@ func (c *Client) Delete(ctx context.Context, id string, opts *EditOptions) error
 	return c.do(ctx, call{method: http.MethodDelete, path: path("api", "v1", "title", id), header: opts.header()}, nil)
 }
 
-// A Place says where versions are added. The zero Place is in front.
+// A Place says where versions are added. The zero Place is where version order says that each belongs.
 type Place struct {
-	// Before and After are the version to stand beside; Ordered is where version
-	// order says. One of them at most.
+	// Before and After are the version to stand beside, and Front is in front of all others, whatever these are.
+	// At most one of them may be set.
 	Before, After string
-	Ordered       bool
+	Front         bool
 }
 
 // AddOptions are options of [Client.AddVersions]. Nil means the zero value.
@@ -213,19 +213,21 @@ type AddOptions struct {
 	At Place
 }
 
-// AddVersions adds versions to a title, the newest first, all or none.
+// AddVersions adds versions to a title, the newest first, all or none. Without options, each goes where version order
+// says that it belongs.
 func (c *Client) AddVersions(ctx context.Context, id string, versions []patch.Patch, opts *AddOptions) (a Answer, err error) {
 	q := call{method: http.MethodPost, path: path("api", "v1", "title", id, "version"), query: url.Values{}}
+	var at Place
 	if opts != nil {
-		q.header = opts.header()
-		for name, value := range map[string]string{"insert_before": opts.At.Before, "insert_after": opts.At.After} {
-			if value != "" {
-				q.query.Set(name, value)
-			}
+		q.header, at = opts.header(), opts.At
+	}
+	for name, value := range map[string]string{"insert_before": at.Before, "insert_after": at.After} {
+		if value != "" {
+			q.query.Set(name, value)
 		}
-		if opts.At.Ordered {
-			q.query.Set("insert", "ordered")
-		}
+	}
+	if len(q.query) == 0 && !at.Front {
+		q.query.Set("insert", "ordered")
 	}
 	if q.body, err = encode(map[string]any{"items": versions}); err != nil {
 		return a, err
