@@ -36,6 +36,30 @@ type visit struct {
 	unsure *answer
 	// said is what was done by the request before.
 	said string
+	// leave, if not nil, gives back the part of the budget that the visit holds.
+	leave func()
+}
+
+// end ends the visit.
+func (v *visit) end() {
+	if v.leave != nil {
+		v.leave()
+	}
+}
+
+// enter waits for the visit's turn to have a title worked on. If the turn does not come, it says so.
+func (v *visit) enter(id string) bool {
+	if v.h.budget == nil || v.leave != nil || v.who.Administrator() || v.who.Editor() {
+		return true
+	}
+	within, leave, err := v.h.budget.Enter(v.r, v.h.cat.Bytes(id))
+	if err != nil {
+		v.w.Header().Set("Retry-After", "5")
+		v.fail(http.StatusServiceUnavailable, "The server is busy with other pages. Try again in a few seconds.")
+		return false
+	}
+	v.r, v.leave = within, leave
+	return true
 }
 
 // A visitor is who has signed in, as the API knows them. The zero visitor has not.
@@ -257,6 +281,9 @@ func (v *visit) jamf() jamf {
 
 // load returns the title in the path; if it cannot, it says so.
 func (v *visit) load() (Title, *patch.Definition, bool) {
+	if !v.enter(v.r.PathValue("id")) {
+		return Title{}, nil, false
+	}
 	t, def, err := v.h.cat.Title(v.r.Context(), v.r.PathValue("id"))
 	return t, def, v.loaded(err)
 }

@@ -59,14 +59,26 @@ type Edition struct {
 type Catalog interface {
 	// Titles yields all titles.
 	Titles() iter.Seq[Title]
+	// Bytes returns how many bytes the definition of a title has, with its history; 0 if it is not there.
+	Bytes(id string) int64
 	// Title returns a title and its definition, or ErrNotFound.
 	Title(ctx context.Context, id string) (Title, *patch.Definition, error)
 	// History returns the editions that there are, the newest first, or ErrNotFound.
 	History(ctx context.Context, id string) ([]Edition, error)
 }
 
+// A Budget bounds what the pages of titles cost, for visitors who are neither administrators nor editors. An
+// httpapi.Budget is one.
+type Budget interface {
+	// Enter waits for a turn to work on so many bytes for a request, and returns the request to go on with. leave ends
+	// the turn. An error is answered by 503.
+	Enter(r *http.Request, bytes int64) (within *http.Request, leave func(), err error)
+}
+
 // Options are options of [New]. Nil means the zero value.
 type Options struct {
+	// Budget bounds what visitors cost. If nil, nothing does.
+	Budget Budget
 	// Site is where the page is found from outside, such as
 	// https://patches.example.com, with the prefix that it is mounted under. Empty: as
 	// the visitor has found it, without a prefix. If it is https, the cookie is sent over
@@ -91,6 +103,7 @@ var files embed.FS
 type handler struct {
 	cat     Catalog
 	api     http.Handler // nil: the page can only be read
+	budget  Budget       // nil: there is none
 	site    string
 	base    string // the prefix of links
 	secure  bool   // the cookie goes over TLS only
@@ -113,7 +126,7 @@ func New(cat Catalog, opts *Options) http.Handler {
 	if opts != nil {
 		o = *opts
 	}
-	h := &handler{cat: cat, api: o.API, site: strings.TrimRight(o.Site, "/"), publish: o.Publishing && o.API != nil, now: o.Now, log: o.Logger,
+	h := &handler{cat: cat, api: o.API, budget: o.Budget, site: strings.TrimRight(o.Site, "/"), publish: o.Publishing && o.API != nil, now: o.Now, log: o.Logger,
 		cross: http.NewCrossOriginProtection(), mux: http.NewServeMux(), pages: map[string]*template.Template{}, assets: map[string]asset{}}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
@@ -151,7 +164,11 @@ func New(cat Catalog, opts *Options) http.Handler {
 // routes says which page is where. Everything that changes something is a POST.
 func (h *handler) routes() {
 	on := func(pattern string, f func(*visit)) {
-		h.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { f(h.visit(w, r)) })
+		h.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			v := h.visit(w, r)
+			defer v.end()
+			f(v)
+		})
 	}
 	on("GET /{$}", (*visit).titles)
 	on("GET /titles/{id}", (*visit).title)

@@ -26,6 +26,8 @@ type shelf struct {
 
 func (s *shelf) Titles() iter.Seq[webui.Title] { return slices.Values(s.titles) }
 
+func (s *shelf) Bytes(string) int64 { return 1 }
+
 func (s *shelf) Title(_ context.Context, id string) (webui.Title, *patch.Definition, error) {
 	for _, t := range s.titles {
 		if t.ID == id {

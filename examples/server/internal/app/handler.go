@@ -23,7 +23,8 @@ func newHandler(f *flags, log *slog.Logger, b *backend) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	opts := &httpapi.Options{Tokens: b.auth, Community: b.community, Sync: b.sync, Webhooks: b.hooks, Store: b.store, Signer: signer, Site: f.BaseURL, TrustedProxies: f.TrustedProxies, Logger: log, RootFeed: true, WebPage: true, Observe: b.metrics.Observe}
+	budget := httpapi.NewBudget(f.TrustedProxies)
+	opts := &httpapi.Options{Budget: budget, Tokens: b.auth, Community: b.community, Sync: b.sync, Webhooks: b.hooks, Store: b.store, Signer: signer, Site: f.BaseURL, TrustedProxies: f.TrustedProxies, Logger: log, RootFeed: true, WebPage: true, Observe: b.metrics.Observe}
 	opts.UploadDir = b.uploads
 	if !f.RateLimit {
 		opts.RateLimit = -1
@@ -42,7 +43,7 @@ func newHandler(f *flags, log *slog.Logger, b *backend) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	page = compress(webui.New(pages{b}, &webui.Options{API: api, Site: f.BaseURL, Publishing: f.Community, Logger: log}))
+	page = compress(webui.New(pages{b}, &webui.Options{API: api, Budget: budget, Site: f.BaseURL, Publishing: f.Community, Logger: log}))
 	observedPage := b.metrics.Wrap(page)
 	docs := compress(openapi.Handler())
 	all := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -37,6 +37,12 @@ func (p pages) Titles() iter.Seq[webui.Title] {
 	}
 }
 
+// Bytes implements webui.Catalog.
+func (p pages) Bytes(id string) int64 {
+	t, _ := p.catalog.Title(id) // one that is not there has none
+	return t.Bytes
+}
+
 // Title implements webui.Catalog.
 func (p pages) Title(ctx context.Context, id string) (webui.Title, *patch.Definition, error) {
 	def, t, err := p.catalog.Load(ctx, id)
