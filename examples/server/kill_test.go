@@ -21,8 +21,15 @@ import (
 	"github.com/patchsource/patchsource/patch"
 )
 
+// otherBinary is the variable that names a server to test in the place of the one built here: of another state, to
+// compare with.
+const otherBinary = "PATCHSOURCE_TEST_BINARY"
+
 // binary is the real server, built once.
 var binary = sync.OnceValues(func() (string, error) {
+	if path := os.Getenv(otherBinary); path != "" {
+		return path, nil
+	}
 	dir, err := os.MkdirTemp("", "patchsource-test-")
 	if err != nil {
 		return "", err
@@ -37,7 +44,7 @@ var binary = sync.OnceValues(func() (string, error) {
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if path, err := binary(); err == nil {
+	if path, err := binary(); err == nil && os.Getenv(otherBinary) == "" {
 		_ = os.RemoveAll(filepath.Dir(path))
 	}
 	os.Exit(code)

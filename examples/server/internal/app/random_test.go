@@ -1,0 +1,246 @@
+package app
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/getkin/kin-openapi/openapi3"
+
+	"github.com/patchsource/patchsource/httpapi/openapi"
+)
+
+// requestsVariable says how many random requests are made; 0 or not set: some.
+const requestsVariable = "PATCHSOURCE_RANDOM_REQUESTS"
+
+// Requests made at random from the published contract are never answered by an internal error, by a redirect, or at
+// the cost of a second of CPU time.
+func TestRandomRequests(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it makes many requests")
+	}
+	n, _ := strconv.Atoi(os.Getenv(requestsVariable))
+	if n == 0 {
+		n = 3000
+	}
+	doc, err := openapi3.NewLoader().LoadFromData(openapi.Document())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := start(t, t.TempDir(), "--rate-limit=false", "--no-access-log", "--max-titles=100000")
+	g := newGuesser(p, doc)
+	seed := rand.Uint64()
+	g.rand = rand.New(rand.NewPCG(seed, 1))
+	client := &http.Client{Timeout: time.Minute, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	statuses := map[int]int{}
+	var dearest time.Duration
+	for i := range n {
+		r, text := g.request()
+		before := cpuTime(t)
+		res, err := client.Do(r)
+		if err != nil {
+			t.Fatalf("seed %d, request %d: %s: %v", seed, i, text, err)
+		}
+		body, _ := io.ReadAll(res.Body) // an answer that breaks off is judged by its status
+		_ = res.Body.Close()
+		took := cpuTime(t) - before
+		dearest = max(dearest, took)
+		statuses[res.StatusCode]++
+		g.learn(body)
+		unavailable := res.StatusCode == http.StatusServiceUnavailable && res.Header.Get("Retry-After") != ""
+		redirect := res.StatusCode >= 300 && res.StatusCode < 400 && res.StatusCode != http.StatusNotModified
+		if res.StatusCode >= 500 && !unavailable || redirect || took > time.Second {
+			t.Errorf("seed %d, request %d: %d after %v of CPU time: %s\n%.400s", seed, i, res.StatusCode, took, text, body)
+		}
+	}
+	t.Logf("seed %d: %d requests, %v, the dearest took %v of CPU time", seed, n, statuses, dearest)
+	if statuses[200] == 0 || statuses[201] == 0 || statuses[400] == 0 || statuses[403] == 0 {
+		t.Errorf("the requests were not of all kinds: %v", statuses)
+	}
+}
+
+// cpuTime returns the CPU time that this process, the server with it, has used.
+func cpuTime(t *testing.T) time.Duration {
+	t.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// A guesser makes requests from a document: its examples, and what they may be mistaken for.
+type guesser struct {
+	rand   *rand.Rand
+	url    string
+	calls  []guessedCall
+	tokens []string // the first is an administrator's, the second none
+	ids    []string
+}
+
+type guessedCall struct {
+	method, path string
+	op           *openapi3.Operation
+}
+
+func newGuesser(p *process, doc *openapi3.T) *guesser {
+	g := &guesser{url: p.url, tokens: []string{p.token(), "", "pst_wrong"}, ids: []string{"App", "Sub", "Composer", "%2e%2e", "a%2Fb", "%00", strings.Repeat("x", 300), "é", "1"}}
+	paths := doc.Paths.Map()
+	for _, path := range slices.Sorted(maps.Keys(paths)) {
+		operations := paths[path].Operations()
+		for _, method := range slices.Sorted(maps.Keys(operations)) {
+			g.calls = append(g.calls, guessedCall{method, path, operations[method]})
+		}
+	}
+	return g
+}
+
+func pick[T any](g *guesser, all []T) T { return all[g.rand.IntN(len(all))] }
+
+// request returns a request at random, and the same in words.
+func (g *guesser) request() (*http.Request, string) {
+	call := pick(g, g.calls)
+	if g.rand.IntN(3) == 0 { // the calls that make something come more often: the others need something to work on
+		for call.method != "POST" {
+			call = pick(g, g.calls)
+		}
+	}
+	path, query := call.path, url.Values{}
+	for _, ref := range call.op.Parameters {
+		parameter := ref.Value
+		switch {
+		case parameter.In == "path":
+			value := pick(g, g.ids)
+			if parameter.Example != nil && g.rand.IntN(2) == 0 {
+				value = url.PathEscape(fmt.Sprint(parameter.Example))
+			}
+			path = strings.ReplaceAll(path, "{"+parameter.Name+"}", value)
+		case parameter.In == "query" && g.rand.IntN(4) == 0:
+			query.Set(parameter.Name, pick(g, []string{"", "1", "0", "-1", "true", "App", "2", "merge", "ordered", "9999999999999999999", "\x00", "é", strings.Repeat("y", 3000)}))
+		}
+	}
+	if len(query) > 0 {
+		path += "?" + query.Encode()
+	}
+	body := ""
+	if call.op.RequestBody != nil {
+		body = g.body(call.op.RequestBody.Value)
+	}
+	r, err := http.NewRequest(call.method, g.url+path, strings.NewReader(body))
+	if err != nil { // the path cannot be one: another
+		return g.request()
+	}
+	token := pick(g, g.tokens)
+	if g.rand.IntN(2) == 0 {
+		token = g.tokens[0]
+	}
+	if token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	r.Header.Set("Content-Type", pick(g, []string{"application/json", "application/json", "application/json", "application/json; charset=utf-8", "text/plain", "text/html", "", "multipart/form-data", "multipart/form-data; boundary=b", "application/zip"}))
+	if g.rand.IntN(10) == 0 {
+		r.Header.Set("If-Match", pick(g, []string{"*", `"x"`, "x", `W/"x", "y"`, ""}))
+		r.Header.Set("If-None-Match", pick(g, []string{"*", `"x"`, "x"}))
+		r.Header.Set("Accept", pick(g, []string{"*/*", "application/json; indent=2", ";;", "text/html"}))
+	}
+	// The last administrator's token is what the rest is asked for with.
+	if strings.Contains(path, "invalidate") {
+		r.URL.RawQuery = ""
+	}
+	return r, fmt.Sprintf("%s %s\n%v\n%.2000s", call.method, path, r.Header, body)
+}
+
+// body returns a body: an example, or one that was changed a little.
+func (g *guesser) body(of *openapi3.RequestBody) string {
+	for _, mediaType := range slices.Sorted(maps.Keys(of.Content)) {
+		examples := of.Content[mediaType].Examples
+		if len(examples) == 0 {
+			continue
+		}
+		var value any
+		text, err := json.Marshal(examples[pick(g, slices.Sorted(maps.Keys(examples)))].Value.Value)
+		if err != nil || json.Unmarshal(text, &value) != nil {
+			continue
+		}
+		for range g.rand.IntN(4) {
+			value = g.change(value)
+		}
+		if text, err = json.Marshal(value); err != nil {
+			continue
+		}
+		if g.rand.IntN(20) == 0 {
+			text = text[:g.rand.IntN(len(text)+1)]
+		}
+		return string(text)
+	}
+	return pick(g, []string{"", "{}", "[]", "PK\x03\x04", "--b\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\n{}\r\n--b--\r\n"})
+}
+
+// change changes one thing in a value.
+func (g *guesser) change(value any) any {
+	if g.rand.IntN(4) == 0 {
+		switch v := value.(type) {
+		case string:
+			return pick(g, []any{"", v + "1", "1." + strconv.Itoa(g.rand.IntN(50)), "\x00", "\u202e", "(", strings.Repeat("a{1000}", 500), "N\u043e", strings.Repeat("z", 2000), 1, nil, "App", "a@example.com"})
+		case bool:
+			return !v
+		case float64:
+			return pick(g, []any{-1, 0, 1e300, v + 1, "1"})
+		}
+		return pick(g, []any{nil, "", 1, []any{}, map[string]any{}, value})
+	}
+	switch v := value.(type) {
+	case map[string]any:
+		names := slices.Sorted(maps.Keys(v))
+		if len(names) == 0 {
+			v["x"] = "y"
+			return v
+		}
+		name := pick(g, names)
+		if g.rand.IntN(6) == 0 {
+			delete(v, name)
+		} else {
+			v[name] = g.change(v[name])
+		}
+		return v
+	case []any:
+		if len(v) == 0 {
+			return v
+		}
+		i := g.rand.IntN(len(v))
+		if g.rand.IntN(6) == 0 {
+			return append(v, v[i])
+		}
+		v[i] = g.change(v[i])
+		return v
+	}
+	return value
+}
+
+// learn takes ids and tokens from an answer, for later requests.
+func (g *guesser) learn(body []byte) {
+	var made struct {
+		ID    string `json:"id"`
+		Token string `json:"api_token"`
+	}
+	if json.Unmarshal(body, &made) != nil {
+		return
+	}
+	if made.ID != "" && len(g.ids) < 100 {
+		g.ids = append(g.ids, url.PathEscape(made.ID))
+	}
+	if made.Token != "" && len(g.tokens) < 30 {
+		g.tokens = append(g.tokens, made.Token)
+	}
+}
