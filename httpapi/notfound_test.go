@@ -1,0 +1,46 @@
+package httpapi_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/patchsource/patchsource/httpapi"
+	"github.com/patchsource/patchsource/store/memstore"
+)
+
+// Options.NotFound is asked for paths that no call has, and for no others. What it does not answer is
+// answered as without it.
+func TestNotFound(t *testing.T) {
+	for _, c := range []struct {
+		name, method, path string
+		notFound           bool // whether there is one
+		status             int
+		says               string
+	}{
+		{"answered", "GET", "/nope", true, 404, "a page"},
+		{"answered, below the API", "GET", "/api/v1/nope", true, 404, "a page"},
+		{"left", "POST", "/nope", true, 404, `"message"`},
+		{"none", "GET", "/nope", false, 404, `"message"`},
+		{"a title that is not there", "GET", "/jamf/v1/patch/nope", true, 404, "title_not_found"},
+		{"another method", "DELETE", "/api/v1/titles", true, 405, `"message"`},
+		{"a call", "GET", "/jamf/v1/software", true, 200, "[]"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBench(t, memstore.New())
+			opts := &httpapi.Options{}
+			if c.notFound {
+				opts.NotFound = func(w http.ResponseWriter, r *http.Request) bool {
+					if r.Method == "GET" {
+						http.Error(w, "a page", http.StatusNotFound)
+					}
+					return r.Method == "GET"
+				}
+			}
+			b.handler = httpapi.New(b.cat, opts)
+			if w := b.do(c.method, c.path, ""); w.Code != c.status || !strings.Contains(w.Body.String(), c.says) {
+				t.Errorf("%d %s", w.Code, w.Body)
+			}
+		})
+	}
+}
