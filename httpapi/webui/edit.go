@@ -185,7 +185,7 @@ func (v *visit) addFiles(t Title, files []file, form *versionPage) {
 		a = v.postFiles(t, files, form)
 	}
 	if a.ok() {
-		v.done(a, titleURL(t))
+		v.added(a, t)
 		return
 	}
 	form.Message = a.Message

@@ -209,7 +209,8 @@ func TestVersionReleased(t *testing.T) {
 			for _, refuse = range []bool{true, false} {
 				w := postForm(t, h, "/titles/x/version", fields...)
 				p, err := patch.ParsePatch([]byte(d.bodies[len(d.bodies)-1]), nil)
-				if err == nil && p.ReleaseDate != c.want || err != nil && !strings.Contains(d.bodies[len(d.bodies)-1], c.want) {
+				if err == nil && p.ReleaseDate != c.want || err != nil &&
+					!strings.Contains(d.bodies[len(d.bodies)-1], c.want) {
 					t.Errorf("%v %s, want %s", err, d.bodies[len(d.bodies)-1], c.want)
 				}
 				if refuse {
@@ -243,13 +244,40 @@ func TestVersionOrder(t *testing.T) {
 			if w.Code != 303 || d.asked[last] != "POST "+c.want+" admin" {
 				t.Errorf("%d %s", w.Code, d.asked[last])
 			}
-			if criteria, joins := strings.Count(d.bodies[last], `"operator"`), strings.Count(d.bodies[last], `"and":`); criteria != joins {
+			if criteria, joins := strings.Count(d.bodies[last], `"operator"`), strings.Count(d.bodies[last],
+				`"and":`); criteria != joins {
 				t.Errorf("%d criteria, and %d joins: %s", criteria, joins, d.bodies[last])
 			}
 		})
 	}
 	if body := send(h, "GET", "/publish", "").Body.String(); !strings.Contains(body, "/version?insert=ordered") {
 		t.Error("the script for a new version does not place it in order")
+	}
+}
+
+// A version in front that makes the title's current version older than it was is said to, with how
+// to place it; what lint finds is on the title's page, and is not said twice.
+func TestVersionWarns(t *testing.T) {
+	d := &desk{}
+	d.answer = func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method == "POST" {
+			fmt.Fprint(w, `{"message":"Version '9.8' added","warnings":[{"code":"dates","path":"","message":"a date"},
+				{"code":"current-version-older","path":"","message":"it was 9.9","fix":"use insert=ordered"}]}`)
+		}
+		return r.Method == "POST"
+	}
+	h := webui.New(versioned(), &webui.Options{API: d})
+	page := send(h, "GET", "/titles/x/version", "", "Cookie", "patchsource_token=admin").Body.String()
+	for name, fields := range map[string][]string{
+		"the form": with(with(fieldsOf(t, page), "version", "9.8"), "place", "front"),
+		"a file":   {"form", "json", "@v.json", `{"version":"9.8"}`},
+	} {
+		w := postForm(t, h, "/titles/x/version", fields...)
+		body := send(h, "GET", "/publish", "", "Cookie", "patchsource_said="+cookie(w,
+			"patchsource_said").Value).Body.String()
+		if want := "Version &#39;9.8&#39; added. it was 9.9. use insert=ordered.</p>"; !strings.Contains(body, want) {
+			t.Errorf("%s: it does not say %s: %s", name, want, body)
+		}
 	}
 }
 

@@ -157,7 +157,7 @@ func (v *visit) addVersion() {
 	}
 	a := v.ask("POST", target, body, "Content-Type", "application/json")
 	if a.ok() {
-		v.done(a, titleURL(t))
+		v.added(a, t)
 		return
 	}
 	p.Message = a.Message
@@ -174,6 +174,21 @@ func (v *visit) addVersion() {
 		p.failures["/version"] = "this version is there already"
 	}
 	v.again(a, "version", "Add a version to "+t.Name, p)
+}
+
+// currentOlder is the code of the API's warning that a change has made a title's current version
+// older than it was.
+const currentOlder = "current-version-older"
+
+// added leads to a title's page after versions were added. The page itself shows what lint finds;
+// it is told here what only the change could show.
+func (v *visit) added(a *answer, t Title) {
+	for _, w := range a.Warnings {
+		if w.Code == currentOlder {
+			a.Message = strings.TrimSpace(sentence(a.Message) + " " + sentence(w.Message) + " " + sentence(w.Fix))
+		}
+	}
+	v.done(a, titleURL(t))
 }
 
 // fields are the paths that have a field in the form.
@@ -197,7 +212,16 @@ func (v *visit) readVersion(p *versionPage) *patch.Patch {
 	p.Released, p.At = v.value("released"), v.value("released_at")
 	p.Standalone, p.Reboot, p.Front = form.Has("standalone"), form.Has("reboot"), v.value("place") == "front"
 	p.Base, p.BaseOS = form.Get("base"), form.Get("base_os")
-	made := &patch.Patch{Version: p.Version, ReleaseDate: releaseDate(p.Released, p.At), Standalone: p.Standalone, Reboot: p.Reboot, MinimumOperatingSystem: p.OS, KillApps: []patch.KillApp{}, Components: []patch.Component{}, Capabilities: []patch.Criterion{}}
+	made := &patch.Patch{
+		Version:                p.Version,
+		ReleaseDate:            releaseDate(p.Released, p.At),
+		Standalone:             p.Standalone,
+		Reboot:                 p.Reboot,
+		MinimumOperatingSystem: p.OS,
+		KillApps:               []patch.KillApp{},
+		Components:             []patch.Component{},
+		Capabilities:           []patch.Criterion{},
+	}
 	names, bundles := form["app_name"], form["app_bundle"]
 	for i := range min(len(names), len(bundles)) {
 		if a := (appRow{Name: strings.TrimSpace(names[i]), Bundle: strings.TrimSpace(bundles[i])}); a.Name != "" || a.Bundle != "" {
