@@ -205,7 +205,8 @@ func (v *visit) importTitles() {
 	if p.Replace {
 		query.Set("replace", "1")
 	}
-	a := v.askStream("POST", withQuery("/api/v1/titles/import", query), file, "Content-Type", "application/octet-stream")
+	a := v.askStream("POST", withQuery("/api/v1/titles/import", query), file, "Content-Type",
+		"application/octet-stream")
 	if !a.ok() {
 		p.complaint = complaint{a.Message, a.Errors}
 		v.again(a, "backup", "Backup", p)

@@ -60,7 +60,8 @@ func TestRestoreTakesTwoSteps(t *testing.T) {
 		deleted = append(deleted, fmt.Sprintf("gone%02d", i))
 	}
 	names, _ := json.Marshal(deleted)
-	plan := `{"create":["new"],"replace":["old"],"unchanged":[],"skip":["<i>followed</i>"],"delete":` + string(names) + `,"counts":{"create":1,"replace":1,"delete":1200,"skip":1}}`
+	plan := `{"create":["new"],"replace":["old"],"unchanged":[],"skip":["<i>followed</i>"],"delete":` + string(names) +
+		`,"counts":{"create":1,"replace":1,"delete":1200,"skip":1}}`
 	for _, c := range []struct {
 		name, path string
 		fields     []string
@@ -69,11 +70,29 @@ func TestRestoreTakesTwoSteps(t *testing.T) {
 		asks       string
 		says       []string
 	}{
-		{"a plan", "?mode=replace", nil, plan, 200, "POST /api/v1/restore?dry_run=1&mode=replace", []string{"Nothing has been changed yet", "<strong>1200</strong>: gone00, gone01", "gone19, and 1180 more", "Type 1200.", `name="confirm" required`, "&lt;i&gt;followed&lt;/i&gt;", "<strong>1</strong>: old"}},
-		{"a plan that deletes nothing", "?mode=replace", nil, `{"create":["new"],"counts":{"create":1}}`, 200, "POST /api/v1/restore?dry_run=1&mode=replace", []string{`type="hidden" name="confirm" value="0"`}},
-		{"a plan without counts", "?mode=replace", nil, `{"delete":["x"]}`, 200, "POST /api/v1/restore?dry_run=1&mode=replace", []string{"Type 1.", "Restore, and delete 1 title<"}},
-		{"confirmed", "?mode=replace", []string{"confirm", " 1200 "}, `[{"id":"new"},{"id":"f","skipped":"s"}]`, 303, "POST /api/v1/restore?confirm=1200&mode=replace", nil},
-		{"confirmed, nothing typed", "?mode=replace", []string{"confirm", ""}, plan, 200, "POST /api/v1/restore?dry_run=1&mode=replace", []string{"Type 1200."}},
+		{
+			"a plan", "?mode=replace", nil, plan, 200, "POST /api/v1/restore?dry_run=1&mode=replace",
+			[]string{
+				"Nothing has been changed yet", "<strong>1200</strong>: gone00, gone01", "gone19, and 1180 more",
+				"Type 1200.", `name="confirm" required`, "&lt;i&gt;followed&lt;/i&gt;", "<strong>1</strong>: old",
+			},
+		},
+		{
+			"a plan that deletes nothing", "?mode=replace", nil, `{"create":["new"],"counts":{"create":1}}`, 200,
+			"POST /api/v1/restore?dry_run=1&mode=replace", []string{`type="hidden" name="confirm" value="0"`},
+		},
+		{
+			"a plan without counts", "?mode=replace", nil, `{"delete":["x"]}`, 200,
+			"POST /api/v1/restore?dry_run=1&mode=replace", []string{"Type 1.", "Restore, and delete 1 title<"},
+		},
+		{
+			"confirmed", "?mode=replace", []string{"confirm", " 1200 "}, `[{"id":"new"},{"id":"f","skipped":"s"}]`, 303,
+			"POST /api/v1/restore?confirm=1200&mode=replace", nil,
+		},
+		{
+			"confirmed, nothing typed", "?mode=replace", []string{"confirm", ""}, plan, 200,
+			"POST /api/v1/restore?dry_run=1&mode=replace", []string{"Type 1200."},
+		},
 		{"keeping other titles", "?mode=merge", nil, `[{"id":"new"}]`, 303, "POST /api/v1/restore?mode=merge", nil},
 		{"where there is nothing", "", nil, `[{"id":"new"}]`, 303, "POST /api/v1/restore", nil},
 	} {
@@ -84,8 +103,10 @@ func TestRestoreTakesTwoSteps(t *testing.T) {
 				}
 				return r.Method == "POST"
 			}}
-			w := archive(t, webui.New(some(), &webui.Options{API: d}), "/backup/restore"+c.path, "PK\x03\x04zip", c.fields...)
-			if diff := cmp.Diff([]string{c.asks}, d.changes()); diff != "" || w.Code != c.status || d.bodies[len(d.bodies)-1] != "PK\x03\x04zip" {
+			w := archive(t, webui.New(some(), &webui.Options{API: d}), "/backup/restore"+c.path, "PK\x03\x04zip",
+				c.fields...)
+			if diff := cmp.Diff([]string{c.asks}, d.changes()); diff != "" || w.Code != c.status ||
+				d.bodies[len(d.bodies)-1] != "PK\x03\x04zip" {
 				t.Errorf("%d %q %s", w.Code, d.bodies, diff)
 			}
 			for _, want := range c.says {
@@ -111,7 +132,8 @@ func TestRestoreRefused(t *testing.T) {
 	}}
 	h := webui.New(some(), &webui.Options{API: d})
 	for _, fields := range [][]string{nil, {"confirm", "2"}} {
-		if w := archive(t, h, "/backup/restore?mode=replace", "zip", fields...); w.Code != 400 || !strings.Contains(w.Body.String(), "confirm it with 3.") {
+		if w := archive(t, h, "/backup/restore?mode=replace", "zip", fields...); w.Code != 400 ||
+			!strings.Contains(w.Body.String(), "confirm it with 3.") {
 			t.Errorf("%d %s", w.Code, w.Body)
 		}
 	}
@@ -147,7 +169,10 @@ func TestImportReplaces(t *testing.T) {
 		{"an import", "", nil, "POST /api/v1/titles/import", false},
 		{"tried", "?dry_run=1", nil, "POST /api/v1/titles/import?dry_run=1", false},
 		{"replacing", "", []string{"replace", "1"}, "POST /api/v1/titles/import?replace=1", true},
-		{"replacing, tried", "?dry_run=1", []string{"replace", "1"}, "POST /api/v1/titles/import?dry_run=1&replace=1", true},
+		{
+			"replacing, tried", "?dry_run=1", []string{"replace", "1"},
+			"POST /api/v1/titles/import?dry_run=1&replace=1", true,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			d := &desk{answer: func(w http.ResponseWriter, r *http.Request) bool {
@@ -157,10 +182,12 @@ func TestImportReplaces(t *testing.T) {
 				return r.Method == "POST"
 			}}
 			w := archive(t, webui.New(some(), &webui.Options{API: d}), "/backup/import"+c.path, "[]", c.fields...)
-			if diff := cmp.Diff([]string{c.asks}, d.changes()); diff != "" || w.Code != 200 || d.bodies[len(d.bodies)-1] != "[]" {
+			if diff := cmp.Diff([]string{c.asks}, d.changes()); diff != "" || w.Code != 200 ||
+				d.bodies[len(d.bodies)-1] != "[]" {
 				t.Errorf("%d %q %s", w.Code, d.bodies, diff)
 			}
-			if body := w.Body.String(); !strings.Contains(body, "It exists, and differs.") || strings.Contains(body, `name="replace" value="1" checked`) != c.checked {
+			if body := w.Body.String(); !strings.Contains(body, "It exists, and differs.") ||
+				strings.Contains(body, `name="replace" value="1" checked`) != c.checked {
 				t.Errorf("%s", body)
 			}
 		})
@@ -171,17 +198,22 @@ func TestImportReplaces(t *testing.T) {
 func TestDeletingAWebhookAsks(t *testing.T) {
 	d := &desk{answer: func(w http.ResponseWriter, r *http.Request) bool {
 		if r.Method == "GET" && r.URL.Path == "/api/v1/webhooks" {
-			fmt.Fprint(w, `[{"id":"h1","url":"https://one.example/<x>","signed":true,"pending":3},{"id":"h2","url":"https://two.example/"}]`)
+			fmt.Fprint(w,
+				`[{"id":"h1","url":"https://one.example/<x>","signed":true,"pending":3},
+				{"id":"h2","url":"https://two.example/"}]`)
 			return true
 		}
 		return false
 	}}
 	h := webui.New(some(), &webui.Options{API: d})
-	if body := send(h, "GET", "/webhooks", "", "Cookie", asAdmin).Body.String(); strings.Contains(body, `action="/webhooks/h1/delete"`) || !strings.Contains(body, `href="/webhooks/h1/delete"`) {
+	if body := send(h, "GET", "/webhooks", "", "Cookie", asAdmin).Body.String(); strings.Contains(body,
+		`action="/webhooks/h1/delete"`) || !strings.Contains(body, `href="/webhooks/h1/delete"`) {
 		t.Errorf("the list deletes at once: %s", body)
 	}
 	w := send(h, "GET", "/webhooks/h1/delete", "", "Cookie", asAdmin)
-	for _, want := range []string{"https://one.example/&lt;x&gt;", "3 that wait", "secret is deleted", `action="/webhooks/h1/delete"`} {
+	for _, want := range []string{
+		"https://one.example/&lt;x&gt;", "3 that wait", "secret is deleted", `action="/webhooks/h1/delete"`,
+	} {
 		if w.Code != 200 || !strings.Contains(w.Body.String(), want) {
 			t.Errorf("%d: it does not say %s: %s", w.Code, want, w.Body)
 		}

@@ -18,7 +18,8 @@ func TestContributorSource(t *testing.T) {
 			return true
 		}}
 		h := webui.New(some(), &webui.Options{API: d, Publishing: true, Site: "https://p.example.com"})
-		if body := send(h, "GET", "/contributors", "").Body.String(); !strings.Contains(body, "<code>https://p.example.com/jamf/v1/macman</code>") {
+		if body := send(h, "GET", "/contributors", "").Body.String(); !strings.Contains(body,
+			"<code>https://p.example.com/jamf/v1/macman</code>") {
 			t.Errorf("%s: %s", urn, body)
 		}
 	}
@@ -33,8 +34,14 @@ func TestContributorLostToken(t *testing.T) {
 		want         int
 		says         string
 	}{
-		{"mailed, or not", `{"message":"If it is a contributor's, a new token is on its way there."}`, 202, 303, "a new token is on its way there."},
-		{"no address", `{"message":"Refused.","errors":[{"path":"/email","message":"must be an address"}]}`, 400, 400, `id="fault-email" role="alert">must be an address`},
+		{
+			"mailed, or not", `{"message":"If it is a contributor's, a new token is on its way there."}`, 202, 303,
+			"a new token is on its way there.",
+		},
+		{
+			"no address", `{"message":"Refused.","errors":[{"path":"/email","message":"must be an address"}]}`, 400,
+			400, `id="fault-email" role="alert">must be an address`,
+		},
 		{"too often", `{"message":"Slowly."}`, 429, 429, "Slowly."},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -54,12 +61,14 @@ func TestContributorLostToken(t *testing.T) {
 			h := webui.New(some(), &webui.Options{API: d, Publishing: true})
 			w := send(h, "POST", "/contributors/token", "email=me%40example.com", "Cookie", asAdmin)
 			last := len(d.asked) - 1
-			if w.Code != c.want || d.asked[last] != "POST /api/v1/contributors/token" || d.bodies[last] != `{"email":"me@example.com"}` {
+			if w.Code != c.want || d.asked[last] != "POST /api/v1/contributors/token" ||
+				d.bodies[last] != `{"email":"me@example.com"}` {
 				t.Errorf("%d %s %s", w.Code, d.asked[last], d.bodies[last])
 			}
 			body := w.Body.String()
 			if w.Code == 303 {
-				body = send(h, "GET", w.Header().Get("Location"), "", "Cookie", "patchsource_said="+cookie(w, "patchsource_said").Value).Body.String()
+				body = send(h, "GET", w.Header().Get("Location"), "", "Cookie", "patchsource_said="+cookie(w,
+					"patchsource_said").Value).Body.String()
 			} else if !strings.Contains(body, `value="me@example.com"`) || w.Header().Get("Retry-After") != "9" {
 				t.Errorf("%v %s", w.Header(), body)
 			}

@@ -13,7 +13,7 @@ import (
 	"github.com/patchsource/patchsource/httpapi/webui"
 )
 
-// tokensDesk is an API with three tokens: the visitor's, another administrator's, and a title's.
+// tokensDesk is an API with three tokens: the visitor's, an editor's, and a title's.
 func tokensDesk(more func(w http.ResponseWriter, r *http.Request) bool) *desk {
 	return &desk{answer: func(w http.ResponseWriter, r *http.Request) bool {
 		if more != nil && more(w, r) {
@@ -23,7 +23,7 @@ func tokensDesk(more func(w http.ResponseWriter, r *http.Request) bool) *desk {
 		case r.Method == "GET" && r.URL.Path == "/api/v1/tokens":
 			fmt.Fprint(w, `{"tokens":[
 				{"id":"a","name":"mine","kind":"administrator","titles_in_scope":null,"created":"2026-01-01T00:00:00Z"},
-				{"id":"b","name":"<b>build</b>","kind":"editor","titles_in_scope":null,"created":"2026-01-01T00:00:00Z"},
+				{"id":"b","name":"<b>build</b>","kind":"editor","created":"2026-01-01T00:00:00Z"},
 				{"id":"c","kind":"title","titles_in_scope":["x","y"],"created":"2026-01-01T00:00:00Z"}]}`)
 		case strings.HasSuffix(r.URL.Path, "/invalidate"):
 			w.WriteHeader(204)
@@ -42,8 +42,15 @@ func TestRevokingATokenAsks(t *testing.T) {
 		says     []string
 		not      string
 	}{
-		{"one's own", "a", 200, []string{"Revoke mine?", "you are signed out then", "administrator’s token", "made with it"}, "type its id"},
-		{"another's", "b", 200, []string{"Revoke &lt;b&gt;build&lt;/b&gt;?", "every title (editor)", "made with it"}, "signed out"},
+		{
+			"one's own", "a", 200,
+			[]string{"Revoke mine?", "you are signed out then", "administrator’s token", "made with it"},
+			"type its id",
+		},
+		{
+			"another's", "b", 200, []string{"Revoke &lt;b&gt;build&lt;/b&gt;?", "every title (editor)", "made with it"},
+			"signed out",
+		},
 		{"without a name", "c", 200, []string{"Revoke c?", "x, y"}, "signed out"},
 		{"one that is not there", "z", 404, []string{"There is no such token."}, "Revoke the token"},
 	} {
@@ -62,7 +69,8 @@ func TestRevokingATokenAsks(t *testing.T) {
 		})
 	}
 	// The list has links to these pages, and no form that ends a token at once.
-	body := send(webui.New(some(), &webui.Options{API: tokensDesk(nil)}), "GET", "/tokens", "", "Cookie", asAdmin).Body.String()
+	body := send(webui.New(some(), &webui.Options{API: tokensDesk(nil)}), "GET", "/tokens", "", "Cookie",
+		asAdmin).Body.String()
 	if n := strings.Count(body, `/invalidate"`); n != 3 || strings.Contains(body, `/invalidate"><button`) {
 		t.Errorf("%d links: %s", n, body)
 	}
@@ -96,14 +104,32 @@ func TestRevokeAToken(t *testing.T) {
 		says           string // on this page, or on the next
 		signedOut      bool
 	}{
-		{"another's", "b", "", nil, 303, []string{"POST /api/v1/tokens/b/invalidate"}, "The token b was revoked.", false},
-		{"with one below it", "b", "", with("1"), 303, []string{"POST /api/v1/tokens/b/invalidate"}, "The token b was revoked, with the one made with it.", false},
-		{"with many below it", "b", "", with("7"), 303, []string{"POST /api/v1/tokens/b/invalidate"}, "The token b was revoked, with the 7 made with it.", false},
-		{"one's own", "a", "", nil, 303, []string{"POST /api/v1/tokens/a/invalidate"}, "Your token was revoked, and you are signed out.", true},
-		{"the last administrator's", "a", "", last, 409, []string{"POST /api/v1/tokens/a/invalidate"}, "This is the last administrator&#39;s token.", false},
+		{
+			"another's", "b", "", nil, 303, []string{"POST /api/v1/tokens/b/invalidate"}, "The token b was revoked.",
+			false,
+		},
+		{
+			"with one below it", "b", "", with("1"), 303, []string{"POST /api/v1/tokens/b/invalidate"},
+			"The token b was revoked, with the one made with it.", false,
+		},
+		{
+			"with many below it", "b", "", with("7"), 303, []string{"POST /api/v1/tokens/b/invalidate"},
+			"The token b was revoked, with the 7 made with it.", false,
+		},
+		{
+			"one's own", "a", "", nil, 303, []string{"POST /api/v1/tokens/a/invalidate"},
+			"Your token was revoked, and you are signed out.", true,
+		},
+		{
+			"the last administrator's", "a", "", last, 409, []string{"POST /api/v1/tokens/a/invalidate"},
+			"This is the last administrator&#39;s token.", false,
+		},
 		{"the last, nothing typed", "a", "confirm=", last, 400, nil, "This is not the id of the token", false},
 		{"the last, another id typed", "a", "confirm=b", last, 400, nil, "This is not the id of the token", false},
-		{"the last, its id typed", "a", "confirm=+a+", last, 303, []string{"POST /api/v1/tokens/a/invalidate?confirm=last-administrator"}, "you are signed out", true},
+		{
+			"the last, its id typed", "a", "confirm=+a+", last, 303,
+			[]string{"POST /api/v1/tokens/a/invalidate?confirm=last-administrator"}, "you are signed out", true,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			d := tokensDesk(c.api)
@@ -114,7 +140,8 @@ func TestRevokeAToken(t *testing.T) {
 			}
 			text := w.Body.String()
 			if w.Code == 303 {
-				text = send(h, "GET", "/publish", "", "Cookie", "patchsource_said="+cookie(w, "patchsource_said").Value).Body.String()
+				text = send(h, "GET", "/publish", "", "Cookie", "patchsource_said="+cookie(w,
+					"patchsource_said").Value).Body.String()
 			} else if !strings.Contains(text, `name="confirm" required`) {
 				t.Errorf("it does not ask for the id: %s", text)
 			}
@@ -133,21 +160,41 @@ func TestCreateAToken(t *testing.T) {
 		want       string // the body that the API gets; empty: it is not asked
 		says       []string
 	}{
-		{"an empty form", "", "", []string{"No token was created", "give it a name", "choose what the token is for", "a number from 1 to 365"}},
+		{
+			"an empty form", "", "",
+			[]string{
+				"No token was created", "give it a name", "choose what the token is for", "a number from 1 to 365",
+			},
+		},
 		{"no name", "for=all&days=365", "", []string{"give it a name"}},
 		{"no use", "name=n&days=365", "", []string{"choose what the token is for"}},
 		{"a use that there is not", "name=n&for=nonsense&days=365", "", []string{"choose what the token is for"}},
 		{"no end", "name=n&for=all", "", []string{"a number from 1 to 365"}},
 		{"an end too far", "name=n&for=all&days=366", "", []string{"a number from 1 to 365"}},
 		{"an end before now", "name=n&for=all&days=0", "", []string{"a number from 1 to 365"}},
-		{"an end that is no number", "name=n&for=all&days=soon", "", []string{"a number from 1 to 365", `value="soon"`}},
+		{
+			"an end that is no number", "name=n&for=all&days=soon", "",
+			[]string{"a number from 1 to 365", `value="soon"`},
+		},
 		{"titles, and none named", "name=n&for=titles&days=7&titles=+%2C+", "", []string{"name at least one title"}},
 		{"titles named, but for all", "name=n&for=all&days=7&titles=x", "", []string{"leave this empty", `value="x"`}},
-		{"titles named, but an administrator's", "name=n&for=administrator&days=7&titles=x", "", []string{"leave this empty"}},
+		{
+			"titles named, but an administrator's", "name=n&for=administrator&days=7&titles=x", "",
+			[]string{"leave this empty"},
+		},
 		{"an editor's", "name=+n+&for=all&days=365&titles=", `{"name":"n","expires_in_days":365}`, []string{"pst_new"}},
-		{"for titles", "name=n&for=titles&days=7&titles=x%2C+y", `{"name":"n","expires_in_days":7,"titles_in_scope":["x","y"]}`, []string{"pst_new"}},
-		{"an administrator's", "name=n&for=administrator&days=30", `{"name":"n","expires_in_days":30,"administrator":true}`, []string{"pst_new"}},
-		{"for ever", "name=n&for=administrator&days=365&never=1", `{"name":"n","never_expires":true,"administrator":true}`, []string{"pst_new"}},
+		{
+			"for titles", "name=n&for=titles&days=7&titles=x%2C+y",
+			`{"name":"n","expires_in_days":7,"titles_in_scope":["x","y"]}`, []string{"pst_new"},
+		},
+		{
+			"an administrator's", "name=n&for=administrator&days=30",
+			`{"name":"n","expires_in_days":30,"administrator":true}`, []string{"pst_new"},
+		},
+		{
+			"for ever", "name=n&for=administrator&days=365&never=1",
+			`{"name":"n","never_expires":true,"administrator":true}`, []string{"pst_new"},
+		},
 		{"for ever, without days", "name=n&for=all&never=1", `{"name":"n","never_expires":true}`, []string{"pst_new"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -162,7 +209,8 @@ func TestCreateAToken(t *testing.T) {
 				if w.Code != 400 || len(d.changes()) > 0 {
 					t.Errorf("%d %v", w.Code, d.changes())
 				}
-			} else if diff := cmp.Diff(object(t, c.want), object(t, d.bodies[len(d.bodies)-1])); diff != "" || w.Code != 200 {
+			} else if diff := cmp.Diff(object(t, c.want), object(t, d.bodies[len(d.bodies)-1])); diff != "" ||
+				w.Code != 200 {
 				t.Errorf("%d %s", w.Code, diff)
 			}
 			for _, want := range c.says {
@@ -215,12 +263,18 @@ func TestTokenRefused(t *testing.T) {
 	d := tokensDesk(func(w http.ResponseWriter, r *http.Request) bool {
 		if r.Method == "POST" {
 			w.WriteHeader(400)
-			fmt.Fprint(w, `{"message":"Refused.","errors":[{"path":"/name","message":"is too long"},{"path":"/titles_in_scope/0","message":"there is no title 'q'"}]}`)
+			fmt.Fprint(w,
+				`{"message":"Refused.","errors":[{"path":"/name","message":"is too long"},
+				{"path":"/titles_in_scope/0","message":"there is no title 'q'"}]}`)
 		}
 		return r.Method == "POST"
 	})
-	w := send(webui.New(some(), &webui.Options{API: d}), "POST", "/tokens", "name=n&for=titles&titles=q&days=7", "Cookie", asAdmin)
-	for _, want := range []string{"Refused.", `id="fault-name" role="alert">is too long`, "<code>/titles_in_scope/0</code> there is no title", `value="q"`, `value="titles" checked`} {
+	w := send(webui.New(some(), &webui.Options{API: d}), "POST", "/tokens", "name=n&for=titles&titles=q&days=7",
+		"Cookie", asAdmin)
+	for _, want := range []string{
+		"Refused.", `id="fault-name" role="alert">is too long`, "<code>/titles_in_scope/0</code> there is no title",
+		`value="q"`, `value="titles" checked`,
+	} {
 		if w.Code != 400 || !strings.Contains(w.Body.String(), want) {
 			t.Errorf("%d: it does not say %s: %s", w.Code, want, w.Body)
 		}
@@ -236,7 +290,10 @@ func TestEditor(t *testing.T) {
 		return r.URL.Path == "/api/v1/token"
 	}}
 	body := send(webui.New(some(), &webui.Options{API: d}), "GET", "/titles/x", "", "Cookie", asAdmin).Body.String()
-	for text, want := range map[string]bool{"<span>Editor</span>": true, "Add a version": true, `href="/upload"`: true, `href="/webhooks"`: false, `href="/backup"`: false} {
+	for text, want := range map[string]bool{
+		"<span>Editor</span>": true, "Add a version": true, `href="/upload"`: true, `href="/webhooks"`: false,
+		`href="/backup"`: false,
+	} {
 		if strings.Contains(body, text) != want {
 			t.Errorf("%s: %v, want %v", text, !want, want)
 		}

@@ -76,8 +76,7 @@ func serve(ctx context.Context, f *flags, log *slog.Logger, web *web, b *backend
 		return nil
 	}
 	if f.BaseURL == "" && web.site(f) != web.url(f) {
-		log.Warn("no --base-url set: links in mails and events begin with a name that other hosts may not be able to resolve",
-			"url", web.site(f))
+		log.Warn("no --base-url set: links in mails and events may not be resolved by other hosts", "url", web.site(f))
 	}
 	handler, err := newHandler(f, log, b)
 	if err != nil {
@@ -88,7 +87,8 @@ func serve(ctx context.Context, f *flags, log *slog.Logger, web *web, b *backend
 		return err
 	}
 	url := cmp.Or(strings.TrimRight(f.BaseURL, "/"), web.url(f))
-	log.Info("ready", "url", url, "jamf_feed", url+"/jamf/v1", "listen", web.url(f), "store", f.Store, "titles", b.catalog.Len(), "admin_token_file", f.AdminTokenFile)
+	log.Info("ready", "url", url, "jamf_feed", url+"/jamf/v1", "listen", web.url(f),
+		"store", f.Store, "titles", b.catalog.Len(), "admin_token_file", f.AdminTokenFile)
 	select {
 	case <-ctx.Done():
 		log.Info("stopping: requests under way are finished; a second signal ends at once")

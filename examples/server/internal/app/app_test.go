@@ -339,16 +339,19 @@ func TestEnvironment(t *testing.T) {
 		}
 	}
 	t.Chdir(dir)
-	if f, err := parseFlags([]string{"--store", "file:."}, nil, io.Discard); err != nil || filepath.Dir(f.SecretFile) != filepath.Dir(dir) {
+	if f, err := parseFlags([]string{"--store", "file:."}, nil, io.Discard); err != nil ||
+		filepath.Dir(f.SecretFile) != filepath.Dir(dir) {
 		t.Errorf("%+v, %v", f, err)
 	}
 	if _, err := parseFlags([]string{"--store", "file:/"}, nil, io.Discard); err == nil {
 		t.Error("the root of the disk is taken for a store")
 	}
-	if _, err := parseFlags(nil, []string{"PATCHSOURCE_VERSION=1.4.2", "PATCHSOURCE_HELP=true"}, io.Discard); err != nil {
+	if _, err := parseFlags(nil, []string{"PATCHSOURCE_VERSION=1.4.2", "PATCHSOURCE_HELP=true"},
+		io.Discard); err != nil {
 		t.Errorf("a variable of an image is taken for a flag: %v", err)
 	}
-	if code, _, stderr := runOnce(t, []string{"PATCHSOURCE_STORE=ftp:x"}); code != 2 || !strings.Contains(stderr, "ftp:x") {
+	if code, _, stderr := runOnce(t, []string{"PATCHSOURCE_STORE=ftp:x"}); code != 2 ||
+		!strings.Contains(stderr, "ftp:x") {
 		t.Errorf("%d %q", code, stderr)
 	}
 }

@@ -21,7 +21,8 @@ const description = `An external patch source for Jamf Pro.
 
 It keeps patch definitions, serves them to Jamf Pro, and takes new titles and versions over HTTP. To try it, start it without any flag; in Jamf Pro, add it under Settings > Computer Management > Patch Management > New, as HOST/jamf/v1 with the port it logs.
 
-Every flag can also be given as an environment variable: --admin-token-file as PATCHSOURCE_ADMIN_TOKEN_FILE. A flag wins over its variable. A variable that begins with PATCHSOURCE_ and belongs to no flag is an error.`
+Every flag can also be given as an environment variable: --admin-token-file as PATCHSOURCE_ADMIN_TOKEN_FILE.
+A flag wins over its variable. A variable that begins with PATCHSOURCE_ and belongs to no flag is an error.`
 
 type flags struct {
 	Addr           string   `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address to listen on. An empty host, as in :8080, is every address of this machine (default: ${default})."`

@@ -16,21 +16,41 @@ func TestUnknownFlagsAndVariables(t *testing.T) {
 		environ []string
 		says    string // the whole error; empty: there is none
 	}{
-		{"a flag of other servers", []string{"--port", "80"}, nil, "there is no flag --port: the address is set by --addr :8080"},
+		{
+			"a flag of other servers", []string{"--port", "80"}, nil,
+			"there is no flag --port: the address is set by --addr :8080",
+		},
 		{"with its value", []string{"--port=80"}, nil, "there is no flag --port: the address is set by --addr :8080"},
 		{"a misspelled flag", []string{"--stroe", "memory:"}, nil, "there is no flag --stroe: did you mean --store?"},
-		{"a misspelled switch", []string{"--no-comunity"}, nil, "there is no flag --no-comunity: did you mean --no-community?"},
+		{
+			"a misspelled switch", []string{"--no-comunity"}, nil,
+			"there is no flag --no-comunity: did you mean --no-community?",
+		},
 		{"a flag like no other", []string{"--frobnicate"}, nil, "there is no flag --frobnicate"},
-		{"a misspelled variable", nil, []string{"PATCHSOURCE_STROE=memory:"}, "environment variable PATCHSOURCE_STROE: there is no flag --stroe: did you mean --store?"},
-		{"a variable in the singular", nil, []string{"PATCHSOURCE_TRUSTED_PROXY=10.0.0.0/8"}, "environment variable PATCHSOURCE_TRUSTED_PROXY: there is no flag --trusted-proxy: did you mean --trusted-proxies?"},
-		{"a variable of other servers", nil, []string{"PATCHSOURCE_PORT=80"}, "environment variable PATCHSOURCE_PORT: there is no flag --port: the address is set by --addr :8080"},
+		{
+			"a misspelled variable", nil, []string{"PATCHSOURCE_STROE=memory:"},
+			"environment variable PATCHSOURCE_STROE: there is no flag --stroe: did you mean --store?",
+		},
+		{
+			"a variable in the singular", nil, []string{"PATCHSOURCE_TRUSTED_PROXY=10.0.0.0/8"},
+			"environment variable PATCHSOURCE_TRUSTED_PROXY: " +
+				"there is no flag --trusted-proxy: did you mean --trusted-proxies?",
+		},
+		{
+			"a variable of other servers", nil, []string{"PATCHSOURCE_PORT=80"},
+			"environment variable PATCHSOURCE_PORT: there is no flag --port: the address is set by --addr :8080",
+		},
 		{"an empty variable", nil, []string{"PATCHSOURCE_STROE="}, ""},
 		{"a variable of something else", nil, []string{"PATCHSOURCES_STROE=x", "STORE=y"}, ""},
-		{"variables of the clients", nil, []string{"PATCHSOURCE_URL=https://x", "PATCHSOURCE_TOKEN=pst_x", "PATCHSOURCE_TOKEN_FILE=x"}, ""},
+		{
+			"variables of the clients", nil,
+			[]string{"PATCHSOURCE_URL=https://x", "PATCHSOURCE_TOKEN=pst_x", "PATCHSOURCE_TOKEN_FILE=x"}, "",
+		},
 		{"variables of Kubernetes", nil, []string{
 			"PATCHSOURCE_SERVICE_HOST=10.0.0.1", "PATCHSOURCE_SERVICE_PORT=80", "PATCHSOURCE_SERVICE_PORT_HTTP=80",
 			"PATCHSOURCE_PORT=tcp://10.0.0.1:80", "PATCHSOURCE_PORT_80_TCP=tcp://10.0.0.1:80",
-			"PATCHSOURCE_PORT_80_TCP_PROTO=tcp", "PATCHSOURCE_PORT_80_TCP_PORT=80", "PATCHSOURCE_PORT_80_TCP_ADDR=10.0.0.1",
+			"PATCHSOURCE_PORT_80_TCP_PROTO=tcp", "PATCHSOURCE_PORT_80_TCP_PORT=80",
+			"PATCHSOURCE_PORT_80_TCP_ADDR=10.0.0.1",
 			"PATCHSOURCE_WEB_SERVICE_HOST=10.0.0.2", "PATCHSOURCE_WEB_PORT=tcp://10.0.0.2:80",
 		}, ""},
 	} {
@@ -65,7 +85,8 @@ func TestMistakesNameFlags(t *testing.T) {
 			t.Errorf("the server has a flag --%s", name)
 		}
 		for word := range strings.FieldsSeq(explanation) {
-			if flag, ok := strings.CutPrefix(strings.Trim(word, ",;:"), "--"); ok && !strings.Contains(help.String(), strings.TrimPrefix(flag, "no-")) {
+			if flag, ok := strings.CutPrefix(strings.Trim(word, ",;:"), "--"); ok &&
+				!strings.Contains(help.String(), strings.TrimPrefix(flag, "no-")) {
 				t.Errorf("--%s: there is no flag --%s", name, flag)
 			}
 		}

@@ -43,7 +43,8 @@ func newHandler(f *flags, log *slog.Logger, b *backend) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	page = compress(webui.New(pages{b}, &webui.Options{API: api, Budget: budget, Site: f.BaseURL, Publishing: f.Community, Logger: log}))
+	page = compress(webui.New(pages{b}, &webui.Options{API: api, Budget: budget, Site: f.BaseURL, Publishing: f.Community,
+		Logger: log}))
 	observedPage := b.metrics.Wrap(page)
 	docs := compress(openapi.Handler())
 	all := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -52,7 +52,8 @@ func TestUnknownPaths(t *testing.T) {
 		{"a title's page", "GET", "/titles/nope", browser, 404, page},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if status, contentType, _ := p.fetch(c.method, c.path, c.accept); status != c.status || contentType != c.contentType {
+			if status, contentType, _ := p.fetch(c.method, c.path, c.accept); status != c.status ||
+				contentType != c.contentType {
 				t.Errorf("%d %s, want %d %s", status, contentType, c.status, c.contentType)
 			}
 		})

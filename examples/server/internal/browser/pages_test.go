@@ -54,7 +54,8 @@ func TestEveryPage(t *testing.T) {
 		prepare    func(*tab)
 	}{
 		{"table", "/", visitor, nil}, {"table-none", "/?q=nothing", visitor, nil}, {"title", "/titles/Firefox", visitor, nil}, {"title-author", "/titles/Slack_Ann_Bell", visitor, nil}, {"title-far", "/titles/Far", visitor, nil},
-		{"publish", "/publish", visitor, nil}, {"contributors", "/contributors", visitor, nil}, {"lost", "/contributors/token", visitor, nil}, {"no-page", "/nope", visitor, nil}, {"signin", "/signin", visitor, nil}, {"token", "/titles/Slack_Ann_Bell/token", visitor, nil}, {"nothing", "/titles/Nope", visitor, nil},
+		{"publish", "/publish", visitor, nil}, {"contributors", "/contributors", visitor, nil}, {"signin", "/signin", visitor, nil}, {"token", "/titles/Slack_Ann_Bell/token", visitor, nil}, {"nothing", "/titles/Nope", visitor, nil},
+		{"lost", "/contributors/token", visitor, nil}, {"no-page", "/nope", visitor, nil},
 		{"edition", "/titles/Firefox/history/1", admin, nil}, {"admin-title", "/titles/Firefox", admin, nil}, {"version", "/titles/Firefox/version", admin, nil}, {"edit", "/titles/Firefox/edit", admin, nil}, {"remove", "/titles/Firefox/remove?version=148.0", admin, nil},
 		{"delete", "/titles/Firefox/delete", admin, nil}, {"tokens", "/tokens", admin, nil}, {"sources", "/sources", admin, nil}, {"webhooks", "/webhooks", admin, nil}, {"backup", "/backup", admin, nil}, {"upload", "/upload", admin, nil},
 		{"upload-refused", "/upload", admin, func(b *tab) {

@@ -16,11 +16,12 @@ import (
 const outside = `(() => {
 	const wrong = [];
 	const width = document.documentElement.clientWidth;
-	if (document.documentElement.scrollWidth > width) wrong.push("the page is " + document.documentElement.scrollWidth + " wide");
+	if (document.documentElement.scrollWidth > width) wrong.push("the page is wider than the window");
 	for (const e of document.querySelectorAll("a, button, input, select, textarea, th, td, dd, p, code")) {
 		const box = e.getBoundingClientRect();
 		if (box.width <= 1 || e.closest(".skip")) continue; // for screen readers
-		if ((box.right > width + 0.5 || box.left < -0.5) && !e.closest("pre, .source")) wrong.push("cut off: " + e.outerHTML.slice(0, 120));
+		const outside = box.right > width + 0.5 || box.left < -0.5;
+		if (outside && !e.closest("pre, .source")) wrong.push("cut off: " + e.outerHTML.slice(0, 120));
 	}
 	for (const button of document.querySelectorAll("button.copy")) {
 		const own = button.getBoundingClientRect();
@@ -31,7 +32,8 @@ const outside = `(() => {
 			const visible = code.closest("pre").getBoundingClientRect();
 			for (const line of range.getClientRects()) {
 				const right = Math.min(line.right, visible.right), bottom = Math.min(line.bottom, visible.bottom);
-				if (own.left < right && own.right > line.left && own.top < bottom && own.bottom > line.top) { wrong.push("Copy covers " + code.innerText.slice(0, 60)); break; }
+				const covers = own.left < right && own.right > line.left && own.top < bottom && own.bottom > line.top;
+				if (covers) wrong.push("Copy covers " + code.innerText.slice(0, 60));
 			}
 		}
 	}
@@ -45,13 +47,17 @@ func TestPhone(t *testing.T) {
 	s.create(definition("Firefox", "Mozilla Firefox with a name that is quite long", "149.0.7827.54", "148.0"))
 	s.call("POST", "/api/v1/titles/Firefox/versions", versionJSON("149.0.7827.103"))
 	s.call("POST", "/api/v1/subscribe", `{"id":"Far","json_url":"`+s.url+`/api/v1/titles/Nope"}`)
-	s.call("POST", "/api/v1/webhooks", `{"url":"https://hooks.example.com/services/T00000000/B00000000/XXXXXXXXXXXXXXXXXXXXXXXX","secret":"a long secret"}`)
+	s.call("POST", "/api/v1/webhooks",
+		`{"url":"https://hooks.example.com/services/T00000000/B00000000/XXXXXXXXXXXXXXXX","secret":"a long secret"}`)
 	s.call("POST", "/api/v1/tokens", `{"titles_in_scope":["Firefox"],"expires_in_days":7}`)
-	if status, text := s.call("POST", "/api/v1/title", `{"author_name":"Ann Bell","author_email":"ann@example.com","definition":`+definition("Slack", "Slack", "1")+`}`); status != 201 {
+	if status, text := s.call("POST", "/api/v1/title",
+		`{"author_name":"Ann Bell","author_email":"ann@example.com","definition":`+definition("Slack", "Slack",
+			"1")+`}`); status != 201 {
 		t.Fatal(text)
 	}
 	s.call("POST", "/api/v1/contributors/register", `{"name":"macman","email":"mac@example.com"}`)
-	link := regexp.MustCompile(`/api/v1/contributors/verify\?[^\s"<]+`).FindString(strings.NewReplacer("=\r\n", "", "=3D", "=", "&amp;", "&").Replace(s.mailed("mac@example.com")))
+	link := regexp.MustCompile(`/api/v1/contributors/verify\?[^\s"<]+`).FindString(strings.NewReplacer("=\r\n", "",
+		"=3D", "=", "&amp;", "&").Replace(s.mailed("mac@example.com")))
 	s.call("GET", link, "")
 	b := s.open()
 	b.signIn(s.token())
@@ -64,9 +70,12 @@ func TestPhone(t *testing.T) {
 	for _, size := range []struct{ width, height int64 }{{360, 740}, {1280, 900}} {
 		b.do(chromedp.EmulateViewport(size.width, size.height))
 		for name, path := range map[string]string{
-			"table": "/", "title": "/titles/Firefox", "publish": "/publish", "contributors": "/contributors", "lost": "/contributors/token", "signin": "/signin", "nothing": "/nope",
-			"version": "/titles/Firefox/version", "edit": "/titles/Firefox/edit", "history": "/titles/Firefox/history/1", "token": "/titles/Slack_Ann_Bell/token",
-			"upload": "/upload", "tokens": "/tokens", "sources": "/sources", "webhooks": "/webhooks", "backup": "/backup",
+			"table": "/", "title": "/titles/Firefox", "publish": "/publish", "contributors": "/contributors",
+			"lost": "/contributors/token", "signin": "/signin", "nothing": "/nope",
+			"version": "/titles/Firefox/version", "edit": "/titles/Firefox/edit",
+			"history": "/titles/Firefox/history/1", "token": "/titles/Slack_Ann_Bell/token",
+			"upload": "/upload", "tokens": "/tokens", "sources": "/sources", "webhooks": "/webhooks",
+			"backup": "/backup",
 		} {
 			b.visit(path)
 			check(name, size.width)
