@@ -142,7 +142,10 @@ func guard(t *testing.T, s store.Store) *store.Guarded {
 }
 
 func TestGuardedStore(t *testing.T) {
-	storetest.Run(t, storetest.Backend{New: func(t *testing.T) store.Store { return guard(t, memstore.New()) }})
+	storetest.Run(t, storetest.Backend{
+		New:    func(t *testing.T) store.Store { return guard(t, memstore.New()) },
+		Second: func(t *testing.T, s store.Store) store.Store { return guard(t, s.(*store.Guarded).Unwrap()) },
+	})
 }
 
 func TestGuardKeepsCapabilities(t *testing.T) {

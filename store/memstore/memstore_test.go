@@ -11,7 +11,10 @@ import (
 )
 
 func TestStore(t *testing.T) {
-	storetest.Run(t, storetest.Backend{New: func(*testing.T) store.Store { return memstore.New() }})
+	storetest.Run(t, storetest.Backend{
+		New:    func(*testing.T) store.Store { return memstore.New() },
+		Second: func(_ *testing.T, s store.Store) store.Store { return s },
+	})
 }
 
 func TestTheZeroStoreIsReady(t *testing.T) {

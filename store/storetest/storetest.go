@@ -12,6 +12,7 @@ package storetest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"testing"
@@ -28,9 +29,14 @@ type Backend struct {
 	// closed if it is an io.Closer: as a restart would. Nil: the backend does
 	// not outlive its process.
 	Reopen func(t *testing.T, s store.Store) store.Store
+	// Second returns another store over the storage of s, while s is open: as a
+	// second server would. For a storage in memory it may be s itself. If nil, the
+	// cases about two servers are skipped.
+	Second func(t *testing.T, s store.Store) store.Store
 }
 
-// Run runs all cases as subtests of t.
+// Run runs all cases as subtests of t. A case that the backend cannot run, because
+// it lacks a capability or a field of b is nil, is skipped and says so.
 func Run(t *testing.T, b Backend) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -45,9 +51,17 @@ func Run(t *testing.T, b Backend) {
 					return b.Reopen(t, s)
 				}
 			}
+			if b.Second != nil {
+				e.second = func(s store.Store) store.Store { return b.Second(t, s) }
+			}
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
-			if err := c.check(ctx, e); err != nil {
+			err := c.check(ctx, e)
+			var skipped skip
+			if errors.As(err, &skipped) {
+				t.Skip(string(skipped))
+			}
+			if err != nil {
 				t.Errorf("%v\nThe rule: %s", err, c.rule)
 			}
 		})
@@ -58,7 +72,13 @@ func Run(t *testing.T, b Backend) {
 type env struct {
 	s      store.Store
 	reopen func(store.Store) store.Store // nil: the backend is not durable
+	second func(store.Store) store.Store // nil: there is one handle at a time
 }
+
+// A skip is the error of a case that cannot run, and says why.
+type skip string
+
+func (s skip) Error() string { return string(s) }
 
 // A testCase checks one rule and returns how it was broken.
 type testCase struct {

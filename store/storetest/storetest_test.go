@@ -6,6 +6,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -62,6 +63,61 @@ type deaf struct{ *memstore.Store }
 
 func (deaf) Watch(context.Context, string) iter.Seq2[store.Change, error] {
 	return func(yield func(store.Change, error) bool) { yield(store.Change{}, nil) }
+}
+
+// selfish names what was put through itself, and no change by another store over the
+// same storage.
+type selfish struct {
+	*memstore.Store
+	mu  sync.Mutex
+	own map[store.Revision]bool
+}
+
+func (s *selfish) Put(ctx context.Context, k store.Key, v []byte, c store.Condition) (store.Revision, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	rev, err := s.Store.Put(ctx, k, v, c)
+	s.own[rev] = true
+	return rev, err
+}
+
+func (s *selfish) Watch(ctx context.Context, kind string) iter.Seq2[store.Change, error] {
+	return filtered(s.Store.Watch(ctx, kind), func(c store.Change) bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return c.Key == (store.Key{}) || s.own[c.Revision]
+	})
+}
+
+// A forgetful store names the first changes only, without a word about the others.
+type forgetful struct{ *memstore.Store }
+
+func (f forgetful) Watch(ctx context.Context, kind string) iter.Seq2[store.Change, error] {
+	n := 0
+	return filtered(f.Store.Watch(ctx, kind), func(store.Change) bool { n++; return n < 1000 })
+}
+
+// filtered keeps the changes for which keep is true.
+func filtered(changes iter.Seq2[store.Change, error], keep func(store.Change) bool) iter.Seq2[store.Change, error] {
+	return func(yield func(store.Change, error) bool) {
+		for c, err := range changes {
+			if (err != nil || keep(c)) && !yield(c, err) {
+				return
+			}
+		}
+	}
+}
+
+// conflicting says of a record that is not there, and was deleted, that it has
+// changed.
+func conflicting() *broken {
+	return &broken{Store: memstore.New(), del: func(b *broken, ctx context.Context, k store.Key, c store.Condition) error {
+		err := b.Store.Delete(ctx, k, c)
+		if _, conditional := c.Revision(); conditional && errors.Is(err, store.ErrNotFound) {
+			return store.ErrConflict
+		}
+		return err
+	}}
 }
 
 // renamed maps ids before they reach the store.
@@ -170,7 +226,14 @@ func TestBrokenStoresAreFound(t *testing.T) {
 				return b.Store.Put(ctx, k, v, store.Condition{})
 			}}
 		}},
+		{"an absent record has changed", "absent", func() store.Store { return conflicting() }},
+		{"an absent record has changed", "one deletes", func() store.Store { return conflicting() }},
 		{"nothing is told", "watch", func() store.Store { return deaf{memstore.New()} }},
+		{"nothing is told", "watch others", func() store.Store { return deaf{memstore.New()} }},
+		{"what others change is not told", "watch others", func() store.Store {
+			return &selfish{Store: memstore.New(), own: map[store.Revision]bool{}}
+		}},
+		{"changes are dropped in a burst", "watch others", func() store.Store { return forgetful{memstore.New()} }},
 		{"nothing is kept", "durable", func() store.Store { return lossy{memstore.New()} }},
 	} {
 		t.Run(c.fault+"/"+c.found, func(t *testing.T) {
@@ -178,18 +241,62 @@ func TestBrokenStoresAreFound(t *testing.T) {
 			if i < 0 {
 				t.Fatalf("there is no case %q", c.found)
 			}
-			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 			defer cancel()
-			if err := cases[i].check(ctx, &env{s: c.new(), reopen: func(store.Store) store.Store { return c.new() }}); err == nil {
-				t.Errorf("a store with the fault %q passes the case %q", c.fault, c.found)
+			err := cases[i].check(ctx, &env{
+				s:      c.new(),
+				reopen: func(store.Store) store.Store { return c.new() },
+				second: inside,
+			})
+			var skipped skip
+			if err == nil || errors.As(err, &skipped) {
+				t.Errorf("a store with the fault %q passes the case %q: %v", c.fault, c.found, err)
 			}
 		})
 	}
 }
 
+// inside returns the storage of a store with a fault: as a second store, it has none.
+func inside(s store.Store) store.Store {
+	switch s := s.(type) {
+	case *selfish:
+		return s.Store
+	case forgetful:
+		return s.Store
+	case deaf:
+		return s.Store
+	}
+	return s
+}
+
 // A store without a fault passes every case.
 func TestASoundStorePasses(t *testing.T) {
-	Run(t, Backend{New: func(*testing.T) store.Store { return memstore.New() }})
+	Run(t, Backend{
+		New:    func(*testing.T) store.Store { return memstore.New() },
+		Reopen: func(_ *testing.T, s store.Store) store.Store { return s },
+		Second: func(_ *testing.T, s store.Store) store.Store { return s },
+	})
+}
+
+// What cannot be tested is skipped with a reason, and does not pass.
+func TestWhatIsNotTestedIsSkipped(t *testing.T) {
+	plain := struct{ store.Store }{memstore.New()} // no Watcher
+	for _, c := range []struct {
+		name string
+		env  env
+	}{
+		{"durable", env{s: plain}},
+		{"watch", env{s: plain}},
+		{"watch others", env{s: plain, second: inside}},
+		{"watch others", env{s: memstore.New()}},
+	} {
+		i := slices.IndexFunc(cases, func(tc testCase) bool { return tc.name == c.name })
+		err := cases[i].check(t.Context(), &c.env)
+		var skipped skip
+		if !errors.As(err, &skipped) || skipped == "" {
+			t.Errorf("%s: %v, want a skip with a reason", c.name, err)
+		}
+	}
 }
 
 func ignoring() *broken {
