@@ -34,14 +34,12 @@
 package filestore
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"hash/maphash"
 	"io/fs"
-	"iter"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -372,48 +370,4 @@ func (s *Store) change(ctx context.Context, f *folder, name string, do func(curr
 	}
 	s.faults.clear(f, name)
 	return nil
-}
-
-// List implements [store.Store]. Records that are damaged or cannot be read are
-// left out.
-func (s *Store) List(ctx context.Context, kind string) iter.Seq2[store.Record, error] {
-	return func(yield func(store.Record, error) bool) {
-		if err := store.CheckKind(kind); err != nil {
-			yield(store.Record{}, err)
-			return
-		}
-		var f *folder
-		var entries []entry
-		err := s.do(ctx, func() (err error) {
-			if f, err = s.kind(kind); err != nil {
-				return err
-			}
-			entries, err = s.entries(f)
-			return cmp.Or(s.inPlace(f), err)
-		})
-		if errors.Is(err, store.ErrNotFound) {
-			return
-		}
-		if err != nil {
-			yield(store.Record{}, err)
-			return
-		}
-		for _, e := range entries {
-			var r store.Record
-			err := s.do(ctx, func() (err error) {
-				r, err = s.read(f, e.name)
-				return err
-			})
-			switch {
-			case errors.Is(err, store.ErrNotFound): // deleted since
-				continue
-			case errors.Is(err, ErrDamaged), errors.Is(err, errUnreadable):
-				s.faults.leftOut(f, e.name)
-				continue
-			}
-			if !yield(r, err) || err != nil {
-				return
-			}
-		}
-	}
 }

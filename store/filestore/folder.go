@@ -10,8 +10,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -131,39 +129,6 @@ func (s *Store) remove(f *folder, name string) error {
 		return err
 	}
 	return s.flush(f)
-}
-
-// An entry is a file and the id that it is for.
-type entry struct{ name, id string }
-
-// entries returns the files of a kind in the order of their ids.
-func (s *Store) entries(f *folder) ([]entry, error) {
-	f.names.Lock()
-	defer f.names.Unlock()
-	dir, err := f.root.Open(".")
-	if err != nil {
-		return nil, err
-	}
-	defer dir.Close()
-	names, err := dir.Readdirnames(-1)
-	if err != nil {
-		return nil, err
-	}
-	entries := make([]entry, 0, len(names))
-	for _, name := range names {
-		if !strings.HasSuffix(name, fileSuffix) || strings.HasPrefix(name, tempPrefix) {
-			continue
-		}
-		id, ok := fileID(name)
-		if !ok { // a long id; or no file of ours, which reading it will tell
-			if r, err := s.head(f, name); err == nil {
-				id = r.Key.ID
-			}
-		}
-		entries = append(entries, entry{name, id})
-	}
-	slices.SortFunc(entries, func(a, b entry) int { return cmp.Compare(a.id, b.id) })
-	return entries, nil
 }
 
 // makeFolder makes a folder and those that it lies in, durably.
