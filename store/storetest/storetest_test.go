@@ -89,12 +89,13 @@ func (s *selfish) Watch(ctx context.Context, kind string) iter.Seq2[store.Change
 	})
 }
 
-// A forgetful store names the first changes only, without a word about the others.
+// A forgetful store names the first changes only, fewer than there are records, and
+// says nothing about the others.
 type forgetful struct{ *memstore.Store }
 
 func (f forgetful) Watch(ctx context.Context, kind string) iter.Seq2[store.Change, error] {
 	n := 0
-	return filtered(f.Store.Watch(ctx, kind), func(store.Change) bool { n++; return n < 1000 })
+	return filtered(f.Store.Watch(ctx, kind), func(store.Change) bool { n++; return n < burstRecords*burstWriters/2 })
 }
 
 // filtered keeps the changes for which keep is true.

@@ -153,15 +153,14 @@ type view struct {
 	revisions map[string]store.Revision
 }
 
-// follow keeps the view up to date until ctx ends. It calls begun when the watch
-// says that nothing is missed from then on.
+// follow keeps the view up to date until ctx ends. It calls begun when the watch has
+// said that nothing is missed from then on, and the records of before are read.
 func (v *view) follow(ctx context.Context, w store.Watcher, begun func()) error {
 	for c, err := range w.Watch(ctx, "things") {
 		if err != nil {
 			continue // changes may be missed until the zero Key says otherwise
 		}
 		if c.Key == (store.Key{}) {
-			begun()
 			err = v.readAll(ctx)
 		} else {
 			err = v.take(ctx, c)
@@ -169,6 +168,7 @@ func (v *view) follow(ctx context.Context, w store.Watcher, begun func()) error 
 		if err != nil {
 			return err
 		}
+		begun()
 		select {
 		case v.changed <- struct{}{}:
 		default:
