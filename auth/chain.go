@@ -121,31 +121,30 @@ func (s standing) chain(k *known) []string {
 	return ids
 }
 
+// madeWith reports whether the token with an id is one of the makers of k.
+func (s standing) madeWith(k *known, id string) bool {
+	for l := s.up; l != nil; l = l.up {
+		if l.id == id {
+			return true
+		}
+	}
+	return slices.Contains(k.Chain, id)
+}
+
 // Below returns how many live tokens end with a token, because they were made with it, at any depth. The token itself
 // does not count.
 func (a *Service) Below(id string) int {
-	tokens := a.tokens.all()
-	children := map[string][]*known{}
-	ids := map[*known]string{}
-	for child, r := range tokens {
-		if maker := r.value.maker(); maker != "" {
-			children[maker] = append(children[maker], r.value)
-			ids[r.value] = child
+	var perhaps []*known
+	a.tokens.each(func(_ string, k *known) {
+		if k.CreatedBy != "" || slices.Contains(k.Chain, id) {
+			perhaps = append(perhaps, k)
 		}
-	}
+	})
 	n := 0
 	j := a.census()
-	for queue := []string{id}; len(queue) > 0; queue = queue[1:] {
-		made := children[queue[0]]
-		delete(children, queue[0]) // each once, whatever a damaged record says
-		for _, k := range made {
-			_, live := j.live(k)
-			if live {
-				n++
-			}
-			if live || k.excused() {
-				queue = append(queue, ids[k])
-			}
+	for _, k := range perhaps {
+		if s, live := j.live(k); live && s.madeWith(k, id) {
+			n++
 		}
 	}
 	return n
@@ -156,17 +155,13 @@ func (a *Service) Below(id string) int {
 func (a *Service) LastAdministrator(id string) bool {
 	found := false
 	j := a.census()
-	for other, r := range a.tokens.all() {
-		k := r.value
-		if k.Kind != Administrator {
-			continue
-		}
+	for other, k := range a.administrators() {
 		s, live := j.live(k)
 		switch {
 		case !live:
 		case other == id:
 			found = true
-		case !slices.Contains(s.chain(k), id):
+		case !s.madeWith(k, id):
 			return false
 		}
 	}
@@ -176,12 +171,21 @@ func (a *Service) LastAdministrator(id string) bool {
 // hasAdministrator reports whether there is an administrator's token.
 func (a *Service) hasAdministrator() bool {
 	j := a.census()
-	for _, r := range a.tokens.all() {
-		if r.value.Kind == Administrator {
-			if _, live := j.live(r.value); live {
-				return true
-			}
+	for _, k := range a.administrators() {
+		if _, live := j.live(k); live {
+			return true
 		}
 	}
 	return false
+}
+
+// administrators returns the administrators' tokens by their ids, live or not.
+func (a *Service) administrators() map[string]*known {
+	found := map[string]*known{}
+	a.tokens.each(func(id string, k *known) {
+		if k.Kind == Administrator {
+			found[id] = k
+		}
+	})
+	return found
 }

@@ -28,28 +28,43 @@ func (a *Service) List() []Info {
 	var all []Info
 	j := a.census()
 	for id, r := range a.tokens.all() {
-		k := r.value
-		s, live := j.live(k)
-		if !live {
-			continue
+		if i, live := j.info(id, r.value); live {
+			all = append(all, i)
 		}
-		i := Info{
-			ID:          id,
-			Kind:        k.Kind,
-			Name:        k.Name,
-			Chain:       slices.Clone(s.chain(k)),
-			Titles:      slices.Clone(k.Titles),
-			Contributor: k.Contributor,
-			Created:     k.Created,
-			Expires:     k.Expires,
-		}
-		if used := k.used.Load(); used != 0 {
-			i.Used = time.Unix(used, 0).UTC()
-		}
-		all = append(all, i)
 	}
 	slices.SortFunc(all, func(x, y Info) int { return cmp.Or(y.Created.Compare(x.Created), cmp.Compare(x.ID, y.ID)) })
 	return all
+}
+
+// Info returns what may be shown of a token, and false if there is no such token that is good for something.
+func (a *Service) Info(id string) (Info, bool) {
+	k, _ := a.tokens.get(id)
+	if k == nil {
+		return Info{}, false
+	}
+	return a.judge(a.now()).info(id, k)
+}
+
+// info returns what may be shown of a token, and whether it is live.
+func (j *judge) info(id string, k *known) (Info, bool) {
+	s, live := j.live(k)
+	if !live {
+		return Info{}, false
+	}
+	i := Info{
+		ID:          id,
+		Kind:        k.Kind,
+		Name:        k.Name,
+		Chain:       slices.Clone(s.chain(k)),
+		Titles:      slices.Clone(k.Titles),
+		Contributor: k.Contributor,
+		Created:     k.Created,
+		Expires:     k.Expires,
+	}
+	if used := k.used.Load(); used != 0 {
+		i.Used = time.Unix(used, 0).UTC()
+	}
+	return i, true
 }
 
 // Flush writes down when tokens were last used. Authenticate only remembers it:

@@ -96,11 +96,3 @@ func (k *known) ended(now time.Time) (at time.Time, ended bool) {
 
 // excused reports whether the end of the token does not end those that it made.
 func (k *known) excused() bool { return k.Format == format1 && !k.Revoked.IsZero() }
-
-// maker returns the id of the token that k was made with; empty: none.
-func (k *known) maker() string {
-	if n := len(k.Chain); n > 0 {
-		return k.Chain[n-1]
-	}
-	return k.CreatedBy
-}

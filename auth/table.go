@@ -53,6 +53,15 @@ func (t *table[T]) all() map[string]row[T] {
 	return maps.Clone(t.rows)
 }
 
+// each calls f with every value. f must not use the table.
+func (t *table[T]) each(f func(id string, value T)) {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	for id, r := range t.rows {
+		f(id, r.value)
+	}
+}
+
 // set records in memory that the record has become r; nil: that it is not there.
 func (t *table[T]) set(id string, r *row[T]) {
 	t.mu.Lock()

@@ -316,6 +316,14 @@ func TestContributorsByHTTP(t *testing.T) {
 			t.Fatalf("%d %s", w.Code, w.Body)
 		}
 	}
+	// A title of another author whose id happens to end in the contributor's name.
+	if w := p.do("POST", "/api/v1/title", publish("b MacMan", "b@example.com", "Xcode")); w.Code != 201 {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	w := p.do("POST", "/api/v1/titles", definition("Xcode_b", "1"), "Authorization", token)
+	if w.Code != 409 || !strings.Contains(problem(t, w).Message, "Another author") {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
 	p.create("Other")
 	if w := p.do("DELETE", "/api/v1/title/Other", "", "Authorization", token); w.Code != 403 {
 		t.Errorf("%d", w.Code)
@@ -327,7 +335,7 @@ func TestContributorsByHTTP(t *testing.T) {
 		t.Errorf("%s", w.Body)
 	}
 	var list []patch.Summary
-	w := p.do("GET", "/jamf/v1/MACMAN//software/", "")
+	w = p.do("GET", "/jamf/v1/MACMAN//software/", "")
 	if err := json.Unmarshal(w.Body.Bytes(), &list); err != nil || len(list) != 2 || list[0].ID != "Slack" || list[0].Name != "Slack App" || list[0].CurrentVersion != "2" || list[1].ID != "Zoom" {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}

@@ -302,9 +302,8 @@ func (a *api) invalidateToken(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	tokens := a.toks.List()
-	i := slices.IndexFunc(tokens, func(t auth.Info) bool { return t.ID == id })
-	if i < 0 || !a.mayManage(who, tokens[i]) {
+	t, ok := a.toks.Info(id)
+	if !ok || !a.mayManage(who, t) {
 		return auth.ErrNotFound // nor does one learn of others'
 	}
 	if r.URL.Query().Get("confirm") != confirmLastAdministrator && a.toks.LastAdministrator(id) {
