@@ -197,8 +197,8 @@ func Open(ctx context.Context, s store.Store, opts *Options) (*Service, error) {
 // for a right one, and asks no storage, but for the first use of a token of
 // [Service.Recover]: it returns when the earlier tokens of the owner have ended.
 //
-// The error is [ErrUnauthorized], or [ErrUnavailable] when the earlier tokens could
-// not be ended.
+// The error is [ErrUnauthorized]; or [ErrUnavailable] or that of ctx when the earlier
+// tokens could not be ended.
 func (a *Service) Authenticate(ctx context.Context, token string) (Principal, error) {
 	p, err := a.authenticate(ctx, token)
 	switch {

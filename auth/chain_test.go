@@ -176,7 +176,7 @@ func TestTokensMadeAreBounded(t *testing.T) {
 		{"of a contributor", auth.Grant{Kind: auth.Contributor, Contributor: "ann"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			a := open(t, memstore.New(), nil)
+			a := open(t, &counting{Store: memstore.New()}, nil)
 			root, rootID := issue(t, a, c.root)
 			child, childID := with(t, a, root, titles)
 			var wg sync.WaitGroup

@@ -3,6 +3,7 @@ package auth_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -12,7 +13,7 @@ import (
 	"github.com/patchsource/patchsource/store/memstore"
 )
 
-// counting counts the writes to a store, and can refuse those of a kind.
+// counting counts the writes to a store, and can refuse those of a kind. Other goroutines get their turn before one.
 type counting struct {
 	store.Store
 	puts  atomic.Int64
@@ -21,6 +22,7 @@ type counting struct {
 
 func (c *counting) Put(ctx context.Context, k store.Key, v []byte, cond store.Condition) (store.Revision, error) {
 	c.puts.Add(1)
+	runtime.Gosched()
 	if kind := c.fails.Load(); kind != nil && *kind == k.Kind {
 		return "", errors.New("the disk is full")
 	}

@@ -181,6 +181,20 @@ func TestTokensOfTheFirstFormat(t *testing.T) {
 			ended: "a b c d later exchanged",
 		},
 		{
+			name: "a token that replaces an administrator's is used",
+			tokens: []oldToken{
+				admin, title("a", "admin"), title("b", "a"), replaced(title("c", "admin")), title("d", "c"),
+				replacing("new", "a", "c"),
+			},
+			do: func(t *testing.T, a *auth.Service, names, _ map[string]string) {
+				if _, err := a.Authenticate(ctx, names["new"]); err != nil {
+					t.Fatal(err)
+				}
+			},
+			good:  "admin new",
+			ended: "a b c d",
+		},
+		{
 			name:   "a token is made, and its maker exchanged",
 			tokens: []oldToken{admin, title("a", "admin")},
 			do: func(t *testing.T, a *auth.Service, names, ids map[string]string) {

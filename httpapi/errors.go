@@ -144,9 +144,7 @@ func problemOf(err error) problem {
 		p.message = fmt.Sprintf("Version '%s' is the only one left, and a title must have one: delete the title instead.", shorten(version.Version))
 	case errors.Is(err, errLastAdministrator):
 		p.status, p.code, p.detail = http.StatusConflict, "last_administrator", err.Error()
-	case errors.Is(err, auth.ErrTooMany):
-		p.status, p.code, p.detail = http.StatusTooManyRequests, "rate_limited", err.Error()
-	case errors.Is(err, community.ErrLimited):
+	case errors.Is(err, community.ErrLimited), errors.Is(err, auth.ErrTooMany):
 		p.status, p.code, p.detail = http.StatusTooManyRequests, "rate_limited", err.Error()
 	case errors.Is(err, community.ErrNameTaken):
 		p.status, p.code, p.detail = http.StatusConflict, "database_conflict", err.Error()

@@ -134,6 +134,9 @@ type releasedName struct {
 
 const releasedFormat = 1
 
+// maxReleasedName is the longest name that is released.
+const maxReleasedName = 255
+
 func releasedKey(name string) store.Key { return store.Key{Kind: releasedKind, ID: skeleton(name)} }
 
 // Release lets a name be registered: it drops a registration that has not been confirmed, and from then on titles by an
@@ -142,8 +145,8 @@ func releasedKey(name string) store.Key { return store.Key{Kind: releasedKind, I
 // The error is [ErrName] if it is no name, [ErrNameTaken] if a contributor has confirmed it, catalog.ErrUnavailable or
 // that of ctx.
 func (s *Service) Release(ctx context.Context, name string) error {
-	if skeleton(name) == "" {
-		return fmt.Errorf("%w: it has no letter or digit", ErrName)
+	if len(name) > maxReleasedName || skeleton(name) == "" {
+		return fmt.Errorf("%w: it must have a letter or digit, and at most %d bytes", ErrName, maxReleasedName)
 	}
 	s.verifying.Lock() // a registration is either confirmed or released
 	defer s.verifying.Unlock()

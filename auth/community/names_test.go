@@ -162,7 +162,9 @@ func TestRelease(t *testing.T) {
 		t.Errorf("the link of a registration that was dropped: %v", err)
 	}
 	s.register(t, "Squatter", "other@example.com")
-	if err := s.Release(ctx, "\n"); !errors.Is(err, community.ErrName) {
-		t.Errorf("no name: %v", err)
+	for _, name := range []string{"", "\n", "._-", strings.Repeat("a", 256)} {
+		if err := s.Release(ctx, name); !errors.Is(err, community.ErrName) {
+			t.Errorf("%q is no name: %v", name, err)
+		}
 	}
 }
