@@ -259,3 +259,25 @@ func TestRestoreWithoutItsSecret(t *testing.T) {
 		t.Errorf("%d %s", status, text)
 	}
 }
+
+// A server whose administrator token was revoked starts again, with another token, and says so.
+func TestRevokedAdministratorTokenStopsNothing(t *testing.T) {
+	p := start(t, t.TempDir())
+	old := p.token()
+	id := strings.ToLower(old[len("pst_") : len("pst_")+12])
+	if status, body := p.do("POST", "/api/v1/tokens/"+id+"/invalidate", ""); status != http.StatusNoContent {
+		t.Fatalf("%d %s", status, body)
+	}
+	p.stop()
+	p = start(t, p.dir)
+	if p.token() == old {
+		t.Error("the token in the file is the old one")
+	}
+	if status, body := p.do("GET", "/api/v1/tokens", ""); status != http.StatusOK {
+		t.Errorf("the new token: %d %s", status, body)
+	}
+	if !strings.Contains(p.logged(), `"level":"WARN","msg":"the administrator token in the file is not used`) ||
+		strings.Contains(p.logged(), "pst_") {
+		t.Errorf("%s", p.logged())
+	}
+}
