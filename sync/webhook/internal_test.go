@@ -57,3 +57,20 @@ func TestDeliveredElsewhere(t *testing.T) {
 		}
 	})
 }
+
+// Of one title's events, one is ready: a late one that comes first takes the turn of the
+// one that was first.
+func TestLateEventTakesTheTurn(t *testing.T) {
+	h := newHook(Hook{})
+	for _, seq := range []int64{3, 4, 5, 2, 6, 1} {
+		h.add(&delivery{seq: seq})
+		if len(h.ready) != 1 || h.ready[0] != h.chains[""][0] {
+			t.Fatalf("after %d: %d events are ready", seq, len(h.ready))
+		}
+	}
+	for i, d := range h.chains[""] {
+		if d.seq != int64(i+1) {
+			t.Errorf("at %d: event %d", i, d.seq)
+		}
+	}
+}

@@ -124,8 +124,8 @@ func (h *hook) add(d *delivery) {
 	if at > 0 {
 		return
 	}
-	if len(chain) > 0 { // it takes the turn of the one that was first
-		h.unready(chain[0])
+	if next := h.chains[d.title][1:]; len(next) > 0 { // it takes the turn of the one that was first
+		h.unready(next[0])
 	}
 	heap.Push(&h.ready, d)
 }
