@@ -153,6 +153,9 @@ func (w *Service) forget(key store.Key) {
 		return
 	}
 	delete(w.known, key.ID)
+	if !d.queued {
+		return
+	}
 	h := d.hook
 	chain := h.chains[d.title]
 	if chain[0] == d {

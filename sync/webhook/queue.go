@@ -48,8 +48,9 @@ type delivery struct {
 	since time.Time
 	tries int
 	next  time.Time
-	// running says that it is being tried.
-	running bool
+	// queued says that it is in the chain of its title, and running that it is being
+	// tried.
+	queued, running bool
 }
 
 // deliveries are ordered by when they can be tried, and then as they came.
@@ -254,22 +255,38 @@ func (w *Service) enqueue(ctx context.Context, h *hook, n catalog.Notice) error 
 	w.last = max(w.last+1, w.now().UnixNano())
 	d := &delivery{hook: h, title: strings.ToLower(n.Title.ID), size: int64(len(value)), seq: w.last, since: n.At}
 	d.key = store.Key{Kind: deliveriesKind, ID: fmt.Sprintf("%s/%020d-%s", h.ID, d.seq, n.ID)}
+	w.known[d.key.ID] = d // so that forget tells if another server is faster than this
 	w.mu.Unlock()
-	if _, err := w.store.Put(ctx, d.key, value, store.IfAbsent()); err != nil {
-		return unavailable(ctx, err)
-	}
+	_, err = w.store.Put(ctx, d.key, value, store.IfAbsent())
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.join(d)
+	if w.known[d.key.ID] != d {
+		return nil // another server has delivered it already
+	}
+	if err != nil || h.gone {
+		delete(w.known, d.key.ID)
+	} else {
+		w.queue(d)
+	}
+	if err != nil {
+		return unavailable(ctx, err)
+	}
 	return nil
 }
 
-// join has a delivery wait for its turn. Who calls it has mu.
+// join has a delivery that is in the store wait for its turn, unless it does already.
+// The caller must hold mu.
 func (w *Service) join(d *delivery) {
 	if d.hook.gone || w.known[d.key.ID] != nil {
 		return
 	}
 	w.known[d.key.ID] = d
+	w.queue(d)
+}
+
+// queue has a delivery wait for its turn. The caller must hold mu.
+func (w *Service) queue(d *delivery) {
+	d.queued = true
 	w.last = max(w.last, d.seq) // what comes after it here is later, whatever the clocks say
 	d.hook.add(d)
 	w.rouse()
