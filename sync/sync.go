@@ -30,6 +30,13 @@
 // [Options] says otherwise, and everything that is read is bounded. What a source
 // says of dates is compared with what it said before, and with nothing here.
 //
+// A whole source whose list and definition agree on a current version that is not the
+// first patch holds its newest back: the patches in front of it are kept with the title
+// and served when the source releases them.
+//
+// URLs may hold secrets: states, errors and log lines show them as [RedactURL] returns
+// them, and the credentials of a source nowhere.
+//
 // # Several servers
 //
 // Over a store that several servers share (a [store.Watcher]), one of them does

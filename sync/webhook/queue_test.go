@@ -77,8 +77,8 @@ func bytesOf(t *testing.T, s store.Store, kind string) (n int) {
 // definitions, also after a restart; what does not fit is dropped and counted, and what
 // waits is delivered when it is up again.
 func TestQueueIsBoundedInBytes(t *testing.T) {
-	const bound = 30_000
-	for name, size := range map[string]int{"small definitions": 8_000, "large definitions": 100_000} {
+	const bound = 12_000
+	for name, size := range map[string]int{"small definitions": 4_000, "large definitions": 70_000} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, st store.Store, r *receivers) {
 				r.respond("h.example", func(int, string) (int, error) { return 503, nil })
@@ -106,7 +106,7 @@ func TestQueueIsBoundedInBytes(t *testing.T) {
 				change(1, 20)
 				s.stop()
 				s = startReading(t, st, r, opts, &atomic.Bool{})
-				change(20, 150)
+				change(20, 70)
 				status := s.hooks.List()[0]
 				if status.Pending == 0 || status.Dropped == 0 {
 					t.Errorf("%d wait, %d are dropped", status.Pending, status.Dropped)
@@ -122,8 +122,8 @@ func TestQueueIsBoundedInBytes(t *testing.T) {
 					}
 				}
 				// There is room again.
-				change(150, 151)
-				if got := r.of("h.example"); got[len(got)-1].event.Version != "150" {
+				change(70, 71)
+				if got := r.of("h.example"); got[len(got)-1].event.Version != "70" {
 					t.Errorf("the last event is about %s", got[len(got)-1].event.Version)
 				}
 				s.stop()
