@@ -325,32 +325,17 @@ func (r *Runner) take(ctx context.Context, j *job, it Item, was item, k keeper) 
 	if it.Version != "" && it.Version != def.Patches[0].Version {
 		// The source is between two states, or sloppy: look again, ever more seldom.
 		now.Tries = was.Tries
-		r.refuse(j, &now, it, fmt.Errorf("its list says that the current version is %s, and its definition says %s", it.Version, def.Patches[0].Version))
+		r.refuse(j, &now, it, fmt.Errorf("its list says that the current version is %s, and its definition says %s",
+			it.Version, def.Patches[0].Version))
 	}
 	return now, res.Changed, nil
 }
 
-// holdBack takes out of a definition, and returns, the patches that the source holds
-// back: those in front of the current version, if the source's list and its definition
-// agree on one that is not the first. The definition is checked with them.
-func holdBack(d *patch.Definition, listed string) (held []patch.Patch, err error) {
-	if listed == "" || d.CurrentVersion != listed {
-		return nil, nil
-	}
-	first := d.FindPatch(listed)
-	if first <= 0 {
-		return nil, nil
-	}
-	if err := d.Validate(); err != nil {
-		return nil, err
-	}
-	held, d.Patches = d.Patches[:first:first], d.Patches[first:]
-	return held, nil
-}
-
 // apply brings a title to a definition, or creates it. held are the patches that the
 // source holds back.
-func (r *Runner) apply(ctx context.Context, j *job, it Item, fetched *patch.Definition, held []patch.Patch, k keeper) (catalog.Result, error) {
+func (r *Runner) apply(
+	ctx context.Context, j *job, it Item, fetched *patch.Definition, held []patch.Patch, k keeper,
+) (catalog.Result, error) {
 	none := catalog.Result{}
 	def := *fetched
 	var author, from string

@@ -61,7 +61,8 @@ func (m *Mirror) complete(interval time.Duration) error {
 		return errors.New("a mirror needs a name, or a source that has a key")
 	}
 	if m.MaxRemoveShare < 0 || m.MaxRemoveShare > 1 {
-		return fmt.Errorf("mirror %s: a share of %v cannot be: it must lie between 0 and 1", RedactURL(m.Name), m.MaxRemoveShare)
+		return fmt.Errorf("mirror %s: a share of %v cannot be: it must lie between 0 and 1",
+			RedactURL(m.Name), m.MaxRemoveShare)
 	}
 	if m.MaxRemoveShare == 0 {
 		m.MaxRemoveShare = DefaultMaxRemoveShare

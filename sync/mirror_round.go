@@ -118,7 +118,8 @@ func complaint(s *state) (text string, n int) {
 		}
 	}
 	if n > 0 {
-		text = fmt.Sprintf("%d of %d titles are not taken as they are there; %s: %s", n, len(s.Items), redactID(first), s.Items[first].Error)
+		text = fmt.Sprintf("%d of %d titles are not taken as they are there; %s: %s",
+			n, len(s.Items), redactID(first), s.Items[first].Error)
 	}
 	return text, n
 }
@@ -259,7 +260,8 @@ func (r *Runner) removeVanished(ctx context.Context, m *mirroring, listed map[st
 			m.state.Items[id] = it
 		}
 		if it.Moved && it.Tries <= patience {
-			return fmt.Sprintf("%d of its %d titles are gone, and %s, which is new, cannot be read yet and may be one of them: none was deleted", len(vanished), known, redactID(id)), nil
+			return fmt.Sprintf("%d of its %d titles are gone, and %s, which is new, cannot be read yet "+
+				"and may be one of them: none was deleted", len(vanished), known, redactID(id)), nil
 		}
 	}
 	if len(vanished) > m.mirror.mayRemove(known, len(listed) == 0) {

@@ -209,7 +209,8 @@ func (r *Runner) watchSource(ctx context.Context, m *Mirror, w Watcher) {
 			r.rouse()
 		})
 		if err != nil && ctx.Err() == nil {
-			r.log.Warn("a source cannot be watched: it is looked at now and then instead", "source", RedactURL(m.Source.Key()), "error", err)
+			r.log.Warn("a source cannot be watched: it is looked at now and then instead",
+				"source", RedactURL(m.Source.Key()), "error", err)
 			sleep(ctx, m.Interval)
 		}
 	}

@@ -282,8 +282,18 @@ func (r *Runner) forget(ctx context.Context, keys []string) {
 // Runner.mu.
 func (j *job) summary() State {
 	s := &j.state
-	out := State{Source: j.shown(), Title: j.id, LastAttempt: s.LastAttempt, LastSuccess: s.LastSuccess, LastChange: s.LastChange, NextAttempt: j.next.UTC(),
-		Failures: s.Failures, LastError: j.withoutSecrets(s.LastError), Status: s.Status, Signer: s.Signer}
+	out := State{
+		Source:      j.shown(),
+		Title:       j.id,
+		LastAttempt: s.LastAttempt,
+		LastSuccess: s.LastSuccess,
+		LastChange:  s.LastChange,
+		NextAttempt: j.next.UTC(),
+		Failures:    s.Failures,
+		LastError:   j.withoutSecrets(s.LastError),
+		Status:      s.Status,
+		Signer:      s.Signer,
+	}
 	if j.mirror != nil {
 		out.Mirror = RedactURL(j.mirror.Name)
 	}

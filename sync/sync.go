@@ -200,7 +200,8 @@ func New(cat *catalog.Catalog, s store.Store, opts *Options) (*Runner, error) {
 			return nil, err
 		}
 		if keys[m.Name] {
-			return nil, fmt.Errorf("the source %s is followed twice: give one of the mirrors a name of its own", RedactURL(m.Name))
+			return nil, fmt.Errorf("the source %s is followed twice: give one of the mirrors a name of its own",
+				RedactURL(m.Name))
 		}
 		keys[m.Name] = true
 		r.mirrors = append(r.mirrors, &m)
@@ -298,7 +299,8 @@ func (r *Runner) jobOf(id string) (*job, error) {
 	if j := r.jobs[keyOf(title)]; j != nil {
 		return j, nil
 	}
-	return nil, fmt.Errorf("title %q: %w any more: %s is not among what this server follows", title.ID, ErrNotFollowed, RedactURL(title.Source))
+	return nil, fmt.Errorf("title %q: %w any more: %s is not among what this server follows",
+		title.ID, ErrNotFollowed, RedactURL(title.Source))
 }
 
 // keyOf returns the key of the state of what a title follows.

@@ -52,7 +52,8 @@ func TestDeliveredElsewhere(t *testing.T) {
 		for i, w := range servers {
 			h := w.hooks[id]
 			if len(w.known) != 0 || h.pending != 0 || h.bytes != 0 || len(h.chains) != 0 || len(h.ready) != 0 {
-				t.Errorf("server %d: %d known, %d wait, %d bytes, %d chains, %d ready", i, len(w.known), h.pending, h.bytes, len(h.chains), len(h.ready))
+				t.Errorf("server %d: %d known, %d wait, %d bytes, %d chains, %d ready",
+					i, len(w.known), h.pending, h.bytes, len(h.chains), len(h.ready))
 			}
 		}
 	})

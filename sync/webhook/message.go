@@ -48,8 +48,18 @@ type message struct {
 
 // body makes what is sent of an event.
 func (w *Service) body(h *hook, n *catalog.Notice) ([]byte, error) {
-	m := message{Event: names[n.Kind], Timestamp: n.At.Unix(), SoftwareTitle: n.Title.ID, Version: n.Title.CurrentVersion, VersionColon: n.Title.CurrentVersion, URL: w.site + "/jamf/v1/patch/" + url.PathEscape(n.Title.ID),
-		ID: n.ID, Name: n.Title.Name, Changes: n.Changes, Definition: n.Definition}
+	m := message{
+		Event:         names[n.Kind],
+		Timestamp:     n.At.Unix(),
+		SoftwareTitle: n.Title.ID,
+		Version:       n.Title.CurrentVersion,
+		VersionColon:  n.Title.CurrentVersion,
+		URL:           w.site + "/jamf/v1/patch/" + url.PathEscape(n.Title.ID),
+		ID:            n.ID,
+		Name:          n.Title.Name,
+		Changes:       n.Changes,
+		Definition:    n.Definition,
+	}
 	if m.Changes == nil {
 		m.Changes = []string{}
 	}

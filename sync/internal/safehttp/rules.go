@@ -16,7 +16,8 @@ import (
 const maxURLLength = 2000
 
 // needsPrivate says what to do about an address of a private network.
-const needsPrivate = "addresses in private networks are not contacted unless the server allows them (--allow-private-networks)"
+const needsPrivate = "addresses in private networks are not contacted " +
+	"unless the server allows them (--allow-private-networks)"
 
 // privateNetworks returns the addresses of a lab: private networks and this
 // machine.

@@ -95,7 +95,8 @@ func (s *sourceSpec) mirror() (patchsync.Mirror, error) {
 		return m, errors.New(`"authorization_file" is for a url: a folder asks for no credentials`)
 	case s.Folder != "":
 		if info, err := os.Stat(s.Folder); err != nil || !info.IsDir() {
-			return m, fmt.Errorf("%s is no folder, nor an address such as https://example.com/jamf/v1", patchsync.RedactURL(s.Folder))
+			return m, fmt.Errorf("%s is no folder, nor an address such as https://example.com/jamf/v1",
+				patchsync.RedactURL(s.Folder))
 		}
 		m.Source = patchsync.Folder(s.Folder)
 		m.AllowDowngrade = true // who may write there may also go back
