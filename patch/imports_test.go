@@ -18,6 +18,7 @@ var mayImport = map[string]struct{ ours, others string }{
 	"":                                 {"", ""},
 	"patch":                            {"", patchModules},
 	"patch/appbundle":                  {"patch", patchModules + " howett.net/plist"},
+	"patch/patchtest":                  {"", ""},
 	"patch/catalog":                    {"patch store", patchModules + " github.com/hashicorp/golang-lru/v2 golang.org/x/sync"},
 	"store":                            {"", ""},
 	"store/storetest":                  {"store", "github.com/google/go-cmp"},

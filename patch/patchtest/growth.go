@@ -1,0 +1,86 @@
+// Package patchtest helps tests to hold code to its cost: [Linear] fails when work
+// grows faster than what it works on, and [Hostile] makes definitions that are
+// made to be expensive. It is for tests only.
+package patchtest
+
+import (
+	"math"
+	"runtime"
+	"runtime/debug"
+	"testing"
+	"time"
+)
+
+// Growth is how many times larger the large input of [Linear] is. Linear work then
+// takes 8 times as long, n log n a little more, and quadratic work 64 times.
+const Growth = 8
+
+const (
+	// maxRatio is what counts as clearly more than linear: half-way between 8 and
+	// 64, so that neither another program that takes caches and processors away nor
+	// the steps in which slices grow make the one look like the other.
+	maxRatio = 20
+	// rounds is how often the work is measured at most; the cheapest run of each
+	// size counts.
+	rounds = 10
+	// minTime is the shortest time that is taken for exact.
+	minTime = 5 * time.Millisecond
+	// slack is what may be allocated whatever the size, and what buffers that are
+	// kept for the next run may spare a small input.
+	slack = 512 << 10
+)
+
+// Linear fails the test when work grows clearly faster than its input, in
+// processor time or in bytes allocated. sizes prepares the work on an input of
+// size n, which is not measured; run may be called any number of times, and has to
+// do the same each time. n should be so large that the work takes some
+// milliseconds: the time of shorter work says little, and the bytes decide.
+//
+// The time is that of the whole process, so tests that run in parallel with this
+// one disturb it.
+func Linear(t testing.TB, sizes func(n int) (run func()), n int) {
+	t.Helper()
+	small, large := sizes(n), sizes(Growth*n)
+	least, most := newCost(), newCost()
+	var timeRatio, bytesRatio float64
+	for range rounds {
+		// In turn, so that what disturbs the one disturbs the other.
+		least.measure(small)
+		most.measure(large)
+		least.measure(small)
+		timeRatio = float64(most.time) / float64(max(least.time, minTime))
+		bytesRatio = float64(most.bytes) / float64(least.bytes+slack)
+		if timeRatio <= maxRatio && bytesRatio <= maxRatio {
+			return
+		}
+	}
+	t.Errorf("an input %d times as large takes %.1f times the processor time and %.1f times the memory (at %d): "+
+		"find what is done again for each element", Growth, timeRatio, bytesRatio, n)
+}
+
+// A cost is that of the cheapest of several runs.
+type cost struct {
+	time  time.Duration
+	bytes uint64
+}
+
+func newCost() *cost { return &cost{math.MaxInt64, math.MaxUint64} }
+
+func (c *cost) measure(run func()) {
+	runtime.GC() // of what others have left
+	// The collector works when it wants to: its time is not that of the work.
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	begun := processorTime()
+	c.bytes = min(c.bytes, Allocated(run))
+	c.time = min(c.time, processorTime()-begun)
+}
+
+// Allocated returns how many bytes f allocates, together with what other
+// goroutines allocate meanwhile.
+func Allocated(f func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
+}
