@@ -24,7 +24,7 @@ func Example() {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	d.Complete(now)
 
-	p := d.Patches[0]
+	p := d.Patches[0].Clone()
 	p.Version = "10.2"
 	if err := d.AddPatches(patch.Ordered(), now.Add(time.Hour), p); err != nil {
 		fmt.Println(err)
