@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/patchsource/patchsource/patch"
+	"github.com/patchsource/patchsource/patch/patchtest"
 )
 
 // lintNow is when the corpus was made.
@@ -296,8 +297,9 @@ func TestFix(t *testing.T) {
 	}
 }
 
-// FuzzLint: lint does not panic on what Parse accepts, and what Fix mends stays
-// mended, valid, and the same the second time.
+// FuzzLint: lint does not panic on what Parse accepts and takes no more memory for
+// it than it should, and what Fix mends stays mended, valid, and the same the
+// second time.
 func FuzzLint(f *testing.F) {
 	f.Add([]byte(minimal))
 	files, _ := filepath.Glob("testdata/lint/*.json")
@@ -313,7 +315,12 @@ func FuzzLint(f *testing.F) {
 		if err != nil {
 			return
 		}
-		for _, w := range patch.Lint(d, &patch.LintOptions{Now: lintNow}) {
+		var warnings []patch.Warning
+		n := patchtest.Allocated(func() { warnings = patch.Lint(d, &patch.LintOptions{Now: lintNow}) })
+		if len(data) < 64<<10 && n > 64<<20 {
+			t.Fatalf("%d bytes take %d MiB", len(data), n>>20)
+		}
+		for _, w := range warnings {
 			if w.Code == "" || w.Message == "" || !strings.HasPrefix(w.Path, "/") {
 				t.Fatalf("%+v", w)
 			}

@@ -20,7 +20,7 @@ const (
 	// stepsPerByte is what parsing a byte costs, stepsPerClass what it costs in
 	// addition to expand a class of Unicode such as \pL, and stepsPerInstruction
 	// what it costs to make an instruction of a program.
-	stepsPerByte        = 50
+	stepsPerByte        = 100
 	stepsPerClass       = 10_000
 	stepsPerInstruction = 64
 )

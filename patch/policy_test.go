@@ -1,0 +1,248 @@
+package patch_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/patchsource/patchsource/patch"
+)
+
+// failurePaths returns where an error says that a definition is invalid.
+func failurePaths(t testing.TB, err error) (paths []string) {
+	t.Helper()
+	var invalid *patch.ValidationError
+	switch {
+	case err == nil:
+		return nil
+	case !errors.As(err, &invalid):
+		t.Fatalf("%v, want a ValidationError", err)
+	}
+	for _, f := range invalid.Failures {
+		paths = append(paths, f.Path)
+	}
+	return paths
+}
+
+func TestCheckText(t *testing.T) {
+	for _, c := range []struct{ name, text, says string }{
+		{"empty", "", ""},
+		{"plain", "Google Chrome (José Núñez) 日本 – 1.0β ™ 😀", ""},
+		{"a replacement character", "a\uFFFD", ""},
+		{"NUL", "a\x00b", "U+0000"},
+		{"escape", "a\x1b[31m", "U+001B"},
+		{"delete", "a\x7f", "U+007F"},
+		{"line break", "a\nb", "U+000A"},
+		{"C1 control", "a\u0085b", "U+0085"},
+		{"right-to-left override", "a\u202Eb", "U+202E"},
+		{"isolate", "a\u2066b", "U+2066"},
+		{"zero width space", "a\u200Bb", "U+200B"},
+		{"byte order mark", "\uFEFFa", "U+FEFF"},
+		{"soft hyphen", "a\u00ADb", "U+00AD"},
+		{"line separator", "a\u2028b", "U+2028"},
+		{"paragraph separator", "a\u2029b", "U+2029"},
+		{"tag", "a\U000E0041", "U+E0041"},
+		{"Hangul choseong filler", "a\u115F", "U+115F"},
+		{"Hangul jungseong filler", "a\u1160", "U+1160"},
+		{"Hangul filler", "a\u3164", "U+3164"},
+		{"half-width Hangul filler", "a\uFFA0", "U+FFA0"},
+		{"Braille blank", "a\u2800", "U+2800"},
+		{"no UTF-8", "a\xff", "UTF-8"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			err := patch.CheckText(c.text)
+			switch {
+			case c.says == "" && err != nil:
+				t.Errorf("%v", err)
+			case c.says != "" && (!errors.Is(err, patch.ErrInvalid) || !strings.Contains(err.Error(), c.says)):
+				t.Errorf("%v, want ErrInvalid that names %s", err, c.says)
+			}
+		})
+	}
+}
+
+// repeat returns a list of n equal elements.
+func repeat[T any](n int, v T) []T { return slices.Repeat([]T{v}, n) }
+
+// policyCases are definitions that break one of the rules that stored ones may.
+var policyCases = []struct {
+	name string
+	edit func(*patch.Definition)
+	path string
+	code string
+}{
+	{"name", func(d *patch.Definition) { d.Name = "A\u202E" }, "/name", patch.CodeUnsafeText},
+	{"publisher", func(d *patch.Definition) { d.Publisher = "A\n" }, "/publisher", patch.CodeUnsafeText},
+	{"version", func(d *patch.Definition) { d.Patches[1].Version = "1\u200B" }, "/patches/1/version", patch.CodeUnsafeText},
+	{"currentVersion", func(d *patch.Definition) { d.CurrentVersion = "\x00" }, "/currentVersion", patch.CodeUnsafeText},
+	{"requirements", func(d *patch.Definition) {
+		d.Requirements = repeat(patch.MaxCriteria+1, d.Requirements[0])
+	}, "/requirements", patch.CodeListLength},
+	{"patches", func(d *patch.Definition) {
+		p := d.Patches[0]
+		for i := range patch.MaxPatches {
+			p.Version = fmt.Sprint("v", i)
+			d.Patches = append(d.Patches, p)
+		}
+	}, "/patches", patch.CodeListLength},
+	{"killApps", func(d *patch.Definition) {
+		d.Patches[1].KillApps = repeat(patch.MaxKillApps+1, patch.KillApp{})
+	}, "/patches/1/killApps", patch.CodeListLength},
+	{"components", func(d *patch.Definition) {
+		d.Patches[1].Components = repeat(patch.MaxComponents+1, patch.Component{})
+	}, "/patches/1/components", patch.CodeListLength},
+	{"criteria of a component", func(d *patch.Definition) {
+		d.Patches[1].Components = []patch.Component{{}, {Criteria: repeat(patch.MaxCriteria+1, patch.Criterion{})}}
+	}, "/patches/1/components/1/criteria", patch.CodeListLength},
+	{"capabilities", func(d *patch.Definition) {
+		d.Patches[1].Capabilities = repeat(patch.MaxCriteria+1, patch.Criterion{})
+	}, "/patches/1/capabilities", patch.CodeListLength},
+	{"extensionAttributes", func(d *patch.Definition) {
+		for i := range patch.MaxExtensionAttributes + 1 {
+			d.ExtensionAttributes = append(d.ExtensionAttributes, patch.ExtensionAttribute{Key: fmt.Sprint(i)})
+		}
+	}, "/extensionAttributes", patch.CodeListLength},
+}
+
+// What a newer rule refuses is one failure in a new definition. A stored one is
+// read, served, edited and warned of.
+func TestNewerRulesSpareWhatIsStored(t *testing.T) {
+	for _, c := range policyCases {
+		t.Run(c.name, func(t *testing.T) {
+			d := title(t, "2", "1")
+			c.edit(d)
+			data, err := d.MarshalJSON()
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := []string{c.path}
+			if diff := cmp.Diff(want, failurePaths(t, d.Validate())); diff != "" {
+				t.Errorf("Validate: %s", diff)
+			}
+			_, err = patch.Parse(data, nil)
+			if diff := cmp.Diff(want, failurePaths(t, err)); diff != "" {
+				t.Errorf("Parse: %s", diff)
+			}
+			if diff := cmp.Diff(want, failurePaths(t, d.ValidateOver(title(t, "2", "1")))); diff != "" {
+				t.Errorf("ValidateOver a good one: %s", diff)
+			}
+			if err := d.ValidateOver(d); err != nil {
+				t.Errorf("ValidateOver itself: %v", err)
+			}
+			if _, err := patch.Parse(data, &patch.ParseOptions{Over: d}); err != nil {
+				t.Errorf("Parse over itself: %v", err)
+			}
+			stored, err := patch.Parse(data, &patch.ParseOptions{Stored: true})
+			if err != nil {
+				t.Fatalf("Parse of what is stored: %v", err)
+			}
+			again, err := stored.MarshalJSON()
+			if err != nil || string(again) != string(data) {
+				t.Errorf("what is stored comes back otherwise: %v", err)
+			}
+			var unmarshalled patch.Definition
+			if err := json.Unmarshal(data, &unmarshalled); err != nil {
+				t.Errorf("what is served cannot be read: %v", err)
+			}
+			warned := false
+			for _, w := range patch.Lint(d, nil) {
+				warned = warned || w.Code == c.code && w.Path == c.path
+			}
+			if !warned {
+				t.Errorf("no warning %s at %s", c.code, c.path)
+			}
+		})
+	}
+}
+
+func TestValidateOver(t *testing.T) {
+	unsafe := func(d *patch.Definition) { d.Patches[1].Version = "1\u200B" }
+	for _, c := range []struct {
+		name      string
+		old, edit func(*patch.Definition)
+		want      []string
+	}{
+		{"another unsafe name", func(d *patch.Definition) { d.Name = "A\u200B" },
+			func(d *patch.Definition) { d.Name = "B\u200B" }, []string{"/name"}},
+		{"an old version elsewhere", unsafe, func(d *patch.Definition) {
+			unsafe(d)
+			slices.Reverse(d.Patches)
+			d.CurrentVersion = d.Patches[0].Version
+		}, nil},
+		{"an old version twice", unsafe, func(d *patch.Definition) {
+			unsafe(d)
+			d.Patches = append(d.Patches, d.Patches[1])
+		}, []string{"/patches/2/version"}},
+		{"a shorter list", func(d *patch.Definition) {
+			d.Patches[1].KillApps = repeat(patch.MaxKillApps+9, patch.KillApp{})
+		}, func(d *patch.Definition) {
+			d.Patches[1].KillApps = repeat(patch.MaxKillApps+8, patch.KillApp{})
+		}, nil},
+		{"a longer list", func(d *patch.Definition) {
+			d.Patches[1].KillApps = repeat(patch.MaxKillApps+8, patch.KillApp{})
+		}, func(d *patch.Definition) {
+			d.Patches[1].KillApps = repeat(patch.MaxKillApps+9, patch.KillApp{})
+		}, []string{"/patches/1/killApps"}},
+		{"as long a list in another patch", func(d *patch.Definition) {
+			d.Patches[1].KillApps = repeat(patch.MaxKillApps+8, patch.KillApp{})
+		}, func(d *patch.Definition) {
+			d.Patches[0].KillApps = repeat(patch.MaxKillApps+8, patch.KillApp{})
+		}, []string{"/patches/0/killApps"}},
+		{"what was never allowed", func(d *patch.Definition) { d.Name = "" },
+			func(d *patch.Definition) { d.Name = "" }, []string{"/name"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			old, d := title(t, "2", "1"), title(t, "2", "1")
+			c.old(old)
+			c.edit(d)
+			if diff := cmp.Diff(c.want, failurePaths(t, d.ValidateOver(old))); diff != "" {
+				t.Error(diff)
+			}
+			data, err := d.MarshalJSON()
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = patch.Parse(data, &patch.ParseOptions{Over: old})
+			if diff := cmp.Diff(c.want, failurePaths(t, err)); diff != "" {
+				t.Errorf("Parse: %s", diff)
+			}
+		})
+	}
+}
+
+// A version by itself has the rules of one in a title.
+func TestNewerRulesForOnePatch(t *testing.T) {
+	old := title(t, "2\u200B", "1")
+	p := old.Patches[0]
+	if diff := cmp.Diff([]string{"/version"}, failurePaths(t, p.Validate())); diff != "" {
+		t.Error(diff)
+	}
+	data, err := p.MarshalJSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = patch.ParsePatch(data, &patch.ParseOptions{At: "/items/1"})
+	if diff := cmp.Diff([]string{"/items/1/version"}, failurePaths(t, err)); diff != "" {
+		t.Error(diff)
+	}
+	if _, err := patch.ParsePatch(data, &patch.ParseOptions{Over: old}); err != nil {
+		t.Error(err)
+	}
+}
+
+// The reader does not make values of what it will refuse.
+func TestLongListsAreSkipped(t *testing.T) {
+	criterion := `{"name":"n","operator":"is","value":"v","type":"recon"}`
+	text := edit(t, `"capabilities":[]`, `"capabilities":[`+strings.Repeat(criterion+",", 100_000)+criterion+`]`)
+	_, err := patch.Parse([]byte(text), nil)
+	var invalid *patch.ValidationError
+	if !errors.As(err, &invalid) || len(invalid.Failures) != 1 || invalid.Failures[0].Path != "/patches/0/capabilities" ||
+		!strings.Contains(invalid.Failures[0].Message, "100001") {
+		t.Errorf("%v", err)
+	}
+}
