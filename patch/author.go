@@ -50,7 +50,8 @@ func CheckAuthor(name string) error {
 func scriptsOf(s string) (scripts []string) {
 	for _, r := range s {
 		for script, table := range unicode.Scripts {
-			if script != "Common" && script != "Inherited" && unicode.Is(table, r) && !slices.Contains(scripts, script) {
+			shared := script == "Common" || script == "Inherited"
+			if !shared && unicode.Is(table, r) && !slices.Contains(scripts, script) {
 				scripts = append(scripts, script)
 			}
 		}

@@ -76,7 +76,8 @@ func TestLongAuthorsAreRefusedFirst(t *testing.T) {
 
 func TestSkeleton(t *testing.T) {
 	for _, group := range [][]string{
-		{"Google", "google", "GOOGLE", "Goog1e", "GoogIe", "Goog|e", "G\u043E\u043Egle", "G\u03BFogle", "Ｇｏｏｇｌｅ", "Go ogle", "Go_o-g.le", "Göögle", "Go\u0301ogle", "g00gle", "ɢᴏᴏɢʟᴇ", "G\u00F8ogle"},
+		{"Google", "google", "GOOGLE", "Goog1e", "GoogIe", "Goog|e", "G\u043E\u043Egle", "G\u03BFogle", "Ｇｏｏｇｌｅ",
+			"Go ogle", "Go_o-g.le", "Göögle", "Go\u0301ogle", "g00gle", "ɢᴏᴏɢʟᴇ", "G\u00F8ogle"},
 		{"Microsoft", "rnicrosoft", "\u041C\u0456crosoft", "Micro soft", "microſoft"},
 		{"Zoom", "Z\u043E\u043Em", "Ζoom", "ZOOM"},
 		{"admin", "\u0430dmin", "ADMIN", "adrnin", "a.d.m.i.n"},
@@ -90,7 +91,9 @@ func TestSkeleton(t *testing.T) {
 			}
 		}
 	}
-	for _, pair := range [][2]string{{"Google", "Goggle"}, {"Ann", "Anna"}, {"Slack", "Stack"}, {"Composer", "Composer2"}} {
+	for _, pair := range [][2]string{
+		{"Google", "Goggle"}, {"Ann", "Anna"}, {"Slack", "Stack"}, {"Composer", "Composer2"},
+	} {
 		if patch.Skeleton(pair[0]) == patch.Skeleton(pair[1]) {
 			t.Errorf("%q and %q have one skeleton", pair[0], pair[1])
 		}

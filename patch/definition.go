@@ -11,6 +11,8 @@
 // it returns has passed every check of [Definition.Validate]. A refusal names
 // all that is wrong at once, each failure with its place ([ValidationError]),
 // or the one place at which the text stops being JSON ([SyntaxError]).
+// [ParseRepair] mends what exports of other systems lack, and [ParseOptions] has
+// what is needed for a text that was accepted earlier, by rules that were fewer.
 // [Definition.MarshalJSON] writes the canonical form: Jamf's keys in Jamf's
 // order, without white space. Keys that this package does not know are kept at
 // every level and written back behind the known ones, so that a definition that
@@ -22,7 +24,8 @@
 // [Definition.ReplacePatch], [Definition.Supersede], [Definition.Namespace])
 // keep the two derived fields right: currentVersion is always the version of
 // the first patch, and lastModified moves forward with every change, because
-// Jamf Pro sees a change by it alone. An edit that fails changes nothing.
+// Jamf Pro sees a change by it alone. An edit that fails changes nothing. A new
+// version that begins as a copy of another one is a [Patch.Clone].
 //
 // # Version order
 //

@@ -76,7 +76,8 @@ func Diff(before, after *Definition) Difference {
 	x.attributes(before.ExtensionAttributes, after.ExtensionAttributes)
 	x.extra("", "", before.Extra, after.Extra)
 	if x.more > 0 {
-		x.changes = append(x.changes, Change{Kind: Changed, Text: fmt.Sprintf("%d more changes are not listed", x.more)})
+		text := fmt.Sprintf("%d more changes are not listed", x.more)
+		x.changes = append(x.changes, Change{Kind: Changed, Text: text})
 	}
 	return x.changes
 }

@@ -23,14 +23,14 @@ func TestWorkIsLinear(t *testing.T) {
 				// What may be stored is more than what is taken today; nil: it never was.
 				definitions[n], _ = patch.Parse(texts[n], &patch.ParseOptions{Stored: true, MaxBytes: len(texts[n])})
 			}
-			other := title(t, "1")
+			other, stored := title(t, "1"), &patch.ParseOptions{Stored: true}
 			for _, work := range []struct {
 				name string
 				of   func(data []byte)
 			}{
 				{"Parse", func(data []byte) { _, _ = patch.Parse(data, nil) }},
-				{"Parse of what is stored", func(data []byte) { _, _ = patch.Parse(data, &patch.ParseOptions{Stored: true}) }},
-				{"ParseRepair", func(data []byte) { _, _, _ = patch.ParseRepair(data, &patch.ParseOptions{Stored: true}) }},
+				{"Parse of what is stored", func(data []byte) { _, _ = patch.Parse(data, stored) }},
+				{"ParseRepair", func(data []byte) { _, _, _ = patch.ParseRepair(data, stored) }},
 			} {
 				t.Run(work.name, func(t *testing.T) {
 					patchtest.Linear(t, func(n int) func() { return func() { work.of(texts[n]) } }, hostileBytes)
@@ -72,7 +72,8 @@ func TestDiffIsLinear(t *testing.T) {
 		d := *title(t, "1")
 		d.Requirements = nil
 		for i := range n {
-			d.Requirements = append(d.Requirements, patch.Criterion{Name: "n", Operator: "is", Value: fmt.Sprint(value(i)), Type: "recon"})
+			c := patch.Criterion{Name: "n", Operator: "is", Value: fmt.Sprint(value(i)), Type: "recon"}
+			d.Requirements = append(d.Requirements, c)
 		}
 		return &d
 	}
@@ -140,7 +141,8 @@ func TestEditsAreLinear(t *testing.T) {
 // Names are strings of strangers.
 func TestNamesAreLinear(t *testing.T) {
 	for _, text := range []struct{ name, of string }{
-		{"letters", "Gооgle "}, {"marks", "́"}, {"the author", " (Nobody)"}, {"white space", "  "}, {"Hangul", "각"},
+		{"letters", "Gооgle "}, {"marks", "́"}, {"the author", " (Nobody)"}, {"white space", "  "},
+		{"Hangul", "각"},
 	} {
 		t.Run(text.name, func(t *testing.T) {
 			patchtest.Linear(t, func(n int) func() {

@@ -109,7 +109,7 @@ func (l *linter) warn(code, path, fix, format string, args ...any) {
 func (l *linter) newerRules() {
 	p := &policy{report: func(code, message string, path []string) {
 		at := "/" + strings.Join(path, "/")
-		l.warn(code, at, "", "%s %s; this is not allowed in new definitions, and kept as long as it is not changed", at, message)
+		l.warn(code, at, "", "%s %s; a new definition may not have it, this one keeps it until it is changed", at, message)
 	}}
 	p.definition(l.d)
 }
@@ -141,7 +141,8 @@ func (l *linter) title() {
 func (l *linter) enabled(extra []Field, at, what string) {
 	for _, f := range extra {
 		if f.Name == "enabled" && string(f.Value) == "false" {
-			l.warn(CodeEnabledIgnored, at+"/enabled", "", "%s has \"enabled\": false, and is served all the same: remove it from the definition if it is a draft", what)
+			l.warn(CodeEnabledIgnored, at+"/enabled", "",
+				"%s has \"enabled\": false, and is served all the same: remove it from the definition if it is a draft", what)
 		}
 	}
 }
@@ -233,7 +234,8 @@ func (l *linter) neighbours(i int) {
 	o, errO := ParseTime(older.ReleaseDate)
 	if errN == nil && errO == nil && days(o)-days(n) > 1 {
 		l.warn(CodeDates, fmt.Sprintf("/patches/%d/releaseDate", at), "",
-			"version %q was released at %s, before the older version %q (%s): Jamf Pro's reports by date come out wrong. Check both dates", newer.Version, newer.ReleaseDate, older.Version, older.ReleaseDate)
+			"version %q was released at %s, before the older version %q (%s): Jamf Pro's reports by date come out wrong. "+
+				"Check both dates", newer.Version, newer.ReleaseDate, older.Version, older.ReleaseDate)
 	}
 }
 

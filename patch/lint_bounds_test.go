@@ -95,7 +95,8 @@ func TestLintContext(t *testing.T) {
 	if !errors.Is(err, context.Canceled) || asked > 1000 {
 		t.Errorf("%v, after %d warnings", err, asked)
 	}
-	if w, err := patch.LintContext(t.Context(), lintTitle(t, func(d *patch.Definition) { d.Publisher = "" }), nil); len(w) != 1 || err != nil {
+	d = lintTitle(t, func(d *patch.Definition) { d.Publisher = "" })
+	if w, err := patch.LintContext(t.Context(), d, nil); len(w) != 1 || err != nil {
 		t.Errorf("%v, %v", w, err)
 	}
 }
@@ -118,7 +119,8 @@ func TestEmptyDefinitions(t *testing.T) {
 			if a.CurrentVersion != "" || b.CurrentVersion != "" || a.LastModified == "" {
 				t.Errorf("%+v, %+v", a.Summary(), b.Summary())
 			}
-			if err := a.AddPatches(patch.Ordered(), now, patch.Patch{Version: "1"}); err != nil || a.CurrentVersion != "1" {
+			err := a.AddPatches(patch.Ordered(), now, patch.Patch{Version: "1"})
+			if err != nil || a.CurrentVersion != "1" {
 				t.Errorf("%v, %+v", err, a.Summary())
 			}
 			if a.Validate() == nil || (&patch.Definition{}).ValidateOver(&patch.Definition{}) == nil {

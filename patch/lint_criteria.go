@@ -57,7 +57,9 @@ func (l *linter) criterion(c *Criterion, at string) {
 	}
 	if slices.Contains(regularOperators, c.Operator) {
 		if n := len(c.Value); n > MaxRegexLength {
-			l.warn(CodeRegexTooLong, at+"/value", "", "the regular expression has %d bytes, and only those of up to %d are looked at: shorten it, or try it out in Jamf Pro", n, MaxRegexLength)
+			l.warn(CodeRegexTooLong, at+"/value", "",
+				"the regular expression has %d bytes, and those of up to %d are looked at: shorten it, or try it out in Jamf Pro",
+				n, MaxRegexLength)
 		} else if reason := l.regexes.judge(c.Value).broken; reason != "" {
 			l.warn(CodeRegex, at+"/value", "", "the regular expression %q is broken (%s): Jamf Pro matches nothing with it", c.Value, reason)
 		}
@@ -78,6 +80,8 @@ func (l *linter) joined(cs []Criterion, at string) {
 		}
 	}
 	if or && unsaid >= 0 {
-		l.warn(CodeCriterionAnd, fmt.Sprintf("%s/%d/and", at, unsaid), "", "criteria here are joined by OR (\"and\": false), and this one does not say how it is joined: it is taken for AND. Jamf's own feed says so in each criterion: add \"and\": true or false")
+		l.warn(CodeCriterionAnd, fmt.Sprintf("%s/%d/and", at, unsaid), "",
+			"criteria here are joined by OR (\"and\": false), and this one does not say how it is joined: it is taken for AND. "+
+				"Jamf's own feed says so in each criterion: add \"and\": true or false")
 	}
 }

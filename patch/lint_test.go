@@ -172,7 +172,9 @@ func TestLintRules(t *testing.T) {
 			d.Patches[0].Capabilities[0].And = &no
 			d.Patches[0].Capabilities = append(d.Patches[0].Capabilities, d.Patches[1].Capabilities[0])
 		}, "criterion-and /patches/0/components/0/criteria/1/and criterion-and /patches/0/capabilities/1/and"},
-		{"and left out where all are AND", func(d *patch.Definition) { d.Patches[0].Components[0].Criteria[0].And = nil }, ""},
+		{"and left out where all are AND", func(d *patch.Definition) {
+			d.Patches[0].Components[0].Criteria[0].And = nil
+		}, ""},
 		{"a disabled title", func(d *patch.Definition) {
 			d.Extra = []patch.Field{{Name: "enabled", Value: json.RawMessage("false")}}
 		}, "enabled-ignored /enabled"},
@@ -190,7 +192,7 @@ func TestLintRules(t *testing.T) {
 			"dates /patches/0/releaseDate"},
 		{"dates of one line, a day apart", dates("1.2.1", "2018-03-01T23:00:00Z", "1.2.0", "2018-03-02T00:00:00Z"), ""},
 		{"dates of two lines", dates("1.3.0", "2017-03-01T00:00:00Z", "1.2.9", "2018-03-01T00:00:00Z"), ""},
-		{"dates of one line, without a third number", dates("1.2.1", "2017-03-01T00:00:00Z", "1.2", "2018-03-01T00:00:00Z"),
+		{"dates of one line, of two numbers", dates("1.2.1", "2017-03-01T00:00:00Z", "1.2", "2018-03-01T00:00:00Z"),
 			"dates /patches/0/releaseDate"},
 		{"component's version", func(d *patch.Definition) { d.Patches[1].Components[0].Version = "x" }, "component-version /patches/1/components/0/version"},
 		{"component without criteria", func(d *patch.Definition) { d.Patches[0].Components[0].Criteria = nil }, "component-criteria /patches/0/components/0/criteria"},

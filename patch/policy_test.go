@@ -78,8 +78,12 @@ var policyCases = []struct {
 }{
 	{"name", func(d *patch.Definition) { d.Name = "A\u202E" }, "/name", patch.CodeUnsafeText},
 	{"publisher", func(d *patch.Definition) { d.Publisher = "A\n" }, "/publisher", patch.CodeUnsafeText},
-	{"version", func(d *patch.Definition) { d.Patches[1].Version = "1\u200B" }, "/patches/1/version", patch.CodeUnsafeText},
-	{"currentVersion", func(d *patch.Definition) { d.CurrentVersion = "\x00" }, "/currentVersion", patch.CodeUnsafeText},
+	{"version", func(d *patch.Definition) {
+		d.Patches[1].Version = "1\u200B"
+	}, "/patches/1/version", patch.CodeUnsafeText},
+	{"currentVersion", func(d *patch.Definition) {
+		d.CurrentVersion = "\x00"
+	}, "/currentVersion", patch.CodeUnsafeText},
 	{"requirements", func(d *patch.Definition) {
 		d.Requirements = repeat(patch.MaxCriteria+1, d.Requirements[0])
 	}, "/requirements", patch.CodeListLength},
@@ -241,7 +245,8 @@ func TestLongListsAreSkipped(t *testing.T) {
 	text := edit(t, `"capabilities":[]`, `"capabilities":[`+strings.Repeat(criterion+",", 100_000)+criterion+`]`)
 	_, err := patch.Parse([]byte(text), nil)
 	var invalid *patch.ValidationError
-	if !errors.As(err, &invalid) || len(invalid.Failures) != 1 || invalid.Failures[0].Path != "/patches/0/capabilities" ||
+	if !errors.As(err, &invalid) || len(invalid.Failures) != 1 ||
+		invalid.Failures[0].Path != "/patches/0/capabilities" ||
 		!strings.Contains(invalid.Failures[0].Message, "100001") {
 		t.Errorf("%v", err)
 	}

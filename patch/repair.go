@@ -25,16 +25,19 @@ func ParseRepair(data []byte, opts *ParseOptions) (*Definition, []Warning, error
 
 // repairable reads a definition that need not have extensionAttributes.
 func (r *reader) repairable(d *Definition) {
-	required := slices.DeleteFunc(slices.Clone(definitionKeys), func(k string) bool { return k == "extensionAttributes" })
-	r.definitionWith(required, d)
+	attributes := slices.Index(definitionKeys, "extensionAttributes")
+	r.definitionWith(slices.Delete(slices.Clone(definitionKeys), attributes, attributes+1), d)
 }
 
 func repair(c *checker, d *Definition) (warnings []Warning) {
 	if d.ExtensionAttributes == nil { // and if it has the wrong type, that has failed
 		d.ExtensionAttributes = []ExtensionAttribute{}
-		warnings = append(warnings, Warning{Code: CodeMissingAttributes, Path: c.at + "/extensionAttributes",
+		warnings = append(warnings, Warning{
+			Code:    CodeMissingAttributes,
+			Path:    c.at + "/extensionAttributes",
 			Message: "extensionAttributes is missing: a definition without any has it as an empty array",
-			Fix:     "taken as an empty array: []"})
+			Fix:     "taken as an empty array: []",
+		})
 	}
 	taken := make(map[string]bool, len(d.ExtensionAttributes))
 	for _, a := range d.ExtensionAttributes {
@@ -55,9 +58,12 @@ func repair(c *checker, d *Definition) (warnings []Warning) {
 		}
 		seen[key] = number
 		taken[a.Key] = true
-		warnings = append(warnings, Warning{Code: CodeRepeatedAttribute, Path: fmt.Sprintf("%s/extensionAttributes/%d/key", c.at, i),
-			Message: fmt.Sprintf("the key %q stands twice, and criteria mean the first extension attribute that has it", shorten(key)),
-			Fix:     fmt.Sprintf("numbered: %q", shorten(a.Key))})
+		warnings = append(warnings, Warning{
+			Code:    CodeRepeatedAttribute,
+			Path:    fmt.Sprintf("%s/extensionAttributes/%d/key", c.at, i),
+			Message: fmt.Sprintf("the key %q stands twice: criteria mean the first one", shorten(key)),
+			Fix:     fmt.Sprintf("numbered: %q", shorten(a.Key)),
+		})
 	}
 	return warnings
 }

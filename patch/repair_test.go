@@ -64,7 +64,8 @@ func TestParseRepair(t *testing.T) {
 			}
 		})
 	}
-	if _, _, err := patch.ParseRepair([]byte(edit(t, `"extensionAttributes":[]`, `"extensionAttributes":{}`)), nil); !errors.Is(err, patch.ErrInvalid) {
+	otherType := edit(t, `"extensionAttributes":[]`, `"extensionAttributes":{}`)
+	if _, _, err := patch.ParseRepair([]byte(otherType), nil); !errors.Is(err, patch.ErrInvalid) {
 		t.Errorf("attributes of another type: %v", err)
 	}
 }

@@ -33,7 +33,8 @@ type ParseOptions struct {
 	// checked as [Definition.ValidateOver] does. It may be nil.
 	Over *Definition
 	// Stored says that the text was accepted earlier, by rules that may have been
-	// fewer: lists may have any length, and text is not held against [CheckText].
+	// fewer: lists may have any length, text is not held against [CheckText], and
+	// Over does not matter.
 	Stored bool
 }
 

@@ -241,7 +241,7 @@ func TestMaxTitlesUnderRaces(t *testing.T) {
 func TestStrangersAndAMailbox(t *testing.T) {
 	s := newService(t, community.Options{MailsPerHour: 2})
 	p := publication("Ann", "ann@example.com")
-	p.Definition.Name = "X\".\n\nYou won: http://evil.example/claim"
+	p.Definition.Name = "X\". You won: http://evil.example/claim"
 	if _, err := s.Publish(t.Context(), p); err != nil {
 		t.Fatal(err)
 	}
@@ -445,7 +445,7 @@ func TestTexts(t *testing.T) {
 	}
 	s := newService(t, community.Options{Texts: texts})
 	p := publication("Ann", "ann@example.com")
-	p.Definition.Name = "<script>\r\nBcc: x@y.zz"
+	p.Definition.Name = "<script> Bcc: x@y.zz"
 	if _, err := s.Publish(t.Context(), p); err != nil {
 		t.Fatal(err)
 	}

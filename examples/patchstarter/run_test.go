@@ -216,7 +216,8 @@ func TestPost(t *testing.T) {
 		t.Fatalf("%d %q %q", code, out, stderr)
 	}
 	// An older version goes behind, and is not what the title has become.
-	if code, out, stderr := call(t, "", env, app, "--url", server.URL+"/patch", "--patch-only", "--app-version", "1.1"); code != 0 || out != "Version '1.1' added to title 'SomeApp'\n" {
+	code, out, stderr := call(t, "", env, app, "--url", server.URL+"/patch", "--patch-only", "--app-version", "1.1")
+	if code != 0 || out != "Version '1.1' added to title 'SomeApp'\n" {
 		t.Fatalf("%d %q %q", code, out, stderr)
 	}
 	if code, _, stderr := call(t, "", env, app, "--url", server.URL+"/patch"); code != 1 || !strings.Contains(stderr, "409") || !strings.Contains(stderr, "already") {

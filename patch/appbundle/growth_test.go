@@ -79,7 +79,8 @@ func TestNewIsLinear(t *testing.T) {
 // Scripts are taken as they come, and the application is found in a zip of any
 // number of members.
 func TestOptionsAndZipAreLinear(t *testing.T) {
-	info := xml("CFBundleName", "A", "CFBundleShortVersionString", "1", "CFBundleIdentifier", "a", "LSMinimumSystemVersion", "1")
+	info := xml("CFBundleName", "A", "CFBundleShortVersionString", "1", "CFBundleIdentifier", "a",
+		"LSMinimumSystemVersion", "1")
 	t.Run("scripts", func(t *testing.T) {
 		patchtest.Linear(t, func(n int) func() {
 			opts := &appbundle.Options{Scripts: make([][]byte, n)}

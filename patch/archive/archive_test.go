@@ -107,12 +107,14 @@ func TestRead(t *testing.T) {
 // What other systems' exports lack is mended when that is asked for, and refused
 // otherwise.
 func TestReadRepairs(t *testing.T) {
-	data := zipped(t, "A.json", strings.Replace(definition("A"), `,"extensionAttributes":[]`, "", 1), "B.json", definition("B"))
+	lacking := strings.Replace(definition("A"), `,"extensionAttributes":[]`, "", 1)
+	data := zipped(t, "A.json", lacking, "B.json", definition("B"))
 	if ids, errs := read(data, nil); !slices.Equal(ids, []string{"B"}) || len(errs) != 1 {
 		t.Errorf("%v, %v", ids, errs)
 	}
 	var codes []string
-	for m, err := range archive.Read(bytes.NewReader(data), int64(len(data)), &archive.ReadOptions{Repair: true}) {
+	opts := &archive.ReadOptions{Repair: true}
+	for m, err := range archive.Read(bytes.NewReader(data), int64(len(data)), opts) {
 		if err != nil {
 			t.Fatal(err)
 		}

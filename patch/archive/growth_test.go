@@ -42,8 +42,9 @@ func TestReadIsLinear(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			patchtest.Linear(t, func(n int) func() {
 				data := zipped(t, c.make(n)...)
+				opts := &archive.ReadOptions{Repair: true}
 				return func() {
-					for _, err := range archive.Read(bytes.NewReader(data), int64(len(data)), &archive.ReadOptions{Repair: true}) {
+					for _, err := range archive.Read(bytes.NewReader(data), int64(len(data)), opts) {
 						_ = err
 					}
 				}

@@ -155,7 +155,7 @@ func checkAlgorithms(p *pkcs7.PKCS7) error {
 			return errors.New("it is made with SHA-1, which can be forged: sign with SHA-256")
 		}
 		if !good {
-			return fmt.Errorf("it is made with the digest %v, and SHA-256, SHA-384 and SHA-512 are taken: sign with SHA-256", digest)
+			return fmt.Errorf("it is made with the digest %v, which is not taken: sign with SHA-256", digest)
 		}
 	}
 	return nil

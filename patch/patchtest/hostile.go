@@ -41,7 +41,8 @@ var hostile = map[string]func(n int) []byte{
 	},
 	"patches of one version": func(n int) []byte {
 		return definition(parts{patches: elements(n, func(i int) string {
-			return strings.Replace(version(0, parts{}), highest, "1"+strings.Repeat(".0", i%100)+strings.Repeat("0", i/100), 1)
+			notation := "1" + strings.Repeat(".0", i%100) + strings.Repeat("0", i/100)
+			return strings.Replace(version(0, parts{}), highest, notation, 1)
 		})})
 	},
 	"criteria of many patches": func(n int) []byte {
@@ -81,7 +82,8 @@ var hostile = map[string]func(n int) []byte{
 		})})
 	},
 	"a long regular expression": func(n int) []byte {
-		return definition(parts{requirements: criterion("Application Bundle ID", "matches regex", strings.Repeat("(", n), "recon")})
+		expression := strings.Repeat("(", n)
+		return definition(parts{requirements: criterion("Application Bundle ID", "matches regex", expression, "recon")})
 	},
 	"warnings": func(n int) []byte {
 		return definition(parts{patches: elements(n, func(i int) string {
@@ -125,7 +127,8 @@ var hostile = map[string]func(n int) []byte{
 		})})
 	},
 	"a long script": func(n int) []byte {
-		return definition(parts{attributes: `{"key":"k","value":"` + strings.Repeat("AAAA", n/4) + `","displayName":"d"}`})
+		script := strings.Repeat("AAAA", n/4)
+		return definition(parts{attributes: `{"key":"k","value":"` + script + `","displayName":"d"}`})
 	},
 	"nesting": func(n int) []byte {
 		deep := strings.Repeat("[", 50) + strings.Repeat("]", 50)
@@ -155,8 +158,9 @@ func definition(p parts) []byte {
 	if p.more != "" {
 		p.more = "," + p.more
 	}
-	return []byte(`{"id":"a","name":"` + p.name + `","publisher":"P","appName":null,"bundleId":"` + strings.Repeat("com.example.", 20) +
-		`","requirements":[` + p.requirements + `],"patches":[` + p.patches + `],"extensionAttributes":[` + p.attributes + `]` + p.more + `}`)
+	return []byte(`{"id":"a","name":"` + p.name + `","publisher":"P","appName":null,` +
+		`"bundleId":"` + strings.Repeat("com.example.", 20) + `","requirements":[` + p.requirements + `],` +
+		`"patches":[` + p.patches + `],"extensionAttributes":[` + p.attributes + `]` + p.more + `}`)
 }
 
 // highest is the version number 0 of version; higher numbers are older versions.
@@ -169,8 +173,9 @@ func version(i int, p parts) string {
 	if p.more != "" {
 		p.more = "," + p.more
 	}
-	return `{"version":"` + fmt.Sprintf("1.%d", 1_000_000-i) + `","releaseDate":"2018-02-02T17:39:58Z","standalone":true,"minimumOperatingSystem":"` + p.minimum +
-		`","reboot":false,"killApps":[` + p.killApps + `],"components":[` + p.components + `],"capabilities":[` + p.criteria + `]` + p.more + `}`
+	return `{"version":"` + fmt.Sprintf("1.%d", 1_000_000-i) + `","releaseDate":"2018-02-02T17:39:58Z",` +
+		`"standalone":true,"minimumOperatingSystem":"` + p.minimum + `","reboot":false,"killApps":[` + p.killApps + `],` +
+		`"components":[` + p.components + `],"capabilities":[` + p.criteria + `]` + p.more + `}`
 }
 
 func criterion(name, operator, value, kind string) string {
