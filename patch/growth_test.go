@@ -15,6 +15,9 @@ const hostileBytes = 128 << 10
 
 // Whatever a definition is made of, no work on it grows faster than it does.
 func TestWorkIsLinear(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes a minute with the race detector")
+	}
 	for _, name := range patchtest.HostileNames() {
 		t.Run(name, func(t *testing.T) {
 			texts, definitions := map[int][]byte{}, map[int]*patch.Definition{}

@@ -65,7 +65,7 @@ func (r *regexes) judge(expr string) regexVerdict {
 	if len(r.judged) == maxRegexes || !r.spend(len(expr)*stepsPerByte+classes*stepsPerClass) {
 		return regexVerdict{}
 	}
-	v := judgeRegex(expr)
+	v := r.parse(expr)
 	r.judged[expr] = v
 	return v
 }
@@ -119,13 +119,16 @@ var foreignRegex = []struct {
 
 var repeatRange = regexp.MustCompile(`\{(\d+),(\d+)\}`)
 
-// judgeRegex says why an expression cannot be a regular expression of any engine,
-// or returns it as Go's engine reads it, or neither. Go's engine is too narrow a
-// judge: what it only does not support is no fault.
-func judgeRegex(expr string) regexVerdict {
+// parse says why an expression cannot be a regular expression of any engine, or
+// returns it as Go's engine reads it, or neither. Go's engine is too narrow a judge:
+// what it only does not support is no fault.
+func (r *regexes) parse(expr string) regexVerdict {
 	tree, err := syntax.Parse(expr, syntax.Perl)
 	if err == nil {
 		return regexVerdict{tree: tree}
+	}
+	if !r.spend(len(expr) * stepsPerByte * len(foreignRegex)) {
+		return regexVerdict{}
 	}
 	for _, f := range foreignRegex {
 		expr = f.expr.ReplaceAllString(expr, f.replace)

@@ -6,7 +6,6 @@ package patchtest
 import (
 	"math"
 	"runtime"
-	"runtime/debug"
 	"testing"
 	"time"
 )
@@ -68,8 +67,6 @@ func newCost() *cost { return &cost{math.MaxInt64, math.MaxUint64} }
 
 func (c *cost) measure(run func()) {
 	runtime.GC() // of what others have left
-	// The collector works when it wants to: its time is not that of the work.
-	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	begun := processorTime()
 	c.bytes = min(c.bytes, Allocated(run))
 	c.time = min(c.time, processorTime()-begun)

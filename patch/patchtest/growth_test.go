@@ -21,6 +21,9 @@ var sink int
 
 // Linear tells linear work from quadratic work.
 func TestLinear(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes a minute with the race detector")
+	}
 	for _, c := range []struct {
 		name   string
 		n      int
