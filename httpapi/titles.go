@@ -116,7 +116,8 @@ func (a *api) replaceTitle(w http.ResponseWriter, r *http.Request) error {
 				break
 			}
 		}
-		a.log.InfoContext(r.Context(), "title replaced", "title", res.Title.ID, "version", res.Title.CurrentVersion, "token", who.TokenID, "changes", difference.String())
+		a.log.InfoContext(r.Context(), "title replaced", "title", res.Title.ID,
+			"version", res.Title.CurrentVersion, "token", who.TokenID, "changes", difference.String())
 	}
 	a.reply(w, r, http.StatusOK, answer{Message: message, ID: res.Title.ID, Name: res.Title.Name, Changes: changes, Warnings: res.Warnings})
 	return nil

@@ -116,5 +116,11 @@ func (c *Catalog) wouldPut(ctx context.Context, def *patch.Definition) (Result, 
 	}
 	title := e.Title
 	title.Summary = d.Summary()
-	return Result{Title: title, Changed: true, Warnings: warnings, before: doc.body, after: rec.definition}, Updated, nil
+	return Result{
+		Title:    title,
+		Changed:  true,
+		Warnings: warnings,
+		before:   doc.body,
+		after:    rec.definition,
+	}, Updated, nil
 }

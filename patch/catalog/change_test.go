@@ -130,7 +130,8 @@ func TestClosedMeansClosed(t *testing.T) {
 		"publish":  func() error { _, err := r.Publish(ctx); return err },
 		"withdraw": func() error { _, err := r.Withdraw(ctx); return err },
 		"restore": func() error {
-			_, err := cat.Restore(ctx, yields(definition("App", "9")), &catalog.RestoreOptions{Mode: catalog.RestoreMerge})
+			merge := &catalog.RestoreOptions{Mode: catalog.RestoreMerge}
+			_, err := cat.Restore(ctx, yields(definition("App", "9")), merge)
 			return err
 		},
 	} {

@@ -73,9 +73,10 @@ func damage(t *testing.T, dir, key string) {
 func TestADamagedRecordIsWrittenBack(t *testing.T) {
 	ctx := t.Context()
 	const url = "https://example.com/d.json"
+	fromSource := &catalog.EditOptions{From: url, Held: []patch.Patch{version("5")}}
 	for name, read := range map[string]func(*catalog.Catalog) error{
 		"edit": func(cat *catalog.Catalog) error {
-			_, err := cat.Replace(ctx, "App", definition("App", "4", "2", "1"), &catalog.EditOptions{From: url, Held: []patch.Patch{version("5")}})
+			_, err := cat.Replace(ctx, "App", definition("App", "4", "2", "1"), fromSource)
 			return err
 		},
 		"history": func(cat *catalog.Catalog) error { _, err := cat.History(ctx, "App"); return err },
@@ -94,7 +95,7 @@ func TestADamagedRecordIsWrittenBack(t *testing.T) {
 					return err
 				}
 			}
-			_, err := cat.Replace(ctx, "App", definition("App", "4"), &catalog.EditOptions{From: url, Held: []patch.Patch{version("5")}})
+			_, err := cat.Replace(ctx, "App", definition("App", "4"), fromSource)
 			return err
 		},
 	} {
@@ -102,11 +103,19 @@ func TestADamagedRecordIsWrittenBack(t *testing.T) {
 			s, dir := openFiles(t)
 			var out log
 			cat := open(t, s, &catalog.Options{Logger: out.logger()})
-			owner := &catalog.CreateOptions{Author: "A", Contributor: "c", Mailbox: []byte(`"m"`), Account: "a", Follows: url, By: "ann", Held: []patch.Patch{version("3")}}
+			owner := &catalog.CreateOptions{
+				Author:      "A",
+				Contributor: "c",
+				Mailbox:     []byte(`"m"`),
+				Account:     "a",
+				Follows:     url,
+				By:          "ann",
+				Held:        []patch.Patch{version("3")},
+			}
 			if _, err := cat.Create(ctx, named("App", "App (A)", "1"), owner); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := cat.Replace(ctx, "App", definition("App", "2", "1"), &catalog.EditOptions{From: url, Held: []patch.Patch{version("5")}}); err != nil {
+			if _, err := cat.Replace(ctx, "App", definition("App", "2", "1"), fromSource); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := cat.Definition(ctx, "App"); err != nil {
@@ -131,7 +140,8 @@ func TestADamagedRecordIsWrittenBack(t *testing.T) {
 				if !strings.HasSuffix(name, "edit") && after != before {
 					t.Error(cmp.Diff(before, after))
 				}
-				if after.UID != before.UID || after.Mailbox != before.Mailbox || after.Account != "a" || after.From() != url || after.Held != 1 {
+				if after.UID != before.UID || after.Mailbox != before.Mailbox || after.Account != "a" ||
+					after.From() != url || after.Held != 1 {
 					t.Errorf("it was %+v and is %+v", before, after)
 				}
 				if _, err := cat.Edition(ctx, "App", 1); err != nil {
@@ -225,8 +235,13 @@ func TestARecordOfANewerVersion(t *testing.T) {
 			if err == nil {
 				_ = c.Close()
 			}
-			if !errors.Is(err, store.ErrFormat) || !strings.Contains(err.Error(), "up to 2") || !strings.Contains(err.Error(), "titles/newer") {
-				t.Errorf("%v", err)
+			if !errors.Is(err, store.ErrFormat) {
+				t.Fatalf("%v, want ErrFormat", err)
+			}
+			for _, part := range []string{"titles/newer", "up to 2"} {
+				if !strings.Contains(err.Error(), part) {
+					t.Errorf("%v does not say %s", err, part)
+				}
 			}
 			if r, err := s.Get(ctx, titleRecord("newer")); err != nil || string(r.Value) != value {
 				t.Errorf("%s, %v", r.Value, err)

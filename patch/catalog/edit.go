@@ -95,7 +95,9 @@ func (c *Catalog) Replace(ctx context.Context, id string, def *patch.Definition,
 	if err != nil {
 		return Result{}, err
 	}
-	return c.edit(ctx, id, o, func(rec *record, old *patch.Definition, now time.Time) (*patch.Definition, []patch.Warning, error) {
+	return c.edit(ctx, id, o, func(rec *record, old *patch.Definition, now time.Time) (
+		*patch.Definition, []patch.Warning, error,
+	) {
 		d := *def
 		// A name that stays as it is was given by an administrator.
 		if author := rec.Owner.Author; author != "" && !o.Rename && d.Name != old.Name {
@@ -137,7 +139,8 @@ func (c *Catalog) heldJSON(held []patch.Patch) ([]json.RawMessage, error) {
 			return nil, fmt.Errorf("%w: %w", patch.ErrInvalid, err)
 		}
 		if n += len(data); n > c.max {
-			return nil, fmt.Errorf("%w: the patches that the source holds back would have more than %d bytes", patch.ErrTooLarge, c.max)
+			return nil, fmt.Errorf("%w: the patches that the source holds back would have more than %d bytes",
+				patch.ErrTooLarge, c.max)
 		}
 		all = append(all, data)
 	}
@@ -152,12 +155,16 @@ func (c *Catalog) heldJSON(held []patch.Patch) ([]json.RawMessage, error) {
 // The error is [patch.ErrInvalid], [patch.ErrVersionExists],
 // [patch.ErrPosition], [patch.ErrTooLarge], [ErrTooMuch], [ErrNotFound],
 // [ErrSynced], [ErrPrecondition], [ErrUnavailable] or that of ctx.
-func (c *Catalog) AddVersions(ctx context.Context, id string, at patch.Position, versions []patch.Patch, opts *EditOptions) (Result, error) {
+func (c *Catalog) AddVersions(
+	ctx context.Context, id string, at patch.Position, versions []patch.Patch, opts *EditOptions,
+) (Result, error) {
 	var o EditOptions
 	if opts != nil {
 		o = *opts
 	}
-	return c.edit(ctx, id, o, func(_ *record, old *patch.Definition, now time.Time) (*patch.Definition, []patch.Warning, error) {
+	return c.edit(ctx, id, o, func(_ *record, old *patch.Definition, now time.Time) (
+		*patch.Definition, []patch.Warning, error,
+	) {
 		if len(versions) == 0 {
 			return nil, nil, nil
 		}
@@ -216,7 +223,9 @@ func (c *Catalog) RemoveVersion(ctx context.Context, id, version string, opts *E
 	if opts != nil {
 		o = *opts
 	}
-	return c.edit(ctx, id, o, func(_ *record, old *patch.Definition, now time.Time) (*patch.Definition, []patch.Warning, error) {
+	return c.edit(ctx, id, o, func(_ *record, old *patch.Definition, now time.Time) (
+		*patch.Definition, []patch.Warning, error,
+	) {
 		d := *old
 		if err := d.RemovePatch(version, now); err != nil {
 			return nil, nil, err
@@ -266,7 +275,13 @@ func (c *Catalog) edit(ctx context.Context, id string, opts EditOptions, f edito
 			return err
 		}
 		c.tell(Event{Kind: Updated, Title: e.Title, At: now.UTC()}, was.definition, rec.definition)
-		res = Result{Title: e.Title, Changed: true, Warnings: warnings, before: was.definition, after: rec.definition}
+		res = Result{
+			Title:    e.Title,
+			Changed:  true,
+			Warnings: warnings,
+			before:   was.definition,
+			after:    rec.definition,
+		}
 		return nil
 	})
 	return res, err
@@ -318,7 +333,9 @@ func (c *Catalog) prepare(ctx context.Context, key string, was, rec *record, now
 // earlier edition. First the edition, then the title: wherever it is interrupted, no
 // edition is missing. The caller must hold the title's lock. The error is
 // store.ErrConflict, [ErrUnavailable] or that of ctx.
-func (c *Catalog) succeed(ctx context.Context, key string, rev store.Revision, was, rec *record, event Event) (*entry, error) {
+func (c *Catalog) succeed(
+	ctx context.Context, key string, rev store.Revision, was, rec *record, event Event,
+) (*entry, error) {
 	shown, err := rec.entry(key, "")
 	if err != nil {
 		return nil, err

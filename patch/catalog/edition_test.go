@@ -103,7 +103,8 @@ func TestNoEditionIsLost(t *testing.T) {
 		s.left.Store(n)
 		acknowledged := 1
 		for v := 2; v <= changes; v++ {
-			if _, err := cat.AddVersions(ctx, "App", patch.Position{}, []patch.Patch{version(fmt.Sprint(v))}, nil); err != nil {
+			versions := []patch.Patch{version(fmt.Sprint(v))}
+			if _, err := cat.AddVersions(ctx, "App", patch.Position{}, versions, nil); err != nil {
 				break
 			}
 			acknowledged = v

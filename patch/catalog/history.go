@@ -301,7 +301,8 @@ func (c *Catalog) Edition(ctx context.Context, id string, n uint64) (*patch.Defi
 		switch {
 		case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrDamaged):
 			if slices.ContainsFunc(rec.Editions, func(h editionHead) bool { return h.Number == n }) {
-				c.log.Error("an earlier edition should be there and cannot be read", "title", id, "edition", n, "error", err)
+				c.log.Error("an earlier edition should be there and cannot be read",
+					"title", id, "edition", n, "error", err)
 			}
 			return nil, &TitleError{ID: id, Err: fmt.Errorf("%w: %d", ErrNoEdition, n)}
 		case err != nil:

@@ -53,7 +53,10 @@ func TestRecordRoundTrip(t *testing.T) {
 }
 
 func TestDecodeRecordRefuses(t *testing.T) {
-	for _, value := range []string{"", "x", "null", "[]", "{}", `{"format":1}`, `{"format":1,"definition"`, `{"format":1,"definition":`, `{"format":3,"definition":{}}`, `{"format":3}`, `{"definition":{}}`, `{"format":"1","definition":{}}`} {
+	for _, value := range []string{
+		"", "x", "null", "[]", "{}", `{"format":1}`, `{"format":1,"definition"`, `{"format":1,"definition":`,
+		`{"format":3,"definition":{}}`, `{"format":3}`, `{"definition":{}}`, `{"format":"1","definition":{}}`,
+	} {
 		if _, err := decodeRecord([]byte(value)); err == nil {
 			t.Errorf("%q is accepted", value)
 		}

@@ -24,19 +24,22 @@ func named(id, name, v string) *patch.Definition {
 func TestAuthorsNameStays(t *testing.T) {
 	ctx := t.Context()
 	const given = "Zoom (nobody)"
+	const url = "https://example.com"
+	author := catalog.CreateOptions{Author: "nobody"}
+	contributor := catalog.CreateOptions{Author: "nobody", Contributor: "nobody"}
+	follower := catalog.CreateOptions{Author: "nobody", Follows: url}
 	for _, c := range []struct {
-		name   string
-		create catalog.CreateOptions
-		edit   catalog.EditOptions
-		to     string
-		want   string
+		name     string
+		create   catalog.CreateOptions
+		edit     catalog.EditOptions
+		to, want string
 	}{
-		{"another name", catalog.CreateOptions{Author: "nobody"}, catalog.EditOptions{}, "Google Chrome", "Google Chrome (nobody)"},
-		{"another author", catalog.CreateOptions{Author: "nobody"}, catalog.EditOptions{}, "Zoom (Google)", "Zoom (Google) (nobody)"},
-		{"with it", catalog.CreateOptions{Author: "nobody"}, catalog.EditOptions{}, "Chrome (nobody)", "Chrome (nobody)"},
-		{"a contributor's", catalog.CreateOptions{Author: "nobody", Contributor: "nobody"}, catalog.EditOptions{}, "Chrome", "Chrome (nobody)"},
-		{"from the source", catalog.CreateOptions{Author: "nobody", Follows: "https://example.com"}, catalog.EditOptions{From: "https://example.com"}, "Chrome", "Chrome (nobody)"},
-		{"by an administrator", catalog.CreateOptions{Author: "nobody"}, catalog.EditOptions{Rename: true}, "Chrome", "Chrome"},
+		{"another name", author, catalog.EditOptions{}, "Google Chrome", "Google Chrome (nobody)"},
+		{"another author", author, catalog.EditOptions{}, "Zoom (Google)", "Zoom (Google) (nobody)"},
+		{"with it", author, catalog.EditOptions{}, "Chrome (nobody)", "Chrome (nobody)"},
+		{"a contributor's", contributor, catalog.EditOptions{}, "Chrome", "Chrome (nobody)"},
+		{"from the source", follower, catalog.EditOptions{From: url}, "Chrome", "Chrome (nobody)"},
+		{"by an administrator", author, catalog.EditOptions{Rename: true}, "Chrome", "Chrome"},
 		{"nobody's", catalog.CreateOptions{}, catalog.EditOptions{}, "Chrome", "Chrome"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -57,14 +60,15 @@ func TestAuthorsNameStays(t *testing.T) {
 
 	// What an administrator has named stays until the author names it anew.
 	cat := open(t, memstore.New(), nil)
-	if _, err := cat.Create(ctx, named("Zoom_nobody", given, "1"), &catalog.CreateOptions{Author: "nobody"}); err != nil {
+	if _, err := cat.Create(ctx, named("Zoom_nobody", given, "1"), &author); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := cat.Put(ctx, named("Zoom_nobody", "Zoom", "1"), nil); err != nil { // an import
 		t.Fatal(err)
 	}
 	for _, step := range [][2]string{{"Zoom", "Zoom"}, {"Google", "Google (nobody)"}} {
-		if res, err := cat.Replace(ctx, "Zoom_nobody", named("Zoom_nobody", step[0], "3"), nil); err != nil || res.Title.Name != step[1] {
+		res, err := cat.Replace(ctx, "Zoom_nobody", named("Zoom_nobody", step[0], "3"), nil)
+		if err != nil || res.Title.Name != step[1] {
 			t.Errorf("%q, %v, want %q", res.Title.Name, err, step[1])
 		}
 	}
@@ -134,7 +138,8 @@ func TestBytesOfAnAccount(t *testing.T) {
 			cat = open(t, s, &catalog.Options{MaxAccountBytes: 10_000})
 			refused := func(what string, err error) {
 				t.Helper()
-				if !errors.Is(err, catalog.ErrTooMuch) || !errors.Is(err, patch.ErrTooLarge) || !strings.Contains(err.Error(), "delete titles") {
+				if !errors.Is(err, catalog.ErrTooMuch) || !errors.Is(err, patch.ErrTooLarge) ||
+					!strings.Contains(err.Error(), "delete titles") {
 					t.Errorf("%s: %v, want ErrTooMuch", what, err)
 				}
 			}
@@ -211,7 +216,8 @@ func TestHeldBackPatches(t *testing.T) {
 	}
 	for _, n := range []int{1, 0, 2} {
 		after := replace(definition("App", "2", "1"), held[:n]...)
-		if after.Changed || after.Title.Held != n || after.Title.ETag != res.Title.ETag || !after.Title.Changed.Equal(changed) || cat.Software().ETag() != list {
+		if after.Changed || after.Title.Held != n || after.Title.ETag != res.Title.ETag ||
+			!after.Title.Changed.Equal(changed) || cat.Software().ETag() != list {
 			t.Errorf("%d are held: %+v", n, after.Title)
 		}
 		for _, cat := range []*catalog.Catalog{cat, open(t, s, nil)} {
@@ -223,22 +229,30 @@ func TestHeldBackPatches(t *testing.T) {
 	if all, err := cat.History(ctx, "App"); err != nil || len(all) != 1 || events != 1 {
 		t.Errorf("%d editions, %d events, %v", len(all), events, err)
 	}
-	if after := replace(definition("App", "2.9", "2", "1"), held[0]); !after.Changed || after.Title.Held != 1 || events != 2 {
+	after := replace(definition("App", "2.9", "2", "1"), held[0])
+	if !after.Changed || after.Title.Held != 1 || events != 2 {
 		t.Errorf("one is released: %+v, %d events", after.Title, events)
 	}
 	// Together with what is served they must be valid.
-	for name, held := range map[string][]patch.Patch{"invalid": {version("")}, "served": {version("2")}, "twice": {version("9"), version("9")}} {
-		if _, err := cat.Replace(ctx, "App", definition("App", "2", "1"), &catalog.EditOptions{From: url, Held: held}); !errors.Is(err, patch.ErrInvalid) {
+	for name, held := range map[string][]patch.Patch{
+		"invalid": {version("")},
+		"served":  {version("2")},
+		"twice":   {version("9"), version("9")},
+	} {
+		_, err := cat.Replace(ctx, "App", definition("App", "2", "1"), &catalog.EditOptions{From: url, Held: held})
+		if !errors.Is(err, patch.ErrInvalid) {
 			t.Errorf("%s: %v", name, err)
 		}
-		if _, err := cat.Create(ctx, definition("New", "2", "1"), &catalog.CreateOptions{Follows: url, Held: held}); !errors.Is(err, patch.ErrInvalid) {
+		_, err = cat.Create(ctx, definition("New", "2", "1"), &catalog.CreateOptions{Follows: url, Held: held})
+		if !errors.Is(err, patch.ErrInvalid) {
 			t.Errorf("create %s: %v", name, err)
 		}
 	}
 	// They belong to a source.
 	create(t, cat, "Own", "1")
-	if res, err := cat.Replace(ctx, "Own", definition("Own", "2"), &catalog.EditOptions{Held: held}); err != nil || res.Title.Held != 0 {
-		t.Errorf("%+v, %v", res.Title, err)
+	own, err := cat.Replace(ctx, "Own", definition("Own", "2"), &catalog.EditOptions{Held: held})
+	if err != nil || own.Title.Held != 0 {
+		t.Errorf("%+v, %v", own.Title, err)
 	}
 }
 

@@ -34,7 +34,8 @@ func (c *Catalog) Records(ctx context.Context) iter.Seq2[Group, error] {
 				continue // deleted meanwhile
 			}
 			if errors.Is(err, errUnreadable) || errors.Is(err, store.ErrDamaged) {
-				c.log.Error("a title that cannot be read is left out of a backup", "record", r.Key.String(), "error", err)
+				c.log.Error("a title that cannot be read is left out of a backup",
+					"record", r.Key.String(), "error", err)
 				continue
 			}
 			if err != nil {
@@ -67,7 +68,8 @@ func (c *Catalog) group(ctx context.Context, r store.Record) (Group, error) {
 			break
 		}
 		if r.Revision == was || try == maxTries {
-			c.log.Error("a backup lacks earlier editions of a title that cannot be read", "record", r.Key.String(), "editions", missing)
+			c.log.Error("a backup lacks earlier editions of a title that cannot be read",
+				"record", r.Key.String(), "editions", missing)
 			return group, nil
 		}
 	}

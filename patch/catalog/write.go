@@ -50,7 +50,9 @@ func lintOptions(o *patch.LintOptions) patch.LintOptions {
 // lint returns what lint says of a definition, as far as about says that it is
 // about what was changed; nil: all of it. What is made an error is an error; so is
 // the end of ctx.
-func (c *Catalog) lint(ctx context.Context, d *patch.Definition, now time.Time, about func(code, path string) bool) ([]patch.Warning, error) {
+func (c *Catalog) lint(
+	ctx context.Context, d *patch.Definition, now time.Time, about func(code, path string) bool,
+) ([]patch.Warning, error) {
 	opts := c.rules
 	opts.Now, opts.About = now, about
 	all, err := patch.LintContext(ctx, d, &opts)
@@ -92,7 +94,9 @@ func (c *Catalog) Create(ctx context.Context, def *patch.Definition, opts *Creat
 }
 
 // newRecord makes the record of a new title.
-func (c *Catalog) newRecord(ctx context.Context, def *patch.Definition, opts *CreateOptions) (*record, []patch.Warning, error) {
+func (c *Catalog) newRecord(
+	ctx context.Context, def *patch.Definition, opts *CreateOptions,
+) (*record, []patch.Warning, error) {
 	var o CreateOptions
 	if opts != nil {
 		o = *opts
