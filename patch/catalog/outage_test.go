@@ -117,8 +117,9 @@ func TestUnknownOutcome(t *testing.T) {
 func TestAMissReadsOnceForAll(t *testing.T) {
 	inside := memstore.New()
 	create(t, open(t, inside, nil), "App")
-	s := &faulty{Store: inside, hold: make(chan struct{})}
-	cat := open(t, s, nil)
+	s := &faulty{Store: inside}
+	cat := open(t, s, nil) // which reads, too
+	s.hold = make(chan struct{})
 	var wg sync.WaitGroup
 	for range 20 {
 		wg.Go(func() {
