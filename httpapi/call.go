@@ -12,9 +12,11 @@ import (
 
 // A call is what is known of a request while it is answered. It belongs to the request's goroutine.
 type call struct {
-	who    auth.Principal // zero: a stranger, or not known yet
-	simple bool           // it has a path of Stupid Simple Patch Server's
-	leaves []func()
+	who auth.Principal // zero: a stranger, or not known yet
+	// unknown is why the caller of an open call is a stranger, in the words of the Authenticator.
+	unknown error
+	simple  bool // it has a path of Stupid Simple Patch Server's
+	leaves  []func()
 }
 
 type callKey struct{}
@@ -53,6 +55,7 @@ func (a *api) caller(r *http.Request, limit *limiter) (auth.Principal, error) {
 	if !errors.Is(err, auth.ErrUnauthorized) || r.Header.Get("Authorization") != "" {
 		return auth.Principal{}, err
 	}
+	callOf(r).unknown = err
 	return auth.Principal{}, limit.allow(r)
 }
 

@@ -64,7 +64,7 @@ func (a *api) createTitle(w http.ResponseWriter, r *http.Request) error {
 		if err := patch.CheckSyntax(body, &patch.ParseOptions{MaxBytes: a.max}); err != nil {
 			return err
 		}
-		return errNoToken
+		return callOf(r).unknown
 	}
 	if !who.MayCreate() {
 		return fmt.Errorf("%w: it may not create titles", errForbidden)
@@ -179,9 +179,6 @@ func (a *api) who(r *http.Request) (auth.Principal, error) {
 	callOf(r).who = who
 	return who, nil
 }
-
-// errNoToken is a call that needs a token.
-var errNoToken = &tokenError{"no token was sent: send one as 'Authorization: Bearer pst_…'"}
 
 // resolve returns the title that an id means to a caller. To a contributor, the plain id of a title of theirs means
 // that title, as it does in their own feed, unless they may change a title of exactly that id.

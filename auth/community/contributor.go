@@ -16,6 +16,7 @@ import (
 
 	"github.com/patchsource/patchsource/auth"
 	"github.com/patchsource/patchsource/auth/mail"
+	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/catalog"
 	"github.com/patchsource/patchsource/store"
 )
@@ -77,7 +78,7 @@ func (s *Service) loadContributors(ctx context.Context) error {
 			stale[r.Key.ID] = r.Revision // the name is free again
 			continue
 		}
-		c.skeleton = skeleton(c.Name)
+		c.skeleton = patch.Skeleton(c.Name)
 		s.contributors[r.Key.ID] = c
 	}
 	for id, rev := range stale {
@@ -159,7 +160,7 @@ func (s *Service) Register(ctx context.Context, name, address string) error {
 		Mailbox:  box.hash,
 		Since:    s.now().UTC(),
 		Code:     hex.EncodeToString(sum[:]),
-		skeleton: skeleton(name),
+		skeleton: patch.Skeleton(name),
 	}
 	cond := store.IfAbsent()
 	s.mu.Lock()
@@ -280,7 +281,7 @@ func (s *Service) putContributor(ctx context.Context, id string, c *contributor,
 		if getErr != nil {
 			return errors.Join(err, getErr)
 		}
-		there.rev, there.skeleton = r.Revision, skeleton(there.Name)
+		there.rev, there.skeleton = r.Revision, patch.Skeleton(there.Name)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.contributors[id] = there

@@ -36,19 +36,10 @@ const contributorAlphabet = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXY
 var reservedNames = strings.Fields("software patch jamf api v1 v2 v3 title titles contributor contributors admin " +
 	"administrator about docs metrics healthz readyz register verify backup restore")
 
-// skeleton returns what names that look alike have in common; empty for what is no name.
-func skeleton(name string) string {
-	id, err := patch.AuthorID(name)
-	if err != nil {
-		return ""
-	}
-	return strings.NewReplacer(".", "", "_", "", "-", "").Replace(strings.ToLower(id))
-}
-
 // alike reports whether two names look alike.
 func alike(a, b string) bool {
-	s := skeleton(a)
-	return s != "" && s == skeleton(b)
+	s := patch.Skeleton(a)
+	return s != "" && s == patch.Skeleton(b)
 }
 
 // checkName returns an [ErrName] if no contributor can have a name.
@@ -97,7 +88,7 @@ func (s *Service) nameFree(ctx context.Context, name string, counts func(contrib
 func (s *Service) holder(name string, counts func(contributor) bool) (contributor, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	wanted := skeleton(name)
+	wanted := patch.Skeleton(name)
 	for _, c := range s.contributors {
 		if wanted != "" && c.skeleton == wanted && counts(c) {
 			return c, true
@@ -113,9 +104,9 @@ func (s *Service) holds(c contributor) bool {
 
 // hasAuthor reports whether there are titles by an author of this name who is no contributor.
 func (s *Service) hasAuthor(name string) bool {
-	wanted := skeleton(name)
+	wanted := patch.Skeleton(name)
 	for t := range s.cat.Find(catalog.Filter{}) {
-		if t.Contributor == "" && t.Author != "" && wanted != "" && skeleton(t.Author) == wanted {
+		if t.Contributor == "" && t.Author != "" && wanted != "" && patch.Skeleton(t.Author) == wanted {
 			return true
 		}
 	}
@@ -137,7 +128,9 @@ const releasedFormat = 1
 // maxReleasedName is the longest name that is released.
 const maxReleasedName = 255
 
-func releasedKey(name string) store.Key { return store.Key{Kind: releasedKind, ID: skeleton(name)} }
+func releasedKey(name string) store.Key {
+	return store.Key{Kind: releasedKind, ID: patch.Skeleton(name)}
+}
 
 // Release lets a name be registered: it drops a registration that has not been confirmed, and from then on titles by an
 // author of this name do not keep a contributor from it. Only an administrator should be allowed to call it.
@@ -145,7 +138,7 @@ func releasedKey(name string) store.Key { return store.Key{Kind: releasedKind, I
 // The error is [ErrName] if it is no name, [ErrNameTaken] if a contributor has confirmed it, catalog.ErrUnavailable or
 // that of ctx.
 func (s *Service) Release(ctx context.Context, name string) error {
-	if len(name) > maxReleasedName || skeleton(name) == "" {
+	if len(name) > maxReleasedName || patch.Skeleton(name) == "" {
 		return fmt.Errorf("%w: it must have a letter or digit, and at most %d bytes", ErrName, maxReleasedName)
 	}
 	s.verifying.Lock() // a registration is either confirmed or released

@@ -3,6 +3,7 @@ package community
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/patchsource/patchsource/auth"
@@ -44,7 +45,7 @@ func (s *Service) Publish(ctx context.Context, p Publication) (catalog.Result, e
 	if err != nil {
 		return none, err
 	}
-	if _, err := patch.AuthorID(p.AuthorName); err != nil {
+	if err := patch.CheckAuthor(p.AuthorName); err != nil {
 		return none, err // before anybody is asked for a definition
 	}
 	if p.URL != "" {
@@ -54,6 +55,9 @@ func (s *Service) Publish(ctx context.Context, p Publication) (catalog.Result, e
 		if p.Definition, err = s.fetcher.Definition(ctx, p.URL); err != nil {
 			return none, err
 		}
+	}
+	if p.Definition == nil {
+		return none, fmt.Errorf("%w: there is neither a definition nor a URL", patch.ErrInvalid)
 	}
 	if err := p.Definition.Validate(); err != nil {
 		return none, err
