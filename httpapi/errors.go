@@ -74,6 +74,7 @@ func problemOf(err error) problem {
 	var tooLarge *http.MaxBytesError
 	var restoring *restoreError
 	var hook *webhook.InvalidError
+	var faults *faultsError
 	var method *methodError
 	var path *pathError
 	var request *requestError
@@ -104,6 +105,8 @@ func problemOf(err error) problem {
 	case errors.Is(err, catalog.ErrUnavailable), errors.Is(err, auth.ErrUnavailable), errors.Is(err, webhook.ErrUnavailable), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		p.status, p.code = http.StatusServiceUnavailable, "internal"
 		p.message = "The server cannot reach its storage at the moment: try again in a while."
+	case errors.As(err, &faults):
+		p.status, p.code, p.detail = http.StatusServiceUnavailable, "damaged", faults.Error()
 	case errors.Is(err, errBusy):
 		p.status, p.code, p.detail = http.StatusServiceUnavailable, "busy", err.Error()
 		p.message = sentence(err.Error() + ": try again in a few seconds")

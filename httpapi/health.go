@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/patchsource/patchsource/patch/catalog"
+	"github.com/patchsource/patchsource/store"
 )
 
 // alive answers as long as the server does.
@@ -26,9 +27,36 @@ func (a *api) ready(w http.ResponseWriter, r *http.Request) error {
 	if err := a.cat.Ping(ctx); err != nil {
 		return fmt.Errorf("%w: %w", catalog.ErrUnavailable, err)
 	}
+	if err := a.whole(ctx); err != nil {
+		return err
+	}
 	w.Header().Set("Cache-Control", "no-store")
 	writeJSON(w, http.StatusOK, map[string]any{"message": "ready", "titles": a.cat.Len()})
 	return nil
+}
+
+// whole reports whether everything that the store has could be read. A title that is missing looks to Jamf Pro like one
+// that was deleted.
+func (a *api) whole(ctx context.Context) error {
+	if a.tolerant {
+		return nil
+	}
+	damaged := a.cat.Damaged()
+	if a.store != nil {
+		damaged = max(damaged, len(store.Faults(ctx, a.store)))
+	}
+	if damaged > 0 {
+		return &faultsError{damaged}
+	}
+	return nil
+}
+
+// A faultsError means that some records cannot be read. It is answered by 503.
+type faultsError struct{ n int }
+
+func (e *faultsError) Error() string {
+	return fmt.Sprintf("%d records cannot be read, and are not served; the log names them: mend or remove them, or have "+
+		"the server say that it is ready all the same", e.n)
 }
 
 // noSuchCall answers what no other call does.

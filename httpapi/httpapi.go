@@ -106,6 +106,8 @@ type Options struct {
 	// WebPage says that the page of package httpapi/webui is served beside this
 	// handler: links for people lead there. Otherwise they lead to definitions.
 	WebPage bool
+	// TolerateFaults has /readyz answer 200 although some records cannot be read; see [store.Faults].
+	TolerateFaults bool
 	// Observe, if not nil, is told of every request when it is answered: its route,
 	// which is one of a bounded number (such as /jamf/v1/patch/{id}), its method, the
 	// status, the bytes of the body, and how long it took. Package httpapi/metrics
@@ -135,6 +137,7 @@ type api struct {
 	maxArchive  int64
 	uploadDir   string
 	newUpload   func(dir string) (*upload, error)
+	tolerant    bool          // readyz says nothing of records that cannot be read
 	fullBackups chan struct{} // a place for each full backup under way
 
 	site   string
@@ -162,7 +165,7 @@ func newAPI(cat *catalog.Catalog, opts *Options) *api {
 	a.hooks, a.store, a.maxArchive = o.Webhooks, o.Store, o.MaxArchiveBytes
 	a.notFound = o.NotFound
 	a.fullBackups = make(chan struct{}, maxFullBackups)
-	a.uploadDir, a.newUpload = o.UploadDir, newUpload
+	a.uploadDir, a.newUpload, a.tolerant = o.UploadDir, newUpload, o.TolerateFaults
 	a.rate = newLimiter(cmp.Or(o.RateLimit, DefaultRateLimit), o.TrustedProxies)
 	a.lints = newLimiter(cmp.Or(o.LintLimit, DefaultLintLimit), o.TrustedProxies)
 	if a.budget = o.Budget; a.budget == nil {

@@ -120,7 +120,7 @@ func (a *api) importOne(r *http.Request, m archive.Member, err error, how import
 		}
 		return line
 	}
-	line.ID, line.Warnings = res.Title.ID, res.Warnings
+	line.ID, line.Warnings = res.Title.ID, append(m.Warnings, res.Warnings...)
 	switch {
 	case !res.Changed:
 		line.Result = "unchanged"
@@ -152,7 +152,7 @@ func (a *api) definitionsIn(file io.ReadSeeker, size int64) (iter.Seq2[archive.M
 	}
 	switch {
 	case bytes.HasPrefix(head, []byte("PK\x03\x04")), bytes.HasPrefix(head, []byte("PK\x05\x06")):
-		return archive.Read(file.(io.ReaderAt), size, a.readOptions()), nil
+		return archive.Read(file.(io.ReaderAt), size, &archive.ReadOptions{MaxBytes: a.max, Repair: true}), nil
 	case len(head) == 0:
 		return nil, &requestError{"the body is empty: send a JSON array of definitions, one definition a line, or a zip"}
 	case head[0] == '[':

@@ -30,7 +30,7 @@ func (a *api) spool(w http.ResponseWriter, r *http.Request) (file *upload, size 
 	if mediaType == "multipart/form-data" {
 		r.Body = io.NopCloser(body)
 		if body, err = formFile(r, params["boundary"]); err != nil {
-			return nil, 0, nil, err
+			return nil, 0, nil, bodyError(err, false)
 		}
 	}
 	if file, err = a.newUpload(a.uploadDir); err != nil {
@@ -84,12 +84,17 @@ func (a *api) array(file io.Reader) iter.Seq2[archive.Member, error] {
 				yield(archive.Member{Name: name}, err)
 				return
 			}
-			def, err := patch.Parse(value, &patch.ParseOptions{MaxBytes: a.max})
-			if !yield(archive.Member{Name: name, Definition: def}, err) {
+			if !yield(a.member(name, value)) {
 				return
 			}
 		}
 	}
+}
+
+// member reads a definition of an import, and mends what exports of other systems lack.
+func (a *api) member(name string, data []byte) (archive.Member, error) {
+	def, warnings, err := patch.ParseRepair(data, &patch.ParseOptions{MaxBytes: a.max})
+	return archive.Member{Name: name, Definition: def, Warnings: warnings}, err
 }
 
 // brokenJSON says that what follows cannot be read either.
@@ -123,7 +128,10 @@ func (b *boundedReader) Read(p []byte) (int, error) {
 func (a *api) lines(file io.ReadSeeker, start int64) iter.Seq2[archive.Member, error] {
 	return func(yield func(archive.Member, error) bool) {
 		if alone, err := a.alone(file, start); alone != nil || err != nil {
-			yield(archive.Member{Name: "line 1", Definition: alone}, err)
+			if err != nil {
+				alone = &archive.Member{Name: "line 1"}
+			}
+			yield(*alone, err)
 			return
 		}
 		in := bufio.NewReaderSize(file, 64<<10)
@@ -136,8 +144,7 @@ func (a *api) lines(file io.ReadSeeker, start int64) iter.Seq2[archive.Member, e
 					return
 				}
 			case len(bytes.TrimSpace(line)) > 0:
-				def, parseErr := patch.Parse(line, &patch.ParseOptions{MaxBytes: a.max})
-				if !yield(archive.Member{Name: name, Definition: def}, parseErr) {
+				if !yield(a.member(name, line)) {
 					return
 				}
 			}
@@ -153,14 +160,14 @@ func (a *api) lines(file io.ReadSeeker, start int64) iter.Seq2[archive.Member, e
 
 // alone returns the definition that is the whole file, nil if it is not one. Errors
 // are of the file.
-func (a *api) alone(file io.ReadSeeker, start int64) (*patch.Definition, error) {
+func (a *api) alone(file io.ReadSeeker, start int64) (*archive.Member, error) {
 	data, err := io.ReadAll(io.LimitReader(file, int64(a.max)+1))
 	if err != nil {
 		return nil, err
 	}
 	if len(data) <= a.max {
-		if def, err := patch.Parse(data, &patch.ParseOptions{MaxBytes: a.max}); err == nil {
-			return def, nil
+		if m, err := a.member("line 1", data); err == nil {
+			return &m, nil
 		}
 	}
 	_, err = file.Seek(start, io.SeekStart)

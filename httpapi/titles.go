@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -92,7 +93,11 @@ func (a *api) replaceTitle(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	def, err := a.readDefinition(w, r)
+	body, err := a.readJSON(w, r)
+	if err != nil {
+		return err
+	}
+	def, err := a.parseOver(r, title.ID, body)
 	if err != nil {
 		return err
 	}
@@ -157,13 +162,19 @@ func (a *api) delete(r *http.Request, who auth.Principal, title catalog.Title, o
 	return nil
 }
 
-// readDefinition reads a definition from a request's body.
-func (a *api) readDefinition(w http.ResponseWriter, r *http.Request) (*patch.Definition, error) {
-	body, err := a.readJSON(w, r)
-	if err != nil {
+// parseOver parses the definition that is to take the place of a title's. What the title has already, and a newer rule
+// refuses, is no failure.
+func (a *api) parseOver(r *http.Request, id string, body []byte) (*patch.Definition, error) {
+	def, err := patch.Parse(body, &patch.ParseOptions{MaxBytes: a.max})
+	var invalid *patch.ValidationError
+	if !errors.As(err, &invalid) {
+		return def, err
+	}
+	old, _, loadErr := a.cat.Load(r.Context(), id)
+	if loadErr != nil {
 		return nil, err
 	}
-	return patch.Parse(body, &patch.ParseOptions{MaxBytes: a.max})
+	return patch.Parse(body, &patch.ParseOptions{MaxBytes: a.max, Over: old})
 }
 
 // who says who a request comes from. A title's token whose title is gone opens

@@ -73,16 +73,13 @@ var (
 // package's errors.
 type TitleError struct {
 	ID string
-	// Follows is the URL that the title follows, with [ErrSynced].
+	// Follows is the URL that the title follows, with [ErrSynced]. It may hold a secret: Error leaves it out.
 	Follows string
 	Err     error
 }
 
 // Error says what is wrong, and where.
 func (e *TitleError) Error() string {
-	if e.Follows != "" {
-		return fmt.Sprintf("title %q: %v: %s", e.ID, e.Err, e.Follows)
-	}
 	return fmt.Sprintf("title %q: %v", e.ID, e.Err)
 }
 

@@ -29,6 +29,7 @@ import (
 // A backend is all that stands behind the web.
 type backend struct {
 	store     store.Store
+	guard     *store.Guarded
 	auth      *auth.Service
 	catalog   *catalog.Catalog
 	mailer    mail.Mailer
@@ -59,6 +60,9 @@ func (b *backend) Close() error {
 			b.log.Error("when tokens were last used could not be written down", "error", err)
 		}
 	}
+	if b.guard != nil {
+		b.guard.Stop()
+	}
 	if c, ok := store.As[io.Closer](b.store); ok {
 		errs = append(errs, c.Close())
 	}
@@ -79,8 +83,11 @@ func openBackend(ctx context.Context, f *flags, site string, log *slog.Logger) (
 	if b.uploads, err = openUploads(f.Store); err != nil {
 		return nil, err
 	}
+	if b.guard, err = store.Guard(ctx, b.store); err != nil {
+		return nil, fmt.Errorf("--store %s: %w", f.Store, err)
+	}
 	b.metrics = metrics.New(b.gauges()...)
-	b.store = b.metrics.Store(b.store)
+	b.store = b.metrics.Store(b.guard)
 	// What cannot be read should be known before anything is written.
 	secret, created, err := auth.LoadSecret(f.SecretFile)
 	if err != nil {

@@ -49,10 +49,11 @@ type flags struct {
 	SignCert             string        `placeholder:"FILE" help:"Sign the definitions of the feed with this certificate (PEM, with its chain). Needs --sign-key."`
 	SignKey              string        `placeholder:"FILE" help:"Private key of --sign-cert (PEM)."`
 
-	AccessLog bool   `default:"true" negatable:"" help:"Log every request: its id, method, path, status, bytes, time and client (default: on). /healthz, /readyz and /metrics are left out."`
-	PprofAddr string `placeholder:"HOST:PORT" help:"Serve profiles of this process (/debug/pprof/) on an address of its own, such as 127.0.0.1:6060. They tell much: keep it to this machine."`
-	LogFormat string `default:"text" enum:"text,json" placeholder:"text|json" help:"Form of the log on standard error (default: ${default})."`
-	Version   bool   `help:"Print the version and exit."`
+	AccessLog      bool   `default:"true" negatable:"" help:"Log every request: its id, method, path, status, bytes, time and client (default: on). /healthz, /readyz and /metrics are left out."`
+	TolerateFaults bool   `help:"Let /readyz answer 200 although records of the store cannot be read. They are not served; the log names them."`
+	PprofAddr      string `placeholder:"HOST:PORT" help:"Serve profiles of this process (/debug/pprof/) on an address of its own, such as 127.0.0.1:6060. They tell much: keep it to this machine."`
+	LogFormat      string `default:"text" enum:"text,json" placeholder:"text|json" help:"Form of the log on standard error (default: ${default})."`
+	Version        bool   `help:"Print the version and exit."`
 }
 
 // parseFlags reads the flags. environ is the environment, in the form of os.Environ. The error is

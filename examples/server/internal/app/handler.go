@@ -25,7 +25,7 @@ func newHandler(f *flags, log *slog.Logger, b *backend) (http.Handler, error) {
 	}
 	budget := httpapi.NewBudget(f.TrustedProxies)
 	opts := &httpapi.Options{Budget: budget, Tokens: b.auth, Community: b.community, Sync: b.sync, Webhooks: b.hooks, Store: b.store, Signer: signer, Site: f.BaseURL, TrustedProxies: f.TrustedProxies, Logger: log, RootFeed: true, WebPage: true, Observe: b.metrics.Observe}
-	opts.UploadDir = b.uploads
+	opts.UploadDir, opts.TolerateFaults = b.uploads, f.TolerateFaults
 	if !f.RateLimit {
 		opts.RateLimit = -1
 	}

@@ -91,7 +91,11 @@ func importFiles(ctx context.Context, files fs.FS, names []string, cat *catalog.
 		}
 		group.Go(func() error {
 			var invalid *patch.ValidationError
-			switch err := importFile(working, files, name, cat, &here); {
+			mended, err := importFile(working, files, name, cat, &here)
+			for _, w := range mended {
+				log.Warn("a file was mended", "file", name, "path", w.Path, "what", w.Message)
+			}
+			switch {
 			case err == nil:
 				imported.Add(1)
 			case errors.Is(err, catalog.ErrExists):
@@ -115,24 +119,26 @@ func importFiles(ctx context.Context, files fs.FS, names []string, cat *catalog.
 	return nil
 }
 
-// importFile loads one file, unless another one had its id before.
-func importFile(ctx context.Context, files fs.FS, name string, cat *catalog.Catalog, here *sync.Map) error {
+// importFile loads one file, unless another one had its id before. It returns what was mended of the file.
+func importFile(ctx context.Context, files fs.FS, name string, cat *catalog.Catalog, here *sync.Map) (
+	mended []patch.Warning, err error,
+) {
 	f, err := files.Open(name)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, patch.DefaultMaxBytes+1)) // Parse refuses what is longer
 	if err != nil {
-		return err
+		return nil, err
 	}
-	def, err := patch.Parse(data, nil)
+	def, mended, err := patch.ParseRepair(data, nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if other, twice := here.LoadOrStore(strings.ToLower(def.ID), name); twice {
-		return fmt.Errorf("%s, another file of this import, has the same id: %s", other, def.ID)
+		return nil, fmt.Errorf("%s, another file of this import, has the same id: %s", other, def.ID)
 	}
 	_, err = cat.Create(ctx, def, nil)
-	return err
+	return mended, err
 }

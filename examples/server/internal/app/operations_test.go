@@ -265,7 +265,7 @@ func TestRevokedAdministratorTokenStopsNothing(t *testing.T) {
 	p := start(t, t.TempDir())
 	old := p.token()
 	id := strings.ToLower(old[len("pst_") : len("pst_")+12])
-	if status, body := p.do("POST", "/api/v1/tokens/"+id+"/invalidate", ""); status != http.StatusNoContent {
+	if status, body := p.do("POST", "/api/v1/tokens/"+id+"/invalidate?confirm=last-administrator", ""); status != http.StatusNoContent {
 		t.Fatalf("%d %s", status, body)
 	}
 	p.stop()

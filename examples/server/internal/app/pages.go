@@ -9,13 +9,14 @@ import (
 	"github.com/patchsource/patchsource/httpapi/webui"
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/catalog"
+	patchsync "github.com/patchsource/patchsource/sync"
 )
 
 // pages are what the web page shows of the backend.
 type pages struct{ *backend }
 
 func (p pages) view(t catalog.Title) webui.Title {
-	out := webui.Title{ID: t.ID, Name: t.Name, Publisher: t.Publisher, Author: t.Author, Version: t.CurrentVersion, Contributor: t.Contributor, ETag: t.ETag, Changed: t.Changed, Follows: t.Follows}
+	out := webui.Title{ID: t.ID, Name: t.Name, Publisher: t.Publisher, Author: t.Author, Version: t.CurrentVersion, Contributor: t.Contributor, ETag: t.ETag, Changed: t.Changed, Follows: patchsync.RedactURL(t.Follows)}
 	if t.Follows == "" {
 		return out
 	}
