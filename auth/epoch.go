@@ -87,9 +87,13 @@ func (a *Service) raise(ctx context.Context, owner string, to uint64) error {
 }
 
 // takeOver makes of a token of format 1 that takes the place of others one that [Service.Recover] would have made, and
-// ends those others. They go before the token forgets them: a server that stops in between does it again.
+// ends those others, but for those that an administrator made. They go before the token forgets them: a server that
+// stops in between does it again.
 func (a *Service) takeOver(ctx context.Context, id, owner string, replaces []string) error {
 	for _, old := range replaces {
+		if k, _ := a.tokens.get(old); k != nil && a.judge(a.now()).standing(k, 0).owner == "" {
+			continue
+		}
 		if err := a.end(ctx, old); err != nil {
 			return fmt.Errorf("auth: end the tokens that %s takes the place of: %w", id, err)
 		}

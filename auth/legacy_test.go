@@ -181,7 +181,7 @@ func TestTokensOfTheFirstFormat(t *testing.T) {
 			ended: "a b c d later exchanged",
 		},
 		{
-			name: "a token that replaces an administrator's is used",
+			name: "a token that replaces others is used, which an administrator has made",
 			tokens: []oldToken{
 				admin, title("a", "admin"), title("b", "a"), replaced(title("c", "admin")), title("d", "c"),
 				replacing("new", "a", "c"),
@@ -191,8 +191,8 @@ func TestTokensOfTheFirstFormat(t *testing.T) {
 					t.Fatal(err)
 				}
 			},
-			good:  "admin new",
-			ended: "a b c d",
+			good:  "admin new a b d",
+			ended: "c",
 		},
 		{
 			name:   "a token is made, and its maker exchanged",

@@ -16,7 +16,7 @@ import (
 // worked on, because memory and time are proportional to that.
 const (
 	// maxBodyBudget is how many bytes of their bodies are in memory at once.
-	maxBodyBudget = 24 << 20
+	maxBodyBudget = 16 << 20
 	// maxWorkBudget is how many bytes of definitions are parsed, checked or compared for them at once.
 	maxWorkBudget = 8 << 20
 	// minCost is what the smallest piece of work counts as.
@@ -84,8 +84,14 @@ type share struct {
 	patience  time.Duration // how long a call waits for its part; 0: not at all
 	free      *semaphore.Weighted
 
-	mu   sync.Mutex
-	held map[netip.Prefix]int64
+	mu      sync.Mutex
+	clients map[netip.Prefix]*part
+}
+
+// A part is what one client may have of a share.
+type part struct {
+	free  *semaphore.Weighted
+	calls int // that hold something of it, or wait for it
 }
 
 func newShare(total, perClient int64, patience time.Duration) *share {
@@ -94,59 +100,60 @@ func newShare(total, perClient int64, patience time.Duration) *share {
 		perClient: perClient,
 		patience:  patience,
 		free:      semaphore.NewWeighted(total),
-		held:      map[netip.Prefix]int64{},
+		clients:   map[netip.Prefix]*part{},
 	}
 }
 
-// enter takes n of the amount, or all of it if n is more. A client that holds nothing may always ask for n; one that
-// would come to hold more than its part is refused at once.
+// enter takes n of the amount for a client: of its own part, or all of that if n is more, and then of the whole. The
+// error is errBusy, or that of ctx.
 func (s *share) enter(ctx context.Context, client netip.Prefix, n int64) (leave func(), err error) {
-	n = min(n, s.total)
-	if !s.hold(client, n) {
+	waiting, cancel := context.WithTimeout(ctx, s.patience)
+	defer cancel()
+	own, forget := s.partOf(client)
+	ofOwn, ofAll := min(n, s.perClient), min(n, s.total)
+	err = acquire(waiting, own, ofOwn)
+	if err == nil {
+		if err = acquire(waiting, s.free, ofAll); err != nil {
+			own.Release(ofOwn)
+		}
+	}
+	if err != nil {
+		forget()
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
 		return nil, errBusy
 	}
-	if err := s.wait(ctx, n); err != nil {
-		s.drop(client, n)
-		return nil, err
-	}
 	return sync.OnceFunc(func() {
-		s.free.Release(n)
-		s.drop(client, n)
+		s.free.Release(ofAll)
+		own.Release(ofOwn)
+		forget()
 	}), nil
 }
 
-func (s *share) wait(ctx context.Context, n int64) error {
-	if s.free.TryAcquire(n) {
+// acquire waits for n of an amount until ctx ends. What is free is taken also if ctx has ended.
+func acquire(ctx context.Context, free *semaphore.Weighted, n int64) error {
+	if free.TryAcquire(n) {
 		return nil
 	}
-	if s.patience == 0 {
-		return errBusy
-	}
-	waiting, cancel := context.WithTimeout(ctx, s.patience)
-	defer cancel()
-	switch err := s.free.Acquire(waiting, n); {
-	case err == nil:
-		return nil
-	case ctx.Err() != nil:
-		return context.Cause(ctx)
-	}
-	return errBusy
+	return free.Acquire(ctx, n)
 }
 
-func (s *share) hold(client netip.Prefix, n int64) bool {
+// partOf returns a client's part, which is kept until forget was called for each call that has it.
+func (s *share) partOf(client netip.Prefix) (free *semaphore.Weighted, forget func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if held := s.held[client]; held > 0 && held+n > s.perClient {
-		return false
+	p := s.clients[client]
+	if p == nil {
+		p = &part{free: semaphore.NewWeighted(s.perClient)}
+		s.clients[client] = p
 	}
-	s.held[client] += n
-	return true
-}
-
-func (s *share) drop(client netip.Prefix, n int64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.held[client] -= n; s.held[client] == 0 {
-		delete(s.held, client)
+	p.calls++
+	return p.free, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if p.calls--; p.calls == 0 {
+			delete(s.clients, client)
+		}
 	}
 }

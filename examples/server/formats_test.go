@@ -30,23 +30,15 @@ func TestEarlierFormats(t *testing.T) {
 		t.Fatalf("no samples: %v", err)
 	}
 	for _, folder := range folders {
-		var want sample
-		data, err := os.ReadFile(filepath.Join(folder, "expect.json"))
-		if err == nil {
-			err = json.Unmarshal(data, &want)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
 		t.Run(filepath.Base(folder)+"/folder", func(t *testing.T) {
-			dir := t.TempDir()
+			want, dir := readSample(t, folder), t.TempDir()
 			unpack(t, filepath.Join(folder, "data.tar.gz"), dir)
 			s := start(t, dir, "--secret-file", filepath.Join(dir, "secret"))
 			s.token = want.Tokens["administrator"]
 			checkSample(t, s, want)
 		})
 		t.Run(filepath.Base(folder)+"/full backup", func(t *testing.T) {
-			dir, secrets := t.TempDir(), t.TempDir()
+			want, dir, secrets := readSample(t, folder), t.TempDir(), t.TempDir()
 			unpack(t, filepath.Join(folder, "data.tar.gz"), secrets)
 			backup, err := filepath.Abs(filepath.Join(folder, "full.zip"))
 			if err != nil {
@@ -57,6 +49,18 @@ func TestEarlierFormats(t *testing.T) {
 			checkSample(t, s, want)
 		})
 	}
+}
+
+func readSample(t *testing.T, folder string) (want sample) {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(folder, "expect.json"))
+	if err == nil {
+		err = json.Unmarshal(data, &want)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return want
 }
 
 func checkSample(t *testing.T, s *server, want sample) {
