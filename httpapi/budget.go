@@ -27,7 +27,7 @@ const (
 	minBodySpeed = 64 << 10
 	bodyGrace    = 15 * time.Second
 	// patience is how long a call waits for its turn before it is answered by 503.
-	patience = 5 * time.Second
+	patience = 3 * time.Second
 )
 
 // errBusy means that too much is under way, in all or for one address. It is answered by 503.
