@@ -15,13 +15,13 @@ import (
 const Growth = 8
 
 const (
-	// maxRatio is what counts as clearly more than linear: half-way between 8 and
-	// 64, so that neither another program that takes caches and processors away nor
-	// the steps in which slices grow make the one look like the other.
-	maxRatio = 20
+	// maxRatio is what counts as clearly more than linear. It is far from 8, because
+	// a small input that fits into the processor's caches, a busy machine and the
+	// steps in which slices grow each make it look like more.
+	maxRatio = 30
 	// rounds is how often the work is measured at most; the cheapest run of each
 	// size counts.
-	rounds = 10
+	rounds = 6
 	// minTime is the shortest time that is taken for exact.
 	minTime = 5 * time.Millisecond
 	// slack is what may be allocated whatever the size, and what buffers that are

@@ -51,7 +51,7 @@ func TestLinear(t *testing.T) {
 			}
 			slices.Sort(all)
 		}, false},
-		{"quadratic", 3000, func(n int) {
+		{"quadratic", 4000, func(n int) {
 			for i := range n * n {
 				sink += i
 			}
