@@ -183,7 +183,8 @@ func (f *Fetcher) open(url string, data []byte, t *trust) (*Fetched, error) {
 	case t != nil && !t.unsigned:
 		return fail(fmt.Errorf("%w: it is not signed at all", envelope.ErrSigner))
 	}
-	def, err := patch.Parse(data, &patch.ParseOptions{MaxBytes: f.maxBytes})
+	// By the rules of old: a title that follows it may have what a newer rule refuses, and the catalog decides.
+	def, err := patch.Parse(data, &patch.ParseOptions{MaxBytes: f.maxBytes, Stored: true})
 	if err != nil {
 		return fail(fmt.Errorf("it is no acceptable definition: %w", err))
 	}

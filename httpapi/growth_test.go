@@ -1,0 +1,106 @@
+package httpapi_test
+
+import (
+	"archive/zip"
+	"bytes"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/patchsource/patchsource/httpapi"
+	"github.com/patchsource/patchsource/patch"
+	"github.com/patchsource/patchsource/patch/patchtest"
+	"github.com/patchsource/patchsource/store/memstore"
+)
+
+// hostileBytes is the size of the small one of two hostile bodies.
+const hostileBytes = 128 << 10
+
+// What a call costs grows with its body, and no faster, whatever the body is made of.
+func TestCallsAreLinear(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes a minute with the race detector")
+	}
+	for _, name := range patchtest.HostileNames() {
+		for _, call := range []struct {
+			name, method, path string
+			body               func(definition []byte) []byte
+		}{
+			{"lint", "POST", "/api/v1/lint", nil},
+			{"create", "POST", "/api/v1/title", nil},
+			{"replace", "PUT", "/api/v1/title/a", nil},
+			{"add a version", "POST", "/api/v1/title/a/version", nil},
+			{"add versions", "POST", "/api/v1/title/a/version?insert=ordered", itemsOf},
+			{"import", "POST", "/api/v1/titles/import?dry_run=1&replace=1", nil},
+			{"import an array", "POST", "/api/v1/titles/import?dry_run=1", func(d []byte) []byte { return append(append([]byte("["), d...), ']') }},
+			{"plan a restore", "POST", "/api/v1/restore?mode=replace&dry_run=1", func(d []byte) []byte { return zippedMember(t, d) }},
+		} {
+			t.Run(name+"/"+call.name, func(t *testing.T) {
+				b := newBench(t, memstore.New())
+				b.handler = httpapi.New(b.cat, &httpapi.Options{Tokens: b.auth})
+				b.create("a")
+				bodies := map[int][]byte{}
+				for _, n := range []int{hostileBytes, patchtest.Growth * hostileBytes} {
+					bodies[n] = patchtest.Hostile(name, n)
+					if call.body != nil {
+						bodies[n] = call.body(bodies[n])
+					}
+				}
+				patchtest.Linear(t, func(n int) func() {
+					return func() {
+						// Every time from the same, or the call changes something only once.
+						if w := b.asAdmin("PUT", "/api/v1/title/a", definition("a", "base")); w.Code != 200 {
+							t.Errorf("%d %.300s", w.Code, w.Body)
+						}
+						r := httptest.NewRequest(call.method, call.path, bytes.NewReader(bodies[n]))
+						r.Header.Set("Authorization", "Bearer "+b.admin)
+						w := httptest.NewRecorder()
+						b.handler.ServeHTTP(w, r)
+						if w.Code >= 500 {
+							t.Errorf("%d %.300s", w.Code, w.Body)
+						}
+					}
+				}, hostileBytes)
+			})
+		}
+	}
+}
+
+// itemsOf returns the versions of a definition as Patch Server's clients send several; the definition itself, which is
+// refused, if it is none.
+func itemsOf(definition []byte) []byte {
+	d, err := patch.Parse(definition, &patch.ParseOptions{Stored: true, MaxBytes: len(definition)})
+	if err != nil {
+		return definition
+	}
+	var b bytes.Buffer
+	b.WriteString(`{"items":[`)
+	for i, p := range d.Patches {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		data, err := p.MarshalJSON()
+		if err != nil {
+			return definition
+		}
+		b.Write(data)
+	}
+	b.WriteString("]}")
+	return b.Bytes()
+}
+
+func zippedMember(t *testing.T, definition []byte) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	w, err := z.Create("patch_archive/x.json")
+	if err == nil {
+		_, err = w.Write(definition)
+	}
+	if err == nil {
+		err = z.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
