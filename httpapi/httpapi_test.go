@@ -17,6 +17,7 @@ import (
 	"github.com/patchsource/patchsource/httpapi"
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/catalog"
+	"github.com/patchsource/patchsource/patch/patchtest"
 	"github.com/patchsource/patchsource/store"
 	"github.com/patchsource/patchsource/store/memstore"
 )
@@ -316,7 +317,7 @@ func FuzzRequests(f *testing.F) {
 		r.URL, r.RequestURI = u, path
 		r.Header.Set("Authorization", "Bearer "+b.admin)
 		w := httptest.NewRecorder()
-		b.handler.ServeHTTP(w, r)
+		patchtest.Bounded(t, len(path)+len(body), func() { b.handler.ServeHTTP(w, r) })
 		if w.Code >= 500 || w.Code >= 300 && w.Code < 400 {
 			t.Fatalf("%s %q: %d %s", method, path, w.Code, w.Body)
 		}

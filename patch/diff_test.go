@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/patchsource/patchsource/patch"
+	"github.com/patchsource/patchsource/patch/patchtest"
 )
 
 func TestDiff(t *testing.T) {
@@ -103,7 +104,9 @@ func FuzzDiff(f *testing.F) {
 		if d := patch.Diff(x, x); len(d) != 0 {
 			t.Fatalf("differs from itself: %v", d)
 		}
-		if there, back := patch.Diff(x, y), patch.Diff(y, x); (len(there) == 0) != (len(back) == 0) {
+		var there, back patch.Difference
+		patchtest.Bounded(t, len(a)+len(b), func() { there, back = patch.Diff(x, y), patch.Diff(y, x) })
+		if (len(there) == 0) != (len(back) == 0) {
 			t.Fatalf("%v\n%v", there, back)
 		}
 	})

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/patchsource/patchsource/patch"
+	"github.com/patchsource/patchsource/patch/patchtest"
 )
 
 var now = time.Date(2026, 5, 1, 12, 0, 0, 999, time.UTC)
@@ -222,7 +223,12 @@ func FuzzAuthorID(f *testing.F) {
 	f.Add("José Núñez")
 	f.Add("\u0000")
 	f.Fuzz(func(t *testing.T, author string) {
-		id, err := patch.AuthorID(author)
+		var id string
+		var err error
+		patchtest.Bounded(t, len(author), func() {
+			_, _ = patch.CheckAuthor(author), patch.Skeleton(author)
+			id, err = patch.AuthorID(author)
+		})
 		if err == nil && !patch.ValidID(id[:min(len(id), patch.MaxIDLength)]) {
 			t.Errorf("%q is no part of an id", id)
 		}

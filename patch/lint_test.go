@@ -318,10 +318,7 @@ func FuzzLint(f *testing.F) {
 			return
 		}
 		var warnings []patch.Warning
-		n := patchtest.Allocated(func() { warnings = patch.Lint(d, &patch.LintOptions{Now: lintNow}) })
-		if len(data) < 64<<10 && n > 64<<20 {
-			t.Fatalf("%d bytes take %d MiB", len(data), n>>20)
-		}
+		patchtest.Bounded(t, len(data), func() { warnings = patch.Lint(d, &patch.LintOptions{Now: lintNow}) })
 		for _, w := range warnings {
 			if w.Code == "" || w.Message == "" || !strings.HasPrefix(w.Path, "/") {
 				t.Fatalf("%+v", w)

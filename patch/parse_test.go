@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/patchsource/patchsource/patch"
+	"github.com/patchsource/patchsource/patch/patchtest"
 )
 
 // corpus returns 150 definitions made from real products.
@@ -366,7 +367,9 @@ func FuzzParse(f *testing.F) {
 		f.Add(data)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		d, err := patch.Parse(data, nil)
+		var d *patch.Definition
+		var err error
+		patchtest.Bounded(t, len(data), func() { d, err = patch.Parse(data, nil) })
 		if err != nil {
 			if !errors.Is(err, patch.ErrInvalid) && !errors.Is(err, patch.ErrTooLarge) {
 				t.Fatalf("an error of no kind: %v", err)

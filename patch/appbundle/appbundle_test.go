@@ -17,6 +17,7 @@ import (
 
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/appbundle"
+	"github.com/patchsource/patchsource/patch/patchtest"
 )
 
 var (
@@ -219,7 +220,9 @@ func FuzzPropertyList(f *testing.F) {
 	f.Add(binary(f, "CFBundleShortVersionString", "1", "CFBundleIdentifier", "b", "LSMinimumSystemVersion", "10.9"))
 	f.Add([]byte("<plist><dict>"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		d, err := appbundle.New(bundle(data), "A.app", nil)
+		var d *patch.Definition
+		var err error
+		patchtest.Bounded(t, len(data), func() { d, err = appbundle.New(bundle(data), "A.app", nil) })
 		if err == nil {
 			err = d.Validate()
 			if err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/archive"
+	"github.com/patchsource/patchsource/patch/patchtest"
 )
 
 func definition(id string) string {
@@ -189,15 +190,18 @@ func TestWriteIsDeterministic(t *testing.T) {
 func FuzzRead(f *testing.F) {
 	f.Add(zipped(f, "patch_archive/A.json", definition("A"), "b.json", "{"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		n := 0
-		for m, err := range archive.Read(bytes.NewReader(data), int64(len(data)), &archive.ReadOptions{MaxMembers: 10, MaxBytes: 10_000, MaxTotalBytes: 50_000}) {
-			if n++; n > 11 {
-				t.Fatal("it has no end")
+		opts := &archive.ReadOptions{MaxMembers: 10, MaxBytes: 10_000, MaxTotalBytes: 50_000}
+		patchtest.Bounded(t, len(data)+int(opts.MaxTotalBytes), func() {
+			n := 0
+			for m, err := range archive.Read(bytes.NewReader(data), int64(len(data)), opts) {
+				if n++; n > 11 {
+					t.Fatal("it has no end")
+				}
+				if err == nil && m.Definition.Validate() != nil {
+					t.Errorf("%s is invalid", m.Name)
+				}
 			}
-			if err == nil && m.Definition.Validate() != nil {
-				t.Errorf("%s is invalid", m.Name)
-			}
-		}
+		})
 	})
 }
 

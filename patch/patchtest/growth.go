@@ -81,3 +81,20 @@ func Allocated(f func()) uint64 {
 	runtime.ReadMemStats(&after)
 	return after.TotalAlloc - before.TotalAlloc
 }
+
+const (
+	// freeBytes is what work on any input may allocate: tables, buffers and compiled expressions.
+	freeBytes = 16 << 20
+	// bytesPerByte is what it may allocate besides for each byte of its input.
+	bytesPerByte = 1000
+)
+
+// Bounded runs f, which works on an input of n bytes, and fails the test when f allocates far more than any linear work
+// on the input would: it is the step budget of fuzz targets. Bytes stand for steps, because they can be counted whatever
+// else the machine does.
+func Bounded(t testing.TB, n int, f func()) {
+	t.Helper()
+	if got := Allocated(f); got > freeBytes+bytesPerByte*uint64(n) {
+		t.Errorf("work on %d bytes allocates %d MiB: find what is done again for each element", n, got>>20)
+	}
+}
