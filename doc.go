@@ -28,11 +28,28 @@
 //     sync/webhook tells others of changes.
 //   - [github.com/patchsource/patchsource/patch/archive] reads and writes zips of
 //     definitions.
+//   - [github.com/patchsource/patchsource/patch/patchtest] helps tests to hold code
+//     to its cost.
 //   - [github.com/patchsource/patchsource/auth] is tokens, and who may do what;
 //     auth/community lets others publish, and auth/mail sends them their tokens.
 //   - [github.com/patchsource/patchsource/httpapi] serves all of it, as one
 //     http.Handler; httpapi/client calls it, httpapi/webui is the page that people
 //     see, httpapi/openapi documents it, and httpapi/metrics counts.
+//
+// # What strangers may cost
+//
+// Everyone may publish, so what a caller without a token, or an author, can cost is
+// bounded. Every algorithm over a definition is linear in its size, and patch bounds
+// its lists. An httpapi.Budget bounds how much of it is worked on at once, for each
+// address and in all; rate limits come before the body. A catalog bounds the bytes
+// of a mailbox or contributor, and of a title's history.
+//
+// # Formats
+//
+// The store has a mark with the newest format that is in use
+// ([github.com/patchsource/patchsource/store.CheckFormat]): a program that does not
+// know it does not open the store, and one that runs stops changing it. Values that
+// a newer rule refuses stay served and editable where an edit does not touch them.
 //
 // # Where to start
 //
