@@ -15,8 +15,9 @@ type call struct {
 	who auth.Principal // zero: a stranger, or not known yet
 	// unknown is why the caller of an open call is a stranger, in the words of the Authenticator.
 	unknown error
-	simple  bool // it has a path of Stupid Simple Patch Server's
-	leaves  []func()
+	simple  bool   // it has a path of Stupid Simple Patch Server's
+	body    func() // gives back the part of the budget that the body holds; nil: it holds none
+	turn    func() // gives back the turn to work; nil: there is none
 }
 
 type callKey struct{}
@@ -35,8 +36,17 @@ func callOf(r *http.Request) *call {
 }
 
 func (c *call) end() {
-	for _, leave := range c.leaves {
-		leave()
+	c.rest()
+	if c.body != nil {
+		c.body()
+	}
+}
+
+// rest gives back the turn to work, for a call that goes on to wait for others: for a mail server, or a source.
+func (c *call) rest() {
+	if c.turn != nil {
+		c.turn()
+		c.turn = nil
 	}
 }
 
@@ -62,12 +72,12 @@ func (a *api) caller(r *http.Request, limit *limiter) (auth.Principal, error) {
 // work waits for the caller's turn to have so many bytes of definitions worked on; the turn ends with the call.
 func (a *api) work(r *http.Request, bytes int) error {
 	c := callOf(r)
-	if c.trusted() {
+	if c.trusted() || c.turn != nil {
 		return nil
 	}
 	_, leave, err := a.budget.Enter(r, int64(bytes))
 	if err == nil {
-		c.leaves = append(c.leaves, leave)
+		c.turn = leave
 	}
 	return err
 }
@@ -94,7 +104,7 @@ func (a *api) admitBody(w http.ResponseWriter, r *http.Request) (limit int, err 
 	if err != nil {
 		return 0, err
 	}
-	c.leaves = append(c.leaves, leave)
+	c.body = leave
 	// A ResponseWriter that has no deadlines keeps the server's.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyGrace + time.Duration(size/minBodySpeed)*time.Second))
 	return limit, nil

@@ -90,6 +90,7 @@ func (a *api) publish(w http.ResponseWriter, r *http.Request, body []byte, p *pu
 	if len(all.Failures) > 0 {
 		return all
 	}
+	callOf(r).rest()
 	res, err := a.comm.Publish(r.Context(), community.Publication{AuthorName: name, AuthorEmail: email, Definition: def, URL: url})
 	if err != nil {
 		return placed(err, "/author_name", "/author_email")
