@@ -68,6 +68,8 @@ var (
 	ErrTooMany = errors.New("too many tokens were made with this one: end some of them first")
 	// ErrUnavailable is a failure of the store.
 	ErrUnavailable = errors.New("the store of tokens is unavailable")
+	// ErrLastAdministrator is the end of the last administrator's token.
+	ErrLastAdministrator = errors.New("it is the last administrator's token")
 	// ErrGrant is a grant that makes no sense.
 	ErrGrant = errors.New("invalid grant")
 )
@@ -124,6 +126,8 @@ type Principal struct {
 	// TokenID is the public id of the token, for logs.
 	TokenID string
 	Grant
+
+	issued bool // by a Service: the token was in its store
 }
 
 // MayCreate reports whether p may create titles: an administrator or editor any,
@@ -250,7 +254,7 @@ func (a *Service) authenticate(ctx context.Context, token string) (Principal, er
 		}
 	}
 	k.used.Store(now.Unix())
-	return Principal{TokenID: id, Grant: Grant{
+	return Principal{issued: true, TokenID: id, Grant: Grant{
 		Kind:        k.Kind,
 		Titles:      slices.Clone(k.Titles),
 		Contributor: k.Contributor,

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"context"
 	"slices"
 	"time"
 )
@@ -47,7 +48,10 @@ func (j *judge) live(k *known) (standing, bool) {
 		e, _ := j.a.epochs.get(s.owner)
 		s.early = s.epoch > e.Current
 		if s.epoch < e.Current {
-			s.end(time.Time{})
+			s.end(k.Created) // some time after that
+		}
+		if last := k.Created.Add(recoveryLifetime); s.early && j.now.After(last) {
+			s.end(last)
 		}
 	}
 	_, ended := k.ended(j.now)
@@ -150,9 +154,22 @@ func (a *Service) Below(id string) int {
 	return n
 }
 
-// LastAdministrator reports whether there would be no live administrator's token left if the token with this id, and
+// RevokeUnlessLast revokes a token as [Service.Revoke] does, unless no live administrator's token would be left then. Of
+// two that end the last two at once, one succeeds; another server over the same store may end the other.
+//
+// The error is [ErrLastAdministrator], or one of Revoke.
+func (a *Service) RevokeUnlessLast(ctx context.Context, id string) error {
+	a.making.Lock()
+	defer a.making.Unlock()
+	if a.lastAdministrator(id) {
+		return ErrLastAdministrator
+	}
+	return a.Revoke(ctx, id)
+}
+
+// lastAdministrator reports whether there would be no live administrator's token left if the token with this id, and
 // with it all that were made with it, ended.
-func (a *Service) LastAdministrator(id string) bool {
+func (a *Service) lastAdministrator(id string) bool {
 	found := false
 	j := a.census()
 	for other, k := range a.administrators() {

@@ -3,8 +3,8 @@ package auth_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -225,27 +225,54 @@ func TestMakerOfAnotherAuthentication(t *testing.T) {
 	}
 }
 
-func TestLastAdministrator(t *testing.T) {
+func TestRevokeUnlessLast(t *testing.T) {
+	ctx := t.Context()
 	a := open(t, memstore.New(), nil)
-	if a.LastAdministrator("none") {
-		t.Error("of an empty store")
-	}
 	first, firstID := issue(t, a, auth.Grant{Kind: auth.Administrator})
 	_, belowID := with(t, a, first, auth.Grant{Kind: auth.Administrator})
 	_, titleID := with(t, a, first, titles)
-	got := fmt.Sprint(a.LastAdministrator(firstID), a.LastAdministrator(belowID), a.LastAdministrator(titleID))
-	if got != "true false false" {
-		t.Errorf("two, one made with the other: %s", got)
+	if err := a.RevokeUnlessLast(ctx, "none"); !errors.Is(err, auth.ErrNotFound) {
+		t.Errorf("a token that is not there: %v", err)
+	}
+	if err := a.RevokeUnlessLast(ctx, firstID); !errors.Is(err, auth.ErrLastAdministrator) {
+		t.Errorf("the one that the other was made with: %v", err)
+	}
+	if err := errors.Join(a.RevokeUnlessLast(ctx, belowID), a.RevokeUnlessLast(ctx, titleID)); err != nil {
+		t.Errorf("those that were made with it: %v", err)
 	}
 	_, otherID := issue(t, a, auth.Grant{Kind: auth.Administrator})
-	if a.LastAdministrator(firstID) {
-		t.Error("there is another")
+	if err := a.RevokeUnlessLast(ctx, firstID); err != nil {
+		t.Errorf("one of two: %v", err)
 	}
-	if err := a.Revoke(t.Context(), firstID); err != nil {
-		t.Fatal(err)
+	if err := a.RevokeUnlessLast(ctx, otherID); !errors.Is(err, auth.ErrLastAdministrator) {
+		t.Errorf("the last: %v", err)
 	}
-	if !a.LastAdministrator(otherID) || a.LastAdministrator(firstID) {
-		t.Error("after the others have ended")
+	if err := a.Revoke(ctx, otherID); err != nil {
+		t.Errorf("the last, confirmed: %v", err)
+	}
+}
+
+// Of two that end the last two administrators' tokens at once, one is stopped.
+func TestLastAdministratorsEndedAtOnce(t *testing.T) {
+	for range 100 {
+		a := open(t, memstore.New(), nil)
+		var stopped atomic.Int32
+		var group sync.WaitGroup
+		for range 2 {
+			_, id := issue(t, a, auth.Grant{Kind: auth.Administrator})
+			group.Go(func() {
+				if errors.Is(a.RevokeUnlessLast(t.Context(), id), auth.ErrLastAdministrator) {
+					stopped.Add(1)
+				}
+			})
+		}
+		group.Wait()
+		if stopped.Load() > 1 {
+			t.Fatal("both were stopped")
+		}
+		if n := len(a.List()); n != 1 {
+			t.Fatalf("%d administrators are left", n)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/patchsource/patchsource/store"
 )
@@ -46,9 +47,13 @@ func ownerOf(g Grant) string {
 
 func ownerOfTitle(uid string) string { return "title/" + uid }
 
+// recoveryLifetime is how long a token that was recovered may wait for its first use: the mail that it is in may be
+// read by others one day.
+const recoveryLifetime = 7 * 24 * time.Hour
+
 // Recover makes a token for the author of a title, or for a contributor, who may have lost theirs. The owner's other
 // tokens, and all that were made with them, end when it is first used, in one step; those made in the meantime, too.
-// Tokens that an administrator or editor made stay good.
+// Tokens that an administrator or editor made stay good. A token that is not used within a week ends.
 //
 // The error is [ErrGrant], also for a grant that is not for one title or contributor, [ErrUnavailable] or that of ctx.
 func (a *Service) Recover(ctx context.Context, g Grant) (token, id string, err error) {
@@ -68,11 +73,34 @@ func (a *Service) Recover(ctx context.Context, g Grant) (token, id string, err e
 
 // nextEpoch returns an epoch for an owner that no token was made with.
 func (a *Service) nextEpoch(ctx context.Context, owner string) (n uint64, err error) {
+	// If the owner's record was lost, the tokens say how far it had come.
+	var highest uint64
+	a.tokens.each(func(_ string, k *known) {
+		if k.Owner == owner {
+			highest = max(highest, k.Epoch)
+		}
+	})
 	err = a.epochs.update(ctx, owner, func(e epoch) (epoch, bool, error) {
-		n = e.Issued + 1
+		n = max(e.Issued, highest) + 1
 		return epoch{Format: epochFormat, Current: e.Current, Issued: n}, true, nil
 	})
 	return n, err
+}
+
+// EndAll ends all tokens of a title's author or of a contributor, and all that were made with them, in one step. Tokens
+// that an administrator or editor made stay good. It is for names that pass from one owner to another.
+//
+// The error is [ErrGrant] if g is not for one title or contributor, [ErrUnavailable] or that of ctx.
+func (a *Service) EndAll(ctx context.Context, g Grant) error {
+	owner := ownerOf(g)
+	if owner == "" {
+		return fmt.Errorf("%w: only the tokens of one title or contributor are ended together", ErrGrant)
+	}
+	n, err := a.nextEpoch(ctx, owner)
+	if err != nil {
+		return err
+	}
+	return a.raise(ctx, owner, n)
 }
 
 // raise brings an owner's epoch to that of a token which is used for the first time. The error is [ErrUnauthorized] if

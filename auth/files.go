@@ -71,13 +71,16 @@ type AdminToken struct {
 	// Replaced is why the token that the file held before is not used; it is [ErrRevoked]. If nil, there was none, or
 	// it is used.
 	Replaced error
+	// Unwritten is why no other token could be written in its place: there is no administrator's token in the file that
+	// is good. If nil, there is.
+	Unwritten error
 }
 
 // LoadAdminToken makes the token that a file holds an administrator's. If there
 // is no file, a token is made and written, readable by the owner alone; the
 // tokens that the store has stay good. If the file's token was revoked, has
 // expired, or was used before and is not known any more, another is made and
-// written in its place.
+// written in its place; if that cannot be done, such as in a folder that can only be read, it is said in the result.
 //
 // The error is [ErrUnauthorized] when the file holds no token, or one that is not an administrator's, one of the file,
 // or one of the store.
@@ -93,7 +96,7 @@ func (a *Service) LoadAdminToken(ctx context.Context, path string) (did AdminTok
 		did = AdminToken{Created: true, Replaced: err}
 		token = newToken()
 		if err := writeFile(path, token+"\n"); err != nil {
-			return AdminToken{}, err
+			return AdminToken{Replaced: did.Replaced, Unwritten: err}, nil
 		}
 		err = a.Adopt(ctx, token)
 	}

@@ -63,6 +63,9 @@ func (a *Service) IssueFor(ctx context.Context, maker Principal, g Grant, mayCha
 		return "", "", err
 	}
 	k, _ := a.tokens.get(maker.TokenID)
+	if k == nil && maker.issued {
+		return "", "", ErrUnauthorized // it ended so long ago that its record is gone
+	}
 	if k == nil {
 		return a.make(ctx, g, a.firstOf(g))
 	}
@@ -81,7 +84,33 @@ func (a *Service) IssueFor(ctx context.Context, maker Principal, g Grant, mayCha
 	if root := a.rootOf(chain); root != "" && a.Below(root) >= MaxMade {
 		return "", "", fmt.Errorf("%w: %d are live", ErrTooMany, MaxMade)
 	}
+	if err := a.notTooFast(k); err != nil {
+		return "", "", err
+	}
 	return a.make(ctx, g, origin{chain, s.owner, s.epoch})
+}
+
+// MaxMadePerHour is how many tokens are made or exchanged in an hour with the tokens of one title or contributor: each
+// leaves a record, also when it has ended.
+const MaxMadePerHour = 100
+
+// notTooFast returns an [ErrTooMany] if too many tokens were made lately for the title or contributor that k is for. The
+// tokens of administrators and editors are not counted.
+func (a *Service) notTooFast(k *known) error {
+	if k.Kind != TitleToken && k.Kind != Contributor {
+		return nil
+	}
+	since, n := a.now().Add(-time.Hour), 0
+	a.tokens.each(func(_ string, other *known) {
+		if other.Created.After(since) && other.Contributor == k.Contributor &&
+			(len(k.Titles) == 0 || slices.Contains(other.Titles, k.Titles[0])) {
+			n++
+		}
+	})
+	if n >= MaxMadePerHour {
+		return fmt.Errorf("%w: %d were made within an hour: try again later", ErrTooMany, n)
+	}
+	return nil
 }
 
 // mayGrant reports whether a maker may grant g.
@@ -167,8 +196,8 @@ func (a *Service) add(ctx context.Context, token, id string, g Grant, o origin) 
 
 // Rotate makes a token that takes the place of another one, and ends that one, with all that was made with it.
 //
-// The error is [ErrNotFound], [ErrUnavailable] or that of ctx; after another one than ErrNotFound the old token may
-// still be good.
+// The error is [ErrNotFound], [ErrTooMany], [ErrGrant] if its chain of makers is too long, [ErrUnavailable] or that of
+// ctx; after ErrUnavailable the old token may still be good.
 func (a *Service) Rotate(ctx context.Context, id string) (token, newID string, err error) {
 	k, _ := a.tokens.get(id)
 	if k == nil {
@@ -178,7 +207,17 @@ func (a *Service) Rotate(ctx context.Context, id string) (token, newID string, e
 	if !live {
 		return "", "", ErrNotFound
 	}
-	token, newID, err = a.make(ctx, k.grant(), origin{s.chain(k), s.owner, s.epoch})
+	chain := s.chain(k)
+	if len(chain) > MaxChain {
+		return "", "", fmt.Errorf("%w: too many tokens made each other in a row: make it with an earlier one of them",
+			ErrGrant)
+	}
+	a.making.Lock()
+	defer a.making.Unlock()
+	if err := a.notTooFast(k); err != nil {
+		return "", "", err
+	}
+	token, newID, err = a.make(ctx, k.grant(), origin{chain, s.owner, s.epoch})
 	if err != nil {
 		return "", "", err
 	}

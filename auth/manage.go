@@ -21,6 +21,9 @@ type Info struct {
 	Created     time.Time
 	Expires     time.Time // the zero time: never
 	Used        time.Time // the zero time: never yet
+	// Recovery reports whether the token was made by [Service.Recover] and was never used: it is good, and will end
+	// its owner's other tokens. One of these may be in the wrong hands, so their holders must not end it.
+	Recovery bool
 }
 
 // List returns the tokens that are good for something, the newest first.
@@ -60,6 +63,7 @@ func (j *judge) info(id string, k *known) (Info, bool) {
 		Contributor: k.Contributor,
 		Created:     k.Created,
 		Expires:     k.Expires,
+		Recovery:    s.early,
 	}
 	if used := k.used.Load(); used != 0 {
 		i.Used = time.Unix(used, 0).UTC()

@@ -26,6 +26,11 @@ func (a *api) create(ctx context.Context, who auth.Principal, def *patch.Definit
 			return res, placed(err, "/id", "")
 		}
 	}
+	if a.comm != nil && a.toks != nil {
+		if _, ours := a.toks.Info(who.TokenID); ours {
+			return catalog.Result{}, auth.ErrUnauthorized // a token that was mailed before its owner is a contributor
+		}
+	}
 	opts.Author, opts.Contributor = who.Contributor, who.Contributor // of an embedder's own authentication
 	if err := def.NamespaceStored(opts.Author); err != nil {
 		return catalog.Result{}, failure("/id", err.Error())

@@ -145,8 +145,10 @@ func problemOf(err error) problem {
 	case errors.Is(err, patch.ErrLastVersion) && version != nil:
 		p.status, p.code, p.detail = http.StatusBadRequest, "bad_request", err.Error()
 		p.message = fmt.Sprintf("Version '%s' is the only one left, and a title must have one: delete the title instead.", shorten(version.Version))
-	case errors.Is(err, errLastAdministrator):
+	case errors.Is(err, auth.ErrLastAdministrator):
 		p.status, p.code, p.detail = http.StatusConflict, "last_administrator", err.Error()
+		p.message = "This is the last administrator's token, and without one this server cannot be administered until it is " +
+			"started again. Create another one first, or add ?confirm=" + confirmLastAdministrator + "."
 	case errors.Is(err, community.ErrLimited), errors.Is(err, auth.ErrTooMany):
 		p.status, p.code, p.detail = http.StatusTooManyRequests, "rate_limited", err.Error()
 	case errors.Is(err, community.ErrNameTaken):

@@ -213,8 +213,8 @@ func (a *api) ownTitle(plain, contributor string) (catalog.Title, bool) {
 		}
 	}
 	suffix, err := patch.AuthorID(name)
-	if err != nil {
-		return catalog.Title{}, false
+	if err != nil || strings.HasSuffix(strings.ToLower(plain), strings.ToLower("_"+suffix)) {
+		return catalog.Title{}, false // it is a whole id: a call that is made again must not mean another title
 	}
 	own, err := a.cat.Title(plain + "_" + suffix)
 	return own, err == nil && own.Contributor == contributor && contributor != ""

@@ -256,12 +256,7 @@ func (a *api) listTokens(w http.ResponseWriter, r *http.Request) error {
 			continue
 		}
 		l := listedToken{ID: t.ID, Name: t.Name, Kind: t.Kind, Titles: a.idsOf(t.Kind, t.Titles), Created: t.Created.Truncate(time.Second)}
-		if !t.Expires.IsZero() {
-			l.Expires = &t.Expires
-		}
-		if !t.Used.IsZero() {
-			l.LastUsed = &t.Used
-		}
+		l.Expires, l.LastUsed = instant(t.Expires), instant(t.Used)
 		listed = append(listed, l)
 	}
 	w.Header().Set("Cache-Control", "no-store")
@@ -275,10 +270,13 @@ func (a *api) mayManage(who auth.Principal, t auth.Info) bool {
 	switch {
 	case who.TokenID == t.ID:
 		return true
-	case !who.Expires.IsZero() && (t.Expires.IsZero() || t.Expires.After(who.Expires)):
-		return false // a token for a day does not end one for ever
 	case who.MayAdminister():
-		return true
+		// A token for a day does not end an administrator's for ever.
+		return t.Kind != auth.Administrator || who.Expires.IsZero() || !t.Expires.IsZero() && !t.Expires.After(who.Expires)
+	case t.Recovery:
+		return false // it was mailed to the owner, whose other tokens may be in the wrong hands
+	case !who.Expires.IsZero() && (t.Expires.IsZero() || t.Expires.After(who.Expires)):
+		return false // nor does one for a day end one for ever
 	case t.Kind == auth.Editor:
 		return who.Kind == auth.Editor
 	case t.Kind == auth.Contributor:
@@ -306,11 +304,11 @@ func (a *api) invalidateToken(w http.ResponseWriter, r *http.Request) error {
 	if !ok || !a.mayManage(who, t) {
 		return auth.ErrNotFound // nor does one learn of others'
 	}
-	if r.URL.Query().Get("confirm") != confirmLastAdministrator && a.toks.LastAdministrator(id) {
-		return errLastAdministrator
+	ended, revoke := a.toks.Below(id), a.toks.RevokeUnlessLast
+	if r.URL.Query().Get("confirm") == confirmLastAdministrator {
+		revoke = a.toks.Revoke
 	}
-	ended := a.toks.Below(id)
-	if err := a.toks.Revoke(r.Context(), id); err != nil {
+	if err := revoke(r.Context(), id); err != nil {
 		return err
 	}
 	a.log.InfoContext(r.Context(), "token revoked", "revoked", id, "ended_with_it", ended, "token", who.TokenID)
@@ -324,7 +322,3 @@ const revokedTokens = "Revoked-Tokens"
 
 // confirmLastAdministrator is what a caller has to say to end the last administrator's token.
 const confirmLastAdministrator = "last-administrator"
-
-// errLastAdministrator is the end of the last administrator's token, not confirmed.
-var errLastAdministrator = errors.New("this is the last administrator's token, and without one nobody can administer " +
-	"this server until it is started again; make another one first, or add ?confirm=" + confirmLastAdministrator)

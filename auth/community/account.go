@@ -1,6 +1,7 @@
 package community
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -21,11 +22,12 @@ type account struct {
 	had func(catalog.Title) bool
 }
 
-// accountOf returns the account of a contributor.
-func accountOf(contributor string) account {
+// accountOf returns the account of a contributor: their mailbox, which may have other names besides; or the contributor,
+// if they registered before mailboxes were known.
+func accountOf(c ContributorInfo) account {
 	return account{
-		id:  "contributor/" + contributor,
-		had: func(t catalog.Title) bool { return t.Contributor == contributor },
+		id:  cmp.Or(c.account, "contributor/"+c.ID),
+		had: func(t catalog.Title) bool { return t.Contributor == c.ID },
 	}
 }
 
@@ -105,7 +107,7 @@ func (s *Service) Create(ctx context.Context, c ContributorInfo, def *patch.Defi
 	if opts != nil {
 		o = *opts
 	}
-	owner := accountOf(c.ID)
+	owner := accountOf(c)
 	o.Author, o.Contributor, o.Mailbox, o.Account = c.Name, c.ID, c.Mailbox, owner.id
 	d := *def
 	if err := d.Namespace(c.Name); err != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 
@@ -100,8 +101,29 @@ func TestMaxTitlesOfAContributorUnderRaces(t *testing.T) {
 		t.Errorf("%d titles, want %d", s.cat.Len(), most)
 	}
 	for title := range s.cat.Find(catalog.Filter{}) {
-		if title.ID != "Old_macman" && title.Account != "contributor/macman" {
+		if title.ID != "Old_macman" && !strings.HasPrefix(title.Account, "mailbox/") {
 			t.Errorf("%s is counted for %q", title.ID, title.Account)
+		}
+	}
+}
+
+// Names are cheap: the titles of all contributors of a mailbox, and those that it publishes without one, count together.
+func TestNamesOfAMailboxCountTogether(t *testing.T) {
+	s := newService(t, community.Options{MaxTitles: 3, MailsPerHour: -1, Site: "https://patches.example.com"})
+	var errs []error
+	for i, name := range []string{"macman", "otherman"} {
+		s.register(t, name, fmt.Sprintf("mac+%d@example.com", i))
+		c, _ := s.Contributor(name)
+		for j := range 2 {
+			_, err := s.Create(t.Context(), c, definition(fmt.Sprintf("App%d", j)), nil)
+			errs = append(errs, err)
+		}
+	}
+	_, err := s.Publish(t.Context(), publication("Ann", "mac@example.com"))
+	errs = append(errs, err)
+	for i, want := range []error{nil, nil, nil, community.ErrTooMany, community.ErrTooMany} {
+		if !errors.Is(errs[i], want) {
+			t.Errorf("title %d: %v, want %v", i, errs[i], want)
 		}
 	}
 }

@@ -33,11 +33,13 @@ const contributorKind = "contributors"
 
 // A contributor is what the store has of one.
 type contributor struct {
-	Format   int              `json:"format"`
-	Name     string           `json:"name"`
-	Mailbox  auth.MailboxHash `json:"mailbox"`
-	Since    time.Time        `json:"since"`
-	Verified time.Time        `json:"verified,omitzero"`
+	Format  int              `json:"format"`
+	Name    string           `json:"name"`
+	Mailbox auth.MailboxHash `json:"mailbox"`
+	// Account is whom their titles are counted for; empty in records of before.
+	Account  string    `json:"account,omitempty"`
+	Since    time.Time `json:"since"`
+	Verified time.Time `json:"verified,omitzero"`
 	// Code is the SHA-256 of the code in the link that was mailed.
 	Code string `json:"code,omitempty"`
 
@@ -61,6 +63,8 @@ type ContributorInfo struct {
 	// Mailbox is the hash of their address, for CreateOptions of the catalog: it
 	// lets them ask for a title's token. Not to be shown.
 	Mailbox json.RawMessage
+
+	account string // whom their titles are counted for; empty: for themselves
 }
 
 func (s *Service) loadContributors(ctx context.Context) error {
@@ -100,7 +104,7 @@ func (s *Service) Contributor(id string) (ContributorInfo, bool) {
 		return ContributorInfo{}, false
 	}
 	mailbox, err := json.Marshal(c.Mailbox)
-	return ContributorInfo{ID: id, Name: c.Name, Titles: s.countTitles()[id], Mailbox: mailbox}, err == nil
+	return ContributorInfo{ID: id, Name: c.Name, Titles: s.countTitles()[id], Mailbox: mailbox, account: c.Account}, err == nil
 }
 
 // Contributors returns all contributors that have confirmed their address, those
@@ -158,6 +162,7 @@ func (s *Service) Register(ctx context.Context, name, address string) error {
 		Format:   contributorFormat,
 		Name:     name,
 		Mailbox:  box.hash,
+		Account:  box.account().id,
 		Since:    s.now().UTC(),
 		Code:     hex.EncodeToString(sum[:]),
 		skeleton: patch.Skeleton(name),
@@ -228,7 +233,12 @@ func (s *Service) Verify(ctx context.Context, id, code string) (ContributorInfo,
 	}
 	// The token first: who is stopped in between has a token too many, and a link
 	// that still works.
-	token, tokenID, err := s.tokens.Issue(ctx, auth.Grant{Kind: auth.Contributor, Contributor: id})
+	grant := auth.Grant{Kind: auth.Contributor, Contributor: id}
+	// Whoever had the name before, or a token too many, has nothing of the one that has it now.
+	if err := s.tokens.EndAll(ctx, grant); err != nil {
+		return none, err
+	}
+	token, tokenID, err := s.tokens.Issue(ctx, grant)
 	if err != nil {
 		return none, err
 	}

@@ -78,6 +78,11 @@ func (s *Service) resetTitle(ctx context.Context, title catalog.Title, address s
 	if err := s.allow("reset " + hash.Hash); err != nil {
 		return err
 	}
+	if c, ok := s.Contributor(title.Contributor); ok {
+		// It is the contributor's tokens that may be in the wrong hands, and a token of the title would end none of them.
+		g := auth.Grant{Kind: auth.Contributor, Contributor: c.ID}
+		return s.recover(ctx, g, s.facts(c.ID, c.Name, ""), address, s.texts.contributorReset)
+	}
 	g := auth.Grant{Kind: auth.TitleToken, Titles: []string{title.UID}}
 	return s.recover(ctx, g, s.facts(title.ID, title.ID, ""), address, s.texts.reset)
 }

@@ -124,6 +124,10 @@ func openBackend(ctx context.Context, f *flags, site string, log *slog.Logger) (
 		}
 	}
 	switch {
+	case admin.Unwritten != nil:
+		log.Error("the administrator token in the file is not good any more, and another one cannot be written: the feed is "+
+			"served, and nobody can administer this server with that file; put a good token there, or make the folder writable",
+			"file", f.AdminTokenFile, "reason", admin.Replaced, "error", admin.Unwritten)
 	case admin.Replaced != nil:
 		log.Warn("the administrator token in the file is not used: another one was made and written in its place",
 			"file", f.AdminTokenFile, "reason", admin.Replaced)
