@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -203,6 +204,45 @@ func TestBackupsAtOnce(t *testing.T) {
 	}
 }
 
+// digestOf is the digest of the id of a title that a restore deletes.
+func digestOf(id string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(id)))[:12] }
+
+// What is confirmed is what is deleted: not as many other titles, and none that came after the plan.
+func TestRestoreConfirmsTitles(t *testing.T) {
+	b := newBench(t, memstore.New())
+	b.handler = httpapi.New(b.cat, &httpapi.Options{Tokens: b.auth})
+	b.create("Kept", "Old")
+	backup := zipped(t, "Kept.json", definition("Kept", "2"))
+	post := func(query string) *httptest.ResponseRecorder {
+		return b.asAdmin("POST", "/api/v1/restore?mode=replace"+query, backup, "Content-Type", "application/zip")
+	}
+	var plan struct {
+		Delete  []string
+		Confirm string
+	}
+	if w := post("&dry_run=1"); w.Code != 200 || json.Unmarshal(w.Body.Bytes(), &plan) != nil || len(plan.Delete) != 1 {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	b.create("New")
+	if w := b.asAdmin("DELETE", "/api/v1/title/Old", ""); w.Code != 204 {
+		t.Fatalf("%d", w.Code)
+	}
+	if w := post("&confirm=" + plan.Confirm); w.Code != 400 || !strings.Contains(w.Body.String(), "New") {
+		t.Errorf("another title in its place: %d %s", w.Code, w.Body)
+	}
+	// Also if the title comes between the look at the archive and the restore.
+	deletes := []string{}
+	_, err := b.cat.Restore(t.Context(), func(yield func(*patch.Definition, error) bool) {
+		yield(parse(t, definition("Kept", "3")), nil)
+	}, &catalog.RestoreOptions{Mode: catalog.RestoreReplace, Confirm: func(ids []string) error {
+		deletes = ids
+		return errors.New("no")
+	}})
+	if _, there := b.cat.Title("New"); err == nil || there != nil || !slices.Equal(deletes, []string{"New"}) {
+		t.Errorf("%v, %v, asked about %v", err, there, deletes)
+	}
+}
+
 func TestRestoreByHTTP(t *testing.T) {
 	form := func(data string) (string, []string) {
 		return "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"b.zip\"\r\n\r\n" + data + "\r\n--b--\r\n", []string{"Content-Type", "multipart/form-data; boundary=b"}
@@ -217,9 +257,9 @@ func TestRestoreByHTTP(t *testing.T) {
 		{"onto titles", "", good, false, 400, "restore_failure", "A 1 B 1"},
 		{"merge", "?mode=merge", good, false, 201, `[{"id":"A"},{"id":"C"}]`, "A 2 B 1 C 1"},
 		{"merge, as a form", "?mode=merge", good, true, 201, `[{"id":"A"},{"id":"C"}]`, "A 2 B 1 C 1"},
-		{"replace, not confirmed", "?mode=replace", good, false, 400, "confirm=1", "A 1 B 1"},
-		{"replace, confirmed for another number", "?mode=replace&confirm=2", good, false, 400, "confirm=1", "A 1 B 1"},
-		{"replace", "?mode=replace&confirm=1", good, false, 201, `[{"id":"A"},{"id":"C"}]`, "A 2 C 1"},
+		{"replace, not confirmed", "?mode=replace", good, false, 400, "B. If that is what you want, add &confirm=1-", "A 1 B 1"},
+		{"replace, confirmed for another number", "?mode=replace&confirm=1-000000000000", good, false, 400, "confirm=1-", "A 1 B 1"},
+		{"replace", "?mode=replace&confirm=1-" + digestOf("b"), good, false, 201, `[{"id":"A"},{"id":"C"}]`, "A 2 C 1"},
 		{"what replace would do", "?mode=replace&dry_run=1", good, false, 200, `"create":["C"],"replace":["A"],"unchanged":[],"delete":["B"]`, "A 1 B 1"},
 		{"another mode", "?mode=x", good, false, 400, "merge or replace", "A 1 B 1"},
 		{"bad members", "?mode=merge", zipped(t, "A.json", definition("A", "2"), "x.json", "{}", "y.json", "{"), false, 400, `"path":"y.json"`, "A 1 B 1"},

@@ -3,12 +3,13 @@ package httpapi
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
 	"net/http"
-	"strconv"
+	"slices"
 	"strings"
 	"time"
 
@@ -68,8 +69,9 @@ func (a *api) restore(w http.ResponseWriter, r *http.Request) error {
 		writeJSON(w, http.StatusOK, plan)
 		return nil
 	}
-	if mode == catalog.RestoreReplace {
-		if err := a.confirmDeletion(r, ids); err != nil {
+	confirm := func(deleted []string) error { return confirmed(r, deleted) }
+	if mode == catalog.RestoreReplace { // before anything is written; the catalog asks once more, and that counts
+		if err := confirm(slices.Collect(a.deletedBy(ids))); err != nil {
 			return err
 		}
 	}
@@ -81,7 +83,7 @@ func (a *api) restore(w http.ResponseWriter, r *http.Request) error {
 			}
 		}
 	}
-	all, err := a.cat.Restore(r.Context(), defs, &catalog.RestoreOptions{Mode: mode, By: who.TokenID, Progress: func(done int) {
+	all, err := a.cat.Restore(r.Context(), defs, &catalog.RestoreOptions{Mode: mode, By: who.TokenID, Confirm: confirm, Progress: func(done int) {
 		a.log.InfoContext(r.Context(), "restore goes on", "titles", n, "done", done)
 	}})
 	switch {
@@ -156,6 +158,8 @@ type restorePlan struct {
 	Delete    []string       `json:"delete"`
 	Skip      []string       `json:"skip"` // they follow a source, and are left alone
 	Counts    map[string]int `json:"counts"`
+	// Confirm is what the restore has to be confirmed with, empty if it deletes nothing.
+	Confirm string `json:"confirm,omitempty"`
 }
 
 // maxListed is how many titles a plan names in each of its lists.
@@ -197,9 +201,11 @@ func (a *api) planRestore(ctx context.Context, file io.ReaderAt, size int64, mod
 		}
 	}
 	if mode == catalog.RestoreReplace {
-		for id := range a.deletedBy(ids) {
+		deleted := slices.Collect(a.deletedBy(ids))
+		for _, id := range deleted {
 			p.add(&p.Delete, "delete", id)
 		}
+		p.Confirm = confirmation(deleted)
 	}
 	return p, nil
 }
@@ -215,15 +221,26 @@ func (a *api) deletedBy(ids map[string]string) iter.Seq[string] {
 	}
 }
 
-// confirmDeletion refuses a restore that deletes titles unless its caller says how many.
-func (a *api) confirmDeletion(r *http.Request, ids map[string]string) error {
-	n := 0
-	for range a.deletedBy(ids) {
-		n++
+// confirmation is what a restore that deletes titles is confirmed with: how many they are, and a digest of which. It is
+// empty if there are none.
+func confirmation(deleted []string) string {
+	if len(deleted) == 0 {
+		return ""
 	}
-	if confirmed := r.URL.Query().Get("confirm"); n == 0 || confirmed == strconv.Itoa(n) {
+	sum := sha256.Sum256([]byte(strings.ToLower(strings.Join(deleted, "\n"))))
+	return fmt.Sprintf("%d-%x", len(deleted), sum[:6])
+}
+
+// confirmed refuses a restore that deletes titles unless its caller says which.
+func confirmed(r *http.Request, deleted []string) error {
+	want := confirmation(deleted)
+	if want == "" || r.URL.Query().Get("confirm") == want {
 		return nil
 	}
+	named := strings.Join(deleted[:min(len(deleted), mostNamed)], ", ")
+	if more := len(deleted) - mostNamed; more > 0 {
+		named += fmt.Sprintf(", and %d more", more)
+	}
 	return &restoreError{message: fmt.Sprintf("Nothing was restored: %d titles that are not in the backup would be deleted, "+
-		"with their history. See which with ?mode=replace&dry_run=1; if that is what you want, add &confirm=%d.", n, n)}
+		"with their history: %s. If that is what you want, add &confirm=%s.", len(deleted), named, want)}
 }

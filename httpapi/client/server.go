@@ -8,7 +8,6 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
-	"strconv"
 	"time"
 
 	"github.com/patchsource/patchsource/patch"
@@ -147,9 +146,9 @@ type RestoreOptions struct {
 	// Mode is merge (other titles stay), replace (they are deleted), or empty: there
 	// must be none.
 	Mode string
-	// Delete is how many titles a restore with the mode replace deletes, as [Client.PlanRestore] says. If it is
-	// another number, nothing is restored.
-	Delete int
+	// Confirm is what a restore with the mode replace is confirmed with, as [Client.PlanRestore] says. If it would delete
+	// other titles than it did then, nothing is restored.
+	Confirm string
 }
 
 func (o *RestoreOptions) query() url.Values {
@@ -157,8 +156,8 @@ func (o *RestoreOptions) query() url.Values {
 	if o != nil && o.Mode != "" {
 		q.Set("mode", o.Mode)
 	}
-	if o != nil && o.Delete != 0 {
-		q.Set("confirm", strconv.Itoa(o.Delete))
+	if o != nil && o.Confirm != "" {
+		q.Set("confirm", o.Confirm)
 	}
 	return q
 }
@@ -172,6 +171,8 @@ type RestorePlan struct {
 	Delete    []string       `json:"delete"`
 	Skip      []string       `json:"skip"` // they follow a source
 	Counts    map[string]int `json:"counts"`
+	// Confirm is for [RestoreOptions]; empty if nothing is deleted.
+	Confirm string `json:"confirm"`
 }
 
 // PlanRestore returns what [Client.Restore] would do, and changes nothing.

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/patchsource/patchsource/patch"
 )
@@ -105,7 +106,7 @@ func (v *visit) restore() {
 		query.Set("mode", mode)
 	}
 	if confirm != "" {
-		query.Set("confirm", confirm)
+		query.Set("confirm", confirm+v.value("digest"))
 	}
 	plan := mode == "replace" && confirm == ""
 	if plan {
@@ -143,7 +144,8 @@ func (v *visit) showRestored(a *answer) {
 
 // A planPage says what a restore would do, and asks whether it is to be made.
 type planPage struct {
-	Delete int // how many titles it deletes
+	Delete int    // how many titles it deletes
+	Digest string // what follows that number in the confirmation: of which titles they are
 	Parts  []planPart
 }
 
@@ -164,6 +166,7 @@ func (v *visit) showPlan(a *answer) {
 		Delete    []string       `json:"delete"`
 		Skip      []string       `json:"skip"`
 		Counts    map[string]int `json:"counts"`
+		Confirm   string         `json:"confirm"`
 	}
 	if !a.ok() || !a.into(&plan) {
 		v.again(a, "backup", "Backup", backupPage{complaint: complaint{a.Message, a.Errors}})
@@ -177,6 +180,9 @@ func (v *visit) showPlan(a *answer) {
 		return n
 	}
 	p.Delete = add("Deleted, with their history", "delete", plan.Delete)
+	if i := strings.Index(plan.Confirm, "-"); i >= 0 {
+		p.Digest = plan.Confirm[i:]
+	}
 	add("Replaced", "replace", plan.Replace)
 	add("Created", "create", plan.Create)
 	add("Unchanged", "unchanged", plan.Unchanged)

@@ -51,6 +51,9 @@ type RestoreOptions struct {
 	// Progress, if not nil, is told now and then how many titles are written. It
 	// is called by one goroutine at a time.
 	Progress func(titles int)
+	// Confirm, if not nil, is asked before titles are deleted, with their ids in order: those that RestoreReplace
+	// deletes now, while nobody can change titles. Its error is that of the restore, which changes nothing then.
+	Confirm func(deleted []string) error
 }
 
 // A Restored says what became of a title in a restore.
@@ -184,10 +187,20 @@ func (r *restore) stage(ctx context.Context, defs iter.Seq2[*patch.Definition, e
 	if r.opts.Mode != RestoreReplace {
 		return context.Cause(ctx)
 	}
+	var others []*entry
+	var deleted []string
 	for _, e := range r.c.index.Load().sorted {
-		if r.seen[e.key] {
-			continue
+		if !r.seen[e.key] && e.Follows == "" {
+			others = append(others, e)
+			deleted = append(deleted, e.ID)
 		}
+	}
+	if r.opts.Confirm != nil && len(deleted) > 0 {
+		if err := r.opts.Confirm(deleted); err != nil {
+			return err
+		}
+	}
+	for _, e := range others {
 		if err := r.stageOne(ctx, e.key, nil); err != nil {
 			return err
 		}
