@@ -73,8 +73,7 @@ func (a *Service) adopted(ctx context.Context) (list adoptedList, rev store.Revi
 		return list, "", fmt.Errorf("auth: %s: %w", adoptedKey, err)
 	}
 	if list.Format != adoptedFormat {
-		return list, "", fmt.Errorf("auth: %s has format %d, and this version knows %d only: a newer one wrote it",
-			adoptedKey, list.Format, adoptedFormat)
+		return list, "", fmt.Errorf("auth: %w", store.NewerFormat(adoptedKey, list.Format, adoptedFormat))
 	}
 	return list, r.Revision, nil
 }

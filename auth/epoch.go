@@ -27,8 +27,7 @@ func decodeEpoch(r store.Record, _ epoch) (e epoch, err error) {
 		return e, err
 	}
 	if e.Format != epochFormat {
-		return e, fmt.Errorf("its record has format %d, and this version knows %d only: a newer one wrote it",
-			e.Format, epochFormat)
+		return e, store.NewerFormat(r.Key, e.Format, epochFormat)
 	}
 	return e, nil
 }

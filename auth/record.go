@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -67,8 +66,7 @@ func decodeToken(r store.Record, old *known) (*known, error) {
 		return nil, err
 	}
 	if k.Format != format1 && k.Format != format2 {
-		return nil, fmt.Errorf("its record has format %d, and this version knows %d and %d only: a newer one wrote it",
-			k.Format, format1, format2)
+		return nil, store.NewerFormat(r.Key, k.Format, format2)
 	}
 	hash, err := hex.DecodeString(k.Hash)
 	if err != nil || len(hash) != sha256.Size {

@@ -54,6 +54,9 @@ type upload struct{ file tempFile }
 // that ends; otherwise it is removed when it is closed.
 func newUpload(dir string) (*upload, error) {
 	file, err := os.CreateTemp(dir, uploadPrefix)
+	if errors.Is(err, fs.ErrNotExist) && dir != "" && os.MkdirAll(dir, 0o700) == nil { // it was swept away meanwhile
+		file, err = os.CreateTemp(dir, uploadPrefix)
+	}
 	if err != nil {
 		return nil, &uploadError{err}
 	}

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"regexp/syntax"
 	"strings"
+	"unicode/utf8"
 )
 
 // MaxRegexLength is the longest regular expression, in bytes, that [Lint] looks
@@ -23,6 +24,9 @@ const (
 	stepsPerByte        = 100
 	stepsPerClass       = 10_000
 	stepsPerInstruction = 64
+	// stepsPerFold is what a range of characters costs at the most when case does not count: each of its characters is
+	// looked up.
+	stepsPerFold = 500_000
 )
 
 // regexes judges the regular expressions of one definition, each once. What they
@@ -61,13 +65,29 @@ func (r *regexes) judge(expr string) regexVerdict {
 	if v, ok := r.judged[expr]; ok {
 		return v
 	}
-	classes := strings.Count(expr, `\p`) + strings.Count(expr, `\P`)
-	if len(r.judged) == maxRegexes || !r.spend(len(expr)*stepsPerByte+classes*stepsPerClass) {
+	if len(r.judged) == maxRegexes || !r.spend(parseSteps(expr)) {
 		return regexVerdict{}
 	}
 	v := r.parse(expr)
 	r.judged[expr] = v
 	return v
+}
+
+// foldCase finds the flag by which case does not count.
+var foldCase = regexp.MustCompile(`\(\?[A-Za-z]*i`)
+
+// parseSteps bounds what it costs to parse an expression.
+func parseSteps(expr string) int {
+	classes := strings.Count(expr, `\p`) + strings.Count(expr, `\P`)
+	steps := len(expr)*stepsPerByte + classes*stepsPerClass
+	if foldCase.MatchString(expr) {
+		wide := strings.Contains(expr, `\x`) || strings.ContainsFunc(expr, func(r rune) bool { return r >= utf8.RuneSelf })
+		if ranges := strings.Count(expr, "-"); wide {
+			steps += ranges * stepsPerFold
+		}
+		steps += classes * stepsPerFold
+	}
+	return steps
 }
 
 // mayMatch reports whether an expression matches a value, or is not judged: of

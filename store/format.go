@@ -118,6 +118,21 @@ func Guard(ctx context.Context, s Store) (*Guarded, error) {
 	return g, nil
 }
 
+// Ping implements [Pinger]: a store that refuses changes is not ready.
+func (g *Guarded) Ping(ctx context.Context) error {
+	if err := g.refusal.Load(); err != nil {
+		return *err
+	}
+	return Ping(ctx, g.inner)
+}
+
+// NewerFormat returns an [ErrFormat] that names a record of a format which this version does not know, and the newest
+// that it knows.
+func NewerFormat(key Key, format, known int) error {
+	return fmt.Errorf("%w: record %v has format %d, and this version knows up to %d: start the newer version, or restore a "+
+		"backup that was made before", ErrFormat, key, format, known)
+}
+
 // Stop ends the watch and waits for its end. It does not close the store that g
 // decorates; [As] finds that store's Close.
 func (g *Guarded) Stop() {

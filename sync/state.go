@@ -133,8 +133,7 @@ func decodeState(rec store.Record) (saved, error) {
 		return saved{}, fmt.Errorf("record %s/%s: %w", kind, redactKey(rec.Key.ID), err)
 	}
 	if s.Format != stateFormat {
-		return saved{}, fmt.Errorf("record %s/%s has format %d, and this version knows %d only",
-			kind, redactKey(rec.Key.ID), s.Format, stateFormat)
+		return saved{}, store.NewerFormat(store.Key{Kind: kind, ID: redactKey(rec.Key.ID)}, s.Format, stateFormat)
 	}
 	return saved{s, rec.Revision}, nil
 }
@@ -147,6 +146,9 @@ func (r *Runner) load(ctx context.Context) error {
 			return err
 		}
 		s, err := decodeState(rec)
+		if errors.Is(err, store.ErrFormat) {
+			return err // it must not be written over
+		}
 		if err != nil {
 			r.log.Warn("the state of a source cannot be read: it begins anew", "error", err)
 			s = saved{rev: rec.Revision}

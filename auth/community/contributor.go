@@ -75,8 +75,11 @@ func (s *Service) loadContributors(ctx context.Context) error {
 			return fmt.Errorf("community: read the contributors: %w", err)
 		}
 		c := contributor{rev: r.Revision}
-		if err := json.Unmarshal(r.Value, &c); err != nil || c.Format != contributorFormat {
-			return fmt.Errorf("community: contributor %s cannot be read (format %d): %w", r.Key.ID, c.Format, err)
+		if err := json.Unmarshal(r.Value, &c); err != nil {
+			return fmt.Errorf("community: contributor %s cannot be read: %w", r.Key.ID, err)
+		}
+		if c.Format > contributorFormat {
+			return fmt.Errorf("community: %w", store.NewerFormat(r.Key, c.Format, contributorFormat))
 		}
 		if !c.verified() && s.now().Sub(c.Since) >= linkLifetime {
 			stale[r.Key.ID] = r.Revision // the name is free again

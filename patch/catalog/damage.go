@@ -123,7 +123,11 @@ func (c *Catalog) mend(ctx context.Context, key string, err error) (store.Record
 	switch {
 	case errors.Is(putErr, store.ErrConflict): // another server has written the title
 	case putErr != nil:
-		return store.Record{}, errors.Join(putErr, err)
+		// The title stays listed and served from memory. What the store says of it now, such as that it is not there,
+		// is not so.
+		c.damaged.add(key)
+		c.chores.add(key)
+		return store.Record{}, fmt.Errorf("%w: title %q is damaged and cannot be written back yet: %v", ErrUnavailable, key, putErr)
 	default:
 		c.log.Error("a title's record was damaged and has been written back from memory", "title", key, "error", err)
 	}

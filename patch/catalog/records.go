@@ -24,11 +24,13 @@ type Group struct {
 // The error, [ErrUnavailable] or that of ctx, ends the sequence.
 func (c *Catalog) Records(ctx context.Context) iter.Seq2[Group, error] {
 	return func(yield func(Group, error) bool) {
+		seen := map[string]bool{}
 		for r, err := range c.store.List(ctx, kind) {
 			if err != nil {
 				yield(Group{}, fmt.Errorf("%w: %w", ErrUnavailable, err))
 				return
 			}
+			seen[r.Key.ID] = true
 			group, err := c.group(ctx, r)
 			if errors.Is(err, store.ErrNotFound) {
 				continue // deleted meanwhile
@@ -46,6 +48,23 @@ func (c *Catalog) Records(ctx context.Context) iter.Seq2[Group, error] {
 				return
 			}
 		}
+		// A store may have set a damaged record aside that memory holds.
+		for _, e := range c.index.Load().sorted {
+			if seen[e.key] {
+				continue
+			}
+			r, _, err := c.read(ctx, e.key)
+			var group Group
+			if err == nil {
+				group, err = c.group(ctx, r)
+			}
+			if errors.Is(err, store.ErrNotFound) {
+				continue
+			}
+			if !yield(group, err) || err != nil {
+				return
+			}
+		}
 	}
 }
 
@@ -54,6 +73,9 @@ func (c *Catalog) Records(ctx context.Context) iter.Seq2[Group, error] {
 // ErrUnavailable or that of ctx.
 func (c *Catalog) group(ctx context.Context, r store.Record) (Group, error) {
 	r, rec, err := decode(ctx, r, nil)
+	if err == nil && rec.Staged != nil {
+		r, rec, err = c.settled(ctx, r.Key.ID) // a restore that was not finished
+	}
 	for try := 0; err == nil; try++ {
 		group := Group{Title: r}
 		var missing []uint64
@@ -74,6 +96,16 @@ func (c *Catalog) group(ctx context.Context, r store.Record) (Group, error) {
 		}
 	}
 	return Group{}, err
+}
+
+// settled reads a title's record and settles what a restore has left in it.
+func (c *Catalog) settled(ctx context.Context, key string) (store.Record, *record, error) {
+	unlock, err := c.writers.lock(ctx, key)
+	if err != nil {
+		return store.Record{}, nil, err
+	}
+	defer unlock()
+	return c.readSettled(ctx, key)
 }
 
 // editionsOf reads the records of the editions that rec lists, or that there may be if

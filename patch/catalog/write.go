@@ -251,6 +251,9 @@ func (c *Catalog) remove(ctx context.Context, key string, rev store.Revision, re
 		if errors.Is(err, ErrUnavailable) {
 			c.learn(ctx, key)
 		}
+		if err == nil {
+			c.forgetUnused(ctx, rec)
+		}
 	}
 	if err != nil {
 		return err
@@ -258,4 +261,17 @@ func (c *Catalog) remove(ctx context.Context, key string, rev store.Revision, re
 	c.definitions.remove(key)
 	c.publish(key, nil)
 	return nil
+}
+
+// forgetUnused removes the edition that a change has kept which was never made, of a title that is deleted.
+func (c *Catalog) forgetUnused(ctx context.Context, rec *record) {
+	if c.history == 0 {
+		return
+	}
+	err := c.settle(ctx, func(ctx context.Context) error {
+		return c.store.Delete(ctx, editionKey(rec.UID, rec.edition()), store.Condition{})
+	})
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		c.log.Warn("an edition of a deleted title is left over", "error", err)
+	}
 }

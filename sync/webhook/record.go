@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -51,7 +52,7 @@ func (w *Service) open(rec store.Record) (Hook, error) {
 		return Hook{}, err
 	}
 	if r.Format != format {
-		return Hook{}, fmt.Errorf("it has format %d, and this version knows %d only", r.Format, format)
+		return Hook{}, store.NewerFormat(rec.Key, r.Format, format)
 	}
 	h := Hook{ID: rec.Key.ID, URL: r.URL, Enabled: r.Enabled, VerifySSL: r.VerifySSL, SendDefinition: r.SendDefinition, Format: r.Form, Events: r.Events, Titles: r.Titles}
 	if r.Sealed != nil {
@@ -77,6 +78,9 @@ func (w *Service) loadHooks(ctx context.Context) error {
 			return unavailable(ctx, err)
 		}
 		h, err := w.open(rec)
+		if errors.Is(err, store.ErrFormat) {
+			return err
+		}
 		if err != nil {
 			// Sent unsigned would be worse than not sent.
 			w.log.Error("a webhook is told nothing until it can be read; what it is to be told is kept", "webhook", rec.Key.ID, "error", err)
