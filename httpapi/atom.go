@@ -70,6 +70,9 @@ func (a *api) titleAtom(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if err := a.workOn(r, id); err != nil {
+		return err
+	}
 	def, t, err := a.cat.Load(r.Context(), id)
 	if err != nil {
 		return err

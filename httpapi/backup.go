@@ -12,9 +12,9 @@ import (
 
 const (
 	// maxBackups is how many backups are written at once to callers without a token, one to each address, and as
-	// many again to those who have one; maxFullBackups is how many full ones.
-	maxBackups     = 2
-	maxFullBackups = 2
+	// many again to those who have one; maxOwnBackups is how many to administrators and editors.
+	maxBackups    = 2
+	maxOwnBackups = 2
 	// minBackupSpeed is how fast a backup has to be taken, in bytes a second, once backupGrace has passed: one that
 	// is taken more slowly keeps others waiting.
 	minBackupSpeed = 64 << 10
@@ -44,7 +44,7 @@ func (a *api) backup(w http.ResponseWriter, r *http.Request) error {
 	if full && a.store == nil {
 		return fmt.Errorf("%w: full backups", errSwitchedOff)
 	}
-	leave, err := a.backupPlace(r, full)
+	leave, err := a.backupPlace(r)
 	if err != nil {
 		return err
 	}
@@ -86,13 +86,13 @@ func (a *api) backup(w http.ResponseWriter, r *http.Request) error {
 	panic(http.ErrAbortHandler) // so that nobody takes what came for all there is
 }
 
-// backupPlace takes a place for a backup. Callers without a token have places of their own, and so do those who have
-// one, and those who make full backups: none of them keeps the others out.
-func (a *api) backupPlace(r *http.Request, full bool) (leave func(), err error) {
-	if full {
+// backupPlace takes a place for a backup. Callers without a token have places, others who have one, and administrators
+// and editors: none of them keeps the others out.
+func (a *api) backupPlace(r *http.Request) (leave func(), err error) {
+	if callOf(r).trusted() {
 		select {
-		case a.fullBackups <- struct{}{}:
-			return func() { <-a.fullBackups }, nil
+		case a.ownBackups <- struct{}{}:
+			return func() { <-a.ownBackups }, nil
 		default:
 			return nil, errBusy
 		}

@@ -12,6 +12,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -502,4 +503,14 @@ func (s *stopping) Put(ctx context.Context, k store.Key, v []byte, c store.Condi
 		return "", errDown
 	}
 	return s.Store.Put(ctx, k, v, c)
+}
+
+// A folder for uploads that was swept away is made again.
+func TestUploadFolderIsMadeAgain(t *testing.T) {
+	b := newBench(t, memstore.New())
+	dir := filepath.Join(t.TempDir(), "uploads")
+	b.handler = httpapi.New(b.cat, &httpapi.Options{Tokens: b.auth, UploadDir: dir})
+	if w := b.asAdmin("POST", "/api/v1/titles/import", definition("App", "1")); w.Code != 200 || b.cat.Len() != 1 {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
 }

@@ -15,8 +15,10 @@ import (
 // token, and authors, since everyone may become one. It is measured in bytes of the text that is received or
 // worked on, because memory and time are proportional to that.
 const (
-	// maxBodyBudget is how many bytes of their bodies are in memory at once.
-	maxBodyBudget = 16 << 20
+	// maxStrangersBodies is how many bytes of the bodies of callers without a token are in memory at once, and
+	// maxMembersBodies how many of those who have one: neither keeps the other out.
+	maxStrangersBodies = 8 << 20
+	maxMembersBodies   = 16 << 20
 	// maxWorkBudget is how many bytes of definitions are parsed, checked or compared for them at once.
 	maxWorkBudget = 8 << 20
 	// minCost is what the smallest piece of work counts as.
@@ -41,6 +43,8 @@ type Budget struct {
 	bodies  *share
 	work    *share
 	backups *share
+	// memberBodies are the bodies of callers who have a token.
+	memberBodies *share
 	// memberBackups are the places for backups of callers who have a token.
 	memberBackups *share
 }
@@ -51,10 +55,11 @@ func NewBudget(trustedProxies []string) *Budget {
 	client := clientAddress(trustedProxies)
 	return &Budget{
 		client:  func(r *http.Request) netip.Prefix { return networkOf(client(r)) },
-		bodies:  newShare(maxBodyBudget, maxBodyBudget/2, patience),
+		bodies:  newShare(maxStrangersBodies, maxStrangersBodies/2, patience),
 		work:    newShare(maxWorkBudget, maxWorkBudget/2, patience),
 		backups: newShare(maxBackups, 1, 0),
 
+		memberBodies:  newShare(maxMembersBodies, maxMembersBodies/2, patience),
 		memberBackups: newShare(maxBackups, 1, 0),
 	}
 }
@@ -77,9 +82,36 @@ func (b *Budget) Enter(r *http.Request, bytes int64) (within *http.Request, leav
 	return r.WithContext(context.WithValue(r.Context(), heldKey{}, b)), leave, nil
 }
 
+// bodyKey is the key under which the context of a request has the Budget in which its body has room.
+type bodyKey struct{}
+
+// EnterBody waits for room for a body of at most so many bytes that comes from a caller without a token, or with one if
+// member is true, and gives it time to arrive. The caller must call leave when the body is not in memory any more. The
+// error and the request that is returned are as of [Budget.Enter].
+func (b *Budget) EnterBody(w http.ResponseWriter, r *http.Request, most int64, member bool) (
+	within *http.Request, leave func(), err error,
+) {
+	if r.Context().Value(bodyKey{}) == b {
+		return r, func() {}, nil
+	}
+	bodies := b.bodies
+	if member {
+		bodies = b.memberBodies
+	}
+	size := most
+	if r.ContentLength >= 0 {
+		size = min(size, r.ContentLength)
+	}
+	if leave, err = bodies.enter(r.Context(), b.client(r), max(size, minCost)); err != nil {
+		return r, nil, err
+	}
+	// A ResponseWriter that has no deadlines keeps the server's.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyGrace + time.Duration(size/minBodySpeed)*time.Second))
+	return r.WithContext(context.WithValue(r.Context(), bodyKey{}, b)), leave, nil
+}
+
 // A share is a bounded amount, of which each client may have a part.
 type share struct {
-	total     int64
 	perClient int64
 	patience  time.Duration // how long a call waits for its part; 0: not at all
 	free      *semaphore.Weighted
@@ -96,7 +128,6 @@ type part struct {
 
 func newShare(total, perClient int64, patience time.Duration) *share {
 	return &share{
-		total:     total,
 		perClient: perClient,
 		patience:  patience,
 		free:      semaphore.NewWeighted(total),
@@ -104,17 +135,16 @@ func newShare(total, perClient int64, patience time.Duration) *share {
 	}
 }
 
-// enter takes n of the amount for a client: of its own part, or all of that if n is more, and then of the whole. The
-// error is errBusy, or that of ctx.
+// enter takes n of the amount for a client, or as much as it may have if n is more. The error is errBusy, or that of
+// ctx.
 func (s *share) enter(ctx context.Context, client netip.Prefix, n int64) (leave func(), err error) {
 	waiting, cancel := context.WithTimeout(ctx, s.patience)
 	defer cancel()
 	own, forget := s.partOf(client)
-	ofOwn, ofAll := min(n, s.perClient), min(n, s.total)
-	err = acquire(waiting, own, ofOwn)
-	if err == nil {
-		if err = acquire(waiting, s.free, ofAll); err != nil {
-			own.Release(ofOwn)
+	n = min(n, s.perClient)
+	if err = acquire(waiting, own, n); err == nil {
+		if err = acquire(waiting, s.free, n); err != nil {
+			own.Release(n)
 		}
 	}
 	if err != nil {
@@ -125,8 +155,8 @@ func (s *share) enter(ctx context.Context, client netip.Prefix, n int64) (leave 
 		return nil, errBusy
 	}
 	return sync.OnceFunc(func() {
-		s.free.Release(ofAll)
-		own.Release(ofOwn)
+		s.free.Release(n)
+		own.Release(n)
 		forget()
 	}), nil
 }

@@ -18,6 +18,7 @@ type call struct {
 	simple  bool   // it has a path of Stupid Simple Patch Server's
 	body    func() // gives back the part of the budget that the body holds; nil: it holds none
 	turn    func() // gives back the turn to work; nil: there is none
+	title   int64  // how many bytes the title has that the call is about, with its history
 }
 
 type callKey struct{}
@@ -48,6 +49,27 @@ func (c *call) rest() {
 		c.turn()
 		c.turn = nil
 	}
+}
+
+// An answering writer gives the turn to work back when the answer begins: its client may take long to read it.
+type answering struct {
+	http.ResponseWriter
+	call *call
+}
+
+// Unwrap lets http.ResponseController find what the writer can do.
+func (w *answering) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// WriteHeader implements http.ResponseWriter.
+func (w *answering) WriteHeader(status int) {
+	w.call.rest()
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements http.ResponseWriter.
+func (w *answering) Write(p []byte) (int, error) {
+	w.call.rest()
+	return w.ResponseWriter.Write(p)
 }
 
 // trusted reports whether the caller's work is not counted: an administrator's or an editor's.
@@ -93,21 +115,11 @@ func (a *api) admitBody(w http.ResponseWriter, r *http.Request) (limit int, err 
 	if c.stranger() {
 		limit = min(limit, maxStrangerBody)
 	}
-	size := int64(limit)
-	if r.ContentLength > size+formOverhead {
+	if r.ContentLength > int64(limit)+formOverhead {
 		return 0, &bodyTooLarge{limit, c.stranger()}
 	}
-	if r.ContentLength >= 0 {
-		size = min(size, r.ContentLength)
-	}
-	leave, err := a.budget.bodies.enter(r.Context(), a.budget.client(r), max(size, minCost))
-	if err != nil {
-		return 0, err
-	}
-	c.body = leave
-	// A ResponseWriter that has no deadlines keeps the server's.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyGrace + time.Duration(size/minBodySpeed)*time.Second))
-	return limit, nil
+	_, c.body, err = a.budget.EnterBody(w, r, int64(limit), !c.stranger())
+	return limit, err
 }
 
 // admitWork ends the time in which a body has to arrive, and waits for the turn to work on it.
@@ -116,7 +128,7 @@ func (a *api) admitWork(w http.ResponseWriter, r *http.Request, bytes int) error
 		return nil
 	}
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
-	return a.work(r, bytes)
+	return a.work(r, bytes+int(callOf(r).title))
 }
 
 // A bodyTooLarge is a body of more bytes than its caller may send. It is patch.ErrTooLarge.

@@ -126,6 +126,9 @@ func (a *api) restoreEdition(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if err := a.work(r, 2*int(title.Bytes)); err != nil {
+		return err
+	}
 	def, err := a.cat.Edition(r.Context(), title.ID, n)
 	if err != nil {
 		return err

@@ -132,13 +132,13 @@ type api struct {
 	sync *patchsync.Runner  // nil: nothing is followed
 	seal *sealer            // nil: definitions are not signed
 
-	hooks       *webhook.Service // nil: there are none
-	store       store.Store      // nil: no full backups
-	maxArchive  int64
-	uploadDir   string
-	newUpload   func(dir string) (*upload, error)
-	tolerant    bool          // readyz says nothing of records that cannot be read
-	fullBackups chan struct{} // a place for each full backup under way
+	hooks      *webhook.Service // nil: there are none
+	store      store.Store      // nil: no full backups
+	maxArchive int64
+	uploadDir  string
+	newUpload  func(dir string) (*upload, error)
+	tolerant   bool          // readyz says nothing of records that cannot be read
+	ownBackups chan struct{} // a place for each backup of administrators and editors
 
 	site   string
 	rate   *limiter
@@ -164,7 +164,7 @@ func newAPI(cat *catalog.Catalog, opts *Options) *api {
 	a := &api{cat: cat, auth: o.Auth, toks: o.Tokens, comm: o.Community, sync: o.Sync, site: strings.TrimRight(o.Site, "/"), log: o.Logger, max: o.MaxBodyBytes, root: o.RootFeed, page: o.WebPage, now: o.Now, observe: o.Observe}
 	a.hooks, a.store, a.maxArchive = o.Webhooks, o.Store, o.MaxArchiveBytes
 	a.notFound = o.NotFound
-	a.fullBackups = make(chan struct{}, maxFullBackups)
+	a.ownBackups = make(chan struct{}, maxOwnBackups)
 	a.uploadDir, a.newUpload, a.tolerant = o.UploadDir, newUpload, o.TolerateFaults
 	a.rate = newLimiter(cmp.Or(o.RateLimit, DefaultRateLimit), o.TrustedProxies)
 	a.lints = newLimiter(cmp.Or(o.LintLimit, DefaultLintLimit), o.TrustedProxies)
@@ -298,6 +298,7 @@ func (a *api) handle(f func(http.ResponseWriter, *http.Request) error) http.Hand
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r, end := withCall(r)
 		defer end()
+		w = &answering{w, callOf(r)}
 		err := a.sameSite(r)
 		if err == nil {
 			err = f(w, r)

@@ -31,7 +31,12 @@ func (a *api) serve(w http.ResponseWriter, r *http.Request, doc *catalog.Documen
 // and compressed if the client takes that.
 func (a *api) serveAs(w http.ResponseWriter, r *http.Request, doc *catalog.Document, contentType []string) {
 	if (r.URL.RawQuery != "" || len(r.Header["Accept"]) > 0) && wantsPretty(r) {
-		doc = doc.Pretty()
+		pretty, err := a.pretty(r, doc)
+		if err != nil {
+			a.writeError(w, r, err)
+			return
+		}
+		doc = pretty
 	}
 	body, etag := doc.Bytes(), doc.ETag()
 	zipped := false
@@ -145,6 +150,23 @@ func quality(params string) float64 {
 		return 0
 	}
 	return q
+}
+
+// maxFreePretty is how large a document may be that is indented without waiting for a turn.
+const maxFreePretty = 64 << 10
+
+// pretty returns a document indented. A large one waits for the caller's turn.
+func (a *api) pretty(r *http.Request, doc *catalog.Document) (*catalog.Document, error) {
+	if len(doc.Bytes()) <= maxFreePretty {
+		return doc.Pretty(), nil
+	}
+	callOf(r).rest()
+	_, leave, err := a.budget.Enter(r, 4*int64(len(doc.Bytes())))
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	return doc.Pretty(), nil
 }
 
 // wantsPretty reports whether a client asks for indented JSON: with ?pretty, or with an indent in its Accept.

@@ -170,6 +170,11 @@ func (a *api) parseOver(r *http.Request, id string, body []byte) (*patch.Definit
 	if !errors.As(err, &invalid) {
 		return def, err
 	}
+	// With both in memory it is more work than a body that is right.
+	callOf(r).rest()
+	if err := a.work(r, 2*len(body)+int(callOf(r).title)); err != nil {
+		return nil, err
+	}
 	old, _, loadErr := a.cat.Load(r.Context(), id)
 	if loadErr != nil {
 		return nil, err
@@ -262,6 +267,7 @@ func (a *api) mayChange(r *http.Request) (auth.Principal, catalog.Title, *catalo
 	if !who.MayChange(title.UID, title.Contributor) {
 		return who, none, nil, fmt.Errorf("%w: it is not for title '%s'", errForbidden, title.ID)
 	}
+	callOf(r).title = title.Bytes
 	opts := &catalog.EditOptions{UID: title.UID, Rename: who.MayAdminister(), By: who.TokenID}
 	if tags := r.Header["If-Match"]; len(tags) > 0 {
 		if opts.IfMatch, err = ifMatch(tags, title); err != nil {

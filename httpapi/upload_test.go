@@ -101,7 +101,7 @@ func TestUploadThatCannotBeKept(t *testing.T) {
 		code   string
 		cause  string // in the log
 	}{
-		{"no folder", filepath.Join(dir, "missing"), nil, 503, "internal", "no such file"},
+		{"a folder that cannot be made", filepath.Join(file, "missing"), nil, 503, "internal", "not a directory"},
 		{"a file in its place", file, nil, 503, "internal", "not a directory"},
 		{"full", dir, &brokenFile{writeErr: syscall.ENOSPC}, 507, "insufficient_storage", "no space left"},
 		{"quota", dir, &brokenFile{writeErr: syscall.EDQUOT}, 507, "insufficient_storage", "quota exceeded"},

@@ -60,6 +60,9 @@ func (a *api) removeVersion(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	version, err := variable(r, "version")
+	if err == nil {
+		err = a.work(r, int(title.Bytes))
+	}
 	if err != nil {
 		return err
 	}

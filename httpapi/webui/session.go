@@ -11,7 +11,9 @@ const maxForm = 1 << 20
 
 // form reads a form without files; if it cannot, it says so.
 func (v *visit) form() bool {
-	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, maxForm)
+	if !v.admit(maxForm) {
+		return false
+	}
 	if err := v.r.ParseForm(); err != nil {
 		v.fail(http.StatusBadRequest, "The form cannot be read. Open the page again, and try once more.")
 		return false

@@ -33,12 +33,14 @@ type file struct {
 // json that counts as one; if it cannot, it says so. Fields without a file are in the
 // request's PostForm.
 func (v *visit) uploaded(limit int64) (files []file, ok bool) {
-	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, limit)
+	if !v.admit(limit) {
+		return nil, false
+	}
 	files, err := v.readUpload()
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		v.fail(http.StatusRequestEntityTooLarge, fmt.Sprintf("Nothing was kept: together, files may have %d MiB. Send them in parts, or use the API.", limit>>20))
+		v.fail(http.StatusRequestEntityTooLarge, "Nothing was kept: this is too large. Sign in to send more, send files in parts, or use the API.")
 	case errors.Is(err, errTooMany):
 		v.fail(http.StatusRequestEntityTooLarge, fmt.Sprintf("Nothing was kept: %d files are taken at once. Send them in parts, or use the API.", maxFiles))
 	case err != nil:

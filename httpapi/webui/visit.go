@@ -36,26 +36,64 @@ type visit struct {
 	unsure *answer
 	// said is what was done by the request before.
 	said string
-	// leave, if not nil, gives back the part of the budget that the visit holds.
-	leave func()
+	// leave, if not nil, ends the turn to work that the visit has, and leaveBody gives back the room of its form.
+	leave, leaveBody func()
 }
 
 // end ends the visit.
 func (v *visit) end() {
+	v.rest()
+	if v.leaveBody != nil {
+		v.leaveBody()
+	}
+}
+
+// rest ends the turn to work: what is left is to send the page, which may take long.
+func (v *visit) rest() {
 	if v.leave != nil {
 		v.leave()
+		v.leave = nil
 	}
+}
+
+// trusted reports whether what the visitor costs is not counted.
+func (v *visit) trusted() bool { return v.h.budget == nil || v.who.Administrator() || v.who.Editor() }
+
+// admit bounds the form of a visitor and waits for room for it. If there is none, it says so.
+func (v *visit) admit(most int64) bool {
+	if !v.trusted() {
+		if v.who.SignedIn() {
+			most = min(most, maxPublished)
+		} else {
+			most = min(most, maxStranger)
+		}
+		within, leave, err := v.h.budget.EnterBody(v.w, v.r, most, v.who.SignedIn())
+		if err != nil {
+			v.busy()
+			return false
+		}
+		v.r, v.leaveBody = within, leave
+	}
+	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, most)
+	return true
+}
+
+// maxStranger bounds a form of a visitor who has not signed in: a definition, as the API takes it, and what is around it.
+const maxStranger = 1<<20 + 64<<10
+
+func (v *visit) busy() {
+	v.w.Header().Set("Retry-After", "5")
+	v.fail(http.StatusServiceUnavailable, "The server is busy with others. Try again in a few seconds.")
 }
 
 // enter waits for the visit's turn to have a title worked on. If the turn does not come, it says so.
 func (v *visit) enter(id string) bool {
-	if v.h.budget == nil || v.leave != nil || v.who.Administrator() || v.who.Editor() {
+	if v.trusted() || v.leave != nil {
 		return true
 	}
 	within, leave, err := v.h.budget.Enter(v.r, v.h.cat.Bytes(id))
 	if err != nil {
-		v.w.Header().Set("Retry-After", "5")
-		v.fail(http.StatusServiceUnavailable, "The server is busy with other pages. Try again in a few seconds.")
+		v.busy()
 		return false
 	}
 	v.r, v.leave = within, leave
@@ -183,6 +221,7 @@ func (v *visit) show(status int, page, title string, data any) {
 		header.Set("Cache-Control", "no-cache")
 	}
 	header.Set("Content-Length", strconv.Itoa(b.Len()))
+	v.rest()
 	v.w.WriteHeader(status)
 	if v.r.Method != http.MethodHead {
 		_, _ = v.w.Write(b.Bytes()) // an error is the visitor's who has gone

@@ -73,6 +73,9 @@ type Budget interface {
 	// Enter waits for a turn to work on so many bytes for a request, and returns the request to go on with. leave ends
 	// the turn. An error is answered by 503.
 	Enter(r *http.Request, bytes int64) (within *http.Request, leave func(), err error)
+	// EnterBody waits for room for a form of at most so many bytes, of a visitor who has signed in if member is true, and
+	// gives it time to arrive.
+	EnterBody(w http.ResponseWriter, r *http.Request, most int64, member bool) (within *http.Request, leave func(), err error)
 }
 
 // Options are options of [New]. Nil means the zero value.

@@ -59,14 +59,53 @@ func newDocument(body []byte, tag string, changed time.Time, grown func(c *conte
 // own entity tag. It is made once, when it is first asked for.
 func (d *Document) Pretty() *Document { return &Document{d.pretty(), d.changed} }
 
-// indent returns JSON indented; what is no JSON, such as a signed definition, stays as it is.
+// maxIndented bounds how many times as large JSON may become by being indented. Definitions become two to three times
+// as large; what is nested deeply, in members that nobody knows, could become sixty times as large.
+const maxIndented = 4
+
+// indent returns JSON indented. What would become too large, or is no JSON, such as a signed definition, stays as it is.
 func indent(body []byte) []byte {
+	if indentedSize(body) > maxIndented*len(body)+4096 {
+		return body
+	}
 	var b bytes.Buffer
 	if json.Indent(&b, body, "", "  ") != nil {
 		return body
 	}
 	b.WriteByte('\n')
 	return b.Bytes()
+}
+
+// indentedSize returns how many bytes JSON without white space has when it is indented.
+func indentedSize(body []byte) int {
+	size, depth, inString := len(body), 0, false
+	line := func() { size += 1 + 2*depth }
+	for i := 0; i < len(body); i++ {
+		switch c := body[i]; {
+		case inString:
+			if c == '\\' {
+				i++
+			}
+			inString = c != '"'
+		case c == '"':
+			inString = true
+		case c == '{', c == '[':
+			if i+1 < len(body) && (body[i+1] == '}' || body[i+1] == ']') {
+				i++ // it stays on one line
+				break
+			}
+			depth++
+			line()
+		case c == '}', c == ']':
+			depth--
+			line()
+		case c == ',':
+			line()
+		case c == ':':
+			size++
+		}
+	}
+	return size
 }
 
 // Bytes returns the JSON.

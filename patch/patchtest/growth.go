@@ -18,10 +18,10 @@ const (
 	// maxRatio is what counts as clearly more than linear. It is far from 8, because
 	// a small input that fits into the processor's caches, a busy machine and the
 	// steps in which slices grow each make it look like more.
-	maxRatio = 30
+	maxRatio = 36
 	// rounds is how often the work is measured at most; the cheapest run of each
 	// size counts.
-	rounds = 6
+	rounds = 12
 	// minTime is the shortest time that is taken for exact.
 	minTime = 5 * time.Millisecond
 	// slack is what may be allocated whatever the size, and what buffers that are
