@@ -29,7 +29,15 @@ func CheckAuthor(name string) error {
 	if message := unsafeText(name); message != "" {
 		return fmt.Errorf("%w: it %s", ErrAuthor, message)
 	}
+	if strings.ContainsAny(name, "()（）") {
+		return fmt.Errorf("%w: it must have no parentheses: what stands in them at the end of a title's name is the author",
+			ErrAuthor)
+	}
 	composed := norm.NFC.String(name)
+	if r, ok := unusualLatin(composed); ok {
+		return fmt.Errorf("%w: %q is no letter of a language's usual Latin alphabet: it may be taken for another one",
+			ErrAuthor, r)
+	}
 	if plain := norm.NFKC.String(name); plain != composed {
 		return fmt.Errorf("%w: %q has compatibility characters, such as full-width letters: write it as %q",
 			ErrAuthor, name, plain)
@@ -43,6 +51,31 @@ func CheckAuthor(name string) error {
 	}
 	_, err := AuthorID(name)
 	return err
+}
+
+// usualLatin are the letters of the Latin alphabets that names are written in: up to Latin Extended-A, those of Romanian,
+// Vietnamese and Pinyin, and those with several marks. Other Latin letters, such as phonetic ones, look like these.
+var usualLatin = &unicode.RangeTable{
+	R16: []unicode.Range16{
+		{Lo: 'A', Hi: 'Z', Stride: 1}, {Lo: 'a', Hi: 'z', Stride: 1},
+		{Lo: 0xc0, Hi: 0x17f, Stride: 1},    // Latin-1, Latin Extended-A
+		{Lo: 0x1a0, Hi: 0x1a1, Stride: 1},   // Ơ
+		{Lo: 0x1af, Hi: 0x1b0, Stride: 1},   // Ư
+		{Lo: 0x1cd, Hi: 0x1dc, Stride: 1},   // Pinyin
+		{Lo: 0x218, Hi: 0x21b, Stride: 1},   // Ș, Ț
+		{Lo: 0x1e00, Hi: 0x1eff, Stride: 1}, // Latin Extended Additional
+	},
+	LatinOffset: 2,
+}
+
+// unusualLatin returns the first Latin letter of a composed name that is in no usual alphabet.
+func unusualLatin(name string) (rune, bool) {
+	for _, r := range name {
+		if unicode.Is(unicode.Latin, r) && !unicode.Is(usualLatin, r) && norm.NFKC.String(string(r)) == string(r) {
+			return r, true
+		}
+	}
+	return 0, false
 }
 
 // scriptsOf returns the names of the scripts that s is written in, sorted. What

@@ -32,6 +32,14 @@ func TestCheckAuthor(t *testing.T) {
 		{"Hangul and Hiragana", "한の1", "Hangul and Hiragana"},
 		{"full-width", "Ｇoogle", "full-width"},
 		{"a ligature", "ﬁrefox", "full-width"},
+		{"letters of other Latin alphabets", "Łukasz Škoda, Đặng Ștefan ǚ", ""},
+		{"parentheses", "x) (Google", "parentheses"},
+		{"full-width parentheses", "x） （Google", "parentheses"},
+		{"a phonetic letter", "g\u1d11ogle", "usual Latin"},
+		{"a letter with a bar", "goog\u019ae", "usual Latin"},
+		{"a click", "goog\u01c0e", "usual Latin"},
+		{"a double o", "g\ua74fgle", "usual Latin"},
+		{"a pile of marks", "Z" + strings.Repeat("\u0301", 9), "marks"},
 		{"a variation selector", "Google\uFE0F", "variation selector"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

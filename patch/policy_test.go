@@ -51,6 +51,11 @@ func TestCheckText(t *testing.T) {
 		{"Hangul jungseong filler", "a\u1160", "U+1160"},
 		{"Hangul filler", "a\u3164", "U+3164"},
 		{"half-width Hangul filler", "a\uFFA0", "U+FFA0"},
+		{"object replacement", "a\uFFFC", "U+FFFC"},
+		{"null notehead", "a\U0001D159", "U+1D159"},
+		{"ideographic variation selector", "a\U000E0100", "U+E0100"},
+		{"as many marks as a language needs", "e\u0323\u0302\u0301\u0308", ""},
+		{"a pile of marks", "e" + strings.Repeat("\u0301", 5), "more than 4 marks"},
 		{"Braille blank", "a\u2800", "U+2800"},
 		{"no UTF-8", "a\xff", "UTF-8"},
 	} {

@@ -10,7 +10,8 @@ import (
 // UTF-8 without characters that cannot be seen or that change how their
 // neighbours are shown. Control, format and bidirectional characters and line
 // separators (Unicode's Cc, Cf, Zl and Zp) are refused, and so are fillers that
-// take no ink. Names, publishers, versions and authors pass it.
+// take no ink; more than four marks on one letter, which would cover its neighbours,
+// too. Names, publishers, versions and authors pass it.
 //
 // The error is [ErrInvalid] and names the first such character.
 func CheckText(s string) error {
@@ -22,8 +23,14 @@ func CheckText(s string) error {
 
 // unsafeText says what is wrong with s, or returns nothing.
 func unsafeText(s string) string {
+	marks := 0
 	for i, r := range s {
+		if marks++; !unicode.Is(unicode.M, r) {
+			marks = 0
+		}
 		switch {
+		case marks > maxMarks:
+			return fmt.Sprintf("has more than %d marks on one letter at byte %d: remove some", maxMarks, i)
 		case r == utf8.RuneError && !isRuneError(s[i:]):
 			return "must be valid UTF-8"
 		case invisible(r):
@@ -32,6 +39,9 @@ func unsafeText(s string) string {
 	}
 	return ""
 }
+
+// maxMarks is how many marks a letter may have: no language needs more.
+const maxMarks = 4
 
 // isRuneError reports whether s begins with U+FFFD itself, not with bytes that
 // are no UTF-8.
@@ -46,7 +56,12 @@ func invisible(r rune) bool {
 	if r < utf8.RuneSelf {
 		return r < ' ' || r == '\x7f'
 	}
-	const brailleBlank = '\u2800'
-	return r == brailleBlank ||
+	const (
+		brailleBlank      = '\u2800'
+		objectReplacement = '\ufffc'
+		nullNotehead      = '\U0001d159'
+	)
+	// Variation selectors from U+E0100 on choose a form of an ideograph; that of emoji, U+FE0F, is common and stays.
+	return r == brailleBlank || r == objectReplacement || r == nullNotehead || 0xe0100 <= r && r <= 0xe01ef ||
 		unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Other_Default_Ignorable_Code_Point)
 }
