@@ -207,7 +207,8 @@ func Ping(ctx context.Context, s Store) error {
 	return nil
 }
 
-// A Fault is a record that is there and cannot be read.
+// A Fault is a record that is there and cannot be read, or one that is missing
+// because it was damaged.
 type Fault struct {
 	// Name is where the record is kept, such as the path of a file.
 	Name string
@@ -219,9 +220,11 @@ type Fault struct {
 // an optional capability; see [Faults].
 type Inspector interface {
 	// Faults returns the records that Get or List could not read since the store
-	// was opened, sorted by name, 100 at most. Every call looks at them again. A
-	// record stays a fault until it can be read, and, if a List has left it out,
-	// until the store was opened again: those that listed it do not know it.
+	// was opened, and those that are missing because they were damaged, before as
+	// well, sorted by name, 100 at most. Every call looks at them again. A record
+	// stays a fault until it can be read, was written again or was removed, and, if
+	// a List has left it out, until the store was opened again: those that listed it
+	// do not know it.
 	Faults(ctx context.Context) []Fault
 }
 

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -32,6 +33,8 @@ type fault struct {
 type faults struct {
 	mu     sync.Mutex
 	byPath map[string]fault
+	// aside are the files that were set aside, by the paths that they had. Their records are missing.
+	aside map[string]string
 	// inspecting is held while Faults reads files, so that many callers cost no more
 	// than one.
 	inspecting sync.Mutex
@@ -69,6 +72,31 @@ func (a *faults) clear(f *folder, name string) {
 	delete(a.byPath, f.name+"/"+name)
 }
 
+// setAside notes that a record is missing because its file was set aside.
+func (a *faults) setAside(path, aside string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.aside == nil {
+		a.aside = map[string]string{}
+	}
+	a.aside[path] = aside
+}
+
+// restored notes that a record is missing no more, and returns the file that was set aside, empty if there is none.
+func (a *faults) restored(path string) (aside string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	aside = a.aside[path]
+	delete(a.aside, path)
+	return aside
+}
+
+func (a *faults) allAside() map[string]string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return maps.Clone(a.aside)
+}
+
 // snapshot returns the faults sorted by their paths.
 func (a *faults) snapshot() []fault {
 	a.mu.Lock()
@@ -101,8 +129,88 @@ func (s *Store) Faults(ctx context.Context) []store.Fault {
 			found = append(found, store.Fault{Name: s.path(one.folder, one.name), Reason: reason})
 		}
 	}
+	for path, aside := range s.faults.allAside() {
+		if len(found) == maxFaults {
+			break
+		}
+		if f, ok := s.inspectAside(ctx, path, aside); ok {
+			found = append(found, f)
+		}
+	}
+	slices.SortFunc(found, func(a, b store.Fault) int { return strings.Compare(a.Name, b.Name) })
 	return found
 }
+
+// asideLayout is the time at which a file was set aside, at the end of its name.
+const asideLayout = ".20060102T150405.000000000"
+
+// replacedSuffix ends the name of a file that was set aside and whose record was written again: it is kept, and is no
+// fault any more.
+const replacedSuffix = ".replaced"
+
+// findMissing looks for files that were set aside before the folder was opened, and whose records are missing since.
+func (s *Store) findMissing() {
+	entries, err := fs.ReadDir(s.top.root.FS(), damagedFolder)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		s.log.Warn("the folder of damaged files cannot be read", "folder", s.path(s.top, damagedFolder), "error", err)
+	}
+	for _, e := range entries {
+		path, ok := asideOf(e.Name())
+		if !ok {
+			continue
+		}
+		aside := damagedFolder + "/" + e.Name()
+		if _, err := s.top.root.Lstat(path); err == nil {
+			s.markReplaced(aside)
+			continue
+		}
+		s.faults.setAside(path, aside)
+		s.log.Warn("a record is missing: its damaged file was set aside", "file", s.path(s.top, aside))
+	}
+}
+
+// asideOf returns the path, below the store's folder, of the record that a file in the folder of damaged files was.
+func asideOf(aside string) (path string, ok bool) {
+	at := len(aside) - len(asideLayout)
+	if at <= 0 {
+		return "", false
+	}
+	if _, err := time.Parse(asideLayout, aside[at:]); err != nil {
+		return "", false
+	}
+	kind, name, ok := strings.Cut(aside[:at], "-")
+	return kind + "/" + name, ok && store.CheckKind(kind) == nil && strings.HasSuffix(name, fileSuffix)
+}
+
+// markReplaced marks a file that was set aside as one whose record was written again.
+func (s *Store) markReplaced(aside string) {
+	if err := s.top.root.Rename(aside, aside+replacedSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		s.log.Warn("a damaged file whose record was written again cannot be renamed; remove it",
+			"file", s.path(s.top, aside), "error", err)
+	}
+}
+
+// inspectAside returns a file that was set aside as a fault, and false if it is none any more because somebody removed
+// it.
+func (s *Store) inspectAside(ctx context.Context, path, aside string) (store.Fault, bool) {
+	err := s.do(ctx, func() error {
+		_, err := s.top.root.Lstat(aside)
+		return err
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		s.faults.restored(path)
+		return store.Fault{}, false
+	}
+	return store.Fault{
+		Name: s.path(s.top, aside),
+		Reason: "it is what a damaged record was: bring that back from a backup, or remove this file if it is not " +
+			"needed",
+	}, true
+}
+
+// configKind is the kind of records whose damaged files stay where they are: without the mark of its format, a store would
+// be taken for one of an older version.
+const configKind = "config"
 
 // inspect looks at a fault again and returns why it still is one. It is none any
 // more if the reason is empty.
@@ -199,6 +307,12 @@ func (s *Store) readError(f *folder, name string, err error) error {
 // hold the record's lock.
 func (s *Store) setAside(f *folder, name string, damage error) error {
 	path := s.path(f, name)
+	if f.name == configKind {
+		if s.faults.add(f, name) {
+			s.log.Error("a damaged record of the configuration is left where it is", "file", path, "reason", damage)
+		}
+		return fmt.Errorf("filestore: %s: %w: bring it back from a backup", path, damage)
+	}
 	aside, err := s.moveAside(f, name)
 	if err != nil {
 		if s.faults.add(f, name) {
@@ -209,8 +323,11 @@ func (s *Store) setAside(f *folder, name string, damage error) error {
 			path, damage, s.path(s.top, damagedFolder), err)
 	}
 	s.faults.clear(f, name)
+	if was, ok := asideOf(strings.TrimPrefix(aside, damagedFolder+"/")); ok {
+		s.faults.setAside(was, aside)
+	}
 	s.log.Error("a damaged record was set aside; the others go on working",
-		"file", path, "moved_to", aside, "reason", damage)
+		"file", path, "moved_to", s.path(s.top, aside), "reason", damage)
 	return fmt.Errorf("filestore: %s: %w", path, damage)
 }
 
@@ -235,7 +352,7 @@ func (s *Store) moveAside(f *folder, name string) (aside string, err error) {
 	if len(short) > 200 { // none of ours
 		short = short[:100] + "…"
 	}
-	aside = damagedFolder + "/" + f.name + "-" + short + "." + time.Now().UTC().Format("20060102T150405.000000000")
+	aside = damagedFolder + "/" + f.name + "-" + short + time.Now().UTC().Format(asideLayout)
 	f.names.RLock()
 	err = s.top.root.Rename(f.name+"/"+name, aside)
 	f.names.RUnlock()
@@ -245,5 +362,5 @@ func (s *Store) moveAside(f *folder, name string) (aside string, err error) {
 	// The file is out of the way. If that is not durable, changes have stopped, and
 	// it is found again when the folder is opened again.
 	_ = errors.Join(s.flush(damaged), s.flush(s.top), s.flush(f))
-	return s.path(s.top, aside), nil
+	return aside, nil
 }

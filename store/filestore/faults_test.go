@@ -159,13 +159,120 @@ func TestDamagedFileThatCannotBeSetAside(t *testing.T) {
 	if err := os.Remove(obstacle); err != nil {
 		t.Fatal(err)
 	}
-	s.wantFaults(t)
-	aside, _ := filepath.Glob(filepath.Join(obstacle, "things-b.json.*"))
-	if len(aside) != 1 || !strings.Contains(s.log.String(), aside[0]) {
-		t.Errorf("set aside: %q; the log:\n%s", aside, s.log)
+	aside := s.wantSetAside(t, "b")
+	if !strings.Contains(s.log.String(), aside) {
+		t.Errorf("the log does not name %s:\n%s", aside, s.log)
 	}
 	s.put(t, "b")
+	s.wantFaults(t)
 	s.wantIDs(t, "a", "b", "c")
+}
+
+// wantSetAside checks that the only fault is the file of a record that was set
+// aside, and returns its name.
+func (s *testStore) wantSetAside(t *testing.T, id string) string {
+	t.Helper()
+	faults := s.Faults(t.Context())
+	files, _ := filepath.Glob(filepath.Join(s.dir, damagedFolder, "things-"+fileName(id)+".*"))
+	if len(files) != 1 || len(faults) != 1 || faults[0].Name != files[0] ||
+		!strings.Contains(faults[0].Reason, "backup") {
+		t.Fatalf("set aside: %q; Faults: %+v, want the one file and what to do", files, faults)
+	}
+	return files[0]
+}
+
+// A record whose damaged file was set aside stays a fault, after a restart as well,
+// until it is written again or the file is removed: it is missing, and nobody else
+// would say so.
+func TestSetAsideIsAFault(t *testing.T) {
+	damage := func(t *testing.T) *testStore {
+		s := openABC(t)
+		if err := os.WriteFile(s.file("b"), []byte("damaged"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s = s.reopen(t)
+		s.wantIDs(t, "a", "c")
+		s.wantSetAside(t, "b")
+		s = s.reopen(t)
+		s.wantIDs(t, "a", "c")
+		s.wantSetAside(t, "b")
+		return s
+	}
+	t.Run("written again", func(t *testing.T) {
+		s := damage(t)
+		aside := s.wantSetAside(t, "b")
+		s.put(t, "b")
+		s.wantFaults(t)
+		if _, err := os.Stat(aside + replacedSuffix); err != nil {
+			t.Errorf("what was damaged is not kept: %v", err)
+		}
+		// Nor is it missing once it was deleted.
+		if err := s.Delete(t.Context(), thing("b"), store.Condition{}); err != nil {
+			t.Fatal(err)
+		}
+		s = s.reopen(t)
+		s.wantFaults(t)
+	})
+	t.Run("written again by an older version", func(t *testing.T) {
+		s := damage(t)
+		aside := s.wantSetAside(t, "b")
+		s.put(t, "b")
+		if err := os.Rename(aside+replacedSuffix, aside); err != nil {
+			t.Fatal(err)
+		}
+		s = s.reopen(t)
+		s.wantFaults(t)
+	})
+	t.Run("removed", func(t *testing.T) {
+		s := damage(t)
+		if err := os.Remove(s.wantSetAside(t, "b")); err != nil {
+			t.Fatal(err)
+		}
+		s.wantFaults(t)
+	})
+	t.Run("not a file that was set aside", func(t *testing.T) {
+		s := openABC(t)
+		folder := filepath.Join(s.dir, damagedFolder)
+		if err := os.MkdirAll(folder, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{
+			"notes.txt", "things-b.json", "things-b.json.yesterday", "b.json" + asideLayout,
+			"Things-b.json" + asideLayout, "things-b.txt" + asideLayout, asideLayout,
+		} {
+			if err := os.WriteFile(filepath.Join(folder, name), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.wantFaults(t)
+	})
+}
+
+// A damaged record of the configuration stays where it is, at every start: a store
+// without the mark of its format would be taken for one of an older version.
+func TestDamagedConfigurationStays(t *testing.T) {
+	s := openABC(t)
+	key := store.Key{Kind: configKind, ID: "format"}
+	if _, err := s.Put(t.Context(), key, []byte("2"), store.IfAbsent()); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(s.dir, configKind, fileName("format"))
+	if err := os.WriteFile(path, []byte("damaged"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		s = s.reopen(t)
+		_, err := s.Get(t.Context(), key)
+		if !errors.Is(err, store.ErrDamaged) || errors.Is(err, store.ErrNotFound) || !strings.Contains(err.Error(), path) {
+			t.Errorf("Get: %v, want ErrDamaged and the name of the file", err)
+		}
+		if _, err := s.Put(t.Context(), key, []byte("1"), store.IfAbsent()); !errors.Is(err, store.ErrDamaged) {
+			t.Errorf("Put: %v, want ErrDamaged", err)
+		}
+		if faults := s.Faults(t.Context()); len(faults) != 1 || faults[0].Name != path {
+			t.Errorf("Faults: %+v, want %s", faults, path)
+		}
+	}
 }
 
 // refuseToOpen makes reading one file fail.

@@ -18,10 +18,11 @@
 //
 // What is no sound record under the name of one (its checksum is wrong, somebody
 // put it there, it is a folder or a link) is logged by name and moved to
-// <folder>/.damaged; the rest goes on working. A damaged file that cannot be
-// moved, and a file that cannot be read, are logged and stay where they are: Get
-// returns an error, List leaves the record out, Put and Delete refuse to touch it,
-// and Faults names it. Do not change files by hand.
+// <folder>/.damaged; the rest goes on working. Faults names it there until the
+// record is written again or the file is removed. A damaged file that cannot be
+// moved, one of the kind "config", and a file that cannot be read, are logged and
+// stay where they are: Get returns an error, List leaves the record out, Put and
+// Delete refuse to touch it, and Faults names it. Do not change files by hand.
 //
 // After a sync that failed, the system does not tell which changes have reached
 // the disk. The Put or Delete returns an error, and so does every later one, and
@@ -139,6 +140,7 @@ func Open(dir string, opts *Options) (_ *Store, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("filestore: %w", err)
 	}
+	s.findMissing()
 	return s, nil
 }
 
@@ -369,5 +371,8 @@ func (s *Store) change(ctx context.Context, f *folder, name string, do func(curr
 		return err
 	}
 	s.faults.clear(f, name)
+	if aside := s.faults.restored(f.name + "/" + name); aside != "" {
+		s.markReplaced(aside)
+	}
 	return nil
 }
