@@ -64,11 +64,8 @@ func (a *api) syncOf(title catalog.Title, mayChange bool) *syncState {
 	if !known && title.Source != "" {
 		s.LastError = notFollowed
 	}
-	if !mayChange && s.LastError != "" && s.LastError != notFollowed {
-		s.LastError = "the source could not be taken; those who may change the title are told why"
-		if s.Status != 0 {
-			s.LastError = fmt.Sprintf("the source answered with status %d", s.Status)
-		}
+	if !mayChange && s.LastError != notFollowed {
+		s.LastError = s.Outcome()
 	}
 	out := newSyncState(title.Follows, s)
 	return &out

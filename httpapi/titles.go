@@ -71,6 +71,9 @@ func (a *api) createTitle(w http.ResponseWriter, r *http.Request) error {
 		return fmt.Errorf("%w: it may not create titles", errForbidden)
 	}
 	def, err := patch.Parse(body, &patch.ParseOptions{MaxBytes: a.max})
+	if err != nil && isVersion(body) {
+		return failure("", "is a version, and not a title: send it to /api/v1/title/{id}/version, or put it into the patches of a title")
+	}
 	if err != nil {
 		return err
 	}

@@ -238,6 +238,7 @@ type listedToken struct {
 	Name     string     `json:"name"`
 	Kind     auth.Kind  `json:"kind"`
 	Titles   []string   `json:"titles_in_scope"` // null: not bound to titles
+	MadeWith *string    `json:"made_with"`       // the token that it was made with, and ends with; null: none
 	Created  time.Time  `json:"created"`
 	Expires  *time.Time `json:"expires"`
 	LastUsed *time.Time `json:"last_used"`
@@ -257,6 +258,9 @@ func (a *api) listTokens(w http.ResponseWriter, r *http.Request) error {
 		}
 		l := listedToken{ID: t.ID, Name: t.Name, Kind: t.Kind, Titles: a.idsOf(t.Kind, t.Titles), Created: t.Created.Truncate(time.Second)}
 		l.Expires, l.LastUsed = instant(t.Expires), instant(t.Used)
+		if len(t.Chain) > 0 {
+			l.MadeWith = &t.Chain[len(t.Chain)-1]
+		}
 		listed = append(listed, l)
 	}
 	w.Header().Set("Cache-Control", "no-store")
@@ -265,7 +269,8 @@ func (a *api) listTokens(w http.ResponseWriter, r *http.Request) error {
 }
 
 // mayManage reports whether somebody may see and end a token: their own, and those
-// that neither reach further than theirs nor last longer.
+// that neither reach further than theirs nor last longer. An editor's are those that
+// were made with it.
 func (a *api) mayManage(who auth.Principal, t auth.Info) bool {
 	switch {
 	case who.TokenID == t.ID:
@@ -277,8 +282,10 @@ func (a *api) mayManage(who auth.Principal, t auth.Info) bool {
 		return false // it was mailed to the owner, whose other tokens may be in the wrong hands
 	case !who.Expires.IsZero() && (t.Expires.IsZero() || t.Expires.After(who.Expires)):
 		return false // nor does one for a day end one for ever
+	case who.Kind == auth.Editor:
+		return slices.Contains(t.Chain, who.TokenID) // it changes every title, but those who share them are not its own
 	case t.Kind == auth.Editor:
-		return who.Kind == auth.Editor
+		return false
 	case t.Kind == auth.Contributor:
 		return who.Kind == auth.Contributor && who.Contributor == t.Contributor
 	case t.Kind == auth.TitleToken:

@@ -83,6 +83,9 @@ func TestTokens(t *testing.T) {
 	if w.Code != 200 || strings.Count(w.Body.String(), `"id"`) != 2 || !strings.Contains(w.Body.String(), `"titles_in_scope":["A"]`) || strings.Contains(w.Body.String(), "pst_") {
 		t.Errorf("what a holder sees: %d %s", w.Code, w.Body)
 	}
+	if !strings.Contains(w.Body.String(), `"made_with":"`+id+`"`) {
+		t.Errorf("it does not say what a token was made with: %s", w.Body)
+	}
 	if w := b.asAdmin("POST", "/api/v1/tokens/"+id+"/invalidate", ""); w.Code != 204 {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
@@ -91,6 +94,52 @@ func TestTokens(t *testing.T) {
 	}
 	if w := b.asAdmin("POST", "/api/v1/tokens/"+id+"/invalidate", ""); w.Code != 404 {
 		t.Errorf("again: %d", w.Code)
+	}
+}
+
+// An editor's token, which many scripts have, manages itself and what was made with it: not other scripts' tokens.
+func TestEditorManagesItsOwn(t *testing.T) {
+	b := withTokens(t)
+	b.create("A")
+	editor, id := made(t, b.asAdmin("POST", "/api/v1/tokens", `{"name":"ci"}`))
+	_, another := made(t, b.asAdmin("POST", "/api/v1/tokens", `{"name":"another"}`))
+	_, titles := made(t, b.asAdmin("POST", "/api/v1/tokens", `{"titles_in_scope":["A"],"expires_in_days":3}`))
+	with := []string{"Authorization", "Bearer " + editor}
+	_, own := made(t, b.do("POST", "/api/v1/tokens", `{"titles_in_scope":["A"],"expires_in_days":3}`, with...))
+	list := b.do("GET", "/api/v1/tokens", "", with...).Body.String()
+	for _, c := range []struct {
+		name, id string
+		its      bool
+	}{
+		{"another editor's", another, false},
+		{"a title's", titles, false},
+		{"an administrator's", adminID(t, b), false},
+		{"one that was made with it", own, true},
+		{"itself", id, true},
+	} {
+		if listed := strings.Contains(list, `"id":"`+c.id+`"`); listed != c.its {
+			t.Errorf("%s: listed: %v", c.name, listed)
+		}
+		want := 404
+		if c.its {
+			want = 204
+		}
+		if w := b.do("POST", "/api/v1/tokens/"+c.id+"/invalidate", "", with...); w.Code != want {
+			t.Errorf("%s: %d %s, want %d", c.name, w.Code, w.Body, want)
+		}
+	}
+}
+
+// Another administrator's token that was made with the last one ends with it, and the answer says what to do instead.
+func TestReplacingTheLastAdministrator(t *testing.T) {
+	b := withTokens(t)
+	_, below := made(t, b.asAdmin("POST", "/api/v1/tokens", `{"name":"second","administrator":true}`))
+	w := b.asAdmin("POST", "/api/v1/tokens/"+adminID(t, b)+"/invalidate", "")
+	if w.Code != 409 || !strings.Contains(w.Body.String(), "made with it end with it") {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	if w := b.asAdmin("POST", "/api/v1/tokens/"+below+"/invalidate", ""); w.Code != 204 {
+		t.Errorf("the other one: %d %s", w.Code, w.Body)
 	}
 }
 

@@ -112,6 +112,9 @@ func (a *api) parseVersions(body []byte) ([]patch.Patch, error) {
 	if err := patch.CheckSyntax(body, &opts); err != nil {
 		return nil, err
 	}
+	if jsontext.Value(body).Kind() == '[' {
+		return nil, failure("", `must be one version, or several as {"items":[…]}`)
+	}
 	var box struct {
 		Version jsontext.Value `json:"version"`
 		Items   jsontext.Value `json:"items"`
@@ -154,4 +157,13 @@ func (a *api) parseVersions(body []byte) ([]patch.Patch, error) {
 		return nil, all
 	}
 	return versions, nil
+}
+
+// isVersion reports whether a body that is no title is a version.
+func isVersion(body []byte) bool {
+	var box struct {
+		Version jsontext.Value `json:"version"`
+		Patches jsontext.Value `json:"patches"`
+	}
+	return json.Unmarshal(body, &box) == nil && box.Version != nil && box.Patches == nil
 }

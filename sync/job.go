@@ -161,7 +161,7 @@ func (r *Runner) note(j *job, s *state, out outcome, err error, began time.Time)
 		attrs = append(attrs, "title", j.id)
 	}
 	switch {
-	case err != nil && !failed:
+	case err != nil && (!failed || s.LastError != complained):
 		r.log.Warn("a source cannot be followed; what it last had stays", append(attrs, "error", err, "next", s.NextAttempt)...)
 	case err == nil && failed:
 		r.log.Info("a source can be followed again", attrs...)

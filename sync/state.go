@@ -46,6 +46,19 @@ type State struct {
 	Refused map[string]string
 }
 
+// Outcome says that something is wrong and no more of it than anybody may know: the
+// status that the source answered, and nothing of its address, of the network that
+// it is in or of what it sent, which LastError has. It is empty if nothing is wrong.
+func (s State) Outcome() string {
+	switch {
+	case s.LastError == "":
+		return ""
+	case s.Status != 0:
+		return fmt.Sprintf("the source answered with status %d", s.Status)
+	}
+	return "the source could not be taken; those who may change the title are told why"
+}
+
 const (
 	// kind is the kind of the records of states.
 	kind = "syncs"

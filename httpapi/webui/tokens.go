@@ -17,6 +17,7 @@ type token struct {
 	Name     string     `json:"name"`
 	Kind     string     `json:"kind"`
 	Titles   []string   `json:"titles_in_scope"`
+	MadeWith string     `json:"made_with"` // empty: none
 	Created  time.Time  `json:"created"`
 	Expires  *time.Time `json:"expires"`
 	LastUsed *time.Time `json:"last_used"`
@@ -137,6 +138,8 @@ func (p *tokensPage) request() map[string]any {
 type revokePage struct {
 	token
 	Own bool
+	// Below are the tokens that end with it.
+	Below []token
 	// Last says that the API refuses to revoke the token, the last administrator's, unless its
 	// id is typed.
 	Last    bool
@@ -158,8 +161,25 @@ func (v *visit) askToRevoke(status int, p revokePage) {
 		v.fail(http.StatusNotFound, "There is no such token. It may have been revoked.")
 		return
 	}
-	p.token, p.Own = all[i], id == v.who.ID
+	p.token, p.Own, p.Below = all[i], id == v.who.ID, madeWith(all, id)
 	v.show(status, "revoke", "Revoke a token", p)
+}
+
+// madeWith returns the tokens that were made with one, at any depth.
+func madeWith(all []token, id string) (below []token) {
+	maker := make(map[string]string, len(all))
+	for _, t := range all {
+		maker[t.ID] = t.MadeWith
+	}
+	for _, t := range all {
+		for m := t.MadeWith; m != ""; m = maker[m] {
+			if m == id {
+				below = append(below, t)
+				break
+			}
+		}
+	}
+	return below
 }
 
 // revoke revokes a token. The API answers 409 for the last administrator's token; then the page

@@ -13,7 +13,8 @@ import (
 	"github.com/patchsource/patchsource/httpapi/webui"
 )
 
-// tokensDesk is an API with three tokens: the visitor's, an editor's, and a title's.
+// tokensDesk is an API with four tokens: the visitor's, an editor's, a title's that was made with that, and one
+// that was made with the title's.
 func tokensDesk(more func(w http.ResponseWriter, r *http.Request) bool) *desk {
 	return &desk{answer: func(w http.ResponseWriter, r *http.Request) bool {
 		if more != nil && more(w, r) {
@@ -24,7 +25,8 @@ func tokensDesk(more func(w http.ResponseWriter, r *http.Request) bool) *desk {
 			fmt.Fprint(w, `{"tokens":[
 				{"id":"a","name":"mine","kind":"administrator","titles_in_scope":null,"created":"2026-01-01T00:00:00Z"},
 				{"id":"b","name":"<b>build</b>","kind":"editor","created":"2026-01-01T00:00:00Z"},
-				{"id":"c","kind":"title","titles_in_scope":["x","y"],"created":"2026-01-01T00:00:00Z"}]}`)
+				{"id":"c","kind":"title","titles_in_scope":["x","y"],"made_with":"b","created":"2026-01-01T00:00:00Z"},
+				{"id":"d","kind":"title","titles_in_scope":["x"],"made_with":"c","created":"2026-01-01T00:00:00Z"}]}`)
 		case strings.HasSuffix(r.URL.Path, "/invalidate"):
 			w.WriteHeader(204)
 		default:
@@ -44,14 +46,15 @@ func TestRevokingATokenAsks(t *testing.T) {
 	}{
 		{
 			"one's own", "a", 200,
-			[]string{"Revoke mine?", "you are signed out then", "administrator’s token", "made with it"},
+			[]string{"Revoke mine?", "you are signed out then", "administrator’s token", "not made with it"},
 			"type its id",
 		},
 		{
-			"another's", "b", 200, []string{"Revoke &lt;b&gt;build&lt;/b&gt;?", "every title (editor)", "made with it"},
+			"another's", "b", 200, []string{"Revoke &lt;b&gt;build&lt;/b&gt;?", "every title (editor)", "do the 2 tokens that were made with it", "<code>c</code>", "<code>d</code>"},
 			"signed out",
 		},
-		{"without a name", "c", 200, []string{"Revoke c?", "x, y"}, "signed out"},
+		{"without a name", "c", 200, []string{"Revoke c?", "x, y", "does the token that was made with it", "<code>d</code>"}, "signed out"},
+		{"with nothing below it", "d", 200, []string{"Revoke d?", "opens nothing from then on."}, "made with it"},
 		{"one that is not there", "z", 404, []string{"There is no such token."}, "Revoke the token"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -71,7 +74,7 @@ func TestRevokingATokenAsks(t *testing.T) {
 	// The list has links to these pages, and no form that ends a token at once.
 	body := send(webui.New(some(), &webui.Options{API: tokensDesk(nil)}), "GET", "/tokens", "", "Cookie",
 		asAdmin).Body.String()
-	if n := strings.Count(body, `/invalidate"`); n != 3 || strings.Contains(body, `/invalidate"><button`) {
+	if n := strings.Count(body, `/invalidate"`); n != 4 || strings.Contains(body, `/invalidate"><button`) {
 		t.Errorf("%d links: %s", n, body)
 	}
 	for _, want := range []string{"mine<br>", "&lt;b&gt;build&lt;/b&gt;", "every title (editor)", "x, y"} {

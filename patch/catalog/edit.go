@@ -182,7 +182,7 @@ func (c *Catalog) AddVersions(
 				Code: patch.CodeCurrentVersionOlder,
 				Path: "/currentVersion",
 				Message: fmt.Sprintf("the current version was %.50s and is now %.50s, which is older: "+
-					"place it by version order with ?insert=ordered", was, is),
+					"remove the version, and add it again with ?insert=ordered", was, is),
 			})
 		}
 		return &d, warnings, err

@@ -202,6 +202,7 @@ func TestImport(t *testing.T) {
 	write("Upper.JSON", definition("Upper", "1"))
 	write("upper-again.json", definition("UPPER", "7"))
 	write("broken.json", "{")
+	write("off.json", strings.Replace(definition("Off", "1"), "{", `{"enabled":false,`, 1))
 	write("wrong.json", `{"id":"x"}`)
 	write("notes.txt", "no definition")
 	write("__MACOSX/patch_archive/._x.json", "\x00")
@@ -209,11 +210,11 @@ func TestImport(t *testing.T) {
 
 	dir := t.TempDir()
 	p := start(t, dir, "--import", folder)
-	if status, body := p.do("GET", "/readyz", ""); status != 200 || !strings.Contains(body, `"titles":21`) {
+	if status, body := p.do("GET", "/readyz", ""); status != 200 || !strings.Contains(body, `"titles":22`) {
 		t.Errorf("%d %s", status, body)
 	}
 	log := p.logged()
-	for _, want := range []string{`"imported":21`, `"refused":3`, "broken.json", "wrong.json", "/name", "/publisher", "another file of this import, has the same id"} {
+	for _, want := range []string{`"imported":22`, `"refused":3`, "off.json", "/enabled", "broken.json", "wrong.json", "/name", "/publisher", "another file of this import, has the same id"} {
 		if !strings.Contains(log, want) {
 			t.Errorf("the log does not say %s: %s", want, log)
 		}
@@ -229,10 +230,10 @@ func TestImport(t *testing.T) {
 	}
 	p.stop()
 	p = start(t, dir, "--import", folder, "--import", filepath.Join(folder, "Upper.JSON"), "--import", corpusZip)
-	if status, body := p.do("GET", "/readyz", ""); status != 200 || !strings.Contains(body, `"titles":151`) {
+	if status, body := p.do("GET", "/readyz", ""); status != 200 || !strings.Contains(body, `"titles":152`) {
 		t.Errorf("%d %s", status, body)
 	}
-	if log := p.logged(); !strings.Contains(log, `"there_already":21`) || !strings.Contains(log, `"imported":130`) {
+	if log := p.logged(); !strings.Contains(log, `"there_already":22`) || !strings.Contains(log, `"imported":130`) {
 		t.Errorf("the log: %s", log)
 	}
 	if _, body := p.do("GET", "/jamf/v1/software/Upper", ""); !strings.Contains(body, `"currentVersion":"2"`) {

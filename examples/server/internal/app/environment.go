@@ -45,8 +45,11 @@ var mistakes = cli.Mistakes{
 }
 
 // foreign are variables with the prefix that are not for the server but may be in its
-// environment: an image's version, and those of the clients' scripts.
-var foreign = []string{"HELP", "VERSION", "TOKEN", "TOKEN_FILE", "URL"}
+// environment: an image's version, and those of the clients' scripts and of the project's tests.
+var foreign = []string{
+	"HELP", "VERSION", "TOKEN", "TOKEN_FILE", "URL",
+	"AXE", "BROWSER", "RANDOM_REQUESTS", "SCREENSHOTS", "SERVERS", "TEST_BINARY",
+}
 
 // discovery matches the variables that Kubernetes sets in each container for services whose names
 // begin with "patchsource". That of the port has a URL as its value.
@@ -74,12 +77,24 @@ func readEnvironment(environ []string) environment {
 // a misspelled one: the server would run without what it was to set.
 func (e environment) Validate(app *kong.Application) error {
 	for _, name := range slices.Sorted(maps.Keys(e)) {
-		if !slices.ContainsFunc(app.Flags, func(f *kong.Flag) bool { return f.Name == name }) {
-			variable := envPrefix + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
-			return fmt.Errorf("environment variable %s: %w", variable, mistakes.UnknownFlag(app, name))
+		if !hasFlag(app, name) {
+			if on, switchedOff := strings.CutPrefix(name, "no-"); switchedOff && hasFlag(app, on) {
+				return fmt.Errorf("environment variable %s: there is none: set %s=false", variable(name), variable(on))
+			}
+			return fmt.Errorf("environment variable %s: %w", variable(name), mistakes.UnknownFlag(app, name))
 		}
 	}
 	return nil
+}
+
+// hasFlag reports whether a program has a flag with this name.
+func hasFlag(app *kong.Application, name string) bool {
+	return slices.ContainsFunc(app.Flags, func(f *kong.Flag) bool { return f.Name == name })
+}
+
+// variable returns the name of the variable that stands for a flag.
+func variable(flag string) string {
+	return envPrefix + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
 // Resolve implements kong.Resolver.

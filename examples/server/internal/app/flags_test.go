@@ -40,6 +40,11 @@ func TestUnknownFlagsAndVariables(t *testing.T) {
 			"a variable of other servers", nil, []string{"PATCHSOURCE_PORT=80"},
 			"environment variable PATCHSOURCE_PORT: there is no flag --port: the address is set by --addr :8080",
 		},
+		{
+			"a switch as a variable", nil, []string{"PATCHSOURCE_NO_COMMUNITY=1"},
+			"environment variable PATCHSOURCE_NO_COMMUNITY: there is none: set PATCHSOURCE_COMMUNITY=false",
+		},
+		{"variables of the tests", nil, []string{"PATCHSOURCE_BROWSER=/x", "PATCHSOURCE_RANDOM_REQUESTS=9"}, ""},
 		{"an empty variable", nil, []string{"PATCHSOURCE_STROE="}, ""},
 		{"a variable of something else", nil, []string{"PATCHSOURCES_STROE=x", "STORE=y"}, ""},
 		{

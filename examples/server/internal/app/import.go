@@ -91,9 +91,12 @@ func importFiles(ctx context.Context, files fs.FS, names []string, cat *catalog.
 		}
 		group.Go(func() error {
 			var invalid *patch.ValidationError
-			mended, err := importFile(working, files, name, cat, &here)
+			mended, unheeded, err := importFile(working, files, name, cat, &here)
 			for _, w := range mended {
 				log.Warn("a file was mended", "file", name, "path", w.Path, "what", w.Message)
+			}
+			for _, w := range unheeded {
+				log.Warn("a file asks for what is not done", "file", name, "path", w.Path, "what", w.Message)
 			}
 			switch {
 			case err == nil:
@@ -119,26 +122,35 @@ func importFiles(ctx context.Context, files fs.FS, names []string, cat *catalog.
 	return nil
 }
 
-// importFile loads one file, unless another one had its id before. It returns what was mended of the file.
+// importFile loads one file, unless another one had its id before. It returns what was mended of the file,
+// and what it asks for that no source does.
 func importFile(ctx context.Context, files fs.FS, name string, cat *catalog.Catalog, here *sync.Map) (
-	mended []patch.Warning, err error,
+	mended, unheeded []patch.Warning, err error,
 ) {
 	f, err := files.Open(name)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, patch.DefaultMaxBytes+1)) // Parse refuses what is longer
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	def, mended, err := patch.ParseRepair(data, nil)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if other, twice := here.LoadOrStore(strings.ToLower(def.ID), name); twice {
-		return nil, fmt.Errorf("%s, another file of this import, has the same id: %s", other, def.ID)
+		return nil, nil, fmt.Errorf("%s, another file of this import, has the same id: %s", other, def.ID)
 	}
-	_, err = cat.Create(ctx, def, nil)
-	return mended, err
+	res, err := cat.Create(ctx, def, nil)
+	if err != nil {
+		return mended, nil, err
+	}
+	for _, w := range res.Warnings {
+		if w.Code == patch.CodeEnabledIgnored { // the others stand on the page
+			unheeded = append(unheeded, w)
+		}
+	}
+	return mended, unheeded, nil
 }

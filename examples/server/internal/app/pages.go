@@ -21,7 +21,7 @@ func (p pages) view(t catalog.Title) webui.Title {
 		return out
 	}
 	s, ok := p.sync.State(t)
-	if out.Trouble = s.LastError; !ok && t.Source != "" {
+	if out.Trouble = s.Outcome(); !ok && t.Source != "" {
 		out.Trouble = "this server does not follow its source any more, so it stays as it is"
 	}
 	return out
