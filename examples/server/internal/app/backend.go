@@ -69,6 +69,10 @@ func (b *backend) Close() error {
 	return errors.Join(errs...)
 }
 
+// cacheBytes is the memory that definitions are held in. Strangers can fill it with theirs, and the garbage collector
+// needs as much again.
+const cacheBytes = 64 << 20
+
 // openBackend opens what the flags name. site is where the server is found.
 func openBackend(ctx context.Context, f *flags, site string, log *slog.Logger) (_ *backend, err error) {
 	b := &backend{log: log}
@@ -151,7 +155,8 @@ func openBackend(ctx context.Context, f *flags, site string, log *slog.Logger) (
 	if err != nil {
 		return nil, err
 	}
-	if b.catalog, err = catalog.Open(ctx, b.store, &catalog.Options{Logger: log, Courier: b.hooks}); err != nil {
+	b.catalog, err = catalog.Open(ctx, b.store, &catalog.Options{Logger: log, Courier: b.hooks, CacheBytes: cacheBytes})
+	if err != nil {
 		return nil, fmt.Errorf("read the titles: %w", err)
 	}
 	mirrors, err := f.mirrors()
