@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/patchsource/patchsource/auth"
@@ -283,5 +284,101 @@ func TestSyncStatesAreNotForStrangers(t *testing.T) {
 	}
 	if strings.Contains(p.log.String(), "hidden") {
 		t.Errorf("logged: %s", p.log.String())
+	}
+}
+
+// A client that does not read its answer keeps nobody out: its turn to work ends when the answer begins.
+func TestSlowReadersHoldNoTurn(t *testing.T) {
+	b := newBench(t, memstore.New())
+	b.handler = httpapi.New(b.cat, &httpapi.Options{Tokens: b.auth})
+	big := definition("Big", "1")
+	big = big[:len(big)-1] + `,"x":"` + strings.Repeat("a", 5<<20) + `"}`
+	if w := b.asAdmin("POST", "/api/v1/title", big); w.Code != 201 {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	if w := b.asAdmin("POST", "/api/v1/title/Big/version", versionJSON("2")); w.Code != 201 {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	from := func(address, path string) *http.Request {
+		r := httptest.NewRequest("GET", path, nil)
+		r.RemoteAddr = address
+		return r
+	}
+	for _, path := range []string{"/api/v1/titles/Big/history/1/diff", "/jamf/v1/patch/Big?pretty"} {
+		t.Run(path, func(t *testing.T) {
+			goOn := make(chan struct{})
+			var group sync.WaitGroup
+			defer group.Wait()
+			defer close(goOn)
+			for i := range 4 {
+				w := &blocked{ResponseWriter: httptest.NewRecorder(), begun: make(chan struct{}), goOn: goOn}
+				group.Go(func() { b.handler.ServeHTTP(w, from(fmt.Sprintf("192.0.2.%d:1", i+1), path)) })
+				<-w.begun
+			}
+			w := httptest.NewRecorder()
+			b.handler.ServeHTTP(w, from("192.0.2.9:1", path))
+			if w.Code != 200 {
+				t.Errorf("slow readers keep others out: %d %s", w.Code, w.Body)
+			}
+		})
+	}
+}
+
+// Strangers who send slowly do not keep those out who have a token, be they no administrators.
+func TestStrangersLeaveRoomForMembers(t *testing.T) {
+	p := newPublic(t, httpapi.Options{RateLimit: -1, LintLimit: -1})
+	var group sync.WaitGroup
+	stop := make(chan struct{})
+	for i := range 12 {
+		r := httptest.NewRequest("POST", "/api/v1/lint", nil)
+		r.RemoteAddr = fmt.Sprintf("192.0.2.%d:1", i+1)
+		body := &stalled{stop: stop, begun: make(chan struct{})}
+		r.Body, r.ContentLength = body, 1<<20
+		answered := make(chan struct{})
+		group.Go(func() {
+			p.handler.ServeHTTP(httptest.NewRecorder(), r)
+			close(answered)
+		})
+		select {
+		case <-body.begun:
+		case <-answered: // there is no room for more
+		}
+	}
+	defer group.Wait()
+	defer close(stop)
+	r := httptest.NewRequest("POST", "/api/v1/lint", strings.NewReader(definition("App", "1")))
+	r.Header.Set("Authorization", "Bearer "+p.token(auth.Grant{Kind: auth.Contributor, Contributor: "macman"}))
+	w := httptest.NewRecorder()
+	p.handler.ServeHTTP(w, r)
+	if w.Code != 200 {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+// A stalled body is broken off when stop is closed.
+type stalled struct {
+	once        sync.Once
+	begun, stop chan struct{}
+}
+
+func (s *stalled) Read([]byte) (int, error) {
+	s.once.Do(func() { close(s.begun) })
+	<-s.stop
+	return 0, fmt.Errorf("broken off")
+}
+func (s *stalled) Close() error { return nil }
+
+// What is sent to the wrong one of two calls is answered by one sentence that names the right one.
+func TestWhatIsSentToTheWrongCall(t *testing.T) {
+	b := newBench(t, memstore.New())
+	b.create("App")
+	for _, c := range []struct{ name, path, body, says string }{
+		{"a version as a title", "/api/v1/title", versionJSON("2"), "/api/v1/title/{id}/version"},
+		{"versions as an array", "/api/v1/title/App/version", "[" + versionJSON("2") + "]", `{"items":[…]}`},
+	} {
+		w := b.asAdmin("POST", c.path, c.body)
+		if e := problem(t, w).Errors; w.Code != 400 || len(e) != 1 || !strings.Contains(e[0].Message, c.says) {
+			t.Errorf("%s: %d %s", c.name, w.Code, w.Body)
+		}
 	}
 }

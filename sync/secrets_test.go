@@ -272,3 +272,36 @@ func TestAuthorizationOverHTTP(t *testing.T) {
 		}
 	}
 }
+
+// What strangers are told of a source that fails has nothing of what it said, or where it is.
+func TestOutcome(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		state patchsync.State
+		want  string
+	}{
+		{"all is well", patchsync.State{}, ""},
+		{"an answer", patchsync.State{LastError: "https://10.0.0.1/x: it answered 500", Status: 500}, "the source answered with status 500"},
+		{"no answer", patchsync.State{LastError: "dial tcp 10.0.0.1:443: connection refused"}, "the source could not be taken; those who may change the title are told why"},
+	} {
+		if got := c.state.Outcome(); got != c.want {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
+// The state that a newer version wrote is not written over.
+func TestStateOfANewerVersion(t *testing.T) {
+	st := newStore()
+	s := open(t, st, newWorld(t), patchsync.Options{})
+	title := s.follow("https://vendor.example/d.json", definition("App", "1"), nil)
+	key := store.Key{Kind: "syncs", ID: "title/" + title.UID}
+	if _, err := st.Put(t.Context(), key, []byte(`{"format":99}`), store.IfAbsent()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := s.sync.Run(ctx); !errors.Is(err, store.ErrFormat) || !strings.Contains(err.Error(), "99") {
+		t.Errorf("%v, want store.ErrFormat", err)
+	}
+}

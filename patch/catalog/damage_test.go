@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -310,5 +311,62 @@ func TestRecordsAreOneState(t *testing.T) {
 	}
 	if got := records(t, to, "history"); got != 3 {
 		t.Errorf("%d editions", got)
+	}
+}
+
+// A record that is damaged while nothing can be written stays listed and served: to Jamf Pro, a title that is missing
+// is one that was deleted. It is written back as soon as that is possible.
+func TestADamagedRecordThatCannotBeWrittenBackYet(t *testing.T) {
+	ctx := t.Context()
+	files, dir := openFiles(t)
+	s := newPicky(files)
+	var out log
+	cat := open(t, s, &catalog.Options{Logger: out.logger()})
+	create(t, cat, "App", "1")
+	if _, err := cat.Definition(ctx, "App"); err != nil {
+		t.Fatal(err)
+	}
+	damage(t, dir, "app")
+	s.failPut.Store("titles")
+	for range 2 {
+		_, err := cat.AddVersions(ctx, "App", patch.Position{}, []patch.Patch{version("2")}, nil)
+		if !errors.Is(err, catalog.ErrUnavailable) || errors.Is(err, catalog.ErrNotFound) || errors.Is(err, store.ErrNotFound) {
+			t.Errorf("%v, want ErrUnavailable", err)
+		}
+		if _, err := cat.Definition(ctx, "App"); err != nil || state(cat) != "App 1" || cat.Damaged() != 1 {
+			t.Errorf("%v, %q, %d damaged", err, state(cat), cat.Damaged())
+		}
+	}
+	s.failPut.Store("")
+	add(t, cat, "App", "2")
+	if cat.Damaged() != 0 || !strings.Contains(out.String(), "written back") {
+		t.Errorf("%d damaged; the log: %s", cat.Damaged(), out.String())
+	}
+	if again := open(t, s, nil); state(again) != "App 2" {
+		t.Errorf("in the store: %q", state(again))
+	}
+}
+
+// A full backup has a title whose file was set aside when it was first read.
+func TestRecordsHaveWhatMemoryHas(t *testing.T) {
+	ctx := t.Context()
+	s, dir := openFiles(t)
+	cat := open(t, s, nil)
+	create(t, cat, "App", "1")
+	create(t, cat, "Other", "1")
+	if _, err := cat.Definition(ctx, "App"); err != nil {
+		t.Fatal(err)
+	}
+	damage(t, dir, "app")
+	var keys []string
+	for g, err := range cat.Records(ctx) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys = append(keys, g.Title.Key.ID)
+	}
+	slices.Sort(keys)
+	if !slices.Equal(keys, []string{"app", "other"}) {
+		t.Errorf("%q", keys)
 	}
 }

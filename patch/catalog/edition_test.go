@@ -328,3 +328,25 @@ func TestADamagedEdition(t *testing.T) {
 		t.Errorf("%+v, %v", all, err)
 	}
 }
+
+// An edition that was kept for a change that failed goes with its title.
+func TestADeletedTitleLeavesNoEdition(t *testing.T) {
+	ctx := t.Context()
+	s := newPicky(memstore.New())
+	cat := open(t, s, nil)
+	create(t, cat, "App", "1")
+	s.failPut.Store("titles")
+	if _, err := cat.AddVersions(ctx, "App", patch.Position{}, []patch.Patch{version("2")}, nil); err == nil {
+		t.Fatal("it was written")
+	}
+	if n := records(t, s, "history"); n != 1 {
+		t.Fatalf("%d editions were kept for a change, want 1", n)
+	}
+	s.failPut.Store("")
+	if err := cat.Delete(ctx, "App", nil); err != nil {
+		t.Fatal(err)
+	}
+	if n := records(t, s, "history"); n != 0 {
+		t.Errorf("%d editions are left over", n)
+	}
+}

@@ -1,6 +1,7 @@
 package catalog_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io/fs"
@@ -218,5 +219,39 @@ func TestSelectionsKeepNoIndex(t *testing.T) {
 	}
 	if grown := int64(heap()) - int64(before); grown > 20<<20 {
 		t.Errorf("200 small selections take %d MB", grown>>20)
+	}
+}
+
+// What would become many times as large by being indented stays as it is; an ordinary definition is indented.
+func TestPrettyIsBounded(t *testing.T) {
+	cat := open(t, memstore.New(), nil)
+	deep := strings.Repeat("[", 50) + strings.Repeat("1,", 20_000) + "1" + strings.Repeat("]", 50)
+	for _, c := range []struct {
+		name, member string
+		indented     bool
+	}{
+		{"ordinary", `"x"`, true},
+		{"many short elements, far in", deep, false},
+		{"brackets in strings", `"` + strings.Repeat("[{,", 50_000) + `"`, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			def := definition("App", "1")
+			def.Extra = []patch.Field{{Name: "x", Value: []byte(c.member)}}
+			if _, err := cat.Create(t.Context(), def, nil); err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = cat.Delete(t.Context(), "App", nil) }()
+			doc, err := cat.Definition(t.Context(), "App")
+			if err != nil {
+				t.Fatal(err)
+			}
+			pretty := doc.Pretty().Bytes()
+			if indented := !bytes.Equal(pretty, doc.Bytes()); indented != c.indented {
+				t.Errorf("indented: %v; %d bytes of %d", indented, len(pretty), len(doc.Bytes()))
+			}
+			if !json.Valid(pretty) || len(pretty) > 4*len(doc.Bytes())+4096 {
+				t.Errorf("%d bytes become %d", len(doc.Bytes()), len(pretty))
+			}
+		})
 	}
 }

@@ -352,3 +352,15 @@ func TestManyChangesAndBadReceivers(t *testing.T) {
 		}
 	})
 }
+
+// A webhook that a newer version wrote is not left out, and not written over.
+func TestWebhookOfANewerVersion(t *testing.T) {
+	st := memstore.New()
+	key := store.Key{Kind: "webhooks", ID: "7QJX2M5DKZB4"}
+	if _, err := st.Put(t.Context(), key, []byte(`{"format":99}`), store.IfAbsent()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := webhook.Open(t.Context(), st, nil); !errors.Is(err, store.ErrFormat) || !strings.Contains(err.Error(), "99") {
+		t.Errorf("%v, want store.ErrFormat", err)
+	}
+}
