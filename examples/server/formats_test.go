@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// A sample is what a server of an earlier state has kept, and what it answered.
+// A sample is what a server of one format has kept, and what it answered. Tokens that end do so in 2126.
 type sample struct {
 	Tokens      map[string]string         // by what each is
 	Software    []map[string]any          // the list of titles
@@ -22,9 +22,9 @@ type sample struct {
 	Editions    map[string]int            // by id: how many its history has
 }
 
-// Folders and full backups of every earlier state open in this one, with everything that is in them: also names and
-// lists that are refused today.
-func TestEarlierFormats(t *testing.T) {
+// Folders and full backups of every format open, with everything that is in them: also names and lists that are refused
+// today.
+func TestFormats(t *testing.T) {
 	folders, err := filepath.Glob("testdata/formats/*")
 	if err != nil || len(folders) == 0 {
 		t.Fatalf("no samples: %v", err)
