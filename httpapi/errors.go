@@ -148,8 +148,8 @@ func problemOf(err error) problem {
 	case errors.Is(err, auth.ErrLastAdministrator):
 		p.status, p.code, p.detail = http.StatusConflict, "last_administrator", err.Error()
 		p.message = "This is the last administrator's token, and without one this server cannot be administered until it is " +
-			"started again. Tokens that were made with it end with it, and do not count. To replace it, let the server make " +
-			"another first administrator's token, and end this one with that; or add ?confirm=" + confirmLastAdministrator + "."
+			"started again. Tokens that were made with it end with it, and do not count. To replace it, delete the file " +
+			"of the server's first token and start the server again: it makes another one, with which you end this one. Or add ?confirm=" + confirmLastAdministrator + "."
 	case errors.Is(err, community.ErrLimited), errors.Is(err, auth.ErrTooMany):
 		p.status, p.code, p.detail = http.StatusTooManyRequests, "rate_limited", err.Error()
 	case errors.Is(err, community.ErrNameTaken):

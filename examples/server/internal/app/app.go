@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/patchsource/patchsource/examples/internal/cli"
+	"github.com/patchsource/patchsource/store"
 )
 
 // Run runs the server until ctx ends, with the environment environ, in the form of os.Environ,
@@ -87,6 +88,10 @@ func serve(ctx context.Context, f *flags, log *slog.Logger, web *web, b *backend
 		return err
 	}
 	url := cmp.Or(strings.TrimRight(f.BaseURL, "/"), web.url(f))
+	for _, fault := range store.Faults(ctx, b.store) {
+		log.Warn("a record is not served, and /readyz says so unless --tolerate-faults is given",
+			"file", fault.Name, "reason", fault.Reason)
+	}
 	log.Info("ready", "url", url, "jamf_feed", url+"/jamf/v1", "listen", web.url(f),
 		"store", f.Store, "titles", b.catalog.Len(), "admin_token_file", f.AdminTokenFile)
 	select {

@@ -22,7 +22,8 @@ const description = `An external patch source for Jamf Pro.
 It keeps patch definitions, serves them to Jamf Pro, and takes new titles and versions over HTTP. To try it, start it without any flag; in Jamf Pro, add it under Settings > Computer Management > Patch Management > New, as HOST/jamf/v1 with the port it logs.
 
 Every flag can also be given as an environment variable: --admin-token-file as PATCHSOURCE_ADMIN_TOKEN_FILE.
-A flag wins over its variable. A variable that begins with PATCHSOURCE_ and belongs to no flag is an error.`
+A flag wins over its variable. A variable that begins with PATCHSOURCE_ and belongs to no flag is an error,
+except those of clients, such as PATCHSOURCE_URL and PATCHSOURCE_TOKEN.`
 
 type flags struct {
 	Addr           string   `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address to listen on. An empty host, as in :8080, is every address of this machine (default: ${default})."`
@@ -42,7 +43,7 @@ type flags struct {
 	TrustedProxies []string `placeholder:"NETWORK" help:"Networks of reverse proxies (such as 127.0.0.1/32) whose X-Forwarded-For is believed. May be given several times."`
 
 	Follow               []string      `placeholder:"URL|DIR" sep:"none" help:"Mirror all titles of another patch source, such as https://jamf-patch.jamfcloud.com/v1, or of a folder of definitions, such as a checkout. May be given several times."`
-	FollowRemove         bool          `help:"Delete titles that vanish from a source of --follow, unless more than a tenth do at once."`
+	FollowRemove         bool          `help:"Delete titles that vanish from a source of --follow, unless more than a tenth, and more than one, do at once."`
 	Sources              string        `placeholder:"FILE" help:"Mirror the sources in a JSON file: an array of objects with url or folder, and if wanted name, only, except, author, remove, max_remove_share, allow_downgrade, interval, roots, refuse_unsigned and authorization_file (a file with the value of the Authorization header)."`
 	SyncInterval         time.Duration `default:"30m" placeholder:"DURATION" help:"How often what titles follow is asked for changes (default: ${default})."`
 	AllowPrivateNetworks bool          `help:"Also follow sources, and tell webhooks, in private networks and on this machine. For labs: who may publish by URL reaches what is there."`
