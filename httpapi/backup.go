@@ -97,11 +97,7 @@ func (a *api) backupPlace(r *http.Request) (leave func(), err error) {
 			return nil, errBusy
 		}
 	}
-	places := a.budget.backups
-	if !callOf(r).stranger() {
-		places = a.budget.memberBackups
-	}
-	return places.enter(r.Context(), a.budget.client(r), 1)
+	return a.budget.roomOf(!callOf(r).stranger()).backups.enter(r.Context(), a.budget.client(r), 1)
 }
 
 func (a *api) writeBackup(r *http.Request, out io.Writer, full bool) error {

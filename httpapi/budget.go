@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/netip"
 	"sync"
@@ -21,13 +22,27 @@ const (
 	maxMembersBodies   = 16 << 20
 	// maxWorkBudget is how many bytes of definitions are parsed, checked or compared for them at once.
 	maxWorkBudget = 8 << 20
-	// minCost is what the smallest piece of work counts as.
-	minCost = 64 << 10
+	// maxSmallBodies is how many bytes of small bodies are in memory at once in addition, likewise twice: those who send
+	// large ones slowly do not keep out who signs in or adds a version.
+	maxSmallBodies = 2 << 20
+	// maxAnswers is how many bytes of large answers are being sent at once.
+	maxAnswers = 64 << 20
+	// maxFetches is how many sources are asked for them at once: each may send a whole definition.
+	maxFetches = 8
+	// minCost is what the smallest piece of work counts as, minBodyCost the smallest body.
+	minCost     = 64 << 10
+	minBodyCost = 4 << 10
+	// smallBody is how large a small body is, and smallAnswer how large an answer that is not counted.
+	smallBody   = 64 << 10
+	smallAnswer = 128 << 10
 	// maxStrangerBody bounds the body of a caller without a token.
 	maxStrangerBody = 1 << 20
 	// minBodySpeed is how fast a body has to arrive, in bytes a second, once bodyGrace has passed.
 	minBodySpeed = 64 << 10
-	bodyGrace    = 15 * time.Second
+	bodyGrace    = 10 * time.Second
+	// minAnswerSpeed is how fast a large answer has to be read, once answerGrace has passed.
+	minAnswerSpeed = 32 << 10
+	answerGrace    = 30 * time.Second
 	// patience is how long a call waits for its turn before it is answered by 503.
 	patience = 3 * time.Second
 )
@@ -40,13 +55,32 @@ var errBusy = errors.New("the server is busy with other calls, or with others fr
 // another, which the page may share. It is safe for concurrent use.
 type Budget struct {
 	client  func(*http.Request) netip.Prefix
-	bodies  *share
 	work    *share
-	backups *share
-	// memberBodies are the bodies of callers who have a token.
-	memberBodies *share
-	// memberBackups are the places for backups of callers who have a token.
-	memberBackups *share
+	answers *share
+	fetches *share
+	// strangers is what is kept for callers without a token, members for those with one.
+	strangers, members room
+}
+
+// A room is what is kept for some callers, so that others do not take it.
+type room struct {
+	bodies, smallBodies, backups *share
+}
+
+func newRoom(bodies int64) room {
+	return room{
+		bodies:      newShare(bodies, bodies/2, patience),
+		smallBodies: newShare(maxSmallBodies, maxSmallBodies/2, patience),
+		backups:     newShare(maxBackups, 1, 0),
+	}
+}
+
+// roomOf returns what is kept for members, or for strangers.
+func (b *Budget) roomOf(member bool) *room {
+	if member {
+		return &b.members
+	}
+	return &b.strangers
 }
 
 // NewBudget returns a Budget. trustedProxies are those of [Options.TrustedProxies]: a client address may have at
@@ -54,13 +88,12 @@ type Budget struct {
 func NewBudget(trustedProxies []string) *Budget {
 	client := clientAddress(trustedProxies)
 	return &Budget{
-		client:  func(r *http.Request) netip.Prefix { return networkOf(client(r)) },
-		bodies:  newShare(maxStrangersBodies, maxStrangersBodies/2, patience),
-		work:    newShare(maxWorkBudget, maxWorkBudget/2, patience),
-		backups: newShare(maxBackups, 1, 0),
-
-		memberBodies:  newShare(maxMembersBodies, maxMembersBodies/2, patience),
-		memberBackups: newShare(maxBackups, 1, 0),
+		client:    func(r *http.Request) netip.Prefix { return networkOf(client(r)) },
+		work:      newShare(maxWorkBudget, maxWorkBudget/2, patience),
+		answers:   newShare(maxAnswers, maxAnswers/2, patience),
+		fetches:   newShare(maxFetches, maxFetches/4, patience),
+		strangers: newRoom(maxStrangersBodies),
+		members:   newRoom(maxMembersBodies),
 	}
 }
 
@@ -94,20 +127,56 @@ func (b *Budget) EnterBody(w http.ResponseWriter, r *http.Request, most int64, m
 	if r.Context().Value(bodyKey{}) == b {
 		return r, func() {}, nil
 	}
-	bodies := b.bodies
-	if member {
-		bodies = b.memberBodies
-	}
-	size := most
+	size, kept := most, b.roomOf(member)
 	if r.ContentLength >= 0 {
 		size = min(size, r.ContentLength)
 	}
-	if leave, err = bodies.enter(r.Context(), b.client(r), max(size, minCost)); err != nil {
+	bodies := kept.bodies
+	if size <= smallBody {
+		bodies = kept.smallBodies
+	}
+	if leave, err = bodies.enter(r.Context(), b.client(r), max(size, minBodyCost)); err != nil {
 		return r, nil, err
 	}
-	// A ResponseWriter that has no deadlines keeps the server's.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyGrace + time.Duration(size/minBodySpeed)*time.Second))
+	r.Body = &arriving{ReadCloser: r.Body, conn: http.NewResponseController(w), since: time.Now()}
 	return r.WithContext(context.WithValue(r.Context(), bodyKey{}, b)), leave, nil
+}
+
+// An arriving body has to arrive at a speed: one that does not begin to, or stops, is broken off after bodyGrace.
+type arriving struct {
+	io.ReadCloser
+	conn  *http.ResponseController
+	since time.Time
+	bytes int64 // that have arrived
+}
+
+// Read implements io.Reader.
+func (b *arriving) Read(p []byte) (int, error) {
+	// A ResponseWriter that has no deadlines keeps the server's.
+	_ = b.conn.SetReadDeadline(b.since.Add(bodyGrace + time.Duration(b.bytes)*time.Second/minBodySpeed))
+	n, err := b.ReadCloser.Read(p)
+	b.bytes += int64(n)
+	return n, err
+}
+
+// EnterAnswer waits for room for an answer of so many bytes, which is in memory until its client has read it, and gives
+// the client time to do so. Small ones need none. The caller must call leave when the answer was sent. The error is as
+// of [Budget.Enter].
+func (b *Budget) EnterAnswer(w http.ResponseWriter, r *http.Request, bytes int) (leave func(), err error) {
+	if bytes <= smallAnswer {
+		return func() {}, nil
+	}
+	free, err := b.answers.enter(r.Context(), b.client(r), int64(bytes))
+	if err != nil {
+		return nil, err
+	}
+	conn := http.NewResponseController(w)
+	_ = conn.SetWriteDeadline(time.Now().Add(answerGrace + time.Duration(bytes)*time.Second/minAnswerSpeed))
+	return func() {
+		free()
+		// What follows on the connection has the server's time; what is left of this answer in its buffer has a little.
+		_ = conn.SetWriteDeadline(time.Now().Add(answerGrace))
+	}, nil
 }
 
 // A share is a bounded amount, of which each client may have a part.

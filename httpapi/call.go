@@ -51,6 +51,18 @@ func (c *call) rest() {
 	}
 }
 
+// fetch waits for room to have a source asked for the caller, whose own body is not needed any more. The room is held
+// until leave is called.
+func (a *api) fetch(r *http.Request) (leave func(), err error) {
+	c := callOf(r)
+	c.end()
+	c.body = nil
+	if c.trusted() {
+		return func() {}, nil
+	}
+	return a.budget.fetches.enter(r.Context(), a.budget.client(r), 1)
+}
+
 // An answering writer gives the turn to work back when the answer begins: its client may take long to read it.
 type answering struct {
 	http.ResponseWriter

@@ -91,6 +91,13 @@ func (a *api) publish(w http.ResponseWriter, r *http.Request, body []byte, p *pu
 		return all
 	}
 	callOf(r).rest()
+	if url != "" {
+		leave, err := a.fetch(r)
+		if err != nil {
+			return err
+		}
+		defer leave()
+	}
 	res, err := a.comm.Publish(r.Context(), community.Publication{AuthorName: name, AuthorEmail: email, Definition: def, URL: url})
 	if err != nil {
 		return placed(err, "/author_name", "/author_email")

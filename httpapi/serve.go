@@ -38,6 +38,12 @@ func (a *api) serveAs(w http.ResponseWriter, r *http.Request, doc *catalog.Docum
 		}
 		doc = pretty
 	}
+	leave, err := a.send(w, r, doc)
+	if err != nil {
+		a.writeError(w, r, err)
+		return
+	}
+	defer leave()
 	body, etag := doc.Bytes(), doc.ETag()
 	zipped := false
 	if acceptsGzip(r.Header["Accept-Encoding"]) {
@@ -80,6 +86,19 @@ func (a *api) serveAs(w http.ResponseWriter, r *http.Request, doc *catalog.Docum
 	if r.Method != http.MethodHead {
 		_, _ = w.Write(body) // an error is the client's who has gone
 	}
+}
+
+// send waits for room to send a document, if it is to be sent, and is large, and the caller is not trusted.
+func (a *api) send(w http.ResponseWriter, r *http.Request, doc *catalog.Document) (leave func(), err error) {
+	c := callOf(r)
+	if len(doc.Bytes()) <= smallAnswer || r.Method == http.MethodHead || c.trusted() {
+		return func() {}, nil
+	}
+	if _, held := notModified(r, doc); held {
+		return func() {}, nil
+	}
+	c.rest()
+	return a.budget.EnterAnswer(w, r, len(doc.Bytes()))
 }
 
 // notModified reports whether the client has the document already, in either
@@ -155,12 +174,13 @@ func quality(params string) float64 {
 // maxFreePretty is how large a document may be that is indented without waiting for a turn.
 const maxFreePretty = 64 << 10
 
-// pretty returns a document indented. A large one waits for the caller's turn.
+// pretty returns a document indented. A large one that is not at hand waits for the caller's turn.
 func (a *api) pretty(r *http.Request, doc *catalog.Document) (*catalog.Document, error) {
-	if len(doc.Bytes()) <= maxFreePretty {
+	c := callOf(r)
+	if len(doc.Bytes()) <= maxFreePretty || c.trusted() || doc.HasPretty() {
 		return doc.Pretty(), nil
 	}
-	callOf(r).rest()
+	c.rest()
 	_, leave, err := a.budget.Enter(r, 4*int64(len(doc.Bytes())))
 	if err != nil {
 		return nil, err

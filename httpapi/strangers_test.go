@@ -382,3 +382,136 @@ func TestWhatIsSentToTheWrongCall(t *testing.T) {
 		}
 	}
 }
+
+// Who sends a large body slowly does not keep out who sends a small one, with a token or without.
+func TestSlowLargeBodiesLeaveRoomForSmallOnes(t *testing.T) {
+	p := newPublic(t, httpapi.Options{RateLimit: -1, LintLimit: -1})
+	p.create("App")
+	member := p.token(auth.Grant{Kind: auth.Contributor, Contributor: "macman"})
+	var group sync.WaitGroup
+	stop := make(chan struct{})
+	defer group.Wait()
+	defer close(stop)
+	for i := range 12 {
+		for _, token := range []string{"", member} {
+			r := httptest.NewRequest("POST", "/api/v1/lint", nil)
+			r.RemoteAddr = fmt.Sprintf("192.0.2.%d:1", i+1)
+			body := &stalled{stop: stop, begun: make(chan struct{})}
+			r.Body, r.ContentLength = body, 1<<20
+			if token != "" {
+				r.ContentLength = 9 << 20
+				r.Header.Set("Authorization", "Bearer "+token)
+			}
+			answered := make(chan struct{})
+			group.Go(func() {
+				p.handler.ServeHTTP(httptest.NewRecorder(), r)
+				close(answered)
+			})
+			if i < 2 {
+				select {
+				case <-body.begun:
+				case <-answered:
+				}
+			}
+		}
+	}
+	for name, token := range map[string]string{"a stranger": "", "a contributor": member} {
+		r := httptest.NewRequest("POST", "/api/v1/lint", strings.NewReader(definition("App", "1")))
+		if token != "" {
+			r.Header.Set("Authorization", "Bearer "+token)
+		}
+		w := httptest.NewRecorder()
+		p.handler.ServeHTTP(w, r)
+		if w.Code != 200 {
+			t.Errorf("%s: %d %s", name, w.Code, w.Body)
+		}
+	}
+}
+
+// Large answers that are not read take a bounded amount of memory; small ones, and those of administrators, go on.
+func TestLargeAnswersThatAreNotRead(t *testing.T) {
+	b := newBench(t, memstore.New())
+	b.handler = httpapi.New(b.cat, &httpapi.Options{Tokens: b.auth})
+	b.create("Small")
+	big := definition("Big", "1")
+	big = big[:len(big)-1] + `,"x":"` + strings.Repeat("a", 8<<20) + `"}`
+	if w := b.asAdmin("POST", "/api/v1/title", big); w.Code != 201 {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	goOn := make(chan struct{})
+	var group sync.WaitGroup
+	defer group.Wait()
+	codes := make(chan int)
+	for i := range 12 {
+		r := httptest.NewRequest("GET", "/jamf/v1/patch/Big", nil)
+		r.RemoteAddr = fmt.Sprintf("192.0.2.%d:1", i%3+1)
+		rec := httptest.NewRecorder()
+		w := &blocked{ResponseWriter: rec, begun: make(chan struct{}), goOn: goOn}
+		group.Go(func() { b.handler.ServeHTTP(w, r) })
+		group.Go(func() {
+			<-w.begun
+			codes <- rec.Code
+		})
+	}
+	held, refused := 0, 0
+	for range 12 {
+		if code := <-codes; code == 503 {
+			refused++
+		} else {
+			held++
+		}
+	}
+	if held > 8 || held < 7 || refused == 0 {
+		t.Errorf("%d answers of 8 MiB are being sent, and %d were refused", held, refused)
+	}
+	if w := b.do("GET", "/jamf/v1/patch/Small", ""); w.Code != 200 {
+		t.Errorf("a small one: %d %s", w.Code, w.Body)
+	}
+	if w := b.asAdmin("GET", "/api/v1/titles/Big", ""); w.Code != 200 {
+		t.Errorf("an administrator's: %d", w.Code)
+	}
+	etag := `"` + "x" + `"`
+	if w := b.do("HEAD", "/jamf/v1/patch/Big", "", "If-None-Match", etag); w.Code != 200 {
+		t.Errorf("one without a body: %d", w.Code)
+	}
+	close(goOn)
+	group.Wait()
+	if w := b.do("GET", "/jamf/v1/patch/Big", ""); w.Code != 200 {
+		t.Errorf("when they are gone: %d %s", w.Code, w.Body)
+	}
+}
+
+// An indented answer that an administrator asks for, or that is at hand, waits for nobody's turn.
+func TestPrettyWaitsForNobody(t *testing.T) {
+	b := newBench(t, memstore.New())
+	budget := httpapi.NewBudget(nil)
+	b.handler = httpapi.New(b.cat, &httpapi.Options{Tokens: b.auth, Budget: budget})
+	for _, id := range []string{"Seen", "New"} {
+		big := definition(id, "1")
+		big = big[:len(big)-1] + `,"x":"` + strings.Repeat("a", 100<<10) + `"}`
+		if w := b.asAdmin("POST", "/api/v1/title", big); w.Code != 201 {
+			t.Fatalf("%d %s", w.Code, w.Body)
+		}
+	}
+	if w := b.do("GET", "/jamf/v1/patch/Seen?pretty", ""); w.Code != 200 {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	for i := range 2 { // all of it is taken
+		r := httptest.NewRequest("GET", "/", nil)
+		r.RemoteAddr = fmt.Sprintf("192.0.2.%d:1", i+101)
+		_, leave, err := budget.Enter(r, 100<<20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer leave()
+	}
+	if w := b.do("GET", "/jamf/v1/patch/New?pretty", ""); w.Code != 503 {
+		t.Errorf("one that is not at hand: %d", w.Code)
+	}
+	if w := b.do("GET", "/jamf/v1/patch/Seen?pretty", ""); w.Code != 200 {
+		t.Errorf("one that is: %d %s", w.Code, w.Body)
+	}
+	if w := b.asAdmin("GET", "/api/v1/titles/New?pretty", ""); w.Code != 200 {
+		t.Errorf("an administrator's: %d %s", w.Code, w.Body)
+	}
+}

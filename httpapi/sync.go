@@ -188,7 +188,11 @@ func (a *api) subscribe(w http.ResponseWriter, r *http.Request) error {
 	if t, err := a.cat.Title(id); err == nil && t.Contributor == who.Contributor {
 		return &catalog.TitleError{ID: t.ID, Err: catalog.ErrExists} // before the source is asked
 	}
-	callOf(r).rest()
+	leave, err := a.fetch(r)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	def, err := a.sync.Fetcher().Definition(r.Context(), url)
 	if err != nil {
 		return err

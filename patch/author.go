@@ -59,10 +59,12 @@ var usualLatin = &unicode.RangeTable{
 	R16: []unicode.Range16{
 		{Lo: 'A', Hi: 'Z', Stride: 1}, {Lo: 'a', Hi: 'z', Stride: 1},
 		{Lo: 0xc0, Hi: 0x17f, Stride: 1},    // Latin-1, Latin Extended-A
+		{Lo: 0x18f, Hi: 0x18f, Stride: 1},   // Ə, as in Azerbaijani
 		{Lo: 0x1a0, Hi: 0x1a1, Stride: 1},   // Ơ
 		{Lo: 0x1af, Hi: 0x1b0, Stride: 1},   // Ư
 		{Lo: 0x1cd, Hi: 0x1dc, Stride: 1},   // Pinyin
 		{Lo: 0x218, Hi: 0x21b, Stride: 1},   // Ș, Ț
+		{Lo: 0x259, Hi: 0x259, Stride: 1},   // ə
 		{Lo: 0x1e00, Hi: 0x1eff, Stride: 1}, // Latin Extended Additional
 	},
 	LatinOffset: 2,

@@ -15,6 +15,7 @@ func TestCheckAuthor(t *testing.T) {
 		{"decomposed", "Jose\u0301 Nu\u0301n\u0303ez", ""},
 		{"white space around", "  Ann Lee ", ""},
 		{"punctuation", "O'Brien & Sons, Ltd.", ""},
+		{"Azerbaijani", "Əliyev Məmmədov", ""},
 		{"digits and Cyrillic", "Мария1", ""},
 		{"Japanese", "日本のカナ1", ""},
 		{"as long as may be", strings.Repeat("a", patch.MaxAuthorLength), ""},

@@ -52,6 +52,8 @@ func TestRegexesAreBounded(t *testing.T) {
 		{"classes of Unicode apart", distinct(1000, strings.Repeat(`\pL`, 300)+`%d`), ""},
 		{"wide ranges without case", distinct(100, `(?i)`+strings.Repeat(`[B-\x{1e942}]`, 70)+`%d`), ""},
 		{"wide ranges in a group without case", distinct(100, `(?s-m:(?mi:`+strings.Repeat("[B-\U0001e942]", 80)+`))%d`), ""},
+		{"one wide range without case, often", repeat(1000, `(?i)`+strings.Repeat("[B-\U0001e942]", 12)), ""},
+		{"wide ranges without case behind what is rewritten", distinct(200, `(?+i)`+strings.Repeat("[B-\U0001e942]", 80)+`%d`), ""},
 		{"alternatives", distinct(1000, strings.Repeat(`a?|`, 300)+`%d`), ""},
 		{"what other engines know", distinct(1000, strings.Repeat(`(?=a)\1a++`, 90)+`%d`), ""},
 		{"a broken one", []string{"a", "("}, patch.CodeRegex},

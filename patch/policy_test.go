@@ -55,6 +55,7 @@ func TestCheckText(t *testing.T) {
 		{"null notehead", "a\U0001D159", "U+1D159"},
 		{"ideographic variation selector", "a\U000E0100", "U+E0100"},
 		{"as many marks as a language needs", "e\u0323\u0302\u0301\u0308", ""},
+		{"vowels and medials beside a letter, as in Burmese", "လျှော့စျေး", ""},
 		{"a pile of marks", "e" + strings.Repeat("\u0301", 5), "more than 4 marks"},
 		{"Braille blank", "a\u2800", "U+2800"},
 		{"no UTF-8", "a\xff", "UTF-8"},

@@ -33,7 +33,7 @@ const (
 // may cost is bounded: an expression beyond that is not judged.
 type regexes struct {
 	left   int // steps
-	judged map[string]regexVerdict
+	judged map[string]*regexVerdict
 }
 
 // A regexVerdict is what is known of an expression.
@@ -42,10 +42,13 @@ type regexVerdict struct {
 	broken string
 	// tree is the expression, if Go's engine can read it.
 	tree *syntax.Regexp
+	// compiled is the expression, once a value was compared with it, and size is how many instructions it has.
+	compiled *regexp.Regexp
+	size     int
 }
 
 func newRegexes() *regexes {
-	return &regexes{left: maxRegexSteps, judged: map[string]regexVerdict{}}
+	return &regexes{left: maxRegexSteps, judged: map[string]*regexVerdict{}}
 }
 
 // spend takes steps from what is left, if there are as many.
@@ -58,19 +61,19 @@ func (r *regexes) spend(steps int) bool {
 }
 
 // judge parses an expression. The zero verdict is that of one that is not judged.
-func (r *regexes) judge(expr string) regexVerdict {
+func (r *regexes) judge(expr string) *regexVerdict {
 	if len(expr) > MaxRegexLength {
-		return regexVerdict{}
+		return &regexVerdict{}
 	}
 	if v, ok := r.judged[expr]; ok {
 		return v
 	}
 	if len(r.judged) == maxRegexes || !r.spend(parseSteps(expr)) {
-		return regexVerdict{}
+		return &regexVerdict{}
 	}
 	v := r.parse(expr)
-	r.judged[expr] = v
-	return v
+	r.judged[expr] = &v
+	return &v
 }
 
 // foldCase finds the flag by which case does not count.
@@ -93,16 +96,25 @@ func parseSteps(expr string) int {
 // mayMatch reports whether an expression matches a value, or is not judged: of
 // what is not known, the best is assumed.
 func (r *regexes) mayMatch(expr, value string) bool {
-	tree := r.judge(expr).tree
-	if tree == nil {
+	v := r.judge(expr)
+	if v.tree == nil {
 		return true
+	}
+	if v.compiled == nil {
+		// It is parsed once more.
+		v.size = programSize(v.tree)
+		if v.size > maxRegexSteps || !r.spend(parseSteps(expr)+v.size*stepsPerInstruction) {
+			v.tree = nil
+			return true
+		}
+		var err error
+		if v.compiled, err = regexp.Compile(expr); err != nil {
+			v.tree = nil
+			return true
+		}
 	}
 	// Matching runs through the program once for each byte at the worst.
-	if size := programSize(tree); size > maxRegexSteps || !r.spend(size*(stepsPerInstruction+len(value))) {
-		return true
-	}
-	compiled, err := regexp.Compile(expr)
-	return err != nil || compiled.MatchString(value)
+	return !r.spend(v.size*(1+len(value))) || v.compiled.MatchString(value)
 }
 
 // programSize estimates how many instructions an expression makes. Repetitions
@@ -157,6 +169,9 @@ func (r *regexes) parse(expr string) regexVerdict {
 		if compareNumber(trimZeros(m[1]), trimZeros(m[2])) > 0 {
 			return regexVerdict{broken: "a repetition from more to less: " + m[0]}
 		}
+	}
+	if !r.spend(parseSteps(expr)) { // what was rewritten may have flags that it did not have
+		return regexVerdict{}
 	}
 	_, err = syntax.Parse(expr, syntax.Perl)
 	var se *syntax.Error

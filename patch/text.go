@@ -10,8 +10,8 @@ import (
 // UTF-8 without characters that cannot be seen or that change how their
 // neighbours are shown. Control, format and bidirectional characters and line
 // separators (Unicode's Cc, Cf, Zl and Zp) are refused, and so are fillers that
-// take no ink; more than four marks on one letter, which would cover its neighbours,
-// too. Names, publishers, versions and authors pass it.
+// take no ink; more than four marks above, below or around one letter, which would cover its
+// neighbours, too. Names, publishers, versions and authors pass it.
 //
 // The error is [ErrInvalid] and names the first such character.
 func CheckText(s string) error {
@@ -25,7 +25,10 @@ func CheckText(s string) error {
 func unsafeText(s string) string {
 	marks := 0
 	for i, r := range s {
-		if marks++; !unicode.Is(unicode.M, r) {
+		switch {
+		case unicode.In(r, unicode.Mn, unicode.Me):
+			marks++
+		case !unicode.Is(unicode.Mc, r): // one that takes space of its own, as in Burmese, does not cover anything
 			marks = 0
 		}
 		switch {

@@ -61,11 +61,14 @@ func (v *visit) editForm() {
 
 // edit replaces a definition, by the file or by the text.
 func (v *visit) edit() {
-	t, _, ok := v.mine()
-	if !ok {
+	if !v.signedIn() {
 		return
 	}
 	files, ok := v.uploaded(maxUpload)
+	if !ok {
+		return
+	}
+	t, _, ok := v.mine()
 	if !ok {
 		return
 	}
@@ -143,8 +146,11 @@ func (v *visit) delete() {
 // undo brings an edition back, if the title is still as it was when it was said what that
 // changes.
 func (v *visit) undo() {
+	if !v.signedIn() || !v.form() {
+		return
+	}
 	t, _, ok := v.mine()
-	if !ok || !v.form() {
+	if !ok {
 		return
 	}
 	n := url.PathEscape(v.r.PathValue("n"))

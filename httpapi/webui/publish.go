@@ -200,8 +200,11 @@ func (v *visit) newTokenPage(t Title) tokenPage {
 
 // newToken mails a new token to a title's author, or exchanges the visitor's.
 func (v *visit) newToken() {
+	if !v.form() {
+		return
+	}
 	t, _, ok := v.load()
-	if !ok || !v.form() {
+	if !ok {
 		return
 	}
 	target := "/api/v1/title/" + url.PathEscape(t.ID) + "/token"

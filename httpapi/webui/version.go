@@ -131,11 +131,14 @@ func (v *visit) versionForm() {
 
 // addVersion adds the version that the form has, or those in files.
 func (v *visit) addVersion() {
-	t, def, ok := v.mine()
-	if !ok {
+	if !v.signedIn() {
 		return
 	}
 	files, ok := v.uploaded(maxUpload)
+	if !ok {
+		return
+	}
+	t, def, ok := v.mine()
 	if !ok {
 		return
 	}

@@ -220,8 +220,17 @@ func (v *visit) show(status int, page, title string, data any) {
 	if header.Get("Cache-Control") == "" {
 		header.Set("Cache-Control", "no-cache")
 	}
-	header.Set("Content-Length", strconv.Itoa(b.Len()))
 	v.rest()
+	if !v.trusted() {
+		leave, err := h.budget.EnterAnswer(v.w, v.r, b.Len())
+		if err != nil {
+			header.Set("Retry-After", "5")
+			http.Error(v.w, "The server is busy with others. Try again in a few seconds.", http.StatusServiceUnavailable)
+			return
+		}
+		defer leave()
+	}
+	header.Set("Content-Length", strconv.Itoa(b.Len()))
 	v.w.WriteHeader(status)
 	if v.r.Method != http.MethodHead {
 		_, _ = v.w.Write(b.Bytes()) // an error is the visitor's who has gone

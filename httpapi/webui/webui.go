@@ -76,6 +76,8 @@ type Budget interface {
 	// EnterBody waits for room for a form of at most so many bytes, of a visitor who has signed in if member is true, and
 	// gives it time to arrive.
 	EnterBody(w http.ResponseWriter, r *http.Request, most int64, member bool) (within *http.Request, leave func(), err error)
+	// EnterAnswer waits for room for a page of so many bytes, which is in memory until it was read.
+	EnterAnswer(w http.ResponseWriter, r *http.Request, bytes int) (leave func(), err error)
 }
 
 // Options are options of [New]. Nil means the zero value.

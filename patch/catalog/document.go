@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -25,6 +26,7 @@ type content struct {
 	gzipETag string
 	zipped   func() []byte
 	pretty   func() *content
+	indented atomic.Bool // pretty was called
 }
 
 // NewDocument returns a document of other JSON than this package's, to be served
@@ -46,6 +48,7 @@ func newDocument(body []byte, tag string, changed time.Time, grown func(c *conte
 	})
 	c.pretty = sync.OnceValue(func() *content {
 		indented := indent(body)
+		defer c.indented.Store(true)
 		if grown == nil {
 			return newDocument(indented, etag(indented), changed, nil).content
 		}
@@ -58,6 +61,9 @@ func newDocument(body []byte, tag string, changed time.Time, grown func(c *conte
 // Pretty returns the same JSON indented by two spaces, with a space behind each colon, as its own document with its
 // own entity tag. It is made once, when it is first asked for.
 func (d *Document) Pretty() *Document { return &Document{d.pretty(), d.changed} }
+
+// HasPretty reports whether [Document.Pretty] returns at once what it has made before.
+func (d *Document) HasPretty() bool { return d.indented.Load() }
 
 // maxIndented bounds how many times as large JSON may become by being indented. Definitions become two to three times
 // as large; what is nested deeply, in members that nobody knows, could become sixty times as large.

@@ -21,6 +21,8 @@ const (
 	readTimeout       = 2 * time.Minute
 	writeTimeout      = 5 * time.Minute
 	idleTimeout       = 2 * time.Minute
+	// maxHeaderBytes bounds a request's line and header: a selection of some thousand titles fits.
+	maxHeaderBytes = 128 << 10
 	// stopTimeout is how long requests under way may take when the server stops.
 	stopTimeout = 30 * time.Second
 )
@@ -60,6 +62,7 @@ func listen(f *flags, log *slog.Logger) (*web, error) {
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 	go func() {
