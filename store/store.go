@@ -221,10 +221,10 @@ type Fault struct {
 type Inspector interface {
 	// Faults returns the records that Get or List could not read since the store
 	// was opened, and those that are missing because they were damaged, before as
-	// well, sorted by name, 100 at most. Every call looks at them again. A record
-	// stays a fault until it can be read, was written again or was removed, and, if
-	// a List has left it out, until the store was opened again: those that listed it
-	// do not know it.
+	// well, sorted by name, 100 at most, and where those are kept if that cannot be read.
+	// Every call looks at them again. A record stays a fault until it can be read,
+	// was written again, was deleted or was removed, and, if a List has left it out,
+	// until the store was opened again: those that listed it do not know it.
 	Faults(ctx context.Context) []Fault
 }
 

@@ -113,7 +113,7 @@ func TestAFullDiskStopsNothing(t *testing.T) {
 func (s *testStore) separate(n int) (ids []string) {
 	taken := map[*sync.Mutex]bool{}
 	for id := "x"; len(ids) < n; id += "x" {
-		if mu := s.recordLock(s.kinds["things"], fileName(id)); !taken[mu] {
+		if mu := s.recordLock("things", fileName(id)); !taken[mu] {
 			taken[mu] = true
 			ids = append(ids, id)
 		}

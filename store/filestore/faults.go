@@ -34,11 +34,17 @@ type faults struct {
 	mu     sync.Mutex
 	byPath map[string]fault
 	// aside are the files that were set aside, by the paths that they had. Their records are missing.
-	aside map[string]string
+	aside map[string][]string
 	// inspecting is held while Faults reads files, so that many callers cost no more
 	// than one.
 	inspecting sync.Mutex
+	// unlisted is why the folder of damaged files could not be read since the store was opened, nil if it was. Faults,
+	// which holds inspecting, tries it again.
+	unlisted error
 }
+
+// An asideFile is a file that was set aside, and the path that it had.
+type asideFile struct{ path, aside string }
 
 // add reports whether the fault is a new one.
 func (a *faults) add(f *folder, name string) bool {
@@ -72,18 +78,22 @@ func (a *faults) clear(f *folder, name string) {
 	delete(a.byPath, f.name+"/"+name)
 }
 
-// setAside notes that a record is missing because its file was set aside.
-func (a *faults) setAside(path, aside string) {
+// setAside notes that a record is missing because its file was set aside, and reports whether that is new.
+func (a *faults) setAside(path, aside string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.aside == nil {
-		a.aside = map[string]string{}
+	if slices.Contains(a.aside[path], aside) {
+		return false
 	}
-	a.aside[path] = aside
+	if a.aside == nil {
+		a.aside = map[string][]string{}
+	}
+	a.aside[path] = append(a.aside[path], aside)
+	return true
 }
 
-// restored notes that a record is missing no more, and returns the file that was set aside, empty if there is none.
-func (a *faults) restored(path string) (aside string) {
+// forget notes that nobody misses a record any more, and returns its files that were set aside.
+func (a *faults) forget(path string) (aside []string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	aside = a.aside[path]
@@ -91,10 +101,28 @@ func (a *faults) restored(path string) (aside string) {
 	return aside
 }
 
-func (a *faults) allAside() map[string]string {
+// removed notes that somebody removed a file that was set aside.
+func (a *faults) removed(one asideFile) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return maps.Clone(a.aside)
+	left := slices.DeleteFunc(a.aside[one.path], func(aside string) bool { return aside == one.aside })
+	if len(left) == 0 {
+		delete(a.aside, one.path)
+		return
+	}
+	a.aside[one.path] = left
+}
+
+// allAside returns the files that were set aside, sorted by the paths that they had.
+func (a *faults) allAside() (all []asideFile) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, path := range slices.Sorted(maps.Keys(a.aside)) {
+		for _, aside := range a.aside[path] {
+			all = append(all, asideFile{path, aside})
+		}
+	}
+	return all
 }
 
 // snapshot returns the faults sorted by their paths.
@@ -121,6 +149,9 @@ func (s *Store) Faults(ctx context.Context) []store.Fault {
 	s.faults.inspecting.Lock()
 	defer s.faults.inspecting.Unlock()
 	var found []store.Fault
+	if f, ok := s.inspectFolder(ctx); ok {
+		found = append(found, f)
+	}
 	for _, one := range s.faults.snapshot() {
 		if len(found) == maxFaults {
 			break
@@ -129,11 +160,11 @@ func (s *Store) Faults(ctx context.Context) []store.Fault {
 			found = append(found, store.Fault{Name: s.path(one.folder, one.name), Reason: reason})
 		}
 	}
-	for path, aside := range s.faults.allAside() {
+	for _, one := range s.faults.allAside() {
 		if len(found) == maxFaults {
 			break
 		}
-		if f, ok := s.inspectAside(ctx, path, aside); ok {
+		if f, ok := s.inspectAside(ctx, one); ok {
 			found = append(found, f)
 		}
 	}
@@ -144,72 +175,112 @@ func (s *Store) Faults(ctx context.Context) []store.Fault {
 // asideLayout is the time at which a file was set aside, at the end of its name.
 const asideLayout = ".20060102T150405.000000000"
 
-// replacedSuffix ends the name of a file that was set aside and whose record was written again: it is kept, and is no
-// fault any more.
+// replacedSuffix ends the name of a file that was set aside and whose record was written again or deleted: it is kept,
+// and is no fault any more.
 const replacedSuffix = ".replaced"
 
 // findMissing looks for files that were set aside before the folder was opened, and whose records are missing since.
 func (s *Store) findMissing() {
 	entries, err := fs.ReadDir(s.top.root.FS(), damagedFolder)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	if err != nil && s.faults.unlisted == nil {
 		s.log.Warn("the folder of damaged files cannot be read", "folder", s.path(s.top, damagedFolder), "error", err)
 	}
+	s.faults.unlisted = err
 	for _, e := range entries {
-		path, ok := asideOf(e.Name())
-		if !ok {
-			continue
+		if kind, name, ok := asideOf(e.Name()); ok {
+			s.findMissingOf(kind, name, damagedFolder+"/"+e.Name())
 		}
-		aside := damagedFolder + "/" + e.Name()
-		if _, err := s.top.root.Lstat(path); err == nil {
-			s.markReplaced(aside)
-			continue
-		}
-		s.faults.setAside(path, aside)
+	}
+}
+
+// findMissingOf looks whether the record of a file that was set aside is missing.
+func (s *Store) findMissingOf(kind, name, aside string) {
+	defer s.lockRecord(kind, name)()
+	if _, err := s.top.root.Lstat(kind + "/" + name); err == nil {
+		s.markReplaced(aside)
+		return
+	}
+	if s.faults.setAside(kind+"/"+name, aside) {
 		s.log.Warn("a record is missing: its damaged file was set aside", "file", s.path(s.top, aside))
 	}
 }
 
-// asideOf returns the path, below the store's folder, of the record that a file in the folder of damaged files was.
-func asideOf(aside string) (path string, ok bool) {
+// asideOf returns the kind and the name of the record's file that a file in the folder of damaged files was, and false
+// if it was none.
+func asideOf(aside string) (kind, name string, ok bool) {
 	at := len(aside) - len(asideLayout)
 	if at <= 0 {
-		return "", false
+		return "", "", false
 	}
 	if _, err := time.Parse(asideLayout, aside[at:]); err != nil {
-		return "", false
+		return "", "", false
 	}
-	kind, name, ok := strings.Cut(aside[:at], "-")
-	return kind + "/" + name, ok && store.CheckKind(kind) == nil && strings.HasSuffix(name, fileSuffix)
+	kind, name, _ = strings.Cut(aside[:at], "-")
+	return kind, name, isRecord(kind, name)
 }
 
-// markReplaced marks a file that was set aside as one whose record was written again.
+// forgetAside marks what was set aside of a record that was written again or deleted.
+func (s *Store) forgetAside(kind, name string) {
+	for _, aside := range s.faults.forget(kind + "/" + name) {
+		s.markReplaced(aside)
+	}
+}
+
+// markReplaced marks a file that was set aside as one whose record was written again or deleted.
 func (s *Store) markReplaced(aside string) {
 	if err := s.top.root.Rename(aside, aside+replacedSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		s.log.Warn("a damaged file whose record was written again cannot be renamed; remove it",
+		s.log.Warn("a damaged file whose record was written again or deleted cannot be renamed; remove it",
 			"file", s.path(s.top, aside), "error", err)
 	}
 }
 
+// inspectFolder reads the folder of damaged files if that was not possible yet, and returns it as a fault, and false if
+// it is none.
+func (s *Store) inspectFolder(ctx context.Context) (store.Fault, bool) {
+	if s.faults.unlisted != nil {
+		_ = s.do(ctx, func() error {
+			s.findMissing()
+			return nil
+		})
+	}
+	err := s.faults.unlisted
+	if err == nil {
+		return store.Fault{}, false
+	}
+	var detail *fs.PathError
+	if errors.As(err, &detail) {
+		err = detail.Err // it names the folder below that of the store only
+	}
+	return store.Fault{
+		Name: s.path(s.top, damagedFolder),
+		Reason: fmt.Sprintf("it cannot be read (%v), so it is not known which records are missing because they were "+
+			"damaged: let the user that the server runs as read it, or move it away if it is no folder", err),
+	}, true
+}
+
 // inspectAside returns a file that was set aside as a fault, and false if it is none any more because somebody removed
 // it.
-func (s *Store) inspectAside(ctx context.Context, path, aside string) (store.Fault, bool) {
+func (s *Store) inspectAside(ctx context.Context, one asideFile) (store.Fault, bool) {
 	err := s.do(ctx, func() error {
-		_, err := s.top.root.Lstat(aside)
+		_, err := s.top.root.Lstat(one.aside)
 		return err
 	})
 	if errors.Is(err, fs.ErrNotExist) {
-		s.faults.restored(path)
+		s.faults.removed(one)
 		return store.Fault{}, false
 	}
 	return store.Fault{
-		Name: s.path(s.top, aside),
+		Name: s.path(s.top, one.aside),
 		Reason: "it is what a damaged record was: bring that back from a backup, or remove this file if it is not " +
 			"needed",
 	}, true
 }
 
-// configKind is the kind of records whose damaged files stay where they are: without the mark of its format, a store would
-// be taken for one of an older version.
+// configKind is the kind of records whose damaged files stay where they are: without the mark of its format, a store
+// would be taken for one of an older version.
 const configKind = "config"
 
 // inspect looks at a fault again and returns why it still is one. It is none any
@@ -246,7 +317,7 @@ func (s *Store) read(f *folder, name string) (store.Record, error) {
 // readOrSetAside reads a record whose file was damaged a moment ago. A writer may
 // have replaced it by now; otherwise it is set aside.
 func (s *Store) readOrSetAside(f *folder, name string) (store.Record, error) {
-	defer s.lockRecord(f, name)()
+	defer s.lockRecord(f.name, name)()
 	r, err := s.readFile(f, name)
 	if errors.Is(err, ErrDamaged) {
 		err = s.setAside(f, name, err)
@@ -323,8 +394,8 @@ func (s *Store) setAside(f *folder, name string, damage error) error {
 			path, damage, s.path(s.top, damagedFolder), err)
 	}
 	s.faults.clear(f, name)
-	if was, ok := asideOf(strings.TrimPrefix(aside, damagedFolder+"/")); ok {
-		s.faults.setAside(was, aside)
+	if isRecord(f.name, name) {
+		s.faults.setAside(f.name+"/"+name, aside)
 	}
 	s.log.Error("a damaged record was set aside; the others go on working",
 		"file", path, "moved_to", s.path(s.top, aside), "reason", damage)

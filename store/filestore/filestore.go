@@ -18,9 +18,10 @@
 //
 // What is no sound record under the name of one (its checksum is wrong, somebody
 // put it there, it is a folder or a link) is logged by name and moved to
-// <folder>/.damaged; the rest goes on working. Faults names it there until the
-// record is written again or the file is removed. A damaged file that cannot be
-// moved, one of the kind "config", and a file that cannot be read, are logged and
+// <folder>/.damaged; the rest goes on working. If a record can have its name,
+// Faults names it there until the record is written again or deleted, or the file
+// is removed; it names .damaged if that cannot be read. A damaged file that cannot
+// be moved, one of the kind "config", and a file that cannot be read, are logged and
 // stay where they are: Get returns an error, List leaves the record out, Put and
 // Delete refuse to touch it, and Faults names it. Do not change files by hand.
 //
@@ -271,15 +272,15 @@ func (s *Store) makeKind(name string) (*folder, error) {
 }
 
 // lockRecord makes writers of one record wait for each other.
-func (s *Store) lockRecord(f *folder, name string) (unlock func()) {
-	mu := s.recordLock(f, name)
+func (s *Store) lockRecord(kind, name string) (unlock func()) {
+	mu := s.recordLock(kind, name)
 	mu.Lock()
 	return mu.Unlock
 }
 
 // recordLock returns the lock that a record shares with some others.
-func (s *Store) recordLock(f *folder, name string) *sync.Mutex {
-	return &s.writing[maphash.String(s.seed, f.name+"/"+name)%uint64(len(s.writing))]
+func (s *Store) recordLock(kind, name string) *sync.Mutex {
+	return &s.writing[maphash.String(s.seed, kind+"/"+name)%uint64(len(s.writing))]
 }
 
 // Get implements [store.Store].
@@ -338,11 +339,15 @@ func (s *Store) Delete(ctx context.Context, key store.Key, cond store.Condition)
 	name := fileName(key.ID)
 	return s.do(ctx, func() error {
 		f, err := s.kind(key.Kind)
+		if errors.Is(err, store.ErrNotFound) && s.stopped() == nil {
+			s.forgetAside(key.Kind, name)
+		}
 		if err != nil {
 			return err
 		}
 		return s.change(ctx, f, name, func(current store.Revision) error {
 			if current == "" {
+				s.forgetAside(f.name, name)
 				return store.ErrNotFound
 			}
 			if err := cond.Check(current); err != nil {
@@ -356,7 +361,7 @@ func (s *Store) Delete(ctx context.Context, key store.Key, cond store.Condition)
 // change runs do with the current revision of a record, empty if there is none,
 // while no other writer changes the record.
 func (s *Store) change(ctx context.Context, f *folder, name string, do func(current store.Revision) error) error {
-	defer s.lockRecord(f, name)()
+	defer s.lockRecord(f.name, name)()
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -371,8 +376,6 @@ func (s *Store) change(ctx context.Context, f *folder, name string, do func(curr
 		return err
 	}
 	s.faults.clear(f, name)
-	if aside := s.faults.restored(f.name + "/" + name); aside != "" {
-		s.markReplaced(aside)
-	}
+	s.forgetAside(f.name, name)
 	return nil
 }

@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"strings"
+
+	"github.com/patchsource/patchsource/store"
 )
 
 const (
@@ -81,4 +83,15 @@ func fileID(name string) (string, bool) {
 		return "", false
 	}
 	return id.String(), true
+}
+
+// isRecord reports whether name can be that of the file of a record.
+func isRecord(kind, name string) bool {
+	if id, ok := fileID(name); ok {
+		return store.Key{Kind: kind, ID: id}.Check() == nil
+	}
+	sum, long := strings.CutPrefix(name, hashPrefix)
+	sum, file := strings.CutSuffix(sum, fileSuffix)
+	return long && file && len(sum) == hex.EncodedLen(sha256.Size) && strings.Trim(sum, "0123456789abcdef") == "" &&
+		store.CheckKind(kind) == nil
 }
