@@ -25,6 +25,9 @@ func slowForm(t *testing.T, h http.Handler, path, address, token string, size in
 	r := httptest.NewRequest("POST", path, body)
 	r.ContentLength, r.RemoteAddr = size, address
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if strings.HasSuffix(path, "/edit") || strings.HasSuffix(path, "/version") {
+		r.Header.Set("Content-Type", "multipart/form-data; boundary=x") // files
+	}
 	r.Header.Set("Sec-Fetch-Site", "same-origin")
 	if token != "" {
 		r.Header.Set("Cookie", "patchsource_token="+token)
