@@ -64,7 +64,7 @@ var (
 	// ErrForbidden is a grant of more than its maker has.
 	ErrForbidden = errors.New("a token cannot grant more than the one it is made with")
 	// ErrTooMany is returned when as many tokens as allowed were made with a
-	// title's or a contributor's token, see [MaxMade].
+	// title's or a contributor's token, see [MaxMade], or lately, see [MaxMadePerHour].
 	ErrTooMany = errors.New("too many tokens were made with this one: end some of them first")
 	// ErrUnavailable is a failure of the store.
 	ErrUnavailable = errors.New("the store of tokens is unavailable")

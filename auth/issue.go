@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -20,6 +21,7 @@ type origin struct {
 	chain []string // the tokens that it is made with, the root first
 	owner string
 	epoch uint64
+	first string // the token that it counts for, if it takes the place of one without an owner
 }
 
 // Issue makes a token. It is returned this once; id is its public name. The token of one title or of a contributor
@@ -84,33 +86,69 @@ func (a *Service) IssueFor(ctx context.Context, maker Principal, g Grant, mayCha
 	if root := a.rootOf(chain); root != "" && a.Below(root) >= MaxMade {
 		return "", "", fmt.Errorf("%w: %d are live", ErrTooMany, MaxMade)
 	}
-	if err := a.notTooFast(k); err != nil {
+	if err := a.notTooFast(a.countsFor(maker.TokenID, k, s)); err != nil {
 		return "", "", err
 	}
-	return a.make(ctx, g, origin{chain, s.owner, s.epoch})
+	return a.make(ctx, g, origin{chain: chain, owner: s.owner, epoch: s.epoch})
 }
 
-// MaxMadePerHour is how many tokens are made or exchanged in an hour with the tokens of one title or contributor: each
-// leaves a record, also when it has ended.
+// MaxMadePerHour is how many tokens are made or exchanged in an hour with the tokens of one owner: each leaves a
+// record, also when it has ended. Tokens without an owner count for the token of a title or contributor that their
+// chain begins with after those of administrators and editors.
 const MaxMadePerHour = 100
 
-// notTooFast returns an [ErrTooMany] if too many tokens were made lately for the title or contributor that k is for. The
-// tokens of administrators and editors are not counted.
-func (a *Service) notTooFast(k *known) error {
-	if k.Kind != TitleToken && k.Kind != Contributor {
+// A tooFastError is an [ErrTooMany] that waiting helps against, and ending tokens does not.
+type tooFastError struct{ made int }
+
+func (e tooFastError) Error() string {
+	return fmt.Sprintf("too many tokens, %d, were made within an hour: try again later", e.made)
+}
+
+// Is makes a tooFastError an ErrTooMany.
+func (e tooFastError) Is(target error) bool { return target == ErrTooMany }
+
+// notTooFast returns an [ErrTooMany] if too many tokens that count for a name, which is one of countsFor, were made
+// lately. Those that count for nobody may be any number.
+func (a *Service) notTooFast(name string) error {
+	if name == "" {
 		return nil
 	}
-	since, n := a.now().Add(-time.Hour), 0
-	a.tokens.each(func(_ string, other *known) {
-		if other.Created.After(since) && other.Contributor == k.Contributor &&
-			(len(k.Titles) == 0 || slices.Contains(other.Titles, k.Titles[0])) {
-			n++
+	j := a.census()
+	since := j.now.Add(-time.Hour)
+	recent := map[string]*known{}
+	a.tokens.each(func(id string, k *known) {
+		if k.Created.After(since) {
+			recent[id] = k
 		}
 	})
+	n := 0
+	for id, k := range recent {
+		if a.countsFor(id, k, j.standing(k, 0)) == name {
+			n++
+		}
+	}
 	if n >= MaxMadePerHour {
-		return fmt.Errorf("%w: %d were made within an hour: try again later", ErrTooMany, n)
+		return tooFastError{n}
 	}
 	return nil
+}
+
+// countsFor returns for whom a token counts: its owner, or the first of its makers, or itself, that is a title's or a
+// contributor's, or the one in whose place that was made. So what an administrator makes for a title counts against
+// nobody but who was given it. The tokens of administrators and editors count for nobody: empty.
+func (a *Service) countsFor(id string, k *known, s standing) string {
+	if s.owner != "" {
+		return s.owner
+	}
+	for _, maker := range s.chain(k) {
+		if m, _ := a.tokens.get(maker); m != nil && m.ofAuthor() {
+			return cmp.Or(m.First, maker)
+		}
+	}
+	if !k.ofAuthor() {
+		return ""
+	}
+	return cmp.Or(k.First, id)
 }
 
 // mayGrant reports whether a maker may grant g.
@@ -131,7 +169,7 @@ func mayGrant(maker Principal, g Grant, mayChange func(uid string) bool) bool {
 // rootOf returns the first token of a title or contributor in a chain; empty: there is none.
 func (a *Service) rootOf(chain []string) string {
 	for _, id := range chain {
-		if k, _ := a.tokens.get(id); k != nil && (k.Kind == TitleToken || k.Kind == Contributor) {
+		if k, _ := a.tokens.get(id); k != nil && k.ofAuthor() {
 			return id
 		}
 	}
@@ -189,6 +227,7 @@ func (a *Service) add(ctx context.Context, token, id string, g Grant, o origin) 
 		Chain:       o.chain,
 		Owner:       o.owner,
 		Epoch:       o.epoch,
+		First:       o.first,
 		Expires:     g.Expires,
 	}}
 	return a.tokens.put(ctx, id, k, store.IfAbsent())
@@ -214,10 +253,15 @@ func (a *Service) Rotate(ctx context.Context, id string) (token, newID string, e
 	}
 	a.making.Lock()
 	defer a.making.Unlock()
-	if err := a.notTooFast(k); err != nil {
+	name := a.countsFor(id, k, s)
+	if err := a.notTooFast(name); err != nil {
 		return "", "", err
 	}
-	token, newID, err = a.make(ctx, k.grant(), origin{chain, s.owner, s.epoch})
+	o := origin{chain: chain, owner: s.owner, epoch: s.epoch}
+	if o.owner == "" {
+		o.first = name
+	}
+	token, newID, err = a.make(ctx, k.grant(), o)
 	if err != nil {
 		return "", "", err
 	}

@@ -29,8 +29,11 @@ type record struct {
 	// Chain is, in format 2, the ids of the tokens that this one was made with, the root first.
 	Chain []string `json:"chain,omitempty"`
 	// Owner and Epoch say, in format 2, which owner's epoch ends the token, see ownerOf.
-	Owner   string    `json:"owner,omitempty"`
-	Epoch   uint64    `json:"epoch,omitempty"`
+	Owner string `json:"owner,omitempty"`
+	Epoch uint64 `json:"epoch,omitempty"`
+	// First is the token that this one counts for, of those that were exchanged for each other until this one was made,
+	// see countsFor. It is empty if this one has an owner, or took no other's place.
+	First   string    `json:"first,omitempty"`
 	Expires time.Time `json:"expires,omitzero"`
 	// Replaces are, in format 1, the tokens that end when this one is first used; then it is empty.
 	Replaces []string `json:"replaces,omitempty"`
@@ -83,6 +86,9 @@ func decodeToken(r store.Record, old *known) (*known, error) {
 func (k *known) grant() Grant {
 	return Grant{Kind: k.Kind, Name: k.Name, Titles: k.Titles, Contributor: k.Contributor, Expires: k.Expires}
 }
+
+// ofAuthor reports whether the token is a title's or a contributor's, so that how many it makes is bounded.
+func (k *known) ofAuthor() bool { return k.Kind == TitleToken || k.Kind == Contributor }
 
 // ended reports whether the token itself has ended, and when. The tokens that it was made with are another matter.
 func (k *known) ended(now time.Time) (at time.Time, ended bool) {

@@ -2,6 +2,7 @@ package auth_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -161,5 +162,138 @@ func TestEndAll(t *testing.T) {
 	}
 	if err := a.EndAll(ctx, auth.Grant{Kind: auth.Administrator}); !errors.Is(err, auth.ErrGrant) {
 		t.Errorf("of nobody: %v", err)
+	}
+}
+
+// churn makes tokens with a token and ends them at once, until it is made to stop, and returns how many.
+func churn(t *testing.T, a *auth.Service, token string, g auth.Grant) (made int) {
+	t.Helper()
+	p, err := a.Authenticate(t.Context(), token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 * auth.MaxMadePerHour {
+		_, id, err := a.IssueFor(t.Context(), p, g, may)
+		if errors.Is(err, auth.ErrTooMany) {
+			if text := err.Error(); !strings.Contains(text, "later") || strings.Contains(text, "end some") {
+				t.Errorf("%q does not say what helps", text)
+			}
+			break
+		}
+		if err == nil {
+			err = a.Revoke(t.Context(), id)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		made++
+	}
+	return made
+}
+
+// exchange exchanges a token until it is made to stop, and returns how often.
+func exchange(t *testing.T, a *auth.Service, id string) (made int) {
+	t.Helper()
+	for range 2 * auth.MaxMadePerHour {
+		_, next, err := a.Rotate(t.Context(), id)
+		if errors.Is(err, auth.ErrTooMany) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		id = next
+		made++
+	}
+	return made
+}
+
+// Whatever a token is good for, and whoever made it, what is made with it and in its place is counted.
+func TestTokensAreCountedByTheirOwner(t *testing.T) {
+	ann := auth.Grant{Kind: auth.Contributor, Contributor: "ann"}
+	two := auth.Grant{Kind: auth.TitleToken, Titles: []string{"u", "v"}}
+	first := func(t *testing.T, a *auth.Service, g auth.Grant) (token, id string) { return issue(t, a, g) }
+	admins := func(t *testing.T, a *auth.Service, g auth.Grant) (token, id string) {
+		admin, _ := issue(t, a, auth.Grant{Kind: auth.Administrator})
+		return with(t, a, admin, g)
+	}
+	below := func(t *testing.T, a *auth.Service, g auth.Grant) (token, id string) {
+		token, _ = issue(t, a, g)
+		return with(t, a, token, g)
+	}
+	for _, c := range []struct {
+		name string
+		make func(*testing.T, *auth.Service, auth.Grant) (token, id string)
+		g    auth.Grant
+		made auth.Grant // with it
+	}{
+		{"a title's", first, titles, titles},
+		{"a title's, made with another", below, titles, titles},
+		{"a contributor's makes its own", first, ann, ann},
+		{"a contributor's makes a title's", first, ann, titles},
+		{"a contributor's, made with another", below, ann, titles},
+		{"of two titles makes one for the first", first, two, titles},
+		{"of two titles makes one for the second", first, two, auth.Grant{Kind: auth.TitleToken, Titles: []string{"v"}}},
+		{"of two titles, made with another", below, two, titles},
+		{"a title's that an administrator made", admins, titles, titles},
+		{"a contributor's that an administrator made", admins, ann, titles},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			now := time.Now()
+			clock := func() time.Time { return now }
+			s := memstore.New()
+			a := open(t, s, clock)
+			token, id := c.make(t, a, c.g)
+			if n := churn(t, a, token, c.made); n < auth.MaxMadePerHour-2 || n > auth.MaxMadePerHour {
+				t.Errorf("%d were made within an hour", n)
+			}
+			if n := exchange(t, a, id); n != 0 {
+				t.Errorf("then %d were exchanged", n)
+			}
+			now = now.Add(61 * time.Minute)
+			_, id, err := a.Rotate(t.Context(), id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			a = open(t, s, clock) // a restart forgets nothing
+			if n := exchange(t, a, id); n < auth.MaxMadePerHour-2 || n > auth.MaxMadePerHour {
+				t.Errorf("an hour later %d were exchanged", n)
+			}
+		})
+	}
+}
+
+// What others make for a title, and the tokens of other owners, keep no owner from theirs.
+func TestTokensOfOthersAreNotCounted(t *testing.T) {
+	ann := auth.Grant{Kind: auth.Contributor, Contributor: "ann"}
+	a := open(t, memstore.New(), nil)
+	author, authorID := issue(t, a, titles)
+	admin, _ := issue(t, a, auth.Grant{Kind: auth.Administrator})
+	editor, _ := with(t, a, admin, auth.Grant{Kind: auth.Editor})
+	given, givenID := with(t, a, admin, titles)
+	contributor, contributorID := issue(t, a, ann)
+	for range auth.MaxMadePerHour {
+		with(t, a, admin, titles)
+		with(t, a, editor, titles)
+	}
+	if n := churn(t, a, contributor, titles); n == 2*auth.MaxMadePerHour {
+		t.Errorf("%d were made within an hour", n)
+	}
+	for name, token := range map[string]string{"the author's": author, "an administrator's gift": given} {
+		p, err := a.Authenticate(t.Context(), token)
+		if err == nil {
+			_, _, err = a.IssueFor(t.Context(), p, titles, may)
+		}
+		if err != nil {
+			t.Errorf("with %s: %v", name, err)
+		}
+	}
+	for name, id := range map[string]string{"the author's": authorID, "an administrator's gift": givenID} {
+		if _, _, err := a.Rotate(t.Context(), id); err != nil {
+			t.Errorf("in the place of %s: %v", name, err)
+		}
+	}
+	if _, _, err := a.Rotate(t.Context(), contributorID); !errors.Is(err, auth.ErrTooMany) {
+		t.Errorf("in the place of the contributor's: %v, want ErrTooMany", err)
 	}
 }
