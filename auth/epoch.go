@@ -87,7 +87,8 @@ func (a *Service) nextEpoch(ctx context.Context, owner string) (n uint64, err er
 }
 
 // EndAll ends all tokens of a title's author or of a contributor, and all that were made with them, in one step. Tokens
-// that an administrator or editor made stay good. It is for names that pass from one owner to another.
+// that an administrator or editor made stay good. It is for names that pass from one owner to another. If the owner has
+// no tokens that the Service knows of, and never had an epoch, it writes nothing.
 //
 // The error is [ErrGrant] if g is not for one title or contributor, [ErrUnavailable] or that of ctx.
 func (a *Service) EndAll(ctx context.Context, g Grant) error {
@@ -95,11 +96,35 @@ func (a *Service) EndAll(ctx context.Context, g Grant) error {
 	if owner == "" {
 		return fmt.Errorf("%w: only the tokens of one title or contributor are ended together", ErrGrant)
 	}
+	if e, err := a.epochNow(ctx, owner); err != nil {
+		return err
+	} else if e == (epoch{}) && !a.hasTokens(owner) {
+		return nil
+	}
 	n, err := a.nextEpoch(ctx, owner)
 	if err != nil {
 		return err
 	}
 	return a.raise(ctx, owner, n)
+}
+
+// epochNow reads an owner's epoch from the store: another server may have raised it. It is zero if there is none. The
+// error is [ErrUnavailable] or that of ctx.
+func (a *Service) epochNow(ctx context.Context, owner string) (epoch, error) {
+	if err := a.epochs.learn(ctx, owner); err != nil {
+		return epoch{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	e, _ := a.epochs.get(owner)
+	return e, nil
+}
+
+// hasTokens reports whether there are records of tokens of an owner, live or not.
+func (a *Service) hasTokens(owner string) bool {
+	found := false
+	a.tokens.each(func(_ string, k *known) {
+		found = found || k.Owner == owner || k.Format == format1 && ownerOf(k.grant()) == owner
+	})
+	return found
 }
 
 // raise brings an owner's epoch to that of a token which is used for the first time. The error is [ErrUnauthorized] if

@@ -32,15 +32,20 @@ func (a *Service) Issue(ctx context.Context, g Grant) (token, id string, err err
 	if err := a.check(g); err != nil {
 		return "", "", err
 	}
-	return a.make(ctx, g, a.firstOf(g))
+	return a.makeFirst(ctx, g)
 }
 
-// firstOf returns the origin of a token that is made without another.
-func (a *Service) firstOf(g Grant) origin {
+// makeFirst makes a token without another one. The grant was checked.
+func (a *Service) makeFirst(ctx context.Context, g Grant) (token, id string, err error) {
 	o := origin{owner: ownerOf(g)}
-	e, _ := a.epochs.get(o.owner)
-	o.epoch = e.Current
-	return o
+	if o.owner != "" {
+		e, err := a.epochNow(ctx, o.owner)
+		if err != nil {
+			return "", "", err
+		}
+		o.epoch = e.Current
+	}
+	return a.make(ctx, g, o)
 }
 
 // IssueFor makes a token with another one, the maker's, which it cannot exceed, and with which it ends: an
@@ -69,7 +74,7 @@ func (a *Service) IssueFor(ctx context.Context, maker Principal, g Grant, mayCha
 		return "", "", ErrUnauthorized // it ended so long ago that its record is gone
 	}
 	if k == nil {
-		return a.make(ctx, g, a.firstOf(g))
+		return a.makeFirst(ctx, g)
 	}
 	s, live := a.judge(a.now()).live(k)
 	if !live {

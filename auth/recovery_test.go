@@ -165,6 +165,47 @@ func TestEndAll(t *testing.T) {
 	}
 }
 
+// Names that nobody ever had a token of can be many: nothing is kept of them.
+func TestEndAllOfNothing(t *testing.T) {
+	ctx := t.Context()
+	s := &counting{Store: memstore.New()}
+	a := open(t, s, nil)
+	g := auth.Grant{Kind: auth.Contributor, Contributor: "macman"}
+	issue(t, a, auth.Grant{Kind: auth.Contributor, Contributor: "another"})
+	before := s.puts.Load()
+	if err := a.EndAll(ctx, g); err != nil || s.puts.Load() != before {
+		t.Errorf("%v, %d writes", err, s.puts.Load()-before)
+	}
+	token, _ := issue(t, a, g)
+	for range 2 { // and once there is a record of the name, it is kept up to date
+		if err := a.EndAll(ctx, g); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := a.Authenticate(ctx, token); !errors.Is(err, auth.ErrUnauthorized) {
+			t.Errorf("%v, want ErrUnauthorized", err)
+		}
+		token, _ = issue(t, a, g)
+	}
+}
+
+// A token is good although another server has ended the owner's earlier ones, and this one has not heard of it.
+func TestIssueAfterAnEndElsewhere(t *testing.T) {
+	ctx := t.Context()
+	s := memstore.New()
+	here, there := open(t, s, nil), open(t, s, nil)
+	g := auth.Grant{Kind: auth.Contributor, Contributor: "macman"}
+	issue(t, there, g)
+	if err := there.EndAll(ctx, g); err != nil {
+		t.Fatal(err)
+	}
+	token, _ := issue(t, here, g)
+	for _, a := range []*auth.Service{here, open(t, s, nil)} {
+		if _, err := a.Authenticate(ctx, token); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // churn makes tokens with a token and ends them at once, until it is made to stop, and returns how many.
 func churn(t *testing.T, a *auth.Service, token string, g auth.Grant) (made int) {
 	t.Helper()

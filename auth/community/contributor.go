@@ -138,8 +138,9 @@ func (s *Service) countTitles() map[string]int {
 	return n
 }
 
-// Register reserves a name, and mails a link that confirms the address. The name
-// is free again when the link was not used for 24 hours.
+// Register reserves a name, and mails a link that confirms the address. Tokens of
+// who had the name before end. The name is free again when the link was not used
+// for 24 hours.
 //
 // The error is [ErrName], [ErrNameTaken], mail.ErrAddress, [ErrLimited], [ErrMail],
 // or that of the store or ctx.
@@ -186,17 +187,28 @@ func (s *Service) Register(ctx context.Context, name, address string) error {
 	} else if err != nil {
 		return err
 	}
-	f := s.facts(id, name, "")
-	// No dot of the id is left for a mail client to make a link of its own of.
-	query := strings.ReplaceAll(url.Values{"id": {id}, "code": {code}}.Encode(), ".", "%2E")
-	f.Link = s.site + "/api/v1/contributors/verify?" + query
-	if err := s.send(ctx, address, s.texts.verify, f); err != nil {
+	// Whoever had the name before has nothing of the one that has it now. Until the link is mailed nobody can confirm
+	// this registration, and nobody else has the name: there is no token yet that must stay.
+	err = s.tokens.EndAll(ctx, auth.Grant{Kind: auth.Contributor, Contributor: id})
+	if err == nil {
+		err = s.sendLink(ctx, id, name, code, address)
+	}
+	if err != nil {
 		undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), mailTimeout)
 		defer cancel()
 		return errors.Join(err, s.dropContributor(undo, id, c.rev))
 	}
 	s.log.Info("a contributor has registered", "contributor", id)
 	return nil
+}
+
+// sendLink mails the link that confirms an address.
+func (s *Service) sendLink(ctx context.Context, id, name, code, address string) error {
+	f := s.facts(id, name, "")
+	// No dot of the id is left for a mail client to make a link of its own of.
+	query := strings.ReplaceAll(url.Values{"id": {id}, "code": {code}}.Encode(), ".", "%2E")
+	f.Link = s.site + "/api/v1/contributors/verify?" + query
+	return s.send(ctx, address, s.texts.verify, f)
 }
 
 // Verify confirms the address of a contributor with the code of the link that was
@@ -222,9 +234,11 @@ func (s *Service) Verify(ctx context.Context, id, code string) (ContributorInfo,
 	}
 	s.verifying.Lock() // of two who open the link at once, one is mailed a token
 	defer s.verifying.Unlock()
-	s.mu.Lock()
-	current := s.contributors[id].rev
-	s.mu.Unlock()
+	// Here, or on another server, it may have been used, or the name registered anew.
+	current, err := s.refresh(ctx, id)
+	if err != nil {
+		return none, err
+	}
 	if current != c.rev {
 		return none, ErrCode
 	}
@@ -234,14 +248,10 @@ func (s *Service) Verify(ctx context.Context, id, code string) (ContributorInfo,
 		}
 		return none, err
 	}
-	// The token first: who is stopped in between has a token too many, and a link
-	// that still works.
-	grant := auth.Grant{Kind: auth.Contributor, Contributor: id}
-	// Whoever had the name before, or a token too many, has nothing of the one that has it now.
-	if err := s.tokens.EndAll(ctx, grant); err != nil {
-		return none, err
-	}
-	token, tokenID, err := s.tokens.Issue(ctx, grant)
+	// The token first: who is stopped in between has a token too many, which went to
+	// the same address if to any, and a link that still works. No other token is
+	// ended here: if another server is faster, there is a good one.
+	token, tokenID, err := s.tokens.Issue(ctx, auth.Grant{Kind: auth.Contributor, Contributor: id})
 	if err != nil {
 		return none, err
 	}
@@ -282,28 +292,42 @@ func (s *Service) putContributor(ctx context.Context, id string, c *contributor,
 			err = fmt.Errorf("%w: %w", catalog.ErrUnavailable, err)
 		}
 		err = fmt.Errorf("community: contributor %s: %w", id, err)
-		// What the store has now, memory has to have too.
-		r, getErr := s.store.Get(ctx, key)
-		if errors.Is(getErr, store.ErrNotFound) {
-			return err
-		}
-		var there contributor
-		if getErr == nil {
-			getErr = json.Unmarshal(r.Value, &there)
-		}
-		if getErr != nil {
-			return errors.Join(err, getErr)
-		}
-		there.rev, there.skeleton = r.Revision, patch.Skeleton(there.Name)
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.contributors[id] = there
-		return err
+		_, getErr := s.refresh(ctx, id)
+		return errors.Join(err, getErr)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.contributors[id] = *c
 	return nil
+}
+
+// refresh reads a contributor's record, so that memory has what the store has, and
+// returns the revision that memory has then; empty: there is none. The error is
+// catalog.ErrUnavailable or that of ctx.
+func (s *Service) refresh(ctx context.Context, id string) (store.Revision, error) {
+	s.mu.Lock()
+	before := s.contributors[id].rev
+	s.mu.Unlock()
+	r, err := s.store.Get(ctx, store.Key{Kind: contributorKind, ID: id})
+	gone := errors.Is(err, store.ErrNotFound)
+	var there contributor
+	if err == nil {
+		err = json.Unmarshal(r.Value, &there)
+	}
+	if err != nil && !gone {
+		return "", fmt.Errorf("%w: community: read contributor %s: %w", catalog.ErrUnavailable, id, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.contributors[id].rev != before: // a write here was faster, and knows better
+	case gone:
+		delete(s.contributors, id)
+	default:
+		there.rev, there.skeleton = r.Revision, patch.Skeleton(there.Name)
+		s.contributors[id] = there
+	}
+	return s.contributors[id].rev, nil
 }
 
 func (s *Service) dropContributor(ctx context.Context, id string, rev store.Revision) error {

@@ -15,6 +15,7 @@ import (
 	"github.com/patchsource/patchsource/auth"
 	"github.com/patchsource/patchsource/auth/community"
 	"github.com/patchsource/patchsource/auth/mail"
+	"github.com/patchsource/patchsource/store"
 )
 
 // link returns the id and the code of the link that was last mailed to an address.
@@ -162,5 +163,202 @@ func TestContributorsThatComeToNothing(t *testing.T) {
 	s.box.fail = nil
 	if _, err := s.Verify(ctx, id, code); err != nil {
 		t.Errorf("tried again: %v", err)
+	}
+}
+
+// other opens another server over the same store, with a memory of its own.
+func (s *service) other(t testing.TB, over store.Store) *community.Service {
+	t.Helper()
+	tokens, err := auth.Open(context.Background(), over, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts := community.Parts{Store: over, Catalog: s.cat, Tokens: tokens, Mailer: s.box, Secret: s.secret}
+	other, err := community.Open(context.Background(), parts, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return other
+}
+
+// good checks that a token is good by what the store has.
+func (s *service) good(t testing.TB, token string) {
+	t.Helper()
+	tokens, err := auth.Open(context.Background(), s.store, nil)
+	if err == nil {
+		_, err = tokens.Authenticate(context.Background(), token)
+	}
+	if err != nil {
+		t.Errorf("the contributor's token: %v", err)
+	}
+}
+
+// A link that was used is of no use on a server that has not heard of it either, and ends nothing.
+func TestUsedLinkOnAnotherServer(t *testing.T) {
+	s := newService(t, community.Options{MailsPerHour: -1, Site: "https://patches.example.com"})
+	if err := s.Register(t.Context(), "macman", "mac@example.com"); err != nil {
+		t.Fatal(err)
+	}
+	sharing, apart := s.again(t), s.other(t, s.store)
+	id, code := s.box.link(t, "mac@example.com")
+	if _, err := s.Verify(t.Context(), id, code); err != nil {
+		t.Fatal(err)
+	}
+	tokens := s.box.tokens("mac@example.com")
+	mails, records := len(s.box.mails), s.records(t, "tokens")
+	for range 2 {
+		for name, other := range map[string]*community.Service{"sharing": sharing, "apart": apart} {
+			if _, err := other.Verify(t.Context(), id, code); !errors.Is(err, community.ErrCode) {
+				t.Errorf("%s: %v, want ErrCode", name, err)
+			}
+			if _, ok := other.Contributor("macman"); !ok {
+				t.Errorf("%s: the contributor is not known there now", name)
+			}
+		}
+	}
+	if len(s.box.mails) != mails || s.records(t, "tokens") != records {
+		t.Errorf("%d mails and %d tokens more", len(s.box.mails)-mails, s.records(t, "tokens")-records)
+	}
+	s.good(t, tokens[len(tokens)-1])
+
+	// And when the registration is gone.
+	if err := s.Register(t.Context(), "gone", "gone@example.com"); err != nil {
+		t.Fatal(err)
+	}
+	other := s.other(t, s.store)
+	if err := s.Release(t.Context(), "gone"); err != nil {
+		t.Fatal(err)
+	}
+	id, code = s.box.link(t, "gone@example.com")
+	mails = len(s.box.mails)
+	if _, err := other.Verify(t.Context(), id, code); !errors.Is(err, community.ErrCode) || len(s.box.mails) != mails {
+		t.Errorf("%v, want ErrCode; %d mails", err, len(s.box.mails)-mails)
+	}
+}
+
+// hooked calls hook once a contributor was read.
+type hooked struct {
+	store.Store
+	hook func()
+}
+
+func (h *hooked) Get(ctx context.Context, k store.Key) (store.Record, error) {
+	r, err := h.Store.Get(ctx, k)
+	if hook := h.hook; k.Kind == "contributors" && hook != nil {
+		h.hook = nil
+		hook()
+	}
+	return r, err
+}
+
+// Of two servers on which a link is opened at once, the slower one ends nothing of what the faster one has made.
+func TestLinkOpenedOnTwoServers(t *testing.T) {
+	s := newService(t, community.Options{MailsPerHour: -1, Site: "https://patches.example.com"})
+	if err := s.Register(t.Context(), "macman", "mac@example.com"); err != nil {
+		t.Fatal(err)
+	}
+	id, code := s.box.link(t, "mac@example.com")
+	over := &hooked{Store: s.store}
+	slow := s.other(t, over)
+	token := ""
+	over.hook = func() {
+		if _, err := s.Verify(t.Context(), id, code); err != nil {
+			t.Error(err)
+		}
+		tokens := s.box.tokens("mac@example.com")
+		token = tokens[len(tokens)-1]
+	}
+	if _, err := slow.Verify(t.Context(), id, code); !errors.Is(err, community.ErrCode) {
+		t.Errorf("%v, want ErrCode", err)
+	}
+	if token == "" {
+		t.Fatal("the registration was not read again")
+	}
+	s.good(t, token)
+	tokens, err := auth.Open(t.Context(), s.store, nil)
+	if err != nil || len(tokens.List()) != 1 {
+		t.Errorf("%+v, %v: want one token", tokens.List(), err)
+	}
+}
+
+// Tokens of a name end when it is registered, before anybody can confirm it; however it became free.
+func TestRegisterEndsOldTokens(t *testing.T) {
+	ctx := t.Context()
+	for _, c := range []struct {
+		name string
+		free func(s *service, now *time.Time) error
+	}{
+		{"never registered", func(*service, *time.Time) error { return nil }},
+		{"expired", func(s *service, now *time.Time) error {
+			err := s.Register(ctx, "Ann", "before@example.com")
+			*now = now.Add(24 * time.Hour)
+			return err
+		}},
+		{"expired, of the same mailbox", func(s *service, now *time.Time) error {
+			err := s.Register(ctx, "ann", "ann@example.com")
+			*now = now.Add(24 * time.Hour)
+			return err
+		}},
+		{"released", func(s *service, _ *time.Time) error {
+			return errors.Join(s.Register(ctx, "ann", "before@example.com"), s.Release(ctx, "ann"))
+		}},
+		{"a mail that failed", func(s *service, _ *time.Time) error {
+			s.box.fail = errors.New("no")
+			err := s.Register(ctx, "ann", "ann@example.com")
+			s.box.fail = nil
+			if errors.Is(err, community.ErrMail) {
+				return nil
+			}
+			return err
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+			s := newNames(t, &now)
+			if err := c.free(s, &now); err != nil {
+				t.Fatal(err)
+			}
+			if n := s.records(t, "epochs"); n != 0 {
+				t.Errorf("%d epochs of a name that has no tokens", n)
+			}
+			old, _, err := s.tokens.Issue(ctx, auth.Grant{Kind: auth.Contributor, Contributor: "ann"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.box.watch = func() {
+				if _, err := s.tokens.Authenticate(ctx, old); !errors.Is(err, auth.ErrUnauthorized) {
+					t.Errorf("the old token, while a mail is sent: %v", err)
+				}
+			}
+			token := s.register(t, "Ann", "ann@example.com")
+			s.good(t, token)
+			// Who asks again for a name that is held ends nothing.
+			if err := s.Register(ctx, "ann", "ann@example.com"); !errors.Is(err, community.ErrNameTaken) {
+				t.Errorf("%v, want ErrNameTaken", err)
+			}
+			s.good(t, token)
+		})
+	}
+}
+
+// full refuses the epochs.
+type full struct{ store.Store }
+
+func (f full) Put(ctx context.Context, k store.Key, v []byte, c store.Condition) (store.Revision, error) {
+	if k.Kind == "epochs" {
+		return "", errors.New("the disk is full")
+	}
+	return f.Store.Put(ctx, k, v, c)
+}
+
+// A name whose old tokens cannot be ended is not registered.
+func TestRegisterCannotEndOldTokens(t *testing.T) {
+	s := newService(t, community.Options{Site: "https://patches.example.com"})
+	if _, _, err := s.tokens.Issue(t.Context(), auth.Grant{Kind: auth.Contributor, Contributor: "ann"}); err != nil {
+		t.Fatal(err)
+	}
+	err := s.other(t, full{s.store}).Register(t.Context(), "ann", "ann@example.com")
+	if !errors.Is(err, auth.ErrUnavailable) || s.records(t, "contributors") != 0 || len(s.box.mails) != 0 {
+		t.Errorf("%v, %d records, %d mails", err, s.records(t, "contributors"), len(s.box.mails))
 	}
 }
