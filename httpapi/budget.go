@@ -173,9 +173,9 @@ func (b *Budget) EnterAnswer(w http.ResponseWriter, r *http.Request, bytes int) 
 	conn := http.NewResponseController(w)
 	_ = conn.SetWriteDeadline(time.Now().Add(answerGrace + time.Duration(bytes)*time.Second/minAnswerSpeed))
 	return func() {
+		_ = conn.Flush() // what is left in a buffer has to be read in that time too
 		free()
-		// What follows on the connection has the server's time; what is left of this answer in its buffer has a little.
-		_ = conn.SetWriteDeadline(time.Now().Add(answerGrace))
+		_ = conn.SetWriteDeadline(time.Time{}) // the next answer on the connection has the server's time
 	}, nil
 }
 

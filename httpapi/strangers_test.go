@@ -4,12 +4,14 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/patchsource/patchsource/auth"
 	"github.com/patchsource/patchsource/httpapi"
@@ -515,3 +517,39 @@ func TestPrettyWaitsForNobody(t *testing.T) {
 		t.Errorf("an administrator's: %d %s", w.Code, w.Body)
 	}
 }
+
+// A large answer leaves no deadline behind on its connection.
+func TestLargeAnswersLeaveNoDeadline(t *testing.T) {
+	b := newBench(t, memstore.New())
+	b.handler = httpapi.New(b.cat, &httpapi.Options{Tokens: b.auth})
+	big := definition("Big", "1")
+	big = big[:len(big)-1] + `,"x":"` + strings.Repeat("a", 1<<20) + `"}`
+	if w := b.asAdmin("POST", "/api/v1/title", big); w.Code != 201 {
+		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+	var last time.Time
+	deadlines := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		b.handler.ServeHTTP(&deadlined{ResponseWriter: w, last: &last}, r)
+	})
+	server := httptest.NewServer(deadlines)
+	defer server.Close()
+	res, err := http.Get(server.URL + "/jamf/v1/patch/Big")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	n, err := io.Copy(io.Discard, res.Body)
+	server.Close() // it waits for the handler
+	if err != nil || n < 1<<20 || !last.IsZero() {
+		t.Errorf("%d bytes, %v; the deadline that is left: %v", n, err, last)
+	}
+}
+
+// A deadlined writer remembers the last deadline that was set.
+type deadlined struct {
+	http.ResponseWriter
+	last *time.Time
+}
+
+func (d *deadlined) SetWriteDeadline(at time.Time) error { *d.last = at; return nil }
+func (d *deadlined) Unwrap() http.ResponseWriter         { return d.ResponseWriter }
