@@ -39,7 +39,7 @@ const (
 	maxStrangerBody = 1 << 20
 	// minBodySpeed is how fast a body has to arrive, in bytes a second, once bodyGrace has passed.
 	minBodySpeed = 64 << 10
-	bodyGrace    = 10 * time.Second
+	bodyGrace    = 15 * time.Second
 	// minAnswerSpeed is how fast a large answer has to be read, once answerGrace has passed.
 	minAnswerSpeed = 32 << 10
 	answerGrace    = 30 * time.Second
@@ -57,14 +57,13 @@ type Budget struct {
 	client  func(*http.Request) netip.Prefix
 	work    *share
 	answers *share
-	fetches *share
 	// strangers is what is kept for callers without a token, members for those with one.
 	strangers, members room
 }
 
 // A room is what is kept for some callers, so that others do not take it.
 type room struct {
-	bodies, smallBodies, backups *share
+	bodies, smallBodies, backups, fetches *share
 }
 
 func newRoom(bodies int64) room {
@@ -72,6 +71,7 @@ func newRoom(bodies int64) room {
 		bodies:      newShare(bodies, bodies/2, patience),
 		smallBodies: newShare(maxSmallBodies, maxSmallBodies/2, patience),
 		backups:     newShare(maxBackups, 1, 0),
+		fetches:     newShare(maxFetches, maxFetches/4, patience),
 	}
 }
 
@@ -91,7 +91,6 @@ func NewBudget(trustedProxies []string) *Budget {
 		client:    func(r *http.Request) netip.Prefix { return networkOf(client(r)) },
 		work:      newShare(maxWorkBudget, maxWorkBudget/2, patience),
 		answers:   newShare(maxAnswers, maxAnswers/2, patience),
-		fetches:   newShare(maxFetches, maxFetches/4, patience),
 		strangers: newRoom(maxStrangersBodies),
 		members:   newRoom(maxMembersBodies),
 	}
@@ -142,7 +141,7 @@ func (b *Budget) EnterBody(w http.ResponseWriter, r *http.Request, most int64, m
 	return r.WithContext(context.WithValue(r.Context(), bodyKey{}, b)), leave, nil
 }
 
-// An arriving body has to arrive at a speed: one that does not begin to, or stops, is broken off after bodyGrace.
+// An arriving body has to arrive at a speed, once bodyGrace has passed: one that does not begin to is broken off then.
 type arriving struct {
 	io.ReadCloser
 	conn  *http.ResponseController

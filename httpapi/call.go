@@ -60,7 +60,7 @@ func (a *api) fetch(r *http.Request) (leave func(), err error) {
 	if c.trusted() {
 		return func() {}, nil
 	}
-	return a.budget.fetches.enter(r.Context(), a.budget.client(r), 1)
+	return a.budget.roomOf(!c.stranger()).fetches.enter(r.Context(), a.budget.client(r), 1)
 }
 
 // An answering writer gives the turn to work back when the answer begins: its client may take long to read it.

@@ -326,10 +326,10 @@ func TestSlowReadersHoldNoTurn(t *testing.T) {
 	}
 }
 
-// Strangers who send slowly do not keep those out who have a token, be they no administrators.
+// Strangers who send large bodies slowly do not keep those out who have a token, be they no administrators.
 func TestStrangersLeaveRoomForMembers(t *testing.T) {
 	p := newPublic(t, httpapi.Options{RateLimit: -1, LintLimit: -1})
-	var group sync.WaitGroup
+	var group, ready sync.WaitGroup
 	stop := make(chan struct{})
 	for i := range 12 {
 		r := httptest.NewRequest("POST", "/api/v1/lint", nil)
@@ -341,19 +341,28 @@ func TestStrangersLeaveRoomForMembers(t *testing.T) {
 			p.handler.ServeHTTP(httptest.NewRecorder(), r)
 			close(answered)
 		})
-		select {
-		case <-body.begun:
-		case <-answered: // there is no room for more
-		}
+		ready.Go(func() {
+			select {
+			case <-body.begun:
+			case <-answered: // there is no room for more
+			}
+		})
 	}
 	defer group.Wait()
 	defer close(stop)
-	r := httptest.NewRequest("POST", "/api/v1/lint", strings.NewReader(definition("App", "1")))
-	r.Header.Set("Authorization", "Bearer "+p.token(auth.Grant{Kind: auth.Contributor, Contributor: "macman"}))
-	w := httptest.NewRecorder()
-	p.handler.ServeHTTP(w, r)
-	if w.Code != 200 {
-		t.Errorf("%d %s", w.Code, w.Body)
+	ready.Wait()
+	large := definition("App", "1")
+	large = large[:len(large)-1] + `,"x":"` + strings.Repeat("a", 100<<10) + `"}`
+	for token, want := range map[string]int{"": 503, p.token(auth.Grant{Kind: auth.Contributor, Contributor: "macman"}): 200} {
+		r := httptest.NewRequest("POST", "/api/v1/lint", strings.NewReader(large))
+		if token != "" {
+			r.Header.Set("Authorization", "Bearer "+token)
+		}
+		w := httptest.NewRecorder()
+		p.handler.ServeHTTP(w, r)
+		if w.Code != want {
+			t.Errorf("with the token %q: %d %s, want %d", token, w.Code, w.Body, want)
+		}
 	}
 }
 

@@ -139,8 +139,8 @@ func (s *Service) countTitles() map[string]int {
 }
 
 // Register reserves a name, and mails a link that confirms the address. Tokens of
-// who had the name before end. The name is free again when the link was not used
-// for 24 hours.
+// those who had the name before end, as far as this server knows of them. The name is
+// free again when the link was not used for 24 hours.
 //
 // The error is [ErrName], [ErrNameTaken], mail.ErrAddress, [ErrLimited], [ErrMail],
 // or that of the store or ctx.

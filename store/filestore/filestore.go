@@ -337,17 +337,21 @@ func (s *Store) Delete(ctx context.Context, key store.Key, cond store.Condition)
 		return err
 	}
 	name := fileName(key.ID)
+	// Of one that is not there any more, nobody knows whether a condition would have held.
+	whatever := cond == store.Condition{}
 	return s.do(ctx, func() error {
 		f, err := s.kind(key.Kind)
-		if errors.Is(err, store.ErrNotFound) && s.stopped() == nil {
+		if errors.Is(err, store.ErrNotFound) && s.stopped() == nil && whatever {
 			s.forgetAside(key.Kind, name)
 		}
 		if err != nil {
 			return err
 		}
 		return s.change(ctx, f, name, func(current store.Revision) error {
-			if current == "" {
+			if current == "" && whatever {
 				s.forgetAside(f.name, name)
+			}
+			if current == "" {
 				return store.ErrNotFound
 			}
 			if err := cond.Check(current); err != nil {
