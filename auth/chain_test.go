@@ -165,7 +165,8 @@ func TestChainIsBounded(t *testing.T) {
 	}
 }
 
-// However the tokens below a title's token are spread, and however many are made at once, no more than MaxMade live.
+// No more than MaxMade tokens below a title's token are live, in whatever shape they were made, and also if many are
+// made at once.
 func TestTokensMadeAreBounded(t *testing.T) {
 	ctx := t.Context()
 	for _, c := range []struct {

@@ -50,7 +50,7 @@ func ownerOfTitle(uid string) string { return "title/" + uid }
 // read by others one day.
 const recoveryLifetime = 7 * 24 * time.Hour
 
-// Recover makes a token for the author of a title, or for a contributor, who may have lost theirs. The owner's other
+// Recover makes a token for the author of a title, or for a contributor, to replace one that was lost. The owner's other
 // tokens, and all that were made with them, end when it is first used, in one step; those made in the meantime, too.
 // Tokens that an administrator or editor made stay good. A token that is not used within a week ends.
 //

@@ -148,7 +148,7 @@ func TestAdminTokenThatHasEnded(t *testing.T) {
 	}
 }
 
-// A file that holds the token of a title, or of another server's title, is a mistake that is told.
+// A file with the token of a title, or of another server's title, is an error.
 func TestAdminTokenOfAnotherKind(t *testing.T) {
 	a := open(t, memstore.New(), nil)
 	token, _ := issue(t, a, auth.Grant{Kind: auth.TitleToken, Titles: []string{"u"}})

@@ -85,7 +85,7 @@ func (a *Service) IssueFor(ctx context.Context, maker Principal, g Grant, mayCha
 		return "", "", fmt.Errorf("%w: at most %d tokens make each other in a row: make it with an earlier one of them",
 			ErrGrant, MaxChain)
 	}
-	// Of several that are made at once, no more than allowed.
+	// One at a time, so that the limits hold for this server; several servers may exceed them by what they make at once.
 	a.making.Lock()
 	defer a.making.Unlock()
 	if root := a.rootOf(chain); root != "" && a.Below(root) >= MaxMade {
@@ -113,7 +113,7 @@ func (e tooFastError) Error() string {
 func (e tooFastError) Is(target error) bool { return target == ErrTooMany }
 
 // notTooFast returns an [ErrTooMany] if too many tokens that count for a name, which is one of countsFor, were made
-// lately. Those that count for nobody may be any number.
+// lately. Tokens that count for nobody are not limited.
 func (a *Service) notTooFast(name string) error {
 	if name == "" {
 		return nil

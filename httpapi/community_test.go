@@ -3,7 +3,6 @@ package httpapi_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -393,66 +392,3 @@ func TestContributorsByHTTP(t *testing.T) {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }
-
-// Sources that do not answer strangers keep no contributor from following one, and end with their calls.
-func TestSlowSourcesOfStrangers(t *testing.T) {
-	st := memstore.New()
-	b := newBench(t, st)
-	secret, _, err := auth.LoadSecret(filepath.Join(t.TempDir(), "secret"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	asked := make(chan struct{}, 100)
-	sy, err := patchsync.New(b.cat, st, &patchsync.Options{Transport: transport(func(r *http.Request) (*http.Response, error) {
-		if strings.HasPrefix(r.URL.Host, "good") {
-			return nil, errors.New("there is nothing here")
-		}
-		asked <- struct{}{}
-		<-r.Context().Done()
-		return nil, r.Context().Err()
-	})})
-	if err != nil {
-		t.Fatal(err)
-	}
-	comm, err := community.Open(t.Context(), community.Parts{
-		Store: st, Catalog: b.cat, Tokens: b.auth, Mailer: &box{}, Secret: secret, Fetcher: sy.Fetcher(),
-	}, &community.Options{Site: "https://patches.example.com"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.handler = httpapi.New(b.cat, &httpapi.Options{Tokens: b.auth, Community: comm, Sync: sy, RateLimit: -1, Site: "https://patches.example.com"})
-	token, _, err := b.auth.Issue(t.Context(), auth.Grant{Kind: auth.Contributor, Contributor: "macman"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	calls, hangUp := context.WithCancel(t.Context())
-	var group sync.WaitGroup
-	defer group.Wait()
-	defer hangUp()
-	publish := func(i int) *httptest.ResponseRecorder {
-		body := fmt.Sprintf(`{"author_name":"Ann%d","author_email":"a%d@example.com","definition_url":"https://hang%d.example/d.json"}`, i, i, i)
-		r := httptest.NewRequestWithContext(calls, "POST", "/api/v1/title", strings.NewReader(body))
-		r.RemoteAddr = fmt.Sprintf("192.0.2.%d:1", i/2+1)
-		w := httptest.NewRecorder()
-		b.handler.ServeHTTP(w, r)
-		return w
-	}
-	for i := range 8 {
-		group.Go(func() { publish(i) })
-	}
-	for range 8 {
-		<-asked
-	}
-	if w := publish(8); w.Code != 503 {
-		t.Errorf("a ninth source: %d %s", w.Code, w.Body)
-	}
-	w := b.do("POST", "/api/v1/subscribe", `{"id":"Sub","json_url":"https://good.example/d.json"}`, "Authorization", "Bearer "+token)
-	if w.Code == 503 || !strings.Contains(w.Body.String(), "there is nothing here") && w.Code != 400 {
-		t.Errorf("a contributor's: %d %s", w.Code, w.Body)
-	}
-}
-
-// A transport is a function that answers requests.
-type transport func(*http.Request) (*http.Response, error)
-
-func (f transport) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

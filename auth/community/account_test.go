@@ -77,7 +77,7 @@ func TestPlusAddressesAreOneMailbox(t *testing.T) {
 	})
 }
 
-// Of many that a contributor creates at once, no more come to be than they may have.
+// A contributor who creates many titles at once gets no more than the limit.
 func TestMaxTitlesOfAContributorUnderRaces(t *testing.T) {
 	const most = 3
 	s := newService(t, community.Options{MaxTitles: most, Site: "https://patches.example.com"})

@@ -187,8 +187,8 @@ func (s *Service) Register(ctx context.Context, name, address string) error {
 	} else if err != nil {
 		return err
 	}
-	// Whoever had the name before has nothing of the one that has it now. Until the link is mailed nobody can confirm
-	// this registration, and nobody else has the name: there is no token yet that must stay.
+	// The tokens of the name's previous owner end. The link is not mailed yet, so this registration cannot have been
+	// confirmed, and there is no token that must stay.
 	err = s.tokens.EndAll(ctx, auth.Grant{Kind: auth.Contributor, Contributor: id})
 	if err == nil {
 		err = s.sendLink(ctx, id, name, code, address)
@@ -205,7 +205,7 @@ func (s *Service) Register(ctx context.Context, name, address string) error {
 // sendLink mails the link that confirms an address.
 func (s *Service) sendLink(ctx context.Context, id, name, code, address string) error {
 	f := s.facts(id, name, "")
-	// No dot of the id is left for a mail client to make a link of its own of.
+	// Mail clients make links of names with dots: the link has none in its query.
 	query := strings.ReplaceAll(url.Values{"id": {id}, "code": {code}}.Encode(), ".", "%2E")
 	f.Link = s.site + "/api/v1/contributors/verify?" + query
 	return s.send(ctx, address, s.texts.verify, f)
@@ -248,9 +248,9 @@ func (s *Service) Verify(ctx context.Context, id, code string) (ContributorInfo,
 		}
 		return none, err
 	}
-	// The token first: who is stopped in between has a token too many, which went to
-	// the same address if to any, and a link that still works. No other token is
-	// ended here: if another server is faster, there is a good one.
+	// The token is made before the registration is confirmed: if the server stops in
+	// between, there is one token too many, and the link still works. No other token
+	// ends here: another server may have been faster, and its token is good.
 	token, tokenID, err := s.tokens.Issue(ctx, auth.Grant{Kind: auth.Contributor, Contributor: id})
 	if err != nil {
 		return none, err

@@ -166,7 +166,7 @@ func TestContributorsThatComeToNothing(t *testing.T) {
 	}
 }
 
-// other opens another server over the same store, with a memory of its own.
+// other opens a second server over the same store.
 func (s *service) other(t testing.TB, over store.Store) *community.Service {
 	t.Helper()
 	tokens, err := auth.Open(context.Background(), over, nil)
