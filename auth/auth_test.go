@@ -38,7 +38,8 @@ func TestTokenForm(t *testing.T) {
 	seen := map[string]bool{}
 	for range 100 {
 		token, id := issue(t, a, auth.Grant{Kind: auth.Administrator})
-		if !regexp.MustCompile(`^pst_[A-Z2-7]{59}$`).MatchString(token) || seen[token] || seen[id] || strings.Contains(token, id) {
+		if !regexp.MustCompile(`^pst_[A-Z2-7]{59}$`).MatchString(token) || seen[token] || seen[id] ||
+			strings.Contains(token, id) {
 			t.Fatalf("token %s, id %s", token, id)
 		}
 		seen[token], seen[id] = true, true
@@ -61,7 +62,8 @@ func TestAuthenticate(t *testing.T) {
 			t.Errorf("the administrator: %+v, %v", p, err)
 		}
 		p, err = a.Authenticate(context.Background(), title)
-		if err != nil || p.MayCreate() || p.MayAdminister() || !p.MayChange("uid-2", "") || p.MayChange("uid-3", "") || p.MayChange("", "") {
+		if err != nil || p.MayCreate() || p.MayAdminister() || !p.MayChange("uid-2", "") || p.MayChange("uid-3", "") ||
+			p.MayChange("", "") {
 			t.Errorf("the title's token: %+v, %v", p, err)
 		}
 		if _, err := a.Authenticate(context.Background(), short); err != nil {
@@ -71,7 +73,9 @@ func TestAuthenticate(t *testing.T) {
 			if wrong == admin {
 				continue
 			}
-			if p, err := a.Authenticate(context.Background(), wrong); !errors.Is(err, auth.ErrUnauthorized) || p.MayCreate() || p.TokenID != "" {
+			if p, err := a.Authenticate(context.Background(), wrong); !errors.Is(err, auth.ErrUnauthorized) ||
+				p.MayCreate() ||
+				p.TokenID != "" {
 				t.Errorf("%q: %+v, %v", wrong, p, err)
 			}
 		}

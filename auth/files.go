@@ -59,7 +59,11 @@ func LoadSecret(path string) (secret Secret, created bool, err error) {
 	}
 	b, err := hex.DecodeString(text)
 	if err != nil || len(b) != secretLength {
-		return Secret{}, false, fmt.Errorf("auth: %s does not hold a secret (%d bytes in hexadecimal): restore it from a backup; or remove it, and a new one is made, under which no mailed token can be asked for again", path, secretLength)
+		return Secret{}, false, fmt.Errorf(
+			"auth: %s does not hold a secret (%d bytes in hexadecimal): restore it from a backup; or remove it, and a new one is made, under which no mailed token can be asked for again",
+			path,
+			secretLength,
+		)
 	}
 	return Secret{func() []byte { return b }}, created, nil
 }

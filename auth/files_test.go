@@ -67,7 +67,9 @@ func TestLoadAdminToken(t *testing.T) {
 	if err := os.WriteFile(path, []byte("hunter2\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := again.LoadAdminToken(ctx, path); !errors.Is(err, auth.ErrUnauthorized) || !strings.Contains(err.Error(), path) || strings.Contains(err.Error(), "hunter2") {
+	if _, err := again.LoadAdminToken(ctx, path); !errors.Is(err, auth.ErrUnauthorized) ||
+		!strings.Contains(err.Error(), path) ||
+		strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("%v", err)
 	}
 }
@@ -171,7 +173,9 @@ func TestLoadSecret(t *testing.T) {
 		t.Errorf("%v, %v", info, err)
 	}
 	second, created, err := auth.LoadSecret(path)
-	if err != nil || created || !bytes.Equal(first.Key("a"), second.Key("a")) || bytes.Equal(first.Key("a"), first.Key("b")) || len(first.Key("a")) != 32 {
+	if err != nil || created || !bytes.Equal(first.Key("a"), second.Key("a")) ||
+		bytes.Equal(first.Key("a"), first.Key("b")) ||
+		len(first.Key("a")) != 32 {
 		t.Errorf("%v, %v", created, err)
 	}
 	data, err := os.ReadFile(path)
@@ -182,7 +186,12 @@ func TestLoadSecret(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	shown := []string{string(data[:8]), string(raw), strings.Trim(fmt.Sprint(raw), "[]"), fmt.Sprintf("%#x", raw[:1]) + ", " + fmt.Sprintf("%#x", raw[1:2])}
+	shown := []string{
+		string(data[:8]),
+		string(raw),
+		strings.Trim(fmt.Sprint(raw), "[]"),
+		fmt.Sprintf("%#x", raw[:1]) + ", " + fmt.Sprintf("%#x", raw[1:2]),
+	}
 	for _, format := range []string{"%v", "%+v", "%#v", "%s", "%x", "%d", "%q"} {
 		for _, v := range []any{first, &first, struct{ secret auth.Secret }{first}, []auth.Secret{first}} {
 			for _, secret := range shown {

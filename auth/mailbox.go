@@ -29,7 +29,8 @@ type MailboxHash struct {
 // Hashes that were made with other secrets or parameters are not.
 func (h MailboxHash) Equal(other MailboxHash) bool {
 	same := subtle.ConstantTimeCompare([]byte(h.Hash), []byte(other.Hash)) == 1
-	return same && h.Hash != "" && h.KeyID == other.KeyID && h.Time == other.Time && h.Memory == other.Memory && h.Threads == other.Threads
+	return same && h.Hash != "" && h.KeyID == other.KeyID && h.Time == other.Time && h.Memory == other.Memory &&
+		h.Threads == other.Threads
 }
 
 // Mailboxes hashes addresses. The hash is slow, so that a stolen secret does not
@@ -87,5 +88,11 @@ func (m *Mailboxes) Hash(ctx context.Context, address string) (MailboxHash, erro
 	mac := hmac.New(sha256.New, m.key)
 	mac.Write([]byte(strings.ToLower(strings.TrimSpace(address))))
 	hash := argon2.IDKey(mac.Sum(nil), m.salt, hashTime, hashMemory, hashThreads, 32)
-	return MailboxHash{KeyID: m.keyID, Time: hashTime, Memory: hashMemory, Threads: hashThreads, Hash: hex.EncodeToString(hash)}, nil
+	return MailboxHash{
+		KeyID:   m.keyID,
+		Time:    hashTime,
+		Memory:  hashMemory,
+		Threads: hashThreads,
+		Hash:    hex.EncodeToString(hash),
+	}, nil
 }

@@ -143,7 +143,8 @@ func TestListAndFlush(t *testing.T) {
 	if _, err := a.Authenticate(t.Context(), token); err != nil {
 		t.Fatal(err)
 	}
-	if all := a.List(); len(all) != 2 || all[0].ID != brief || all[1].ID != id || !all[1].Used.Equal(now) || !all[0].Used.IsZero() {
+	if all := a.List(); len(all) != 2 || all[0].ID != brief || all[1].ID != id || !all[1].Used.Equal(now) ||
+		!all[0].Used.IsZero() {
 		t.Errorf("%+v", all)
 	}
 	if err := a.Flush(t.Context()); err != nil {

@@ -32,7 +32,10 @@ func TestMakerWhoseRecordIsGone(t *testing.T) {
 	if err := a.Purge(ctx, now); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := a.IssueFor(ctx, thief, titles, func(string) bool { return true }); !errors.Is(err, auth.ErrUnauthorized) {
+	if _, _, err := a.IssueFor(ctx, thief, titles, func(string) bool { return true }); !errors.Is(
+		err,
+		auth.ErrUnauthorized,
+	) {
 		t.Errorf("%v, want ErrUnauthorized", err)
 	}
 	if n := len(a.List()); n != 1 {

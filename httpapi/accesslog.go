@@ -60,8 +60,18 @@ func AccessLog(next http.Handler, log *slog.Logger, trustedProxies []string) htt
 		w.Header().Set(requestIDHeader, id)
 		o := &observer{ResponseWriter: w, began: time.Now()}
 		defer func() {
-			attrs := []slog.Attr{slog.String("request_id", id), slog.String("method", shorten(r.Method)), slog.String("path", loggedPath(r)), slog.Int("status", o.outcome()),
-				slog.Int64("bytes", o.bytes), slog.Duration("took", time.Since(o.began)), slog.String("client", client(r).String())}
+			attrs := []slog.Attr{
+				slog.String("request_id", id),
+				slog.String("method", shorten(r.Method)),
+				slog.String("path", loggedPath(r)),
+				slog.Int("status", o.outcome()),
+				slog.Int64(
+					"bytes",
+					o.bytes,
+				),
+				slog.Duration("took", time.Since(o.began)),
+				slog.String("client", client(r).String()),
+			}
 			if !o.done {
 				attrs = append(attrs, slog.Bool("aborted", true))
 			}

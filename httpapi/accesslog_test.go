@@ -84,7 +84,8 @@ func TestAccessLogOfWhatBreaksOff(t *testing.T) {
 					t.Error("it does not end as it should")
 				}
 			}()
-			httpapi.AccessLog(broken, slog.New(slog.NewJSONHandler(&log, nil)), nil).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+			httpapi.AccessLog(broken, slog.New(slog.NewJSONHandler(&log, nil)), nil).
+				ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
 		}()
 		if !strings.Contains(log.String(), name) || !strings.Contains(log.String(), `"aborted":true`) {
 			t.Errorf("%s: %s", name, log.String())
@@ -116,7 +117,8 @@ func TestErrorsNameTheRequest(t *testing.T) {
 	r.Header.Set("Authorization", "Bearer "+b.admin)
 	w = httptest.NewRecorder()
 	logged.ServeHTTP(w, r)
-	if id := w.Header().Get("X-Request-Id"); w.Code != 201 || !strings.Contains(b.log.String(), "title created") || !strings.Contains(b.log.String(), "request_id="+id) {
+	if id := w.Header().Get("X-Request-Id"); w.Code != 201 || !strings.Contains(b.log.String(), "title created") ||
+		!strings.Contains(b.log.String(), "request_id="+id) {
 		t.Errorf("%d, %q: %s", w.Code, id, b.log.String())
 	}
 }

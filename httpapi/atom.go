@@ -105,9 +105,22 @@ func (a *api) atomEntry(r *http.Request, t catalog.Title, version string, at tim
 	}
 }
 
-func (a *api) serveAtom(w http.ResponseWriter, r *http.Request, path, title string, changed time.Time, entries []atomEntry) error {
+func (a *api) serveAtom(
+	w http.ResponseWriter,
+	r *http.Request,
+	path, title string,
+	changed time.Time,
+	entries []atomEntry,
+) error {
 	self := a.address(r) + path
-	feed := atomFeed{ID: self, Title: title, Updated: changed.UTC().Format(time.RFC3339), Author: atomAuthor{"patchsource"}, Links: []atomLink{{Rel: "self", Href: self, Type: "application/atom+xml"}}, Entries: entries}
+	feed := atomFeed{
+		ID:      self,
+		Title:   title,
+		Updated: changed.UTC().Format(time.RFC3339),
+		Author:  atomAuthor{"patchsource"},
+		Links:   []atomLink{{Rel: "self", Href: self, Type: "application/atom+xml"}},
+		Entries: entries,
+	}
 	var b bytes.Buffer
 	b.WriteString(xml.Header)
 	if err := xml.NewEncoder(&b).Encode(feed); err != nil {

@@ -23,7 +23,8 @@ func TestAtom(t *testing.T) {
 		t.Fatalf("%d %s", w.Code, w.Body)
 	}
 	w := b.do("GET", "/feed.atom", "")
-	if w.Code != 200 || !strings.HasPrefix(w.Header().Get("Content-Type"), "application/atom+xml") || strings.Contains(w.Body.String(), "<script>") {
+	if w.Code != 200 || !strings.HasPrefix(w.Header().Get("Content-Type"), "application/atom+xml") ||
+		strings.Contains(w.Body.String(), "<script>") {
 		t.Fatalf("%d %v", w.Code, w.Header())
 	}
 	var feed struct {
@@ -45,7 +46,8 @@ func TestAtom(t *testing.T) {
 	if len(feed.Entries) != 50 || feed.ID == "" || feed.Updated.IsZero() {
 		t.Fatalf("%d entries, %q, %v", len(feed.Entries), feed.ID, feed.Updated)
 	}
-	if e := feed.Entries[0]; e.Title != "<script>alert(1)</script> 2&<b>" || !strings.HasSuffix(e.Link.Href, "/jamf/v1/patch/T00") {
+	if e := feed.Entries[0]; e.Title != "<script>alert(1)</script> 2&<b>" ||
+		!strings.HasSuffix(e.Link.Href, "/jamf/v1/patch/T00") {
 		t.Errorf("%+v", e)
 	}
 	ids := map[string]bool{}
@@ -83,13 +85,16 @@ func TestTitleAtom(t *testing.T) {
 			Entries []entry `xml:"entry"`
 		}
 		w := b.do("GET", path, "")
-		if err := xml.Unmarshal(w.Body.Bytes(), &feed); err != nil || w.Code != 200 || !strings.HasSuffix(feed.ID, path) {
+		if err := xml.Unmarshal(w.Body.Bytes(), &feed); err != nil || w.Code != 200 ||
+			!strings.HasSuffix(feed.ID, path) {
 			t.Fatalf("%s: %d %v %s", path, w.Code, err, w.Body)
 		}
 		return feed.Entries
 	}
 	own, all := read("/api/v1/titles/App/feed.atom"), read("/feed.atom")
-	if len(own) != 2 || own[0] != all[0] || !strings.HasSuffix(own[1].Title, " 1") || !own[1].Updated.Before(own[0].Updated) || own[0].ID == own[1].ID {
+	if len(own) != 2 || own[0] != all[0] || !strings.HasSuffix(own[1].Title, " 1") ||
+		!own[1].Updated.Before(own[0].Updated) ||
+		own[0].ID == own[1].ID {
 		t.Errorf("%+v %+v", own, all)
 	}
 	if w := b.do("GET", "/api/v1/titles/Nope/feed.atom", ""); w.Code != 404 {

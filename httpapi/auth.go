@@ -20,7 +20,9 @@ func (b bearer) Authenticate(r *http.Request) (auth.Principal, error) {
 	}
 	scheme, token, ok := strings.Cut(lines[0], " ")
 	if len(lines) > 1 || !ok || !strings.EqualFold(scheme, "Bearer") {
-		return auth.Principal{}, &tokenError{"the Authorization cannot be read: send the token as 'Authorization: Bearer pst_…'"}
+		return auth.Principal{}, &tokenError{
+			"the Authorization cannot be read: send the token as 'Authorization: Bearer pst_…'",
+		}
 	}
 	return b.service.Authenticate(r.Context(), strings.Trim(token, " "))
 }

@@ -72,7 +72,8 @@ func TestBackup(t *testing.T) {
 	b := newBench(t, memstore.New())
 	b.create("B", "A")
 	w := b.do("GET", "/api/v1/backup", "")
-	if w.Code != 200 || w.Header().Get("Content-Type") != "application/zip" || !strings.Contains(w.Header().Get("Content-Disposition"), "attachment") {
+	if w.Code != 200 || w.Header().Get("Content-Type") != "application/zip" ||
+		!strings.Contains(w.Header().Get("Content-Disposition"), "attachment") {
 		t.Fatalf("%d %v", w.Code, w.Header())
 	}
 	all := unzipped(t, w.Body.Bytes())
@@ -85,7 +86,8 @@ func TestBackup(t *testing.T) {
 	if again := b.do("GET", "/api/v1/backup", ""); !bytes.Equal(again.Body.Bytes(), w.Body.Bytes()) {
 		t.Error("the same titles make other bytes")
 	}
-	if w := b.do("HEAD", "/api/v1/backup", ""); w.Code != 200 || w.Body.Len() != 0 || w.Header().Get("Content-Type") != "application/zip" {
+	if w := b.do("HEAD", "/api/v1/backup", ""); w.Code != 200 || w.Body.Len() != 0 ||
+		w.Header().Get("Content-Type") != "application/zip" {
 		t.Errorf("HEAD: %d %v", w.Code, w.Header())
 	}
 	for token, want := range map[string]int{"": 401, b.token(auth.Grant{Kind: auth.Contributor, Contributor: "c"}): 403, b.admin: 403} { // this server has no store to copy
@@ -124,7 +126,13 @@ func TestBackupWhileTitlesChange(t *testing.T) {
 			for v := 2; !stop.Load(); v++ {
 				p, err := patch.ParsePatch([]byte(versionJSON(fmt.Sprint(v, ".0"))), nil)
 				if err == nil {
-					_, err = b.cat.AddVersions(t.Context(), fmt.Sprint("T", i), patch.Position{}, []patch.Patch{*p}, nil)
+					_, err = b.cat.AddVersions(
+						t.Context(),
+						fmt.Sprint("T", i),
+						patch.Position{},
+						[]patch.Patch{*p},
+						nil,
+					)
 				}
 				if err != nil {
 					t.Error(err)
@@ -246,9 +254,22 @@ func TestRestoreConfirmsTitles(t *testing.T) {
 
 func TestRestoreByHTTP(t *testing.T) {
 	form := func(data string) (string, []string) {
-		return "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"b.zip\"\r\n\r\n" + data + "\r\n--b--\r\n", []string{"Content-Type", "multipart/form-data; boundary=b"}
+		return "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"b.zip\"\r\n\r\n" + data + "\r\n--b--\r\n", []string{
+			"Content-Type",
+			"multipart/form-data; boundary=b",
+		}
 	}
-	good := zipped(t, "patch_archive/", "", "patch_archive/A.json", definition("A", "2"), "__MACOSX/._A.json", "x", "C.json", definition("C", "1"))
+	good := zipped(
+		t,
+		"patch_archive/",
+		"",
+		"patch_archive/A.json",
+		definition("A", "2"),
+		"__MACOSX/._A.json",
+		"x",
+		"C.json",
+		definition("C", "1"),
+	)
 	for _, c := range []struct {
 		name, query, body string
 		form              bool
@@ -322,7 +343,8 @@ func TestFullBackup(t *testing.T) {
 	}
 	data := w.Body.Bytes()
 	all := unzipped(t, data)
-	if all["patch_archive/A.json"] == "" || !strings.Contains(all["patchsource/tokens.ndjson"], "hash") || strings.Contains(fmt.Sprint(all), b.admin) {
+	if all["patch_archive/A.json"] == "" || !strings.Contains(all["patchsource/tokens.ndjson"], "hash") ||
+		strings.Contains(fmt.Sprint(all), b.admin) {
 		t.Errorf("%v", slices.Sorted(maps.Keys(all)))
 	}
 	to := memstore.New()
@@ -344,11 +366,17 @@ func TestFullBackup(t *testing.T) {
 	if h, err := moved.cat.History(ctx, "A"); err != nil || len(h) != 2 {
 		t.Errorf("%v, %v", h, err)
 	}
-	if _, err := httpapi.LoadFullBackup(ctx, to, bytes.NewReader(data), int64(len(data))); !errors.Is(err, httpapi.ErrNotEmpty) {
+	if _, err := httpapi.LoadFullBackup(ctx, to, bytes.NewReader(data), int64(len(data))); !errors.Is(
+		err,
+		httpapi.ErrNotEmpty,
+	) {
 		t.Errorf("%v", err)
 	}
 	for name, data := range map[string]string{"no zip": "x", "a plain backup": zipped(t, "patch_archive/A.json", definition("A", "1"))} {
-		if _, err := httpapi.LoadFullBackup(ctx, memstore.New(), strings.NewReader(data), int64(len(data))); !errors.Is(err, httpapi.ErrNoFullBackup) {
+		if _, err := httpapi.LoadFullBackup(ctx, memstore.New(), strings.NewReader(data), int64(len(data))); !errors.Is(
+			err,
+			httpapi.ErrNoFullBackup,
+		) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

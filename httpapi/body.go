@@ -56,7 +56,11 @@ func (a *api) readJSON(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if start := bytes.TrimLeft(body, " \t\r\n"); len(start) > 0 && (start[0] == '{' || start[0] == '[') {
 		return body, nil
 	}
-	return nil, fmt.Errorf("%w: send JSON as application/json, or as the part %q of multipart/form-data", errMediaType, filePart)
+	return nil, fmt.Errorf(
+		"%w: send JSON as application/json, or as the part %q of multipart/form-data",
+		errMediaType,
+		filePart,
+	)
 }
 
 func readForm(w http.ResponseWriter, r *http.Request, boundary string, limit int) ([]byte, error) {
@@ -80,7 +84,13 @@ func formFile(r *http.Request, boundary string) (io.Reader, error) {
 	for {
 		part, err := form.NextPart()
 		if err == io.EOF {
-			return nil, &requestError{fmt.Sprintf("the form has no part named %q: send the definition in it, as curl -F %s=@definition.json does", filePart, filePart)}
+			return nil, &requestError{
+				fmt.Sprintf(
+					"the form has no part named %q: send the definition in it, as curl -F %s=@definition.json does",
+					filePart,
+					filePart,
+				),
+			}
 		}
 		if err != nil {
 			return nil, err
@@ -110,7 +120,9 @@ func bodyError(err error, stranger bool) error {
 	case errors.As(err, &tooLarge):
 		return &bodyTooLarge{int(tooLarge.Limit), stranger}
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return &requestError{fmt.Sprintf("the body arrives too slowly: send it at %s a second or more", byteCount(minBodySpeed))}
+		return &requestError{
+			fmt.Sprintf("the body arrives too slowly: send it at %s a second or more", byteCount(minBodySpeed)),
+		}
 	case errors.As(err, &request):
 		return err
 	}

@@ -290,14 +290,18 @@ func TestSlowSourcesOfStrangers(t *testing.T) {
 		t.Fatal(err)
 	}
 	asked := make(chan struct{}, 100)
-	sy, err := patchsync.New(b.cat, st, &patchsync.Options{Transport: transport(func(r *http.Request) (*http.Response, error) {
-		if strings.HasPrefix(r.URL.Host, "good") {
-			return nil, errors.New("there is nothing here")
-		}
-		asked <- struct{}{}
-		<-r.Context().Done()
-		return nil, r.Context().Err()
-	})})
+	sy, err := patchsync.New(
+		b.cat,
+		st,
+		&patchsync.Options{Transport: transport(func(r *http.Request) (*http.Response, error) {
+			if strings.HasPrefix(r.URL.Host, "good") {
+				return nil, errors.New("there is nothing here")
+			}
+			asked <- struct{}{}
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		})},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -307,7 +311,10 @@ func TestSlowSourcesOfStrangers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.handler = httpapi.New(b.cat, &httpapi.Options{Tokens: b.auth, Community: comm, Sync: sy, RateLimit: -1, Site: "https://patches.example.com"})
+	b.handler = httpapi.New(
+		b.cat,
+		&httpapi.Options{Tokens: b.auth, Community: comm, Sync: sy, RateLimit: -1, Site: "https://patches.example.com"},
+	)
 	token, _, err := b.auth.Issue(t.Context(), auth.Grant{Kind: auth.Contributor, Contributor: "macman"})
 	if err != nil {
 		t.Fatal(err)
@@ -317,7 +324,12 @@ func TestSlowSourcesOfStrangers(t *testing.T) {
 	defer group.Wait()
 	defer hangUp()
 	publish := func(i int) *httptest.ResponseRecorder {
-		body := fmt.Sprintf(`{"author_name":"Ann%d","author_email":"a%d@example.com","definition_url":"https://hang%d.example/d.json"}`, i, i, i)
+		body := fmt.Sprintf(
+			`{"author_name":"Ann%d","author_email":"a%d@example.com","definition_url":"https://hang%d.example/d.json"}`,
+			i,
+			i,
+			i,
+		)
 		r := httptest.NewRequestWithContext(calls, "POST", "/api/v1/title", strings.NewReader(body))
 		r.RemoteAddr = fmt.Sprintf("192.0.2.%d:1", i/2+1)
 		w := httptest.NewRecorder()
@@ -333,7 +345,13 @@ func TestSlowSourcesOfStrangers(t *testing.T) {
 	if w := publish(8); w.Code != 503 {
 		t.Errorf("a ninth source: %d %s", w.Code, w.Body)
 	}
-	w := b.do("POST", "/api/v1/subscribe", `{"id":"Sub","json_url":"https://good.example/d.json"}`, "Authorization", "Bearer "+token)
+	w := b.do(
+		"POST",
+		"/api/v1/subscribe",
+		`{"id":"Sub","json_url":"https://good.example/d.json"}`,
+		"Authorization",
+		"Bearer "+token,
+	)
 	if w.Code == 503 || !strings.Contains(w.Body.String(), "there is nothing here") && w.Code != 400 {
 		t.Errorf("a contributor's: %d %s", w.Code, w.Body)
 	}

@@ -71,7 +71,10 @@ func (s session) play(t *testing.T, p *public) {
 		}
 		body := written(t, step.Body)
 		if step.Form != nil {
-			body = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"d.json\"\r\n\r\n" + written(t, step.Form) + "\r\n--b--\r\n"
+			body = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"d.json\"\r\n\r\n" + written(
+				t,
+				step.Form,
+			) + "\r\n--b--\r\n"
 			header = append(header, "Content-Type", "multipart/form-data; boundary=b")
 		}
 		w := p.do(method, path, body, header...)

@@ -67,15 +67,27 @@ func (a *api) publish(w http.ResponseWriter, r *http.Request, body []byte, p *pu
 	var url string
 	switch {
 	case p.URL != nil && p.Definition != nil:
-		all.Failures = append(all.Failures, patch.Failure{Path: "/definition_url", Message: "stands beside a definition: give one of the two"})
+		all.Failures = append(
+			all.Failures,
+			patch.Failure{Path: "/definition_url", Message: "stands beside a definition: give one of the two"},
+		)
 	case p.URL != nil && a.sync == nil:
-		all.Failures = append(all.Failures, patch.Failure{Path: "/definition_url", Message: "this server follows no URL: give the definition itself"})
+		all.Failures = append(
+			all.Failures,
+			patch.Failure{Path: "/definition_url", Message: "this server follows no URL: give the definition itself"},
+		)
 	case p.URL != nil:
 		if url = text(p.URL, "/definition_url", &all.Failures); p.URL.Kind() == '"' && url == "" {
-			all.Failures = append(all.Failures, patch.Failure{Path: "/definition_url", Message: "is empty: give the address of a definition"})
+			all.Failures = append(
+				all.Failures,
+				patch.Failure{Path: "/definition_url", Message: "is empty: give the address of a definition"},
+			)
 		}
 	case p.Definition == nil:
-		all.Failures = append(all.Failures, patch.Failure{Path: "/definition", Message: "is missing: add it, or definition_url"})
+		all.Failures = append(
+			all.Failures,
+			patch.Failure{Path: "/definition", Message: "is missing: add it, or definition_url"},
+		)
 	default:
 		var err error
 		var invalid *patch.ValidationError
@@ -98,7 +110,10 @@ func (a *api) publish(w http.ResponseWriter, r *http.Request, body []byte, p *pu
 		}
 		defer leave()
 	}
-	res, err := a.comm.Publish(r.Context(), community.Publication{AuthorName: name, AuthorEmail: email, Definition: def, URL: url})
+	res, err := a.comm.Publish(
+		r.Context(),
+		community.Publication{AuthorName: name, AuthorEmail: email, Definition: def, URL: url},
+	)
 	if err != nil {
 		return placed(err, "/author_name", "/author_email")
 	}
@@ -158,7 +173,14 @@ func (a *api) titleToken(w http.ResponseWriter, r *http.Request) error {
 		return placed(err, "", "/author_email")
 	}
 	// The same words whoever asks.
-	a.reply(w, r, http.StatusAccepted, answer{Message: "If the title was published with this address, a new token is on its way there. The old one works until the new one is first used."})
+	a.reply(
+		w,
+		r,
+		http.StatusAccepted,
+		answer{
+			Message: "If the title was published with this address, a new token is on its way there. The old one works until the new one is first used.",
+		},
+	)
 	return nil
 }
 
@@ -176,9 +198,28 @@ func (a *api) rotateToken(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	a.log.InfoContext(r.Context(), "token exchanged", "title", title.ID, "made", id, "ended_with_it", ended, "token", who.TokenID)
+	a.log.InfoContext(
+		r.Context(),
+		"token exchanged",
+		"title",
+		title.ID,
+		"made",
+		id,
+		"ended_with_it",
+		ended,
+		"token",
+		who.TokenID,
+	)
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set(revokedTokens, strconv.Itoa(ended))
-	writeJSON(w, http.StatusCreated, map[string]any{"message": "The token is shown this once; the one used has ended.", "id": id, "api_token": token})
+	writeJSON(
+		w,
+		http.StatusCreated,
+		map[string]any{
+			"message":   "The token is shown this once; the one used has ended.",
+			"id":        id,
+			"api_token": token,
+		},
+	)
 	return nil
 }

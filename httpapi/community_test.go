@@ -91,7 +91,18 @@ func newPublic(t *testing.T, opts httpapi.Options) *public {
 	if p.sync, err = patchsync.New(p.cat, s, &patchsync.Options{Transport: p.outside, Mirrors: []patchsync.Mirror{{Name: "mirror", Source: patchsync.PatchSource("https://mirror.example", nil)}}}); err != nil {
 		t.Fatal(err)
 	}
-	p.comm, err = community.Open(t.Context(), community.Parts{Store: s, Catalog: p.cat, Tokens: p.auth, Mailer: p.box, Secret: secret, Fetcher: p.sync.Fetcher()}, &community.Options{Site: "https://patches.example.com", MailsPerHour: -1})
+	p.comm, err = community.Open(
+		t.Context(),
+		community.Parts{
+			Store:   s,
+			Catalog: p.cat,
+			Tokens:  p.auth,
+			Mailer:  p.box,
+			Secret:  secret,
+			Fetcher: p.sync.Fetcher(),
+		},
+		&community.Options{Site: "https://patches.example.com", MailsPerHour: -1},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,14 +119,20 @@ func publish(author, address, id string) string {
 func TestPublishByHTTP(t *testing.T) {
 	p := newPublic(t, httpapi.Options{RateLimit: -1})
 	w := p.do("POST", "/api/v1/title", publish("Ann Lee", "ann@example.com", "Xcode"))
-	if w.Code != 201 || !strings.Contains(w.Body.String(), `"id":"Xcode_Ann_Lee","name":"Xcode App (Ann Lee)"`) || strings.Contains(w.Body.String(), "pst_") {
+	if w.Code != 201 || !strings.Contains(w.Body.String(), `"id":"Xcode_Ann_Lee","name":"Xcode App (Ann Lee)"`) ||
+		strings.Contains(w.Body.String(), "pst_") {
 		t.Fatalf("%d %s", w.Code, w.Body)
 	}
 	token := "Bearer " + tokenIn(p.box.last(t))
 	if w := p.do("POST", "/api/v1/title/Xcode_Ann_Lee/version", versionJSON("2"), "Authorization", token); w.Code != 201 {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
-	if w := p.do("GET", "/api/v1/titles?author=ann%20lee", ""); !strings.Contains(w.Body.String(), `"author":"Ann Lee"`) || strings.Contains(w.Body.String(), "mailbox") || strings.Contains(w.Body.String(), "hash") {
+	if w := p.do("GET", "/api/v1/titles?author=ann%20lee", ""); !strings.Contains(
+		w.Body.String(),
+		`"author":"Ann Lee"`,
+	) ||
+		strings.Contains(w.Body.String(), "mailbox") ||
+		strings.Contains(w.Body.String(), "hash") {
 		t.Errorf("%s", w.Body)
 	}
 	for _, c := range []struct {
@@ -147,7 +164,8 @@ func TestPublishByHTTP(t *testing.T) {
 	}
 	p.box.fail = fmt.Errorf("hunter2: %w", context.DeadlineExceeded)
 	w = p.do("POST", "/api/v1/title", publish("Bob", "bob@example.com", "Xcode"))
-	if w.Code != 502 || problem(t, w).Rest["mail_failure"] == nil || strings.Contains(w.Body.String(), "hunter2") || p.cat.Len() != 1 {
+	if w.Code != 502 || problem(t, w).Rest["mail_failure"] == nil || strings.Contains(w.Body.String(), "hunter2") ||
+		p.cat.Len() != 1 {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }
@@ -226,7 +244,11 @@ func TestTitleToken(t *testing.T) {
 
 func TestRateLimit(t *testing.T) {
 	ask := func(p *public, remote, forwarded string) *httptest.ResponseRecorder {
-		r := httptest.NewRequest("POST", "/api/v1/title/Nope/token", strings.NewReader(`{"author_email":"ann@example.com"}`))
+		r := httptest.NewRequest(
+			"POST",
+			"/api/v1/title/Nope/token",
+			strings.NewReader(`{"author_email":"ann@example.com"}`),
+		)
 		r.RemoteAddr = remote
 		if forwarded != "" {
 			r.Header.Set("X-Forwarded-For", forwarded)
@@ -312,7 +334,8 @@ func TestContributorsByHTTP(t *testing.T) {
 	}
 	token := "Bearer " + tokenIn(p.box.last(t))
 	for _, id := range []string{"Slack", "Zoom"} {
-		if w := p.do("POST", "/api/v1/titles", definition(id, "1"), "Authorization", token); w.Code != 201 || !strings.Contains(w.Body.String(), id+"_MacMan") {
+		if w := p.do("POST", "/api/v1/titles", definition(id, "1"), "Authorization", token); w.Code != 201 ||
+			!strings.Contains(w.Body.String(), id+"_MacMan") {
 			t.Fatalf("%d %s", w.Code, w.Body)
 		}
 	}
@@ -331,25 +354,35 @@ func TestContributorsByHTTP(t *testing.T) {
 	if w := p.do("POST", "/api/v1/titles/slack_macman/versions", versionJSON("2"), "Authorization", token); w.Code != 201 {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
-	if w := p.do("GET", "/api/v1/contributors", ""); strings.TrimSpace(w.Body.String()) != `[{"id":"macman","display_name":"MacMan","title_count":2,"urn":"jamf/v1/macman/software","url":"https://patches.example.com/jamf/v1/macman/software"}]` {
+	if w := p.do("GET", "/api/v1/contributors", ""); strings.TrimSpace(
+		w.Body.String(),
+	) != `[{"id":"macman","display_name":"MacMan","title_count":2,"urn":"jamf/v1/macman/software","url":"https://patches.example.com/jamf/v1/macman/software"}]` {
 		t.Errorf("%s", w.Body)
 	}
 	var list []patch.Summary
 	w = p.do("GET", "/jamf/v1/MACMAN//software/", "")
-	if err := json.Unmarshal(w.Body.Bytes(), &list); err != nil || len(list) != 2 || list[0].ID != "Slack" || list[0].Name != "Slack App" || list[0].CurrentVersion != "2" || list[1].ID != "Zoom" {
+	if err := json.Unmarshal(w.Body.Bytes(), &list); err != nil || len(list) != 2 || list[0].ID != "Slack" ||
+		list[0].Name != "Slack App" ||
+		list[0].CurrentVersion != "2" ||
+		list[1].ID != "Zoom" {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 	// Nobody can put another's answer into a contributor's feed.
 	for _, odd := range []string{"/jamf/v1/software/%00macman%00Slack,Other", "/jamf/v1/software/list%20macman%20Slack,Other"} {
 		_ = p.do("GET", odd, "")
 	}
-	if w := p.do("GET", "/jamf/v1/macman/software/Slack,Other", ""); strings.Contains(w.Body.String(), "Other") || !strings.Contains(w.Body.String(), "Slack") {
+	if w := p.do("GET", "/jamf/v1/macman/software/Slack,Other", ""); strings.Contains(w.Body.String(), "Other") ||
+		!strings.Contains(w.Body.String(), "Slack") {
 		t.Errorf("%s", w.Body)
 	}
 	if w := p.do("POST", "/api/v1/title", publish("macMAN", "x@example.com", "Xcode")); w.Code != 400 {
 		t.Errorf("a stranger under a contributor's name: %d %s", w.Code, w.Body)
 	}
-	if w := p.do("GET", "/jamf/v1/macman/software/zoom,No,SLACK,Zoom", ""); !strings.HasPrefix(w.Body.String(), `[{"name":"Zoom App"`) || strings.Count(w.Body.String(), `"id"`) != 2 {
+	if w := p.do("GET", "/jamf/v1/macman/software/zoom,No,SLACK,Zoom", ""); !strings.HasPrefix(
+		w.Body.String(),
+		`[{"name":"Zoom App"`,
+	) ||
+		strings.Count(w.Body.String(), `"id"`) != 2 {
 		t.Errorf("%s", w.Body)
 	}
 	for _, c := range []struct {

@@ -39,7 +39,16 @@ func TestDocumentHasEveryCall(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer cat.Close()
-	api := newAPI(cat, &Options{Tokens: &auth.Service{}, Community: &community.Service{}, Sync: &patchsync.Runner{}, Webhooks: &webhook.Service{}, RootFeed: true})
+	api := newAPI(
+		cat,
+		&Options{
+			Tokens:    &auth.Service{},
+			Community: &community.Service{},
+			Sync:      &patchsync.Runner{},
+			Webhooks:  &webhook.Service{},
+			RootFeed:  true,
+		},
+	)
 	there := map[string][]string{}
 	for _, prefix := range []string{"/jamf/v1", "", "/jamf/v1/{contributor}"} { // which are matched by hand
 		for _, path := range []string{"/software", "/software/{ids}", "/patch/{id}"} {

@@ -69,7 +69,10 @@ func (a *api) listContributors(w http.ResponseWriter, r *http.Request) error {
 	listed := []listedContributor{}
 	for _, c := range a.comm.Contributors() {
 		urn := "jamf/v1/" + c.ID + "/software" // the second beta's page appends ?extend to it
-		listed = append(listed, listedContributor{ID: c.ID, Name: c.Name, Titles: c.Titles, URN: urn, URL: a.address(r) + "/" + urn})
+		listed = append(
+			listed,
+			listedContributor{ID: c.ID, Name: c.Name, Titles: c.Titles, URN: urn, URL: a.address(r) + "/" + urn},
+		)
 	}
 	w.Header().Set("Cache-Control", "no-cache")
 	writeJSON(w, http.StatusOK, listed)
@@ -95,7 +98,15 @@ func (a *api) registerContributor(w http.ResponseWriter, r *http.Request) error 
 	if err := a.comm.Register(r.Context(), name, email); err != nil {
 		return placed(err, "/name", "/email")
 	}
-	a.reply(w, r, http.StatusCreated, answer{Message: "A link was mailed to you. Open it within 24 hours, and your token comes in another mail.", Name: name})
+	a.reply(
+		w,
+		r,
+		http.StatusCreated,
+		answer{
+			Message: "A link was mailed to you. Open it within 24 hours, and your token comes in another mail.",
+			Name:    name,
+		},
+	)
 	return nil
 }
 
@@ -114,7 +125,12 @@ func (a *api) verifyContributor(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Referrer-Policy", "no-referrer")
-	a.reply(w, r, http.StatusOK, answer{Message: fmt.Sprintf("Welcome, %s. Your token is on its way to you.", c.Name), ID: c.ID, Name: c.Name})
+	a.reply(
+		w,
+		r,
+		http.StatusOK,
+		answer{Message: fmt.Sprintf("Welcome, %s. Your token is on its way to you.", c.Name), ID: c.ID, Name: c.Name},
+	)
 	return nil
 }
 
@@ -137,8 +153,13 @@ func (a *api) contributorToken(w http.ResponseWriter, r *http.Request) error {
 	if err := a.comm.ResetContributor(r.Context(), email); err != nil {
 		return placed(err, "", "/email")
 	}
-	a.reply(w, r, http.StatusAccepted, answer{Message: "If a contributor is registered with this address, a new token is on its way there. " +
-		"The old ones work until the new one is first used."})
+	a.reply(
+		w,
+		r,
+		http.StatusAccepted,
+		answer{Message: "If a contributor is registered with this address, a new token is on its way there. " +
+			"The old ones work until the new one is first used."},
+	)
 	return nil
 }
 
@@ -157,6 +178,11 @@ func (a *api) releaseName(w http.ResponseWriter, r *http.Request) error {
 		return placed(err, "", "")
 	}
 	a.log.InfoContext(r.Context(), "contributor name released", "name", shorten(name), "token", who.TokenID)
-	a.reply(w, r, http.StatusOK, answer{Message: fmt.Sprintf("The name '%s' can be registered.", shorten(name)), Name: name})
+	a.reply(
+		w,
+		r,
+		http.StatusOK,
+		answer{Message: fmt.Sprintf("The name '%s' can be registered.", shorten(name)), Name: name},
+	)
 	return nil
 }

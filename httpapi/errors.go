@@ -102,7 +102,11 @@ func problemOf(err error) problem {
 		p.status, p.code, p.detail = http.StatusBadGateway, "mail_failure", "the mail could not be sent"
 		p.message = "The mail could not be sent, so nothing was made: check the address, or try again later."
 	// Before the rest: what the store has wrapped in it is nobody's business.
-	case errors.Is(err, catalog.ErrUnavailable), errors.Is(err, auth.ErrUnavailable), errors.Is(err, webhook.ErrUnavailable), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, catalog.ErrUnavailable),
+		errors.Is(err, auth.ErrUnavailable),
+		errors.Is(err, webhook.ErrUnavailable),
+		errors.Is(err, context.Canceled),
+		errors.Is(err, context.DeadlineExceeded):
 		p.status, p.code = http.StatusServiceUnavailable, "internal"
 		p.message = "The server cannot reach its storage at the moment: try again in a while."
 	case errors.As(err, &faults):
@@ -113,7 +117,9 @@ func problemOf(err error) problem {
 	case errors.As(err, &restoring):
 		p.status, p.code, p.detail, p.errors, p.message = http.StatusBadRequest, "restore_failure", "nothing was restored", restoring.members, restoring.message
 	case errors.As(err, &hook):
-		p.status, p.code, p.detail, p.errors = http.StatusBadRequest, "invalid_json", "validation failed", []patch.Failure{{Path: "/" + hook.Field, Message: hook.Message}}
+		p.status, p.code, p.detail, p.errors = http.StatusBadRequest, "invalid_json", "validation failed", []patch.Failure{
+			{Path: "/" + hook.Field, Message: hook.Message},
+		}
 		p.message = "The webhook was not created: " + hook.Error() + "."
 	case errors.Is(err, archive.ErrNoArchive):
 		p.status, p.code, p.detail = http.StatusBadRequest, "bad_request", err.Error()
@@ -141,10 +147,16 @@ func problemOf(err error) problem {
 		p.status, p.code, p.detail = http.StatusBadRequest, "bad_request", err.Error()
 	case errors.Is(err, patch.ErrPosition) && version != nil:
 		p.status, p.code, p.detail = http.StatusBadRequest, "bad_request", err.Error()
-		p.message = fmt.Sprintf("There is no version '%s' of this title to insert beside; nothing was added.", shorten(version.Version))
+		p.message = fmt.Sprintf(
+			"There is no version '%s' of this title to insert beside; nothing was added.",
+			shorten(version.Version),
+		)
 	case errors.Is(err, patch.ErrLastVersion) && version != nil:
 		p.status, p.code, p.detail = http.StatusBadRequest, "bad_request", err.Error()
-		p.message = fmt.Sprintf("Version '%s' is the only one left, and a title must have one: delete the title instead.", shorten(version.Version))
+		p.message = fmt.Sprintf(
+			"Version '%s' is the only one left, and a title must have one: delete the title instead.",
+			shorten(version.Version),
+		)
 	case errors.Is(err, auth.ErrLastAdministrator):
 		p.status, p.code, p.detail = http.StatusConflict, "last_administrator", err.Error()
 		p.message = "This is the last administrator's token, and without one this server cannot be administered until it is " +
@@ -158,12 +170,22 @@ func problemOf(err error) problem {
 		p.status, p.code, p.detail = http.StatusBadRequest, "bad_request", err.Error()
 	case errors.Is(err, auth.ErrNotFound):
 		p.status, p.code, p.detail = http.StatusNotFound, "token_not_found", err.Error()
-	case errors.Is(err, errForbidden), errors.Is(err, errCrossSite), errors.Is(err, errSwitchedOff), errors.Is(err, auth.ErrForbidden), errors.Is(err, auth.ErrClaimed), errors.Is(err, community.ErrTooMany), errors.Is(err, community.ErrCode):
+	case errors.Is(err, errForbidden),
+		errors.Is(err, errCrossSite),
+		errors.Is(err, errSwitchedOff),
+		errors.Is(err, auth.ErrForbidden),
+		errors.Is(err, auth.ErrClaimed),
+		errors.Is(err, community.ErrTooMany),
+		errors.Is(err, community.ErrCode):
 		p.status, p.code, p.detail = http.StatusForbidden, "forbidden", err.Error()
 	case errors.Is(err, catalog.ErrSynced) && title != nil:
 		source := patchsync.RedactURL(title.Follows)
 		p.status, p.code, p.detail = http.StatusForbidden, "forbidden", source
-		p.message = fmt.Sprintf("Title '%s' is kept in step with %s and cannot be changed here: change it there, or delete it here.", title.ID, source)
+		p.message = fmt.Sprintf(
+			"Title '%s' is kept in step with %s and cannot be changed here: change it there, or delete it here.",
+			title.ID,
+			source,
+		)
 	case errors.Is(err, archive.ErrMember): // and none of the kinds above
 		p.status, p.code, p.detail = http.StatusBadRequest, "bad_request", err.Error()
 	case errors.Is(err, patchsync.ErrNotFollowed):
@@ -180,14 +202,20 @@ func problemOf(err error) problem {
 		p.message = fmt.Sprintf("There is no version '%s' of this title.", shorten(version.Version))
 	case errors.Is(err, patch.ErrVersionExists) && version != nil:
 		p.status, p.code, p.detail = http.StatusConflict, "database_conflict", shorten(version.Version)
-		p.message = fmt.Sprintf("Version '%s' is there already; nothing was added. Remove it first to replace it.", shorten(version.Version))
+		p.message = fmt.Sprintf(
+			"Version '%s' is there already; nothing was added. Remove it first to replace it.",
+			shorten(version.Version),
+		)
 	case errors.Is(err, community.ErrIDTaken) && title != nil:
 		p.status, p.code, p.detail = http.StatusConflict, "database_conflict", title.ID
 		p.message = fmt.Sprintf("Another author's title has the id '%s'; nothing was created. "+
 			"Use another id, or ask an administrator of this server.", title.ID)
 	case errors.Is(err, catalog.ErrExists) && title != nil:
 		p.status, p.code, p.detail = http.StatusConflict, "database_conflict", title.ID
-		p.message = fmt.Sprintf("There is a title '%s' already (in any case of its letters); nothing was created. Change it with PUT, or use another id.", title.ID)
+		p.message = fmt.Sprintf(
+			"There is a title '%s' already (in any case of its letters); nothing was created. Change it with PUT, or use another id.",
+			title.ID,
+		)
 	case errors.Is(err, catalog.ErrIDDiffers):
 		p.status, p.code, p.detail = http.StatusConflict, "database_conflict", err.Error()
 		p.message += " A title cannot be renamed: create another, or send the id that it has."

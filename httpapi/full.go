@@ -34,7 +34,16 @@ const (
 )
 
 // movedKinds are the kinds of records that move with a server.
-var movedKinds = []string{titleKind, editionKind, "tokens", "epochs", "contributors", "releasednames", "syncs", "webhooks"}
+var movedKinds = []string{
+	titleKind,
+	editionKind,
+	"tokens",
+	"epochs",
+	"contributors",
+	"releasednames",
+	"syncs",
+	"webhooks",
+}
 
 // movedConfig are the ids of the config records that move with a server.
 var movedConfig = []string{"adopted-tokens"}

@@ -55,8 +55,11 @@ func (a *api) whole(ctx context.Context) error {
 type faultsError struct{ n int }
 
 func (e *faultsError) Error() string {
-	return fmt.Sprintf("%d records cannot be read, or are missing because they were damaged, and are not served; the log "+
-		"names their files: bring them back or remove the files, or have the server say that it is ready all the same", e.n)
+	return fmt.Sprintf(
+		"%d records cannot be read, or are missing because they were damaged, and are not served; the log "+
+			"names their files: bring them back or remove the files, or have the server say that it is ready all the same",
+		e.n,
+	)
 }
 
 // noSuchCall answers what no other call does.

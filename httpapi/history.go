@@ -140,8 +140,24 @@ func (a *api) restoreEdition(w http.ResponseWriter, r *http.Request) error {
 	message := fmt.Sprintf("Title '%s' is as edition %d already: nothing was changed", res.Title.ID, n)
 	if res.Changed {
 		message = fmt.Sprintf("Title '%s' is as in edition %d again", res.Title.ID, n)
-		a.log.InfoContext(r.Context(), "title restored from its history", "title", res.Title.ID, "edition", n, "token", who.TokenID, "changes", res.Difference().String())
+		a.log.InfoContext(
+			r.Context(),
+			"title restored from its history",
+			"title",
+			res.Title.ID,
+			"edition",
+			n,
+			"token",
+			who.TokenID,
+			"changes",
+			res.Difference().String(),
+		)
 	}
-	a.reply(w, r, http.StatusOK, answer{Message: message, ID: res.Title.ID, Name: res.Title.Name, Warnings: res.Warnings})
+	a.reply(
+		w,
+		r,
+		http.StatusOK,
+		answer{Message: message, ID: res.Title.ID, Name: res.Title.Name, Warnings: res.Warnings},
+	)
 	return nil
 }

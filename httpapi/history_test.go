@@ -23,7 +23,11 @@ func TestHistoryByHTTP(t *testing.T) {
 			Current bool
 		}
 	}
-	if err := json.Unmarshal(w.Body.Bytes(), &list); err != nil || len(list.Editions) != 2 || !list.Editions[0].Current || list.Editions[0].Version != "2" || list.Editions[0].Token == nil || list.Editions[1].Number != 1 {
+	if err := json.Unmarshal(w.Body.Bytes(), &list); err != nil || len(list.Editions) != 2 ||
+		!list.Editions[0].Current ||
+		list.Editions[0].Version != "2" ||
+		list.Editions[0].Token == nil ||
+		list.Editions[1].Number != 1 {
 		t.Fatalf("%d %s", w.Code, w.Body)
 	}
 	if strings.Contains(w.Body.String(), "pst_") {
@@ -48,13 +52,15 @@ func TestHistoryByHTTP(t *testing.T) {
 	if w := b.do("POST", "/api/v1/titles/App/history/1/restore", ""); w.Code != 401 {
 		t.Errorf("without a token: %d", w.Code)
 	}
-	if w := b.asAdmin("POST", "/api/v1/titles/App/history/1/restore", ""); w.Code != 200 || !strings.Contains(w.Body.String(), "again") {
+	if w := b.asAdmin("POST", "/api/v1/titles/App/history/1/restore", ""); w.Code != 200 ||
+		!strings.Contains(w.Body.String(), "again") {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 	if title, _ := b.cat.Title("App"); title.CurrentVersion != "1" {
 		t.Errorf("%s", title.CurrentVersion)
 	}
-	if w := b.asAdmin("POST", "/api/v1/titles/App/history/1/restore", ""); w.Code != 200 || !strings.Contains(w.Body.String(), "already") {
+	if w := b.asAdmin("POST", "/api/v1/titles/App/history/1/restore", ""); w.Code != 200 ||
+		!strings.Contains(w.Body.String(), "already") {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }

@@ -161,7 +161,20 @@ func newAPI(cat *catalog.Catalog, opts *Options) *api {
 	if opts != nil {
 		o = *opts
 	}
-	a := &api{cat: cat, auth: o.Auth, toks: o.Tokens, comm: o.Community, sync: o.Sync, site: strings.TrimRight(o.Site, "/"), log: o.Logger, max: o.MaxBodyBytes, root: o.RootFeed, page: o.WebPage, now: o.Now, observe: o.Observe}
+	a := &api{
+		cat:     cat,
+		auth:    o.Auth,
+		toks:    o.Tokens,
+		comm:    o.Community,
+		sync:    o.Sync,
+		site:    strings.TrimRight(o.Site, "/"),
+		log:     o.Logger,
+		max:     o.MaxBodyBytes,
+		root:    o.RootFeed,
+		page:    o.WebPage,
+		now:     o.Now,
+		observe: o.Observe,
+	}
 	a.hooks, a.store, a.maxArchive = o.Webhooks, o.Store, o.MaxArchiveBytes
 	a.notFound = o.NotFound
 	a.ownBackups = make(chan struct{}, maxOwnBackups)

@@ -46,7 +46,15 @@ func newBench(t testing.TB, s store.Store) *bench {
 		t.Fatal(err)
 	}
 	b.admin = b.token(auth.Grant{Kind: auth.Administrator})
-	b.handler = httpapi.New(b.cat, &httpapi.Options{Auth: httpapi.BearerTokens(b.auth), Logger: slog.New(slog.NewTextHandler(&b.log, nil)), MaxBodyBytes: 100_000, Now: clock})
+	b.handler = httpapi.New(
+		b.cat,
+		&httpapi.Options{
+			Auth:         httpapi.BearerTokens(b.auth),
+			Logger:       slog.New(slog.NewTextHandler(&b.log, nil)),
+			MaxBodyBytes: 100_000,
+			Now:          clock,
+		},
+	)
 	return b
 }
 
@@ -98,7 +106,10 @@ func definition(id string, versions ...string) string {
 		ps = append(ps, versionJSON(v))
 	}
 	return `{"id":"` + id + `","name":"` + id + ` App","publisher":"Example","appName":null,"bundleId":null,"lastModified":"2018-02-02T17:39:58Z",` +
-		`"requirements":[{"name":"Application Bundle ID","operator":"is","value":"x","type":"recon","and":true}],"patches":[` + strings.Join(ps, ",") + `],"extensionAttributes":[]}`
+		`"requirements":[{"name":"Application Bundle ID","operator":"is","value":"x","type":"recon","and":true}],"patches":[` + strings.Join(
+		ps,
+		",",
+	) + `],"extensionAttributes":[]}`
 }
 
 // problem reads an error's body and checks its shape.

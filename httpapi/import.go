@@ -56,7 +56,22 @@ func (a *api) importTitles(w http.ResponseWriter, r *http.Request) error {
 		}
 		_ = out.control.Flush() // who cannot gets it later
 	}
-	a.log.InfoContext(r.Context(), "titles imported", "created", counts["created"], "updated", counts["updated"], "unchanged", counts["unchanged"], "refused", counts["refused"], "dry_run", dry, "token", who.TokenID)
+	a.log.InfoContext(
+		r.Context(),
+		"titles imported",
+		"created",
+		counts["created"],
+		"updated",
+		counts["updated"],
+		"unchanged",
+		counts["unchanged"],
+		"refused",
+		counts["refused"],
+		"dry_run",
+		dry,
+		"token",
+		who.TokenID,
+	)
 	return nil
 }
 
@@ -78,10 +93,16 @@ type importing struct {
 }
 
 // errNamesake is an import of a title that is there already and differs.
-var errNamesake = &requestError{"there is a title with this id already, and it differs: import with ?replace=1 to replace it"}
+var errNamesake = &requestError{
+	"there is a title with this id already, and it differs: import with ?replace=1 to replace it",
+}
 
 // put creates a title that is imported, or replaces the one that is there if it may.
-func (a *api) put(ctx context.Context, def *patch.Definition, how importing) (catalog.Result, catalog.EventKind, error) {
+func (a *api) put(
+	ctx context.Context,
+	def *patch.Definition,
+	how importing,
+) (catalog.Result, catalog.EventKind, error) {
 	if how.dry || how.replace {
 		res, kind, err := a.cat.Put(ctx, def, &catalog.PutOptions{DryRun: how.dry, By: how.by})
 		if err == nil && !how.replace && kind == catalog.Updated && res.Changed {
@@ -154,11 +175,16 @@ func (a *api) definitionsIn(file io.ReadSeeker, size int64) (iter.Seq2[archive.M
 	case bytes.HasPrefix(head, []byte("PK\x03\x04")), bytes.HasPrefix(head, []byte("PK\x05\x06")):
 		return archive.Read(file.(io.ReaderAt), size, &archive.ReadOptions{MaxBytes: a.max, Repair: true}), nil
 	case len(head) == 0:
-		return nil, &requestError{"the body is empty: send a JSON array of definitions, one definition a line, or a zip"}
+		return nil, &requestError{
+			"the body is empty: send a JSON array of definitions, one definition a line, or a zip",
+		}
 	case head[0] == '[':
 		return a.array(file), nil
 	case head[0] == '{':
 		return a.lines(file, start), nil
 	}
-	return nil, fmt.Errorf("%w: send a JSON array of definitions, one definition a line (NDJSON), or a zip", errMediaType)
+	return nil, fmt.Errorf(
+		"%w: send a JSON array of definitions, one definition a line (NDJSON), or a zip",
+		errMediaType,
+	)
 }

@@ -64,7 +64,8 @@ func TestImportByHTTP(t *testing.T) {
 						t.Fatal(err)
 					}
 					got = append(got, line.Item+" "+line.ID+" "+line.Result)
-					if line.Result == "refused" && (line.Message == "" || strings.Contains(line.Message, "within the server")) {
+					if line.Result == "refused" &&
+						(line.Message == "" || strings.Contains(line.Message, "within the server")) {
 						t.Errorf("%+v", line)
 					}
 				}
@@ -89,7 +90,8 @@ func TestImportByHTTP(t *testing.T) {
 func TestATitleCalledImport(t *testing.T) {
 	b := newBench(t, memstore.New())
 	b.create("import")
-	if w := b.do("GET", "/api/v1/titles/import", ""); w.Code != 200 || !strings.Contains(w.Body.String(), `"id":"import"`) {
+	if w := b.do("GET", "/api/v1/titles/import", ""); w.Code != 200 ||
+		!strings.Contains(w.Body.String(), `"id":"import"`) {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 	if w := b.asAdmin("DELETE", "/api/v1/titles/import", ""); w.Code != 200 {

@@ -37,7 +37,10 @@ type limiter struct {
 
 func newLimiter(perHour int, proxies []string) *limiter {
 	l := &limiter{perHour: perHour, client: clientAddress(proxies)}
-	l.addresses, _ = simplelru.NewLRU[netip.Prefix, *rate.Limiter](mostAddresses, nil) // the error is about a size that is not positive
+	l.addresses, _ = simplelru.NewLRU[netip.Prefix, *rate.Limiter](
+		mostAddresses,
+		nil,
+	) // the error is about a size that is not positive
 	return l
 }
 

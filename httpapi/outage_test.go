@@ -70,7 +70,10 @@ func TestOutage(t *testing.T) {
 	}
 	defer cold.Close()
 	var log bytes.Buffer
-	b.handler = httpapi.New(cold, &httpapi.Options{Auth: httpapi.BearerTokens(b.auth), Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	b.handler = httpapi.New(
+		cold,
+		&httpapi.Options{Auth: httpapi.BearerTokens(b.auth), Logger: slog.New(slog.NewTextHandler(&log, nil))},
+	)
 	s.down.Store(true)
 	for _, c := range [][2]string{{"GET", "/jamf/v1/patch/App"}, {"GET", "/api/v1/titles/App"}, {"GET", "/readyz"}, {"DELETE", "/api/v1/title/App"}, {"POST", "/api/v1/title"}} {
 		log.Reset()
@@ -80,7 +83,8 @@ func TestOutage(t *testing.T) {
 		if w.Code != 503 || w.Header().Get("Retry-After") == "" || id == "" || w.Header().Get("X-Request-Id") != id {
 			t.Errorf("%v: %d %v %s", c, w.Code, w.Header(), w.Body)
 		}
-		if strings.Contains(w.Body.String(), "hunter2") || !strings.Contains(log.String(), "hunter2") || !strings.Contains(log.String(), id) {
+		if strings.Contains(w.Body.String(), "hunter2") || !strings.Contains(log.String(), "hunter2") ||
+			!strings.Contains(log.String(), id) {
 			t.Errorf("%v: the answer %s; the log %s", c, w.Body, log.String())
 		}
 	}
@@ -130,9 +134,13 @@ func (f *failing) List(ctx context.Context, kind string) iter.Seq2[store.Record,
 
 func TestAPanicIsAnAnswer(t *testing.T) {
 	b := newBench(t, memstore.New())
-	b.handler = httpapi.New(b.cat, &httpapi.Options{Auth: panicking{}, Logger: slog.New(slog.NewTextHandler(&b.log, nil))})
+	b.handler = httpapi.New(
+		b.cat,
+		&httpapi.Options{Auth: panicking{}, Logger: slog.New(slog.NewTextHandler(&b.log, nil))},
+	)
 	w := b.do("POST", "/api/v1/title", "{}")
-	if p := problem(t, w); w.Code != 500 || p.Rest["internal"] == nil || strings.Contains(w.Body.String(), "oops") || !strings.Contains(b.log.String(), "oops") {
+	if p := problem(t, w); w.Code != 500 || p.Rest["internal"] == nil || strings.Contains(w.Body.String(), "oops") ||
+		!strings.Contains(b.log.String(), "oops") {
 		t.Errorf("%d %s; the log: %s", w.Code, w.Body, b.log.String())
 	}
 }

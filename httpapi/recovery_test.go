@@ -24,7 +24,10 @@ func TestMailedTokenIsOutOfReach(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if w := p.do("GET", "/api/v1/tokens", "", "Authorization", "Bearer "+leaked); strings.Contains(w.Body.String(), id) {
+	if w := p.do("GET", "/api/v1/tokens", "", "Authorization", "Bearer "+leaked); strings.Contains(
+		w.Body.String(),
+		id,
+	) {
 		t.Errorf("it is listed: %s", w.Body)
 	}
 	if w := p.do("POST", "/api/v1/tokens/"+id+"/invalidate", "", "Authorization", "Bearer "+leaked); w.Code != 404 {

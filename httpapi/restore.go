@@ -29,8 +29,11 @@ type restoreError struct {
 	err     error
 }
 
-var errRestoreNotEmpty = &restoreError{message: "There are titles already, and nothing was restored: restore with ?mode=merge to keep " +
-	"those that are not in the backup, or with ?mode=replace to delete them.", err: catalog.ErrNotEmpty}
+var errRestoreNotEmpty = &restoreError{
+	message: "There are titles already, and nothing was restored: restore with ?mode=merge to keep " +
+		"those that are not in the backup, or with ?mode=replace to delete them.",
+	err: catalog.ErrNotEmpty,
+}
 
 func (e *restoreError) Error() string { return e.message }
 func (e *restoreError) Unwrap() error { return e.err }
@@ -83,9 +86,13 @@ func (a *api) restore(w http.ResponseWriter, r *http.Request) error {
 			}
 		}
 	}
-	all, err := a.cat.Restore(r.Context(), defs, &catalog.RestoreOptions{Mode: mode, By: who.TokenID, Confirm: confirm, Progress: func(done int) {
-		a.log.InfoContext(r.Context(), "restore goes on", "titles", n, "done", done)
-	}})
+	all, err := a.cat.Restore(
+		r.Context(),
+		defs,
+		&catalog.RestoreOptions{Mode: mode, By: who.TokenID, Confirm: confirm, Progress: func(done int) {
+			a.log.InfoContext(r.Context(), "restore goes on", "titles", n, "done", done)
+		}},
+	)
 	switch {
 	case errors.Is(err, catalog.ErrNotEmpty):
 		return errRestoreNotEmpty
@@ -131,20 +138,32 @@ func (a *api) checkArchive(file io.ReaderAt, size int64) (seen map[string]string
 			}
 			bad.err = err
 		case errors.Is(err, archive.ErrNoArchive):
-			return nil, &restoreError{message: "Nothing was restored: this is no zip archive, or not all of one.", err: err}
+			return nil, &restoreError{
+				message: "Nothing was restored: this is no zip archive, or not all of one.",
+				err:     err,
+			}
 		case err != nil:
 			return nil, &restoreError{message: "Nothing was restored: " + err.Error() + ".", err: err}
 		default:
 			key := string(bytes.ToLower([]byte(m.Definition.ID)))
 			if other, twice := seen[key]; twice {
-				bad.members = append(bad.members, patch.Failure{Path: m.Name, Message: "it has the same id as " + other})
+				bad.members = append(
+					bad.members,
+					patch.Failure{Path: m.Name, Message: "it has the same id as " + other},
+				)
 			}
 			seen[key] = m.Name
 		}
 	}
 	if len(bad.members) > 0 {
 		first := bad.members[0]
-		bad.message = fmt.Sprintf("Nothing was restored: %d of %d members cannot be taken; %s: %s.", len(bad.members), len(seen)+len(bad.members), first.Path, first.Message)
+		bad.message = fmt.Sprintf(
+			"Nothing was restored: %d of %d members cannot be taken; %s: %s.",
+			len(bad.members),
+			len(seen)+len(bad.members),
+			first.Path,
+			first.Message,
+		)
 		return nil, bad
 	}
 	return seen, nil
@@ -172,12 +191,24 @@ func (p *restorePlan) add(list *[]string, name, id string) {
 }
 
 // planRestore says what a restore of an archive that was checked would do, and does nothing.
-func (a *api) planRestore(ctx context.Context, file io.ReaderAt, size int64, mode catalog.RestoreMode, ids map[string]string) (*restorePlan, error) {
+func (a *api) planRestore(
+	ctx context.Context,
+	file io.ReaderAt,
+	size int64,
+	mode catalog.RestoreMode,
+	ids map[string]string,
+) (*restorePlan, error) {
 	if mode == catalog.RestoreEmpty && a.cat.Len() > 0 {
 		return nil, errRestoreNotEmpty
 	}
-	p := &restorePlan{Create: []string{}, Replace: []string{}, Unchanged: []string{}, Delete: []string{}, Skip: []string{},
-		Counts: map[string]int{"create": 0, "replace": 0, "unchanged": 0, "delete": 0, "skip": 0}}
+	p := &restorePlan{
+		Create:    []string{},
+		Replace:   []string{},
+		Unchanged: []string{},
+		Delete:    []string{},
+		Skip:      []string{},
+		Counts:    map[string]int{"create": 0, "replace": 0, "unchanged": 0, "delete": 0, "skip": 0},
+	}
 	for m, err := range archive.Read(file, size, a.readOptions()) {
 		if err == nil {
 			err = context.Cause(ctx)
@@ -241,6 +272,8 @@ func confirmed(r *http.Request, deleted []string) error {
 	if more := len(deleted) - mostNamed; more > 0 {
 		named += fmt.Sprintf(", and %d more", more)
 	}
-	return &restoreError{message: fmt.Sprintf("Nothing was restored: %d titles that are not in the backup would be deleted, "+
-		"with their history: %s. If that is what you want, add &confirm=%s.", len(deleted), named, want)}
+	return &restoreError{
+		message: fmt.Sprintf("Nothing was restored: %d titles that are not in the backup would be deleted, "+
+			"with their history: %s. If that is what you want, add &confirm=%s.", len(deleted), named, want),
+	}
 }

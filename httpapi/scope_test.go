@@ -84,7 +84,18 @@ func TestScopeOfEveryCall(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p.handler = httpapi.New(p.cat, &httpapi.Options{Tokens: p.auth, Community: p.comm, Sync: p.sync, Webhooks: hooks, RootFeed: true, RateLimit: -1, LintLimit: -1})
+			p.handler = httpapi.New(
+				p.cat,
+				&httpapi.Options{
+					Tokens:    p.auth,
+					Community: p.comm,
+					Sync:      p.sync,
+					Webhooks:  hooks,
+					RootFeed:  true,
+					RateLimit: -1,
+					LintLimit: -1,
+				},
+			)
 			def := parse(t, definition("A", "2", "1"))
 			if err := def.Namespace("macman"); err != nil {
 				t.Fatal(err)
@@ -128,7 +139,8 @@ func TestScopeOfEveryCall(t *testing.T) {
 					refused := status == http.StatusForbidden || status == http.StatusUnauthorized
 					switch {
 					case need == anybody:
-						if refused && h.token == "" && !strings.Contains(call, "verify") && call != "POST /api/v1/token" { // whose answers these are
+						if refused && h.token == "" && !strings.Contains(call, "verify") &&
+							call != "POST /api/v1/token" { // whose answers these are
 							t.Errorf("%s of %s: %d, and anybody may", h.name, id, status)
 						}
 					case h.token == "" && need == makers && status == http.StatusBadRequest: // an empty publication
@@ -153,7 +165,8 @@ func TestScopeOfEveryCall(t *testing.T) {
 // try makes a call without a body that could change anything, and returns the status.
 func (p *public) try(call, id, token string) int {
 	method, path, _ := strings.Cut(call, " ")
-	path = strings.NewReplacer("{id}", id, "{ids}", id, "{version}", "77", "{n}", "77", "{name}", "x", "{contributor}", "macman").Replace(path)
+	path = strings.NewReplacer("{id}", id, "{ids}", id, "{version}", "77", "{n}", "77", "{name}", "x", "{contributor}", "macman").
+		Replace(path)
 	var header []string
 	if token != "" {
 		header = append(header, "Authorization", "Bearer "+token)

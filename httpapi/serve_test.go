@@ -25,12 +25,21 @@ func TestConditionalRequests(t *testing.T) {
 		t.Run(path, func(t *testing.T) {
 			plain := b.do("GET", path, "")
 			zipped := b.do("GET", path, "", "Accept-Encoding", "br, gzip;q=0.5")
-			etag, zetag, modified := plain.Header().Get("ETag"), zipped.Header().Get("ETag"), plain.Header().Get("Last-Modified")
-			if plain.Code != 200 || zipped.Code != 200 || !strings.HasPrefix(etag, `"`) || etag == zetag || plain.Header().Get("Content-Encoding") != "" || zipped.Header().Get("Content-Encoding") != "gzip" {
+			etag, zetag, modified := plain.Header().
+				Get("ETag"),
+				zipped.Header().
+					Get("ETag"),
+				plain.Header().
+					Get("Last-Modified")
+			if plain.Code != 200 || zipped.Code != 200 || !strings.HasPrefix(etag, `"`) || etag == zetag ||
+				plain.Header().Get("Content-Encoding") != "" ||
+				zipped.Header().Get("Content-Encoding") != "gzip" {
 				t.Fatalf("%v\n%v", plain.Header(), zipped.Header())
 			}
 			for _, w := range []*httptest.ResponseRecorder{plain, zipped} {
-				if w.Header().Get("Vary") != "Accept, Accept-Encoding" || w.Header().Get("Cache-Control") == "" || w.Header().Get("Content-Length") != fmt.Sprint(w.Body.Len()) || w.Header().Get("Content-Type") != "application/json" {
+				if w.Header().Get("Vary") != "Accept, Accept-Encoding" || w.Header().Get("Cache-Control") == "" ||
+					w.Header().Get("Content-Length") != fmt.Sprint(w.Body.Len()) ||
+					w.Header().Get("Content-Type") != "application/json" {
 					t.Errorf("%v", w.Header())
 				}
 			}
@@ -58,7 +67,9 @@ func TestConditionalRequests(t *testing.T) {
 				{"If-Modified-Since", "yesterday", 200},
 			} {
 				w := b.do("GET", path, "", c.name, c.value)
-				if w.Code != c.status || c.status == 304 && (w.Body.Len() != 0 || w.Header().Get("ETag") == "" || w.Header().Get("Content-Length") != "") {
+				if w.Code != c.status ||
+					c.status == 304 &&
+						(w.Body.Len() != 0 || w.Header().Get("ETag") == "" || w.Header().Get("Content-Length") != "") {
 					t.Errorf("%s: %s: %d %v, want %d", c.name, c.value, w.Code, w.Header(), c.status)
 				}
 			}
@@ -66,7 +77,9 @@ func TestConditionalRequests(t *testing.T) {
 				t.Errorf("If-Modified-Since counts beside If-None-Match: %d", w.Code)
 			}
 			head := b.do("HEAD", path, "")
-			if head.Code != 200 || head.Body.Len() != 0 || head.Header().Get("Content-Length") != plain.Header().Get("Content-Length") || head.Header().Get("ETag") != etag {
+			if head.Code != 200 || head.Body.Len() != 0 ||
+				head.Header().Get("Content-Length") != plain.Header().Get("Content-Length") ||
+				head.Header().Get("ETag") != etag {
 				t.Errorf("HEAD: %d %v", head.Code, head.Header())
 			}
 		})
@@ -110,7 +123,10 @@ func TestAcceptEncoding(t *testing.T) {
 		}
 	}
 	// What would be no smaller is not compressed.
-	if w := b.do("GET", "/jamf/v1/software/Nope", "", "Accept-Encoding", "gzip"); w.Header().Get("Content-Encoding") != "" || w.Body.String() != "[]" {
+	if w := b.do("GET", "/jamf/v1/software/Nope", "", "Accept-Encoding", "gzip"); w.Header().
+		Get("Content-Encoding") !=
+		"" ||
+		w.Body.String() != "[]" {
 		t.Errorf("%v %s", w.Header(), w.Body)
 	}
 }
@@ -161,7 +177,8 @@ func TestMounting(t *testing.T) {
 		if w := b.asAdmin("POST", "/patch/api/v1/title/App/version", versionJSON(name)); w.Code != 201 {
 			t.Errorf("%s: %d %s", name, w.Code, w.Body)
 		}
-		if w := b.do("GET", "/patch/nothing", ""); w.Code != 404 || w.Header().Get("Content-Type") != "application/json" {
+		if w := b.do("GET", "/patch/nothing", ""); w.Code != 404 ||
+			w.Header().Get("Content-Type") != "application/json" {
 			t.Errorf("%s: %d %s", name, w.Code, w.Body)
 		}
 	}

@@ -27,7 +27,10 @@ type sealer struct {
 
 func newSealer(signer *envelope.Signer) *sealer {
 	s := &sealer{signer: signer}
-	s.held, _ = simplelru.NewLRU(1<<20, func(_ string, d *catalog.Document) { s.bytes -= len(d.Bytes()) }) // the error is about a size that is not positive
+	s.held, _ = simplelru.NewLRU(
+		1<<20,
+		func(_ string, d *catalog.Document) { s.bytes -= len(d.Bytes()) },
+	) // the error is about a size that is not positive
 	return s
 }
 

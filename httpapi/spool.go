@@ -77,7 +77,11 @@ func (a *api) array(file io.Reader) iter.Seq2[archive.Member, error] {
 			value, err := dec.ReadValue()
 			if err != nil {
 				if errors.Is(err, errBounded) {
-					err = fmt.Errorf("%w: it has more than %d bytes, and what follows it is not read", patch.ErrTooLarge, a.max)
+					err = fmt.Errorf(
+						"%w: it has more than %d bytes, and what follows it is not read",
+						patch.ErrTooLarge,
+						a.max,
+					)
 				} else {
 					err = brokenJSON(err)
 				}
@@ -140,7 +144,10 @@ func (a *api) lines(file io.ReadSeeker, start int64) iter.Seq2[archive.Member, e
 			name := "line " + strconv.Itoa(n)
 			switch {
 			case tooLong:
-				if !yield(archive.Member{Name: name}, fmt.Errorf("%w: the line has more than %d bytes", patch.ErrTooLarge, a.max)) {
+				if !yield(
+					archive.Member{Name: name},
+					fmt.Errorf("%w: the line has more than %d bytes", patch.ErrTooLarge, a.max),
+				) {
 					return
 				}
 			case len(bytes.TrimSpace(line)) > 0:

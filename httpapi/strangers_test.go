@@ -38,7 +38,10 @@ func TestChangesFromOtherSites(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBench(t, memstore.New())
 			b.create("There")
-			b.handler = httpapi.New(b.cat, &httpapi.Options{Auth: httpapi.BearerTokens(b.auth), Site: "https://patches.example.com"})
+			b.handler = httpapi.New(
+				b.cat,
+				&httpapi.Options{Auth: httpapi.BearerTokens(b.auth), Site: "https://patches.example.com"},
+			)
 			w := b.asAdmin(c.method, c.path, definition("New", "1"), c.header...)
 			if w.Code != c.status {
 				t.Fatalf("%d %s, want %d", w.Code, w.Body, c.status)
@@ -213,7 +216,8 @@ func TestPretty(t *testing.T) {
 	} {
 		w := b.do("GET", c.path, "", c.header...)
 		compact := b.do("GET", strings.SplitN(c.path, "?", 2)[0], "")
-		if got := bytes.Contains(w.Body.Bytes(), []byte("\n  ")); w.Code != 200 || got != c.pretty || !strings.Contains(w.Header().Get("Vary"), "Accept") {
+		if got := bytes.Contains(w.Body.Bytes(), []byte("\n  ")); w.Code != 200 || got != c.pretty ||
+			!strings.Contains(w.Header().Get("Vary"), "Accept") {
 			t.Errorf("%s: %d %v %.200s", c.name, w.Code, w.Header(), w.Body)
 		}
 		if same := w.Header().Get("ETag") == compact.Header().Get("ETag"); same == c.pretty {
@@ -224,7 +228,8 @@ func TestPretty(t *testing.T) {
 			t.Errorf("%s: asked again with its ETag: %d", c.name, again.Code)
 		}
 		zipped := b.do("GET", c.path, "", append(c.header, "Accept-Encoding", "gzip")...)
-		if c.pretty && (zipped.Header().Get("Content-Encoding") != "gzip" || zipped.Header().Get("ETag") == w.Header().Get("ETag")) {
+		if c.pretty &&
+			(zipped.Header().Get("Content-Encoding") != "gzip" || zipped.Header().Get("ETag") == w.Header().Get("ETag")) {
 			t.Errorf("%s: compressed: %v", c.name, zipped.Header())
 		}
 	}
@@ -236,7 +241,8 @@ func TestTokensStayOutOfTheLog(t *testing.T) {
 	logged := httpapi.AccessLog(b.handler, b.logger(), nil)
 	w := httptest.NewRecorder()
 	logged.ServeHTTP(w, httptest.NewRequest("POST", "/api/v1/tokens/"+b.admin+"/invalidate", nil))
-	if log := b.log.String(); strings.Contains(log, b.admin) || !strings.Contains(log, "/api/v1/tokens/pst_…/invalidate") {
+	if log := b.log.String(); strings.Contains(log, b.admin) ||
+		!strings.Contains(log, "/api/v1/tokens/pst_…/invalidate") {
 		t.Errorf("%d: %s", w.Code, log)
 	}
 }
@@ -247,7 +253,11 @@ func TestSyncStatesAreNotForStrangers(t *testing.T) {
 	const source = "https://user:hidden@vendor.example/d.json?key=hidden#hidden"
 	p.outside.pages.Store(source, 503)
 	def := parse(t, definition("Followed", "1"))
-	res, err := p.cat.Create(t.Context(), def, &catalog.CreateOptions{Follows: source, Contributor: "macman", Author: "macman"})
+	res, err := p.cat.Create(
+		t.Context(),
+		def,
+		&catalog.CreateOptions{Follows: source, Contributor: "macman", Author: "macman"},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,8 +30,16 @@ type syncState struct {
 }
 
 func newSyncState(url string, s patchsync.State) syncState {
-	out := syncState{URL: patchsync.RedactURL(url), LastAttempt: instant(s.LastAttempt), LastSuccess: instant(s.LastSuccess), LastChange: instant(s.LastChange), NextAttempt: instant(s.NextAttempt),
-		Failures: s.Failures, Status: s.Status, Signer: s.Signer}
+	out := syncState{
+		URL:         patchsync.RedactURL(url),
+		LastAttempt: instant(s.LastAttempt),
+		LastSuccess: instant(s.LastSuccess),
+		LastChange:  instant(s.LastChange),
+		NextAttempt: instant(s.NextAttempt),
+		Failures:    s.Failures,
+		Status:      s.Status,
+		Signer:      s.Signer,
+	}
 	if s.LastError != "" {
 		out.LastError = &s.LastError
 	}
@@ -128,8 +136,31 @@ func (a *api) syncNow(w http.ResponseWriter, r *http.Request) error {
 	if err := a.sync.Trigger(title.ID); err != nil {
 		return err
 	}
-	a.log.InfoContext(r.Context(), "sync asked for", "title", title.ID, "source", patchsync.RedactURL(title.Follows), "token", who.TokenID)
-	a.reply(w, r, http.StatusAccepted, answer{Message: fmt.Sprintf("Title '%s' will be brought up to date from %s in a moment; how it went stands in /api/v1/titles?q=%s", title.ID, patchsync.RedactURL(title.Follows), title.ID), ID: title.ID, Name: title.Name})
+	a.log.InfoContext(
+		r.Context(),
+		"sync asked for",
+		"title",
+		title.ID,
+		"source",
+		patchsync.RedactURL(title.Follows),
+		"token",
+		who.TokenID,
+	)
+	a.reply(
+		w,
+		r,
+		http.StatusAccepted,
+		answer{
+			Message: fmt.Sprintf(
+				"Title '%s' will be brought up to date from %s in a moment; how it went stands in /api/v1/titles?q=%s",
+				title.ID,
+				patchsync.RedactURL(title.Follows),
+				title.ID,
+			),
+			ID:   title.ID,
+			Name: title.Name,
+		},
+	)
 	return nil
 }
 
@@ -157,10 +188,26 @@ func (a *api) syncMirror(w http.ResponseWriter, r *http.Request) error {
 				names = append(names, "'"+s.Mirror+"'")
 			}
 		}
-		return failure("/mirror", "names none of the sources that are followed as a whole; there are "+cmp.Or(strings.Join(names, ", "), "none"))
+		return failure(
+			"/mirror",
+			"names none of the sources that are followed as a whole; there are "+cmp.Or(
+				strings.Join(names, ", "),
+				"none",
+			),
+		)
 	}
 	a.log.InfoContext(r.Context(), "sync asked for", "mirror", name, "token", who.TokenID)
-	a.reply(w, r, http.StatusAccepted, answer{Message: fmt.Sprintf("All of '%s' will be brought up to date in a moment; how it went stands in /api/v1/sync", shorten(name))})
+	a.reply(
+		w,
+		r,
+		http.StatusAccepted,
+		answer{
+			Message: fmt.Sprintf(
+				"All of '%s' will be brought up to date in a moment; how it went stands in /api/v1/sync",
+				shorten(name),
+			),
+		},
+	)
 	return nil
 }
 
@@ -204,7 +251,18 @@ func (a *api) subscribe(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	a.log.InfoContext(r.Context(), "title subscribed", "title", res.Title.ID, "version", res.Title.CurrentVersion, "source", patchsync.RedactURL(url), "token", who.TokenID)
+	a.log.InfoContext(
+		r.Context(),
+		"title subscribed",
+		"title",
+		res.Title.ID,
+		"version",
+		res.Title.CurrentVersion,
+		"source",
+		patchsync.RedactURL(url),
+		"token",
+		who.TokenID,
+	)
 	message := fmt.Sprintf("Title '%s' follows %s", res.Title.ID, patchsync.RedactURL(url))
 	writeJSON(w, http.StatusCreated, struct {
 		Success string `json:"success"`
@@ -220,20 +278,35 @@ func (a *api) unsubscribe(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if !who.MayCreate() {
-		return fmt.Errorf("%w: it may not create titles, nor end a subscription; delete the title instead", errForbidden)
+		return fmt.Errorf(
+			"%w: it may not create titles, nor end a subscription; delete the title instead",
+			errForbidden,
+		)
 	}
 	_, known := a.sync.State(title)
 	switch {
 	case title.Source != "" && !known: // nothing brings it back
 	case title.Source != "":
-		return fmt.Errorf("%w: title '%s' came with all of %s: take it out there, or it comes back", errForbidden, title.ID, patchsync.RedactURL(title.Source))
+		return fmt.Errorf(
+			"%w: title '%s' came with all of %s: take it out there, or it comes back",
+			errForbidden,
+			title.ID,
+			patchsync.RedactURL(title.Source),
+		)
 	case title.Follows == "":
-		return &catalog.TitleError{ID: title.ID, Err: fmt.Errorf("%w: %w", catalog.ErrNotFound, patchsync.ErrNotFollowed)}
+		return &catalog.TitleError{
+			ID:  title.ID,
+			Err: fmt.Errorf("%w: %w", catalog.ErrNotFound, patchsync.ErrNotFollowed),
+		}
 	}
 	if err := a.delete(r, who, title, opts); err != nil {
 		return err
 	}
-	message := fmt.Sprintf("Title '%s' follows %s no more, and is deleted", title.ID, patchsync.RedactURL(title.Follows))
+	message := fmt.Sprintf(
+		"Title '%s' follows %s no more, and is deleted",
+		title.ID,
+		patchsync.RedactURL(title.Follows),
+	)
 	writeJSON(w, http.StatusOK, map[string]string{"success": message, "message": message})
 	return nil
 }

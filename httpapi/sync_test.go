@@ -47,7 +47,8 @@ func TestSyncMirror(t *testing.T) {
 		if c.token != "" {
 			header = []string{"Authorization", "Bearer " + c.token}
 		}
-		if w := p.do("POST", "/api/v1/sync", c.body, header...); w.Code != c.status || !strings.Contains(w.Body.String(), c.says) {
+		if w := p.do("POST", "/api/v1/sync", c.body, header...); w.Code != c.status ||
+			!strings.Contains(w.Body.String(), c.says) {
 			t.Errorf("%s: %d %s", c.name, w.Code, w.Body)
 		}
 	}
@@ -58,12 +59,17 @@ func TestSyncMirror(t *testing.T) {
 func TestPublishByURL(t *testing.T) {
 	p := newPublic(t, httpapi.Options{RateLimit: -1})
 	p.outside.pages.Store(elsewhere, definition("Xcode", "1"))
-	w := p.do("POST", "/api/v1/title", `{"author_name":"Ann","author_email":"ann@example.com","definition_url":"`+elsewhere+`"}`)
+	w := p.do(
+		"POST",
+		"/api/v1/title",
+		`{"author_name":"Ann","author_email":"ann@example.com","definition_url":"`+elsewhere+`"}`,
+	)
 	if w.Code != 201 || !strings.Contains(w.Body.String(), `"id":"Xcode_Ann"`) {
 		t.Fatalf("%d %s", w.Code, w.Body)
 	}
 	token := "Bearer " + tokenIn(p.box.last(t))
-	if w := p.do("POST", "/api/v1/title/Xcode_Ann/version", versionJSON("2"), "Authorization", token); w.Code != 403 || !strings.Contains(w.Body.String(), elsewhere) {
+	if w := p.do("POST", "/api/v1/title/Xcode_Ann/version", versionJSON("2"), "Authorization", token); w.Code != 403 ||
+		!strings.Contains(w.Body.String(), elsewhere) {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 	for path, want := range map[string]int{"/api/v1/title/Xcode_Ann/sync": 202, "/api/v1/titles/xcode_ann/sync": 202, "/api/v1/title/Nope/sync": 404} {
@@ -75,7 +81,8 @@ func TestPublishByURL(t *testing.T) {
 		t.Errorf("without a token: %d", w.Code)
 	}
 	p.create("Own")
-	if w := p.asAdmin("POST", "/api/v1/title/Own/sync", ""); w.Code != 400 || !strings.Contains(w.Body.String(), "follows no source") {
+	if w := p.asAdmin("POST", "/api/v1/title/Own/sync", ""); w.Code != 400 ||
+		!strings.Contains(w.Body.String(), "follows no source") {
 		t.Errorf("of a title that follows nothing: %d %s", w.Code, w.Body)
 	}
 	// How it goes.
@@ -91,13 +98,18 @@ func TestPublishByURL(t *testing.T) {
 		t.Fatalf("%s", w.Body)
 	}
 	state := list.Titles[0].Sync
-	if state["url"] != elsewhere || state["failures"] != 1.0 || state["upstream_status"] != 503.0 || !strings.Contains(fmt.Sprint(state["last_error"]), "503") || state["last_attempt"] == nil || state["last_success"] != nil || state["next_attempt"] == nil {
+	if state["url"] != elsewhere || state["failures"] != 1.0 || state["upstream_status"] != 503.0 ||
+		!strings.Contains(fmt.Sprint(state["last_error"]), "503") ||
+		state["last_attempt"] == nil ||
+		state["last_success"] != nil ||
+		state["next_attempt"] == nil {
 		t.Errorf("%v", state)
 	}
 	if w := p.do("GET", "/api/v1/sync", ""); w.Code != 401 {
 		t.Errorf("without a token: %d", w.Code)
 	}
-	if w := p.do("GET", "/api/v1/sync", "", "Authorization", token); w.Code != 200 || !strings.Contains(w.Body.String(), `"title":"Xcode_Ann","mirror":null,"url":"`+elsewhere) {
+	if w := p.do("GET", "/api/v1/sync", "", "Authorization", token); w.Code != 200 ||
+		!strings.Contains(w.Body.String(), `"title":"Xcode_Ann","mirror":null,"url":"`+elsewhere) {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 	if w := p.do("DELETE", "/api/v1/title/Xcode_Ann", "", "Authorization", token); w.Code != 204 {
@@ -110,9 +122,12 @@ func TestPublishByABadURL(t *testing.T) {
 	p.outside.pages.Store("https://vendor.example/invalid", `{"id":"x"}`)
 	p.outside.pages.Store("https://vendor.example/html", `<html>`)
 	for url, places := range map[string]bool{"https://vendor.example/404": false, "https://vendor.example/html": false, "https://vendor.example/invalid": true, "ftp://vendor.example/": false, "http://127.0.0.1/": false, "http://u:p@vendor.example/": false} {
-		body, _ := json.Marshal(map[string]string{"author_name": "Ann", "author_email": "ann@example.com", "definition_url": url})
+		body, _ := json.Marshal(
+			map[string]string{"author_name": "Ann", "author_email": "ann@example.com", "definition_url": url},
+		)
 		w := p.do("POST", "/api/v1/title", string(body))
-		if w.Code != 400 || !strings.Contains(w.Body.String(), `"upstream_failure"`) || (len(problem(t, w).Errors) > 0) != places {
+		if w.Code != 400 || !strings.Contains(w.Body.String(), `"upstream_failure"`) ||
+			(len(problem(t, w).Errors) > 0) != places {
 			t.Errorf("%s: %d %s", url, w.Code, w.Body)
 		}
 	}
@@ -165,7 +180,8 @@ func TestSubscribe(t *testing.T) {
 		default:
 			header = []string{"Authorization", c.token}
 		}
-		if w := p.do("POST", c.path, c.body, header...); w.Code != c.status || !strings.Contains(w.Body.String(), c.says) {
+		if w := p.do("POST", c.path, c.body, header...); w.Code != c.status ||
+			!strings.Contains(w.Body.String(), c.says) {
 			t.Errorf("%s: %d %s", c.name, w.Code, w.Body)
 		}
 	}
@@ -188,7 +204,8 @@ func TestExtendedList(t *testing.T) {
 	if w := p.do("POST", "/subscribe", "", "Authorization", token); w.Code != 404 { // no root routes here
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
-	if w := p.do("POST", "/api/v1/subscribe", `{"id":"Slack","json_url":"`+elsewhere+`"}`, "Authorization", token); w.Code != 201 || !strings.Contains(w.Body.String(), "Slack_macman") {
+	if w := p.do("POST", "/api/v1/subscribe", `{"id":"Slack","json_url":"`+elsewhere+`"}`, "Authorization", token); w.Code != 201 ||
+		!strings.Contains(w.Body.String(), "Slack_macman") {
 		t.Fatalf("%d %s", w.Code, w.Body)
 	}
 	if w := p.do("POST", "/api/v1/titles", definition("Own", "1"), "Authorization", token); w.Code != 201 {
@@ -204,7 +221,8 @@ func TestExtendedList(t *testing.T) {
 	}
 	for _, title := range list {
 		synced := title["id"] == "Slack"
-		if (title["last_sync_result"] == true) != synced || (title["last_sync_time"] != nil) != synced || title["currentVersion"] != "1" {
+		if (title["last_sync_result"] == true) != synced || (title["last_sync_time"] != nil) != synced ||
+			title["currentVersion"] != "1" {
 			t.Errorf("%v", title)
 		}
 	}
@@ -219,7 +237,12 @@ func TestSignedFeed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Us"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1),
+		Subject:      pkix.Name{CommonName: "Us"},
+		NotBefore:    time.Now().Add(-time.Hour),
+		NotAfter:     time.Now().Add(time.Hour),
+	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
 		t.Fatal(err)
@@ -241,7 +264,8 @@ func TestSignedFeed(t *testing.T) {
 	if err != nil || !bytes.Equal(e.Content, plain) {
 		t.Errorf("%v, %s", err, e.Content)
 	}
-	if again := p.do("GET", "/jamf/v1/patch/App", ""); !bytes.Equal(again.Body.Bytes(), w.Body.Bytes()) || again.Header().Get("ETag") != w.Header().Get("ETag") {
+	if again := p.do("GET", "/jamf/v1/patch/App", ""); !bytes.Equal(again.Body.Bytes(), w.Body.Bytes()) ||
+		again.Header().Get("ETag") != w.Header().Get("ETag") {
 		t.Error("it is signed anew for each request")
 	}
 	if w := p.do("GET", "/jamf/v1/patch/App", "", "If-None-Match", w.Header().Get("ETag")); w.Code != 304 {
@@ -250,7 +274,8 @@ func TestSignedFeed(t *testing.T) {
 	if w := p.do("GET", "/jamf/v1/software", ""); w.Header().Get("Content-Type") != "application/json" {
 		t.Error("the list is signed too")
 	}
-	if w := p.do("GET", "/jamf/v1/patch/Nope", ""); w.Code != 404 || !strings.Contains(w.Body.String(), "title_not_found") {
+	if w := p.do("GET", "/jamf/v1/patch/Nope", ""); w.Code != 404 ||
+		!strings.Contains(w.Body.String(), "title_not_found") {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }

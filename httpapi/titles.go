@@ -72,7 +72,10 @@ func (a *api) createTitle(w http.ResponseWriter, r *http.Request) error {
 	}
 	def, err := patch.Parse(body, &patch.ParseOptions{MaxBytes: a.max})
 	if err != nil && isVersion(body) {
-		return failure("", "is a version, and not a title: send it to /api/v1/title/{id}/version, or put it into the patches of a title")
+		return failure(
+			"",
+			"is a version, and not a title: send it to /api/v1/title/{id}/version, or put it into the patches of a title",
+		)
 	}
 	if err != nil {
 		return err
@@ -81,7 +84,16 @@ func (a *api) createTitle(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	a.log.InfoContext(r.Context(), "title created", "title", res.Title.ID, "version", res.Title.CurrentVersion, "token", who.TokenID)
+	a.log.InfoContext(
+		r.Context(),
+		"title created",
+		"title",
+		res.Title.ID,
+		"version",
+		res.Title.CurrentVersion,
+		"token",
+		who.TokenID,
+	)
 	a.reply(w, r, http.StatusCreated, answer{
 		Message:  fmt.Sprintf("Title '%s' created", res.Title.ID),
 		ID:       res.Title.ID,
@@ -127,7 +139,12 @@ func (a *api) replaceTitle(w http.ResponseWriter, r *http.Request) error {
 		a.log.InfoContext(r.Context(), "title replaced", "title", res.Title.ID,
 			"version", res.Title.CurrentVersion, "token", who.TokenID, "changes", difference.String())
 	}
-	a.reply(w, r, http.StatusOK, answer{Message: message, ID: res.Title.ID, Name: res.Title.Name, Changes: changes, Warnings: res.Warnings})
+	a.reply(
+		w,
+		r,
+		http.StatusOK,
+		answer{Message: message, ID: res.Title.ID, Name: res.Title.Name, Changes: changes, Warnings: res.Warnings},
+	)
 	return nil
 }
 
@@ -159,7 +176,14 @@ func (a *api) delete(r *http.Request, who auth.Principal, title catalog.Title, o
 	a.log.InfoContext(r.Context(), "title deleted", "title", title.ID, "token", who.TokenID)
 	if a.toks != nil { // they open nothing any more; this is tidying up
 		if err := a.toks.RevokeAll(r.Context(), title.UID); err != nil {
-			a.log.ErrorContext(r.Context(), "the tokens of a deleted title are left over", "title", title.ID, "error", err)
+			a.log.ErrorContext(
+				r.Context(),
+				"the tokens of a deleted title are left over",
+				"title",
+				title.ID,
+				"error",
+				err,
+			)
 		}
 	}
 	return nil

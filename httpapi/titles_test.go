@@ -72,14 +72,26 @@ func TestIfMatch(t *testing.T) {
 func warnings(at ...int) string {
 	var all []string
 	for _, i := range at {
-		all = append(all, fmt.Sprintf(`{"code":"components","path":"/patches/%d/components",},{"code":"capabilities","path":"/patches/%d/capabilities",}`, i, i))
+		all = append(
+			all,
+			fmt.Sprintf(
+				`{"code":"components","path":"/patches/%d/components",},{"code":"capabilities","path":"/patches/%d/capabilities",}`,
+				i,
+				i,
+			),
+		)
 	}
 	return `"warnings":[` + strings.Join(all, ",") + "]}"
 }
 
 func TestAnswers(t *testing.T) {
 	b := newBench(t, memstore.New())
-	stale := strings.Replace(definition("Composer", "2", "1"), `"lastModified"`, `"currentVersion":"1","lastModified"`, 1)
+	stale := strings.Replace(
+		definition("Composer", "2", "1"),
+		`"lastModified"`,
+		`"currentVersion":"1","lastModified"`,
+		1,
+	)
 	w := b.asAdmin("POST", "/api/v1/title", stale)
 	want := `{"message":"Title 'Composer' created","id":"Composer","name":"Composer App","warnings":[{"code":"current-version","path":"/currentVersion",`
 	if !strings.HasPrefix(w.Body.String(), want) {
@@ -94,12 +106,14 @@ func TestAnswers(t *testing.T) {
 		{"GET", "/api/v1/titles", "", `{"titles":[{"name":"Composer App","publisher":"Example","lastModified":"2026-05-01T12:00:03Z","currentVersion":"2","id":"Composer","author":null,"sync":null}],"next":null}`},
 		{"DELETE", "/api/v1/titles/Composer", "", `{"message":"Title 'Composer' deleted"}`},
 	} {
-		got := regexp.MustCompile(`"message":"version [^}]*`).ReplaceAllString(strings.TrimSpace(b.asAdmin(c.method, c.path, c.body).Body.String()), "")
+		got := regexp.MustCompile(`"message":"version [^}]*`).
+			ReplaceAllString(strings.TrimSpace(b.asAdmin(c.method, c.path, c.body).Body.String()), "")
 		if got != c.want {
 			t.Errorf("%s %s:\n%s\nwant\n%s", c.method, c.path, got, c.want)
 		}
 	}
-	if !strings.Contains(b.log.String(), "version 12 removed") && !strings.Contains(b.log.String(), "version 10.1.2 removed") {
+	if !strings.Contains(b.log.String(), "version 12 removed") &&
+		!strings.Contains(b.log.String(), "version 10.1.2 removed") {
 		t.Errorf("the log does not say what a PUT has changed: %s", b.log.String())
 	}
 	if !strings.Contains(b.log.String(), "title created") || strings.Contains(b.log.String(), b.admin) {
@@ -183,7 +197,8 @@ func TestReplaceByTheAuthorsFile(t *testing.T) {
 	} {
 		w := p.do("PUT", "/api/v1/title/"+c.id, c.body, "Authorization", token)
 		got, err := p.cat.Title("Xcode_Ann_Lee")
-		if err != nil || w.Code != c.status || got.CurrentVersion != c.current || got.ID != "Xcode_Ann_Lee" || !strings.EqualFold(got.Name, "Xcode App (Ann Lee)") {
+		if err != nil || w.Code != c.status || got.CurrentVersion != c.current || got.ID != "Xcode_Ann_Lee" ||
+			!strings.EqualFold(got.Name, "Xcode App (Ann Lee)") {
 			t.Errorf("%s: %d %s, %+v, %v", c.name, w.Code, w.Body, got.Summary, err)
 		}
 	}

@@ -18,7 +18,13 @@ import (
 
 // readObject reads a body that is a JSON object into a struct. What has the wrong
 // type is a failure with its place. An empty body is an empty object if it may be.
-func (a *api) readObject(w http.ResponseWriter, r *http.Request, into any, mayBeEmpty bool, opts ...json.Options) error {
+func (a *api) readObject(
+	w http.ResponseWriter,
+	r *http.Request,
+	into any,
+	mayBeEmpty bool,
+	opts ...json.Options,
+) error {
 	body, err := a.readJSON(w, r)
 	if err != nil {
 		return err
@@ -67,7 +73,11 @@ func (a *api) claim(w http.ResponseWriter, r *http.Request) error {
 	}
 	a.log.InfoContext(r.Context(), "the server was claimed")
 	w.Header().Set("Cache-Control", "no-store")
-	writeJSON(w, http.StatusCreated, map[string]any{"message": "The server is yours. The token is shown this once.", "token_created": token})
+	writeJSON(
+		w,
+		http.StatusCreated,
+		map[string]any{"message": "The server is yours. The token is shown this once.", "token_created": token},
+	)
 	return nil
 }
 
@@ -84,7 +94,12 @@ type tokenRequest struct {
 // titles, a contributor's token makes a contributor's, and an administrator's one that changes every title and
 // administers nothing.
 func (a *api) grant(who auth.Principal, body tokenRequest) (g auth.Grant, err error) {
-	g = auth.Grant{Kind: who.Kind, Contributor: who.Contributor, Name: body.Name, Expires: a.now().Add(auth.MaxLifetime)}
+	g = auth.Grant{
+		Kind:        who.Kind,
+		Contributor: who.Contributor,
+		Name:        body.Name,
+		Expires:     a.now().Add(auth.MaxLifetime),
+	}
 	all := &patch.ValidationError{}
 	wrong := func(path, message string) {
 		all.Failures = append(all.Failures, patch.Failure{Path: path, Message: message})
@@ -118,7 +133,10 @@ func (a *api) grant(who auth.Principal, body tokenRequest) (g auth.Grant, err er
 	case who.MayAdminister():
 		g.Kind = auth.Editor
 	case who.Kind == auth.TitleToken:
-		return g, fmt.Errorf("%w: a token that is bound to titles makes tokens for some of them: name these in titles_in_scope", errForbidden)
+		return g, fmt.Errorf(
+			"%w: a token that is bound to titles makes tokens for some of them: name these in titles_in_scope",
+			errForbidden,
+		)
 	}
 	if len(all.Failures) > 0 {
 		return g, all
@@ -151,7 +169,18 @@ func (a *api) makeToken(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	a.log.InfoContext(r.Context(), "token made", "made", id, "kind", grant.Kind, "name", grant.Name, "token", who.TokenID)
+	a.log.InfoContext(
+		r.Context(),
+		"token made",
+		"made",
+		id,
+		"kind",
+		grant.Kind,
+		"name",
+		grant.Name,
+		"token",
+		who.TokenID,
+	)
 	expires := grant.Expires
 	if !who.Expires.IsZero() && (expires.IsZero() || expires.After(who.Expires)) {
 		expires = who.Expires // it never outlives its maker
@@ -186,7 +215,13 @@ func (a *api) scope(ids []string, who auth.Principal) (uids []string, err error)
 			known[title.UID] = true
 			uids = append(uids, title.UID)
 		case err != nil && len(wrong.Failures) < patch.MaxFailures:
-			wrong.Failures = append(wrong.Failures, patch.Failure{Path: "/titles_in_scope/" + strconv.Itoa(i), Message: fmt.Sprintf("there is no title '%s'", shorten(id))})
+			wrong.Failures = append(
+				wrong.Failures,
+				patch.Failure{
+					Path:    "/titles_in_scope/" + strconv.Itoa(i),
+					Message: fmt.Sprintf("there is no title '%s'", shorten(id)),
+				},
+			)
 		}
 	}
 	if len(wrong.Failures) > 0 {
@@ -256,7 +291,13 @@ func (a *api) listTokens(w http.ResponseWriter, r *http.Request) error {
 		if !a.mayManage(who, t) {
 			continue
 		}
-		l := listedToken{ID: t.ID, Name: t.Name, Kind: t.Kind, Titles: a.idsOf(t.Kind, t.Titles), Created: t.Created.Truncate(time.Second)}
+		l := listedToken{
+			ID:      t.ID,
+			Name:    t.Name,
+			Kind:    t.Kind,
+			Titles:  a.idsOf(t.Kind, t.Titles),
+			Created: t.Created.Truncate(time.Second),
+		}
 		l.Expires, l.LastUsed = instant(t.Expires), instant(t.Used)
 		if len(t.Chain) > 0 {
 			l.MadeWith = &t.Chain[len(t.Chain)-1]
@@ -277,7 +318,8 @@ func (a *api) mayManage(who auth.Principal, t auth.Info) bool {
 		return true
 	case who.MayAdminister():
 		// A token for a day does not end an administrator's for ever.
-		return t.Kind != auth.Administrator || who.Expires.IsZero() || !t.Expires.IsZero() && !t.Expires.After(who.Expires)
+		return t.Kind != auth.Administrator || who.Expires.IsZero() ||
+			!t.Expires.IsZero() && !t.Expires.After(who.Expires)
 	case t.Recovery:
 		return false // it was mailed to the owner, whose other tokens may be in the wrong hands
 	case !who.Expires.IsZero() && (t.Expires.IsZero() || t.Expires.After(who.Expires)):

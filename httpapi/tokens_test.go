@@ -25,7 +25,8 @@ func made(t *testing.T, w *httptest.ResponseRecorder) (token, id string) {
 		ID       string
 		APIToken string `json:"api_token"`
 	}
-	if err := json.Unmarshal(w.Body.Bytes(), &body); err != nil || w.Code != 201 || w.Header().Get("Cache-Control") != "no-store" {
+	if err := json.Unmarshal(w.Body.Bytes(), &body); err != nil || w.Code != 201 ||
+		w.Header().Get("Cache-Control") != "no-store" {
 		t.Fatalf("%d %s", w.Code, w.Body)
 	}
 	return body.APIToken, body.ID
@@ -80,7 +81,9 @@ func TestTokens(t *testing.T) {
 		}
 	}
 	w := b.do("GET", "/api/v1/tokens", "", "Authorization", "Bearer "+scoped)
-	if w.Code != 200 || strings.Count(w.Body.String(), `"id"`) != 2 || !strings.Contains(w.Body.String(), `"titles_in_scope":["A"]`) || strings.Contains(w.Body.String(), "pst_") {
+	if w.Code != 200 || strings.Count(w.Body.String(), `"id"`) != 2 ||
+		!strings.Contains(w.Body.String(), `"titles_in_scope":["A"]`) ||
+		strings.Contains(w.Body.String(), "pst_") {
 		t.Errorf("what a holder sees: %d %s", w.Code, w.Body)
 	}
 	if !strings.Contains(w.Body.String(), `"made_with":"`+id+`"`) {
@@ -160,7 +163,8 @@ func TestClaimByHTTP(t *testing.T) {
 	}
 	b.handler = httpapi.New(b.cat, &httpapi.Options{Tokens: fresh})
 	code := fresh.ClaimCode()
-	if w := b.do("POST", "/api/v1/token", `{"claim_code":"wrong"}`); w.Code != 403 || problem(t, w).Rest["forbidden"] == nil {
+	if w := b.do("POST", "/api/v1/token", `{"claim_code":"wrong"}`); w.Code != 403 ||
+		problem(t, w).Rest["forbidden"] == nil {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 	w := b.do("POST", "/api/v1/token", `{"claim_code":"`+code+`"}`)
@@ -193,7 +197,12 @@ func TestMadeTokens(t *testing.T) {
 			t.Errorf("%s: %d %s", body, w.Code, w.Body)
 		}
 	}
-	if w := b.asAdmin("POST", "/api/v1/tokens", `{"expires_in_days":3,"administrator":true}`); !strings.Contains(w.Body.String(), `"kind":"administrator"`) || !strings.Contains(w.Body.String(), `"expires":"20`) || !strings.Contains(w.Body.String(), `"titles_in_scope":null`) {
+	if w := b.asAdmin("POST", "/api/v1/tokens", `{"expires_in_days":3,"administrator":true}`); !strings.Contains(
+		w.Body.String(),
+		`"kind":"administrator"`,
+	) ||
+		!strings.Contains(w.Body.String(), `"expires":"20`) ||
+		!strings.Contains(w.Body.String(), `"titles_in_scope":null`) {
 		t.Errorf("%s", w.Body)
 	}
 }

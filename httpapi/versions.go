@@ -47,7 +47,15 @@ func (a *api) addVersions(w http.ResponseWriter, r *http.Request) error {
 		names = append(names, fmt.Sprintf("and %d more", n))
 	}
 	a.log.InfoContext(r.Context(), "versions added", "title", res.Title.ID, "versions", names, "token", who.TokenID)
-	a.reply(w, r, http.StatusCreated, answer{Message: fmt.Sprintf("%s%s added to title '%s'", word, strings.Join(names, ", "), res.Title.ID), Warnings: res.Warnings})
+	a.reply(
+		w,
+		r,
+		http.StatusCreated,
+		answer{
+			Message:  fmt.Sprintf("%s%s added to title '%s'", word, strings.Join(names, ", "), res.Title.ID),
+			Warnings: res.Warnings,
+		},
+	)
 	return nil
 }
 
@@ -71,7 +79,12 @@ func (a *api) removeVersion(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	a.log.InfoContext(r.Context(), "version removed", "title", res.Title.ID, "version", version, "token", who.TokenID)
-	a.reply(w, r, http.StatusOK, answer{Message: fmt.Sprintf("Version '%s' removed from title '%s'", version, res.Title.ID)})
+	a.reply(
+		w,
+		r,
+		http.StatusOK,
+		answer{Message: fmt.Sprintf("Version '%s' removed from title '%s'", version, res.Title.ID)},
+	)
 	return nil
 }
 
@@ -84,7 +97,12 @@ func position(q url.Values) (patch.Position, error) {
 			given += len(values)
 		default:
 			if strings.HasPrefix(name, "insert") { // a typing error must not put it in front
-				return patch.Position{}, &requestError{fmt.Sprintf("there is no parameter %s: there are insert_before, insert_after and insert", shorten(name))}
+				return patch.Position{}, &requestError{
+					fmt.Sprintf(
+						"there is no parameter %s: there are insert_before, insert_after and insert",
+						shorten(name),
+					),
+				}
 			}
 		}
 	}
@@ -94,7 +112,9 @@ func position(q url.Values) (patch.Position, error) {
 	case given == 0:
 		return patch.Position{}, nil
 	case given > 1:
-		return patch.Position{}, &requestError{"the parameters insert_before, insert_after and insert exclude each other: use one of them, once"}
+		return patch.Position{}, &requestError{
+			"the parameters insert_before, insert_after and insert exclude each other: use one of them, once",
+		}
 	case q.Get("insert") == "ordered":
 		return patch.Ordered(), nil
 	case q.Get("insert_before") != "":
@@ -129,7 +149,9 @@ func (a *api) parseVersions(body []byte) ([]patch.Patch, error) {
 	}
 	var items []jsontext.Value
 	if err := json.Unmarshal(box.Items, &items); err != nil || len(items) == 0 {
-		return nil, &patch.ValidationError{Failures: []patch.Failure{{Path: "/items", Message: "must be an array of at least one version"}}}
+		return nil, &patch.ValidationError{
+			Failures: []patch.Failure{{Path: "/items", Message: "must be an array of at least one version"}},
+		}
 	}
 	var versions []patch.Patch
 	all := &patch.ValidationError{}

@@ -49,8 +49,24 @@ func (a *api) listHooks(w http.ResponseWriter, r *http.Request) error {
 	all := []listedHook{}
 	for _, s := range a.hooks.List() {
 		h := s.Hook
-		one := listedHook{ID: h.ID, URL: h.URL, Enabled: h.Enabled, VerifySSL: h.VerifySSL, SendDefinition: h.SendDefinition, Format: h.Format, Signed: s.Signed, Events: []string{}, Titles: []string{},
-			Pending: s.Pending, Dropped: s.Dropped, Failures: s.Failures, LastAttempt: instant(s.LastAttempt), LastSuccess: instant(s.LastSuccess), NextAttempt: instant(s.NextAttempt), Status: s.Status}
+		one := listedHook{
+			ID:             h.ID,
+			URL:            h.URL,
+			Enabled:        h.Enabled,
+			VerifySSL:      h.VerifySSL,
+			SendDefinition: h.SendDefinition,
+			Format:         h.Format,
+			Signed:         s.Signed,
+			Events:         []string{},
+			Titles:         []string{},
+			Pending:        s.Pending,
+			Dropped:        s.Dropped,
+			Failures:       s.Failures,
+			LastAttempt:    instant(s.LastAttempt),
+			LastSuccess:    instant(s.LastSuccess),
+			NextAttempt:    instant(s.NextAttempt),
+			Status:         s.Status,
+		}
 		for _, kind := range h.Events {
 			one.Events = append(one.Events, webhook.NameOf(kind))
 		}
@@ -83,12 +99,26 @@ func (a *api) createHook(w http.ResponseWriter, r *http.Request) error {
 	if err := a.readObject(w, r, &body, false); err != nil {
 		return err
 	}
-	hook := webhook.Hook{URL: body.URL, Enabled: body.Enabled, VerifySSL: body.VerifySSL, SendDefinition: body.SendDefinition, Secret: body.Secret, Format: body.Format, Titles: body.Titles}
+	hook := webhook.Hook{
+		URL:            body.URL,
+		Enabled:        body.Enabled,
+		VerifySSL:      body.VerifySSL,
+		SendDefinition: body.SendDefinition,
+		Secret:         body.Secret,
+		Format:         body.Format,
+		Titles:         body.Titles,
+	}
 	all := &patch.ValidationError{}
 	for i, name := range body.Events {
 		kind, ok := webhook.KindOf(name)
 		if !ok {
-			all.Failures = append(all.Failures, patch.Failure{Path: fmt.Sprintf("/events/%d", i), Message: "must be new_title, title_updated or title_deleted"})
+			all.Failures = append(
+				all.Failures,
+				patch.Failure{
+					Path:    fmt.Sprintf("/events/%d", i),
+					Message: "must be new_title, title_updated or title_deleted",
+				},
+			)
 		}
 		hook.Events = append(hook.Events, kind)
 	}
@@ -100,7 +130,11 @@ func (a *api) createHook(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	a.log.InfoContext(r.Context(), "webhook created", "webhook", id, "token", who.TokenID)
-	writeJSON(w, http.StatusCreated, map[string]string{"id": id, "message": "The webhook is told of changes from now on."})
+	writeJSON(
+		w,
+		http.StatusCreated,
+		map[string]string{"id": id, "message": "The webhook is told of changes from now on."},
+	)
 	return nil
 }
 
@@ -132,7 +166,12 @@ func (a *api) testHook(w http.ResponseWriter, r *http.Request) error {
 	if err := a.hooks.Test(r.Context(), id); err != nil {
 		return err
 	}
-	a.reply(w, r, http.StatusAccepted, answer{Message: "A test event is on its way; how it went stands in /api/v1/webhooks.", ID: id})
+	a.reply(
+		w,
+		r,
+		http.StatusAccepted,
+		answer{Message: "A test event is on its way; how it went stands in /api/v1/webhooks.", ID: id},
+	)
 	return nil
 }
 

@@ -30,8 +30,10 @@ func CheckAuthor(name string) error {
 		return fmt.Errorf("%w: it %s", ErrAuthor, message)
 	}
 	if strings.ContainsAny(name, "()（）") {
-		return fmt.Errorf("%w: it must have no parentheses: what stands in them at the end of a title's name is the author",
-			ErrAuthor)
+		return fmt.Errorf(
+			"%w: it must have no parentheses: what stands in them at the end of a title's name is the author",
+			ErrAuthor,
+		)
 	}
 	composed := norm.NFC.String(name)
 	if r, ok := unusualLatin(composed); ok {
@@ -145,7 +147,11 @@ func AuthorID(author string) (string, error) {
 		}
 	}
 	if strings.Trim(id.String(), "_.-") == "" {
-		return "", fmt.Errorf("%w: %q has no letter or digit that an id may have (A-Z a-z 0-9): use one that has", ErrAuthor, shorten(author))
+		return "", fmt.Errorf(
+			"%w: %q has no letter or digit that an id may have (A-Z a-z 0-9): use one that has",
+			ErrAuthor,
+			shorten(author),
+		)
 	}
 	return id.String(), nil
 }
@@ -196,7 +202,12 @@ func (d *Definition) NamespaceStored(author string) error {
 	}
 	id := d.ID + "_" + suffix
 	if len(id) > MaxIDLength {
-		return fmt.Errorf("%w: with it, the id would have %d characters, and %d are allowed", ErrAuthor, len(id), MaxIDLength)
+		return fmt.Errorf(
+			"%w: with it, the id would have %d characters, and %d are allowed",
+			ErrAuthor,
+			len(id),
+			MaxIDLength,
+		)
 	}
 	if err := d.KeepAuthor(author); err != nil {
 		return err

@@ -71,7 +71,13 @@ func Diff(before, after *Definition) Difference {
 	x.value("/publisher", "publisher", before.Publisher, after.Publisher)
 	x.value("/appName", "app name", before.AppName, after.AppName)
 	x.value("/bundleId", "bundle id", before.BundleID, after.BundleID)
-	x.list("/requirements", "/requirements", "requirement", items(before.Requirements, criterionItem), items(after.Requirements, criterionItem))
+	x.list(
+		"/requirements",
+		"/requirements",
+		"requirement",
+		items(before.Requirements, criterionItem),
+		items(after.Requirements, criterionItem),
+	)
 	x.patches(before.Patches, after.Patches)
 	x.attributes(before.ExtensionAttributes, after.ExtensionAttributes)
 	x.extra("", "", before.Extra, after.Extra)
@@ -94,7 +100,10 @@ func (x *differ) add(kind ChangeKind, path, format string, args ...any) *Change 
 		x.more++
 		return &Change{}
 	}
-	x.changes = append(x.changes, Change{Kind: kind, Path: path, Version: x.version, Text: fmt.Sprintf(format, args...)})
+	x.changes = append(
+		x.changes,
+		Change{Kind: kind, Path: path, Version: x.version, Text: fmt.Sprintf(format, args...)},
+	)
 	return &x.changes[len(x.changes)-1]
 }
 
@@ -321,18 +330,36 @@ func (x *differ) patch(was, path string, before, after *Patch) {
 	x.value(path+"/standalone", "standalone", before.Standalone, after.Standalone)
 	x.value(path+"/minimumOperatingSystem", "minimum OS", before.MinimumOperatingSystem, after.MinimumOperatingSystem)
 	x.value(path+"/reboot", "reboot", before.Reboot, after.Reboot)
-	x.list(was+"/killApps", path+"/killApps", "kill app", items(before.KillApps, killAppItem), items(after.KillApps, killAppItem))
+	x.list(
+		was+"/killApps",
+		path+"/killApps",
+		"kill app",
+		items(before.KillApps, killAppItem),
+		items(after.KillApps, killAppItem),
+	)
 	if len(before.Components) == 1 && len(after.Components) == 1 {
 		b, a := &before.Components[0], &after.Components[0]
 		at := path + "/components/0"
 		x.value(at+"/name", "component name", b.Name, a.Name)
 		x.value(at+"/version", "component version", b.Version, a.Version)
-		x.list(was+"/components/0/criteria", at+"/criteria", "criterion", items(b.Criteria, criterionItem), items(a.Criteria, criterionItem))
+		x.list(
+			was+"/components/0/criteria",
+			at+"/criteria",
+			"criterion",
+			items(b.Criteria, criterionItem),
+			items(a.Criteria, criterionItem),
+		)
 		x.extra(was+"/components/0", at, b.Extra, a.Extra)
 	} else {
 		x.list(was+"/components", path+"/components", "component", items(before.Components, componentItem), items(after.Components, componentItem))
 	}
-	x.list(was+"/capabilities", path+"/capabilities", "capability", items(before.Capabilities, criterionItem), items(after.Capabilities, criterionItem))
+	x.list(
+		was+"/capabilities",
+		path+"/capabilities",
+		"capability",
+		items(before.Capabilities, criterionItem),
+		items(after.Capabilities, criterionItem),
+	)
 	x.value(path+"/dependencies", "dependencies", before.Dependencies, after.Dependencies)
 	x.extra(was, path, before.Extra, after.Extra)
 }
@@ -348,7 +375,12 @@ func (x *differ) attributes(before, after []ExtensionAttribute) {
 	}
 	for i := range before {
 		if !has(is, before[i].Key) {
-			x.add(Removed, fmt.Sprintf("/extensionAttributes/%d", i), "extension attribute %s removed", shorten(before[i].Key))
+			x.add(
+				Removed,
+				fmt.Sprintf("/extensionAttributes/%d", i),
+				"extension attribute %s removed",
+				shorten(before[i].Key),
+			)
 		}
 	}
 	for i := range after {
@@ -363,7 +395,12 @@ func (x *differ) attributes(before, after []ExtensionAttribute) {
 		if b.Value != a.Value {
 			x.add(Changed, path+"/value", "script of extension attribute %s changed", shorten(a.Key))
 		}
-		x.value(path+"/displayName", "display name of extension attribute "+shorten(a.Key), b.DisplayName, a.DisplayName)
+		x.value(
+			path+"/displayName",
+			"display name of extension attribute "+shorten(a.Key),
+			b.DisplayName,
+			a.DisplayName,
+		)
 		x.extra(fmt.Sprintf("/extensionAttributes/%d", j), path, b.Extra, a.Extra)
 	}
 	attributeItem := func(a ExtensionAttribute) item { return item{key: a.Key} }

@@ -75,10 +75,15 @@ func TestDiffWithin(t *testing.T) {
 	p.Components[0].Criteria[1].Value = "9"
 	p.Capabilities[0].Value = "11"
 	diff := patch.Diff(clean, changed)
-	if len(diff) != 4 || diff[0].Path != "/patches/0/components/0/criteria/1" || diff[0].Version != p.Version || diff[3].Path != "/patches/0/capabilities/0" || diff[3].Kind != patch.Added {
+	if len(diff) != 4 || diff[0].Path != "/patches/0/components/0/criteria/1" || diff[0].Version != p.Version ||
+		diff[3].Path != "/patches/0/capabilities/0" ||
+		diff[3].Kind != patch.Added {
 		t.Errorf("%+v", diff)
 	}
-	if s := patch.Diff(title(t, "0"), title(t, strings.Fields(strings.Repeat("x1 ", 1)+manyVersions(40))...)).String(); !strings.HasSuffix(s, "and 22 more changes") {
+	if s := patch.Diff(title(t, "0"), title(t, strings.Fields(strings.Repeat("x1 ", 1)+manyVersions(40))...)).String(); !strings.HasSuffix(
+		s,
+		"and 22 more changes",
+	) {
 		t.Errorf("%s", s)
 	}
 }

@@ -91,7 +91,8 @@ func TestAddPatches(t *testing.T) {
 func TestRemovePatch(t *testing.T) {
 	d := title(t, "3", "2", "1")
 	patches := d.Patches
-	if err := d.RemovePatch("3", now); err != nil || d.CurrentVersion != "2" || d.LastModified != "2026-05-01T12:00:00Z" {
+	if err := d.RemovePatch("3", now); err != nil || d.CurrentVersion != "2" ||
+		d.LastModified != "2026-05-01T12:00:00Z" {
 		t.Errorf("%v, %+v", err, d.Summary())
 	}
 	if patches[0].Version != "3" || patches[1].Version != "2" {
@@ -116,7 +117,8 @@ func TestReplacePatch(t *testing.T) {
 	}
 	p := d.Patches[0]
 	p.Version, p.Reboot = "2.1", true
-	if err := d.ReplacePatch("2", p, now); err != nil || d.CurrentVersion != "2.1" || d.LastModified == last || !d.Patches[0].Reboot {
+	if err := d.ReplacePatch("2", p, now); err != nil || d.CurrentVersion != "2.1" || d.LastModified == last ||
+		!d.Patches[0].Reboot {
 		t.Errorf("%v, %+v", err, d.Summary())
 	}
 	p.Version = "1"
@@ -180,7 +182,8 @@ func TestSupersede(t *testing.T) {
 	}
 	next := title(t, "2", "1")
 	next.LastModified = "2001-01-01T00:00:00Z"
-	if changed := next.Supersede(old, now); !changed || next.LastModified != "2026-05-01T12:00:00Z" || next.CurrentVersion != "2" {
+	if changed := next.Supersede(old, now); !changed || next.LastModified != "2026-05-01T12:00:00Z" ||
+		next.CurrentVersion != "2" {
 		t.Errorf("changed %v, %+v", changed, next.Summary())
 	}
 }
@@ -275,7 +278,11 @@ func FuzzEdits(f *testing.F) {
 			}
 			after, _ := json.Marshal(d)
 			if err != nil && string(before) != string(after) {
-				t.Fatalf("an edit failed (%v) and changed the definition: %s", err, cmp.Diff(string(before), string(after)))
+				t.Fatalf(
+					"an edit failed (%v) and changed the definition: %s",
+					err,
+					cmp.Diff(string(before), string(after)),
+				)
 			}
 			if string(before) != string(after) && d.LastModified <= last {
 				t.Fatalf("lastModified did not move: %s", d.LastModified)

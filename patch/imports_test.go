@@ -15,28 +15,43 @@ const module = "github.com/patchsource/patchsource"
 // modules of others it may pull in, itself or through what it imports. What is
 // not listed is forbidden; "any" under ours allows all of ours.
 var mayImport = map[string]struct{ ours, others string }{
-	"":                                 {"", ""},
-	"patch":                            {"", patchModules},
-	"patch/appbundle":                  {"patch", patchModules + " howett.net/plist"},
-	"patch/patchtest":                  {"", ""},
-	"patch/catalog":                    {"patch store", patchModules + " github.com/hashicorp/golang-lru/v2 golang.org/x/sync"},
-	"store":                            {"", ""},
-	"store/storetest":                  {"store", "github.com/google/go-cmp"},
-	"store/memstore":                   {"store", ""},
-	"store/filestore":                  {"store", jsonModule + " github.com/gofrs/flock golang.org/x/sys"},
-	"auth":                             {"store", "golang.org/x/crypto golang.org/x/sys"},
-	"auth/mail":                        {"", "github.com/wneessen/go-mail golang.org/x/crypto golang.org/x/text"},
-	"auth/community":                   {"patch patch/catalog auth auth/mail store", patchModules + " github.com/hashicorp/golang-lru/v2 golang.org/x/sync golang.org/x/time golang.org/x/crypto golang.org/x/sys golang.org/x/text github.com/wneessen/go-mail"},
-	"httpapi/openapi":                  {"", ""},
-	"httpapi/webui":                    {"patch", patchModules},
-	"httpapi/metrics":                  {"store", "any"},
-	"httpapi/client":                   {"patch", patchModules},
-	"httpapi":                          {"patch patch/archive patch/catalog patch/envelope store auth auth/mail auth/community sync sync/webhook", syncModules + " github.com/gorilla/mux github.com/go-chi/chi/v5 golang.org/x/time golang.org/x/crypto golang.org/x/text github.com/wneessen/go-mail"},
-	"patch/archive":                    {"patch", patchModules},
-	"patch/envelope":                   {"patch", patchModules + " github.com/smallstep/pkcs7"},
-	"sync":                             {"patch patch/catalog patch/envelope store sync/internal/safehttp sync/internal/lease", syncModules},
-	"sync/internal/lease":              {"store", ""},
-	"sync/webhook":                     {"patch patch/catalog store sync/internal/safehttp sync/internal/lease", patchModules + " github.com/hashicorp/golang-lru/v2 golang.org/x/sync code.dny.dev/ssrf"},
+	"":                {"", ""},
+	"patch":           {"", patchModules},
+	"patch/appbundle": {"patch", patchModules + " howett.net/plist"},
+	"patch/patchtest": {"", ""},
+	"patch/catalog": {
+		"patch store",
+		patchModules + " github.com/hashicorp/golang-lru/v2 golang.org/x/sync",
+	},
+	"store":           {"", ""},
+	"store/storetest": {"store", "github.com/google/go-cmp"},
+	"store/memstore":  {"store", ""},
+	"store/filestore": {"store", jsonModule + " github.com/gofrs/flock golang.org/x/sys"},
+	"auth":            {"store", "golang.org/x/crypto golang.org/x/sys"},
+	"auth/mail":       {"", "github.com/wneessen/go-mail golang.org/x/crypto golang.org/x/text"},
+	"auth/community": {
+		"patch patch/catalog auth auth/mail store",
+		patchModules + " github.com/hashicorp/golang-lru/v2 golang.org/x/sync golang.org/x/time golang.org/x/crypto golang.org/x/sys golang.org/x/text github.com/wneessen/go-mail",
+	},
+	"httpapi/openapi": {"", ""},
+	"httpapi/webui":   {"patch", patchModules},
+	"httpapi/metrics": {"store", "any"},
+	"httpapi/client":  {"patch", patchModules},
+	"httpapi": {
+		"patch patch/archive patch/catalog patch/envelope store auth auth/mail auth/community sync sync/webhook",
+		syncModules + " github.com/gorilla/mux github.com/go-chi/chi/v5 golang.org/x/time golang.org/x/crypto golang.org/x/text github.com/wneessen/go-mail",
+	},
+	"patch/archive":  {"patch", patchModules},
+	"patch/envelope": {"patch", patchModules + " github.com/smallstep/pkcs7"},
+	"sync": {
+		"patch patch/catalog patch/envelope store sync/internal/safehttp sync/internal/lease",
+		syncModules,
+	},
+	"sync/internal/lease": {"store", ""},
+	"sync/webhook": {
+		"patch patch/catalog store sync/internal/safehttp sync/internal/lease",
+		patchModules + " github.com/hashicorp/golang-lru/v2 golang.org/x/sync code.dny.dev/ssrf",
+	},
 	"sync/internal/safehttp":           {"", "code.dny.dev/ssrf golang.org/x/sync"},
 	"examples/server":                  {"any", "any"},
 	"examples/server/internal/app":     {"any", "any"},
@@ -46,8 +61,11 @@ var mayImport = map[string]struct{ ours, others string }{
 	"examples/publish":                 {"examples/internal/trial", ""},
 	"examples/internal/trial":          {"", ""},
 	"examples/internal/cli":            {"", "github.com/alecthomas/kong"},
-	"examples/patchstarter":            {"patch patch/appbundle httpapi/client examples/internal/cli", patchModules + " howett.net/plist github.com/alecthomas/kong golang.org/x/term golang.org/x/sys"},
-	"examples/patchlint":               {"patch examples/internal/cli", "any"},
+	"examples/patchstarter": {
+		"patch patch/appbundle httpapi/client examples/internal/cli",
+		patchModules + " howett.net/plist github.com/alecthomas/kong golang.org/x/term golang.org/x/sys",
+	},
+	"examples/patchlint": {"patch examples/internal/cli", "any"},
 }
 
 const (
@@ -103,7 +121,8 @@ func TestImports(t *testing.T) {
 		}
 		seen++
 		for _, imported := range p.Imports {
-			if ours, ok := strings.CutPrefix(imported, module+"/"); ok && budget.ours != "any" && !slices.Contains(strings.Fields(budget.ours), ours) {
+			if ours, ok := strings.CutPrefix(imported, module+"/"); ok && budget.ours != "any" &&
+				!slices.Contains(strings.Fields(budget.ours), ours) {
 				t.Errorf("%s may not import %s", name, ours)
 			}
 		}

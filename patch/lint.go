@@ -102,14 +102,24 @@ func (l *linter) warn(code, path, fix, format string, args ...any) {
 			args[i] = shorten(s)
 		}
 	}
-	l.warnings = append(l.warnings, Warning{Code: code, Path: path, Message: fmt.Sprintf(format, args...), Fix: shorten(fix), Error: isError})
+	l.warnings = append(
+		l.warnings,
+		Warning{Code: code, Path: path, Message: fmt.Sprintf(format, args...), Fix: shorten(fix), Error: isError},
+	)
 }
 
 // newerRules looks for what is stored and would be refused in a new definition.
 func (l *linter) newerRules() {
 	p := &policy{report: func(code, message string, path []string) {
 		at := "/" + strings.Join(path, "/")
-		l.warn(code, at, "", "%s %s; a new definition may not have it, this one keeps it until it is changed", at, message)
+		l.warn(
+			code,
+			at,
+			"",
+			"%s %s; a new definition may not have it, this one keeps it until it is changed",
+			at,
+			message,
+		)
 	}}
 	p.definition(l.d)
 }
@@ -118,18 +128,41 @@ func (l *linter) title() {
 	d := l.d
 	if len(d.Patches) > 0 && d.CurrentVersion != "" && d.CurrentVersion != d.Patches[0].Version {
 		first := d.Patches[0].Version
-		l.warn(CodeCurrentVersion, "/currentVersion", fmt.Sprintf("replaced by %q", first),
-			"currentVersion is %q, but the first patch is %q: Jamf Pro reports the one and installs the other. Make them the same, with the newest patch first", d.CurrentVersion, first)
+		l.warn(
+			CodeCurrentVersion,
+			"/currentVersion",
+			fmt.Sprintf("replaced by %q", first),
+			"currentVersion is %q, but the first patch is %q: Jamf Pro reports the one and installs the other. Make them the same, with the newest patch first",
+			d.CurrentVersion,
+			first,
+		)
 	}
 	if t, err := ParseTime(d.LastModified); err == nil && t.Year() > lastYear {
-		l.warn(CodeLastModified, "/lastModified", "", "lastModified is %s: it moves forward with every change, and has no room to. A source replaces it by the time of the change", d.LastModified)
+		l.warn(
+			CodeLastModified,
+			"/lastModified",
+			"",
+			"lastModified is %s: it moves forward with every change, and has no room to. A source replaces it by the time of the change",
+			d.LastModified,
+		)
 	}
 	if d.Publisher == "" {
-		l.warn(CodePublisher, "/publisher", "", "the publisher is empty: Jamf Pro sorts and shows titles by it. Name the vendor")
+		l.warn(
+			CodePublisher,
+			"/publisher",
+			"",
+			"the publisher is empty: Jamf Pro sorts and shows titles by it. Name the vendor",
+		)
 	}
 	l.enabled(d.Extra, "", "the title")
 	if id := d.BundleID; id != nil && *id != "" && !l.mentions(*id) {
-		l.warn(CodeBundleID, "/bundleId", "", "neither a requirement nor a killApp mentions the bundleId %q: Jamf Pro looks for the title by its requirements alone. One of them is probably of another application", *id)
+		l.warn(
+			CodeBundleID,
+			"/bundleId",
+			"",
+			"neither a requirement nor a killApp mentions the bundleId %q: Jamf Pro looks for the title by its requirements alone. One of them is probably of another application",
+			*id,
+		)
 	}
 	for i := range d.Requirements {
 		l.criterion(&d.Requirements[i], fmt.Sprintf("/requirements/%d", i))
@@ -141,8 +174,13 @@ func (l *linter) title() {
 func (l *linter) enabled(extra []Field, at, what string) {
 	for _, f := range extra {
 		if f.Name == "enabled" && string(f.Value) == "false" {
-			l.warn(CodeEnabledIgnored, at+"/enabled", "",
-				"%s has \"enabled\": false, and is served all the same: remove it from the definition if it is a draft", what)
+			l.warn(
+				CodeEnabledIgnored,
+				at+"/enabled",
+				"",
+				"%s has \"enabled\": false, and is served all the same: remove it from the definition if it is a draft",
+				what,
+			)
 		}
 	}
 }
@@ -192,16 +230,37 @@ func (l *linter) patch(i int) {
 		l.neighbours(i)
 	}
 	if released, err := ParseTime(p.ReleaseDate); err == nil && !l.opts.Now.IsZero() && released.After(l.opts.Now) {
-		l.warn(CodeFutureDate, at+"/releaseDate", "", "version %q is released at %s, which is yet to come: Jamf Pro offers it at once all the same. Correct the date", p.Version, p.ReleaseDate)
+		l.warn(
+			CodeFutureDate,
+			at+"/releaseDate",
+			"",
+			"version %q is released at %s, which is yet to come: Jamf Pro offers it at once all the same. Correct the date",
+			p.Version,
+			p.ReleaseDate,
+		)
 	}
 	if n := len(p.Components); n != 1 {
-		l.warn(CodeComponents, at+"/components", "", "version %q has %d components: Jamf Pro supports exactly one, and does not recognise the version by any other number. Put all criteria into one", p.Version, n)
+		l.warn(
+			CodeComponents,
+			at+"/components",
+			"",
+			"version %q has %d components: Jamf Pro supports exactly one, and does not recognise the version by any other number. Put all criteria into one",
+			p.Version,
+			n,
+		)
 	}
 	for j := range p.Components {
 		l.component(p, &p.Components[j], fmt.Sprintf("%s/components/%d", at, j))
 	}
 	if len(p.Capabilities) == 0 {
-		l.warn(CodeCapabilities, at+"/capabilities", "", "version %q has no capability: Jamf Pro takes every computer for able to run it. Add one, such as Operating System Version greater than or equal %s", p.Version, p.MinimumOperatingSystem)
+		l.warn(
+			CodeCapabilities,
+			at+"/capabilities",
+			"",
+			"version %q has no capability: Jamf Pro takes every computer for able to run it. Add one, such as Operating System Version greater than or equal %s",
+			p.Version,
+			p.MinimumOperatingSystem,
+		)
 	}
 	l.minimumOS(p, at)
 	l.joined(p.Capabilities, at+"/capabilities")
@@ -216,11 +275,23 @@ func (l *linter) neighbours(i int) {
 	order := CompareVersions(front.Version, back.Version)
 	switch {
 	case order < 0:
-		l.warn(CodeOrder, fmt.Sprintf("/patches/%d/version", i), "patches sorted, newest first",
-			"version %q stands behind %q, which is older: Jamf Pro takes the first patch for the newest, and what is behind a version for older than it. Put the newest first", back.Version, front.Version)
+		l.warn(
+			CodeOrder,
+			fmt.Sprintf("/patches/%d/version", i),
+			"patches sorted, newest first",
+			"version %q stands behind %q, which is older: Jamf Pro takes the first patch for the newest, and what is behind a version for older than it. Put the newest first",
+			back.Version,
+			front.Version,
+		)
 	case order == 0:
-		l.warn(CodeSameVersion, fmt.Sprintf("/patches/%d/version", i), sameVersionFix(front, back),
-			"%q and %q are the same version, written in two ways: Jamf Pro shows both. Keep one, unless the vendor did release both", back.Version, front.Version)
+		l.warn(
+			CodeSameVersion,
+			fmt.Sprintf("/patches/%d/version", i),
+			sameVersionFix(front, back),
+			"%q and %q are the same version, written in two ways: Jamf Pro shows both. Keep one, unless the vendor did release both",
+			back.Version,
+			front.Version,
+		)
 		return
 	}
 	newer, older, at := front, back, i-1
@@ -233,9 +304,17 @@ func (l *linter) neighbours(i int) {
 	n, errN := ParseTime(newer.ReleaseDate)
 	o, errO := ParseTime(older.ReleaseDate)
 	if errN == nil && errO == nil && days(o)-days(n) > 1 {
-		l.warn(CodeDates, fmt.Sprintf("/patches/%d/releaseDate", at), "",
+		l.warn(
+			CodeDates,
+			fmt.Sprintf("/patches/%d/releaseDate", at),
+			"",
 			"version %q was released at %s, before the older version %q (%s): Jamf Pro's reports by date come out wrong. "+
-				"Check both dates", newer.Version, newer.ReleaseDate, older.Version, older.ReleaseDate)
+				"Check both dates",
+			newer.Version,
+			newer.ReleaseDate,
+			older.Version,
+			older.ReleaseDate,
+		)
 	}
 }
 
@@ -262,14 +341,27 @@ func days(t time.Time) int64 {
 
 func (l *linter) component(p *Patch, c *Component, at string) {
 	if len(c.Criteria) == 0 {
-		l.warn(CodeComponentCriteria, at+"/criteria", "", "the component of version %q has no criteria: Jamf Pro finds no computer that has the version. Add the bundle id and the version", p.Version)
+		l.warn(
+			CodeComponentCriteria,
+			at+"/criteria",
+			"",
+			"the component of version %q has no criteria: Jamf Pro finds no computer that has the version. Add the bundle id and the version",
+			p.Version,
+		)
 	}
 	if c.Version != p.Version {
 		fix := ""
 		if len(p.Components) == 1 {
 			fix = fmt.Sprintf("replaced by %q", p.Version)
 		}
-		l.warn(CodeComponentVersion, at+"/version", fix, "the component has version %q, its patch %q: Jamf Pro expects them to be the same", c.Version, p.Version)
+		l.warn(
+			CodeComponentVersion,
+			at+"/version",
+			fix,
+			"the component has version %q, its patch %q: Jamf Pro expects them to be the same",
+			c.Version,
+			p.Version,
+		)
 	}
 	// Alternatives, joined by "and": false, may name other versions beside it.
 	wrong := -1
@@ -285,7 +377,14 @@ func (l *linter) component(p *Patch, c *Component, at string) {
 		}
 	}
 	if wrong >= 0 {
-		l.warn(CodeCriterionVersion, fmt.Sprintf("%s/criteria/%d/value", at, wrong), "", "the criterion looks for version %q, its patch is %q: Jamf Pro takes computers with the one for having the other. Make them the same", c.Criteria[wrong].Value, p.Version)
+		l.warn(
+			CodeCriterionVersion,
+			fmt.Sprintf("%s/criteria/%d/value", at, wrong),
+			"",
+			"the criterion looks for version %q, its patch is %q: Jamf Pro takes computers with the one for having the other. Make them the same",
+			c.Criteria[wrong].Value,
+			p.Version,
+		)
 	}
 	l.joined(c.Criteria, at+"/criteria")
 	for i := range c.Criteria {
@@ -316,7 +415,15 @@ func (l *linter) minimumOS(p *Patch, at string) {
 		values = append(values, r.Operator+" "+r.Value)
 	}
 	if len(values) > 0 {
-		l.warn(CodeMinimumOS, at+"/minimumOperatingSystem", "", "minimumOperatingSystem of version %q is %q, its capability demands %q: Jamf Pro shows the one in reports and goes by the other. Make them the same", p.Version, p.MinimumOperatingSystem, strings.Join(values, ", "))
+		l.warn(
+			CodeMinimumOS,
+			at+"/minimumOperatingSystem",
+			"",
+			"minimumOperatingSystem of version %q is %q, its capability demands %q: Jamf Pro shows the one in reports and goes by the other. Make them the same",
+			p.Version,
+			p.MinimumOperatingSystem,
+			strings.Join(values, ", "),
+		)
 	}
 }
 
@@ -329,17 +436,35 @@ func (l *linter) attributes() {
 		a := &l.d.ExtensionAttributes[i]
 		at := fmt.Sprintf("/extensionAttributes/%d", i)
 		if !used[a.Key] {
-			l.warn(CodeUnusedAttribute, at+"/key", "", "no criterion names the extension attribute %q: every computer runs its script for nothing. Use it in a criterion of type extensionAttribute, or remove it", a.Key)
+			l.warn(
+				CodeUnusedAttribute,
+				at+"/key",
+				"",
+				"no criterion names the extension attribute %q: every computer runs its script for nothing. Use it in a criterion of type extensionAttribute, or remove it",
+				a.Key,
+			)
 		}
 		script, err := base64.StdEncoding.DecodeString(a.Value)
 		if err != nil {
 			continue // not valid: not for lint
 		}
 		if !bytes.Contains(script, []byte("<result>")) {
-			l.warn(CodeScriptResult, at+"/value", "", "the script of %q never prints <result>: Jamf Pro stores what stands between <result> and </result>, and so nothing. Print the version there", a.Key)
+			l.warn(
+				CodeScriptResult,
+				at+"/value",
+				"",
+				"the script of %q never prints <result>: Jamf Pro stores what stands between <result> and </result>, and so nothing. Print the version there",
+				a.Key,
+			)
 		}
 		if !bytes.HasPrefix(script, []byte("#!")) {
-			l.warn(CodeScriptInterpreter, at+"/value", "", "the script of %q does not begin with #!: a computer does not know what to run it with. Begin it with a line such as #!/bin/sh", a.Key)
+			l.warn(
+				CodeScriptInterpreter,
+				at+"/value",
+				"",
+				"the script of %q does not begin with #!: a computer does not know what to run it with. Begin it with a line such as #!/bin/sh",
+				a.Key,
+			)
 		}
 	}
 }

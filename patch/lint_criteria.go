@@ -8,8 +8,17 @@ import (
 
 // Groups of operators, from Jamf Pro's table of criteria.
 var (
-	titleOperators   = []string{"is", "is not", "has", "does not have"}
-	osOperators      = []string{"is", "is not", "like", "not like", "greater than", "less than", "greater than or equal", "less than or equal"}
+	titleOperators = []string{"is", "is not", "has", "does not have"}
+	osOperators    = []string{
+		"is",
+		"is not",
+		"like",
+		"not like",
+		"greater than",
+		"less than",
+		"greater than or equal",
+		"less than or equal",
+	}
 	numberOperators  = []string{"is", "is not", "more than", "less than"}
 	stringOperators  = []string{"is", "is not", "like", "not like", "matches regex", "does not match regex"}
 	reconCriteria    = reconTable()
@@ -39,27 +48,58 @@ func (l *linter) criterion(c *Criterion, at string) {
 	case "recon":
 		var known bool
 		if operators, known = reconCriteria[c.Name]; !known {
-			l.warn(CodeCriterionName, at+"/name", "", "Jamf Pro's inventory has no %q: the criterion finds nothing. Names are exact, as in Application Bundle ID; what the inventory does not know is for an extension attribute", c.Name)
+			l.warn(
+				CodeCriterionName,
+				at+"/name",
+				"",
+				"Jamf Pro's inventory has no %q: the criterion finds nothing. Names are exact, as in Application Bundle ID; what the inventory does not know is for an extension attribute",
+				c.Name,
+			)
 			return
 		}
 	case "extensionAttribute":
 		operators = stringOperators
 		if !l.keys[c.Name] {
-			l.warn(CodeUnknownAttribute, at+"/name", "", "the title has no extension attribute with the key %q: Jamf Pro has nothing to compare. Add it, or correct the name", c.Name)
+			l.warn(
+				CodeUnknownAttribute,
+				at+"/name",
+				"",
+				"the title has no extension attribute with the key %q: Jamf Pro has nothing to compare. Add it, or correct the name",
+				c.Name,
+			)
 		}
 	default:
-		l.warn(CodeCriterionType, at+"/type", "", "Jamf Pro has no criteria of type %q: it takes recon and extensionAttribute", c.Type)
+		l.warn(
+			CodeCriterionType,
+			at+"/type",
+			"",
+			"Jamf Pro has no criteria of type %q: it takes recon and extensionAttribute",
+			c.Type,
+		)
 		return
 	}
 	if !slices.Contains(operators, c.Operator) {
-		l.warn(CodeOperator, at+"/operator", "", "Jamf Pro does not offer the operator %q for %q: use one of %s", c.Operator, c.Name, strings.Join(operators, ", "))
+		l.warn(
+			CodeOperator,
+			at+"/operator",
+			"",
+			"Jamf Pro does not offer the operator %q for %q: use one of %s",
+			c.Operator,
+			c.Name,
+			strings.Join(operators, ", "),
+		)
 		return
 	}
 	if slices.Contains(regularOperators, c.Operator) {
 		if n := len(c.Value); n > MaxRegexLength {
-			l.warn(CodeRegexTooLong, at+"/value", "",
+			l.warn(
+				CodeRegexTooLong,
+				at+"/value",
+				"",
 				"the regular expression has %d bytes, and those of up to %d are looked at: shorten it, or try it out in Jamf Pro",
-				n, MaxRegexLength)
+				n,
+				MaxRegexLength,
+			)
 		} else if reason := l.regexes.judge(c.Value).broken; reason != "" {
 			l.warn(CodeRegex, at+"/value", "", "the regular expression %q is broken (%s): Jamf Pro matches nothing with it", c.Value, reason)
 		}
@@ -80,8 +120,12 @@ func (l *linter) joined(cs []Criterion, at string) {
 		}
 	}
 	if or && unsaid >= 0 {
-		l.warn(CodeCriterionAnd, fmt.Sprintf("%s/%d/and", at, unsaid), "",
+		l.warn(
+			CodeCriterionAnd,
+			fmt.Sprintf("%s/%d/and", at, unsaid),
+			"",
 			"criteria here are joined by OR (\"and\": false), and this one does not say how it is joined: it is taken for AND. "+
-				"Jamf's own feed says so in each criterion: add \"and\": true or false")
+				"Jamf's own feed says so in each criterion: add \"and\": true or false",
+		)
 	}
 }

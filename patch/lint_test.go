@@ -86,7 +86,10 @@ func TestLintRules(t *testing.T) {
 	}
 	attribute := func(key, text string) func(*patch.Definition) {
 		return func(d *patch.Definition) {
-			d.ExtensionAttributes = append(d.ExtensionAttributes, patch.ExtensionAttribute{Key: key, Value: script(text), DisplayName: key})
+			d.ExtensionAttributes = append(
+				d.ExtensionAttributes,
+				patch.ExtensionAttribute{Key: key, Value: script(text), DisplayName: key},
+			)
 			d.Requirements = append(d.Requirements, criterion(key, "is", "x", "extensionAttribute"))
 		}
 	}
@@ -219,7 +222,10 @@ func TestLintRules(t *testing.T) {
 
 func TestLintOptions(t *testing.T) {
 	d := lintTitle(t, func(d *patch.Definition) { d.Publisher = ""; d.CurrentVersion = "x" })
-	w := patch.Lint(d, &patch.LintOptions{Off: []string{patch.CodePublisher}, Errors: []string{patch.CodeCurrentVersion}})
+	w := patch.Lint(
+		d,
+		&patch.LintOptions{Off: []string{patch.CodePublisher}, Errors: []string{patch.CodeCurrentVersion}},
+	)
 	if len(w) != 1 || w[0].Code != patch.CodeCurrentVersion || !w[0].Error {
 		t.Errorf("%+v", w)
 	}
@@ -276,11 +282,13 @@ func TestFix(t *testing.T) {
 	for _, w := range mended {
 		codes[w.Code]++
 	}
-	if codes[patch.CodeOrder] == 0 || codes[patch.CodeCurrentVersion] != 1 || codes[patch.CodeComponentVersion] == 0 || codes[patch.CodeSameVersion] != 1 {
+	if codes[patch.CodeOrder] == 0 || codes[patch.CodeCurrentVersion] != 1 || codes[patch.CodeComponentVersion] == 0 ||
+		codes[patch.CodeSameVersion] != 1 {
 		t.Errorf("mended %v", codes)
 	}
 	vs := versions(d)
-	if !slices.IsSortedFunc(vs, func(a, b string) int { return patch.OrderVersions(b, a) }) || d.CurrentVersion != vs[0] {
+	if !slices.IsSortedFunc(vs, func(a, b string) int { return patch.OrderVersions(b, a) }) ||
+		d.CurrentVersion != vs[0] {
 		t.Errorf("%q, current %s", vs, d.CurrentVersion)
 	}
 	if !slices.Contains(vs, late.Version) || slices.Contains(vs, good) == slices.Contains(vs, twin.Version) {
@@ -294,7 +302,9 @@ func TestFix(t *testing.T) {
 		t.Errorf("again: %+v", again)
 	}
 	off := lintTitle(t, func(d *patch.Definition) { d.Patches[0], d.Patches[1] = d.Patches[1], d.Patches[0] })
-	if mended := patch.Fix(off, &patch.LintOptions{Off: []string{patch.CodeOrder, patch.CodeCurrentVersion}}); len(mended) != 0 {
+	if mended := patch.Fix(off, &patch.LintOptions{Off: []string{patch.CodeOrder, patch.CodeCurrentVersion}}); len(
+		mended,
+	) != 0 {
 		t.Errorf("rules that are off: %+v", mended)
 	}
 }
@@ -362,7 +372,10 @@ func TestLintIsBounded(t *testing.T) {
 	if len(all) != patch.MaxFailures+1 || !all[len(all)-1].Error {
 		t.Errorf("%d warnings", len(all))
 	}
-	about := patch.Lint(d, &patch.LintOptions{About: func(_, path string) bool { return path == "/patches/1499/components" }})
+	about := patch.Lint(
+		d,
+		&patch.LintOptions{About: func(_, path string) bool { return path == "/patches/1499/components" }},
+	)
 	if len(about) != 1 {
 		t.Errorf("%+v", about)
 	}

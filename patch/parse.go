@@ -138,33 +138,46 @@ func hasField(fields []Field, name string) bool {
 }
 
 func (r *reader) patch(p *Patch) {
-	r.object(&p.Extra, []string{"version", "releaseDate", "standalone", "minimumOperatingSystem", "reboot", "killApps", "components", "capabilities"}, func(name string) bool {
-		switch name {
-		case "version":
-			r.string(&p.Version)
-		case "releaseDate":
-			r.string(&p.ReleaseDate)
-		case "standalone":
-			r.bool(&p.Standalone)
-		case "minimumOperatingSystem":
-			r.string(&p.MinimumOperatingSystem)
-		case "reboot":
-			r.bool(&p.Reboot)
-		case "killApps":
-			array(r, &p.KillApps, r.most.killApps, (*reader).killApp)
-		case "components":
-			array(r, &p.Components, r.most.components, (*reader).component)
-		case "capabilities":
-			array(r, &p.Capabilities, r.most.criteria, (*reader).criterion)
-		case "dependencies":
-			if r.expect('[') {
-				p.Dependencies = r.value()
+	r.object(
+		&p.Extra,
+		[]string{
+			"version",
+			"releaseDate",
+			"standalone",
+			"minimumOperatingSystem",
+			"reboot",
+			"killApps",
+			"components",
+			"capabilities",
+		},
+		func(name string) bool {
+			switch name {
+			case "version":
+				r.string(&p.Version)
+			case "releaseDate":
+				r.string(&p.ReleaseDate)
+			case "standalone":
+				r.bool(&p.Standalone)
+			case "minimumOperatingSystem":
+				r.string(&p.MinimumOperatingSystem)
+			case "reboot":
+				r.bool(&p.Reboot)
+			case "killApps":
+				array(r, &p.KillApps, r.most.killApps, (*reader).killApp)
+			case "components":
+				array(r, &p.Components, r.most.components, (*reader).component)
+			case "capabilities":
+				array(r, &p.Capabilities, r.most.criteria, (*reader).criterion)
+			case "dependencies":
+				if r.expect('[') {
+					p.Dependencies = r.value()
+				}
+			default:
+				return false
 			}
-		default:
-			return false
-		}
-		return true
-	})
+			return true
+		},
+	)
 }
 
 func (r *reader) killApp(k *KillApp) {

@@ -143,10 +143,24 @@ func TestParseFindsEveryFailureAtOnce(t *testing.T) {
 		}
 	}
 	slices.Sort(got)
-	want := []string{"/definition/appName", "/definition/bundleId", "/definition/extensionAttributes/0/value", "/definition/id", "/definition/lastModified", "/definition/name",
-		"/definition/patches/0/components/0/criteria/0/value", "/definition/patches/0/dependencies", "/definition/patches/0/killApps/0",
-		"/definition/patches/0/minimumOperatingSystem", "/definition/patches/0/releaseDate", "/definition/patches/0/standalone",
-		"/definition/patches/1", "/definition/patches/2/version", "/definition/publisher", "/definition/requirements"}
+	want := []string{
+		"/definition/appName",
+		"/definition/bundleId",
+		"/definition/extensionAttributes/0/value",
+		"/definition/id",
+		"/definition/lastModified",
+		"/definition/name",
+		"/definition/patches/0/components/0/criteria/0/value",
+		"/definition/patches/0/dependencies",
+		"/definition/patches/0/killApps/0",
+		"/definition/patches/0/minimumOperatingSystem",
+		"/definition/patches/0/releaseDate",
+		"/definition/patches/0/standalone",
+		"/definition/patches/1",
+		"/definition/patches/2/version",
+		"/definition/publisher",
+		"/definition/requirements",
+	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
@@ -220,7 +234,10 @@ func TestParseAccepts(t *testing.T) {
 }
 
 func TestSyntaxErrorSaysWhere(t *testing.T) {
-	_, err := patch.Parse([]byte("{\n  \"id\": \"a\",\n  \"patches\": [{\"version\": \"1\", \"version\": \"2\"}]\n}"), nil)
+	_, err := patch.Parse(
+		[]byte("{\n  \"id\": \"a\",\n  \"patches\": [{\"version\": \"1\", \"version\": \"2\"}]\n}"),
+		nil,
+	)
 	var se *patch.SyntaxError
 	if !errors.As(err, &se) {
 		t.Fatal(err)
@@ -252,7 +269,12 @@ func TestUnknownMembersSurviveAtEveryLevel(t *testing.T) {
 	if !bytes.Contains(out, []byte("[2.50,-0,1e400]")) {
 		t.Errorf("numbers were rewritten: %s", out)
 	}
-	if !bytes.HasPrefix(out, []byte(`{"id":"a","name":"A","publisher":"P","appName":null,"bundleId":"b","lastModified":"2018-02-02T17:39:58.5+01:00","currentVersion":"0","requirements":[{"name":`)) ||
+	if !bytes.HasPrefix(
+		out,
+		[]byte(
+			`{"id":"a","name":"A","publisher":"P","appName":null,"bundleId":"b","lastModified":"2018-02-02T17:39:58.5+01:00","currentVersion":"0","requirements":[{"name":`,
+		),
+	) ||
 		!bytes.HasSuffix(out, []byte(`"x0":1,"lastmodified":"x","":0}`)) {
 		t.Errorf("not the canonical order: %s", out)
 	}
@@ -279,7 +301,10 @@ func TestFailuresAreBounded(t *testing.T) {
 	for i := range 100_001 {
 		fmt.Fprintf(&members, `"x%d":0,`, i)
 	}
-	if _, err := patch.Parse([]byte(edit(t, `"name":"A"`, members.String()+`"name":"A"`)), nil); !errors.Is(err, patch.ErrInvalid) {
+	if _, err := patch.Parse([]byte(edit(t, `"name":"A"`, members.String()+`"name":"A"`)), nil); !errors.Is(
+		err,
+		patch.ErrInvalid,
+	) {
 		t.Errorf("unknown members without end: %v", err)
 	}
 	if n := len(err.Error()); n > 1000 {

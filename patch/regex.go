@@ -84,7 +84,8 @@ func parseSteps(expr string) int {
 	classes := strings.Count(expr, `\p`) + strings.Count(expr, `\P`)
 	steps := len(expr)*stepsPerByte + classes*stepsPerClass
 	if foldCase.MatchString(expr) {
-		wide := strings.Contains(expr, `\x`) || strings.ContainsFunc(expr, func(r rune) bool { return r >= utf8.RuneSelf })
+		wide := strings.Contains(expr, `\x`) ||
+			strings.ContainsFunc(expr, func(r rune) bool { return r >= utf8.RuneSelf })
 		if ranges := strings.Count(expr, "-"); wide {
 			steps += ranges * stepsPerFold
 		}
@@ -142,8 +143,11 @@ var foreignRegex = []struct {
 	expr    *regexp.Regexp
 	replace string
 }{
-	{regexp.MustCompile(`^(\(\*[A-Z0-9_=]+\))+`), ``},                // PCRE's options in front
-	{regexp.MustCompile(`\\\\`), `_`},                                // first, so that what follows is not taken for an escape
+	{regexp.MustCompile(`^(\(\*[A-Z0-9_=]+\))+`), ``}, // PCRE's options in front
+	{
+		regexp.MustCompile(`\\\\`),
+		`_`,
+	}, // first, so that what follows is not taken for an escape
 	{regexp.MustCompile(`\(\?(=|!|<=|<!|>)`), `(?:`},                 // lookahead, lookbehind, atomic groups
 	{regexp.MustCompile(`\\k(<\w+>|\{\w+\}|'\w+')|\\[1-9]\d?`), `_`}, // back-references
 	{regexp.MustCompile(`([*+?}])\+`), `$1`},                         // possessive repetition
@@ -179,7 +183,11 @@ func (r *regexes) parse(expr string) regexVerdict {
 		return regexVerdict{}
 	}
 	switch se.Code {
-	case syntax.ErrMissingParen, syntax.ErrUnexpectedParen, syntax.ErrMissingBracket, syntax.ErrMissingRepeatArgument, syntax.ErrTrailingBackslash:
+	case syntax.ErrMissingParen,
+		syntax.ErrUnexpectedParen,
+		syntax.ErrMissingBracket,
+		syntax.ErrMissingRepeatArgument,
+		syntax.ErrTrailingBackslash:
 		return regexVerdict{broken: se.Code.String()}
 	case syntax.ErrInvalidRepeatOp:
 		if !strings.Contains(se.Expr, "{") { // others take a{2}{3}

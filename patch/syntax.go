@@ -65,7 +65,12 @@ func CheckSyntax(data []byte, opts *ParseOptions) error {
 	}
 	end := dec.InputOffset()
 	if _, err := dec.ReadToken(); err != io.EOF {
-		return syntaxError(data, end+int64(blanks(data[end:])), "", "there is something behind the end of the JSON value: remove it")
+		return syntaxError(
+			data,
+			end+int64(blanks(data[end:])),
+			"",
+			"there is something behind the end of the JSON value: remove it",
+		)
 	}
 	if at := tooDeep(data, MaxDepth); at >= 0 {
 		return syntaxError(data, int64(at), "", fmt.Sprintf("nested deeper than %d levels", MaxDepth))
@@ -86,7 +91,9 @@ func decodeError(data []byte, err error) error {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		reason = "the text ends in the middle of the JSON value"
 	case errors.Is(err, jsontext.ErrDuplicateName):
-		reason = "the member " + strconv.Quote(shorten(se.JSONPointer.LastToken())) + " stands twice in one object: remove one of them"
+		reason = "the member " + strconv.Quote(
+			shorten(se.JSONPointer.LastToken()),
+		) + " stands twice in one object: remove one of them"
 	}
 	if afterComma(data, int(se.ByteOffset)) {
 		reason = "there is a comma before the closing ] or }: remove it"

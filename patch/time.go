@@ -36,5 +36,8 @@ func ParseTime(s string) (time.Time, error) {
 func FormatTime(t time.Time) string { return t.UTC().Format(timeLayout) }
 
 func notATime(s string) string {
-	return fmt.Sprintf("must be a time in ISO 8601 with a time zone, such as 2018-02-02T17:39:58Z: %q is not", shorten(s))
+	return fmt.Sprintf(
+		"must be a time in ISO 8601 with a time zone, such as 2018-02-02T17:39:58Z: %q is not",
+		shorten(s),
+	)
 }

@@ -87,7 +87,10 @@ func checkOnePatch(c *checker, p *Patch) {
 
 func checkMembers(c *checker, d *Definition) {
 	if !ValidID(d.ID) {
-		c.failAt("id", fmt.Sprintf("must be 1 to %d of A-Z a-z 0-9 . _ - and not . or .. : %q is not", MaxIDLength, shorten(d.ID)))
+		c.failAt(
+			"id",
+			fmt.Sprintf("must be 1 to %d of A-Z a-z 0-9 . _ - and not . or .. : %q is not", MaxIDLength, shorten(d.ID)),
+		)
 	}
 	c.short("name", d.Name, MaxNameLength)
 	if d.Name == "" {
@@ -106,7 +109,10 @@ func checkMembers(c *checker, d *Definition) {
 	c.short("currentVersion", d.CurrentVersion, MaxVersionLength)
 
 	if len(d.Requirements) == 0 {
-		c.failAt("requirements", "must hold at least one criterion: without one, Jamf Pro cannot tell which computers have the title")
+		c.failAt(
+			"requirements",
+			"must hold at least one criterion: without one, Jamf Pro cannot tell which computers have the title",
+		)
 	}
 	each(c, "requirements", d.Requirements, func(_ int, r *Criterion) {
 		if r.And == nil {
@@ -134,7 +140,19 @@ func checkMembers(c *checker, d *Definition) {
 		}
 		c.extra(a.Extra, "key", "value", "displayName")
 	})
-	c.extra(d.Extra, "id", "name", "publisher", "appName", "bundleId", "lastModified", "currentVersion", "requirements", "patches", "extensionAttributes")
+	c.extra(
+		d.Extra,
+		"id",
+		"name",
+		"publisher",
+		"appName",
+		"bundleId",
+		"lastModified",
+		"currentVersion",
+		"requirements",
+		"patches",
+		"extensionAttributes",
+	)
 }
 
 func checkPatch(c *checker, p *Patch) {
@@ -164,7 +182,18 @@ func checkPatch(c *checker, p *Patch) {
 		}
 		c.pop()
 	}
-	c.extra(p.Extra, "version", "releaseDate", "standalone", "minimumOperatingSystem", "reboot", "killApps", "components", "capabilities", "dependencies")
+	c.extra(
+		p.Extra,
+		"version",
+		"releaseDate",
+		"standalone",
+		"minimumOperatingSystem",
+		"reboot",
+		"killApps",
+		"components",
+		"capabilities",
+		"dependencies",
+	)
 }
 
 func checkCriterion(c *checker, r *Criterion) {

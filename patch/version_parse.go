@@ -295,7 +295,8 @@ func wordLength(s string) int {
 	}
 	if n < len(s) && n <= longestArchitectureWord {
 		for _, name := range architecturesWithDigits {
-			if strings.HasPrefix(s, name) && (len(s) == len(name) || !isLetterOrDigit(s[len(name)]) && s[len(name)] < utf8.RuneSelf) {
+			if strings.HasPrefix(s, name) &&
+				(len(s) == len(name) || !isLetterOrDigit(s[len(name)]) && s[len(name)] < utf8.RuneSelf) {
 				return len(name)
 			}
 		}

@@ -166,9 +166,65 @@ func TestZeroVersion(t *testing.T) {
 }
 
 // versionParts are what the random strings of the law tests are made of.
-var versionParts = []string{"0", "00", "1", "2", "10", "07", "18446744073709551616", ".", ".", ".", ",", ":", "-", "_", " ", "+", "(", ")", "[", "]", "~",
-	"v", "a", "b", "c", "d", "m", "fc", "beta", "alpha", "rc", "RC", "dev", "pre", "final", "esr", "public", "release", "candidate", "snapshot", "update", "u",
-	"sp", "service pack", "p", "foo", "x86_64", "arm64", "x86", "é", "中", "–", "\u200b", "\xff", "１", "release candidate", "macos"}
+var versionParts = []string{
+	"0",
+	"00",
+	"1",
+	"2",
+	"10",
+	"07",
+	"18446744073709551616",
+	".",
+	".",
+	".",
+	",",
+	":",
+	"-",
+	"_",
+	" ",
+	"+",
+	"(",
+	")",
+	"[",
+	"]",
+	"~",
+	"v",
+	"a",
+	"b",
+	"c",
+	"d",
+	"m",
+	"fc",
+	"beta",
+	"alpha",
+	"rc",
+	"RC",
+	"dev",
+	"pre",
+	"final",
+	"esr",
+	"public",
+	"release",
+	"candidate",
+	"snapshot",
+	"update",
+	"u",
+	"sp",
+	"service pack",
+	"p",
+	"foo",
+	"x86_64",
+	"arm64",
+	"x86",
+	"é",
+	"中",
+	"–",
+	"\u200b",
+	"\xff",
+	"１",
+	"release candidate",
+	"macos",
+}
 
 func randomVersion(r *rand.Rand, real [][]string) string {
 	var b strings.Builder
@@ -245,8 +301,12 @@ func FuzzVersionLaws(f *testing.F) {
 // doc comment of Version. They are told by the first identifiers that differ.
 var (
 	developmentWords = words("dev snapshot nightly daily canary insider insiders internal experimental test wip")
-	preReleaseWords  = words("prealpha alpha eap ea beta milestone preview pre prerelease next tp dp ctp rc cr candidate gm gmc")
-	otherKnownWords  = words("u update p pl patch sp hf hotfix cu r f final ga release stable esr lts mac macos osx universal intel apple silicon for seed gold golden master")
+	preReleaseWords  = words(
+		"prealpha alpha eap ea beta milestone preview pre prerelease next tp dp ctp rc cr candidate gm gmc",
+	)
+	otherKnownWords = words(
+		"u update p pl patch sp hf hotfix cu r f final ga release stable esr lts mac macos osx universal intel apple silicon for seed gold golden master",
+	)
 )
 
 func words(s string) map[string]bool {
@@ -269,7 +329,8 @@ func allowedDifference(a, b *semver.Version) string {
 	if a.Prerelease() == b.Prerelease() {
 		return "S6: build metadata breaks ties"
 	}
-	if lower, other := strings.ToLower(a.String()), strings.ToLower(b.String()); lower != a.String() || other != b.String() {
+	if lower, other := strings.ToLower(a.String()), strings.ToLower(b.String()); lower != a.String() ||
+		other != b.String() {
 		x, y := semver.MustParse(lower), semver.MustParse(other)
 		if x.Compare(y) == patch.CompareVersions(lower, other) || allowedDifference(x, y) != "" {
 			return "S4: case is folded"
@@ -327,7 +388,9 @@ func allowedDifference(a, b *semver.Version) string {
 // strict semantic versions.
 func TestVersionsAgainstSemver(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
-	identifiers := strings.Fields("alpha beta rc alpha beta rc foo zed csp bar 0 1 2 9 10 11 dev nightly preview next final update p a b x RC Beta beta9 beta10 rc-1 20220201")
+	identifiers := strings.Fields(
+		"alpha beta rc alpha beta rc foo zed csp bar 0 1 2 9 10 11 dev nightly preview next final update p a b x RC Beta beta9 beta10 rc-1 20220201",
+	)
 	random := func() string {
 		v := fmt.Sprintf("%d.%d.%d", r.IntN(3), r.IntN(3), r.IntN(12))
 		for i := range r.IntN(4) {
@@ -373,7 +436,9 @@ func TestVersionsAgainstSemver(t *testing.T) {
 
 // The chain of semver.org, section 11, holds.
 func TestSemverChain(t *testing.T) {
-	chain := strings.Fields("1.0.0-alpha 1.0.0-alpha.1 1.0.0-alpha.beta 1.0.0-beta 1.0.0-beta.2 1.0.0-beta.11 1.0.0-rc.1 1.0.0 1.0.1-foo.1 1.0.1-foo.2 1.0.1 1.2.0 1.10.0 2.0.0 10.0.0")
+	chain := strings.Fields(
+		"1.0.0-alpha 1.0.0-alpha.1 1.0.0-alpha.beta 1.0.0-beta 1.0.0-beta.2 1.0.0-beta.11 1.0.0-rc.1 1.0.0 1.0.1-foo.1 1.0.1-foo.2 1.0.1 1.2.0 1.10.0 2.0.0 10.0.0",
+	)
 	for i := range chain {
 		for j := range chain {
 			if got, want := patch.CompareVersions(chain[i], chain[j]), cmp.Compare(i, j); got != want {

@@ -10,8 +10,14 @@ type preWord struct {
 
 // preWords are the words of a pre-release, by how far it is from the release.
 var preWords = map[string]preWord{
-	"dev": {0, "dev"}, "snapshot": {0, "snapshot"}, "nightly": {0, "nightly"}, "daily": {0, "daily"}, "canary": {0, "canary"},
-	"insider": {0, "insider"}, "insiders": {0, "insider"}, "internal": {0, "internal"}, "experimental": {0, "experimental"},
+	"dev": {
+		0,
+		"dev",
+	}, "snapshot": {0, "snapshot"}, "nightly": {0, "nightly"}, "daily": {0, "daily"}, "canary": {0, "canary"},
+	"insider": {
+		0,
+		"insider",
+	}, "insiders": {0, "insider"}, "internal": {0, "internal"}, "experimental": {0, "experimental"},
 	"test": {0, "test"}, "wip": {0, "wip"},
 	"prealpha": {1, "prealpha"},
 	"alpha":    {2, "alpha"},

@@ -74,8 +74,13 @@ func readFormat(ctx context.Context, s Store) (format int, rev Revision, err err
 			"restore a backup, or start the version that wrote it", formatKey, errMarker, r.Value, Format)
 	}
 	if m.Format > Format {
-		return 0, "", fmt.Errorf("store: %w: its records have format %d, and this version understands formats up to %d: "+
-			"start the newer version, or restore a backup made before", ErrFormat, m.Format, Format)
+		return 0, "", fmt.Errorf(
+			"store: %w: its records have format %d, and this version understands formats up to %d: "+
+				"start the newer version, or restore a backup made before",
+			ErrFormat,
+			m.Format,
+			Format,
+		)
 	}
 	return m.Format, r.Revision, nil
 }
@@ -129,8 +134,14 @@ func (g *Guarded) Ping(ctx context.Context) error {
 // NewerFormat returns an [ErrFormat] that names a record of a format which this version does not know, and the newest
 // that it knows.
 func NewerFormat(key Key, format, known int) error {
-	return fmt.Errorf("%w: record %v has format %d, and this version knows up to %d: start the newer version, or restore a "+
-		"backup that was made before", ErrFormat, key, format, known)
+	return fmt.Errorf(
+		"%w: record %v has format %d, and this version knows up to %d: start the newer version, or restore a "+
+			"backup that was made before",
+		ErrFormat,
+		key,
+		format,
+		known,
+	)
 }
 
 // Stop ends the watch and waits for its end. It does not close the store that g

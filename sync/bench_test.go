@@ -27,15 +27,30 @@ type countedStore struct {
 }
 
 // Put implements store.Store.
-func (c *countedStore) Put(ctx context.Context, key store.Key, value []byte, cond store.Condition) (store.Revision, error) {
+func (c *countedStore) Put(
+	ctx context.Context,
+	key store.Key,
+	value []byte,
+	cond store.Condition,
+) (store.Revision, error) {
 	c.n.Add(1)
 	return c.Store.Put(ctx, key, value, cond)
 }
 
 func benchDefinition(id, version string) *patch.Definition {
-	return &patch.Definition{ID: id, Name: id, Publisher: "P", LastModified: "2018-02-02T17:39:58Z", CurrentVersion: version,
-		Requirements: []patch.Criterion{{Name: "Application Title", Operator: "is", Value: id, Type: "recon", And: new(true)}},
-		Patches:      []patch.Patch{{Version: version, ReleaseDate: "2018-02-02T17:39:58Z", MinimumOperatingSystem: "10.9"}}}
+	return &patch.Definition{
+		ID:             id,
+		Name:           id,
+		Publisher:      "P",
+		LastModified:   "2018-02-02T17:39:58Z",
+		CurrentVersion: version,
+		Requirements: []patch.Criterion{
+			{Name: "Application Title", Operator: "is", Value: id, Type: "recon", And: new(true)},
+		},
+		Patches: []patch.Patch{
+			{Version: version, ReleaseDate: "2018-02-02T17:39:58Z", MinimumOperatingSystem: "10.9"},
+		},
+	}
 }
 
 // An upstreamHost answers for every host that there is: real HTTP over real
@@ -77,9 +92,14 @@ func newUpstream(b *testing.B, titles int) *upstreamHost {
 		u.bytes.Add(int64(n))
 	}))
 	b.Cleanup(s.Close)
-	u.transport = &http.Transport{MaxIdleConns: 128, MaxIdleConnsPerHost: 4, DisableCompression: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, "tcp", s.Listener.Addr().String())
-	}}
+	u.transport = &http.Transport{
+		MaxIdleConns:        128,
+		MaxIdleConnsPerHost: 4,
+		DisableCompression:  true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "tcp", s.Listener.Addr().String())
+		},
+	}
 	b.Cleanup(u.transport.CloseIdleConnections)
 	return u
 }

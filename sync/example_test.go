@@ -43,7 +43,9 @@ func Example() {
 	cat.Subscribe(func(e catalog.Event) { created <- e })
 
 	runner, err := patchsync.New(cat, s, &patchsync.Options{
-		Mirrors:              []patchsync.Mirror{{Name: "vendor", Source: patchsync.PatchSource(upstream.URL+"/jamf/v1", nil)}},
+		Mirrors: []patchsync.Mirror{
+			{Name: "vendor", Source: patchsync.PatchSource(upstream.URL+"/jamf/v1", nil)},
+		},
 		AllowPrivateNetworks: true, // the example's source is on this machine
 	})
 	if err != nil {

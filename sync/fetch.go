@@ -74,7 +74,8 @@ func (f *Fetcher) get(ctx context.Context, url, memo, authorization string) (*An
 		return nil, &UpstreamError{URL: url, Status: res.Status, RetryAfter: retryAfter(res.Header), Err: err}
 	}
 	a.Body, a.Memo = res.Body, ""
-	if etag, modified := line(res.Header.Get("ETag")), line(res.Header.Get("Last-Modified")); etag != "" || modified != "" {
+	if etag, modified := line(res.Header.Get("ETag")), line(res.Header.Get("Last-Modified")); etag != "" ||
+		modified != "" {
 		a.Memo = etag + "\n" + modified
 	}
 	return a, nil

@@ -53,7 +53,17 @@ func TestFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The interval is such that what is seen was noticed.
-	s := open(t, newStore(), newWorld(t), patchsync.Options{Interval: 24 * time.Hour, Mirrors: []patchsync.Mirror{{Source: patchsync.Folder(dir), Remove: true, MaxRemoveShare: 1, AllowDowngrade: true}}})
+	s := open(
+		t,
+		newStore(),
+		newWorld(t),
+		patchsync.Options{
+			Interval: 24 * time.Hour,
+			Mirrors: []patchsync.Mirror{
+				{Source: patchsync.Folder(dir), Remove: true, MaxRemoveShare: 1, AllowDowngrade: true},
+			},
+		},
+	)
 	stop := run(t, s)
 	defer stop()
 	eventually(t, "what is there is taken", func() bool { return strings.EqualFold(s.ids(), "A B") })
@@ -79,7 +89,11 @@ func TestFolder(t *testing.T) {
 	if err := os.Rename(filepath.Join(dir, "new", "n.json"), filepath.Join(dir, "moved.json")); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "a file that moves is noticed", func() bool { return s.round("folder:definitions").LastAttempt.After(moved) })
+	eventually(
+		t,
+		"a file that moves is noticed",
+		func() bool { return s.round("folder:definitions").LastAttempt.After(moved) },
+	)
 	eventually(t, "and looked at", func() bool { return s.round("folder:definitions").Titles == 3 })
 	if after, err := s.cat.Title("N"); err != nil || after.UID != before.UID {
 		t.Errorf("the title of a file that moved is another: %v", err)
@@ -102,7 +116,12 @@ func TestFolder(t *testing.T) {
 func TestFolderThatIsGone(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "definitions")
 	write(t, dir, "a.json", document(t, definition("A", "1")))
-	s := open(t, newStore(), newWorld(t), patchsync.Options{Mirrors: []patchsync.Mirror{{Source: patchsync.Folder(dir), Remove: true}}})
+	s := open(
+		t,
+		newStore(),
+		newWorld(t),
+		patchsync.Options{Mirrors: []patchsync.Mirror{{Source: patchsync.Folder(dir), Remove: true}}},
+	)
 	stop := run(t, s)
 	defer stop()
 	eventually(t, "it is taken", func() bool { return s.ids() == "A" })
@@ -110,7 +129,8 @@ func TestFolderThatIsGone(t *testing.T) {
 		if err := os.RemoveAll(path); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.sync.Sync(t.Context(), "A"); path == dir && (err == nil || strings.Contains(err.Error(), filepath.Dir(dir))) {
+		if _, err := s.sync.Sync(t.Context(), "A"); path == dir &&
+			(err == nil || strings.Contains(err.Error(), filepath.Dir(dir))) {
 			t.Errorf("of a folder that is gone: %v", err)
 		}
 		if s.ids() != "A" || s.round("folder:definitions").LastError == "" {

@@ -23,9 +23,14 @@ import (
 // definition makes a definition whose versions are given, the newest first.
 func definition(id string, versions ...string) *patch.Definition {
 	d := &patch.Definition{ID: id, Name: id, Publisher: "P", LastModified: "2018-02-02T17:39:58Z",
-		Requirements: []patch.Criterion{{Name: "Application Title", Operator: "is", Value: id, Type: "recon", And: new(true)}}}
+		Requirements: []patch.Criterion{
+			{Name: "Application Title", Operator: "is", Value: id, Type: "recon", And: new(true)},
+		}}
 	for _, v := range versions {
-		d.Patches = append(d.Patches, patch.Patch{Version: v, ReleaseDate: "2018-02-02T17:39:58Z", MinimumOperatingSystem: "10.9"})
+		d.Patches = append(
+			d.Patches,
+			patch.Patch{Version: v, ReleaseDate: "2018-02-02T17:39:58Z", MinimumOperatingSystem: "10.9"},
+		)
 	}
 	return d
 }
@@ -96,7 +101,13 @@ func (w *world) RoundTrip(r *http.Request) (*http.Response, error) {
 			status, body = http.StatusNotModified, nil
 		}
 	}
-	return &http.Response{StatusCode: status, Header: header, Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)), Request: r}, nil
+	return &http.Response{
+		StatusCode:    status,
+		Header:        header,
+		Body:          io.NopCloser(bytes.NewReader(body)),
+		ContentLength: int64(len(body)),
+		Request:       r,
+	}, nil
 }
 
 func (w *world) put(url string, p page) {

@@ -162,12 +162,16 @@ func (r *Runner) note(j *job, s *state, out outcome, err error, began time.Time)
 	}
 	switch {
 	case err != nil && (!failed || s.LastError != complained):
-		r.log.Warn("a source cannot be followed; what it last had stays", append(attrs, "error", err, "next", s.NextAttempt)...)
+		r.log.Warn(
+			"a source cannot be followed; what it last had stays",
+			append(attrs, "error", err, "next", s.NextAttempt)...)
 	case err == nil && failed:
 		r.log.Info("a source can be followed again", attrs...)
 	}
 	if err == nil && s.LastError != "" && s.LastError != complained {
-		r.log.Warn("a source is followed, and not all of it is taken as it is there", append(attrs, "refused", out.refused, "reason", s.LastError)...)
+		r.log.Warn(
+			"a source is followed, and not all of it is taken as it is there",
+			append(attrs, "refused", out.refused, "reason", s.LastError)...)
 	}
 	if out.changed > 0 {
 		r.log.Info("a source has brought changes", append(attrs, "changed", out.changed, "refused", out.refused)...)
@@ -379,9 +383,13 @@ func (r *Runner) apply(
 		return none, err
 	}
 	if own := j.mirror == nil; title.From() != from || own != (title.Source == "") {
-		return none, fmt.Errorf("there is a title %q here that did not come from this source: delete it, or give the mirror an author", title.ID)
+		return none, fmt.Errorf(
+			"there is a title %q here that did not come from this source: delete it, or give the mirror an author",
+			title.ID,
+		)
 	}
-	if old, now := title.CurrentVersion, def.Patches[0].Version; !allowDowngrade && patch.CompareVersions(now, old) < 0 {
+	if old, now := title.CurrentVersion, def.Patches[0].Version; !allowDowngrade &&
+		patch.CompareVersions(now, old) < 0 {
 		err := fmt.Errorf("%w: %s, and %s is served", ErrDowngrade, now, old)
 		if len(held) > 0 {
 			err = fmt.Errorf("%w; the source holds back newer ones: allow downgrades of it to follow that", err)

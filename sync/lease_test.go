@@ -75,7 +75,16 @@ func TestOneServerDoesTheWork(t *testing.T) {
 		for i := range 3 {
 			m := &member{store: &mortal{Store: shared}}
 			skew := time.Duration(i-1) * 40 * time.Second
-			m.server = open(t, m.store, tagged{w, &m.n, &m.last}, patchsync.Options{Interval: interval, Lease: lease, Now: func() time.Time { return time.Now().Add(skew) }})
+			m.server = open(
+				t,
+				m.store,
+				tagged{w, &m.n, &m.last},
+				patchsync.Options{
+					Interval: interval,
+					Lease:    lease,
+					Now:      func() time.Time { return time.Now().Add(skew) },
+				},
+			)
 			m.stop = run(t, m.server)
 			all = append(all, m)
 		}

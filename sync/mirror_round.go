@@ -265,7 +265,11 @@ func (r *Runner) removeVanished(ctx context.Context, m *mirroring, listed map[st
 		}
 	}
 	if len(vanished) > m.mirror.mayRemove(known, len(listed) == 0) {
-		return fmt.Sprintf("it lists %d of its %d titles no more: that is too many at once, and none was deleted", len(vanished), known), nil
+		return fmt.Sprintf(
+			"it lists %d of its %d titles no more: that is too many at once, and none was deleted",
+			len(vanished),
+			known,
+		), nil
 	}
 	for _, t := range vanished {
 		err := r.cat.Delete(ctx, t.ID, &catalog.EditOptions{UID: t.UID, From: m.mirror.Name})

@@ -61,23 +61,45 @@ func TestMirrorTakesWhatHasChanged(t *testing.T) {
 		if _, err := s.cat.Replace(t.Context(), "B", definition("B", "9"), nil); !errors.Is(err, catalog.ErrSynced) {
 			t.Errorf("it can be changed: %v", err)
 		}
-		titles, states, lists, patches := st.written("titles"), st.written("syncs"), w.requests(vendor+"/software"), w.requests(vendor+"/patch/")
+		titles, states, lists, patches := st.written(
+			"titles",
+		), st.written(
+			"syncs",
+		), w.requests(
+			vendor+"/software",
+		), w.requests(
+			vendor+"/patch/",
+		)
 		if titles != 4 || states != 1 || lists != 1 || patches != 4 {
-			t.Errorf("the first round wrote %d titles and %d states, and asked for %d lists and %d definitions", titles, states, lists, patches)
+			t.Errorf(
+				"the first round wrote %d titles and %d states, and asked for %d lists and %d definitions",
+				titles,
+				states,
+				lists,
+				patches,
+			)
 		}
 		next()
 		next()
-		if w.requests(vendor+"/software") == lists || st.written("titles") != titles || st.written("syncs") != states || w.requests(vendor+"/patch/") != patches {
+		if w.requests(vendor+"/software") == lists || st.written("titles") != titles || st.written("syncs") != states ||
+			w.requests(vendor+"/patch/") != patches {
 			t.Error("an unchanged round wrote, or fetched, something")
 		}
 		b := definition("B", "2", "1")
 		b.LastModified = "2018-03-01T00:00:00Z"
 		w.source(vendor, definition("A", "1"), b, definition("C", "1"), definition("D", "1"), definition("E", "1"))
 		next()
-		if s.version("B") != "2" || s.version("E") != "1" || w.requests(vendor+"/patch/") != patches+2 || st.written("titles") != titles+2 {
-			t.Errorf("B %s, E %s, %d definitions were fetched", s.version("B"), s.version("E"), w.requests(vendor+"/patch/")-patches)
+		if s.version("B") != "2" || s.version("E") != "1" || w.requests(vendor+"/patch/") != patches+2 ||
+			st.written("titles") != titles+2 {
+			t.Errorf(
+				"B %s, E %s, %d definitions were fetched",
+				s.version("B"),
+				s.version("E"),
+				w.requests(vendor+"/patch/")-patches,
+			)
 		}
-		if state := s.round(vendor); state.Titles != 5 || state.LastError != "" || state.Failures != 0 || state.LastChange.IsZero() {
+		if state := s.round(vendor); state.Titles != 5 || state.LastError != "" || state.Failures != 0 ||
+			state.LastChange.IsZero() {
 			t.Errorf("%+v", state)
 		}
 	})
@@ -125,7 +147,14 @@ func TestMirrorRefusesWhatIsWrong(t *testing.T) {
 			return d
 		}
 		const later = "2019-01-01T00:00:00Z"
-		w.source(vendor, at(later, "A", "0.9"), at(later, "B", "2"), at(later, "C", "2"), at(later, "D", "2"), definition("Own", "9"))
+		w.source(
+			vendor,
+			at(later, "A", "0.9"),
+			at(later, "B", "2"),
+			at(later, "C", "2"),
+			at(later, "D", "2"),
+			definition("Own", "9"),
+		)
 		w.put(vendor+"/patch/B", page{status: 500})
 		w.put(vendor+"/patch/C", page{body: []byte("{}")})
 		next()
@@ -133,7 +162,9 @@ func TestMirrorRefusesWhatIsWrong(t *testing.T) {
 			t.Errorf("served: %s", got)
 		}
 		state := s.round(vendor)
-		if got := slices.Sorted(maps.Keys(state.Refused)); strings.Join(got, " ") != "A B C Own" || state.Failures != 0 || !strings.HasPrefix(state.LastError, "4 of 5 titles are not taken") {
+		if got := slices.Sorted(maps.Keys(state.Refused)); strings.Join(got, " ") != "A B C Own" ||
+			state.Failures != 0 ||
+			!strings.HasPrefix(state.LastError, "4 of 5 titles are not taken") {
 			t.Errorf("%+v", state)
 		}
 		for id, says := range map[string]string{"A": "0.9", "B": "500", "C": "no acceptable definition", "Own": "did not come from this source"} {
@@ -224,13 +255,17 @@ func TestMirrorOfABrokenSource(t *testing.T) {
 		"numbers": {body: []byte("[1,2]")}, "nothing": {status: 404},
 	} {
 		t.Run(name, func(t *testing.T) {
-			live(t, patchsync.Mirror{Remove: true, MaxRemoveShare: 1}, func(t *testing.T, w *world, _ *counted, s *server) {
-				w.put(vendor+"/software", p)
-				next()
-				if state := s.round(vendor); s.ids() != "A B C D" || state.Failures == 0 || state.LastError == "" {
-					t.Errorf("%q, %+v", s.ids(), state)
-				}
-			})
+			live(
+				t,
+				patchsync.Mirror{Remove: true, MaxRemoveShare: 1},
+				func(t *testing.T, w *world, _ *counted, s *server) {
+					w.put(vendor+"/software", p)
+					next()
+					if state := s.round(vendor); s.ids() != "A B C D" || state.Failures == 0 || state.LastError == "" {
+						t.Errorf("%q, %+v", s.ids(), state)
+					}
+				},
+			)
 		})
 	}
 }
@@ -307,7 +342,10 @@ func TestMirrorOfASourceBetweenTwoStates(t *testing.T) {
 func TestMirrorIsResumed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, st := newWorld(t), newStore()
-		opts := patchsync.Options{Interval: time.Hour, Mirrors: []patchsync.Mirror{{Source: patchsync.PatchSource(vendor, nil)}}}
+		opts := patchsync.Options{
+			Interval: time.Hour,
+			Mirrors:  []patchsync.Mirror{{Source: patchsync.PatchSource(vendor, nil)}},
+		}
 		var all []*patch.Definition
 		for i := range 50 {
 			all = append(all, definition(fmt.Sprintf("T%02d", i), "1"))

@@ -105,7 +105,16 @@ func TestMirrorLeavesOthersAlone(t *testing.T) {
 	const url = "https://vendor.example/app.json"
 	w := newWorld(t)
 	w.define(url, definition("App", "9"))
-	s := open(t, newStore(), w, patchsync.Options{Mirrors: []patchsync.Mirror{{Source: patchsync.Definition(url), Remove: true, MaxRemoveShare: 1, AllowDowngrade: true}}})
+	s := open(
+		t,
+		newStore(),
+		w,
+		patchsync.Options{
+			Mirrors: []patchsync.Mirror{
+				{Source: patchsync.Definition(url), Remove: true, MaxRemoveShare: 1, AllowDowngrade: true},
+			},
+		},
+	)
 	title := s.follow(url, definition("App", "10"), nil)
 	if _, err := s.cat.Create(t.Context(), definition("Of", "1"), &catalog.CreateOptions{Follows: url, Source: url}); err != nil {
 		t.Fatal(err)
@@ -113,7 +122,8 @@ func TestMirrorLeavesOthersAlone(t *testing.T) {
 	if _, err := s.sync.Sync(t.Context(), "Of"); err != nil {
 		t.Fatal(err)
 	}
-	if after, err := s.cat.Title("App"); err != nil || after.UID != title.UID || after.CurrentVersion != "10" || s.version("Of") != "-" {
+	if after, err := s.cat.Title("App"); err != nil || after.UID != title.UID || after.CurrentVersion != "10" ||
+		s.version("Of") != "-" {
 		t.Errorf("%q, %+v, %v", s.ids(), after, err)
 	}
 }
@@ -122,17 +132,23 @@ func TestMirrorLeavesOthersAlone(t *testing.T) {
 // may; and what a source says of another title is none of its own.
 func TestMirrorTrust(t *testing.T) {
 	for name, opts := range map[string]*patchsync.PatchSourceOptions{"unsigned": {RefuseUnsigned: true}, "roots": {Roots: x509.NewCertPool()}} {
-		live(t, patchsync.Mirror{Source: patchsync.PatchSource(vendor, opts)}, func(t *testing.T, w *world, _ *counted, s *server) {
-			if state := s.round(vendor); s.ids() != "" || len(state.Refused) != 4 || !strings.Contains(state.Refused["A"], "not signed") {
-				t.Errorf("%s: %q, %v", name, s.ids(), state.Refused)
-			}
-		})
+		live(
+			t,
+			patchsync.Mirror{Source: patchsync.PatchSource(vendor, opts)},
+			func(t *testing.T, w *world, _ *counted, s *server) {
+				if state := s.round(vendor); s.ids() != "" || len(state.Refused) != 4 ||
+					!strings.Contains(state.Refused["A"], "not signed") {
+					t.Errorf("%s: %q, %v", name, s.ids(), state.Refused)
+				}
+			},
+		)
 	}
 	live(t, patchsync.Mirror{}, func(t *testing.T, w *world, _ *counted, s *server) {
 		w.source(vendor, definition("A", "2"), definition("B", "1"), definition("C", "1"), definition("D", "1"))
 		w.define(vendor+"/patch/A", definition("B", "2"))
 		next()
-		if s.version("A") != "1" || s.version("B") != "1" || !strings.Contains(s.round(vendor).Refused["A"], "was asked for") {
+		if s.version("A") != "1" || s.version("B") != "1" ||
+			!strings.Contains(s.round(vendor).Refused["A"], "was asked for") {
 			t.Errorf("A %s, B %s: %v", s.version("A"), s.version("B"), s.round(vendor).Refused)
 		}
 	})
@@ -142,7 +158,14 @@ func TestMirrorTrust(t *testing.T) {
 func TestLongWords(t *testing.T) {
 	live(t, patchsync.Mirror{}, func(t *testing.T, w *world, _ *counted, s *server) {
 		long := strings.Repeat("9", 1<<20)
-		w.put(vendor+"/software", page{body: []byte(`[{"id":"A","name":"A","publisher":"P","lastModified":"x","currentVersion":"` + long + `"},{"id":"` + long + `","name":"","publisher":"","lastModified":"` + long + `","currentVersion":"1"}]`)})
+		w.put(
+			vendor+"/software",
+			page{
+				body: []byte(
+					`[{"id":"A","name":"A","publisher":"P","lastModified":"x","currentVersion":"` + long + `"},{"id":"` + long + `","name":"","publisher":"","lastModified":"` + long + `","currentVersion":"1"}]`,
+				),
+			},
+		)
 		next()
 		state := s.round(vendor)
 		if len(state.Refused) != 2 || len(state.LastError) > 2000 {
@@ -170,10 +193,13 @@ func (s *shelf) List(_ context.Context, f *patchsync.Fetcher, memo string) (*pat
 	}
 	l := &patchsync.Listing{Memo: now}
 	for _, id := range titles {
-		l.Items = append(l.Items, patchsync.Item{ID: id, Mark: "1", Fetch: func(ctx context.Context) (*patchsync.Fetched, error) {
-			def, err := f.Definition(ctx, vendor+"/patch/"+id)
-			return &patchsync.Fetched{Definition: def}, err
-		}})
+		l.Items = append(
+			l.Items,
+			patchsync.Item{ID: id, Mark: "1", Fetch: func(ctx context.Context) (*patchsync.Fetched, error) {
+				def, err := f.Definition(ctx, vendor+"/patch/"+id)
+				return &patchsync.Fetched{Definition: def}, err
+			}},
+		)
 	}
 	return l, nil
 }
@@ -181,22 +207,26 @@ func (s *shelf) List(_ context.Context, f *patchsync.Fetcher, memo string) (*pat
 func TestSourceOfAnotherKind(t *testing.T) {
 	source := &shelf{}
 	source.titles.Store(&[]string{"A", "C"})
-	live(t, patchsync.Mirror{Source: source, Remove: true, MaxRemoveShare: 1}, func(t *testing.T, w *world, st *counted, s *server) {
-		if got := s.ids(); got != "A C" {
-			t.Fatalf("%q", got)
-		}
-		if title, _ := s.cat.Title("A"); title.Follows != "shelf" {
-			t.Errorf("it follows %q", title.Follows)
-		}
-		writes := st.written("titles") + st.written("syncs")
-		next()
-		if n := st.written("titles") + st.written("syncs"); n != writes {
-			t.Errorf("%d writes, though nothing has changed", n-writes)
-		}
-		source.titles.Store(&[]string{"B", "C"})
-		next()
-		if got := s.ids(); got != "B C" {
-			t.Errorf("%q", got)
-		}
-	})
+	live(
+		t,
+		patchsync.Mirror{Source: source, Remove: true, MaxRemoveShare: 1},
+		func(t *testing.T, w *world, st *counted, s *server) {
+			if got := s.ids(); got != "A C" {
+				t.Fatalf("%q", got)
+			}
+			if title, _ := s.cat.Title("A"); title.Follows != "shelf" {
+				t.Errorf("it follows %q", title.Follows)
+			}
+			writes := st.written("titles") + st.written("syncs")
+			next()
+			if n := st.written("titles") + st.written("syncs"); n != writes {
+				t.Errorf("%d writes, though nothing has changed", n-writes)
+			}
+			source.titles.Store(&[]string{"B", "C"})
+			next()
+			if got := s.ids(); got != "B C" {
+				t.Errorf("%q", got)
+			}
+		},
+	)
 }

@@ -114,7 +114,12 @@ func (p patchSource) List(ctx context.Context, f *Fetcher, memo string) (*Listin
 // item makes an item of a line of the list.
 func (p patchSource) item(f *Fetcher, s patch.Summary, authorization string) Item {
 	at := p.base + "/patch/" + url.PathEscape(s.ID)
-	it := Item{ID: brief(s.ID), URL: at, Version: brief(s.CurrentVersion), Mark: s.LastModified + " " + s.CurrentVersion}
+	it := Item{
+		ID:      brief(s.ID),
+		URL:     at,
+		Version: brief(s.CurrentVersion),
+		Mark:    s.LastModified + " " + s.CurrentVersion,
+	}
 	if len(it.Mark) > maxBrief {
 		sum := sha256.Sum256([]byte(it.Mark))
 		it.Mark = hex.EncodeToString(sum[:])
@@ -133,7 +138,10 @@ func (p patchSource) item(f *Fetcher, s patch.Summary, authorization string) Ite
 		}
 		fetched, err := f.open(at, a.Body, &p.trust)
 		if err == nil && !strings.EqualFold(fetched.Definition.ID, s.ID) {
-			err = &UpstreamError{URL: at, Err: fmt.Errorf("it has the id %q, and %q was asked for", fetched.Definition.ID, s.ID)}
+			err = &UpstreamError{
+				URL: at,
+				Err: fmt.Errorf("it has the id %q, and %q was asked for", fetched.Definition.ID, s.ID),
+			}
 		}
 		return fetched, err
 	}

@@ -40,7 +40,10 @@ func TestFailuresAreTriedAgainAfterAStart(t *testing.T) {
 					if shared {
 						st = memstore.New()
 					}
-					opts := patchsync.Options{Interval: time.Hour, Mirrors: []patchsync.Mirror{{Source: patchsync.PatchSource(vendor, nil)}}}
+					opts := patchsync.Options{
+						Interval: time.Hour,
+						Mirrors:  []patchsync.Mirror{{Source: patchsync.PatchSource(vendor, nil)}},
+					}
 					s := open(t, st, w, opts)
 					s.follow(here, definition("App", "1"), nil)
 					w.put(here, c.page)

@@ -79,7 +79,11 @@ func (r *Runner) Run(ctx context.Context) error {
 		lead, elected = nil, make(chan context.Context)
 		working.Go(func() { r.follow(ctx, w) })
 		working.Go(func() {
-			lease.Stand(ctx, lease.Options{Store: r.store, Work: "sync", Time: r.lease, Now: r.now, Logger: r.log}, elected)
+			lease.Stand(
+				ctx,
+				lease.Options{Store: r.store, Work: "sync", Time: r.lease, Now: r.now, Logger: r.log},
+				elected,
+			)
 		})
 	}
 	for _, m := range r.mirrors {
@@ -260,7 +264,11 @@ func (r *Runner) reconcile() {
 		}
 	}
 	if first && orphans > 0 {
-		r.log.Warn("titles came with sources that are not followed any more, and stay as they are: have these followed again, or delete the titles", "titles", orphans)
+		r.log.Warn(
+			"titles came with sources that are not followed any more, and stay as they are: have these followed again, or delete the titles",
+			"titles",
+			orphans,
+		)
 	}
 	r.tidy = false
 }

@@ -70,10 +70,15 @@ func TestSecretsOfURLsAreShownNowhere(t *testing.T) {
 					w.put(url, p)
 					base := strings.Replace(url, "d.json", "v1", 1)
 					st := newStore()
-					s := open(t, st, w, patchsync.Options{Logger: log.logger(), Interval: time.Hour, Mirrors: []patchsync.Mirror{
-						{Source: patchsync.Definition(url)},
-						{Source: patchsync.PatchSource(base, nil)},
-					}})
+					s := open(
+						t,
+						st,
+						w,
+						patchsync.Options{Logger: log.logger(), Interval: time.Hour, Mirrors: []patchsync.Mirror{
+							{Source: patchsync.Definition(url)},
+							{Source: patchsync.PatchSource(base, nil)},
+						}},
+					)
 					title := s.follow(url, definition("Alone", "1"), nil)
 					if _, err := s.cat.Create(t.Context(), definition("Orphan", "1"), &catalog.CreateOptions{
 						Follows: url, Source: url + "-of-yesterday",
@@ -131,7 +136,8 @@ func TestSecretsOfOldStatesAreShownNowhere(t *testing.T) {
 		stop := run(t, s)
 		defer stop()
 		synctest.Wait()
-		if state := s.state("App"); !strings.Contains(state.LastError, "503") || strings.Contains(state.LastError, "hunter22") {
+		if state := s.state("App"); !strings.Contains(state.LastError, "503") ||
+			strings.Contains(state.LastError, "hunter22") {
 			t.Errorf("%+v", state)
 		}
 	})
@@ -153,7 +159,8 @@ func TestSecretsInKeysAreNotLogged(t *testing.T) {
 		time.Sleep(5 * time.Minute)
 		stop()
 		text := log.String()
-		if strings.Contains(text, "hunter22") || !strings.Contains(text, "cannot be read") || !strings.Contains(text, "written down") {
+		if strings.Contains(text, "hunter22") || !strings.Contains(text, "cannot be read") ||
+			!strings.Contains(text, "written down") {
 			t.Errorf("%s", text)
 		}
 	})
@@ -262,7 +269,12 @@ func TestAuthorizationOverHTTP(t *testing.T) {
 		w.source(lab, definition("A", "1"))
 		source := patchsync.PatchSource(lab, &patchsync.PatchSourceOptions{
 			Authorization: func() (string, error) { return "Bearer hunter22", nil }})
-		s := open(t, newStore(), w, patchsync.Options{AllowPrivateNetworks: private, Mirrors: []patchsync.Mirror{{Source: source}}})
+		s := open(
+			t,
+			newStore(),
+			w,
+			patchsync.Options{AllowPrivateNetworks: private, Mirrors: []patchsync.Mirror{{Source: source}}},
+		)
 		if _, err := s.cat.Create(t.Context(), definition("Z", "1"), &catalog.CreateOptions{Follows: lab, Source: lab}); err != nil {
 			t.Fatal(err)
 		}

@@ -161,7 +161,11 @@ type Rounds struct{ Changed, Unchanged, Failed uint64 }
 
 // Rounds returns how often this Runner has asked sources since it was made.
 func (r *Runner) Rounds() Rounds {
-	return Rounds{Changed: r.rounds.changed.Load(), Unchanged: r.rounds.unchanged.Load(), Failed: r.rounds.failed.Load()}
+	return Rounds{
+		Changed:   r.rounds.changed.Load(),
+		Unchanged: r.rounds.unchanged.Load(),
+		Failed:    r.rounds.failed.Load(),
+	}
 }
 
 // New returns a Runner of the titles of cat, whose state is kept in s. The error is
@@ -174,8 +178,18 @@ func New(cat *catalog.Catalog, s store.Store, opts *Options) (*Runner, error) {
 	if opts != nil {
 		o = *opts
 	}
-	r := &Runner{cat: cat, store: s, log: o.Logger, now: o.Now, interval: o.Interval, lease: o.Lease, single: policy{allowDowngrade: o.AllowDowngrade},
-		wake: make(chan struct{}, 1), jobs: map[string]*job{}, states: map[string]saved{}}
+	r := &Runner{
+		cat:      cat,
+		store:    s,
+		log:      o.Logger,
+		now:      o.Now,
+		interval: o.Interval,
+		lease:    o.Lease,
+		single:   policy{allowDowngrade: o.AllowDowngrade},
+		wake:     make(chan struct{}, 1),
+		jobs:     map[string]*job{},
+		states:   map[string]saved{},
+	}
 	if r.log == nil {
 		r.log = slog.New(slog.DiscardHandler)
 	}
@@ -192,8 +206,13 @@ func New(cat *catalog.Catalog, s store.Store, opts *Options) (*Runner, error) {
 	if o.Contact != "" {
 		agent += "; " + strings.Map(printable, o.Contact)
 	}
-	r.fetcher = &Fetcher{maxBytes: o.MaxBytes, client: safehttp.New(&safehttp.Options{AllowPrivate: o.AllowPrivateNetworks, Timeout: o.Timeout, MaxBytes: int64(o.MaxBytes),
-		PerHost: o.PerHost, Total: o.Concurrency, UserAgent: agent + ")", Transport: o.Transport})}
+	r.fetcher = &Fetcher{
+		maxBytes: o.MaxBytes,
+		client: safehttp.New(
+			&safehttp.Options{AllowPrivate: o.AllowPrivateNetworks, Timeout: o.Timeout, MaxBytes: int64(o.MaxBytes),
+				PerHost: o.PerHost, Total: o.Concurrency, UserAgent: agent + ")", Transport: o.Transport},
+		),
+	}
 	keys := map[string]bool{}
 	for _, m := range o.Mirrors {
 		if err := m.complete(r.interval); err != nil {

@@ -65,7 +65,9 @@ func TestWhatIsTaken(t *testing.T) {
 			if c.says == "" && state.LastError != "" || !strings.Contains(state.LastError, c.says) {
 				t.Errorf("it says %q, want %q", state.LastError, c.says)
 			}
-			if (state.Failures == 1) != (c.says != "") || state.LastAttempt.IsZero() || state.LastSuccess.IsZero() != (c.says != "") || state.LastChange.IsZero() != (c.want == "2") {
+			if (state.Failures == 1) != (c.says != "") || state.LastAttempt.IsZero() ||
+				state.LastSuccess.IsZero() != (c.says != "") ||
+				state.LastChange.IsZero() != (c.want == "2") {
 				t.Errorf("%+v", state)
 			}
 		})
@@ -141,11 +143,13 @@ func TestUnchangedWritesNothing(t *testing.T) {
 				t.Error("asked for without a condition")
 			}
 		}
-		if st.written("titles") != titles || st.written("syncs") != states || states > 1 || s.cat.Software().ETag() != rev {
+		if st.written("titles") != titles || st.written("syncs") != states || states > 1 ||
+			s.cat.Software().ETag() != rev {
 			t.Errorf("written: %d titles, %d states", st.written("titles")-titles, st.written("syncs"))
 		}
 		state := s.state("App")
-		if now := time.Now(); now.Sub(state.LastSuccess) > 70*time.Minute || state.NextAttempt.Before(now) || state.NextAttempt.After(now.Add(70*time.Minute)) {
+		if now := time.Now(); now.Sub(state.LastSuccess) > 70*time.Minute || state.NextAttempt.Before(now) ||
+			state.NextAttempt.After(now.Add(70*time.Minute)) {
 			t.Errorf("%+v", state)
 		}
 		w.define(here, definition("App", "3", "2"))
@@ -187,12 +191,14 @@ func TestBackoff(t *testing.T) {
 		if n := w.requests(here) - before; n != 0 {
 			t.Errorf("asked %d times after a restart, though it fails", n)
 		}
-		if state := s.state("App"); state.Failures != 9 || state.Status != 503 || !strings.Contains(state.LastError, "503") {
+		if state := s.state("App"); state.Failures != 9 || state.Status != 503 ||
+			!strings.Contains(state.LastError, "503") {
 			t.Errorf("%+v", state)
 		}
 		w.define(here, definition("App", "3"))
 		time.Sleep(20 * time.Minute)
-		if state := s.state("App"); s.version("App") != "3" || state.Failures != 0 || state.LastError != "" || state.Status != 0 {
+		if state := s.state("App"); s.version("App") != "3" || state.Failures != 0 || state.LastError != "" ||
+			state.Status != 0 {
 			t.Errorf("%s, %+v", s.version("App"), state)
 		}
 	})
@@ -324,7 +330,11 @@ func TestTriggerDuringARound(t *testing.T) {
 func TestClockThatWasAhead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, st := newWorld(t), newStore()
-		opts := patchsync.Options{Interval: time.Minute, Now: func() time.Time { return time.Now().Add(365 * 24 * time.Hour) }, Mirrors: []patchsync.Mirror{{Source: patchsync.PatchSource(vendor, nil)}}}
+		opts := patchsync.Options{
+			Interval: time.Minute,
+			Now:      func() time.Time { return time.Now().Add(365 * 24 * time.Hour) },
+			Mirrors:  []patchsync.Mirror{{Source: patchsync.PatchSource(vendor, nil)}},
+		}
 		s := open(t, st, w, opts)
 		s.follow(here, definition("App", "1"), nil)
 		w.put(here, page{status: 500})

@@ -104,8 +104,10 @@ func newService(t testing.TB, opts community.Options) *service {
 func definition(id string) *patch.Definition {
 	yes := true
 	return &patch.Definition{ID: id, Name: id, Publisher: "P",
-		Requirements: []patch.Criterion{{Name: "Application Bundle ID", Operator: "is", Value: "x", Type: "recon", And: &yes}},
-		Patches:      []patch.Patch{{Version: "1", ReleaseDate: "2018-02-02T17:39:58Z"}}}
+		Requirements: []patch.Criterion{
+			{Name: "Application Bundle ID", Operator: "is", Value: "x", Type: "recon", And: &yes},
+		},
+		Patches: []patch.Patch{{Version: "1", ReleaseDate: "2018-02-02T17:39:58Z"}}}
 }
 
 func publication(author, address string) community.Publication {
@@ -134,7 +136,8 @@ func TestPublish(t *testing.T) {
 	}
 	p := publication("José Núñez", " jose@example.com ")
 	res, err := s.Publish(ctx, p)
-	if err != nil || res.Title.ID != "Xcode_Jose_Nunez" || res.Title.Name != "Xcode (José Núñez)" || res.Title.Author != "José Núñez" {
+	if err != nil || res.Title.ID != "Xcode_Jose_Nunez" || res.Title.Name != "Xcode (José Núñez)" ||
+		res.Title.Author != "José Núñez" {
 		t.Fatalf("%+v %v", res, err)
 	}
 	if p.Definition.ID != "Xcode" {
@@ -195,7 +198,10 @@ func TestPublishRefuses(t *testing.T) {
 	if _, err := s.Publish(t.Context(), publication("Ann Two", "Ann@Example.com")); err != nil {
 		t.Error(err)
 	}
-	if _, err := s.Publish(t.Context(), publication("Ann Three", "ann@example.com")); !errors.Is(err, community.ErrTooMany) {
+	if _, err := s.Publish(t.Context(), publication("Ann Three", "ann@example.com")); !errors.Is(
+		err,
+		community.ErrTooMany,
+	) {
 		t.Errorf("%v", err)
 	}
 	if n := len(s.box.mails); n != 2 || s.records(t, "titles") != 2 || s.records(t, "tokens") != 2 {
@@ -225,7 +231,8 @@ func TestMaxTitlesUnderRaces(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 12 {
 		wg.Go(func() {
-			if _, err := s.Publish(context.Background(), publication(fmt.Sprintf("Ann%d", i), "ann@example.com")); err != nil && !errors.Is(err, community.ErrTooMany) {
+			if _, err := s.Publish(context.Background(), publication(fmt.Sprintf("Ann%d", i), "ann@example.com")); err != nil &&
+				!errors.Is(err, community.ErrTooMany) {
 				t.Error(err)
 			}
 		})
@@ -270,7 +277,8 @@ func TestPublishOutlivesItsCaller(t *testing.T) {
 	s := newService(t, community.Options{})
 	ctx, cancel := context.WithCancel(t.Context())
 	s.box.watch = cancel
-	if _, err := s.Publish(ctx, publication("Ann", "ann@example.com")); err != nil || s.cat.Len() != 1 || len(s.tokens.List()) != 1 {
+	if _, err := s.Publish(ctx, publication("Ann", "ann@example.com")); err != nil || s.cat.Len() != 1 ||
+		len(s.tokens.List()) != 1 {
 		t.Errorf("%v; %d titles, %d tokens", err, s.cat.Len(), len(s.tokens.List()))
 	}
 }
@@ -439,7 +447,11 @@ func TestTexts(t *testing.T) {
 			t.Errorf("%q is accepted", bad)
 		}
 	}
-	texts, err := community.ParseTexts(community.Templates{Published: community.Template{Subject: "For\n{{.Name}}", Text: "{{.Token}}", HTML: "<b>{{.Name}}</b>"}})
+	texts, err := community.ParseTexts(
+		community.Templates{
+			Published: community.Template{Subject: "For\n{{.Name}}", Text: "{{.Token}}", HTML: "<b>{{.Name}}</b>"},
+		},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -498,13 +510,20 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	service, err := community.Open(ctx, community.Parts{Store: s, Catalog: cat, Tokens: tokens, Mailer: outbox{}, Secret: secret}, nil)
+	service, err := community.Open(
+		ctx,
+		community.Parts{Store: s, Catalog: cat, Tokens: tokens, Mailer: outbox{}, Secret: secret},
+		nil,
+	)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	defer service.Close()
-	res, err := service.Publish(ctx, community.Publication{AuthorName: "Bryson", AuthorEmail: "bryson@example.com", Definition: definition("Xcode")})
+	res, err := service.Publish(
+		ctx,
+		community.Publication{AuthorName: "Bryson", AuthorEmail: "bryson@example.com", Definition: definition("Xcode")},
+	)
 	fmt.Println(res.Title.ID, err)
 	// Output:
 	// to bryson@example.com: Your token for Xcode_Bryson

@@ -107,7 +107,13 @@ func (s *Service) Contributor(id string) (ContributorInfo, bool) {
 		return ContributorInfo{}, false
 	}
 	mailbox, err := json.Marshal(c.Mailbox)
-	return ContributorInfo{ID: id, Name: c.Name, Titles: s.countTitles()[id], Mailbox: mailbox, account: c.Account}, err == nil
+	return ContributorInfo{
+		ID:      id,
+		Name:    c.Name,
+		Titles:  s.countTitles()[id],
+		Mailbox: mailbox,
+		account: c.Account,
+	}, err == nil
 }
 
 // Contributors returns all contributors that have confirmed their address, those

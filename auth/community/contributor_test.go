@@ -24,7 +24,8 @@ func (b *box) link(t testing.TB, to string) (id, code string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for i := len(b.mails) - 1; i >= 0; i-- {
-		if l := regexp.MustCompile(`https://\S+/api/v1/contributors/verify\?\S+`).FindString(b.mails[i].Text); b.mails[i].To == to && l != "" {
+		if l := regexp.MustCompile(`https://\S+/api/v1/contributors/verify\?\S+`).FindString(b.mails[i].Text); b.mails[i].To == to &&
+			l != "" {
 			u, err := url.Parse(l)
 			if err != nil {
 				t.Fatal(err)
@@ -86,11 +87,18 @@ func TestContributors(t *testing.T) {
 		t.Fatalf("%d have confirmed, %d mails", won, len(s.box.mails))
 	}
 	who, err := s.tokens.Authenticate(ctx, tokens[1])
-	if err != nil || who.Kind != auth.Contributor || who.Contributor != "macman" || !who.MayCreate() || who.MayAdminister() || !who.MayChange("u", "macman") || who.MayChange("u", "") {
+	if err != nil || who.Kind != auth.Contributor || who.Contributor != "macman" || !who.MayCreate() ||
+		who.MayAdminister() ||
+		!who.MayChange("u", "macman") ||
+		who.MayChange("u", "") {
 		t.Errorf("%+v %v", who, err)
 	}
 	// And after a restart.
-	again, err := community.Open(ctx, community.Parts{Store: s.store, Catalog: s.cat, Tokens: s.tokens, Mailer: s.box, Secret: s.secret}, nil)
+	again, err := community.Open(
+		ctx,
+		community.Parts{Store: s.store, Catalog: s.cat, Tokens: s.tokens, Mailer: s.box, Secret: s.secret},
+		nil,
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +131,8 @@ func TestContributorsThatComeToNothing(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	s := newService(t, community.Options{Site: "https://patches.example.com", Now: func() time.Time { return now }})
 	s.box.fail = errors.New("no")
-	if err := s.Register(ctx, "ann", "ann@example.com"); !errors.Is(err, community.ErrMail) || s.records(t, "contributors") != 0 {
+	if err := s.Register(ctx, "ann", "ann@example.com"); !errors.Is(err, community.ErrMail) ||
+		s.records(t, "contributors") != 0 {
 		t.Errorf("%v, %d records", err, s.records(t, "contributors"))
 	}
 	s.box.fail = nil
@@ -140,7 +149,8 @@ func TestContributorsThatComeToNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	later := community.Options{Now: func() time.Time { return now.Add(24 * time.Hour) }}
-	if _, err := community.Open(ctx, community.Parts{Store: s.store, Catalog: s.cat, Tokens: s.tokens, Mailer: s.box, Secret: s.secret}, &later); err != nil || s.records(t, "contributors") != 0 {
+	if _, err := community.Open(ctx, community.Parts{Store: s.store, Catalog: s.cat, Tokens: s.tokens, Mailer: s.box, Secret: s.secret}, &later); err != nil ||
+		s.records(t, "contributors") != 0 {
 		t.Errorf("%v, %d records", err, s.records(t, "contributors"))
 	}
 	s = newService(t, community.Options{Site: "https://patches.example.com", Now: func() time.Time { return now }})
@@ -157,7 +167,8 @@ func TestContributorsThatComeToNothing(t *testing.T) {
 	}
 	id, code = s.box.link(t, "other@example.com")
 	s.box.fail = errors.New("no")
-	if _, err := s.Verify(ctx, id, code); !errors.Is(err, community.ErrMail) || len(s.tokens.List()) != 0 || len(s.Contributors()) != 0 {
+	if _, err := s.Verify(ctx, id, code); !errors.Is(err, community.ErrMail) || len(s.tokens.List()) != 0 ||
+		len(s.Contributors()) != 0 {
 		t.Errorf("%v, %v", err, s.tokens.List())
 	}
 	s.box.fail = nil

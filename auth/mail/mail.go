@@ -63,7 +63,10 @@ func CheckAddress(s string) (string, error) {
 		return "", fmt.Errorf("%w: it must look like ann@company.com", ErrAddress)
 	}
 	local, domain, _ := strings.Cut(s, "@")
-	if local == "" || strings.Contains(domain, "@") || !strings.Contains(strings.Trim(domain, "."), ".") || strings.HasPrefix(domain, ".") || strings.HasSuffix(domain, ".") || strings.HasPrefix(domain, "[") {
+	if local == "" || strings.Contains(domain, "@") || !strings.Contains(strings.Trim(domain, "."), ".") ||
+		strings.HasPrefix(domain, ".") ||
+		strings.HasSuffix(domain, ".") ||
+		strings.HasPrefix(domain, "[") {
 		return "", fmt.Errorf("%w: its domain must look like company.com", ErrAddress)
 	}
 	return s, nil

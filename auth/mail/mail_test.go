@@ -33,7 +33,12 @@ import (
 
 const sender = "Pätch Source <patches@example.com>"
 
-var message = mail.Message{To: "ann@example.com", Subject: "Your token for Xcode_José", Text: "Grüße,\r\n.\r\nthe token is pst_ABC", HTML: "<p>Grüße, the token is <code>pst_ABC</code>"}
+var message = mail.Message{
+	To:      "ann@example.com",
+	Subject: "Your token for Xcode_José",
+	Text:    "Grüße,\r\n.\r\nthe token is pst_ABC",
+	HTML:    "<p>Grüße, the token is <code>pst_ABC</code>",
+}
 
 func TestCheckAddress(t *testing.T) {
 	for _, good := range []string{"ann@example.com", " ann@example.com\t", "a.b+c@sub.example.co.uk", "o'neill@example.com"} {
@@ -43,7 +48,8 @@ func TestCheckAddress(t *testing.T) {
 	}
 	for _, bad := range []string{"", "nobody", "a@b", "@example.com", "a@", "a@.com", "a@b.", "a b@example.com", "Ann <ann@example.com>", "ann@example.com, bob@example.com", "a@b.c\r\nBcc: x@y.zz",
 		"a@[127.0.0.1]", "a@b@c.de", "\x00@example.com", strings.Repeat("a", 250) + "@example.com", "ann@example.com (Ann)"} {
-		if _, err := mail.CheckAddress(bad); !errors.Is(err, mail.ErrAddress) || len(bad) > 5 && strings.Contains(err.Error(), bad) {
+		if _, err := mail.CheckAddress(bad); !errors.Is(err, mail.ErrAddress) ||
+			len(bad) > 5 && strings.Contains(err.Error(), bad) {
 			t.Errorf("%q: %v", bad, err)
 		}
 	}
@@ -54,7 +60,8 @@ func FuzzCheckAddress(f *testing.F) {
 	f.Add("a@b.c\r\nBcc: x@y.zz")
 	f.Fuzz(func(t *testing.T, s string) {
 		a, err := mail.CheckAddress(s)
-		if err == nil && (strings.ContainsAny(a, "\r\n\x00 ,;<>") && !strings.HasPrefix(a, `"`) || !strings.Contains(a, "@")) {
+		if err == nil &&
+			(strings.ContainsAny(a, "\r\n\x00 ,;<>") && !strings.HasPrefix(a, `"`) || !strings.Contains(a, "@")) {
 			t.Errorf("%q is taken as %q", s, a)
 		}
 	})
@@ -76,7 +83,10 @@ func checkMessage(t *testing.T, raw []byte, encoding string) {
 		t.Fatal(err)
 	}
 	if len(from) != 1 || from[0].Name != "Pätch Source" || from[0].Address != "patches@example.com" || len(to) != 1 || to[0].Address != message.To || subject != message.Subject ||
-		time.Since(date).Abs() > time.Hour || !strings.Contains(m.Header.Get("Message-ID"), "@") || m.Header.Get("Auto-Submitted") == "" || m.Header.Get("Bcc") != "" {
+		time.Since(date).Abs() > time.Hour ||
+		!strings.Contains(m.Header.Get("Message-ID"), "@") ||
+		m.Header.Get("Auto-Submitted") == "" ||
+		m.Header.Get("Bcc") != "" {
 		t.Errorf("%v", m.Header)
 	}
 	kind, params, err := mime.ParseMediaType(m.Header.Get("Content-Type"))
@@ -93,7 +103,8 @@ func checkMessage(t *testing.T, raw []byte, encoding string) {
 			t.Fatal(err)
 		}
 		kind, params, err := mime.ParseMediaType(p.Header.Get("Content-Type"))
-		if err != nil || !strings.EqualFold(params["charset"], "utf-8") || p.Header.Get("Content-Transfer-Encoding") != encoding {
+		if err != nil || !strings.EqualFold(params["charset"], "utf-8") ||
+			p.Header.Get("Content-Transfer-Encoding") != encoding {
 			t.Errorf("%v %v", p.Header, err)
 		}
 		var body io.Reader = p
@@ -256,7 +267,13 @@ func start(t *testing.T, s *server, implicit, withTLS bool) (addr string, roots 
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true}
+	template := &x509.Certificate{
+		SerialNumber:          big.NewInt(1),
+		NotAfter:              time.Now().Add(time.Hour),
+		IPAddresses:           []net.IP{net.IPv4(127, 0, 0, 1)},
+		IsCA:                  true,
+		BasicConstraintsValid: true,
+	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
 		t.Fatal(err)
@@ -344,12 +361,19 @@ func TestSMTPFailures(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			addr, roots := start(t, c.server, false, c.tls)
-			m, err := mail.NewSMTP(c.url(addr), sender, &mail.SMTPOptions{RootCAs: roots, Timeout: 500 * time.Millisecond})
+			m, err := mail.NewSMTP(
+				c.url(addr),
+				sender,
+				&mail.SMTPOptions{RootCAs: roots, Timeout: 500 * time.Millisecond},
+			)
 			if err != nil {
 				t.Fatal(err)
 			}
 			err = m.Send(t.Context(), message)
-			if !errors.Is(err, mail.ErrSend) || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "wrong@") || strings.Contains(err.Error(), "pst_") || strings.Contains(strings.ToLower(err.Error()), "ann@") {
+			if !errors.Is(err, mail.ErrSend) || !strings.Contains(err.Error(), c.says) ||
+				strings.Contains(err.Error(), "wrong@") ||
+				strings.Contains(err.Error(), "pst_") ||
+				strings.Contains(strings.ToLower(err.Error()), "ann@") {
 				t.Errorf("%v", err)
 			}
 			c.server.mu.Lock()
@@ -396,7 +420,10 @@ func Example() {
 		return
 	}
 	defer outbox.Close()
-	err = outbox.Send(context.Background(), mail.Message{To: "ann@example.com", Subject: "Your token", Text: "It is pst_…"})
+	err = outbox.Send(
+		context.Background(),
+		mail.Message{To: "ann@example.com", Subject: "Your token", Text: "It is pst_…"},
+	)
 	files, _ := filepath.Glob(filepath.Join(dir, "*.eml"))
 	fmt.Println(len(files), err)
 	// Output: 1 <nil>

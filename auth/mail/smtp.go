@@ -62,17 +62,25 @@ func NewSMTP(address, from string, opts *SMTPOptions) (*SMTP, error) {
 	}
 	u, err := url.Parse(address)
 	if err != nil {
-		return nil, errors.New("mail: the address of the SMTP server cannot be read: it must look like smtp://user:password@mail.example.com:587")
+		return nil, errors.New(
+			"mail: the address of the SMTP server cannot be read: it must look like smtp://user:password@mail.example.com:587",
+		)
 	}
 	query := u.Query()
 	plain := query.Get("tls") == "off"
 	switch {
 	case u.Scheme != "smtp" && u.Scheme != "smtps", u.Hostname() == "", u.Path != "" && u.Path != "/":
-		return nil, fmt.Errorf("mail: %s: it must look like smtp://user:password@mail.example.com:587, or smtps://…", u.Redacted())
+		return nil, fmt.Errorf(
+			"mail: %s: it must look like smtp://user:password@mail.example.com:587, or smtps://…",
+			u.Redacted(),
+		)
 	case len(query) > 1, len(query) == 1 && !plain, plain && u.Scheme == "smtps":
 		return nil, fmt.Errorf("mail: %s: the only parameter is tls=off, of smtp://", u.Redacted())
 	case plain && u.User != nil:
-		return nil, fmt.Errorf("mail: %s: a password is not sent in the clear: leave out tls=off, or the user", u.Redacted())
+		return nil, fmt.Errorf(
+			"mail: %s: a password is not sent in the clear: leave out tls=off, or the user",
+			u.Redacted(),
+		)
 	}
 	port := 587
 	if u.Scheme == "smtps" {
@@ -99,7 +107,12 @@ func NewSMTP(address, from string, opts *SMTPOptions) (*SMTP, error) {
 	}
 	if u.User != nil {
 		password, _ := u.User.Password()
-		s.options = append(s.options, gomail.WithSMTPAuth(gomail.SMTPAuthAutoDiscover), gomail.WithUsername(u.User.Username()), gomail.WithPassword(password))
+		s.options = append(
+			s.options,
+			gomail.WithSMTPAuth(gomail.SMTPAuthAutoDiscover),
+			gomail.WithUsername(u.User.Username()),
+			gomail.WithPassword(password),
+		)
 	}
 	if _, err := gomail.NewClient(s.host, s.options...); err != nil {
 		return nil, fmt.Errorf("mail: %s: %w", u.Redacted(), err)

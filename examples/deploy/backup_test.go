@@ -22,7 +22,10 @@ func TestBackupScript(t *testing.T) {
 	dir := t.TempDir()
 	binary := trial.Build(t, dir)
 	store := filepath.Join(dir, "data")
-	server := trial.Start(t, exec.Command(binary, "--addr", "127.0.0.1:0", "--store", "file:"+store, "--log-format", "json"))
+	server := trial.Start(
+		t,
+		exec.Command(binary, "--addr", "127.0.0.1:0", "--store", "file:"+store, "--log-format", "json"),
+	)
 	token := server.Token(store + ".admin-token")
 	if res, text := trial.Call(t, http.DefaultClient, "POST", server.URL+"/api/v1/title", token, strings.NewReader(trial.Definition("App", "1"))); res.StatusCode != 201 {
 		t.Fatalf("%d %s", res.StatusCode, text)
@@ -43,7 +46,12 @@ func TestBackupScript(t *testing.T) {
 	}
 	run := func(url, tokenFile string, args ...string) (string, error) {
 		cmd := exec.Command("sh", append([]string{"backup.sh"}, args...)...)
-		cmd.Env = append(os.Environ(), "NO_PROXY=127.0.0.1", "PATCHSOURCE_URL="+url, "PATCHSOURCE_TOKEN_FILE="+tokenFile)
+		cmd.Env = append(
+			os.Environ(),
+			"NO_PROXY=127.0.0.1",
+			"PATCHSOURCE_URL="+url,
+			"PATCHSOURCE_TOKEN_FILE="+tokenFile,
+		)
 		out, err := cmd.CombinedOutput()
 		return strings.TrimSpace(string(out)), err
 	}
@@ -94,7 +102,20 @@ func TestBackupScript(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	again := trial.Start(t, exec.Command(binary, "--addr", "127.0.0.1:0", "--store", "file:"+moved, "--log-format", "json", "--restore", name))
+	again := trial.Start(
+		t,
+		exec.Command(
+			binary,
+			"--addr",
+			"127.0.0.1:0",
+			"--store",
+			"file:"+moved,
+			"--log-format",
+			"json",
+			"--restore",
+			name,
+		),
+	)
 	if res, text := trial.Call(t, http.DefaultClient, "POST", again.URL+"/api/v1/title/App/version", token, strings.NewReader(trial.Version("2"))); res.StatusCode != 201 {
 		t.Errorf("%d %s", res.StatusCode, text)
 	}

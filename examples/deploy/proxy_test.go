@@ -62,7 +62,15 @@ func certificate(t *testing.T, dir string) (cert, key string, roots *x509.CertPo
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: host}, DNSNames: []string{host}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
+	template := &x509.Certificate{
+		SerialNumber:          big.NewInt(1),
+		Subject:               pkix.Name{CommonName: host},
+		DNSNames:              []string{host},
+		NotBefore:             time.Now().Add(-time.Hour),
+		NotAfter:              time.Now().Add(time.Hour),
+		IsCA:                  true,
+		BasicConstraintsValid: true,
+	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
 	if err != nil {
 		t.Fatal(err)
@@ -107,7 +115,22 @@ func behind(t *testing.T, run func(dir, port, upstream, cert, key string) *exec.
 	port := freePort(t)
 	p := &proxy{t: t, site: "https://" + host + ":" + port, addr: "127.0.0.1:" + port}
 	store := filepath.Join(dir, "data")
-	p.server = trial.Start(t, exec.Command(trial.Build(t, dir), "--addr", "127.0.0.1:0", "--store", "file:"+store, "--log-format", "json", "--base-url", p.site, "--trusted-proxies", "127.0.0.1/32"))
+	p.server = trial.Start(
+		t,
+		exec.Command(
+			trial.Build(t, dir),
+			"--addr",
+			"127.0.0.1:0",
+			"--store",
+			"file:"+store,
+			"--log-format",
+			"json",
+			"--base-url",
+			p.site,
+			"--trusted-proxies",
+			"127.0.0.1/32",
+		),
+	)
 	p.token = p.server.Token(store + ".admin-token")
 	cert, key, roots := certificate(t, dir)
 	p.roots = roots
@@ -156,7 +179,18 @@ func (p *proxy) call(method, path, body string, headers ...string) (*http.Respon
 func TestNginx(t *testing.T) {
 	nginx := trial.Need(t, "nginx", "which people put in front")
 	try(t, behind(t, func(dir, port, upstream, cert, key string) *exec.Cmd {
-		site := adapt(t, "nginx.conf", "listen 443 ssl", "listen 127.0.0.1:"+port+" ssl", "127.0.0.1:8080", upstream, "/etc/ssl/patches.example.com/fullchain.pem", cert, "/etc/ssl/patches.example.com/privkey.pem", key)
+		site := adapt(
+			t,
+			"nginx.conf",
+			"listen 443 ssl",
+			"listen 127.0.0.1:"+port+" ssl",
+			"127.0.0.1:8080",
+			upstream,
+			"/etc/ssl/patches.example.com/fullchain.pem",
+			cert,
+			"/etc/ssl/patches.example.com/privkey.pem",
+			key,
+		)
 		conf := "daemon off;\nmaster_process off;\npid " + dir + "/nginx.pid;\nerror_log stderr;\nevents {}\nhttp {\naccess_log off;\n"
 		for _, temp := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
 			conf += temp + "_temp_path " + dir + "/" + temp + ";\n"
@@ -171,7 +205,14 @@ func TestNginx(t *testing.T) {
 func TestCaddy(t *testing.T) {
 	caddy := trial.Need(t, "caddy", "which people put in front")
 	try(t, behind(t, func(dir, port, upstream, cert, key string) *exec.Cmd {
-		site := adapt(t, "Caddyfile", "\npatches.example.com {", "\nhttps://"+host+":"+port+" {\n\tbind 127.0.0.1\n\ttls "+cert+" "+key, "reverse_proxy 127.0.0.1:8080", "reverse_proxy "+upstream)
+		site := adapt(
+			t,
+			"Caddyfile",
+			"\npatches.example.com {",
+			"\nhttps://"+host+":"+port+" {\n\tbind 127.0.0.1\n\ttls "+cert+" "+key,
+			"reverse_proxy 127.0.0.1:8080",
+			"reverse_proxy "+upstream,
+		)
 		if err := os.WriteFile(filepath.Join(dir, "Caddyfile"), []byte("{\n\tadmin off\n\tauto_https off\n}\n"+site), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -206,7 +247,16 @@ func try(t *testing.T, p *proxy) {
 		t.Errorf("%d %s", res.StatusCode, text)
 	}
 	// Clients are who they are, whatever they say.
-	trial.Call(t, p.client("127.0.0.2"), "GET", p.site+"/jamf/v1/software/App", "", nil, "X-Forwarded-For", "203.0.113.9")
+	trial.Call(
+		t,
+		p.client("127.0.0.2"),
+		"GET",
+		p.site+"/jamf/v1/software/App",
+		"",
+		nil,
+		"X-Forwarded-For",
+		"203.0.113.9",
+	)
 	p.server.Says(`"client":"127.0.0.2"`) // once it is answered
 	if log := p.server.Log(); strings.Contains(log, "203.0.113.9") {
 		t.Errorf("who the client is: %s", log)
@@ -215,13 +265,26 @@ func try(t *testing.T, p *proxy) {
 	if res, _ := trial.Call(t, p.client("127.0.0.2"), "GET", p.site+"/metrics", "", nil); res.StatusCode != 403 {
 		t.Errorf("metrics from elsewhere: %d", res.StatusCode)
 	}
-	if res, text := p.call("GET", "/metrics", ""); res.StatusCode != 200 || !strings.Contains(text, "patchsource_titles 1") {
+	if res, text := p.call("GET", "/metrics", ""); res.StatusCode != 200 ||
+		!strings.Contains(text, "patchsource_titles 1") {
 		t.Errorf("metrics: %d %s", res.StatusCode, text)
 	}
 	// One can sign in, also with a browser that only says its origin.
 	form := url.Values{"token": {p.token}, "next": {"/upload"}}.Encode()
-	res, text := trial.Call(t, p.client("127.0.0.1"), "POST", p.site+"/signin", "", strings.NewReader(form), "Content-Type", "application/x-www-form-urlencoded", "Origin", p.site)
-	if res.StatusCode != 303 || res.Header.Get("Location") != "/upload" || len(res.Cookies()) == 0 || !res.Cookies()[0].Secure {
+	res, text := trial.Call(
+		t,
+		p.client("127.0.0.1"),
+		"POST",
+		p.site+"/signin",
+		"",
+		strings.NewReader(form),
+		"Content-Type",
+		"application/x-www-form-urlencoded",
+		"Origin",
+		p.site,
+	)
+	if res.StatusCode != 303 || res.Header.Get("Location") != "/upload" || len(res.Cookies()) == 0 ||
+		!res.Cookies()[0].Secure {
 		t.Errorf("signing in: %d %v %s", res.StatusCode, res.Header, text)
 	}
 	// A backup of some size can be restored.
@@ -243,7 +306,17 @@ func largeBackup(t *testing.T) io.Reader {
 		_, _ = rand.Read(script)
 		w, err := z.Create(fmt.Sprintf("patch_archive/Large%d.json", i))
 		if err == nil {
-			_, err = io.WriteString(w, strings.Replace(trial.Definition(fmt.Sprintf("Large%d", i), "1"), `"extensionAttributes":[]`, `"extensionAttributes":[{"key":"k","displayName":"d","value":"`+base64.StdEncoding.EncodeToString(script)+`"}]`, 1))
+			_, err = io.WriteString(
+				w,
+				strings.Replace(
+					trial.Definition(fmt.Sprintf("Large%d", i), "1"),
+					`"extensionAttributes":[]`,
+					`"extensionAttributes":[{"key":"k","displayName":"d","value":"`+base64.StdEncoding.EncodeToString(
+						script,
+					)+`"}]`,
+					1,
+				),
+			)
 		}
 		if err != nil {
 			t.Fatal(err)

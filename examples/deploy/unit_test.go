@@ -146,7 +146,8 @@ func TestContainer(t *testing.T) {
 	if status, text := call("POST", "/api/v1/restore?mode=merge", largeBackup(t)); status != 201 {
 		t.Errorf("there is no place for uploads: %d %s", status, text)
 	}
-	if status, text := call("GET", "/readyz", nil); status != 200 || text != fmt.Sprintf(`{"message":"ready","titles":%d}`+"\n", 4) {
+	if status, text := call("GET", "/readyz", nil); status != 200 ||
+		text != fmt.Sprintf(`{"message":"ready","titles":%d}`+"\n", 4) {
 		t.Errorf("%d %s", status, text)
 	}
 }

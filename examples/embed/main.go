@@ -45,8 +45,14 @@ func newHandler(ctx context.Context, s store.Store) (http.Handler, error) {
 	cat.Subscribe(func(e catalog.Event) { slog.Info("a title was "+string(e.Kind), "title", e.Title.ID) })
 
 	root := http.NewServeMux()
-	root.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "the program that was there before") })
-	root.Handle("/patch/", http.StripPrefix("/patch", httpapi.New(cat, &httpapi.Options{Auth: passwords{"ann": "secret"}})))
+	root.HandleFunc(
+		"GET /{$}",
+		func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "the program that was there before") },
+	)
+	root.Handle(
+		"/patch/",
+		http.StripPrefix("/patch", httpapi.New(cat, &httpapi.Options{Auth: passwords{"ann": "secret"}})),
+	)
 	return root, nil
 }
 

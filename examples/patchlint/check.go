@@ -112,7 +112,10 @@ func (r *result) add(level string, data []byte, warnings []patch.Warning) {
 	}
 	lines := linesOf(data, pointers)
 	for _, w := range warnings {
-		r.Findings = append(r.Findings, finding{Level: level, Code: w.Code, Path: w.Path, Line: lines[w.Path], Message: w.Message, Fix: w.Fix})
+		r.Findings = append(
+			r.Findings,
+			finding{Level: level, Code: w.Code, Path: w.Path, Line: lines[w.Path], Message: w.Message, Fix: w.Fix},
+		)
 	}
 }
 
@@ -128,7 +131,16 @@ func (r *result) refused(data []byte, err error) {
 		}
 		r.add(levelError, data, all)
 	case errors.As(err, &syntax):
-		r.Findings = append(r.Findings, finding{Level: levelError, Code: codeInvalid, Path: syntax.Pointer, Line: syntax.Line, Message: syntax.Error()})
+		r.Findings = append(
+			r.Findings,
+			finding{
+				Level:   levelError,
+				Code:    codeInvalid,
+				Path:    syntax.Pointer,
+				Line:    syntax.Line,
+				Message: syntax.Error(),
+			},
+		)
 	default:
 		r.Findings = append(r.Findings, finding{Level: levelError, Code: codeInvalid, Message: err.Error()})
 	}

@@ -26,7 +26,14 @@ func reportText(w io.Writer, results []result) error {
 			}
 		}
 	}
-	_, err := fmt.Fprintf(w, "%d files, %d errors, %d warnings, %d fixed\n", len(results), counts[levelError], counts[levelWarning], counts[levelFixed])
+	_, err := fmt.Fprintf(
+		w,
+		"%d files, %d errors, %d warnings, %d fixed\n",
+		len(results),
+		counts[levelError],
+		counts[levelWarning],
+		counts[levelFixed],
+	)
 	return err
 }
 

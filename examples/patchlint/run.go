@@ -54,8 +54,17 @@ func run(args []string, stdout, stderr io.Writer, terminal bool, now time.Time) 
 	if f.Strict {
 		l.opts.Errors = codes()
 	}
-	progress := progressbar.NewOptions(len(files), progressbar.OptionSetWriter(stderr), progressbar.OptionSetVisibility(terminal),
-		progressbar.OptionSetDescription("checking"), progressbar.OptionShowCount(), progressbar.OptionThrottle(200*time.Millisecond), progressbar.OptionClearOnFinish())
+	progress := progressbar.NewOptions(
+		len(files),
+		progressbar.OptionSetWriter(stderr),
+		progressbar.OptionSetVisibility(terminal),
+		progressbar.OptionSetDescription(
+			"checking",
+		),
+		progressbar.OptionShowCount(),
+		progressbar.OptionThrottle(200*time.Millisecond),
+		progressbar.OptionClearOnFinish(),
+	)
 	var results []result
 	code := 0
 	for _, file := range files {

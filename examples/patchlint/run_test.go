@@ -91,7 +91,8 @@ func TestFormats(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &results); err != nil || len(results) != 1 || len(results[0].Findings) != 1 {
 		t.Fatalf("%v %s", err, out)
 	}
-	if f := results[0].Findings[0]; f.Line != line || f.Code != "operator" || f.Path != "/requirements/0/operator" || f.Level != "warning" {
+	if f := results[0].Findings[0]; f.Line != line || f.Code != "operator" || f.Path != "/requirements/0/operator" ||
+		f.Level != "warning" {
 		t.Errorf("%+v, want line %d", f, line)
 	}
 	var log sarifLog
@@ -99,7 +100,8 @@ func TestFormats(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &log); err != nil || log.Version != "2.1.0" || len(log.Runs[0].Results) != 1 {
 		t.Fatalf("%v %s", err, out)
 	}
-	if r := log.Runs[0].Results[0]; r.RuleID != "operator" || r.Locations[0].Physical.Region.StartLine != line || !strings.HasSuffix(r.Locations[0].Physical.Artifact.URI, "operator-unknown.json") {
+	if r := log.Runs[0].Results[0]; r.RuleID != "operator" || r.Locations[0].Physical.Region.StartLine != line ||
+		!strings.HasSuffix(r.Locations[0].Physical.Artifact.URI, "operator-unknown.json") {
 		t.Errorf("%+v", r)
 	}
 	_, out, _ = call("-f", "github", file)
@@ -134,7 +136,11 @@ func TestFix(t *testing.T) {
 		t.Errorf("%v %s", err, mended)
 	}
 	if strings.Count(string(mended), "\n") != strings.Count(string(original), "\n") {
-		t.Errorf("another shape: %d lines of %d", strings.Count(string(mended), "\n"), strings.Count(string(original), "\n"))
+		t.Errorf(
+			"another shape: %d lines of %d",
+			strings.Count(string(mended), "\n"),
+			strings.Count(string(original), "\n"),
+		)
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o640 {
 		t.Errorf("%v %v", info, err)
@@ -153,7 +159,17 @@ func TestFix(t *testing.T) {
 
 func TestLinesOf(t *testing.T) {
 	data := []byte("{\n \"a\": [\n  1,\n  {\"b/c\":\n   2}\n ],\n \"d\": 3\n}")
-	want := map[string]int{"": 1, "/a": 2, "/a/0": 3, "/a/1": 4, "/a/1/b~1c": 4, "/d": 7, "/a/1/missing": 4, "/a/9/x": 2, "/missing": 1}
+	want := map[string]int{
+		"":             1,
+		"/a":           2,
+		"/a/0":         3,
+		"/a/1":         4,
+		"/a/1/b~1c":    4,
+		"/d":           7,
+		"/a/1/missing": 4,
+		"/a/9/x":       2,
+		"/missing":     1,
+	}
 	got := linesOf(data, slices.Collect(maps.Keys(want)))
 	for pointer, line := range want {
 		if got[pointer] != line {
@@ -197,7 +213,9 @@ func TestFixedPlaces(t *testing.T) {
 		t.Errorf("%s\nwant %s", out, want)
 	}
 	mended, err := os.ReadFile(real)
-	if err != nil || !bytes.Contains(mended, []byte("R&D <x>")) || bytes.Count(mended, []byte("\n")) != bytes.Count(mended, []byte("\r\n")) || bytes.Contains(mended, []byte(`"bad"`)) {
+	if err != nil || !bytes.Contains(mended, []byte("R&D <x>")) ||
+		bytes.Count(mended, []byte("\n")) != bytes.Count(mended, []byte("\r\n")) ||
+		bytes.Contains(mended, []byte(`"bad"`)) {
 		t.Errorf("%v %s", err, mended)
 	}
 	if info, err := os.Lstat(link); err != nil || info.Mode()&os.ModeSymlink == 0 {

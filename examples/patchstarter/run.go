@@ -85,7 +85,13 @@ func parseFlags(args []string, stdout io.Writer) (*flags, error) {
 
 func starter(ctx context.Context, f *flags, env environment) error {
 	now := time.Now()
-	opts := &appbundle.Options{Publisher: f.Publisher, Name: f.Name, Version: f.AppVersion, MinimumOS: f.MinSysVersion, Now: now}
+	opts := &appbundle.Options{
+		Publisher: f.Publisher,
+		Name:      f.Name,
+		Version:   f.AppVersion,
+		MinimumOS: f.MinSysVersion,
+		Now:       now,
+	}
 	for _, path := range f.ExtensionAttribute {
 		script, err := os.ReadFile(path)
 		if err != nil {
@@ -152,7 +158,14 @@ func makeDefinition(path string, opts *appbundle.Options, env environment) (*pat
 		case appbundle.KeyVersion:
 			opts.Version, err = ask(answers, env, missing, "the version", "", "--app-version")
 		case appbundle.KeyMinimumOS:
-			opts.MinimumOS, err = ask(answers, env, missing, "the minimum version of macOS", "10.9", "--min-sys-version")
+			opts.MinimumOS, err = ask(
+				answers,
+				env,
+				missing,
+				"the minimum version of macOS",
+				"10.9",
+				"--min-sys-version",
+			)
 		}
 		if err != nil {
 			return nil, err

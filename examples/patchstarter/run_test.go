@@ -48,7 +48,11 @@ func application(t *testing.T, info string) string {
 func call(t *testing.T, stdin string, env map[string]string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
-	code = run(t.Context(), args, environment{func(name string) string { return env[name] }, strings.NewReader(stdin), &out, &errs, stdin != ""})
+	code = run(
+		t.Context(),
+		args,
+		environment{func(name string) string { return env[name] }, strings.NewReader(stdin), &out, &errs, stdin != ""},
+	)
 	return code, out.String(), errs.String()
 }
 
@@ -59,7 +63,9 @@ func TestDefinition(t *testing.T) {
 		t.Fatalf("%d %q\n%s", code, stderr, out)
 	}
 	d, err := patch.Parse([]byte(out), nil)
-	if err != nil || d.Publisher != "Vendor" || *d.AppName != "Some App.app" || d.Patches[0].ReleaseDate != "2018-02-02T17:39:58Z" || d.LastModified == "" {
+	if err != nil || d.Publisher != "Vendor" || *d.AppName != "Some App.app" ||
+		d.Patches[0].ReleaseDate != "2018-02-02T17:39:58Z" ||
+		d.LastModified == "" {
 		t.Errorf("%v %+v", err, d)
 	}
 }
@@ -79,7 +85,10 @@ func TestEveryFlag(t *testing.T) {
 		if code != 0 || stderr != "" || err != nil {
 			t.Fatalf("%d %q %v", code, stderr, err)
 		}
-		if d.ID != "OtherName" || d.Publisher != "Vendor" || d.CurrentVersion != "2.0" || d.Patches[0].MinimumOperatingSystem != "11.0" || len(d.ExtensionAttributes) != 2 || d.ExtensionAttributes[0].Key != "other-name" {
+		if d.ID != "OtherName" || d.Publisher != "Vendor" || d.CurrentVersion != "2.0" ||
+			d.Patches[0].MinimumOperatingSystem != "11.0" ||
+			len(d.ExtensionAttributes) != 2 ||
+			d.ExtensionAttributes[0].Key != "other-name" {
 			t.Errorf("%+v", d)
 		}
 	}
@@ -118,11 +127,13 @@ func TestMissing(t *testing.T) {
 		{"asked, and gone", "3.1", 1, "", ""},
 	} {
 		code, out, stderr := call(t, c.typed, nil, bare, "--patch-only")
-		if code != c.code || c.typed == "" && !strings.Contains(stderr, "--app-version") || code == 1 && !strings.HasPrefix(stderr[strings.LastIndex(stderr, "ERROR"):], "ERROR: ") {
+		if code != c.code || c.typed == "" && !strings.Contains(stderr, "--app-version") ||
+			code == 1 && !strings.HasPrefix(stderr[strings.LastIndex(stderr, "ERROR"):], "ERROR: ") {
 			t.Errorf("%s: %d %q", c.name, code, stderr)
 		}
 		if c.code == 0 {
-			if p, err := patch.ParsePatch([]byte(out), nil); err != nil || p.Version != c.version || p.MinimumOperatingSystem != c.minimum {
+			if p, err := patch.ParsePatch([]byte(out), nil); err != nil || p.Version != c.version ||
+				p.MinimumOperatingSystem != c.minimum {
 				t.Errorf("%s: %v %s", c.name, err, out)
 			}
 		}
@@ -205,14 +216,18 @@ func TestPost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(http.StripPrefix("/patch", httpapi.New(cat, &httpapi.Options{Auth: httpapi.BearerTokens(tokens)})))
+	server := httptest.NewServer(
+		http.StripPrefix("/patch", httpapi.New(cat, &httpapi.Options{Auth: httpapi.BearerTokens(tokens)})),
+	)
 	defer server.Close()
 	app := application(t, plist)
 	env := map[string]string{"PATCHSOURCE_TOKEN": token}
-	if code, out, stderr := call(t, "", env, app, "--url", server.URL+"/patch/"); code != 0 || out != "Title 'SomeApp' created\n" {
+	if code, out, stderr := call(t, "", env, app, "--url", server.URL+"/patch/"); code != 0 ||
+		out != "Title 'SomeApp' created\n" {
 		t.Fatalf("%d %q %q", code, out, stderr)
 	}
-	if code, out, stderr := call(t, "", nil, app, "--url", server.URL+"/patch", "--token", token, "--patch-only", "--app-version", "1.3"); code != 0 || out != "Version '1.3' added to title 'SomeApp'\n" {
+	if code, out, stderr := call(t, "", nil, app, "--url", server.URL+"/patch", "--token", token, "--patch-only", "--app-version", "1.3"); code != 0 ||
+		out != "Version '1.3' added to title 'SomeApp'\n" {
 		t.Fatalf("%d %q %q", code, out, stderr)
 	}
 	// An older version goes behind, and is not what the title has become.
@@ -220,10 +235,13 @@ func TestPost(t *testing.T) {
 	if code != 0 || out != "Version '1.1' added to title 'SomeApp'\n" {
 		t.Fatalf("%d %q %q", code, out, stderr)
 	}
-	if code, _, stderr := call(t, "", env, app, "--url", server.URL+"/patch"); code != 1 || !strings.Contains(stderr, "409") || !strings.Contains(stderr, "already") {
+	if code, _, stderr := call(t, "", env, app, "--url", server.URL+"/patch"); code != 1 ||
+		!strings.Contains(stderr, "409") ||
+		!strings.Contains(stderr, "already") {
 		t.Errorf("%d %q", code, stderr)
 	}
-	if code, _, stderr := call(t, "", env, app, "--url", server.URL+"/patch", "--patch-only", "--title", "Other_One"); code != 1 || !strings.Contains(stderr, "Other_One") {
+	if code, _, stderr := call(t, "", env, app, "--url", server.URL+"/patch", "--patch-only", "--title", "Other_One"); code != 1 ||
+		!strings.Contains(stderr, "Other_One") {
 		t.Errorf("%d %q", code, stderr)
 	}
 	title, err := cat.Title("SomeApp")

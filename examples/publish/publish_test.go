@@ -29,7 +29,19 @@ func start(t *testing.T) (url, token string) {
 func startIn(t *testing.T, dir string) (url, token string) {
 	t.Helper()
 	store := filepath.Join(dir, "data")
-	s := trial.Start(t, exec.Command(trial.Build(t, dir), "--addr", "127.0.0.1:0", "--store", "file:"+store, "--log-format", "json", "--no-access-log"))
+	s := trial.Start(
+		t,
+		exec.Command(
+			trial.Build(t, dir),
+			"--addr",
+			"127.0.0.1:0",
+			"--store",
+			"file:"+store,
+			"--log-format",
+			"json",
+			"--no-access-log",
+		),
+	)
 	return s.URL, s.Token(store + ".admin-token")
 }
 
@@ -57,7 +69,14 @@ func TestScript(t *testing.T) {
 	run := func(stdin, token string, args ...string) (string, error) {
 		cmd := exec.Command("sh", append([]string{"publish.sh"}, args...)...)
 		cmd.Stdin = strings.NewReader(stdin)
-		cmd.Env = append(os.Environ(), "NO_PROXY=127.0.0.1", "LC_ALL=C", "TMPDIR="+temp, "PATCHSOURCE_URL="+url+"/", "PATCHSOURCE_TOKEN="+token)
+		cmd.Env = append(
+			os.Environ(),
+			"NO_PROXY=127.0.0.1",
+			"LC_ALL=C",
+			"TMPDIR="+temp,
+			"PATCHSOURCE_URL="+url+"/",
+			"PATCHSOURCE_TOKEN="+token,
+		)
 		out, err := cmd.CombinedOutput()
 		return string(out), err
 	}
@@ -67,7 +86,14 @@ func TestScript(t *testing.T) {
 	}
 	bound := func() string { // to the title
 		t.Helper()
-		_, text := trial.Call(t, http.DefaultClient, "POST", url+"/api/v1/tokens", token, strings.NewReader(`{"titles_in_scope":["App"]}`))
+		_, text := trial.Call(
+			t,
+			http.DefaultClient,
+			"POST",
+			url+"/api/v1/tokens",
+			token,
+			strings.NewReader(`{"titles_in_scope":["App"]}`),
+		)
 		var made struct {
 			Token string `json:"api_token"`
 		}
@@ -133,7 +159,14 @@ func TestScriptOfAContributor(t *testing.T) {
 		}
 		return regexp.MustCompile(pattern).FindString(all.String())
 	}
-	trial.Call(t, http.DefaultClient, "POST", url+"/api/v1/contributors/register", "", strings.NewReader(`{"name":"macman","email":"mac@example.com"}`))
+	trial.Call(
+		t,
+		http.DefaultClient,
+		"POST",
+		url+"/api/v1/contributors/register",
+		"",
+		strings.NewReader(`{"name":"macman","email":"mac@example.com"}`),
+	)
 	trial.Call(t, http.DefaultClient, "GET", url+mailed(`/api/v1/contributors/verify\?[^\s"<]+`), "", nil)
 	token := mailed(`pst_[A-Z0-9]{59}`)
 	for _, c := range []struct{ body, says, versions string }{
@@ -167,7 +200,13 @@ func TestScriptIsStopped(t *testing.T) {
 	temp := t.TempDir()
 	cmd := exec.Command("sh", "publish.sh", "title", "-")
 	cmd.Stdin = strings.NewReader(trial.Definition("App", "1"))
-	cmd.Env = append(os.Environ(), "NO_PROXY=127.0.0.1", "TMPDIR="+temp, "PATCHSOURCE_URL="+hanging.URL, "PATCHSOURCE_TOKEN=pst_secret")
+	cmd.Env = append(
+		os.Environ(),
+		"NO_PROXY=127.0.0.1",
+		"TMPDIR="+temp,
+		"PATCHSOURCE_URL="+hanging.URL,
+		"PATCHSOURCE_TOKEN=pst_secret",
+	)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -220,14 +259,29 @@ func TestAutoPkg(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(work, "autopkglib.py"), []byte(autopkglib), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	def := strings.Replace(trial.Definition("App", "1.0"), `"extensionAttributes":[]`, `"extensionAttributes":[{"key":"app-version","displayName":"App version","value":"IyEvYmluL3NoCmVjaG8gIjxyZXN1bHQ+MTwvcmVzdWx0PiI="}]`, 1)
-	def = strings.Replace(def, `{"name":"Application Version","operator":"is","value":"1.0","type":"recon"}`, `{"name":"Application Version","operator":"is","value":"1.0","type":"recon"},{"name":"app-version","operator":"is","value":"1.0","type":"extensionAttribute"}`, 1)
+	def := strings.Replace(
+		trial.Definition("App", "1.0"),
+		`"extensionAttributes":[]`,
+		`"extensionAttributes":[{"key":"app-version","displayName":"App version","value":"IyEvYmluL3NoCmVjaG8gIjxyZXN1bHQ+MTwvcmVzdWx0PiI="}]`,
+		1,
+	)
+	def = strings.Replace(
+		def,
+		`{"name":"Application Version","operator":"is","value":"1.0","type":"recon"}`,
+		`{"name":"Application Version","operator":"is","value":"1.0","type":"recon"},{"name":"app-version","operator":"is","value":"1.0","type":"extensionAttribute"}`,
+		1,
+	)
 	def = strings.Replace(def, `"version":"1.0",`, `"version":"1.0","patchId":7,`, 1)
 	if res, text := trial.Call(t, http.DefaultClient, "POST", url+"/api/v1/title", token, strings.NewReader(def)); res.StatusCode != 201 {
 		t.Fatalf("%d %s", res.StatusCode, text)
 	}
 	run := func(env map[string]string) (string, map[string]any, error) {
-		input := map[string]string{"PATCHSOURCE_URL": url, "PATCHSOURCE_TOKEN": token, "patch_title_id": "App", "CURL_PATH": curl}
+		input := map[string]string{
+			"PATCHSOURCE_URL":   url,
+			"PATCHSOURCE_TOKEN": token,
+			"patch_title_id":    "App",
+			"CURL_PATH":         curl,
+		}
 		for k, v := range env {
 			input[k] = v
 		}
@@ -262,7 +316,9 @@ func TestAutoPkg(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := got.Patches[0]
-	if p.Version != "1.1" || p.MinimumOperatingSystem != "11.0" || p.PatchID != nil || p.Components[0].Version != "1.1" || p.Capabilities[0].Value != "11.0" {
+	if p.Version != "1.1" || p.MinimumOperatingSystem != "11.0" || p.PatchID != nil ||
+		p.Components[0].Version != "1.1" ||
+		p.Capabilities[0].Value != "11.0" {
 		t.Errorf("%+v", p)
 	}
 	for i, want := range []string{"com.example.app", "1.1", "1.1"} {
@@ -274,30 +330,43 @@ func TestAutoPkg(t *testing.T) {
 		t.Errorf("%s", out)
 	}
 	// The same again; something that the server refuses; a server that is not there.
-	if out, env, err = run(map[string]string{"version": "1.1"}); err != nil || env["patch_version_added"] != false || !strings.Contains(out, "already") {
+	if out, env, err = run(map[string]string{"version": "1.1"}); err != nil || env["patch_version_added"] != false ||
+		!strings.Contains(out, "already") {
 		t.Errorf("%v: %s %v", err, out, env)
 	}
-	if out, _, err = run(map[string]string{"version": "1.2", "patch_release_date": "yesterday"}); err == nil || !strings.Contains(out, "ProcessorError") || !strings.Contains(out, "/releaseDate") {
+	if out, _, err = run(map[string]string{"version": "1.2", "patch_release_date": "yesterday"}); err == nil ||
+		!strings.Contains(out, "ProcessorError") ||
+		!strings.Contains(out, "/releaseDate") {
 		t.Errorf("%v: %s", err, out)
 	}
-	if out, _, err = run(map[string]string{"version": "1.2", "patch_title_id": "Nope"}); err == nil || !strings.Contains(out, "There is no title 'Nope'.") {
+	if out, _, err = run(map[string]string{"version": "1.2", "patch_title_id": "Nope"}); err == nil ||
+		!strings.Contains(out, "There is no title 'Nope'.") {
 		t.Errorf("%v: %s", err, out)
 	}
-	if out, _, err = run(map[string]string{"version": "1.2", "PATCHSOURCE_URL": "http://127.0.0.1:1"}); err == nil || !strings.Contains(out, "cannot be reached") || strings.Contains(out, token) {
+	if out, _, err = run(map[string]string{"version": "1.2", "PATCHSOURCE_URL": "http://127.0.0.1:1"}); err == nil ||
+		!strings.Contains(out, "cannot be reached") ||
+		strings.Contains(out, token) {
 		t.Errorf("%v: %s", err, out)
 	}
-	if out, _, err = run(map[string]string{"version": "1.2", "PATCHSOURCE_TOKEN": ""}); err == nil || !strings.Contains(out, "PATCHSOURCE_TOKEN is not set") {
+	if out, _, err = run(map[string]string{"version": "1.2", "PATCHSOURCE_TOKEN": ""}); err == nil ||
+		!strings.Contains(out, "PATCHSOURCE_TOKEN is not set") {
 		t.Errorf("%v: %s", err, out)
 	}
 	if got := versions(t, url, "App"); got != "1.1 1.0" {
 		t.Errorf("the versions are %s", got)
 	}
 	// A version that nothing would tell from the one before.
-	regex := strings.Replace(trial.Definition("Regex", "10.1.1"), `"operator":"is","value":"10.1.1"`, `"operator":"matches regex","value":"^10\\.1\\.1$"`, 1)
+	regex := strings.Replace(
+		trial.Definition("Regex", "10.1.1"),
+		`"operator":"is","value":"10.1.1"`,
+		`"operator":"matches regex","value":"^10\\.1\\.1$"`,
+		1,
+	)
 	if res, text := trial.Call(t, http.DefaultClient, "POST", url+"/api/v1/title", token, strings.NewReader(regex)); res.StatusCode != 201 {
 		t.Fatalf("%d %s", res.StatusCode, text)
 	}
-	if out, _, err = run(map[string]string{"version": "11.0", "patch_title_id": "Regex"}); err == nil || !strings.Contains(out, "add this version by hand") {
+	if out, _, err = run(map[string]string{"version": "11.0", "patch_title_id": "Regex"}); err == nil ||
+		!strings.Contains(out, "add this version by hand") {
 		t.Errorf("%v: %s", err, out)
 	}
 	// The token is nowhere where AutoPkg would print it.

@@ -73,7 +73,10 @@ func TestKilledBeforeDelivery(t *testing.T) {
 							return
 						}
 						mu.Lock()
-						acked = append(acked, id+" "+[]string{"new_title 0", "title_updated 1", "title_deleted 1"}[step])
+						acked = append(
+							acked,
+							id+" "+[]string{"new_title 0", "title_updated 1", "title_deleted 1"}[step],
+						)
 						mu.Unlock()
 						select {
 						case begun <- true:
@@ -136,7 +139,10 @@ func TestKilledDuringARestore(t *testing.T) {
 		for i := range titles {
 			w, err := z.Create(fmt.Sprintf("patch_archive/T%d.json", i))
 			if err == nil {
-				_, err = io.WriteString(w, strings.Replace(definition(fmt.Sprint("T", i)), `"version":"0"`, `"version":"`+version+`"`, 1))
+				_, err = io.WriteString(
+					w,
+					strings.Replace(definition(fmt.Sprint("T", i)), `"version":"0"`, `"version":"`+version+`"`, 1),
+				)
 			}
 			if err != nil {
 				t.Fatal(err)

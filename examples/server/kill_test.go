@@ -64,7 +64,9 @@ func start(t *testing.T, dir string, args ...string) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	args = append([]string{"--addr", "127.0.0.1:0", "--store", "file:" + filepath.Join(dir, "data"), "--log-format", "json"}, args...)
+	args = append(
+		[]string{"--addr", "127.0.0.1:0", "--store", "file:" + filepath.Join(dir, "data"), "--log-format", "json"},
+		args...)
 	cmd := exec.Command(path, args...)
 	cmd.Env = append(trial.Environ(), "TMPDIR="+dir) // what is killed leaves uploads behind
 	log, err := cmd.StderrPipe()
@@ -75,7 +77,10 @@ func start(t *testing.T, dir string, args ...string) *server {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = cmd.Process.Kill() })
-	s := &server{cmd: cmd, client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 8}, Timeout: 20 * time.Second}}
+	s := &server{
+		cmd:    cmd,
+		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 8}, Timeout: 20 * time.Second},
+	}
 	var lines []string
 	for scan := bufio.NewScanner(log); scan.Scan(); {
 		lines = append(lines, scan.Text())
@@ -127,7 +132,12 @@ func versionJSON(v string) string {
 
 func definition(id string) string {
 	return `{"id":"` + id + `","name":"A","publisher":"P","appName":null,"bundleId":null,"requirements":[{"name":"n","operator":"is","value":"v","type":"recon","and":true}],"patches":[` +
-		versionJSON("0") + `],"extensionAttributes":[],"x-filler":"` + strings.Repeat("x", 4000) + `"}`
+		versionJSON(
+			"0",
+		) + `],"extensionAttributes":[],"x-filler":"` + strings.Repeat(
+		"x",
+		4000,
+	) + `"}`
 }
 
 // An outcome is what a client knows of what it asked for.
@@ -237,7 +247,9 @@ func TestKilledWhileWriting(t *testing.T) {
 		var wg sync.WaitGroup
 		for w := range writers {
 			books[w] = map[string]*ledger{}
-			wg.Go(func() { write(s, fmt.Sprintf("T%d-%d", round, w), books[w], sync.OnceFunc(func() { begun <- true })) })
+			wg.Go(
+				func() { write(s, fmt.Sprintf("T%d-%d", round, w), books[w], sync.OnceFunc(func() { begun <- true })) },
+			)
 		}
 		<-begun // the writing goes on: now any moment will do
 		time.Sleep(time.Duration(rand.IntN(60)) * time.Millisecond)
@@ -286,7 +298,11 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	fmt.Fprintf(conn, "POST /api/v1/title HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Length: 1000\r\nExpect: 100-continue\r\n\r\n", s.token)
+	fmt.Fprintf(
+		conn,
+		"POST /api/v1/title HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Length: 1000\r\nExpect: 100-continue\r\n\r\n",
+		s.token,
+	)
 	if line, err := bufio.NewReader(conn).ReadString('\n'); err != nil || !strings.Contains(line, "100 Continue") {
 		t.Fatalf("%q %v", line, err)
 	}

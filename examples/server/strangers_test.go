@@ -45,7 +45,10 @@ func TestStrangersCannotExhaust(t *testing.T) {
 			t.Fatalf("%d %s", status, shortened(body))
 		}
 	}
-	puts := [2][2]string{{hostileVersions(27<<20/10, 0), hostileVersions(27<<20/10, 1)}, {hostileVersions(17<<20/2, 0), hostileVersions(17<<20/2, 1)}}
+	puts := [2][2]string{
+		{hostileVersions(27<<20/10, 0), hostileVersions(27<<20/10, 1)},
+		{hostileVersions(17<<20/2, 0), hostileVersions(17<<20/2, 1)},
+	}
 
 	for _, attack := range []struct {
 		name string
@@ -118,7 +121,14 @@ func TestStrangersCannotExhaust(t *testing.T) {
 			}
 		}
 		peak := s.peak(t)
-		t.Logf("%-52s %6.2f CPU s, peak %4d MiB, answers %v, %d of the feed meanwhile", attack.name, (s.cpu(t) - before).Seconds(), peak, statuses, feed)
+		t.Logf(
+			"%-52s %6.2f CPU s, peak %4d MiB, answers %v, %d of the feed meanwhile",
+			attack.name,
+			(s.cpu(t) - before).Seconds(),
+			peak,
+			statuses,
+			feed,
+		)
 		if peak > maxPeak {
 			t.Errorf("%s: the server took %d MiB, and %d are allowed", attack.name, peak, maxPeak)
 		}
@@ -171,7 +181,11 @@ func (s *server) stall(n int) {
 			continue
 		}
 		defer conn.Close()
-		fmt.Fprintf(conn, "POST /api/v1/title HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", 10<<20)
+		fmt.Fprintf(
+			conn,
+			"POST /api/v1/title HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n",
+			10<<20,
+		)
 		_ = conn.SetWriteDeadline(time.Now().Add(2 * time.Second))
 		_, _ = conn.Write([]byte("{\"x\":\"" + strings.Repeat("x", 9<<20)))
 	}
@@ -181,7 +195,13 @@ func (s *server) stall(n int) {
 // publishAs publishes a title as an author does, and returns the token that is mailed.
 func publishAs(t *testing.T, s *server, dir, name, definition string) string {
 	t.Helper()
-	body, err := json.Marshal(map[string]any{"author_name": name, "author_email": strings.ToLower(name) + "@example.com", "definition": json.RawMessage(definition)})
+	body, err := json.Marshal(
+		map[string]any{
+			"author_name":  name,
+			"author_email": strings.ToLower(name) + "@example.com",
+			"definition":   json.RawMessage(definition),
+		},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -239,13 +259,23 @@ func (s *server) resetPeak(t *testing.T) {
 }
 
 func criterion(name, operator, value, kind string) string {
-	data, _ := json.Marshal(map[string]any{"name": name, "operator": operator, "value": value, "type": kind, "and": true})
+	data, _ := json.Marshal(
+		map[string]any{"name": name, "operator": operator, "value": value, "type": kind, "and": true},
+	)
 	return string(data)
 }
 
 func withRequirements(requirements, attributes []string) string {
-	return `{"id":"Bad","name":"Bad","publisher":"P","appName":null,"bundleId":"com.example.bad","requirements":[` + strings.Join(requirements, ",") + `],"patches":[` +
-		trial.Version("1") + `],"extensionAttributes":[` + strings.Join(attributes, ",") + `]}`
+	return `{"id":"Bad","name":"Bad","publisher":"P","appName":null,"bundleId":"com.example.bad","requirements":[` + strings.Join(
+		requirements,
+		",",
+	) + `],"patches":[` +
+		trial.Version(
+			"1",
+		) + `],"extensionAttributes":[` + strings.Join(
+		attributes,
+		",",
+	) + `]}`
 }
 
 // withRegex is a definition that asks for a regular expression.
@@ -283,14 +313,38 @@ func hostileVersions(size, turn int) string {
 			if turn > 0 {
 				j = max(per, 1) - 1 - i
 			}
-			criteria = append(criteria, criterion("Application Bundle ID", "is", fmt.Sprintf("com.example.app.%d.%d.of.somebody.who.writes.long.identifiers", v, j), "recon"))
+			criteria = append(
+				criteria,
+				criterion(
+					"Application Bundle ID",
+					"is",
+					fmt.Sprintf("com.example.app.%d.%d.of.somebody.who.writes.long.identifiers", v, j),
+					"recon",
+				),
+			)
 		}
 		n := v
 		if turn > 0 {
 			n = versions - 1 - v
 		}
-		patches = append(patches, fmt.Sprintf(`{"version":"1.%d","releaseDate":"2018-02-02T17:39:58Z","standalone":true,"minimumOperatingSystem":"10.9","reboot":false,"killApps":[],"components":[{"name":"App","version":"1.%d","criteria":[%s]}],"capabilities":[]}`, n, n, strings.Join(criteria, ",")))
+		patches = append(
+			patches,
+			fmt.Sprintf(
+				`{"version":"1.%d","releaseDate":"2018-02-02T17:39:58Z","standalone":true,"minimumOperatingSystem":"10.9","reboot":false,"killApps":[],"components":[{"name":"App","version":"1.%d","criteria":[%s]}],"capabilities":[]}`,
+				n,
+				n,
+				strings.Join(criteria, ","),
+			),
+		)
 	}
 	return `{"id":"App_Ann","name":"App (Ann)","publisher":"Example","appName":"App.app","bundleId":"com.example.app","requirements":[` +
-		criterion("Application Bundle ID", "is", "com.example.app", "recon") + `],"patches":[` + strings.Join(patches, ",") + `],"extensionAttributes":[]}`
+		criterion(
+			"Application Bundle ID",
+			"is",
+			"com.example.app",
+			"recon",
+		) + `],"patches":[` + strings.Join(
+		patches,
+		",",
+	) + `],"extensionAttributes":[]}`
 }

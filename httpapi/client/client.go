@@ -51,7 +51,17 @@ var (
 )
 
 // kinds are the errors by status.
-var kinds = map[int]error{400: ErrInvalid, 401: ErrUnauthorized, 403: ErrForbidden, 404: ErrNotFound, 409: ErrConflict, 412: ErrPrecondition, 413: ErrTooLarge, 415: ErrInvalid, 429: ErrLimited}
+var kinds = map[int]error{
+	400: ErrInvalid,
+	401: ErrUnauthorized,
+	403: ErrForbidden,
+	404: ErrNotFound,
+	409: ErrConflict,
+	412: ErrPrecondition,
+	413: ErrTooLarge,
+	415: ErrInvalid,
+	429: ErrLimited,
+}
 
 // An Error is what a server answered that was no success. It is one of the errors of
 // this package, as errors.Is sees it.
@@ -132,7 +142,10 @@ func New(address string, opts *Options) (*Client, error) {
 		transport := http.DefaultTransport.(*http.Transport).Clone()
 		transport.ResponseHeaderTimeout = time.Minute
 		// A patch source never redirects; whoever does may not have the token.
-		c.opts.HTTP = &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+		c.opts.HTTP = &http.Client{
+			Transport:     transport,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		}
 	}
 	c.opts.Tries = cmp.Or(c.opts.Tries, 3)
 	c.opts.Pause = cmp.Or(c.opts.Pause, 500*time.Millisecond)

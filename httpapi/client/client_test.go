@@ -31,7 +31,14 @@ func version(v string) patch.Patch {
 }
 
 func definition(id string, versions ...string) *patch.Definition {
-	d := &patch.Definition{ID: id, Name: id, Publisher: "P", Requirements: []patch.Criterion{{Name: "Application Title", Operator: "is", Value: id, Type: "recon", And: new(true)}}}
+	d := &patch.Definition{
+		ID:        id,
+		Name:      id,
+		Publisher: "P",
+		Requirements: []patch.Criterion{
+			{Name: "Application Title", Operator: "is", Value: id, Type: "recon", And: new(true)},
+		},
+	}
 	for _, v := range versions {
 		d.Patches = append(d.Patches, version(v))
 	}
@@ -72,12 +79,28 @@ func serve(t testing.TB) (address, token string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	public, err := community.Open(ctx, community.Parts{Store: s, Catalog: cat, Tokens: tokens, Mailer: box, Secret: secret, Fetcher: runner.Fetcher()}, nil)
+	public, err := community.Open(
+		ctx,
+		community.Parts{Store: s, Catalog: cat, Tokens: tokens, Mailer: box, Secret: secret, Fetcher: runner.Fetcher()},
+		nil,
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = public.Close() })
-	server := httptest.NewServer(httpapi.New(cat, &httpapi.Options{Tokens: tokens, Community: public, Sync: runner, Webhooks: hooks, Store: s, RootFeed: true}))
+	server := httptest.NewServer(
+		httpapi.New(
+			cat,
+			&httpapi.Options{
+				Tokens:    tokens,
+				Community: public,
+				Sync:      runner,
+				Webhooks:  hooks,
+				Store:     s,
+				RootFeed:  true,
+			},
+		),
+	)
 	t.Cleanup(server.Close)
 	return server.URL, token
 }
@@ -170,7 +193,10 @@ func TestPublish(t *testing.T) {
 			t.Errorf("%+v, %v", a, err)
 		}
 	}
-	_, err = c.Publish(t.Context(), client.Publication{AuthorName: "", AuthorEmail: "nobody", Definition: definition("App", "1")})
+	_, err = c.Publish(
+		t.Context(),
+		client.Publication{AuthorName: "", AuthorEmail: "nobody", Definition: definition("App", "1")},
+	)
 	var refused *client.Error
 	if !errors.As(err, &refused) || refused.Status != 400 || len(refused.Failures) == 0 {
 		t.Errorf("%v", err)
@@ -211,7 +237,8 @@ func TestErrors(t *testing.T) {
 		}
 	}
 	var e *client.Error
-	if err := one(c.Create(ctx, definition("B"))); !errors.As(err, &e) || len(e.Failures) == 0 || !strings.Contains(err.Error(), e.Failures[0].Path) {
+	if err := one(c.Create(ctx, definition("B"))); !errors.As(err, &e) || len(e.Failures) == 0 ||
+		!strings.Contains(err.Error(), e.Failures[0].Path) {
 		t.Errorf("%v", err)
 	}
 	if _, err := client.New("patches.example.com", nil); err == nil {
@@ -277,7 +304,8 @@ func TestBackupAndRestore(t *testing.T) {
 	if all, err := to.Restore(ctx, bytes.NewReader(data), nil); err != nil || len(all) != 2 || all[0].ID != "A" {
 		t.Fatalf("%v, %v", all, err)
 	}
-	if all, err := to.Restore(ctx, bytes.NewReader(data), &client.RestoreOptions{Mode: "merge"}); err != nil || len(all) != 2 {
+	if all, err := to.Restore(ctx, bytes.NewReader(data), &client.RestoreOptions{Mode: "merge"}); err != nil ||
+		len(all) != 2 {
 		t.Errorf("%v, %v", all, err)
 	}
 	if err := from.Backup(ctx, io.Discard, &client.BackupOptions{Full: true}); err != nil {
@@ -302,21 +330,27 @@ func TestTokensHooksAndSync(t *testing.T) {
 	if err := c.InvalidateToken(ctx, token.ID); err != nil {
 		t.Error(err)
 	}
-	id, err := c.CreateWebhook(ctx, client.Webhook{URL: "http://127.0.0.1:1/", Enabled: true, Format: "slack", Events: []string{"new_title"}})
+	id, err := c.CreateWebhook(
+		ctx,
+		client.Webhook{URL: "http://127.0.0.1:1/", Enabled: true, Format: "slack", Events: []string{"new_title"}},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := c.TestWebhook(ctx, id); err != nil {
 		t.Error(err)
 	}
-	if all, err := c.Webhooks(ctx); err != nil || len(all) != 1 || all[0].ID != id || all[0].Pending != 1 || all[0].Format != "slack" {
+	if all, err := c.Webhooks(ctx); err != nil || len(all) != 1 || all[0].ID != id || all[0].Pending != 1 ||
+		all[0].Format != "slack" {
 		t.Errorf("%+v, %v", all, err)
 	}
 	if err := c.DeleteWebhook(ctx, id); err != nil {
 		t.Error(err)
 	}
 	data, _ := definition("Sub", "1").MarshalJSON()
-	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(data) }))
+	upstream := httptest.NewServer(
+		http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(data) }),
+	)
 	defer upstream.Close()
 	if _, err := c.Subscribe(ctx, "Sub", upstream.URL); err != nil {
 		t.Fatal(err)
@@ -324,7 +358,8 @@ func TestTokensHooksAndSync(t *testing.T) {
 	if err := c.Sync(ctx, "Sub"); err != nil {
 		t.Error(err)
 	}
-	if all, err := c.SyncStates(ctx); err != nil || len(all) != 1 || *all[0].Title != "Sub" || all[0].URL != upstream.URL {
+	if all, err := c.SyncStates(ctx); err != nil || len(all) != 1 || *all[0].Title != "Sub" ||
+		all[0].URL != upstream.URL {
 		t.Errorf("%+v, %v", all, err)
 	}
 	yes := true
@@ -371,7 +406,8 @@ func TestRetries(t *testing.T) {
 			}
 			err = test.call(t.Context(), c)
 			var e *client.Error
-			if !errors.As(err, &e) || e.Status != test.status || test.err != nil && !errors.Is(err, test.err) || n.Load() != test.tries {
+			if !errors.As(err, &e) || e.Status != test.status || test.err != nil && !errors.Is(err, test.err) ||
+				n.Load() != test.tries {
 				t.Errorf("%v after %d tries", err, n.Load())
 			}
 		})
@@ -389,7 +425,10 @@ func TestRetries(t *testing.T) {
 
 func Example() {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprint(w, `{"titles": [{"id": "Composer", "name": "Composer", "publisher": "Jamf", "lastModified": "2018-02-02T17:39:58Z", "currentVersion": "10.1.1", "author": null, "sync": null}], "next": null}`)
+		fmt.Fprint(
+			w,
+			`{"titles": [{"id": "Composer", "name": "Composer", "publisher": "Jamf", "lastModified": "2018-02-02T17:39:58Z", "currentVersion": "10.1.1", "author": null, "sync": null}], "next": null}`,
+		)
 	}))
 	defer server.Close()
 

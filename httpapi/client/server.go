@@ -176,8 +176,18 @@ type RestorePlan struct {
 }
 
 // PlanRestore returns what [Client.Restore] would do, and changes nothing.
-func (c *Client) PlanRestore(ctx context.Context, backup io.Reader, opts *RestoreOptions) (plan RestorePlan, err error) {
-	q := call{method: http.MethodPost, path: "/api/v1/restore", query: opts.query(), stream: backup, contentType: "application/zip"}
+func (c *Client) PlanRestore(
+	ctx context.Context,
+	backup io.Reader,
+	opts *RestoreOptions,
+) (plan RestorePlan, err error) {
+	q := call{
+		method:      http.MethodPost,
+		path:        "/api/v1/restore",
+		query:       opts.query(),
+		stream:      backup,
+		contentType: "application/zip",
+	}
 	q.query.Set("dry_run", "1")
 	return plan, c.do(ctx, q, &plan)
 }
@@ -190,7 +200,13 @@ type Restored struct {
 
 // Restore makes the titles of a backup live, all or none.
 func (c *Client) Restore(ctx context.Context, backup io.Reader, opts *RestoreOptions) (all []Restored, err error) {
-	q := call{method: http.MethodPost, path: "/api/v1/restore", query: opts.query(), stream: backup, contentType: "application/zip"}
+	q := call{
+		method:      http.MethodPost,
+		path:        "/api/v1/restore",
+		query:       opts.query(),
+		stream:      backup,
+		contentType: "application/zip",
+	}
 	return all, c.do(ctx, q, &all)
 }
 
@@ -218,7 +234,12 @@ type Imported struct {
 // zip, each by itself, and yields what became of each. An error ends it.
 func (c *Client) Import(ctx context.Context, titles io.Reader, opts *ImportOptions) iter.Seq2[Imported, error] {
 	return func(yield func(Imported, error) bool) {
-		q := call{method: http.MethodPost, path: "/api/v1/titles/import", stream: titles, contentType: "application/octet-stream"}
+		q := call{
+			method:      http.MethodPost,
+			path:        "/api/v1/titles/import",
+			stream:      titles,
+			contentType: "application/octet-stream",
+		}
 		q.query = url.Values{}
 		if opts != nil && opts.DryRun {
 			q.query.Set("dry_run", "1")

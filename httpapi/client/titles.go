@@ -215,7 +215,12 @@ type AddOptions struct {
 
 // AddVersions adds versions to a title, the newest first, all or none. Without options, each goes where version order
 // says that it belongs.
-func (c *Client) AddVersions(ctx context.Context, id string, versions []patch.Patch, opts *AddOptions) (a Answer, err error) {
+func (c *Client) AddVersions(
+	ctx context.Context,
+	id string,
+	versions []patch.Patch,
+	opts *AddOptions,
+) (a Answer, err error) {
 	q := call{method: http.MethodPost, path: path("api", "v1", "title", id, "version"), query: url.Values{}}
 	var at Place
 	if opts != nil {
@@ -237,11 +242,22 @@ func (c *Client) AddVersions(ctx context.Context, id string, versions []patch.Pa
 
 // RemoveVersion removes a version of a title.
 func (c *Client) RemoveVersion(ctx context.Context, id, version string, opts *EditOptions) (a Answer, err error) {
-	return a, c.do(ctx, call{method: http.MethodDelete, path: path("api", "v1", "title", id, "version", version), header: opts.header()}, &a)
+	return a, c.do(
+		ctx,
+		call{
+			method: http.MethodDelete,
+			path:   path("api", "v1", "title", id, "version", version),
+			header: opts.header(),
+		},
+		&a,
+	)
 }
 
 // Lint says what is wrong with a definition in JSON, and what is probably not meant.
-func (c *Client) Lint(ctx context.Context, definition []byte) (errors []patch.Failure, warnings []patch.Warning, err error) {
+func (c *Client) Lint(
+	ctx context.Context,
+	definition []byte,
+) (errors []patch.Failure, warnings []patch.Warning, err error) {
 	var answer struct {
 		Errors   []patch.Failure
 		Warnings []patch.Warning
@@ -269,13 +285,21 @@ func (c *Client) History(ctx context.Context, id string) ([]Edition, error) {
 // Edition returns the definition of an edition.
 func (c *Client) Edition(ctx context.Context, id string, n uint64) (*patch.Definition, error) {
 	def := &patch.Definition{}
-	return def, c.do(ctx, call{method: http.MethodGet, path: path("api", "v1", "titles", id, "history", strconv.FormatUint(n, 10))}, def)
+	return def, c.do(
+		ctx,
+		call{method: http.MethodGet, path: path("api", "v1", "titles", id, "history", strconv.FormatUint(n, 10))},
+		def,
+	)
 }
 
 // Changes says in words what has changed between two editions.
 func (c *Client) Changes(ctx context.Context, id string, from, to uint64) ([]string, error) {
 	var answer struct{ Changes []string }
-	q := call{method: http.MethodGet, path: path("api", "v1", "titles", id, "history", strconv.FormatUint(from, 10), "diff"), query: url.Values{"to": {strconv.FormatUint(to, 10)}}}
+	q := call{
+		method: http.MethodGet,
+		path:   path("api", "v1", "titles", id, "history", strconv.FormatUint(from, 10), "diff"),
+		query:  url.Values{"to": {strconv.FormatUint(to, 10)}},
+	}
 	return answer.Changes, c.do(ctx, q, &answer)
 }
 

@@ -57,15 +57,58 @@ type Metrics struct {
 func New(gauges ...Gauge) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
-		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: "http_requests_total", Help: "Requests, by route, method and status. The page asks the API in this process: its requests count there too."}, []string{"route", "method", "status"}),
-		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: namespace, Name: "http_request_seconds", Help: "How long requests took, by route and status.",
-			Buckets: []float64{.0001, .0005, .001, .005, .01, .05, .1, .5, 1, 5, 30}}, []string{"route", "status"}),
-		bytes: prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: "http_response_bytes_total", Help: "Bytes of answers' bodies, by route."}, []string{"route"}),
-		stores: prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: namespace, Name: "store_seconds", Help: "How long the storage took, by what it did.",
-			Buckets: []float64{.0001, .0005, .001, .005, .01, .05, .1, .5, 1, 5}}, []string{"operation"}),
-		failures: prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: "store_errors_total", Help: "Failures of the storage, by what it was to do."}, []string{"operation"}),
+		requests: prometheus.NewCounterVec(
+			prometheus.CounterOpts{
+				Namespace: namespace,
+				Name:      "http_requests_total",
+				Help:      "Requests, by route, method and status. The page asks the API in this process: its requests count there too.",
+			},
+			[]string{"route", "method", "status"},
+		),
+		latency: prometheus.NewHistogramVec(
+			prometheus.HistogramOpts{
+				Namespace: namespace,
+				Name:      "http_request_seconds",
+				Help:      "How long requests took, by route and status.",
+				Buckets:   []float64{.0001, .0005, .001, .005, .01, .05, .1, .5, 1, 5, 30},
+			},
+			[]string{"route", "status"},
+		),
+		bytes: prometheus.NewCounterVec(
+			prometheus.CounterOpts{
+				Namespace: namespace,
+				Name:      "http_response_bytes_total",
+				Help:      "Bytes of answers' bodies, by route.",
+			},
+			[]string{"route"},
+		),
+		stores: prometheus.NewHistogramVec(
+			prometheus.HistogramOpts{
+				Namespace: namespace,
+				Name:      "store_seconds",
+				Help:      "How long the storage took, by what it did.",
+				Buckets:   []float64{.0001, .0005, .001, .005, .01, .05, .1, .5, 1, 5},
+			},
+			[]string{"operation"},
+		),
+		failures: prometheus.NewCounterVec(
+			prometheus.CounterOpts{
+				Namespace: namespace,
+				Name:      "store_errors_total",
+				Help:      "Failures of the storage, by what it was to do.",
+			},
+			[]string{"operation"},
+		),
 	}
-	m.registry.MustRegister(m.requests, m.latency, m.bytes, m.stores, m.failures, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(
+		m.requests,
+		m.latency,
+		m.bytes,
+		m.stores,
+		m.failures,
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
 	for _, g := range gauges {
 		opts := prometheus.Opts{Namespace: namespace, Name: g.Name, Help: g.Help, ConstLabels: g.Labels}
 		if g.Counter {
@@ -132,7 +175,8 @@ func (t *timed) Unwrap() store.Store { return t.Store }
 // note counts an operation. That a record is not there, or has changed, is no failure.
 func (t *timed) note(operation string, began time.Time, err error) {
 	t.m.stores.WithLabelValues(operation).Observe(time.Since(began).Seconds())
-	if err != nil && !errors.Is(err, store.ErrNotFound) && !errors.Is(err, store.ErrConflict) && !errors.Is(err, context.Canceled) {
+	if err != nil && !errors.Is(err, store.ErrNotFound) && !errors.Is(err, store.ErrConflict) &&
+		!errors.Is(err, context.Canceled) {
 		t.m.failures.WithLabelValues(operation).Inc()
 	}
 }

@@ -52,7 +52,15 @@ func TestObserve(t *testing.T) {
 // gauge that only grows is a counter.
 func TestWrap(t *testing.T) {
 	n := 0.0
-	m := metrics.New(metrics.Gauge{Name: "rounds_total", Help: "Rounds.", Labels: map[string]string{"result": "ok"}, Counter: true, Value: func() float64 { n++; return n }})
+	m := metrics.New(
+		metrics.Gauge{
+			Name:    "rounds_total",
+			Help:    "Rounds.",
+			Labels:  map[string]string{"result": "ok"},
+			Counter: true,
+			Value:   func() float64 { n++; return n },
+		},
+	)
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /titles/{id}", func(w http.ResponseWriter, r *http.Request) {
 		if r.PathValue("id") == "x" {
@@ -107,7 +115,9 @@ func TestStore(t *testing.T) {
 		_, _ = s.Get(t.Context(), store.Key{Kind: "titles", ID: "secret-id"})
 	}
 	text := scrape(t, m)
-	if !strings.Contains(text, `patchsource_store_errors_total{operation="get"} 2`) || !strings.Contains(text, `patchsource_store_seconds_count{operation="get"} 4`) || strings.Contains(text, "secret-id") {
+	if !strings.Contains(text, `patchsource_store_errors_total{operation="get"} 2`) ||
+		!strings.Contains(text, `patchsource_store_seconds_count{operation="get"} 4`) ||
+		strings.Contains(text, "secret-id") {
 		t.Errorf("%s", text)
 	}
 	if _, ok := store.As[store.Watcher](m.Store(memstore.New())); !ok {

@@ -18,7 +18,8 @@ func TestPages(t *testing.T) {
 			r.Header.Set("Accept-Encoding", encoding)
 			w := httptest.NewRecorder()
 			h.ServeHTTP(w, r)
-			if w.Code != 200 || !strings.HasPrefix(w.Header().Get("Content-Type"), contentType) || w.Body.Len() == 0 || strings.Contains(w.Header().Get("Content-Security-Policy"), "unsafe") {
+			if w.Code != 200 || !strings.HasPrefix(w.Header().Get("Content-Type"), contentType) || w.Body.Len() == 0 ||
+				strings.Contains(w.Header().Get("Content-Security-Policy"), "unsafe") {
 				t.Errorf("%s: %d %v", path, w.Code, w.Header())
 			}
 			if (w.Header().Get("Content-Encoding") == "gzip") != (encoding == "gzip" && strings.Contains(path, "swagger")) {

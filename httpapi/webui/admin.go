@@ -27,7 +27,10 @@ func (v *visit) askFor(target string, value any) bool {
 
 // split returns the words of a list that people type.
 func split(list string) []string {
-	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ';' || r == ' ' || r == '\n' || r == '\r' || r == '\t' })
+	return strings.FieldsFunc(
+		list,
+		func(r rune) bool { return r == ',' || r == ';' || r == ' ' || r == '\n' || r == '\r' || r == '\t' },
+	)
 }
 
 // A source is one that is followed.
@@ -150,7 +153,10 @@ type webhooksPage struct {
 func (p webhooksPage) Tells(event string) bool { return slices.Contains(p.Events, event) }
 
 func (v *visit) webhooks() {
-	v.showWebhooks(http.StatusOK, webhooksPage{Verify: true, Events: []string{"new_title", "title_updated", "title_deleted"}})
+	v.showWebhooks(
+		http.StatusOK,
+		webhooksPage{Verify: true, Events: []string{"new_title", "title_updated", "title_deleted"}},
+	)
 }
 
 func (v *visit) showWebhooks(status int, p webhooksPage) {
@@ -163,13 +169,27 @@ func (v *visit) addWebhook() {
 	if !v.signedIn() || !v.form() {
 		return
 	}
-	p := webhooksPage{URL: v.value("url"), Format: v.value("format"), Titles: v.value("titles"), Events: v.r.PostForm["event"], Definition: v.value("send_definition") != "", Verify: v.value("verify_ssl") != ""}
+	p := webhooksPage{
+		URL:        v.value("url"),
+		Format:     v.value("format"),
+		Titles:     v.value("titles"),
+		Events:     v.r.PostForm["event"],
+		Definition: v.value("send_definition") != "",
+		Verify:     v.value("verify_ssl") != "",
+	}
 	if len(p.Events) == 0 { // which the API takes for all
 		p.Message = "No webhook was made: choose what it is told of."
 		v.showWebhooks(http.StatusBadRequest, p)
 		return
 	}
-	body := map[string]any{"url": p.URL, "format": p.Format, "secret": v.value("secret"), "send_definition": p.Definition, "verify_ssl": p.Verify, "events": p.Events}
+	body := map[string]any{
+		"url":             p.URL,
+		"format":          p.Format,
+		"secret":          v.value("secret"),
+		"send_definition": p.Definition,
+		"verify_ssl":      p.Verify,
+		"events":          p.Events,
+	}
 	if titles := split(p.Titles); len(titles) > 0 {
 		body["titles"] = titles
 	}

@@ -81,7 +81,8 @@ func TestFormsAreBounded(t *testing.T) {
 		sending.Go(func() { slowForm(t, h, "/signin", fmt.Sprintf("192.0.2.%d:1", i/4+1), "", 1<<20) })
 	}
 	sending.Wait()
-	if w := send(h, "POST", "/signin", strings.Repeat("a", 100<<10)); w.Code != 503 || w.Header().Get("Retry-After") == "" {
+	if w := send(h, "POST", "/signin", strings.Repeat("a", 100<<10)); w.Code != 503 ||
+		w.Header().Get("Retry-After") == "" {
 		t.Errorf("one more large form: %d", w.Code)
 	}
 	if w := send(h, "POST", "/signin", "token=admin"); w.Code != 303 {

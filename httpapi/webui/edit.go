@@ -73,7 +73,10 @@ func (v *visit) edit() {
 		return
 	}
 	if len(files) == 0 {
-		v.fail(http.StatusBadRequest, "There was nothing in it, so nothing was changed: paste a definition, or choose a file.")
+		v.fail(
+			http.StatusBadRequest,
+			"There was nothing in it, so nothing was changed: paste a definition, or choose a file.",
+		)
 		return
 	}
 	f := files[len(files)-1] // a file counts more than the text in front of it
@@ -116,7 +119,12 @@ func (v *visit) removeForm() {
 		v.fail(http.StatusNotFound, "There is no such version of this title. It may have been removed.")
 		return
 	}
-	v.show(http.StatusOK, "confirm", "Remove "+version, confirmPage{Title: t, Version: version, Last: len(def.Patches) == 1})
+	v.show(
+		http.StatusOK,
+		"confirm",
+		"Remove "+version,
+		confirmPage{Title: t, Version: version, Last: len(def.Patches) == 1},
+	)
 }
 
 // remove removes a version.
@@ -156,7 +164,10 @@ func (v *visit) undo() {
 	n := url.PathEscape(v.r.PathValue("n"))
 	a := v.ask("POST", titlePath(t.ID, "/history/"+n+"/restore"), nil, "If-Match", v.value("tag"))
 	if a.status == http.StatusPreconditionFailed {
-		v.goTo(titleURL(t)+"/history/"+n, "Somebody else has changed this title since you opened it, and nothing was undone. This is what would be undone now.")
+		v.goTo(
+			titleURL(t)+"/history/"+n,
+			"Somebody else has changed this title since you opened it, and nothing was undone. This is what would be undone now.",
+		)
 		return
 	}
 	v.done(a, titleURL(t))
@@ -186,7 +197,10 @@ func (v *visit) done(a *answer, where string) {
 
 // addFiles adds the versions in files to a title, all or none.
 func (v *visit) addFiles(t Title, files []file, form *versionPage) {
-	a := &answer{status: http.StatusBadRequest, Message: "There was nothing in it: choose one or more files, or paste a version."}
+	a := &answer{
+		status:  http.StatusBadRequest,
+		Message: "There was nothing in it: choose one or more files, or paste a version.",
+	}
 	if len(files) > 0 {
 		a = v.postFiles(t, files, form)
 	}
@@ -208,7 +222,10 @@ func (v *visit) postFiles(t Title, files []file, form *versionPage) *answer {
 	items.WriteString(`{"items":[`)
 	for i, f := range files {
 		if wrong := syntaxOf(f.Text); wrong != nil {
-			form.Results = append(form.Results, result{Name: f.Name, Message: "This is no JSON.", Finding: find(f.Text, "", wrong, nil)})
+			form.Results = append(
+				form.Results,
+				result{Name: f.Name, Message: "This is no JSON.", Finding: find(f.Text, "", wrong, nil)},
+			)
 		}
 		if i > 0 {
 			items.WriteByte(',')
@@ -219,7 +236,13 @@ func (v *visit) postFiles(t Title, files []file, form *versionPage) *answer {
 	if len(form.Results) > 0 {
 		return &answer{status: http.StatusBadRequest, Message: "Nothing was added."}
 	}
-	a := v.ask("POST", titlePath(t.ID, "/versions")+"?insert=ordered", items.Bytes(), "Content-Type", "application/json")
+	a := v.ask(
+		"POST",
+		titlePath(t.ID, "/versions")+"?insert=ordered",
+		items.Bytes(),
+		"Content-Type",
+		"application/json",
+	)
 	if len(a.Errors) > 0 {
 		a.Message = "Nothing was added."
 	}
@@ -232,7 +255,14 @@ func (v *visit) postFiles(t Title, files []file, form *versionPage) *answer {
 			}
 		}
 		if own != nil {
-			form.Results = append(form.Results, result{Name: f.Name, Message: "Refused, and nothing was added.", Finding: find(f.Text, prefix, own, nil)})
+			form.Results = append(
+				form.Results,
+				result{
+					Name:    f.Name,
+					Message: "Refused, and nothing was added.",
+					Finding: find(f.Text, prefix, own, nil),
+				},
+			)
 		}
 	}
 	return a

@@ -41,7 +41,16 @@ func postForm(t *testing.T, h http.Handler, path string, fields ...string) *http
 	if err := m.Close(); err != nil {
 		t.Fatal(err)
 	}
-	return send(h, "POST", path, b.String(), "Content-Type", m.FormDataContentType(), "Cookie", "patchsource_token=admin")
+	return send(
+		h,
+		"POST",
+		path,
+		b.String(),
+		"Content-Type",
+		m.FormDataContentType(),
+		"Cookie",
+		"patchsource_token=admin",
+	)
 }
 
 // versioned is a shelf with a title whose newest version says itself in several places.
@@ -50,8 +59,15 @@ func versioned() *shelf {
 	s.def.ExtensionAttributes = []patch.ExtensionAttribute{{Key: "ea"}}
 	s.def.Patches = []patch.Patch{{Version: "9.9", ReleaseDate: "2018-02-02T17:39:58Z", MinimumOperatingSystem: "10.9",
 		Components: []patch.Component{{Name: "X", Version: "9.9", Criteria: []patch.Criterion{
-			{Name: "Application Version", Operator: "is", Value: "9.9", Type: "recon"}, {Name: "ea", Operator: "is", Value: "9.9", Type: "extensionAttribute"}, {Name: "Application Version", Operator: "less than", Value: "10", Type: "recon"}}}},
-		Capabilities: []patch.Criterion{{Name: "Operating System Version", Operator: "greater than or equal", Value: "10.9", Type: "recon"}}}}
+			{
+				Name:     "Application Version",
+				Operator: "is",
+				Value:    "9.9",
+				Type:     "recon",
+			}, {Name: "ea", Operator: "is", Value: "9.9", Type: "extensionAttribute"}, {Name: "Application Version", Operator: "less than", Value: "10", Type: "recon"}}}},
+		Capabilities: []patch.Criterion{
+			{Name: "Operating System Version", Operator: "greater than or equal", Value: "10.9", Type: "recon"},
+		}}}
 	return s
 }
 
@@ -75,7 +91,9 @@ func fieldsOf(t *testing.T, page string) (fields []string) {
 	for tag := range strings.SplitSeq(form, "<") {
 		switch {
 		case strings.HasPrefix(tag, "input "):
-			if kind := attr(tag, "type"); (kind == "checkbox" || kind == "radio") && !strings.Contains(tag, " checked") || kind == "file" {
+			if kind := attr(tag, "type"); (kind == "checkbox" || kind == "radio") &&
+				!strings.Contains(tag, " checked") ||
+				kind == "file" {
 				continue
 			}
 			fields = append(fields, attr(tag, "name"), attr(tag, "value"))
@@ -86,7 +104,8 @@ func fieldsOf(t *testing.T, page string) (fields []string) {
 			if strings.Contains(tag, " value=") {
 				value = attr(tag, "value")
 			}
-			if last := len(fields) - 1; strings.Contains(tag, " selected") || fields[last] == "" && !strings.Contains(fields[last-1], "facts") {
+			if last := len(fields) - 1; strings.Contains(tag, " selected") ||
+				fields[last] == "" && !strings.Contains(fields[last-1], "facts") {
 				fields[last] = value
 			}
 		}
@@ -323,14 +342,22 @@ func TestNothingTypedIsLost(t *testing.T) {
 			}
 		})
 	}
-	w := send(h, "POST", "/webhooks", "url=https%3A%2F%2Fh.example&format=slack&titles=x&event=new_title&send_definition=1", "Cookie", "patchsource_token=admin")
+	w := send(
+		h,
+		"POST",
+		"/webhooks",
+		"url=https%3A%2F%2Fh.example&format=slack&titles=x&event=new_title&send_definition=1",
+		"Cookie",
+		"patchsource_token=admin",
+	)
 	for _, keep := range []string{"https://h.example", `value="slack" selected`, `value="new_title" checked`, `value="title_deleted">`, `name="send_definition" value="1" checked`, `name="verify_ssl" value="1">`} {
 		if w.Code != 429 || !strings.Contains(w.Body.String(), keep) {
 			t.Errorf("%d: %s is lost", w.Code, keep)
 		}
 	}
 	asked := len(d.asked)
-	if w := send(h, "POST", "/webhooks", "url=https%3A%2F%2Fh.example", "Cookie", "patchsource_token=admin"); w.Code != 400 || strings.Contains(strings.Join(d.asked[asked:], ""), "POST") {
+	if w := send(h, "POST", "/webhooks", "url=https%3A%2F%2Fh.example", "Cookie", "patchsource_token=admin"); w.Code != 400 ||
+		strings.Contains(strings.Join(d.asked[asked:], ""), "POST") {
 		t.Errorf("a webhook that is told of nothing: %d %v", w.Code, d.asked[asked:])
 	}
 }
@@ -338,7 +365,14 @@ func TestNothingTypedIsLost(t *testing.T) {
 // A file is of the title that is there, for who may change it.
 func TestUploadReplaces(t *testing.T) {
 	yes := true
-	def := &patch.Definition{ID: "x", Name: "X", Requirements: []patch.Criterion{{Name: "Application Title", Operator: "is", Value: "X", Type: "recon", And: &yes}}, Patches: []patch.Patch{{Version: "1", ReleaseDate: "2018-02-02T17:39:58Z"}}}
+	def := &patch.Definition{
+		ID:   "x",
+		Name: "X",
+		Requirements: []patch.Criterion{
+			{Name: "Application Title", Operator: "is", Value: "X", Type: "recon", And: &yes},
+		},
+		Patches: []patch.Patch{{Version: "1", ReleaseDate: "2018-02-02T17:39:58Z"}},
+	}
 	text := func(id string) string {
 		d := *def
 		d.ID = id
@@ -388,7 +422,8 @@ func TestUploadReplaces(t *testing.T) {
 			for _, a := range d.asked[1:] { // the first is who it is
 				asks = append(asks, strings.TrimSuffix(a, " admin"))
 			}
-			if diff := cmp.Diff(c.asks, asks); diff != "" || w.Code != c.status || !strings.Contains(w.Body.String(), c.says) {
+			if diff := cmp.Diff(c.asks, asks); diff != "" || w.Code != c.status ||
+				!strings.Contains(w.Body.String(), c.says) {
 				t.Errorf("%d %s", w.Code, diff)
 			}
 		})
@@ -400,7 +435,10 @@ func TestManyVersions(t *testing.T) {
 	s := some()
 	s.def.Patches = nil
 	for i := range 250 {
-		s.def.Patches = append(s.def.Patches, patch.Patch{Version: fmt.Sprint(1000 - i), ReleaseDate: "2018-02-02T17:39:58Z"})
+		s.def.Patches = append(
+			s.def.Patches,
+			patch.Patch{Version: fmt.Sprint(1000 - i), ReleaseDate: "2018-02-02T17:39:58Z"},
+		)
 	}
 	h := webui.New(s, nil)
 	for path, want := range map[string]string{"/titles/x": "1000 901", "/titles/x?from=101": "900 801", "/titles/x?from=201": "800 751", "/titles/x?from=250": "800 751", "/titles/x?from=9999": "800 751", "/titles/x?from=-5": "1000 901", "/titles/x?from=x": "1000 901", "/titles/x?from=150": "900 801"} {

@@ -230,7 +230,10 @@ func excerpt(text []byte, said map[int][]note) (lines []line) {
 			continue
 		}
 		t := strings.ToValidUTF8(strings.TrimRight(string(l), "\r\n"), "\ufffd")
-		lines = append(lines, line{Number: number, Text: shorten(t, longLine), Notes: said[number], Gap: number > shown+1})
+		lines = append(
+			lines,
+			line{Number: number, Text: shorten(t, longLine), Notes: said[number], Gap: number > shown+1},
+		)
 		shown = number
 		if len(lines) == mostLines {
 			break

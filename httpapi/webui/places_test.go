@@ -82,7 +82,12 @@ func FuzzFind(f *testing.F) {
 	f.Add([]byte("\xff\xfe{}"), "/x", "")
 	f.Add(bytes.Repeat([]byte("["), 500), "/0/0", "")
 	f.Fuzz(func(t *testing.T, text []byte, path, prefix string) {
-		found := find(text, prefix, []patch.Failure{{Path: path, Message: "one"}}, []patch.Warning{{Path: path, Message: "two"}})
+		found := find(
+			text,
+			prefix,
+			[]patch.Failure{{Path: path, Message: "one"}},
+			[]patch.Warning{{Path: path, Message: "two"}},
+		)
 		seen := map[string]int{}
 		for _, n := range found.Notes {
 			seen[n.Message]++

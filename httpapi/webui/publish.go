@@ -33,7 +33,13 @@ func (v *visit) publish() {
 	if !ok {
 		return
 	}
-	p := publishPage{Open: v.h.publish, Author: v.value("author_name"), Email: v.value("author_email"), URL: v.value("definition_url"), failures: failures{}}
+	p := publishPage{
+		Open:     v.h.publish,
+		Author:   v.value("author_name"),
+		Email:    v.value("author_email"),
+		URL:      v.value("definition_url"),
+		failures: failures{},
+	}
 	var text []byte
 	if len(files) > 0 {
 		text = files[0].Text

@@ -40,13 +40,20 @@ func (v *visit) signInAgain() {
 	if v.r.Method == http.MethodGet {
 		next = v.r.URL.RequestURI()
 	}
-	v.show(http.StatusUnauthorized, "signin", "Sign in", signInPage{Next: v.next(next), Message: "Sign in first: this is for those who have a token for it."})
+	v.show(
+		http.StatusUnauthorized,
+		"signin",
+		"Sign in",
+		signInPage{Next: v.next(next), Message: "Sign in first: this is for those who have a token for it."},
+	)
 }
 
 // next returns where to go after signing in: a page of this site.
 func (v *visit) next(where string) string {
 	u, err := url.Parse(where)
-	if err != nil || u.Scheme != "" || u.Host != "" || u.Opaque != "" || !strings.HasPrefix(u.Path, "/") || strings.HasPrefix(u.Path, "//") || strings.Contains(where, `\`) {
+	if err != nil || u.Scheme != "" || u.Host != "" || u.Opaque != "" || !strings.HasPrefix(u.Path, "/") ||
+		strings.HasPrefix(u.Path, "//") ||
+		strings.Contains(where, `\`) {
 		return "/"
 	}
 	return (&url.URL{Path: u.Path, RawQuery: u.RawQuery}).String()

@@ -50,7 +50,10 @@ func (d *desk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // some is a shelf of one title.
 func some() *shelf {
-	return &shelf{titles: []webui.Title{{ID: "x", Name: "X", Version: "1"}}, def: &patch.Definition{ID: "x", Name: "X", Patches: []patch.Patch{{Version: "1"}}}}
+	return &shelf{
+		titles: []webui.Title{{ID: "x", Name: "X", Version: "1"}},
+		def:    &patch.Definition{ID: "x", Name: "X", Patches: []patch.Patch{{Version: "1"}}},
+	}
 }
 
 // send sends a request to a page. headers are names and values.
@@ -80,7 +83,9 @@ func cookie(w *httptest.ResponseRecorder, name string) *http.Cookie {
 // Without an API, the page can be read, and nothing else.
 func TestReadOnly(t *testing.T) {
 	h := webui.New(some(), &webui.Options{Publishing: true})
-	if w := send(h, "GET", "/titles/x", "", "Cookie", "patchsource_token=admin"); w.Code != 200 || strings.Contains(w.Body.String(), "Sign in") || strings.Contains(w.Body.String(), "Delete") {
+	if w := send(h, "GET", "/titles/x", "", "Cookie", "patchsource_token=admin"); w.Code != 200 ||
+		strings.Contains(w.Body.String(), "Sign in") ||
+		strings.Contains(w.Body.String(), "Delete") {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 	for path, want := range map[string]int{"GET /signin": 404, "POST /signin": 404, "POST /titles/x/delete": 404, "GET /titles/x/edit": 404, "POST /publish": 405, "GET /tokens": 404, "GET /titles/x/history/1": 404} {
@@ -110,7 +115,12 @@ func TestSignIn(t *testing.T) {
 		{"a wrong token", "", "nobody", "/", 401, "", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w := send(webui.New(some(), &webui.Options{API: &desk{}, Site: c.site}), "POST", "/signin", "token=+"+c.token+"+&next="+strings.ReplaceAll(c.next, "/", "%2F"))
+			w := send(
+				webui.New(some(), &webui.Options{API: &desk{}, Site: c.site}),
+				"POST",
+				"/signin",
+				"token=+"+c.token+"+&next="+strings.ReplaceAll(c.next, "/", "%2F"),
+			)
 			if w.Code != c.status || w.Header().Get("Location") != c.location {
 				t.Fatalf("%d to %q", w.Code, w.Header().Get("Location"))
 			}
@@ -122,7 +132,10 @@ func TestSignIn(t *testing.T) {
 				return
 			}
 			prefix := strings.TrimPrefix(strings.TrimPrefix(c.site, "https://p.example.com"), "http://")
-			if got == nil || got.Value != c.token || !got.HttpOnly || got.SameSite != http.SameSiteStrictMode || got.Secure != c.secure || got.Path != prefix+"/" || got.MaxAge != 0 {
+			if got == nil || got.Value != c.token || !got.HttpOnly || got.SameSite != http.SameSiteStrictMode ||
+				got.Secure != c.secure ||
+				got.Path != prefix+"/" ||
+				got.MaxAge != 0 {
 				t.Errorf("%+v", got)
 			}
 			if w.Header().Get("Cache-Control") != "no-store" {
@@ -136,12 +149,15 @@ func TestSession(t *testing.T) {
 	d := &desk{}
 	h := webui.New(some(), &webui.Options{API: d})
 	w := send(h, "GET", "/titles/x", "", "Cookie", "patchsource_token=admin")
-	if w.Code != 200 || !strings.Contains(w.Body.String(), "Sign out") || !strings.Contains(w.Body.String(), "Add a version") || w.Header().Get("Cache-Control") != "no-store" {
+	if w.Code != 200 || !strings.Contains(w.Body.String(), "Sign out") ||
+		!strings.Contains(w.Body.String(), "Add a version") ||
+		w.Header().Get("Cache-Control") != "no-store" {
 		t.Errorf("%d %v %s", w.Code, w.Header(), w.Body)
 	}
 	// One that has ended is forgotten; a failure of the server's is no reason for that.
 	w = send(h, "GET", "/", "", "Cookie", "patchsource_token=ended")
-	if c := cookie(w, "patchsource_token"); c == nil || c.MaxAge >= 0 || !strings.Contains(w.Body.String(), "the token has ended") {
+	if c := cookie(w, "patchsource_token"); c == nil || c.MaxAge >= 0 ||
+		!strings.Contains(w.Body.String(), "the token has ended") {
 		t.Errorf("%v %s", c, w.Body)
 	}
 	d.answer = func(w http.ResponseWriter, _ *http.Request) bool {
@@ -165,7 +181,8 @@ func TestSession(t *testing.T) {
 	}
 	// A title's token is offered what it is for.
 	w = send(h, "GET", "/titles/x", "", "Cookie", "patchsource_token=title")
-	if body := w.Body.String(); !strings.Contains(body, "Exchange it") || strings.Contains(body, "Webhooks") || strings.Contains(body, "/upload") {
+	if body := w.Body.String(); !strings.Contains(body, "Exchange it") || strings.Contains(body, "Webhooks") ||
+		strings.Contains(body, "/upload") {
 		t.Errorf("%s", body)
 	}
 }
@@ -226,8 +243,16 @@ func TestUnsure(t *testing.T) {
 		_, _ = io.WriteString(w, `{"message":"Later."}`)
 		return true
 	}}
-	w := send(webui.New(some(), &webui.Options{API: d}), "POST", "/titles/x/delete", "", "Cookie", "patchsource_token=admin")
-	if w.Code != 503 || w.Header().Get("Retry-After") != "5" || !strings.Contains(w.Body.String(), "Later.") || cookie(w, "patchsource_token") != nil {
+	w := send(
+		webui.New(some(), &webui.Options{API: d}),
+		"POST",
+		"/titles/x/delete",
+		"",
+		"Cookie",
+		"patchsource_token=admin",
+	)
+	if w.Code != 503 || w.Header().Get("Retry-After") != "5" || !strings.Contains(w.Body.String(), "Later.") ||
+		cookie(w, "patchsource_token") != nil {
 		t.Errorf("%d %v %s", w.Code, w.Header(), w.Body)
 	}
 }
@@ -238,7 +263,8 @@ func TestAssetsAreForAll(t *testing.T) {
 	h := webui.New(some(), &webui.Options{API: d})
 	for _, m := range regexp.MustCompile(`"(/ui/[^"]*)"`).FindAllStringSubmatch(send(h, "GET", "/", "").Body.String(), -1) {
 		w := send(h, "GET", m[1], "", "Cookie", "patchsource_token=ended")
-		if w.Code != 200 || len(w.Result().Cookies()) > 0 || !strings.Contains(w.Header().Get("Cache-Control"), "immutable") {
+		if w.Code != 200 || len(w.Result().Cookies()) > 0 ||
+			!strings.Contains(w.Header().Get("Cache-Control"), "immutable") {
 			t.Errorf("%s: %d %v", m[1], w.Code, w.Header())
 		}
 	}
@@ -288,7 +314,9 @@ func TestPrefix(t *testing.T) {
 			t.Errorf("%s: %s", path, body)
 		}
 	}
-	if w := send(h, "POST", "/titles/x/delete", "", "Cookie", "patchsource_token=admin"); w.Header().Get("Location") != "/patch/" {
+	if w := send(h, "POST", "/titles/x/delete", "", "Cookie", "patchsource_token=admin"); w.Header().
+		Get("Location") !=
+		"/patch/" {
 		t.Errorf("%v", w.Header())
 	}
 }
@@ -343,7 +371,16 @@ func TestUploadBounds(t *testing.T) {
 	for name, files := range map[string]map[string]string{"many": many, "large": large, "none": {}} {
 		d := &desk{}
 		contentType, body := form(t, files)
-		w := send(webui.New(some(), &webui.Options{API: d}), "POST", "/upload", body, "Content-Type", contentType, "Cookie", "patchsource_token=admin")
+		w := send(
+			webui.New(some(), &webui.Options{API: d}),
+			"POST",
+			"/upload",
+			body,
+			"Content-Type",
+			contentType,
+			"Cookie",
+			"patchsource_token=admin",
+		)
 		want := 413
 		if name == "none" {
 			want = 400
@@ -383,8 +420,16 @@ func TestRefusals(t *testing.T) {
 			_, _ = io.WriteString(w, c.body)
 			return true
 		}}
-		w := send(webui.New(some(), &webui.Options{API: d}), "POST", "/titles/x/delete", "", "Cookie", "patchsource_token=admin")
-		if w.Code != c.status || !strings.Contains(w.Body.String(), c.want) || w.Header().Get("Retry-After") != c.header {
+		w := send(
+			webui.New(some(), &webui.Options{API: d}),
+			"POST",
+			"/titles/x/delete",
+			"",
+			"Cookie",
+			"patchsource_token=admin",
+		)
+		if w.Code != c.status || !strings.Contains(w.Body.String(), c.want) ||
+			w.Header().Get("Retry-After") != c.header {
 			t.Errorf("%d: %d %v %s", c.status, w.Code, w.Header(), w.Body)
 		}
 	}
@@ -413,11 +458,21 @@ func TestSourcesSayHowTheyAre(t *testing.T) {
 		if r.URL.Path != "/api/v1/sync" {
 			return false
 		}
-		_, _ = io.WriteString(w, `{"sources":[{"title":null,"mirror":"part","url":"u","failures":0,"last_success":"2026-01-01T00:00:00Z","last_error":"one is no JSON","titles":3,"refused":{"x":"it is no JSON"}},
-			{"title":null,"mirror":"down","url":"u","failures":2,"last_error":"it answered 503","titles":3},{"title":"x","mirror":null,"url":"u","failures":0,"last_success":"2026-01-01T00:00:00Z","last_error":null,"titles":1}]}`)
+		_, _ = io.WriteString(
+			w,
+			`{"sources":[{"title":null,"mirror":"part","url":"u","failures":0,"last_success":"2026-01-01T00:00:00Z","last_error":"one is no JSON","titles":3,"refused":{"x":"it is no JSON"}},
+			{"title":null,"mirror":"down","url":"u","failures":2,"last_error":"it answered 503","titles":3},{"title":"x","mirror":null,"url":"u","failures":0,"last_success":"2026-01-01T00:00:00Z","last_error":null,"titles":1}]}`,
+		)
 		return true
 	}}
-	body := send(webui.New(some(), &webui.Options{API: d}), "GET", "/sources", "", "Cookie", "patchsource_token=admin").Body.String()
+	body := send(
+		webui.New(some(), &webui.Options{API: d}),
+		"GET",
+		"/sources",
+		"",
+		"Cookie",
+		"patchsource_token=admin",
+	).Body.String()
 	badges := regexp.MustCompile(`<span class="badge[^>]*>([^<]*)</span>`).FindAllStringSubmatch(body, -1)
 	var got []string
 	for _, b := range badges {

@@ -62,7 +62,14 @@ var (
 			return "3"
 		},
 	}
-	columns = []column{{Name: "name", Label: "Name"}, {Name: "publisher", Label: "Publisher"}, {Name: "author", Label: "Author"}, {Name: "version", Label: "Version"}, {Name: "changed", Label: "Changed"}, {Name: "source", Label: "Source"}}
+	columns = []column{
+		{Name: "name", Label: "Name"},
+		{Name: "publisher", Label: "Publisher"},
+		{Name: "author", Label: "Author"},
+		{Name: "version", Label: "Version"},
+		{Name: "changed", Label: "Changed"},
+		{Name: "source", Label: "Source"},
+	}
 )
 
 // titles shows the table.
@@ -119,7 +126,11 @@ func (v *visit) choose(t *table, by string) (rows []*row) {
 	wanted := strings.ToLower(strings.TrimSpace(t.Query))
 	for title := range v.h.cat.Titles() {
 		t.Total++
-		if wanted != "" && !strings.Contains(strings.ToLower(title.Name+"\n"+title.ID+"\n"+title.Publisher+"\n"+title.Author), wanted) {
+		if wanted != "" &&
+			!strings.Contains(
+				strings.ToLower(title.Name+"\n"+title.ID+"\n"+title.Publisher+"\n"+title.Author),
+				wanted,
+			) {
 			continue
 		}
 		one := &row{Title: title}

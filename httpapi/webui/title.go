@@ -70,7 +70,13 @@ func (v *visit) title() {
 	if !v.loaded(err) {
 		return
 	}
-	p := titlePage{Title: t, Definition: def, Editions: editions, MayChange: v.who.MayChange(t), Total: len(def.Patches)}
+	p := titlePage{
+		Title:      t,
+		Definition: def,
+		Editions:   editions,
+		MayChange:  v.who.MayChange(t),
+		Total:      len(def.Patches),
+	}
 	from, _ := strconv.Atoi(v.r.URL.Query().Get("from")) // what is no number is the first
 	from = min(max(from-1, 0), p.Total-1) / versionsShown * versionsShown
 	p.From, p.To = from+1, min(from+versionsShown, p.Total)

@@ -40,9 +40,15 @@ func (v *visit) uploaded(limit int64) (files []file, ok bool) {
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		v.fail(http.StatusRequestEntityTooLarge, "Nothing was kept: this is too large. Sign in to send more, send files in parts, or use the API.")
+		v.fail(
+			http.StatusRequestEntityTooLarge,
+			"Nothing was kept: this is too large. Sign in to send more, send files in parts, or use the API.",
+		)
 	case errors.Is(err, errTooMany):
-		v.fail(http.StatusRequestEntityTooLarge, fmt.Sprintf("Nothing was kept: %d files are taken at once. Send them in parts, or use the API.", maxFiles))
+		v.fail(
+			http.StatusRequestEntityTooLarge,
+			fmt.Sprintf("Nothing was kept: %d files are taken at once. Send them in parts, or use the API.", maxFiles),
+		)
 	case err != nil:
 		v.fail(http.StatusBadRequest, "The form cannot be read. Open the page again, and try once more.")
 	}
@@ -179,7 +185,10 @@ func (v *visit) put(f file, replace bool) result {
 
 // isThere says that there is a title already.
 func isThere(id string) *answer {
-	return &answer{status: http.StatusConflict, Message: "There is a title '" + id + "' already, and nothing was changed: choose to replace titles, or use another id."}
+	return &answer{
+		status:  http.StatusConflict,
+		Message: "There is a title '" + id + "' already, and nothing was changed: choose to replace titles, or use another id.",
+	}
 }
 
 // theirs returns the title that a file is of, if there is one that is the visitor's: by

@@ -15,10 +15,35 @@ const spareRows = 2
 
 // operators are all that Jamf Pro offers for any criterion; lint says which of them is
 // not for which.
-var operators = []string{"is", "is not", "like", "not like", "has", "does not have", "greater than", "less than", "greater than or equal", "less than or equal", "more than", "matches regex", "does not match regex"}
+var operators = []string{
+	"is",
+	"is not",
+	"like",
+	"not like",
+	"has",
+	"does not have",
+	"greater than",
+	"less than",
+	"greater than or equal",
+	"less than or equal",
+	"more than",
+	"matches regex",
+	"does not match regex",
+}
 
 // facts are the names of what Jamf Pro's inventory knows and definitions ask for.
-var facts = []string{"Application Bundle ID", "Application Title", "Application Version", "Architecture Type", "Operating System", "Operating System Build", "Operating System Version", "Platform", "Processor Type", "Total RAM MB"}
+var facts = []string{
+	"Application Bundle ID",
+	"Application Title",
+	"Application Version",
+	"Architecture Type",
+	"Operating System",
+	"Operating System Build",
+	"Operating System Version",
+	"Platform",
+	"Processor Type",
+	"Total RAM MB",
+}
 
 // A versionPage is the form for a new version. It begins with what the newest one has.
 type versionPage struct {
@@ -70,7 +95,15 @@ func (f failures) Fault(path string) *fault {
 
 // newVersionPage returns a form that has what is the same for all forms of a title.
 func (v *visit) newVersionPage(t Title, def *patch.Definition) *versionPage {
-	p := &versionPage{Title: t, Base: def.Patches[0].Version, BaseOS: def.Patches[0].MinimumOperatingSystem, Components: len(def.Patches[0].Components), Operators: operators, Facts: facts, failures: failures{}}
+	p := &versionPage{
+		Title:      t,
+		Base:       def.Patches[0].Version,
+		BaseOS:     def.Patches[0].MinimumOperatingSystem,
+		Components: len(def.Patches[0].Components),
+		Operators:  operators,
+		Facts:      facts,
+		failures:   failures{},
+	}
 	for _, ea := range def.ExtensionAttributes {
 		p.Keys = append(p.Keys, ea.Key)
 	}
@@ -79,13 +112,24 @@ func (v *visit) newVersionPage(t Title, def *patch.Definition) *versionPage {
 
 // startFrom fills the form with what a version has.
 func (p *versionPage) startFrom(b *patch.Patch, now time.Time) {
-	p.Released, p.OS, p.Standalone, p.Reboot = now.UTC().Format("2006-01-02"), b.MinimumOperatingSystem, b.Standalone, b.Reboot
+	p.Released, p.OS, p.Standalone, p.Reboot = now.UTC().
+		Format("2006-01-02"),
+		b.MinimumOperatingSystem, b.Standalone, b.Reboot
 	for _, k := range b.KillApps {
 		p.Apps = append(p.Apps, appRow{Name: k.AppName, Bundle: k.BundleID})
 	}
 	rows := func(criteria []patch.Criterion, follows func(*patch.Criterion) bool) (all []criterionRow) {
 		for _, c := range criteria {
-			all = append(all, criterionRow{Name: c.Name, Operator: c.Operator, Value: c.Value, Or: c.And != nil && !*c.And, Follows: follows(&c)})
+			all = append(
+				all,
+				criterionRow{
+					Name:     c.Name,
+					Operator: c.Operator,
+					Value:    c.Value,
+					Or:       c.And != nil && !*c.And,
+					Follows:  follows(&c),
+				},
+			)
 		}
 		return all
 	}
@@ -227,7 +271,8 @@ func (v *visit) readVersion(p *versionPage) *patch.Patch {
 	}
 	names, bundles := form["app_name"], form["app_bundle"]
 	for i := range min(len(names), len(bundles)) {
-		if a := (appRow{Name: strings.TrimSpace(names[i]), Bundle: strings.TrimSpace(bundles[i])}); a.Name != "" || a.Bundle != "" {
+		if a := (appRow{Name: strings.TrimSpace(names[i]), Bundle: strings.TrimSpace(bundles[i])}); a.Name != "" ||
+			a.Bundle != "" {
 			p.Apps = append(p.Apps, a)
 			made.KillApps = append(made.KillApps, patch.KillApp{AppName: a.Name, BundleID: a.Bundle})
 		}
@@ -236,7 +281,10 @@ func (v *visit) readVersion(p *versionPage) *patch.Patch {
 	p.Criteria, criteria = v.readCriteria(p, "criterion", p.Base, p.Version)
 	p.Capabilities, made.Capabilities = v.readCriteria(p, "capability", p.BaseOS, p.OS)
 	if p.Component != "" || len(criteria) > 0 {
-		made.Components = append(made.Components, patch.Component{Name: p.Component, Version: p.Version, Criteria: criteria})
+		made.Components = append(
+			made.Components,
+			patch.Component{Name: p.Component, Version: p.Version, Criteria: criteria},
+		)
 	}
 	return made
 }
@@ -264,7 +312,13 @@ func (v *visit) readCriteria(p *versionPage, list, was, now string) (rows []crit
 	names, operators, values, joins, follows := form[list+"_name"], form[list+"_operator"], form[list+"_value"], form[list+"_join"], form[list+"_follows"]
 	criteria = []patch.Criterion{}
 	for i := range min(len(names), len(operators), len(values), len(joins), len(follows)) {
-		r := criterionRow{Name: strings.TrimSpace(names[i]), Operator: operators[i], Value: values[i], Or: joins[i] == "or", Follows: follows[i] != ""}
+		r := criterionRow{
+			Name:     strings.TrimSpace(names[i]),
+			Operator: operators[i],
+			Value:    values[i],
+			Or:       joins[i] == "or",
+			Follows:  follows[i] != "",
+		}
 		if r.Name == "" && r.Value == "" {
 			continue
 		}

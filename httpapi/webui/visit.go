@@ -162,7 +162,18 @@ func (h *handler) visit(w http.ResponseWriter, r *http.Request) *visit {
 
 // setCookie sets a cookie of the page's; maxAge as in http.Cookie.
 func (v *visit) setCookie(name, value string, maxAge int) {
-	http.SetCookie(v.w, &http.Cookie{Name: name, Value: value, Path: v.h.base + "/", MaxAge: maxAge, HttpOnly: true, Secure: v.h.secure || v.r.TLS != nil, SameSite: http.SameSiteStrictMode})
+	http.SetCookie(
+		v.w,
+		&http.Cookie{
+			Name:     name,
+			Value:    value,
+			Path:     v.h.base + "/",
+			MaxAge:   maxAge,
+			HttpOnly: true,
+			Secure:   v.h.secure || v.r.TLS != nil,
+			SameSite: http.SameSiteStrictMode,
+		},
+	)
 }
 
 // goTo leads to another page, which says what was done.
@@ -204,7 +215,21 @@ type layout struct {
 func (v *visit) show(status int, page, title string, data any) {
 	var b bytes.Buffer
 	h := v.h
-	l := layout{Title: title, Styles: h.base + h.styles, Script: h.base + h.script, Icon: h.base + h.icon, Site: v.address(), Base: h.base, Path: v.r.URL.Path, Said: v.said, Who: v.who, CanSignIn: h.api != nil, Publishing: h.publish, Jamf: v.jamf(), Page: data}
+	l := layout{
+		Title:      title,
+		Styles:     h.base + h.styles,
+		Script:     h.base + h.script,
+		Icon:       h.base + h.icon,
+		Site:       v.address(),
+		Base:       h.base,
+		Path:       v.r.URL.Path,
+		Said:       v.said,
+		Who:        v.who,
+		CanSignIn:  h.api != nil,
+		Publishing: h.publish,
+		Jamf:       v.jamf(),
+		Page:       data,
+	}
 	if err := h.pages[page].Execute(&b, l); err != nil {
 		h.log.Error("a page cannot be shown", "page", page, "error", err)
 		http.Error(v.w, "This page cannot be shown.", http.StatusInternalServerError)
@@ -225,7 +250,11 @@ func (v *visit) show(status int, page, title string, data any) {
 		leave, err := h.budget.EnterAnswer(v.w, v.r, b.Len())
 		if err != nil {
 			header.Set("Retry-After", "5")
-			http.Error(v.w, "The server is busy with others. Try again in a few seconds.", http.StatusServiceUnavailable)
+			http.Error(
+				v.w,
+				"The server is busy with others. Try again in a few seconds.",
+				http.StatusServiceUnavailable,
+			)
 			return
 		}
 		defer leave()

@@ -75,7 +75,12 @@ type Budget interface {
 	Enter(r *http.Request, bytes int64) (within *http.Request, leave func(), err error)
 	// EnterBody waits for room for a form of at most so many bytes, of a visitor who has signed in if member is true, and
 	// gives it time to arrive.
-	EnterBody(w http.ResponseWriter, r *http.Request, most int64, member bool) (within *http.Request, leave func(), err error)
+	EnterBody(
+		w http.ResponseWriter,
+		r *http.Request,
+		most int64,
+		member bool,
+	) (within *http.Request, leave func(), err error)
 	// EnterAnswer waits for room for a page of so many bytes, which is in memory until it was read.
 	EnterAnswer(w http.ResponseWriter, r *http.Request, bytes int) (leave func(), err error)
 }
@@ -131,8 +136,19 @@ func New(cat Catalog, opts *Options) http.Handler {
 	if opts != nil {
 		o = *opts
 	}
-	h := &handler{cat: cat, api: o.API, budget: o.Budget, site: strings.TrimRight(o.Site, "/"), publish: o.Publishing && o.API != nil, now: o.Now, log: o.Logger,
-		cross: http.NewCrossOriginProtection(), mux: http.NewServeMux(), pages: map[string]*template.Template{}, assets: map[string]asset{}}
+	h := &handler{
+		cat:     cat,
+		api:     o.API,
+		budget:  o.Budget,
+		site:    strings.TrimRight(o.Site, "/"),
+		publish: o.Publishing && o.API != nil,
+		now:     o.Now,
+		log:     o.Logger,
+		cross:   http.NewCrossOriginProtection(),
+		mux:     http.NewServeMux(),
+		pages:   map[string]*template.Template{},
+		assets:  map[string]asset{},
+	}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
 	}
@@ -159,7 +175,11 @@ func New(cat Catalog, opts *Options) http.Handler {
 	for _, name := range names {
 		page := strings.TrimSuffix(strings.TrimPrefix(name, "templates/"), ".html")
 		if page != "layout" && page != "parts" {
-			h.pages[page] = template.Must(template.New("layout.html").Funcs(functions).ParseFS(files, "templates/layout.html", "templates/parts.html", name))
+			h.pages[page] = template.Must(
+				template.New("layout.html").
+					Funcs(functions).
+					ParseFS(files, "templates/layout.html", "templates/parts.html", name),
+			)
 		}
 	}
 	h.routes()
@@ -233,7 +253,19 @@ func (h *handler) routes() {
 const verifyPath = "/api/v1/contributors/verify"
 
 // roots are the first segments of the paths of the page.
-var roots = map[string]bool{"titles": true, "publish": true, "contributors": true, "ui": true, "signin": true, "signout": true, "upload": true, "tokens": true, "sources": true, "webhooks": true, "backup": true}
+var roots = map[string]bool{
+	"titles":       true,
+	"publish":      true,
+	"contributors": true,
+	"ui":           true,
+	"signin":       true,
+	"signout":      true,
+	"upload":       true,
+	"tokens":       true,
+	"sources":      true,
+	"webhooks":     true,
+	"backup":       true,
+}
 
 // Serves reports whether a request is for the page, so that a server knows where to send
 // it. The root is the page's unless the client asks for JSON and not for HTML.
@@ -263,7 +295,8 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		header.Set("Cross-Origin-Opener-Policy", "same-origin")
 	}
 	if err := h.cross.Check(r); err != nil {
-		h.visit(w, r).fail(http.StatusForbidden, "This came from another site, so nothing was changed. Open the page here, and try again.")
+		h.visit(w, r).
+			fail(http.StatusForbidden, "This came from another site, so nothing was changed. Open the page here, and try again.")
 		return
 	}
 	if p := r.URL.Path; p != "/" && path.Clean(p) != p {
@@ -288,7 +321,10 @@ func (v *visit) nothing() {
 	}
 	if len(allow) > 0 {
 		v.w.Header().Set("Allow", strings.Join(allow, ", "))
-		v.fail(http.StatusMethodNotAllowed, "This is not how this page is asked for: "+strings.Join(allow, " or ")+" is.")
+		v.fail(
+			http.StatusMethodNotAllowed,
+			"This is not how this page is asked for: "+strings.Join(allow, " or ")+" is.",
+		)
 		return
 	}
 	v.notFound()

@@ -38,12 +38,16 @@ func (s *shelf) Title(_ context.Context, id string) (webui.Title, *patch.Definit
 }
 
 func (s *shelf) History(context.Context, string) ([]webui.Edition, error) {
-	return []webui.Edition{{Number: 2, At: time.Now(), Version: "2", Current: true}, {Number: 1, At: time.Now(), Version: "1"}}, nil
+	return []webui.Edition{
+		{Number: 2, At: time.Now(), Version: "2", Current: true},
+		{Number: 1, At: time.Now(), Version: "1"},
+	}, nil
 }
 
 func get(h *shelf, path string) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
-	webui.New(h, &webui.Options{Site: "https://patches.example.com", Publishing: true}).ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+	webui.New(h, &webui.Options{Site: "https://patches.example.com", Publishing: true}).
+		ServeHTTP(w, httptest.NewRequest("GET", path, nil))
 	return w
 }
 
@@ -60,8 +64,24 @@ func TestTable(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	s := &shelf{titles: []webui.Title{
 		{ID: "b", Name: "beta", Publisher: "Z", Version: "1.10", Changed: at},
-		{ID: "a", Name: "Alpha", Publisher: "Y", Author: "Ann", Version: "1.9", Changed: at.Add(time.Hour), Follows: "https://example.com/"},
-		{ID: "c", Name: "Gamma", Publisher: "X", Version: "1.0b1", Changed: at.Add(-time.Hour), Follows: "https://example.com/", Trouble: "it answered 503"},
+		{
+			ID:        "a",
+			Name:      "Alpha",
+			Publisher: "Y",
+			Author:    "Ann",
+			Version:   "1.9",
+			Changed:   at.Add(time.Hour),
+			Follows:   "https://example.com/",
+		},
+		{
+			ID:        "c",
+			Name:      "Gamma",
+			Publisher: "X",
+			Version:   "1.0b1",
+			Changed:   at.Add(-time.Hour),
+			Follows:   "https://example.com/",
+			Trouble:   "it answered 503",
+		},
 	}}
 	for path, want := range map[string]string{
 		"/": "a b c", "/?sort=-name": "c b a", "/?sort=publisher": "c a b", "/?sort=version": "c a b", "/?sort=-version": "b a c", "/?sort=changed": "a b c", "/?sort=nonsense": "a b c",
@@ -86,7 +106,10 @@ func TestTable(t *testing.T) {
 func TestPaging(t *testing.T) {
 	s := &shelf{}
 	for i := range 250 {
-		s.titles = append(s.titles, webui.Title{ID: fmt.Sprintf("T%03d", i), Name: fmt.Sprintf("T%03d", i), Publisher: "P"})
+		s.titles = append(
+			s.titles,
+			webui.Title{ID: fmt.Sprintf("T%03d", i), Name: fmt.Sprintf("T%03d", i), Publisher: "P"},
+		)
 	}
 	path, seen := "/?q=t&sort=-name", 0
 	for pages := 0; path != "" && pages < 10; pages++ {
@@ -112,17 +135,48 @@ func TestPaging(t *testing.T) {
 func TestHostileTitles(t *testing.T) {
 	const evil = `"><script>alert(1)</script><img src=x onerror=alert(1)>'`
 	c := patch.Criterion{Name: evil, Operator: evil, Value: evil, Type: "recon"}
-	s := &shelf{titles: []webui.Title{{ID: "x", Name: evil, Publisher: evil, Author: evil, Version: evil, Follows: "javascript:alert(1)", Trouble: evil}},
-		def: &patch.Definition{ID: "x", Name: evil, Requirements: []patch.Criterion{c}, ExtensionAttributes: []patch.ExtensionAttribute{{Key: evil, DisplayName: evil, Value: base64.StdEncoding.EncodeToString([]byte(evil))}, {Key: "y", Value: "!"}},
-			Patches: []patch.Patch{{Version: evil, ReleaseDate: evil, MinimumOperatingSystem: evil, Components: []patch.Component{{Name: evil, Criteria: []patch.Criterion{c, c}}}, Capabilities: []patch.Criterion{c}, KillApps: []patch.KillApp{{AppName: evil}}}}}}
+	s := &shelf{
+		titles: []webui.Title{
+			{
+				ID:        "x",
+				Name:      evil,
+				Publisher: evil,
+				Author:    evil,
+				Version:   evil,
+				Follows:   "javascript:alert(1)",
+				Trouble:   evil,
+			},
+		},
+		def: &patch.Definition{
+			ID:           "x",
+			Name:         evil,
+			Requirements: []patch.Criterion{c},
+			ExtensionAttributes: []patch.ExtensionAttribute{
+				{Key: evil, DisplayName: evil, Value: base64.StdEncoding.EncodeToString([]byte(evil))},
+				{Key: "y", Value: "!"},
+			},
+			Patches: []patch.Patch{
+				{
+					Version:                evil,
+					ReleaseDate:            evil,
+					MinimumOperatingSystem: evil,
+					Components:             []patch.Component{{Name: evil, Criteria: []patch.Criterion{c, c}}},
+					Capabilities:           []patch.Criterion{c},
+					KillApps:               []patch.KillApp{{AppName: evil}},
+				},
+			},
+		},
+	}
 	for _, path := range []string{"/", "/titles/x", "/?q=" + "%22%3E%3Cscript%3Ealert(1)", "/titles/%22%3E%3Cscript%3Ealert(1)%3C/script%3E"} {
 		w := get(s, path)
 		body := w.Body.String()
-		if strings.Contains(body, "<script>") || strings.Contains(body, "<img") || strings.Contains(body, `href="javascript:`) {
+		if strings.Contains(body, "<script>") || strings.Contains(body, "<img") ||
+			strings.Contains(body, `href="javascript:`) {
 			t.Errorf("%s: %s", path, body)
 		}
 		csp := w.Header().Get("Content-Security-Policy")
-		if !strings.Contains(csp, "default-src 'none'") || strings.Contains(csp, "unsafe") || w.Header().Get("X-Content-Type-Options") != "nosniff" {
+		if !strings.Contains(csp, "default-src 'none'") || strings.Contains(csp, "unsafe") ||
+			w.Header().Get("X-Content-Type-Options") != "nosniff" {
 			t.Errorf("%s: %v", path, w.Header())
 		}
 		if strings.Contains(body, " style=") || strings.Contains(body, " onclick=") {
@@ -136,7 +190,10 @@ func TestHostileTitles(t *testing.T) {
 
 // No page asks another host for anything.
 func TestNothingFromElsewhere(t *testing.T) {
-	s := &shelf{titles: []webui.Title{{ID: "x", Name: "X"}}, def: &patch.Definition{ID: "x", Patches: []patch.Patch{{Version: "1"}}}}
+	s := &shelf{
+		titles: []webui.Title{{ID: "x", Name: "X"}},
+		def:    &patch.Definition{ID: "x", Patches: []patch.Patch{{Version: "1"}}},
+	}
 	for _, path := range []string{"/", "/titles/x", "/publish", "/nope"} {
 		body := get(s, path).Body.String()
 		for _, m := range regexp.MustCompile(`(?:src|href|action)="([^"]*)"`).FindAllStringSubmatch(body, -1) {
@@ -153,7 +210,10 @@ func TestNothingFromElsewhere(t *testing.T) {
 }
 
 func TestStatuses(t *testing.T) {
-	s := &shelf{titles: []webui.Title{{ID: "x", Name: "X"}}, def: &patch.Definition{ID: "x", Patches: []patch.Patch{{Version: "1"}}}}
+	s := &shelf{
+		titles: []webui.Title{{ID: "x", Name: "X"}},
+		def:    &patch.Definition{ID: "x", Patches: []patch.Patch{{Version: "1"}}},
+	}
 	for path, want := range map[string]int{"/titles/nope": 404, "/titles/": 404, "/ui/nope.css": 404, "/publish": 200, "/titles/x": 200} {
 		if w := get(s, path); w.Code != want || !strings.HasPrefix(w.Header().Get("Content-Type"), "text/html") {
 			t.Errorf("%s: %d", path, w.Code)
@@ -184,7 +244,15 @@ func TestStatuses(t *testing.T) {
 func BenchmarkTable(b *testing.B) {
 	s := &shelf{}
 	for i := range 10_000 {
-		s.titles = append(s.titles, webui.Title{ID: fmt.Sprintf("T%05d", i), Name: fmt.Sprintf("Title %d", i*7919%10_000), Publisher: "P", Version: fmt.Sprintf("149.0.%d.%d", i*7919%10_000, i)})
+		s.titles = append(
+			s.titles,
+			webui.Title{
+				ID:        fmt.Sprintf("T%05d", i),
+				Name:      fmt.Sprintf("Title %d", i*7919%10_000),
+				Publisher: "P",
+				Version:   fmt.Sprintf("149.0.%d.%d", i*7919%10_000, i),
+			},
+		)
 	}
 	h := webui.New(s, nil)
 	for name, path := range map[string]string{"all": "/", "search": "/?q=title", "by-version": "/?sort=version", "last-page": "/?page=100"} {

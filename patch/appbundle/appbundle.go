@@ -138,7 +138,13 @@ func New(bundle fs.FS, fileName string, opts *Options) (*patch.Definition, error
 		return nil, &MissingError{KeyMinimumOS}
 	}
 	yes := true
-	byBundleID := patch.Criterion{Name: "Application Bundle ID", Operator: "is", Value: in.Identifier, Type: "recon", And: &yes}
+	byBundleID := patch.Criterion{
+		Name:     "Application Bundle ID",
+		Operator: "is",
+		Value:    in.Identifier,
+		Type:     "recon",
+		And:      &yes,
+	}
 	d := &patch.Definition{
 		ID:             id(name),
 		Name:           name,
@@ -157,7 +163,9 @@ func New(bundle fs.FS, fileName string, opts *Options) (*patch.Definition, error
 				byBundleID,
 				{Name: "Application Version", Operator: "is", Value: version, Type: "recon"},
 			}}},
-			Capabilities: []patch.Criterion{{Name: "Operating System Version", Operator: "greater than or equal", Value: minimumOS, Type: "recon"}},
+			Capabilities: []patch.Criterion{
+				{Name: "Operating System Version", Operator: "greater than or equal", Value: minimumOS, Type: "recon"},
+			},
 			Dependencies: json.RawMessage("[]"),
 		}},
 	}
@@ -250,10 +258,12 @@ func Zip(z *zip.Reader, opts *Options) (*patch.Definition, error) {
 	best := ""
 	for _, f := range z.File {
 		bundle, ok := strings.CutSuffix(f.Name, "/Contents/Info.plist")
-		if !ok || !strings.HasSuffix(bundle, ".app") || strings.HasPrefix(f.Name, "__MACOSX/") || !fs.ValidPath(bundle) {
+		if !ok || !strings.HasSuffix(bundle, ".app") || strings.HasPrefix(f.Name, "__MACOSX/") ||
+			!fs.ValidPath(bundle) {
 			continue
 		}
-		if best == "" || strings.Count(bundle, "/") < strings.Count(best, "/") || strings.Count(bundle, "/") == strings.Count(best, "/") && bundle < best {
+		if best == "" || strings.Count(bundle, "/") < strings.Count(best, "/") ||
+			strings.Count(bundle, "/") == strings.Count(best, "/") && bundle < best {
 			best = bundle
 		}
 	}

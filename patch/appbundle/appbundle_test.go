@@ -60,8 +60,26 @@ func binary(t testing.TB, pairs ...string) []byte {
 
 // expected is a definition written down from the specification.
 func expected(id, name, publisher, appName, bundleID, version, minimumOS, attributes string) string {
-	r := strings.NewReplacer("ID", id, "NAME", name, "PUBLISHER", publisher, "APP", appName, "BUNDLE", bundleID, "VERSION", version, "MINOS", minimumOS, "ATTRIBUTES", attributes)
-	return r.Replace(`{"id":"ID","name":"NAME","publisher":"PUBLISHER","appName":"APP","bundleId":"BUNDLE","lastModified":"2026-01-02T03:04:05Z","currentVersion":"VERSION",
+	r := strings.NewReplacer(
+		"ID",
+		id,
+		"NAME",
+		name,
+		"PUBLISHER",
+		publisher,
+		"APP",
+		appName,
+		"BUNDLE",
+		bundleID,
+		"VERSION",
+		version,
+		"MINOS",
+		minimumOS,
+		"ATTRIBUTES",
+		attributes,
+	)
+	return r.Replace(
+		`{"id":"ID","name":"NAME","publisher":"PUBLISHER","appName":"APP","bundleId":"BUNDLE","lastModified":"2026-01-02T03:04:05Z","currentVersion":"VERSION",
 		"requirements":[{"name":"Application Bundle @","operator":"is","value":"BUNDLE","type":"recon","and":true}],
 		"patches":[{"version":"VERSION","releaseDate":"2018-02-02T17:39:58Z","standalone":true,"minimumOperatingSystem":"MINOS","reboot":false,
 			"killApps":[{"bundleId":"BUNDLE","appName":"APP"}],
@@ -70,11 +88,21 @@ func expected(id, name, publisher, appName, bundleID, version, minimumOS, attrib
 				{"name":"Application Version","operator":"is","value":"VERSION","type":"recon"}]}],
 			"capabilities":[{"name":"Operating System Version","operator":"greater than or equal","value":"MINOS","type":"recon"}],
 			"dependencies":[]}],
-		"extensionAttributes":[ATTRIBUTES]}`)
+		"extensionAttributes":[ATTRIBUTES]}`,
+	)
 }
 
 func TestNew(t *testing.T) {
-	all := []string{"CFBundleName", "Some App", "CFBundleShortVersionString", "1.2", "CFBundleIdentifier", "com.example.some", "LSMinimumSystemVersion", "10.9"}
+	all := []string{
+		"CFBundleName",
+		"Some App",
+		"CFBundleShortVersionString",
+		"1.2",
+		"CFBundleIdentifier",
+		"com.example.some",
+		"LSMinimumSystemVersion",
+		"10.9",
+	}
 	for _, c := range []struct {
 		name string
 		info []byte
@@ -119,7 +147,11 @@ func TestNew(t *testing.T) {
 
 // What is made of an application gives lint nothing to say.
 func TestItIsLintClean(t *testing.T) {
-	d, err := appbundle.New(bundle(xml("CFBundleShortVersionString", "1", "CFBundleIdentifier", "b", "LSMinimumSystemVersion", "10.9")), "A.app", nil)
+	d, err := appbundle.New(
+		bundle(xml("CFBundleShortVersionString", "1", "CFBundleIdentifier", "b", "LSMinimumSystemVersion", "10.9")),
+		"A.app",
+		nil,
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +161,16 @@ func TestItIsLintClean(t *testing.T) {
 }
 
 func TestErrors(t *testing.T) {
-	version, identifier, minimum := []string{"CFBundleShortVersionString", "1"}, []string{"CFBundleIdentifier", "b"}, []string{"LSMinimumSystemVersion", "10.9"}
+	version, identifier, minimum := []string{
+		"CFBundleShortVersionString",
+		"1",
+	}, []string{
+		"CFBundleIdentifier",
+		"b",
+	}, []string{
+		"LSMinimumSystemVersion",
+		"10.9",
+	}
 	join := func(pairs ...[]string) (all []string) {
 		for _, p := range pairs {
 			all = append(all, p...)
@@ -183,7 +224,16 @@ func TestZip(t *testing.T) {
 				t.Fatal(err)
 			}
 			if strings.HasSuffix(name, "Info.plist") {
-				_, _ = f.Write(xml("CFBundleShortVersionString", "1", "CFBundleIdentifier", name, "LSMinimumSystemVersion", "10.9"))
+				_, _ = f.Write(
+					xml(
+						"CFBundleShortVersionString",
+						"1",
+						"CFBundleIdentifier",
+						name,
+						"LSMinimumSystemVersion",
+						"10.9",
+					),
+				)
 			}
 		}
 		if err := w.Close(); err != nil {
@@ -196,7 +246,15 @@ func TestZip(t *testing.T) {
 		return r
 	}
 	pack := func(names ...string) *zip.Reader { return packAt(modified, names...) }
-	d, err := appbundle.Zip(pack("__MACOSX/A.app/Contents/Info.plist", "x/B.app/Contents/Info.plist", "x/B.app/Contents/Helpers/A.app/Contents/Info.plist", "x/C.app/Contents/Info.plist"), nil)
+	d, err := appbundle.Zip(
+		pack(
+			"__MACOSX/A.app/Contents/Info.plist",
+			"x/B.app/Contents/Info.plist",
+			"x/B.app/Contents/Helpers/A.app/Contents/Info.plist",
+			"x/C.app/Contents/Info.plist",
+		),
+		nil,
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,7 +262,8 @@ func TestZip(t *testing.T) {
 		t.Errorf("%s %s %s", d.ID, *d.AppName, d.Patches[0].ReleaseDate)
 	}
 	undated := packAt(time.Time{}, "A.app/Contents/Info.plist")
-	if d, err := appbundle.Zip(undated, &appbundle.Options{Now: now}); err != nil || d.Patches[0].ReleaseDate != patch.FormatTime(now) {
+	if d, err := appbundle.Zip(undated, &appbundle.Options{Now: now}); err != nil ||
+		d.Patches[0].ReleaseDate != patch.FormatTime(now) {
 		t.Errorf("a zip without times: %v", err)
 	}
 	if _, err := appbundle.Zip(undated, nil); err == nil {

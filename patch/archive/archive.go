@@ -61,7 +61,10 @@ var epoch = time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)
 // written.
 func NewWriter(w io.Writer) *Writer {
 	z := zip.NewWriter(w)
-	z.RegisterCompressor(zip.Deflate, func(w io.Writer) (io.WriteCloser, error) { return flate.NewWriter(w, flate.DefaultCompression) })
+	z.RegisterCompressor(
+		zip.Deflate,
+		func(w io.Writer) (io.WriteCloser, error) { return flate.NewWriter(w, flate.DefaultCompression) },
+	)
 	return &Writer{z}
 }
 
@@ -159,7 +162,14 @@ func Read(r io.ReaderAt, size int64, opts *ReadOptions) iter.Seq2[Member, error]
 			}
 			m, n, err := readMember(f, &o)
 			if total += n; total > o.MaxTotalBytes {
-				yield(Member{}, fmt.Errorf("%w: the members of the archive have more than %d bytes", patch.ErrTooLarge, o.MaxTotalBytes))
+				yield(
+					Member{},
+					fmt.Errorf(
+						"%w: the members of the archive have more than %d bytes",
+						patch.ErrTooLarge,
+						o.MaxTotalBytes,
+					),
+				)
 				return
 			}
 			if err != nil {
@@ -179,7 +189,8 @@ func junk(name string) bool {
 		return true
 	}
 	for i, part := range strings.Split(name, "/") {
-		if part == "__MACOSX" || strings.HasPrefix(part, ".") && part != "." && !strings.HasPrefix(part, "..") || i == 0 && part == FullFolder {
+		if part == "__MACOSX" || strings.HasPrefix(part, ".") && part != "." && !strings.HasPrefix(part, "..") ||
+			i == 0 && part == FullFolder {
 			return true
 		}
 	}
@@ -208,14 +219,23 @@ func readMember(f *zip.File, o *ReadOptions) (m Member, n int64, err error) {
 // memberData returns what a member holds, or what was read of it.
 func memberData(f *zip.File, maxBytes int) ([]byte, error) {
 	switch name := f.Name; {
-	case strings.Contains(name, `\`), strings.HasPrefix(name, "/"), path.Clean(name) != name, strings.HasPrefix(name, "../"), strings.Contains(name, "\x00"):
+	case strings.Contains(name, `\`),
+		strings.HasPrefix(name, "/"),
+		path.Clean(name) != name,
+		strings.HasPrefix(name, "../"),
+		strings.Contains(name, "\x00"):
 		return nil, errors.New("its name leads elsewhere")
 	case !f.Mode().IsRegular():
 		return nil, errors.New("it is no file")
 	case !strings.EqualFold(path.Ext(name), ".json"):
 		return nil, errors.New("it is no .json file")
 	case f.UncompressedSize64 > uint64(maxBytes):
-		return nil, fmt.Errorf("%w: it has %d bytes, at most %d are read", patch.ErrTooLarge, f.UncompressedSize64, maxBytes)
+		return nil, fmt.Errorf(
+			"%w: it has %d bytes, at most %d are read",
+			patch.ErrTooLarge,
+			f.UncompressedSize64,
+			maxBytes,
+		)
 	case f.UncompressedSize64 > minForRatio && f.UncompressedSize64/maxRatio > f.CompressedSize64:
 		return nil, fmt.Errorf("%w: it is compressed too far to be a definition", patch.ErrTooLarge)
 	}

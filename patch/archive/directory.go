@@ -39,7 +39,11 @@ func checkDirectory(r io.ReaderAt, size int64, maxMembers int) error {
 	if _, err := r.ReadAt(locator, end-locatorLength); err == nil && bytes.HasPrefix(locator, []byte("PK\x06\x07")) {
 		at64 := int64(binary.LittleEndian.Uint64(locator[8:]))
 		if _, err := r.ReadAt(end64, at64); err == nil && bytes.HasPrefix(end64, []byte("PK\x06\x06")) {
-			length, offset := int64(binary.LittleEndian.Uint64(end64[40:])), int64(binary.LittleEndian.Uint64(end64[48:]))
+			length, offset := int64(
+				binary.LittleEndian.Uint64(end64[40:]),
+			), int64(
+				binary.LittleEndian.Uint64(end64[48:]),
+			)
 			starts = append(starts, offset, at64-length)
 		}
 	}
@@ -62,7 +66,13 @@ func count(r *bufio.Reader, most int) (n int) {
 			return n
 		}
 		n++
-		more := int(binary.LittleEndian.Uint16(header[28:])) + int(binary.LittleEndian.Uint16(header[30:])) + int(binary.LittleEndian.Uint16(header[32:]))
+		more := int(
+			binary.LittleEndian.Uint16(header[28:]),
+		) + int(
+			binary.LittleEndian.Uint16(header[30:]),
+		) + int(
+			binary.LittleEndian.Uint16(header[32:]),
+		)
 		if _, err := r.Discard(more); err != nil {
 			return n
 		}

@@ -59,7 +59,11 @@ type PutOptions struct {
 // that it was; with a Result that says that nothing changed, it is Updated.
 //
 // The errors are those of [Catalog.Create] and [Catalog.Replace].
-func (c *Catalog) Put(ctx context.Context, def *patch.Definition, opts *PutOptions) (res Result, kind EventKind, err error) {
+func (c *Catalog) Put(
+	ctx context.Context,
+	def *patch.Definition,
+	opts *PutOptions,
+) (res Result, kind EventKind, err error) {
 	var o PutOptions
 	if opts != nil {
 		o = *opts

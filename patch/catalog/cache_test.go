@@ -17,7 +17,12 @@ func TestCaches(t *testing.T) {
 	}
 	yes := true
 	c := []patch.Criterion{{Name: "Application Bundle ID", Operator: "is", Value: "x", Type: "recon", And: &yes}}
-	def := &patch.Definition{ID: "A", Name: "A", Requirements: c, Patches: []patch.Patch{{Version: "1", ReleaseDate: "2018-02-02T17:39:58Z"}}}
+	def := &patch.Definition{
+		ID:           "A",
+		Name:         "A",
+		Requirements: c,
+		Patches:      []patch.Patch{{Version: "1", ReleaseDate: "2018-02-02T17:39:58Z"}},
+	}
 	if _, err := first.Create(t.Context(), def, nil); err != nil {
 		t.Fatal(err)
 	}

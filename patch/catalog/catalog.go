@@ -346,7 +346,8 @@ func (c *Catalog) settleAll(ctx context.Context, keys []string) error {
 		unlock()
 		// Somebody else may be faster, or another server at it: then there is nothing to
 		// do here.
-		if err != nil && !errors.Is(err, store.ErrNotFound) && !errors.Is(err, store.ErrConflict) && !errors.Is(err, errRestoring) {
+		if err != nil && !errors.Is(err, store.ErrNotFound) && !errors.Is(err, store.ErrConflict) &&
+			!errors.Is(err, errRestoring) {
 			return err
 		}
 	}

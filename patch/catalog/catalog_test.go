@@ -36,7 +36,9 @@ func open(t testing.TB, s store.Store, opts *catalog.Options) *catalog.Catalog {
 func definition(id string, versions ...string) *patch.Definition {
 	yes := true
 	d := &patch.Definition{ID: id, Name: id + " App", Publisher: "Example",
-		Requirements: []patch.Criterion{{Name: "Application Bundle ID", Operator: "is", Value: "com.example.app", Type: "recon", And: &yes}}}
+		Requirements: []patch.Criterion{
+			{Name: "Application Bundle ID", Operator: "is", Value: "com.example.app", Type: "recon", And: &yes},
+		}}
 	for _, v := range versions {
 		d.Patches = append(d.Patches, version(v))
 	}
@@ -166,7 +168,10 @@ func TestCreateCompletesAndKeeps(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Title.LastModified != "2018-02-02T17:39:58Z" || r.Title.CurrentVersion != "2" || len(r.Warnings) == 0 || r.Warnings[0].Code != patch.CodeCurrentVersion || r.Title.Author != "Bryson" || !r.Changed {
+	if r.Title.LastModified != "2018-02-02T17:39:58Z" || r.Title.CurrentVersion != "2" || len(r.Warnings) == 0 ||
+		r.Warnings[0].Code != patch.CodeCurrentVersion ||
+		r.Title.Author != "Bryson" ||
+		!r.Changed {
 		t.Errorf("%+v", r)
 	}
 	if d.LastModified != "2018-02-02T18:39:58.5+01:00" || d.CurrentVersion != "1" {
@@ -174,13 +179,16 @@ func TestCreateCompletesAndKeeps(t *testing.T) {
 	}
 	again := definition("A", "2", "1")
 	again.LastModified = "2001-01-01T00:00:00Z"
-	if r, err := cat.Replace(ctx, "A", again, nil); err != nil || r.Changed || r.Title.LastModified != "2018-02-02T17:39:58Z" {
+	if r, err := cat.Replace(ctx, "A", again, nil); err != nil || r.Changed ||
+		r.Title.LastModified != "2018-02-02T17:39:58Z" {
 		t.Errorf("replaced by the same: %+v, %v", r, err)
 	}
-	if r, err := cat.AddVersions(ctx, "A", patch.Position{}, []patch.Patch{version("3")}, &catalog.EditOptions{IfMatch: r.Title.ETag}); err != nil || r.Title.LastModified != "2026-01-02T03:04:05Z" {
+	if r, err := cat.AddVersions(ctx, "A", patch.Position{}, []patch.Patch{version("3")}, &catalog.EditOptions{IfMatch: r.Title.ETag}); err != nil ||
+		r.Title.LastModified != "2026-01-02T03:04:05Z" {
 		t.Errorf("%+v, %v", r, err)
 	}
-	if r, err := cat.AddVersions(ctx, "A", patch.Position{}, []patch.Patch{version("4")}, nil); err != nil || r.Title.LastModified != "2026-01-02T03:04:06Z" {
+	if r, err := cat.AddVersions(ctx, "A", patch.Position{}, []patch.Patch{version("4")}, nil); err != nil ||
+		r.Title.LastModified != "2026-01-02T03:04:06Z" {
 		t.Errorf("in the same second: %+v, %v", r, err)
 	}
 }
@@ -223,7 +231,14 @@ func TestEvents(t *testing.T) {
 	}
 	cancel()
 	create(t, cat, "App", "1")
-	want := []string{"created App ->1", "updated App 1>2", "version 2 added in front", "updated App 2>1", "version 2 removed", "deleted App 1>-"}
+	want := []string{
+		"created App ->1",
+		"updated App 1>2",
+		"version 2 added in front",
+		"updated App 2>1",
+		"version 2 removed",
+		"deleted App 1>-",
+	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
@@ -237,7 +252,10 @@ func TestUIDs(t *testing.T) {
 		t.Fatal(err)
 	}
 	second := create(t, cat, "App")
-	if err := cat.Delete(t.Context(), "App", &catalog.EditOptions{UID: first.UID}); !errors.Is(err, catalog.ErrNotFound) {
+	if err := cat.Delete(t.Context(), "App", &catalog.EditOptions{UID: first.UID}); !errors.Is(
+		err,
+		catalog.ErrNotFound,
+	) {
 		t.Errorf("a change of the old title reaches the new one: %v", err)
 	}
 	if first.UID == "" || second.UID == first.UID {
@@ -263,7 +281,8 @@ func TestLint(t *testing.T) {
 	clock := func() time.Time { return now }
 	codes := func(ws []patch.Warning) (s string) {
 		for _, w := range ws {
-			if w.Code != patch.CodeComponents && w.Code != patch.CodeCapabilities { // of which the definitions here have none
+			if w.Code != patch.CodeComponents &&
+				w.Code != patch.CodeCapabilities { // of which the definitions here have none
 				s += w.Code + w.Path + " "
 			}
 		}
@@ -288,7 +307,17 @@ func TestLint(t *testing.T) {
 		t.Errorf("%s %v", codes(r.Warnings), err)
 	}
 
-	strict := open(t, memstore.New(), &catalog.Options{Now: clock, Lint: &patch.LintOptions{Errors: []string{patch.CodeOrder}, Off: []string{patch.CodeComponents, patch.CodeCapabilities}}})
+	strict := open(
+		t,
+		memstore.New(),
+		&catalog.Options{
+			Now: clock,
+			Lint: &patch.LintOptions{
+				Errors: []string{patch.CodeOrder},
+				Off:    []string{patch.CodeComponents, patch.CodeCapabilities},
+			},
+		},
+	)
 	_, err = strict.Create(ctx, definition("App", "1", "2"), nil)
 	var refused *patch.ValidationError
 	if !errors.As(err, &refused) || refused.Failures[0].Path != "/patches/1/version" || strict.Len() != 0 {
@@ -299,7 +328,10 @@ func TestLint(t *testing.T) {
 	}
 	for _, at := range []patch.Position{patch.After("2"), {}} {
 		v := map[patch.Position]string{patch.After("2"): "3", {}: "0.1"}[at]
-		if _, err := strict.AddVersions(ctx, "App", at, []patch.Patch{version(v)}, nil); !errors.Is(err, patch.ErrInvalid) {
+		if _, err := strict.AddVersions(ctx, "App", at, []patch.Patch{version(v)}, nil); !errors.Is(
+			err,
+			patch.ErrInvalid,
+		) {
 			t.Errorf("%s: %v", v, err)
 		}
 	}
@@ -315,7 +347,8 @@ func TestATitleStaysEditable(t *testing.T) {
 	cat := open(t, memstore.New(), nil)
 	d := definition("App", "1")
 	d.LastModified = "9998-12-31T23:59:59Z"
-	if r, err := cat.Create(ctx, d, nil); err != nil || len(r.Warnings) == 0 || r.Warnings[0].Code != patch.CodeLastModified {
+	if r, err := cat.Create(ctx, d, nil); err != nil || len(r.Warnings) == 0 ||
+		r.Warnings[0].Code != patch.CodeLastModified {
 		t.Fatalf("%+v %v", r, err)
 	}
 	deep := version("2")

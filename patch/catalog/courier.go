@@ -167,7 +167,13 @@ func (c *Catalog) doChore(ctx context.Context, key string) error {
 		for _, u := range rec.Undelivered {
 			var n Notice
 			if err := json.Unmarshal(u.Event, &n); err != nil {
-				c.log.Error("what was to be told of a change cannot be read, and is not told", "title", key, "error", err)
+				c.log.Error(
+					"what was to be told of a change cannot be read, and is not told",
+					"title",
+					key,
+					"error",
+					err,
+				)
 			} else if err := c.courier.Take(ctx, n); err != nil {
 				err = fmt.Errorf("title %q: the courier: %w", key, err)
 				if last > 0 { // what it has is not told again

@@ -180,10 +180,13 @@ func TestHistory(t *testing.T) {
 	}
 	for i, e := range all {
 		want := fmt.Sprint(40 - i)
-		if e.Number != uint64(40-i) || e.Version != want || e.By != "t"+want || e.Current != (i == 0) || e.At.IsZero() || i > 0 && e.At.After(all[i-1].At) {
+		if e.Number != uint64(40-i) || e.Version != want || e.By != "t"+want || e.Current != (i == 0) ||
+			e.At.IsZero() ||
+			i > 0 && e.At.After(all[i-1].At) {
 			t.Errorf("%d: %+v", i, e)
 		}
-		if d, err := cat.Edition(ctx, "App", e.Number); err != nil || d.CurrentVersion != want || len(d.Patches) != 40-i {
+		if d, err := cat.Edition(ctx, "App", e.Number); err != nil || d.CurrentVersion != want ||
+			len(d.Patches) != 40-i {
 			t.Errorf("%d: %v, %v", i, d, err)
 		}
 	}

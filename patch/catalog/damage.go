@@ -127,7 +127,12 @@ func (c *Catalog) mend(ctx context.Context, key string, err error) (store.Record
 		// is not so.
 		c.damaged.add(key)
 		c.chores.add(key)
-		return store.Record{}, fmt.Errorf("%w: title %q is damaged and cannot be written back yet: %v", ErrUnavailable, key, putErr)
+		return store.Record{}, fmt.Errorf(
+			"%w: title %q is damaged and cannot be written back yet: %v",
+			ErrUnavailable,
+			key,
+			putErr,
+		)
 	default:
 		c.log.Error("a title's record was damaged and has been written back from memory", "title", key, "error", err)
 	}

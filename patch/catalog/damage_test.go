@@ -330,7 +330,8 @@ func TestADamagedRecordThatCannotBeWrittenBackYet(t *testing.T) {
 	s.failPut.Store("titles")
 	for range 2 {
 		_, err := cat.AddVersions(ctx, "App", patch.Position{}, []patch.Patch{version("2")}, nil)
-		if !errors.Is(err, catalog.ErrUnavailable) || errors.Is(err, catalog.ErrNotFound) || errors.Is(err, store.ErrNotFound) {
+		if !errors.Is(err, catalog.ErrUnavailable) || errors.Is(err, catalog.ErrNotFound) ||
+			errors.Is(err, store.ErrNotFound) {
 			t.Errorf("%v, want ErrUnavailable", err)
 		}
 		if _, err := cat.Definition(ctx, "App"); err != nil || state(cat) != "App 1" || cat.Damaged() != 1 {

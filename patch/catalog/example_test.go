@@ -23,8 +23,16 @@ func Example() {
 	yes := true
 	def := &patch.Definition{
 		ID: "Composer", Name: "Composer", Publisher: "Jamf",
-		Requirements: []patch.Criterion{{Name: "Application Bundle ID", Operator: "is", Value: "com.jamfsoftware.Composer", Type: "recon", And: &yes}},
-		Patches:      []patch.Patch{{Version: "10.1", ReleaseDate: "2018-02-02T17:39:58Z"}},
+		Requirements: []patch.Criterion{
+			{
+				Name:     "Application Bundle ID",
+				Operator: "is",
+				Value:    "com.jamfsoftware.Composer",
+				Type:     "recon",
+				And:      &yes,
+			},
+		},
+		Patches: []patch.Patch{{Version: "10.1", ReleaseDate: "2018-02-02T17:39:58Z"}},
 	}
 	if _, err := cat.Create(ctx, def, nil); err != nil {
 		fmt.Println(err)

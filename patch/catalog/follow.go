@@ -49,7 +49,13 @@ func (c *Catalog) follow(ctx context.Context, change store.Change) {
 			return nil // it has left the index
 		}
 		if errors.Is(err, errUnreadable) {
-			c.log.Error("a title that was changed elsewhere cannot be read and stays as it was", "record", change.Key.String(), "error", err)
+			c.log.Error(
+				"a title that was changed elsewhere cannot be read and stays as it was",
+				"record",
+				change.Key.String(),
+				"error",
+				err,
+			)
 			c.damaged.add(change.Key.ID)
 			return nil // nor will it be the next time
 		}

@@ -246,7 +246,9 @@ func (c *Catalog) History(ctx context.Context, id string) ([]Edition, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: title %q: %w", ErrUnavailable, id, err)
 	}
-	all := []Edition{{Number: rec.edition(), At: rec.Changed, By: rec.By, Version: summary.CurrentVersion, Current: true}}
+	all := []Edition{
+		{Number: rec.edition(), At: rec.Changed, By: rec.By, Version: summary.CurrentVersion, Current: true},
+	}
 	for _, e := range slices.Backward(rec.Editions) {
 		if len(all) > c.history {
 			break

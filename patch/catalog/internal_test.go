@@ -19,7 +19,9 @@ func someRecord(t testing.TB, id string, st state) *record {
 	t.Helper()
 	yes := true
 	d := &patch.Definition{ID: id, Name: "N", Publisher: "P", LastModified: "2018-02-02T17:39:58Z", CurrentVersion: "1",
-		Requirements: []patch.Criterion{{And: &yes}}, Patches: []patch.Patch{{Version: "1", ReleaseDate: "2018-02-02T17:39:58Z"}}}
+		Requirements: []patch.Criterion{
+			{And: &yes},
+		}, Patches: []patch.Patch{{Version: "1", ReleaseDate: "2018-02-02T17:39:58Z"}}}
 	data, err := d.MarshalJSON()
 	if err != nil {
 		t.Fatal(err)
@@ -160,7 +162,8 @@ func FuzzIndex(f *testing.F) {
 			}
 			x = next
 		}
-		if len(x.sorted) != len(model) || !slices.IsSortedFunc(x.sorted, func(a, b *entry) int { return cmp.Compare(a.ID, b.ID) }) {
+		if len(x.sorted) != len(model) ||
+			!slices.IsSortedFunc(x.sorted, func(a, b *entry) int { return cmp.Compare(a.ID, b.ID) }) {
 			t.Fatalf("%d titles, want %d", len(x.sorted), len(model))
 		}
 		for key, e := range model {

@@ -100,7 +100,10 @@ func TestUnknownOutcome(t *testing.T) {
 	cat := open(t, s, &catalog.Options{History: -1}) // the title is all that is written
 	create(t, cat, "App", "1")
 	s.forgets.Store(true)
-	if _, err := cat.AddVersions(ctx, "App", patch.Position{}, []patch.Patch{version("2")}, nil); !errors.Is(err, catalog.ErrUnavailable) {
+	if _, err := cat.AddVersions(ctx, "App", patch.Position{}, []patch.Patch{version("2")}, nil); !errors.Is(
+		err,
+		catalog.ErrUnavailable,
+	) {
 		t.Fatal(err)
 	}
 	if title, err := cat.Title("App"); err != nil || title.CurrentVersion != "2" {

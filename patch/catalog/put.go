@@ -16,7 +16,12 @@ const maxTries = 10
 
 // change runs f on a live title's record, with the title's lock, and again on
 // what has become of it when f loses against another server.
-func (c *Catalog) change(ctx context.Context, id string, opts *EditOptions, f func(key string, old store.Record, rec *record) error) error {
+func (c *Catalog) change(
+	ctx context.Context,
+	id string,
+	opts *EditOptions,
+	f func(key string, old store.Record, rec *record) error,
+) error {
 	if !patch.ValidID(id) {
 		return &TitleError{ID: id, Err: ErrNotFound}
 	}
@@ -77,7 +82,12 @@ func (c *Catalog) setDefinition(rec *record, d *patch.Definition) error {
 		return err // nobody could read it again
 	}
 	if len(data) > c.max && len(data) > len(rec.definition) { // one that shrinks may still be too large
-		return fmt.Errorf("%w: the definition would have %d bytes, at most %d are kept", patch.ErrTooLarge, len(data), c.max)
+		return fmt.Errorf(
+			"%w: the definition would have %d bytes, at most %d are kept",
+			patch.ErrTooLarge,
+			len(data),
+			c.max,
+		)
 	}
 	rec.definition = data
 	return nil
@@ -139,7 +149,13 @@ func (c *Catalog) learn(ctx context.Context, key string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 	defer cancel()
 	if err := c.refreshLocked(ctx, key); err != nil {
-		c.log.Error("a write failed, and what became of it is not known: it will be read when it is asked for", "title", key, "error", err)
+		c.log.Error(
+			"a write failed, and what became of it is not known: it will be read when it is asked for",
+			"title",
+			key,
+			"error",
+			err,
+		)
 	}
 }
 

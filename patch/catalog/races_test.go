@@ -25,7 +25,13 @@ func TestWritersLoseNothing(t *testing.T) {
 	for i := 1; i <= 40; i++ {
 		wg.Go(func() {
 			for {
-				_, err := cats[i%2].AddVersions(context.Background(), "Race", patch.Position{}, []patch.Patch{version(strconv.Itoa(i))}, nil)
+				_, err := cats[i%2].AddVersions(
+					context.Background(),
+					"Race",
+					patch.Position{},
+					[]patch.Patch{version(strconv.Itoa(i))},
+					nil,
+				)
 				if errors.Is(err, catalog.ErrUnavailable) {
 					continue // too many others were faster: said openly, and tried again
 				}
@@ -129,11 +135,13 @@ func TestSummaryAndDefinitionNeverDisagree(t *testing.T) {
 	defer func() { cancel(); wg.Wait() }()
 	wg.Go(func() {
 		for i := 1; ctx.Err() == nil; i++ {
-			if _, err := cat.AddVersions(ctx, "App", patch.Position{}, []patch.Patch{version(strconv.Itoa(i))}, nil); err != nil && ctx.Err() == nil {
+			if _, err := cat.AddVersions(ctx, "App", patch.Position{}, []patch.Patch{version(strconv.Itoa(i))}, nil); err != nil &&
+				ctx.Err() == nil {
 				t.Error(err)
 			}
 			if i%20 == 0 { // keep it small
-				if _, err := cat.Replace(ctx, "App", definition("App", strconv.Itoa(i)), nil); err != nil && ctx.Err() == nil {
+				if _, err := cat.Replace(ctx, "App", definition("App", strconv.Itoa(i)), nil); err != nil &&
+					ctx.Err() == nil {
 					t.Error(err)
 				}
 			}

@@ -58,7 +58,13 @@ func TestListAndSelect(t *testing.T) {
 	create(t, cat, "z")
 	after := cat.Select("A,C")
 	if after.ETag() != before.ETag() || !after.Changed().After(before.Changed()) {
-		t.Errorf("after another title came: ETag %s, %s; changed %v, %v", before.ETag(), after.ETag(), before.Changed(), after.Changed())
+		t.Errorf(
+			"after another title came: ETag %s, %s; changed %v, %v",
+			before.ETag(),
+			after.ETag(),
+			before.Changed(),
+			after.Changed(),
+		)
 	}
 	if _, err := cat.AddVersions(t.Context(), "A", patch.Position{}, []patch.Patch{version("2")}, nil); err != nil {
 		t.Fatal(err)
@@ -141,7 +147,8 @@ func TestDocumentsOutliveARestart(t *testing.T) {
 	}
 	a, errA := first.Definition(t.Context(), "t3")
 	b, errB := second.Definition(t.Context(), "t3")
-	if errA != nil || errB != nil || a.ETag() != b.ETag() || string(a.Bytes()) != string(b.Bytes()) || !a.Changed().Equal(b.Changed()) {
+	if errA != nil || errB != nil || a.ETag() != b.ETag() || string(a.Bytes()) != string(b.Bytes()) ||
+		!a.Changed().Equal(b.Changed()) {
 		t.Errorf("%v %v", errA, errB)
 	}
 	title, err := second.Title("t3")

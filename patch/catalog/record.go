@@ -256,7 +256,13 @@ func parseStored(definition []byte) (*patch.Definition, error) {
 // readSummary reads a definition's summary without what stands behind it.
 func readSummary(definition []byte) (patch.Summary, error) {
 	var s patch.Summary
-	wanted := map[string]*string{"id": &s.ID, "name": &s.Name, "publisher": &s.Publisher, "lastModified": &s.LastModified, "currentVersion": &s.CurrentVersion}
+	wanted := map[string]*string{
+		"id":             &s.ID,
+		"name":           &s.Name,
+		"publisher":      &s.Publisher,
+		"lastModified":   &s.LastModified,
+		"currentVersion": &s.CurrentVersion,
+	}
 	dec := jsontext.NewDecoder(bytes.NewBuffer(definition))
 	if _, err := dec.ReadToken(); err != nil {
 		return s, err

@@ -21,7 +21,11 @@ func TestReserve(t *testing.T) {
 	cat.Subscribe(func(e catalog.Event) { told = append(told, string(e.Kind)+" "+e.Title.ID) })
 	reserve := func() *catalog.Reservation {
 		t.Helper()
-		r, err := cat.Reserve(ctx, definition("App", "1"), &catalog.CreateOptions{Author: "Ann", Mailbox: json.RawMessage(`{"hash":"x"}`)})
+		r, err := cat.Reserve(
+			ctx,
+			definition("App", "1"),
+			&catalog.CreateOptions{Author: "Ann", Mailbox: json.RawMessage(`{"hash":"x"}`)},
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -29,7 +33,8 @@ func TestReserve(t *testing.T) {
 	}
 	unseen := func() {
 		t.Helper()
-		if _, err := cat.Definition(ctx, "App"); !errors.Is(err, catalog.ErrNotFound) || cat.Len() != 0 || len(told) != 0 {
+		if _, err := cat.Definition(ctx, "App"); !errors.Is(err, catalog.ErrNotFound) || cat.Len() != 0 ||
+			len(told) != 0 {
 			t.Errorf("a reservation is seen: %v, %d titles, %q", err, cat.Len(), told)
 		}
 	}

@@ -96,7 +96,11 @@ type restore struct {
 // The error is one that defs yields, [patch.ErrInvalid], [patch.ErrTooLarge],
 // [ErrNotEmpty], [ErrExists] (an id twice), [ErrUnavailable] or that of ctx. After
 // ErrUnavailable the restore may have happened.
-func (c *Catalog) Restore(ctx context.Context, defs iter.Seq2[*patch.Definition, error], opts *RestoreOptions) ([]Restored, error) {
+func (c *Catalog) Restore(
+	ctx context.Context,
+	defs iter.Seq2[*patch.Definition, error],
+	opts *RestoreOptions,
+) ([]Restored, error) {
 	r := &restore{c: c, batch: rand.Text(), seen: map[string]bool{}}
 	if opts != nil {
 		r.opts = *opts
@@ -240,7 +244,13 @@ func (r *restore) stageOne(ctx context.Context, key string, def *patch.Definitio
 }
 
 // stageNew stages a title that is not there: it is pending until it is good.
-func (r *restore) stageNew(ctx context.Context, key string, old store.Record, was *record, def *patch.Definition) error {
+func (r *restore) stageNew(
+	ctx context.Context,
+	key string,
+	old store.Record,
+	was *record,
+	def *patch.Definition,
+) error {
 	if was != nil && was.State == pending && r.c.now().Sub(was.Since) <= reservationTimeout {
 		return &TitleError{ID: def.ID, Err: fmt.Errorf("%w: it is being published at this moment", ErrExists)}
 	}
@@ -268,7 +278,13 @@ func (r *restore) stageNew(ctx context.Context, key string, old store.Record, wa
 }
 
 // stageOver stages another definition of a title that is there, or its removal.
-func (r *restore) stageOver(ctx context.Context, key string, old store.Record, rec *record, def *patch.Definition) error {
+func (r *restore) stageOver(
+	ctx context.Context,
+	key string,
+	old store.Record,
+	rec *record,
+	def *patch.Definition,
+) error {
 	rec.Staged = &staged{Batch: r.batch, By: r.opts.By}
 	if def != nil {
 		before, err := rec.parse()

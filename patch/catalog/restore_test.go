@@ -172,7 +172,8 @@ func TestRestoreIsAllOrNothing(t *testing.T) {
 			break
 		}
 		// Nothing is left that keeps anybody from trying again.
-		if _, err := cat.Restore(ctx, yields(defs...), &catalog.RestoreOptions{Mode: catalog.RestoreReplace}); err != nil || state(cat) != all {
+		if _, err := cat.Restore(ctx, yields(defs...), &catalog.RestoreOptions{Mode: catalog.RestoreReplace}); err != nil ||
+			state(cat) != all {
 			t.Errorf("after %d writes, once more: %v, %q", n, err, state(cat))
 		}
 		_ = cat.Close()
@@ -274,7 +275,11 @@ func TestRestoreWithAHiccup(t *testing.T) {
 		create(t, cat, "A", "1")
 		create(t, cat, "B", "1")
 		s.left.Store(n)
-		_, err := cat.Restore(ctx, yields(definition("A", "2"), definition("B", "2"), definition("C", "2")), &catalog.RestoreOptions{Mode: catalog.RestoreMerge})
+		_, err := cat.Restore(
+			ctx,
+			yields(definition("A", "2"), definition("B", "2"), definition("C", "2")),
+			&catalog.RestoreOptions{Mode: catalog.RestoreMerge},
+		)
 		s.left.Store(0)
 		_ = cat.Close()
 		after := state(open(t, solitary{inner}, nil))

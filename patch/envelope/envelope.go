@@ -80,7 +80,12 @@ func Open(data []byte, opts *OpenOptions) (*Envelope, error) {
 		o.Now = time.Now()
 	}
 	if len(data) > o.MaxBytes {
-		return nil, fmt.Errorf("%w: the envelope has %d bytes, at most %d are read", patch.ErrTooLarge, len(data), o.MaxBytes)
+		return nil, fmt.Errorf(
+			"%w: the envelope has %d bytes, at most %d are read",
+			patch.ErrTooLarge,
+			len(data),
+			o.MaxBytes,
+		)
 	}
 	if err := checkShape(data); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
@@ -180,7 +185,12 @@ func (e *Envelope) judge(p *pkcs7.PKCS7, o OpenOptions) error {
 		e.Expired = e.Expired || signed.After(e.Signer.NotAfter) || signed.Before(e.Signer.NotBefore)
 	}
 	if o.Roots != nil {
-		verify := x509.VerifyOptions{Roots: o.Roots, Intermediates: x509.NewCertPool(), CurrentTime: o.Now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}}
+		verify := x509.VerifyOptions{
+			Roots:         o.Roots,
+			Intermediates: x509.NewCertPool(),
+			CurrentTime:   o.Now,
+			KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
+		}
 		for _, c := range p.Certificates {
 			verify.Intermediates.AddCert(c)
 		}
@@ -199,7 +209,13 @@ func (e *Envelope) judge(p *pkcs7.PKCS7, o OpenOptions) error {
 		e.Trusted = true
 	}
 	if e.Expired && o.RefuseExpired {
-		return fmt.Errorf("%w: the certificate of %s, valid from %s to %s, is expired", ErrSigner, e.Signer.Subject, patch.FormatTime(e.Signer.NotBefore), patch.FormatTime(e.Signer.NotAfter))
+		return fmt.Errorf(
+			"%w: the certificate of %s, valid from %s to %s, is expired",
+			ErrSigner,
+			e.Signer.Subject,
+			patch.FormatTime(e.Signer.NotBefore),
+			patch.FormatTime(e.Signer.NotAfter),
+		)
 	}
 	return nil
 }

@@ -57,8 +57,15 @@ func (a *authority) issue(t testing.TB, name, kind string, from, to time.Time) *
 		t.Fatal(err)
 	}
 	// The name has in it what ends a definition.
-	template := &x509.Certificate{SerialNumber: serial, Subject: pkix.Name{CommonName: name, Organization: []string{"a]}b"}}, NotBefore: from, NotAfter: to,
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign}
+	template := &x509.Certificate{
+		SerialNumber:          serial,
+		Subject:               pkix.Name{CommonName: name, Organization: []string{"a]}b"}},
+		NotBefore:             from,
+		NotAfter:              to,
+		IsCA:                  true,
+		BasicConstraintsValid: true,
+		KeyUsage:              x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+	}
 	parent, signer := template, key
 	if a != nil {
 		parent, signer = a.cert, a.key
@@ -102,7 +109,26 @@ func openssl(t *testing.T, a *authority, args ...string) []byte {
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.Command("openssl", append([]string{"cms", "-sign", "-binary", "-nodetach", "-in", "in.json", "-signer", "cert.pem", "-inkey", "key.pem", "-outform", "DER", "-out", "out"}, args...)...)
+	cmd := exec.Command(
+		"openssl",
+		append(
+			[]string{
+				"cms",
+				"-sign",
+				"-binary",
+				"-nodetach",
+				"-in",
+				"in.json",
+				"-signer",
+				"cert.pem",
+				"-inkey",
+				"key.pem",
+				"-outform",
+				"DER",
+				"-out",
+				"out",
+			},
+			args...)...)
 	cmd.Dir = dir
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("openssl: %v: %s", err, out)
@@ -154,7 +180,8 @@ func TestOpenWhatOpenSSLMakes(t *testing.T) {
 			if err != nil {
 				return
 			}
-			if string(e.Content) != content || !e.Signer.Equal(c.signer.cert) || e.Expired != c.expired || e.Trusted != c.proven {
+			if string(e.Content) != content || !e.Signer.Equal(c.signer.cert) || e.Expired != c.expired ||
+				e.Trusted != c.proven {
 				t.Errorf("%q, of %s, expired %v, trusted %v", e.Content, e.Signer.Subject, e.Expired, e.Trusted)
 			}
 			// One byte of what is signed changed: not the same signature.
@@ -205,7 +232,9 @@ func TestSealIsOpenedByOpenSSL(t *testing.T) {
 	middle := root.issue(t, "Middle", "ecdsa", now.Add(-time.Hour), now.Add(time.Hour))
 	for _, kind := range []string{"rsa", "ecdsa"} {
 		leaf := middle.issue(t, "Leaf", kind, now.Add(-time.Hour), now.Add(time.Hour))
-		data, err := (&envelope.Signer{Certificate: leaf.cert, Key: leaf.key, Chain: []*x509.Certificate{middle.cert}}).Seal([]byte(content))
+		data, err := (&envelope.Signer{Certificate: leaf.cert, Key: leaf.key, Chain: []*x509.Certificate{middle.cert}}).Seal(
+			[]byte(content),
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -215,7 +244,20 @@ func TestSealIsOpenedByOpenSSL(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		cmd := exec.Command("openssl", "cms", "-verify", "-binary", "-inform", "DER", "-in", "data", "-CAfile", "root.pem", "-purpose", "any")
+		cmd := exec.Command(
+			"openssl",
+			"cms",
+			"-verify",
+			"-binary",
+			"-inform",
+			"DER",
+			"-in",
+			"data",
+			"-CAfile",
+			"root.pem",
+			"-purpose",
+			"any",
+		)
 		cmd.Dir = dir
 		out, err := cmd.Output()
 		if err != nil || string(out) != content {
@@ -234,7 +276,9 @@ func TestOpenRefusesWhatIsNone(t *testing.T) {
 	// What the parser would take for 10,000 levels around four megabytes.
 	siblings := append(bytes.Repeat([]byte{0x30, 0x80, 0, 0}, 10_000), 4, 0x83, 0x40, 0, 0)
 	siblings = append(append(siblings, make([]byte, 4<<20)...), make([]byte, 20_000)...)
-	siblings = append([]byte{0x30, 0x83, byte(len(siblings) >> 16), byte(len(siblings) >> 8), byte(len(siblings))}, siblings...)
+	siblings = append(
+		[]byte{0x30, 0x83, byte(len(siblings) >> 16), byte(len(siblings) >> 8), byte(len(siblings))},
+		siblings...)
 	deep := []byte{5, 0}
 	for range 60 {
 		deep = append([]byte{0x30, byte(len(deep))}, deep...)
@@ -270,7 +314,12 @@ func TestHugeKey(t *testing.T) {
 	n := new(big.Int).Lsh(big.NewInt(1), 60_000)
 	n.Add(n, big.NewInt(12345))
 	ca := (*authority)(nil).issue(t, "Root", "ecdsa", time.Now().Add(-time.Hour), time.Now().Add(time.Hour))
-	template := &x509.Certificate{SerialNumber: big.NewInt(7), Subject: pkix.Name{CommonName: "Huge"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(7),
+		Subject:      pkix.Name{CommonName: "Huge"},
+		NotBefore:    time.Now().Add(-time.Hour),
+		NotAfter:     time.Now().Add(time.Hour),
+	}
 	der, err := x509.CreateCertificate(rand.Reader, template, ca.cert, &rsa.PublicKey{N: n, E: 1<<31 - 1}, ca.key)
 	if err != nil {
 		t.Fatal(err)
@@ -284,7 +333,8 @@ func TestHugeKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := envelope.Open(sealed, nil); !errors.Is(err, envelope.ErrSigner) || !strings.Contains(err.Error(), "60001 bits") {
+	if _, err := envelope.Open(sealed, nil); !errors.Is(err, envelope.ErrSigner) ||
+		!strings.Contains(err.Error(), "60001 bits") {
 		t.Errorf("%v", err)
 	}
 }

@@ -16,7 +16,12 @@ import (
 // A definition is sealed, and opened by who trusts the signer.
 func Example() {
 	key, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Example Patch Source"}, NotBefore: time.Now(), NotAfter: time.Now().Add(time.Hour)}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1),
+		Subject:      pkix.Name{CommonName: "Example Patch Source"},
+		NotBefore:    time.Now(),
+		NotAfter:     time.Now().Add(time.Hour),
+	}
 	der, _ := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	cert, _ := x509.ParseCertificate(der)
 

@@ -385,7 +385,8 @@ func TestDamagedConfigurationStays(t *testing.T) {
 	for range 2 {
 		s = s.reopen(t)
 		_, err := s.Get(t.Context(), key)
-		if !errors.Is(err, store.ErrDamaged) || errors.Is(err, store.ErrNotFound) || !strings.Contains(err.Error(), path) {
+		if !errors.Is(err, store.ErrDamaged) || errors.Is(err, store.ErrNotFound) ||
+			!strings.Contains(err.Error(), path) {
 			t.Errorf("Get: %v, want ErrDamaged and the name of the file", err)
 		}
 		if _, err := s.Put(t.Context(), key, []byte("1"), store.IfAbsent()); !errors.Is(err, store.ErrDamaged) {

@@ -54,7 +54,8 @@ func TestOneProcessAtATime(t *testing.T) {
 	if !errors.Is(err, filestore.ErrInUse) {
 		t.Fatalf("%v, want ErrInUse", err)
 	}
-	if want := fmt.Sprintf("process %d", os.Getpid()); !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), dir) {
+	if want := fmt.Sprintf("process %d", os.Getpid()); !strings.Contains(err.Error(), want) ||
+		!strings.Contains(err.Error(), dir) {
 		t.Errorf("%q names neither the folder nor %s", err, want)
 	}
 	if err := first.Close(); err != nil {
@@ -150,7 +151,8 @@ func TestDamagedFiles(t *testing.T) {
 				}
 				b := store.Key{Kind: "things", ID: "b"}
 				if way == "Get" {
-					if _, err := s.Get(ctx, b); !errors.Is(err, filestore.ErrDamaged) || errors.Is(err, store.ErrNotFound) {
+					if _, err := s.Get(ctx, b); !errors.Is(err, filestore.ErrDamaged) ||
+						errors.Is(err, store.ErrNotFound) {
 						t.Errorf("Get: %v, want ErrDamaged", err)
 					}
 				}

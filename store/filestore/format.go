@@ -93,7 +93,9 @@ func decodeHead(data []byte) (r store.Record, at place, err error) {
 		}
 		tokens[i] = t.String()
 	}
-	if tokens[0] != "{" || tokens[1] != "crc32c" || tokens[3] != "id" || tokens[5] != "revision" || tokens[6] == "" || tokens[7] != "value" && tokens[7] != "base64" || len(data) < headLength {
+	if tokens[0] != "{" || tokens[1] != "crc32c" || tokens[3] != "id" || tokens[5] != "revision" || tokens[6] == "" ||
+		tokens[7] != "value" && tokens[7] != "base64" ||
+		len(data) < headLength {
 		return r, at, fmt.Errorf("%w: it is not in the form of this store", ErrDamaged)
 	}
 	r.Key.ID, r.Revision = tokens[4], store.Revision(tokens[6])

@@ -47,7 +47,9 @@ func FuzzFileName(f *testing.F) {
 		if strings.EqualFold(x, y) != (a == b) {
 			t.Errorf("%q and %q have the names %q and %q", a, b, x, y)
 		}
-		if len(x) > 200 || strings.Trim(x, "abcdefghijklmnopqrstuvwxyz0123456789.-_%") != "" || strings.HasPrefix(x, ".") && a != "" || reserved(x) {
+		if len(x) > 200 || strings.Trim(x, "abcdefghijklmnopqrstuvwxyz0123456789.-_%") != "" ||
+			strings.HasPrefix(x, ".") && a != "" ||
+			reserved(x) {
 			t.Errorf("%q has the name %q", a, x)
 		}
 	})

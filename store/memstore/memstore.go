@@ -90,7 +90,10 @@ func (s *Store) List(ctx context.Context, kind string) iter.Seq2[store.Record, e
 			return
 		}
 		s.mu.Lock()
-		records := slices.SortedFunc(maps.Values(s.records), func(a, b store.Record) int { return cmp.Compare(a.Key.ID, b.Key.ID) })
+		records := slices.SortedFunc(
+			maps.Values(s.records),
+			func(a, b store.Record) int { return cmp.Compare(a.Key.ID, b.Key.ID) },
+		)
 		s.mu.Unlock()
 		for _, r := range records {
 			if r.Key.Kind != kind {

@@ -18,16 +18,44 @@ var cases = slices.Concat(basicCases, raceCases, watchCases)
 var basicCases = []testCase{
 	{"absent", "A record that is not there is ErrNotFound, to Get and to Delete, whatever the condition, " +
 		"also after it was deleted; and no error of a storage is.", absent},
-	{"round trip", "Get returns the bytes that were put, whatever they are, under the revision that Put returned.", roundTrip},
+	{
+		"round trip",
+		"Get returns the bytes that were put, whatever they are, under the revision that Put returned.",
+		roundTrip,
+	},
 	{"copies", "A store keeps neither the slice handed to Put nor the one that Get or List returned.", copies},
-	{"if absent", "Put with IfAbsent makes a record, and is ErrConflict, changing nothing, when there is one.", ifAbsent},
-	{"if revision", "Put with IfRevision succeeds for the current revision alone, and is ErrConflict, changing nothing, for any other and for no record.", ifRevision},
-	{"revisions", "Every Put gives a new revision, also of the same bytes, and also after a Delete: a revision never comes back.", revisions},
-	{"delete", "Delete removes the record if its condition holds, and is ErrConflict, changing nothing, if not.", deletes},
+	{
+		"if absent",
+		"Put with IfAbsent makes a record, and is ErrConflict, changing nothing, when there is one.",
+		ifAbsent,
+	},
+	{
+		"if revision",
+		"Put with IfRevision succeeds for the current revision alone, and is ErrConflict, changing nothing, for any other and for no record.",
+		ifRevision,
+	},
+	{
+		"revisions",
+		"Every Put gives a new revision, also of the same bytes, and also after a Delete: a revision never comes back.",
+		revisions,
+	},
+	{
+		"delete",
+		"Delete removes the record if its condition holds, and is ErrConflict, changing nothing, if not.",
+		deletes,
+	},
 	{"list", "List yields the records of one kind, each whole and once, in the order of their ids' bytes.", list},
-	{"list ends early", "A List can be left at any point, and the store goes on working, also from within the loop.", listEndsEarly},
+	{
+		"list ends early",
+		"A List can be left at any point, and the store goes on working, also from within the loop.",
+		listEndsEarly,
+	},
 	{"kinds", "The same id in two kinds names two records.", kinds},
-	{"odd keys", "Any id of 1 to 512 bytes of UTF-8 without NUL names a record of its own: names that file systems forbid, that differ in case only, that climb, that look encoded.", oddKeys},
+	{
+		"odd keys",
+		"Any id of 1 to 512 bytes of UTF-8 without NUL names a record of its own: names that file systems forbid, that differ in case only, that climb, that look encoded.",
+		oddKeys,
+	},
 	{"invalid keys", "A key that is none is an error, and neither ErrNotFound nor ErrConflict.", invalidKeys},
 	{"cancelled", "Under a context that has ended, nothing is read or written, and the error says so.", cancelled},
 	{"durable", "What Put and Delete have acknowledged is there after the store was closed and opened again.", durable},
@@ -80,7 +108,15 @@ func roundTrip(ctx context.Context, e *env) error {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 		if string(r.Value) != value || r.Key != key("a") || r.Revision != rev || rev == "" {
-			return fmt.Errorf("%s: got %.60q of %v in revision %q, put %.60q in revision %q", name, r.Value, r.Key, r.Revision, value, rev)
+			return fmt.Errorf(
+				"%s: got %.60q of %v in revision %q, put %.60q in revision %q",
+				name,
+				r.Value,
+				r.Key,
+				r.Revision,
+				value,
+				rev,
+			)
 		}
 	}
 	return nil
@@ -220,7 +256,13 @@ func list(ctx context.Context, e *env) error {
 		}
 		got = append(got, r.Key.ID)
 		if r.Key.Kind != "things" || string(r.Value) != "value of "+r.Key.ID || r.Revision != revs[r.Key.ID] {
-			return fmt.Errorf("a List yields %v %q in revision %q, Put returned %q", r.Key, r.Value, r.Revision, revs[r.Key.ID])
+			return fmt.Errorf(
+				"a List yields %v %q in revision %q, Put returned %q",
+				r.Key,
+				r.Value,
+				r.Revision,
+				revs[r.Key.ID],
+			)
 		}
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -274,7 +316,10 @@ var oddIDs = []string{
 	"CON", "con", "con.json", "Con.", "nul", "COM1", "com1.txt", "LPT9", "aux.h", "PRN", "CONIN$",
 	"%61", "%2e%2e", "%", "%%", "a%", "%00", "a b", "a+b", "a&b=c", "a#b", "a?b", "\n", "a\tb", "\x01", "\x7f",
 	"é", "e\u0301", "É", "中文", "😀", "ß", "ı", "K", "\ufeff", "\u202e", "a.json", "a.json.json", ".tmp-1", "lock", "things", "things/a",
-	strings.Repeat("a", 255), strings.Repeat("A", 255), strings.Repeat(".", 255), strings.Repeat("a", 512), strings.Repeat("é", 256), strings.Repeat("a", 511) + "b", "$", "{}", "null", "0", "-1",
+	strings.Repeat(
+		"a",
+		255,
+	), strings.Repeat("A", 255), strings.Repeat(".", 255), strings.Repeat("a", 512), strings.Repeat("é", 256), strings.Repeat("a", 511) + "b", "$", "{}", "null", "0", "-1",
 }
 
 func oddKeys(ctx context.Context, e *env) error {

@@ -12,12 +12,24 @@ import (
 )
 
 var raceCases = []testCase{
-	{"one creates", "Of many that put one key with IfAbsent at once, exactly one succeeds, the others get ErrConflict, and the record is the winner's.", oneCreates},
-	{"one changes", "Of many that put one revision at once, exactly one succeeds, the others get ErrConflict, and the record is the winner's.", oneChanges},
+	{
+		"one creates",
+		"Of many that put one key with IfAbsent at once, exactly one succeeds, the others get ErrConflict, and the record is the winner's.",
+		oneCreates,
+	},
+	{
+		"one changes",
+		"Of many that put one revision at once, exactly one succeeds, the others get ErrConflict, and the record is the winner's.",
+		oneChanges,
+	},
 	{"one deletes", "Of many that delete one revision at once, exactly one succeeds, " +
 		"and the others get ErrNotFound: the record is not there any more.", oneDeletes},
 	{"no lost update", "Many that read, change and write under the revision read lose no change.", noLostUpdate},
-	{"list during writes", "While others write, List yields each record as it was at some moment, never a part, and each that stays exactly once.", listDuringWrites},
+	{
+		"list during writes",
+		"While others write, List yields each record as it was at some moment, never a part, and each that stays exactly once.",
+		listDuringWrites,
+	},
 }
 
 const racers = 32

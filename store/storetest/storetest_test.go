@@ -112,13 +112,16 @@ func filtered(changes iter.Seq2[store.Change, error], keep func(store.Change) bo
 // conflicting says of a record that is not there, and was deleted, that it has
 // changed.
 func conflicting() *broken {
-	return &broken{Store: memstore.New(), del: func(b *broken, ctx context.Context, k store.Key, c store.Condition) error {
-		err := b.Store.Delete(ctx, k, c)
-		if _, conditional := c.Revision(); conditional && errors.Is(err, store.ErrNotFound) {
-			return store.ErrConflict
-		}
-		return err
-	}}
+	return &broken{
+		Store: memstore.New(),
+		del: func(b *broken, ctx context.Context, k store.Key, c store.Condition) error {
+			err := b.Store.Delete(ctx, k, c)
+			if _, conditional := c.Revision(); conditional && errors.Is(err, store.ErrNotFound) {
+				return store.ErrConflict
+			}
+			return err
+		},
+	}
 }
 
 // renamed maps ids before they reach the store.
@@ -301,9 +304,12 @@ func TestWhatIsNotTestedIsSkipped(t *testing.T) {
 }
 
 func ignoring() *broken {
-	return &broken{Store: memstore.New(), put: func(b *broken, ctx context.Context, k store.Key, v []byte, _ store.Condition) (store.Revision, error) {
-		return b.Store.Put(ctx, k, v, store.Condition{})
-	}}
+	return &broken{
+		Store: memstore.New(),
+		put: func(b *broken, ctx context.Context, k store.Key, v []byte, _ store.Condition) (store.Revision, error) {
+			return b.Store.Put(ctx, k, v, store.Condition{})
+		},
+	}
 }
 
 // counting counts revisions per record, from 1 for each new one.
@@ -323,15 +329,18 @@ func counting() *broken {
 }
 
 func checkThenWrite() *broken {
-	return &broken{Store: memstore.New(), put: func(b *broken, ctx context.Context, k store.Key, v []byte, c store.Condition) (store.Revision, error) {
-		r, err := b.Store.Get(ctx, k)
-		if err != nil && !errors.Is(err, store.ErrNotFound) {
-			return "", err
-		}
-		if err := c.Check(r.Revision); err != nil {
-			return "", err
-		}
-		time.Sleep(time.Millisecond)
-		return b.Store.Put(ctx, k, v, store.Condition{})
-	}}
+	return &broken{
+		Store: memstore.New(),
+		put: func(b *broken, ctx context.Context, k store.Key, v []byte, c store.Condition) (store.Revision, error) {
+			r, err := b.Store.Get(ctx, k)
+			if err != nil && !errors.Is(err, store.ErrNotFound) {
+				return "", err
+			}
+			if err := c.Check(r.Revision); err != nil {
+				return "", err
+			}
+			time.Sleep(time.Millisecond)
+			return b.Store.Put(ctx, k, v, store.Condition{})
+		},
+	}
 }

@@ -117,7 +117,13 @@ func watchOthers(ctx context.Context, e *env) error {
 		select {
 		case <-view.changed:
 		case err := <-watching:
-			return fmt.Errorf("the watch ended and has missed %d of %d records, %q: %w", len(missed), len(want), missed, err)
+			return fmt.Errorf(
+				"the watch ended and has missed %d of %d records, %q: %w",
+				len(missed),
+				len(want),
+				missed,
+				err,
+			)
 		case <-ctx.Done():
 			return fmt.Errorf("the last change of %d of %d records was missed: %q", len(missed), len(want), missed)
 		}

@@ -55,7 +55,11 @@ func (w *Service) Run(ctx context.Context) error {
 		lead, elected = nil, make(chan context.Context)
 		working.Go(func() { w.follow(ctx, watcher) })
 		working.Go(func() {
-			lease.Stand(ctx, lease.Options{Store: w.store, Work: "webhooks", Time: w.lease, Now: w.now, Logger: w.log}, elected)
+			lease.Stand(
+				ctx,
+				lease.Options{Store: w.store, Work: "webhooks", Time: w.lease, Now: w.now, Logger: w.log},
+				elected,
+			)
 		})
 	}
 	ended := make(chan struct{}, attemptsAtOnce)
@@ -246,7 +250,15 @@ func (w *Service) attempt(ctx context.Context, d *delivery) {
 	if over {
 		if err != nil {
 			s.Dropped++
-			w.log.Error("an event is given up: the webhook did not take it for a day", "webhook", h.ID, "host", h.host(), "event", d.key.ID)
+			w.log.Error(
+				"an event is given up: the webhook did not take it for a day",
+				"webhook",
+				h.ID,
+				"host",
+				h.host(),
+				"event",
+				d.key.ID,
+			)
 		}
 		h.done(d)
 	} else {
@@ -309,14 +321,20 @@ func (w *Service) send(ctx context.Context, d *delivery) (status int, retryAfter
 	if !d.hook.VerifySSL {
 		client = w.lenient
 	}
-	res, err := client.Do(ctx, safehttp.Request{Method: http.MethodPost, URL: d.hook.URL, Header: header, Body: body, IgnoreBody: true})
+	res, err := client.Do(
+		ctx,
+		safehttp.Request{Method: http.MethodPost, URL: d.hook.URL, Header: header, Body: body, IgnoreBody: true},
+	)
 	switch {
 	case err != nil:
 		return 0, 0, err
 	case res.Status >= 200 && res.Status < 300:
 		return 0, 0, nil
 	case res.Status >= 300 && res.Status < 400:
-		err = fmt.Errorf("it answered %d: it redirects, which is not followed: give the address that it redirects to", res.Status)
+		err = fmt.Errorf(
+			"it answered %d: it redirects, which is not followed: give the address that it redirects to",
+			res.Status,
+		)
 	default:
 		err = fmt.Errorf("it answered %d %s", res.Status, http.StatusText(res.Status))
 	}

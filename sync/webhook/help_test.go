@@ -28,7 +28,9 @@ func version(v string) patch.Patch {
 
 func definition(id, v string) *patch.Definition {
 	return &patch.Definition{ID: id, Name: id + " App", Publisher: "P", Patches: []patch.Patch{version(v)},
-		Requirements: []patch.Criterion{{Name: "Application Title", Operator: "is", Value: id, Type: "recon", And: new(true)}}}
+		Requirements: []patch.Criterion{
+			{Name: "Application Title", Operator: "is", Value: id, Type: "recon", And: new(true)},
+		}}
 }
 
 // A received event.
@@ -65,7 +67,14 @@ type receivers struct {
 }
 
 func newReceivers() *receivers {
-	return &receivers{got: map[string][]received{}, answer: map[string]func(int, string) (int, error){}, tries: map[string]int{}, active: map[string]int{}, most: map[string]int{}, delay: map[string]time.Duration{}}
+	return &receivers{
+		got:    map[string][]received{},
+		answer: map[string]func(int, string) (int, error){},
+		tries:  map[string]int{},
+		active: map[string]int{},
+		most:   map[string]int{},
+		delay:  map[string]time.Duration{},
+	}
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -103,7 +112,12 @@ func (r *receivers) RoundTrip(q *http.Request) (*http.Response, error) {
 		_ = json.Unmarshal(body, &one.event)
 		r.got[host] = append(r.got[host], one)
 	}
-	return &http.Response{StatusCode: status, Header: http.Header{"Location": {"https://elsewhere.example/"}}, Body: io.NopCloser(bytes.NewReader(make([]byte, 1<<20))), Request: q}, nil
+	return &http.Response{
+		StatusCode: status,
+		Header:     http.Header{"Location": {"https://elsewhere.example/"}},
+		Body:       io.NopCloser(bytes.NewReader(make([]byte, 1<<20))),
+		Request:    q,
+	}, nil
 }
 
 func (r *receivers) of(host string) []received {
@@ -153,7 +167,11 @@ func start(t *testing.T, s store.Store, r *receivers) *server {
 
 func startWith(t *testing.T, s store.Store, r *receivers, key []byte) *server {
 	t.Helper()
-	hooks, err := webhook.Open(t.Context(), s, &webhook.Options{Key: key, Site: "https://patches.example.com/", Transport: r})
+	hooks, err := webhook.Open(
+		t.Context(),
+		s,
+		&webhook.Options{Key: key, Site: "https://patches.example.com/", Transport: r},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,12 @@ import (
 )
 
 // names are Patch Server's names of events.
-var names = map[catalog.EventKind]string{catalog.Created: "new_title", catalog.Updated: "title_updated", catalog.Deleted: "title_deleted", testKind: "test"}
+var names = map[catalog.EventKind]string{
+	catalog.Created: "new_title",
+	catalog.Updated: "title_updated",
+	catalog.Deleted: "title_deleted",
+	testKind:        "test",
+}
 
 // KindOf returns the kind of the event that Patch Server calls name.
 func KindOf(name string) (catalog.EventKind, bool) {

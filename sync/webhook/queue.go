@@ -342,7 +342,13 @@ func (w *Service) decode(rec store.Record) *delivery {
 		err = json.Unmarshal(rec.Value, &r)
 	}
 	if err != nil || r.Format != format {
-		w.log.Error("an event that waits for a webhook cannot be read, and is not told", "record", rec.Key.String(), "error", err)
+		w.log.Error(
+			"an event that waits for a webhook cannot be read, and is not told",
+			"record",
+			rec.Key.String(),
+			"error",
+			err,
+		)
 		return nil
 	}
 	return &delivery{
@@ -358,7 +364,13 @@ func (w *Service) decode(rec store.Record) *delivery {
 // drop removes a delivery from the store.
 func (w *Service) drop(ctx context.Context, d *delivery) {
 	if err := w.store.Delete(ctx, d.key, store.Condition{}); err != nil && !errors.Is(err, store.ErrNotFound) {
-		w.log.Error("an event is over and could not be removed: it may be told again", "record", d.key.String(), "error", err)
+		w.log.Error(
+			"an event is over and could not be removed: it may be told again",
+			"record",
+			d.key.String(),
+			"error",
+			err,
+		)
 	}
 	w.mu.Lock()
 	delete(w.known, d.key.ID)

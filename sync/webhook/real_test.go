@@ -101,7 +101,9 @@ func TestVerifySSL(t *testing.T) {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	if strict, lenient := states(); strict.Failures == 0 || strict.Pending != 1 || lenient.Failures != 0 || lenient.Pending != 0 || told.Load() != 1 {
+	if strict, lenient := states(); strict.Failures == 0 || strict.Pending != 1 || lenient.Failures != 0 ||
+		lenient.Pending != 0 ||
+		told.Load() != 1 {
 		t.Errorf("strict %+v, lenient %+v, told %d times", strict, lenient, told.Load())
 	}
 }

@@ -39,7 +39,16 @@ type deliveryRecord struct {
 }
 
 func (w *Service) seal(h Hook) *hookRecord {
-	rec := &hookRecord{Format: format, URL: h.URL, Enabled: h.Enabled, VerifySSL: h.VerifySSL, SendDefinition: h.SendDefinition, Form: h.Format, Events: h.Events, Titles: h.Titles}
+	rec := &hookRecord{
+		Format:         format,
+		URL:            h.URL,
+		Enabled:        h.Enabled,
+		VerifySSL:      h.VerifySSL,
+		SendDefinition: h.SendDefinition,
+		Form:           h.Format,
+		Events:         h.Events,
+		Titles:         h.Titles,
+	}
 	if h.Secret != "" {
 		rec.Sealed = w.sealer.Seal(nil, nil, []byte(h.Secret), []byte(h.ID))
 	}
@@ -54,7 +63,16 @@ func (w *Service) open(rec store.Record) (Hook, error) {
 	if r.Format != format {
 		return Hook{}, store.NewerFormat(rec.Key, r.Format, format)
 	}
-	h := Hook{ID: rec.Key.ID, URL: r.URL, Enabled: r.Enabled, VerifySSL: r.VerifySSL, SendDefinition: r.SendDefinition, Format: r.Form, Events: r.Events, Titles: r.Titles}
+	h := Hook{
+		ID:             rec.Key.ID,
+		URL:            r.URL,
+		Enabled:        r.Enabled,
+		VerifySSL:      r.VerifySSL,
+		SendDefinition: r.SendDefinition,
+		Format:         r.Form,
+		Events:         r.Events,
+		Titles:         r.Titles,
+	}
 	if r.Sealed != nil {
 		if w.sealer == nil {
 			return h, fmt.Errorf("its secret cannot be opened: there is no key")
@@ -83,7 +101,13 @@ func (w *Service) loadHooks(ctx context.Context) error {
 		}
 		if err != nil {
 			// Sent unsigned would be worse than not sent.
-			w.log.Error("a webhook is told nothing until it can be read; what it is to be told is kept", "webhook", rec.Key.ID, "error", err)
+			w.log.Error(
+				"a webhook is told nothing until it can be read; what it is to be told is kept",
+				"webhook",
+				rec.Key.ID,
+				"error",
+				err,
+			)
 			if h.ID == "" {
 				continue
 			}

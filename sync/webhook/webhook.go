@@ -238,8 +238,15 @@ func Open(ctx context.Context, s store.Store, opts *Options) (*Service, error) {
 			return nil, fmt.Errorf("webhook: the key: %w", err)
 		}
 	}
-	client := safehttp.Options{AllowPrivate: o.AllowPrivateNetworks, Timeout: o.Timeout, PerHost: attemptsPerHook, Total: attemptsAtOnce, KeepRedirects: true,
-		UserAgent: "patchsource-webhook (+https://github.com/patchsource/patchsource)", Transport: o.Transport}
+	client := safehttp.Options{
+		AllowPrivate:  o.AllowPrivateNetworks,
+		Timeout:       o.Timeout,
+		PerHost:       attemptsPerHook,
+		Total:         attemptsAtOnce,
+		KeepRedirects: true,
+		UserAgent:     "patchsource-webhook (+https://github.com/patchsource/patchsource)",
+		Transport:     o.Transport,
+	}
 	w.strict = safehttp.New(&client)
 	client.Insecure = true
 	w.lenient = safehttp.New(&client)
@@ -266,7 +273,10 @@ func (w *Service) Create(ctx context.Context, h Hook) (id string, err error) {
 	n := len(w.hooks)
 	w.mu.Unlock()
 	if n >= maxHooks {
-		return "", &InvalidError{"url", fmt.Sprintf("there are %d webhooks already, which is as many as there may be: delete one", n)}
+		return "", &InvalidError{
+			"url",
+			fmt.Sprintf("there are %d webhooks already, which is as many as there may be: delete one", n),
+		}
 	}
 	value, err := json.Marshal(w.seal(h))
 	if err != nil {

@@ -39,19 +39,30 @@ func TestEvents(t *testing.T) {
 			}
 		}
 		for i, e := range r.of("plain.example") {
-			if e.event.URL != "https://patches.example.com/jamf/v1/patch/App" || e.event.Timestamp == 0 || e.event.Definition != nil || (len(e.event.Changes) > 0) != (i == 1) || e.event.ID != e.get("webhook-id") || e.get("webhook-signature") != "" {
+			if e.event.URL != "https://patches.example.com/jamf/v1/patch/App" || e.event.Timestamp == 0 ||
+				e.event.Definition != nil ||
+				(len(e.event.Changes) > 0) != (i == 1) ||
+				e.event.ID != e.get("webhook-id") ||
+				e.get("webhook-signature") != "" {
 				t.Errorf("%s %v", e.body, e.header)
 			}
 		}
 		for _, e := range r.of("full.example") {
-			if e.event.Definition == nil || e.event.Definition.ID != "App" || e.get("webhook-signature") == "" || e.get("webhook-timestamp") == "" {
+			if e.event.Definition == nil || e.event.Definition.ID != "App" || e.get("webhook-signature") == "" ||
+				e.get("webhook-timestamp") == "" {
 				t.Errorf("%s %v", e.body, e.header)
 			}
 		}
-		if got := string(r.of("slack.example")[1].body); !strings.Contains(got, "App App was updated; its current version is 2") || !strings.Contains(got, "•") || strings.Contains(got, "patch_definition") {
+		if got := string(r.of("slack.example")[1].body); !strings.Contains(
+			got,
+			"App App was updated; its current version is 2",
+		) ||
+			!strings.Contains(got, "•") ||
+			strings.Contains(got, "patch_definition") {
 			t.Errorf("%s", got)
 		}
-		if got := string(r.of("teams.example")[0].body); !strings.Contains(got, "AdaptiveCard") || !strings.Contains(got, "App App is new, with version 1") {
+		if got := string(r.of("teams.example")[0].body); !strings.Contains(got, "AdaptiveCard") ||
+			!strings.Contains(got, "App App is new, with version 1") {
 			t.Errorf("%s", got)
 		}
 		if count(t, st, "deliveries") != 0 || count(t, st, "titles") != 0 {
@@ -70,7 +81,10 @@ func TestQueueSurvivesARestart(t *testing.T) {
 		s.change("App")
 		time.Sleep(time.Minute)
 		status := s.hooks.List()[0]
-		if status.Pending != 6 || status.Failures < 3 || !strings.Contains(status.LastError, "refused") || status.NextAttempt.Before(time.Now()) || !status.Signed || status.Hook.Secret != "" {
+		if status.Pending != 6 || status.Failures < 3 || !strings.Contains(status.LastError, "refused") ||
+			status.NextAttempt.Before(time.Now()) ||
+			!status.Signed ||
+			status.Hook.Secret != "" {
 			t.Errorf("%+v", status)
 		}
 		s.stop()
@@ -82,7 +96,8 @@ func TestQueueSurvivesARestart(t *testing.T) {
 		if got := r.events("h.example"); got != once+", "+once {
 			t.Errorf("%s", got)
 		}
-		if r.of("h.example")[0].get("webhook-signature") == "" || s.hooks.Pending() != 0 || s.hooks.List()[0].Hook.ID != id {
+		if r.of("h.example")[0].get("webhook-signature") == "" || s.hooks.Pending() != 0 ||
+			s.hooks.List()[0].Hook.ID != id {
 			t.Error("it is another webhook after the restart")
 		}
 	})
@@ -170,8 +185,15 @@ func TestDelete(t *testing.T) {
 		}
 		before, _ := r.tried("h.example")
 		time.Sleep(time.Hour)
-		if after, _ := r.tried("h.example"); after != before || count(t, st, "deliveries") != 0 || s.hooks.Pending() != 0 || len(s.hooks.List()) != 0 {
-			t.Errorf("%d tries more, %d deliveries, %d pending", after-before, count(t, st, "deliveries"), s.hooks.Pending())
+		if after, _ := r.tried("h.example"); after != before || count(t, st, "deliveries") != 0 ||
+			s.hooks.Pending() != 0 ||
+			len(s.hooks.List()) != 0 {
+			t.Errorf(
+				"%d tries more, %d deliveries, %d pending",
+				after-before,
+				count(t, st, "deliveries"),
+				s.hooks.Pending(),
+			)
 		}
 		for _, err := range []error{s.hooks.Delete(t.Context(), id), s.hooks.Test(t.Context(), id)} {
 			if !errors.Is(err, webhook.ErrNotFound) {
@@ -220,7 +242,8 @@ func TestCreateRefuses(t *testing.T) {
 	} {
 		_, err := open.Create(t.Context(), h)
 		var invalid *webhook.InvalidError
-		if !errors.Is(err, webhook.ErrInvalid) || !errors.As(err, &invalid) || invalid.Field != strings.TrimSpace(name) {
+		if !errors.Is(err, webhook.ErrInvalid) || !errors.As(err, &invalid) ||
+			invalid.Field != strings.TrimSpace(name) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -346,7 +369,8 @@ func TestManyChangesAndBadReceivers(t *testing.T) {
 			}
 		}
 		for _, status := range s.hooks.List() {
-			if bad := strings.Contains(status.Hook.URL, "dead") || strings.Contains(status.Hook.URL, "hangs"); bad != (status.Pending == 1000) || bad != (status.Failures > 0) {
+			if bad := strings.Contains(status.Hook.URL, "dead") || strings.Contains(status.Hook.URL, "hangs"); bad != (status.Pending == 1000) ||
+				bad != (status.Failures > 0) {
 				t.Errorf("%+v", status)
 			}
 		}
@@ -360,7 +384,8 @@ func TestWebhookOfANewerVersion(t *testing.T) {
 	if _, err := st.Put(t.Context(), key, []byte(`{"format":99}`), store.IfAbsent()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := webhook.Open(t.Context(), st, nil); !errors.Is(err, store.ErrFormat) || !strings.Contains(err.Error(), "99") {
+	if _, err := webhook.Open(t.Context(), st, nil); !errors.Is(err, store.ErrFormat) ||
+		!strings.Contains(err.Error(), "99") {
 		t.Errorf("%v, want store.ErrFormat", err)
 	}
 }

@@ -145,7 +145,13 @@ func (s *Server) Token(file string) string {
 
 // Call calls the server at url, by client, with a token if there is one. headers are names
 // and values.
-func Call(t *testing.T, client *http.Client, method, url, token string, body io.Reader, headers ...string) (*http.Response, string) {
+func Call(
+	t *testing.T,
+	client *http.Client,
+	method, url, token string,
+	body io.Reader,
+	headers ...string,
+) (*http.Response, string) {
 	t.Helper()
 	r, err := http.NewRequest(method, url, body)
 	if err != nil {
@@ -184,5 +190,8 @@ func Definition(id string, versions ...string) string {
 		patches = append(patches, Version(v))
 	}
 	return `{"id":"` + id + `","name":"` + id + `","publisher":"Example","appName":"App.app","bundleId":"com.example.app","requirements":[{"name":"Application Bundle ID","operator":"is","value":"com.example.app","type":"recon","and":true}],` +
-		`"patches":[` + strings.Join(patches, ",") + `],"extensionAttributes":[]}`
+		`"patches":[` + strings.Join(
+		patches,
+		",",
+	) + `],"extensionAttributes":[]}`
 }

@@ -182,7 +182,8 @@ func FuzzCheck(f *testing.F) {
 			}
 			return
 		}
-		if addr, err := netip.ParseAddr(strings.TrimSuffix(u.Hostname(), ".")); err == nil && (addr.Unmap().IsLoopback() || addr.Unmap().IsPrivate() || addr.IsLinkLocalUnicast() || addr.IsUnspecified()) {
+		if addr, err := netip.ParseAddr(strings.TrimSuffix(u.Hostname(), ".")); err == nil &&
+			(addr.Unmap().IsLoopback() || addr.Unmap().IsPrivate() || addr.IsLinkLocalUnicast() || addr.IsUnspecified()) {
 			t.Errorf("%q is allowed", raw)
 		}
 		if u.User != nil || u.Scheme != "http" && u.Scheme != "https" {

@@ -102,7 +102,13 @@ func New(opts *Options) *Client {
 	if o.AllowPrivate {
 		o.allow = append(o.allow, privateNetworks()...)
 	}
-	c := &Client{guard: guardian(o.allow), private: o.AllowPrivate, timeout: o.Timeout, maxBytes: o.MaxBytes, userAgent: o.UserAgent}
+	c := &Client{
+		guard:     guardian(o.allow),
+		private:   o.AllowPrivate,
+		timeout:   o.Timeout,
+		maxBytes:  o.MaxBytes,
+		userAgent: o.UserAgent,
+	}
 	if c.timeout == 0 {
 		c.timeout = defaultTimeout
 	}
@@ -244,10 +250,15 @@ func (c *Client) Do(ctx context.Context, q Request) (*Response, error) {
 	}
 	if q.Authorization != "" {
 		if u.Scheme != "https" && !c.private {
-			return nil, fmt.Errorf("%w: credentials are sent over https only: follow the source by https://", ErrRefused)
+			return nil, fmt.Errorf(
+				"%w: credentials are sent over https only: follow the source by https://",
+				ErrRefused,
+			)
 		}
 		if strings.ContainsFunc(q.Authorization, unicode.IsControl) {
-			return nil, errors.New("the credentials are no value of an Authorization header: they must be one line of text")
+			return nil, errors.New(
+				"the credentials are no value of an Authorization header: they must be one line of text",
+			)
 		}
 	}
 	leave, err := c.limits.enter(ctx, strings.ToLower(u.Host))
@@ -303,7 +314,12 @@ func (c *Client) send(ctx context.Context, q Request) (*Response, error) {
 // read reads a body within bounds.
 func (c *Client) read(res *http.Response) (data []byte, wire int64, err error) {
 	if res.ContentLength > c.maxBytes {
-		return nil, 0, fmt.Errorf("%w: it has %d bytes, at most %d are read", ErrTooLarge, res.ContentLength, c.maxBytes)
+		return nil, 0, fmt.Errorf(
+			"%w: it has %d bytes, at most %d are read",
+			ErrTooLarge,
+			res.ContentLength,
+			c.maxBytes,
+		)
 	}
 	counted := &counter{r: io.LimitReader(res.Body, c.maxBytes+1)}
 	var body io.Reader = counted

@@ -293,11 +293,15 @@ func TestAsksPolitely(t *testing.T) {
 		w.WriteHeader(http.StatusNotModified)
 	})
 	c := openTo(t, Options{UserAgent: "patchsource/test (+https://example.com)"})
-	r, err := c.Do(t.Context(), Request{URL: "http://" + public + ":" + port, Header: http.Header{"If-None-Match": {`"x"`}}})
+	r, err := c.Do(
+		t.Context(),
+		Request{URL: "http://" + public + ":" + port, Header: http.Header{"If-None-Match": {`"x"`}}},
+	)
 	if err != nil || r.Status != http.StatusNotModified {
 		t.Fatalf("%+v, %v", r, err)
 	}
-	if seen.Get("User-Agent") != "patchsource/test (+https://example.com)" || seen.Get("Accept-Encoding") != "gzip" || seen.Get("If-None-Match") != `"x"` {
+	if seen.Get("User-Agent") != "patchsource/test (+https://example.com)" || seen.Get("Accept-Encoding") != "gzip" ||
+		seen.Get("If-None-Match") != `"x"` {
 		t.Errorf("%v", seen)
 	}
 }
@@ -307,20 +311,27 @@ func TestLimits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
 		now, most := map[string]int{}, map[string]int{}
-		c := New(&Options{PerHost: 2, Total: 3, Timeout: time.Minute, Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
-			mu.Lock()
-			for _, k := range []string{r.URL.Host, ""} {
-				now[k]++
-				most[k] = max(most[k], now[k])
-			}
-			mu.Unlock()
-			time.Sleep(time.Second)
-			mu.Lock()
-			now[r.URL.Host]--
-			now[""]--
-			mu.Unlock()
-			return &http.Response{StatusCode: 200, Body: http.NoBody, Request: r}, nil
-		})})
+		c := New(
+			&Options{
+				PerHost: 2,
+				Total:   3,
+				Timeout: time.Minute,
+				Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+					mu.Lock()
+					for _, k := range []string{r.URL.Host, ""} {
+						now[k]++
+						most[k] = max(most[k], now[k])
+					}
+					mu.Unlock()
+					time.Sleep(time.Second)
+					mu.Lock()
+					now[r.URL.Host]--
+					now[""]--
+					mu.Unlock()
+					return &http.Response{StatusCode: 200, Body: http.NoBody, Request: r}, nil
+				}),
+			},
+		)
 		var group sync.WaitGroup
 		for i := range 20 {
 			group.Go(func() {

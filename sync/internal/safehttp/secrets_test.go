@@ -57,7 +57,12 @@ func TestErrorsHoldNoSecretOfAURL(t *testing.T) {
 			if err != nil {
 				return nil, err
 			}
-			return &http.Response{StatusCode: 302, Header: http.Header{"Location": {location}}, Body: http.NoBody, Request: r}, nil
+			return &http.Response{
+				StatusCode: 302,
+				Header:     http.Header{"Location": {location}},
+				Body:       http.NoBody,
+				Request:    r,
+			}, nil
 		}
 	}
 	const asked = "https://example.com/d?secret"
@@ -76,7 +81,8 @@ func TestErrorsHoldNoSecretOfAURL(t *testing.T) {
 		{"redirects without end", asked, answer(asked, nil)},
 	} {
 		client := New(&Options{Transport: c.transport})
-		if _, err := client.Do(t.Context(), Request{URL: c.url}); err == nil || strings.Contains(err.Error(), "secret") {
+		if _, err := client.Do(t.Context(), Request{URL: c.url}); err == nil ||
+			strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}
@@ -100,17 +106,19 @@ func TestCredentialsStayWithTheirOrigin(t *testing.T) {
 		{"from http to https", "http://example.com/a", "https://example.com/b", true, false},
 	} {
 		var first, second string
-		client := New(&Options{AllowPrivate: c.private, Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
-			res := &http.Response{StatusCode: 200, Header: http.Header{}, Body: http.NoBody, Request: r}
-			if r.URL.Path == "/a" {
-				first = r.Header.Get("Authorization")
-				res.StatusCode = 302
-				res.Header.Set("Location", c.to)
-			} else {
-				second = r.Header.Get("Authorization")
-			}
-			return res, nil
-		})})
+		client := New(
+			&Options{AllowPrivate: c.private, Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+				res := &http.Response{StatusCode: 200, Header: http.Header{}, Body: http.NoBody, Request: r}
+				if r.URL.Path == "/a" {
+					first = r.Header.Get("Authorization")
+					res.StatusCode = 302
+					res.Header.Set("Location", c.to)
+				} else {
+					second = r.Header.Get("Authorization")
+				}
+				return res, nil
+			})},
+		)
 		if _, err := client.Do(t.Context(), Request{URL: c.url, Authorization: credentials}); err != nil {
 			t.Errorf("%s: %v", c.name, err)
 		}

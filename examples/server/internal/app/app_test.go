@@ -52,7 +52,9 @@ func start(t *testing.T, dir string, args ...string) *process {
 	p := &process{t: t, dir: dir}
 	r, w := io.Pipe()
 	done := make(chan int, 1)
-	args = append([]string{"--addr", "127.0.0.1:0", "--store", "file:" + filepath.Join(dir, "data"), "--log-format", "json"}, args...)
+	args = append(
+		[]string{"--addr", "127.0.0.1:0", "--store", "file:" + filepath.Join(dir, "data"), "--log-format", "json"},
+		args...)
 	go func() {
 		code := Run(ctx, args, nil, io.Discard, w)
 		_ = w.Close()
@@ -116,7 +118,9 @@ func versionJSON(v string) string {
 
 func definition(id, version string) string {
 	return `{"id":"` + id + `","name":"A","publisher":"P","appName":null,"bundleId":null,"requirements":[{"name":"n","operator":"is","value":"v","type":"recon","and":true}],"patches":[` +
-		versionJSON(version) + `],"extensionAttributes":[]}`
+		versionJSON(
+			version,
+		) + `],"extensionAttributes":[]}`
 }
 
 func readCorpus(t *testing.T) map[string][]byte {
@@ -316,7 +320,8 @@ func TestHelpAndVersion(t *testing.T) {
 			t.Errorf("the help does not speak of %s", want)
 		}
 	}
-	if code, out, _ := runOnce(t, nil, "--version"); code != 0 || !strings.Contains(out, "patchsource") || !strings.Contains(out, "go1.") {
+	if code, out, _ := runOnce(t, nil, "--version"); code != 0 || !strings.Contains(out, "patchsource") ||
+		!strings.Contains(out, "go1.") {
 		t.Errorf("%d %q", code, out)
 	}
 }
@@ -330,7 +335,8 @@ func TestEnvironment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if f.Addr != ":1" || f.RateLimit || f.LogFormat != "json" || f.AdminTokenFile != dir+".admin-token" || f.SecretFile != dir+".secret" {
+	if f.Addr != ":1" || f.RateLimit || f.LogFormat != "json" || f.AdminTokenFile != dir+".admin-token" ||
+		f.SecretFile != dir+".secret" {
 		t.Errorf("%+v", f)
 	}
 	for _, c := range []struct{ store, beside string }{{"file:data", "data"}, {"file:./a/b/", "a/b"}, {"file:/x/y", "/x/y"}} {
@@ -387,7 +393,12 @@ func TestGracefulStop(t *testing.T) {
 	}
 	defer conn.Close()
 	text := definition("Slow", "1")
-	fmt.Fprintf(conn, "POST /api/v1/title HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n", p.token(), len(text))
+	fmt.Fprintf(
+		conn,
+		"POST /api/v1/title HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n",
+		p.token(),
+		len(text),
+	)
 	in := bufio.NewReader(conn)
 	// The handler reads the body: the request is under way.
 	if line, err := in.ReadString('\n'); err != nil || !strings.Contains(line, "100 Continue") {
@@ -444,8 +455,13 @@ func certificate(t *testing.T) (certFile, keyFile string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test of patchsource"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1),
+		Subject:      pkix.Name{CommonName: "test of patchsource"},
+		NotBefore:    time.Now().Add(-time.Hour),
+		NotAfter:     time.Now().Add(time.Hour),
+		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1)},
+	}
 	cert, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
 		t.Fatal(err)

@@ -111,7 +111,11 @@ func openBackend(ctx context.Context, f *flags, site string, log *slog.Logger) (
 	if created {
 		log.Info("the server's secret was made: keep it with your backups", "file", f.SecretFile)
 		for range b.store.List(ctx, "titles") {
-			log.Warn("there are titles already, so this is probably not the first start: with another secret, authors' addresses and webhooks' secrets are not known again; if there is an older secret file, stop the server and put it in the place of this one", "file", f.SecretFile)
+			log.Warn(
+				"there are titles already, so this is probably not the first start: with another secret, authors' addresses and webhooks' secrets are not known again; if there is an older secret file, stop the server and put it in the place of this one",
+				"file",
+				f.SecretFile,
+			)
 			break
 		}
 	}
@@ -129,9 +133,16 @@ func openBackend(ctx context.Context, f *flags, site string, log *slog.Logger) (
 	}
 	switch {
 	case admin.Unwritten != nil:
-		log.Error("the administrator token in the file is not good any more, and another one cannot be written: the feed is "+
-			"served, and nobody can administer this server with that file; put a good token there, or make the folder writable",
-			"file", f.AdminTokenFile, "reason", admin.Replaced, "error", admin.Unwritten)
+		log.Error(
+			"the administrator token in the file is not good any more, and another one cannot be written: the feed is "+
+				"served, and nobody can administer this server with that file; put a good token there, or make the folder writable",
+			"file",
+			f.AdminTokenFile,
+			"reason",
+			admin.Replaced,
+			"error",
+			admin.Unwritten,
+		)
 	case admin.Replaced != nil:
 		log.Warn("the administrator token in the file is not used: another one was made and written in its place",
 			"file", f.AdminTokenFile, "reason", admin.Replaced)
@@ -163,7 +174,17 @@ func openBackend(ctx context.Context, f *flags, site string, log *slog.Logger) (
 	if err != nil {
 		return nil, err
 	}
-	b.sync, err = patchsync.New(b.catalog, b.store, &patchsync.Options{Mirrors: mirrors, Interval: f.SyncInterval, AllowPrivateNetworks: f.AllowPrivateNetworks, Contact: f.BaseURL, Logger: log})
+	b.sync, err = patchsync.New(
+		b.catalog,
+		b.store,
+		&patchsync.Options{
+			Mirrors:              mirrors,
+			Interval:             f.SyncInterval,
+			AllowPrivateNetworks: f.AllowPrivateNetworks,
+			Contact:              f.BaseURL,
+			Logger:               log,
+		},
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -177,7 +198,18 @@ func openBackend(ctx context.Context, f *flags, site string, log *slog.Logger) (
 	if !f.RateLimit {
 		opts.MailsPerHour = -1
 	}
-	b.community, err = community.Open(ctx, community.Parts{Store: b.store, Catalog: b.catalog, Tokens: b.auth, Mailer: b.mailer, Secret: secret, Fetcher: b.sync.Fetcher()}, opts)
+	b.community, err = community.Open(
+		ctx,
+		community.Parts{
+			Store:   b.store,
+			Catalog: b.catalog,
+			Tokens:  b.auth,
+			Mailer:  b.mailer,
+			Secret:  secret,
+			Fetcher: b.sync.Fetcher(),
+		},
+		opts,
+	)
 	return b, err
 }
 
@@ -263,7 +295,10 @@ func loadFull(ctx context.Context, s store.Store, name string, log *slog.Logger)
 	}
 	n, err := httpapi.LoadFullBackup(ctx, s, file, info.Size())
 	if errors.Is(err, httpapi.ErrNotEmpty) {
-		return fmt.Errorf("%w: a full backup is loaded where there is nothing yet; give --store a new folder, or leave --restore out", err)
+		return fmt.Errorf(
+			"%w: a full backup is loaded where there is nothing yet; give --store a new folder, or leave --restore out",
+			err,
+		)
 	}
 	if err != nil {
 		return err

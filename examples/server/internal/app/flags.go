@@ -116,7 +116,8 @@ func (f *flags) complete() error {
 	if f.Mail == "" {
 		f.Mail = "outbox:" + beside + ".outbox"
 	}
-	if u, err := url.Parse(f.BaseURL); f.BaseURL != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
+	if u, err := url.Parse(f.BaseURL); f.BaseURL != "" &&
+		(err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
 		return fmt.Errorf("--base-url %s: it must be an address such as https://patches.example.com", f.BaseURL)
 	}
 	for _, p := range f.TrustedProxies {

@@ -21,14 +21,58 @@ func (b *backend) gauges() []metrics.Gauge {
 	}
 	all := []metrics.Gauge{
 		{Name: "titles", Help: "Titles that are served.", Value: func() float64 { return float64(b.catalog.Len()) }},
-		{Name: "webhook_deliveries_pending", Help: "Events that wait for a webhook.", Value: func() float64 { return float64(b.hooks.Pending()) }},
-		{Name: "sources", Help: sources, Labels: label("result", "ok"), Value: func() float64 { return b.countSources(false) }},
-		{Name: "sources", Help: sources, Labels: label("result", "failing"), Value: func() float64 { return b.countSources(true) }},
-		{Name: "sync_rounds_total", Help: rounds, Labels: label("result", "changed"), Counter: true, Value: func() float64 { return float64(b.sync.Rounds().Changed) }},
-		{Name: "sync_rounds_total", Help: rounds, Labels: label("result", "unchanged"), Counter: true, Value: func() float64 { return float64(b.sync.Rounds().Unchanged) }},
-		{Name: "sync_rounds_total", Help: rounds, Labels: label("result", "failed"), Counter: true, Value: func() float64 { return float64(b.sync.Rounds().Failed) }},
-		{Name: "tokens_checked_total", Help: checks, Labels: label("result", "accepted"), Counter: true, Value: func() float64 { n, _ := b.auth.Checks(); return float64(n) }},
-		{Name: "tokens_checked_total", Help: checks, Labels: label("result", "refused"), Counter: true, Value: func() float64 { _, n := b.auth.Checks(); return float64(n) }},
+		{
+			Name:  "webhook_deliveries_pending",
+			Help:  "Events that wait for a webhook.",
+			Value: func() float64 { return float64(b.hooks.Pending()) },
+		},
+		{
+			Name:   "sources",
+			Help:   sources,
+			Labels: label("result", "ok"),
+			Value:  func() float64 { return b.countSources(false) },
+		},
+		{
+			Name:   "sources",
+			Help:   sources,
+			Labels: label("result", "failing"),
+			Value:  func() float64 { return b.countSources(true) },
+		},
+		{
+			Name:    "sync_rounds_total",
+			Help:    rounds,
+			Labels:  label("result", "changed"),
+			Counter: true,
+			Value:   func() float64 { return float64(b.sync.Rounds().Changed) },
+		},
+		{
+			Name:    "sync_rounds_total",
+			Help:    rounds,
+			Labels:  label("result", "unchanged"),
+			Counter: true,
+			Value:   func() float64 { return float64(b.sync.Rounds().Unchanged) },
+		},
+		{
+			Name:    "sync_rounds_total",
+			Help:    rounds,
+			Labels:  label("result", "failed"),
+			Counter: true,
+			Value:   func() float64 { return float64(b.sync.Rounds().Failed) },
+		},
+		{
+			Name:    "tokens_checked_total",
+			Help:    checks,
+			Labels:  label("result", "accepted"),
+			Counter: true,
+			Value:   func() float64 { n, _ := b.auth.Checks(); return float64(n) },
+		},
+		{
+			Name:    "tokens_checked_total",
+			Help:    checks,
+			Labels:  label("result", "refused"),
+			Counter: true,
+			Value:   func() float64 { _, n := b.auth.Checks(); return float64(n) },
+		},
 	}
 	for _, cache := range []string{"definitions", "selections"} {
 		stats := func() (hits, misses, bytes float64) {
@@ -38,10 +82,28 @@ func (b *backend) gauges() []metrics.Gauge {
 			}
 			return float64(s.Hits), float64(s.Misses), float64(s.Bytes)
 		}
-		all = append(all,
-			metrics.Gauge{Name: hitTotal, Help: hits, Labels: label("cache", cache, "result", "hit"), Counter: true, Value: func() float64 { n, _, _ := stats(); return n }},
-			metrics.Gauge{Name: hitTotal, Help: hits, Labels: label("cache", cache, "result", "miss"), Counter: true, Value: func() float64 { _, n, _ := stats(); return n }},
-			metrics.Gauge{Name: "cache_bytes", Help: held, Labels: label("cache", cache), Value: func() float64 { _, _, n := stats(); return n }},
+		all = append(
+			all,
+			metrics.Gauge{
+				Name:    hitTotal,
+				Help:    hits,
+				Labels:  label("cache", cache, "result", "hit"),
+				Counter: true,
+				Value:   func() float64 { n, _, _ := stats(); return n },
+			},
+			metrics.Gauge{
+				Name:    hitTotal,
+				Help:    hits,
+				Labels:  label("cache", cache, "result", "miss"),
+				Counter: true,
+				Value:   func() float64 { _, n, _ := stats(); return n },
+			},
+			metrics.Gauge{
+				Name:   "cache_bytes",
+				Help:   held,
+				Labels: label("cache", cache),
+				Value:  func() float64 { _, _, n := stats(); return n },
+			},
 		)
 	}
 	return all

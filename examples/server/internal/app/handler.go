@@ -24,7 +24,21 @@ func newHandler(f *flags, log *slog.Logger, b *backend) (http.Handler, error) {
 		return nil, err
 	}
 	budget := httpapi.NewBudget(f.TrustedProxies)
-	opts := &httpapi.Options{Budget: budget, Tokens: b.auth, Community: b.community, Sync: b.sync, Webhooks: b.hooks, Store: b.store, Signer: signer, Site: f.BaseURL, TrustedProxies: f.TrustedProxies, Logger: log, RootFeed: true, WebPage: true, Observe: b.metrics.Observe}
+	opts := &httpapi.Options{
+		Budget:         budget,
+		Tokens:         b.auth,
+		Community:      b.community,
+		Sync:           b.sync,
+		Webhooks:       b.hooks,
+		Store:          b.store,
+		Signer:         signer,
+		Site:           f.BaseURL,
+		TrustedProxies: f.TrustedProxies,
+		Logger:         log,
+		RootFeed:       true,
+		WebPage:        true,
+		Observe:        b.metrics.Observe,
+	}
 	opts.UploadDir, opts.TolerateFaults = b.uploads, f.TolerateFaults
 	if !f.RateLimit {
 		opts.RateLimit = -1
@@ -39,12 +53,17 @@ func newHandler(f *flags, log *slog.Logger, b *backend) (http.Handler, error) {
 	}
 	api := httpapi.New(b.catalog, opts)
 	// The feed compresses by itself, once for all who want it.
-	compress, err := gzhttp.NewWrapper(gzhttp.ContentTypes([]string{"text/html", "text/css", "text/javascript", "image/svg+xml", "application/yaml"}), gzhttp.EnableZstd(false))
+	compress, err := gzhttp.NewWrapper(
+		gzhttp.ContentTypes([]string{"text/html", "text/css", "text/javascript", "image/svg+xml", "application/yaml"}),
+		gzhttp.EnableZstd(false),
+	)
 	if err != nil {
 		return nil, err
 	}
-	page = compress(webui.New(pages{b}, &webui.Options{API: api, Budget: budget, Site: f.BaseURL, Publishing: f.Community,
-		Logger: log}))
+	page = compress(
+		webui.New(pages{b}, &webui.Options{API: api, Budget: budget, Site: f.BaseURL, Publishing: f.Community,
+			Logger: log}),
+	)
 	observedPage := b.metrics.Wrap(page)
 	docs := compress(openapi.Handler())
 	all := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -71,7 +71,16 @@ func importFiles(ctx context.Context, files fs.FS, names []string, cat *catalog.
 	var imported, there, refused atomic.Int64
 	var here sync.Map // file names by the ids in them, in lower case
 	counts := func() []any {
-		return []any{"files", len(names), "imported", imported.Load(), "there_already", there.Load(), "refused", refused.Load()}
+		return []any{
+			"files",
+			len(names),
+			"imported",
+			imported.Load(),
+			"there_already",
+			there.Load(),
+			"refused",
+			refused.Load(),
+		}
 	}
 	log.Info("import begins", "files", len(names))
 	begun := time.Now()
@@ -107,7 +116,15 @@ func importFiles(ctx context.Context, files fs.FS, names []string, cat *catalog.
 				return err
 			case errors.As(err, &invalid):
 				refused.Add(1)
-				log.Warn("a file was refused", "file", name, "failures", len(invalid.Failures), "reasons", invalid.Failures[:min(len(invalid.Failures), mostReasons)])
+				log.Warn(
+					"a file was refused",
+					"file",
+					name,
+					"failures",
+					len(invalid.Failures),
+					"reasons",
+					invalid.Failures[:min(len(invalid.Failures), mostReasons)],
+				)
 			default:
 				refused.Add(1)
 				log.Warn("a file was refused", "file", name, "reason", err)

@@ -104,7 +104,9 @@ func TestAccessLog(t *testing.T) {
 			continue
 		}
 		lines++
-		if l.Path != "/jamf/v1/software" || l.Status != 200 || l.Client != "127.0.0.1" || l.RequestID != res.Header.Get("X-Request-Id") || l.RequestID == "" {
+		if l.Path != "/jamf/v1/software" || l.Status != 200 || l.Client != "127.0.0.1" ||
+			l.RequestID != res.Header.Get("X-Request-Id") ||
+			l.RequestID == "" {
 			t.Errorf("%s", line)
 		}
 	}
@@ -137,7 +139,8 @@ func TestProfiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer res.Body.Close()
-	if text, err := io.ReadAll(res.Body); err != nil || res.StatusCode != 200 || !strings.Contains(string(text), "goroutine profile") {
+	if text, err := io.ReadAll(res.Body); err != nil || res.StatusCode != 200 ||
+		!strings.Contains(string(text), "goroutine profile") {
 		t.Errorf("%d %v", res.StatusCode, err)
 	}
 	for _, wrong := range []string{"6060", "localhost"} {
@@ -177,7 +180,8 @@ func TestCompression(t *testing.T) {
 		}
 		body, err := io.ReadAll(res.Body)
 		_ = res.Body.Close()
-		if err != nil || res.Header.Get("Content-Encoding") != c.encoding || !strings.Contains(strings.Join(res.Header.Values("Vary"), ","), "Accept-Encoding") {
+		if err != nil || res.Header.Get("Content-Encoding") != c.encoding ||
+			!strings.Contains(strings.Join(res.Header.Values("Vary"), ","), "Accept-Encoding") {
 			t.Errorf("%+v: %v, %v", c, err, res.Header)
 		}
 		if zipped := strings.HasPrefix(string(body), "\x1f\x8b"); zipped != (c.encoding == "gzip") {
@@ -211,7 +215,8 @@ func TestLinksOfAServerOnAllAddresses(t *testing.T) {
 		t.Fatal(err)
 	}
 	plain := strings.NewReplacer("=\r\n", "", "=3D", "=").Replace(string(mail))
-	if want := "http://" + name + ":" + port + "/api/v1/contributors/verify"; !strings.Contains(plain, want) || strings.Contains(plain, "[::]") {
+	if want := "http://" + name + ":" + port + "/api/v1/contributors/verify"; !strings.Contains(plain, want) ||
+		strings.Contains(plain, "[::]") {
 		t.Errorf("there is no %s in %s", want, plain)
 	}
 	if !strings.Contains(p.logged(), "--base-url") {
@@ -222,7 +227,8 @@ func TestLinksOfAServerOnAllAddresses(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer res.Body.Close()
-	if feed, err := io.ReadAll(res.Body); err != nil || !strings.Contains(string(feed), "http://127.0.0.1:"+port+"/feed.atom") {
+	if feed, err := io.ReadAll(res.Body); err != nil ||
+		!strings.Contains(string(feed), "http://127.0.0.1:"+port+"/feed.atom") {
 		t.Errorf("%v: %s", err, feed)
 	}
 	quiet := start(t, t.TempDir(), "--addr", ":0", "--base-url", "https://p.example.com")
@@ -249,7 +255,16 @@ func TestRestoreWithoutItsSecret(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, flag := range []string{"--secret-file", "--admin-token-file"} {
-		args := []string{"--addr", "127.0.0.1:0", "--store", "file:" + filepath.Join(moved, "data"), "--restore", file, flag, wrong}
+		args := []string{
+			"--addr",
+			"127.0.0.1:0",
+			"--store",
+			"file:" + filepath.Join(moved, "data"),
+			"--restore",
+			file,
+			flag,
+			wrong,
+		}
 		if code := Run(t.Context(), args, nil, io.Discard, io.Discard); code != 1 {
 			t.Errorf("%s: %d", flag, code)
 		}

@@ -16,7 +16,17 @@ import (
 type pages struct{ *backend }
 
 func (p pages) view(t catalog.Title) webui.Title {
-	out := webui.Title{ID: t.ID, Name: t.Name, Publisher: t.Publisher, Author: t.Author, Version: t.CurrentVersion, Contributor: t.Contributor, ETag: t.ETag, Changed: t.Changed, Follows: patchsync.RedactURL(t.Follows)}
+	out := webui.Title{
+		ID:          t.ID,
+		Name:        t.Name,
+		Publisher:   t.Publisher,
+		Author:      t.Author,
+		Version:     t.CurrentVersion,
+		Contributor: t.Contributor,
+		ETag:        t.ETag,
+		Changed:     t.Changed,
+		Follows:     patchsync.RedactURL(t.Follows),
+	}
 	if t.Follows == "" {
 		return out
 	}

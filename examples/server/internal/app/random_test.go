@@ -42,7 +42,10 @@ func TestRandomRequests(t *testing.T) {
 	g := newGuesser(p, doc)
 	seed := rand.Uint64()
 	g.rand = rand.New(rand.NewPCG(seed, 1))
-	client := &http.Client{Timeout: time.Minute, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	client := &http.Client{
+		Timeout:       time.Minute,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 	statuses := map[int]int{}
 	var dearest time.Duration
 	for i := range n {
@@ -63,7 +66,15 @@ func TestRandomRequests(t *testing.T) {
 		unavailable := res.StatusCode == http.StatusServiceUnavailable && res.Header.Get("Retry-After") != ""
 		redirect := res.StatusCode >= 300 && res.StatusCode < 400 && res.StatusCode != http.StatusNotModified
 		if res.StatusCode >= 500 && !unavailable || redirect || took > time.Second {
-			t.Errorf("seed %d, request %d: %d after %v of CPU time: %s\n%.400s", seed, i, res.StatusCode, took, text, body)
+			t.Errorf(
+				"seed %d, request %d: %d after %v of CPU time: %s\n%.400s",
+				seed,
+				i,
+				res.StatusCode,
+				took,
+				text,
+				body,
+			)
 		}
 	}
 	t.Logf("seed %d: %d requests, %v, the dearest took %v of CPU time", seed, n, statuses, dearest)
@@ -116,7 +127,11 @@ type guessedCall struct {
 }
 
 func newGuesser(p *process, doc *openapi3.T) *guesser {
-	g := &guesser{url: p.url, tokens: []string{p.token(), "", "pst_wrong"}, ids: []string{"App", "Sub", "Composer", "%2e%2e", "a%2Fb", "%00", strings.Repeat("x", 300), "é", "1"}}
+	g := &guesser{
+		url:    p.url,
+		tokens: []string{p.token(), "", "pst_wrong"},
+		ids:    []string{"App", "Sub", "Composer", "%2e%2e", "a%2Fb", "%00", strings.Repeat("x", 300), "é", "1"},
+	}
 	paths := doc.Paths.Map()
 	for _, path := range slices.Sorted(maps.Keys(paths)) {
 		operations := paths[path].Operations()
@@ -148,7 +163,27 @@ func (g *guesser) request() (*http.Request, string) {
 			}
 			path = strings.ReplaceAll(path, "{"+parameter.Name+"}", value)
 		case parameter.In == "query" && g.rand.IntN(4) == 0:
-			query.Set(parameter.Name, pick(g, []string{"", "1", "0", "-1", "true", "App", "2", "merge", "ordered", "9999999999999999999", "\x00", "é", strings.Repeat("y", 3000)}))
+			query.Set(
+				parameter.Name,
+				pick(
+					g,
+					[]string{
+						"",
+						"1",
+						"0",
+						"-1",
+						"true",
+						"App",
+						"2",
+						"merge",
+						"ordered",
+						"9999999999999999999",
+						"\x00",
+						"é",
+						strings.Repeat("y", 3000),
+					},
+				),
+			)
 		}
 	}
 	if len(query) > 0 {
@@ -169,7 +204,24 @@ func (g *guesser) request() (*http.Request, string) {
 	if token != "" {
 		r.Header.Set("Authorization", "Bearer "+token)
 	}
-	r.Header.Set("Content-Type", pick(g, []string{"application/json", "application/json", "application/json", "application/json; charset=utf-8", "text/plain", "text/html", "", "multipart/form-data", "multipart/form-data; boundary=b", "application/zip"}))
+	r.Header.Set(
+		"Content-Type",
+		pick(
+			g,
+			[]string{
+				"application/json",
+				"application/json",
+				"application/json",
+				"application/json; charset=utf-8",
+				"text/plain",
+				"text/html",
+				"",
+				"multipart/form-data",
+				"multipart/form-data; boundary=b",
+				"application/zip",
+			},
+		),
+	)
 	if g.rand.IntN(10) == 0 {
 		r.Header.Set("If-Match", pick(g, []string{"*", `"x"`, "x", `W/"x", "y"`, ""}))
 		r.Header.Set("If-None-Match", pick(g, []string{"*", `"x"`, "x"}))
@@ -205,7 +257,16 @@ func (g *guesser) body(of *openapi3.RequestBody) string {
 		}
 		return string(text)
 	}
-	return pick(g, []string{"", "{}", "[]", "PK\x03\x04", "--b\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\n{}\r\n--b--\r\n"})
+	return pick(
+		g,
+		[]string{
+			"",
+			"{}",
+			"[]",
+			"PK\x03\x04",
+			"--b\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\n{}\r\n--b--\r\n",
+		},
+	)
 }
 
 // change changes one thing in a value.

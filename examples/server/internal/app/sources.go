@@ -78,7 +78,15 @@ func (f *flags) mirrors() ([]patchsync.Mirror, error) {
 }
 
 func (s *sourceSpec) mirror() (patchsync.Mirror, error) {
-	m := patchsync.Mirror{Name: s.Name, Only: s.Only, Except: s.Except, Author: s.Author, Remove: s.Remove, MaxRemoveShare: s.MaxRemoveShare, AllowDowngrade: s.AllowDowngrade}
+	m := patchsync.Mirror{
+		Name:           s.Name,
+		Only:           s.Only,
+		Except:         s.Except,
+		Author:         s.Author,
+		Remove:         s.Remove,
+		MaxRemoveShare: s.MaxRemoveShare,
+		AllowDowngrade: s.AllowDowngrade,
+	}
 	if s.Interval != "" {
 		d, err := time.ParseDuration(s.Interval)
 		if err != nil || d < time.Second {
@@ -144,9 +152,13 @@ func readAuthorization(name string) (string, error) {
 	case len(data) > maxAuthorizationBytes:
 		return "", fmt.Errorf("its file has more than %d bytes", maxAuthorizationBytes)
 	case value == "":
-		return "", errors.New("its file is empty: write the value of the Authorization header into it, such as Bearer TOKEN")
+		return "", errors.New(
+			"its file is empty: write the value of the Authorization header into it, such as Bearer TOKEN",
+		)
 	case strings.ContainsAny(value, "\r\n"):
-		return "", errors.New("its file has more than one line: write the value of the Authorization header alone into it")
+		return "", errors.New(
+			"its file has more than one line: write the value of the Authorization header alone into it",
+		)
 	}
 	return value, nil
 }

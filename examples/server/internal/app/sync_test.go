@@ -69,7 +69,15 @@ func TestOneServerFollowsAnother(t *testing.T) {
 			for _, id := range []string{"Changes", "Goes", "Stays"} {
 				upstream.do("POST", "/api/v1/title", definition(id, "1"))
 			}
-			spec := []map[string]any{{"url": upstream.url + "/jamf/v1", "remove": true, "roots": cert, "refuse_unsigned": true, "interval": "1s"}}
+			spec := []map[string]any{
+				{
+					"url":             upstream.url + "/jamf/v1",
+					"remove":          true,
+					"roots":           cert,
+					"refuse_unsigned": true,
+					"interval":        "1s",
+				},
+			}
 			if !signed {
 				delete(spec[0], "roots")
 				delete(spec[0], "refuse_unsigned")
@@ -91,11 +99,13 @@ func TestOneServerFollowsAnother(t *testing.T) {
 			upstream.do("POST", "/api/v1/title", definition("Comes", "1"))
 			eventually(t, "changes are taken", same)
 
-			if status, body := follower.do("POST", "/api/v1/title/Changes/version", versionJSON("3")); status != 403 || !strings.Contains(body, upstream.url) {
+			if status, body := follower.do("POST", "/api/v1/title/Changes/version", versionJSON("3")); status != 403 ||
+				!strings.Contains(body, upstream.url) {
 				t.Errorf("%d %s", status, body)
 			}
 			_, state := follower.do("GET", "/api/v1/sync", "")
-			if !strings.Contains(state, `"mirror":"`+upstream.url+`/jamf/v1"`) || strings.Contains(state, "test of patchsource") != signed {
+			if !strings.Contains(state, `"mirror":"`+upstream.url+`/jamf/v1"`) ||
+				strings.Contains(state, "test of patchsource") != signed {
 				t.Errorf("%s", state)
 			}
 			before := follower.feed()
@@ -164,7 +174,12 @@ func TestSourcesThatCannotBe(t *testing.T) {
 		"a short interval": {[]string{"--sync-interval", "1ms"}, "--sync-interval"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			code, _, stderr := runOnce(t, nil, append([]string{"--addr", "127.0.0.1:0", "--store", "file:" + filepath.Join(t.TempDir(), "data")}, c.args...)...)
+			code, _, stderr := runOnce(
+				t,
+				nil,
+				append(
+					[]string{"--addr", "127.0.0.1:0", "--store", "file:" + filepath.Join(t.TempDir(), "data")},
+					c.args...)...)
 			if code == 0 || !strings.Contains(stderr, c.says) {
 				t.Errorf("%d %s", code, stderr)
 			}

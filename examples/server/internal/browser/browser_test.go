@@ -21,16 +21,25 @@ func (s *site) createMany(n int) {
 	s.t.Helper()
 	var lines strings.Builder
 	for i := range n {
-		fmt.Fprintln(&lines, definition(fmt.Sprintf("T%05d", i), fmt.Sprintf("Title %05d", i), fmt.Sprintf("1.%d", i), "0.9"))
+		fmt.Fprintln(
+			&lines,
+			definition(fmt.Sprintf("T%05d", i), fmt.Sprintf("Title %05d", i), fmt.Sprintf("1.%d", i), "0.9"),
+		)
 	}
-	if status, text := s.call("POST", "/api/v1/titles/import", lines.String()); status != 200 || strings.Contains(text, "refused") {
+	if status, text := s.call("POST", "/api/v1/titles/import", lines.String()); status != 200 ||
+		strings.Contains(text, "refused") {
 		s.t.Fatalf("%d %.500s", status, text)
 	}
 }
 
 // names are the names in the table; nothing while the page changes.
 func (b *tab) names() string {
-	names, _ := chromedp.Run(b.ctx, chromedp.Evaluate[string](`[...document.querySelectorAll("table.titles tbody th")].map(e => e.innerText).join(" ")`))
+	names, _ := chromedp.Run(
+		b.ctx,
+		chromedp.Evaluate[string](
+			`[...document.querySelectorAll("table.titles tbody th")].map(e => e.innerText).join(" ")`,
+		),
+	)
 	return names
 }
 
@@ -64,7 +73,11 @@ func TestBrowse(t *testing.T) {
 	b.visit("/?sort=version")
 	b.press("Version") // again: the other way
 	b.until("the newest version is first", func() bool { return strings.HasPrefix(b.names(), "Zebra Viewer") })
-	if sorted := eval[string](b, `document.querySelector("[aria-sort]").innerText + document.querySelector("[aria-sort]").ariaSort`); !strings.HasPrefix(sorted, "Version") || !strings.HasSuffix(sorted, "descending") {
+	if sorted := eval[string](b, `document.querySelector("[aria-sort]").innerText + document.querySelector("[aria-sort]").ariaSort`); !strings.HasPrefix(
+		sorted,
+		"Version",
+	) ||
+		!strings.HasSuffix(sorted, "descending") {
 		t.Errorf("%s", sorted)
 	}
 	b.press("Zebra Viewer")
@@ -75,7 +88,8 @@ func TestBrowse(t *testing.T) {
 			t.Errorf("the title's page does not say %s", want)
 		}
 	}
-	if shown := eval[string](b, `document.querySelector("dl time").innerText + "|" + document.querySelector("dl time").title`); !regexp.MustCompile(`^[^Z]*\d[^Z]*\|\d{4}-\d\d-\d\dT[\d:]+Z$`).MatchString(shown) {
+	if shown := eval[string](b, `document.querySelector("dl time").innerText + "|" + document.querySelector("dl time").title`); !regexp.MustCompile(`^[^Z]*\d[^Z]*\|\d{4}-\d\d-\d\dT[\d:]+Z$`).
+		MatchString(shown) {
 		t.Errorf("times are local, with UTC in their title: %s", shown)
 	}
 	b.visit("/titles/Nope")
@@ -87,7 +101,17 @@ func TestCopy(t *testing.T) {
 	b := s.open()
 	b.visit("/publish")
 	for _, name := range []string{"clipboard-read", "clipboard-write"} {
-		_, err := cdp.Call(b.ctx, b.target(), browser.SetPermission, browser.SetPermissionParams{Permission: &browser.PermissionDescriptor{Name: name}, Setting: browser.PermissionSettingGranted, Origin: s.url, BrowserContextID: chromedp.FromContext(b.ctx).BrowserContextID})
+		_, err := cdp.Call(
+			b.ctx,
+			b.target(),
+			browser.SetPermission,
+			browser.SetPermissionParams{
+				Permission:       &browser.PermissionDescriptor{Name: name},
+				Setting:          browser.PermissionSettingGranted,
+				Origin:           s.url,
+				BrowserContextID: chromedp.FromContext(b.ctx).BrowserContextID,
+			},
+		)
 		b.must(err)
 	}
 	b.do(chromedp.Click(chromedp.CSS(`footer button.copy`)))

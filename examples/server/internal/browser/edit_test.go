@@ -36,14 +36,23 @@ func TestUpload(t *testing.T) {
 	b.choose("#file", s.file("bad.json", indented.String()))
 	b.press("Upload")
 	b.sees("1 file, 1 refused.")
-	marked := eval[[]string](b, `[...document.querySelectorAll(".line.marked")].map(e => e.innerText.replace(/\s+/g, " "))`)
-	if len(marked) != 2 || !strings.Contains(marked[0], `"name": ""`) || !strings.Contains(marked[1], `"reboot": "no"`) {
+	marked := eval[[]string](
+		b,
+		`[...document.querySelectorAll(".line.marked")].map(e => e.innerText.replace(/\s+/g, " "))`,
+	)
+	if len(marked) != 2 || !strings.Contains(marked[0], `"name": ""`) ||
+		!strings.Contains(marked[1], `"reboot": "no"`) {
 		t.Errorf("the places are %q", marked)
 	}
 	// It is there to be mended.
 	text := eval[string](b, `document.getElementById("json").value`)
 	b.fill("#json", "")
-	mended := strings.Replace(strings.Replace(text, `"reboot": "no"`, `"reboot": false`, 1), `"name": ""`, `"name": "Good"`, 1)
+	mended := strings.Replace(
+		strings.Replace(text, `"reboot": "no"`, `"reboot": false`, 1),
+		`"name": ""`,
+		`"name": "Good"`,
+		1,
+	)
 	b.set("#json", mended)
 	b.press("Upload")
 	b.sees("Title 'Bad' created.")
@@ -68,7 +77,14 @@ func TestUpload(t *testing.T) {
 	// With leave, what is there is replaced; what lint finds is said.
 	b.visit("/upload")
 	b.click("input[name=replace]")
-	b.choose("#file", s.file("one.json", definition("One", "The One", "1.1", "1.0")), s.file("three.json", strings.Replace(definition("Three", "Three", "1"), `"publisher":"Example"`, `"publisher":""`, 1)))
+	b.choose(
+		"#file",
+		s.file("one.json", definition("One", "The One", "1.1", "1.0")),
+		s.file(
+			"three.json",
+			strings.Replace(definition("Three", "Three", "1"), `"publisher":"Example"`, `"publisher":""`, 1),
+		),
+	)
 	b.press("Upload")
 	b.sees("2 files, 0 refused.")
 	if n := eval[int](b, `document.querySelectorAll(".note.warn").length`); n != 1 {
@@ -106,7 +122,8 @@ func TestVersions(t *testing.T) {
 	if err := json.Unmarshal([]byte(text), &def); err != nil {
 		t.Fatal(err)
 	}
-	if def.CurrentVersion != "1.1" || len(def.Patches) != 2 || len(def.Patches[0].KillApps) != 1 || !strings.Contains(text, `"name":"Application Version","operator":"is","value":"1.1"`) {
+	if def.CurrentVersion != "1.1" || len(def.Patches) != 2 || len(def.Patches[0].KillApps) != 1 ||
+		!strings.Contains(text, `"name":"Application Version","operator":"is","value":"1.1"`) {
 		t.Errorf("%s", text)
 	}
 	// The same again, and nothing at all.
@@ -127,20 +144,29 @@ func TestVersions(t *testing.T) {
 	b.fill("#version", "1.")
 	b.do(chromedp.SendKeys(chromedp.CSS("#version"), "5"))
 	b.do(chromedp.SendKeys(chromedp.CSS(".row:nth-child(3) input[name=criterion_value]"), "1.5"))
-	eval[bool](b, `((document.querySelector(".row:nth-child(3) input[name=criterion_name]").value = "Application Version"), true)`)
+	eval[bool](
+		b,
+		`((document.querySelector(".row:nth-child(3) input[name=criterion_name]").value = "Application Version"), true)`,
+	)
 	b.fill("#version", "1.4")
-	if values := eval[[]string](b, `[...document.getElementsByName("criterion_value")].map(e => e.value)`); values[1] != "1.4" || values[2] != "1.5" {
+	if values := eval[[]string](b, `[...document.getElementsByName("criterion_value")].map(e => e.value)`); values[1] != "1.4" ||
+		values[2] != "1.5" {
 		t.Errorf("the criteria are %q", values)
 	}
 	b.press("Add the version")
 	b.sees("Version '1.4' added to title 'App'.")
-	if _, text := s.call("GET", "/api/v1/titles/App", ""); !strings.Contains(text, `"value":"1.4"`) || !strings.Contains(text, `"value":"1.5"`) {
+	if _, text := s.call("GET", "/api/v1/titles/App", ""); !strings.Contains(text, `"value":"1.4"`) ||
+		!strings.Contains(text, `"value":"1.5"`) {
 		t.Errorf("%s", text)
 	}
 	s.call("DELETE", "/api/v1/title/App/version/1.4", "")
 	// As files, all or none.
 	b.visit("/titles/App/version")
-	b.choose("#file", s.file("v2.json", versionJSON("2.0")), s.file("v3.json", strings.Replace(versionJSON("3.0"), `"standalone":true`, `"standalone":1`, 1)))
+	b.choose(
+		"#file",
+		s.file("v2.json", versionJSON("2.0")),
+		s.file("v3.json", strings.Replace(versionJSON("3.0"), `"standalone":true`, `"standalone":1`, 1)),
+	)
 	b.press("Add")
 	b.sees("v3.json")
 	b.sees("/standalone")
@@ -170,7 +196,8 @@ func TestChangeUndoRemoveDelete(t *testing.T) {
 	b.set("#json", strings.Replace(text, `"publisher": "Example"`, `"publisher": "Nobody"`, 1))
 	b.press("Save")
 	b.sees("Somebody else has changed this title")
-	if _, now := s.call("GET", "/api/v1/titles/App", ""); !strings.Contains(now, "Somebody") || !strings.Contains(now, `"1.2"`) {
+	if _, now := s.call("GET", "/api/v1/titles/App", ""); !strings.Contains(now, "Somebody") ||
+		!strings.Contains(now, `"1.2"`) {
 		t.Errorf("what somebody else did is lost: %s", now)
 	}
 
@@ -179,7 +206,8 @@ func TestChangeUndoRemoveDelete(t *testing.T) {
 	b.sees("publisher changed from Example to Somebody")
 	b.press("Bring edition 1 back")
 	b.sees("Title 'App' is as in edition 1 again.")
-	if _, now := s.call("GET", "/api/v1/titles/App", ""); !strings.Contains(now, "Example") || strings.Contains(now, `"1.2"`) {
+	if _, now := s.call("GET", "/api/v1/titles/App", ""); !strings.Contains(now, "Example") ||
+		strings.Contains(now, `"1.2"`) {
 		t.Errorf("it is not undone: %s", now)
 	}
 

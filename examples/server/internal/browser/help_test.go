@@ -62,8 +62,19 @@ var theBrowser = sync.OnceValues(func() (context.Context, error) {
 	if path == "" {
 		return nil, errors.New("there is no chromium: install it (Debian's package chromium)")
 	}
-	opts := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox,
-		chromedp.Flag("host-resolver-rules", "MAP "+otherName+" 127.0.0.1"), chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true), chromedp.Flag("no-proxy-server", true))
+	opts := append(
+		chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(path),
+		chromedp.NoSandbox,
+		chromedp.Flag(
+			"host-resolver-rules",
+			"MAP "+otherName+" 127.0.0.1",
+		),
+		chromedp.Flag("disable-quic", true),
+		chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("disable-sync", true),
+		chromedp.Flag("no-proxy-server", true),
+	)
 	allocator, _ := chromedp.NewExecAllocator(context.Background(), opts...)
 	ctx, _ := chromedp.NewContext(allocator)
 	stopBrowser = func() { _ = chromedp.Cancel(ctx) }
@@ -90,7 +101,18 @@ func start(t *testing.T, args ...string) *site {
 	s := &site{t: t, dir: t.TempDir()}
 	r, w := io.Pipe()
 	done := make(chan int, 1)
-	args = append([]string{"--addr", "127.0.0.1:0", "--store", "file:" + filepath.Join(s.dir, "data"), "--log-format", "json", "--no-access-log", "--no-rate-limit"}, args...)
+	args = append(
+		[]string{
+			"--addr",
+			"127.0.0.1:0",
+			"--store",
+			"file:" + filepath.Join(s.dir, "data"),
+			"--log-format",
+			"json",
+			"--no-access-log",
+			"--no-rate-limit",
+		},
+		args...)
 	go func() {
 		code := app.Run(ctx, args, nil, io.Discard, w)
 		_ = w.Close()
@@ -371,7 +393,14 @@ func (s *site) file(name, text string) string {
 // scheme has pages see a scheme of colours.
 func (b *tab) scheme(name string) {
 	b.t.Helper()
-	_, err := cdp.Call(b.ctx, b.target(), emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: name}}})
+	_, err := cdp.Call(
+		b.ctx,
+		b.target(),
+		emulation.SetEmulatedMedia,
+		emulation.SetEmulatedMediaParams{
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: name}},
+		},
+	)
 	b.must(err)
 }
 
@@ -388,5 +417,8 @@ func definition(id, name string, versions ...string) string {
 		patches = append(patches, versionJSON(v))
 	}
 	return `{"id":"` + id + `","name":"` + name + `","publisher":"Example","appName":"App.app","bundleId":"com.example.app","requirements":[{"name":"Application Bundle ID","operator":"is","value":"com.example.app","type":"recon","and":true}],` +
-		`"patches":[` + strings.Join(patches, ",") + `],"extensionAttributes":[]}`
+		`"patches":[` + strings.Join(
+		patches,
+		",",
+	) + `],"extensionAttributes":[]}`
 }

@@ -17,7 +17,12 @@ func TestWithoutScripts(t *testing.T) {
 	s := start(t)
 	s.createMany(120)
 	b := s.open()
-	_, err := cdp.Call(b.ctx, b.target(), emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+	_, err := cdp.Call(
+		b.ctx,
+		b.target(),
+		emulation.SetScriptExecutionDisabled,
+		emulation.SetScriptExecutionDisabledParams{Value: true},
+	)
 	b.must(err)
 	b.visit("/")
 	b.sees("1 to 100 of 120")
@@ -41,7 +46,10 @@ func TestWithoutScripts(t *testing.T) {
 	b.fill("#version", "2.0")
 	b.press("Add the version")
 	b.sees("Version '2.0' added")
-	if _, text := s.call("GET", "/api/v1/titles/App", ""); !strings.Contains(text, `"name":"Application Version","operator":"is","value":"2.0"`) {
+	if _, text := s.call("GET", "/api/v1/titles/App", ""); !strings.Contains(
+		text,
+		`"name":"Application Version","operator":"is","value":"2.0"`,
+	) {
 		t.Errorf("the criteria do not follow the version: %s", text)
 	}
 	b.click(`a[href="/titles/App/history/1"]`)
@@ -60,7 +68,12 @@ func TestHostileText(t *testing.T) {
 	for _, field := range []string{`"Example"`, `"App.app"`, `"com.example.app"`, `"Application Bundle ID"`, `"is"`, `"10.9"`, `"App"`, `"greater than or equal"`, `"Operating System Version"`} {
 		def = strings.ReplaceAll(def, ":"+field, `:"`+evil+`"`)
 	}
-	def = strings.Replace(def, `"extensionAttributes":[]`, `"extensionAttributes":[{"key":"`+evil+`","displayName":"`+evil+`","value":"PHNjcmlwdD5hbGVydCg0KTwvc2NyaXB0Pg=="}]`, 1)
+	def = strings.Replace(
+		def,
+		`"extensionAttributes":[]`,
+		`"extensionAttributes":[{"key":"`+evil+`","displayName":"`+evil+`","value":"PHNjcmlwdD5hbGVydCg0KTwvc2NyaXB0Pg=="}]`,
+		1,
+	)
 	s.create(def)
 	b := s.open()
 	b.signIn(s.token())
@@ -89,7 +102,11 @@ func TestOtherSites(t *testing.T) {
 	s.create(definition("App", "Some App", "1.0"))
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
-		_, _ = fmt.Fprintf(w, `<body><form method=post action=%q><button>Win a prize</button></form>`, s.url+"/titles/App/delete")
+		_, _ = fmt.Fprintf(
+			w,
+			`<body><form method=post action=%q><button>Win a prize</button></form>`,
+			s.url+"/titles/App/delete",
+		)
 	}))
 	defer elsewhere.Close()
 	b := s.open()

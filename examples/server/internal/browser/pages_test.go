@@ -27,7 +27,8 @@ func axe(t *testing.T) string {
 func TestEveryPage(t *testing.T) {
 	script := axe(t)
 	broken := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasSuffix(r.URL.Path, "once.json") && r.Header.Get("If-None-Match") == "" && r.Header.Get("If-Modified-Since") == "" {
+		if strings.HasSuffix(r.URL.Path, "once.json") && r.Header.Get("If-None-Match") == "" &&
+			r.Header.Get("If-Modified-Since") == "" {
 			w.Header().Set("ETag", `"1"`)
 			_, _ = fmt.Fprint(w, definition("Far", "Far Away", "1"))
 			return
@@ -37,9 +38,29 @@ func TestEveryPage(t *testing.T) {
 	defer broken.Close()
 	s := start(t, "--allow-private-networks")
 	s.createMany(130)
-	s.create(strings.Replace(strings.Replace(definition("Firefox", "Mozilla Firefox with a name that is quite long", "149.0.7827.54", "148.0"), `"publisher":"Example"`, `"publisher":"Mozilla Corporation"`, 1),
-		`"extensionAttributes":[]`, `"extensionAttributes":[{"key":"firefox-version","displayName":"Firefox version","value":"IyEvYmluL2Jhc2gKZWNobyAiPHJlc3VsdD4kKGRlZmF1bHRzIHJlYWQgL0FwcGxpY2F0aW9ucy9GaXJlZm94LmFwcC9Db250ZW50cy9JbmZvIENGQnVuZGxlU2hvcnRWZXJzaW9uU3RyaW5nKTwvcmVzdWx0PiIK"}]`, 1))
-	s.call("POST", "/api/v1/titles/Firefox/versions", strings.Replace(versionJSON("149.0.7827.103"), `"capabilities":[{"name":"Operating System Version","operator":"greater than or equal","value":"10.9","type":"recon"}]`, `"capabilities":[]`, 1))
+	s.create(
+		strings.Replace(
+			strings.Replace(
+				definition("Firefox", "Mozilla Firefox with a name that is quite long", "149.0.7827.54", "148.0"),
+				`"publisher":"Example"`,
+				`"publisher":"Mozilla Corporation"`,
+				1,
+			),
+			`"extensionAttributes":[]`,
+			`"extensionAttributes":[{"key":"firefox-version","displayName":"Firefox version","value":"IyEvYmluL2Jhc2gKZWNobyAiPHJlc3VsdD4kKGRlZmF1bHRzIHJlYWQgL0FwcGxpY2F0aW9ucy9GaXJlZm94LmFwcC9Db250ZW50cy9JbmZvIENGQnVuZGxlU2hvcnRWZXJzaW9uU3RyaW5nKTwvcmVzdWx0PiIK"}]`,
+			1,
+		),
+	)
+	s.call(
+		"POST",
+		"/api/v1/titles/Firefox/versions",
+		strings.Replace(
+			versionJSON("149.0.7827.103"),
+			`"capabilities":[{"name":"Operating System Version","operator":"greater than or equal","value":"10.9","type":"recon"}]`,
+			`"capabilities":[]`,
+			1,
+		),
+	)
 	s.call("POST", "/api/v1/subscribe", `{"id":"Far","json_url":"`+broken.URL+`/once.json"}`)
 	s.call("POST", "/api/v1/title/Far/sync", "")
 	s.call("POST", "/api/v1/webhooks", `{"url":"`+broken.URL+`/hook","secret":"a long secret"}`)
@@ -53,14 +74,49 @@ func TestEveryPage(t *testing.T) {
 		as         *tab
 		prepare    func(*tab)
 	}{
-		{"table", "/", visitor, nil}, {"table-none", "/?q=nothing", visitor, nil}, {"title", "/titles/Firefox", visitor, nil}, {"title-author", "/titles/Slack_Ann_Bell", visitor, nil}, {"title-far", "/titles/Far", visitor, nil},
-		{"publish", "/publish", visitor, nil}, {"contributors", "/contributors", visitor, nil}, {"signin", "/signin", visitor, nil}, {"token", "/titles/Slack_Ann_Bell/token", visitor, nil}, {"nothing", "/titles/Nope", visitor, nil},
+		{
+			"table",
+			"/",
+			visitor,
+			nil,
+		}, {"table-none", "/?q=nothing", visitor, nil}, {"title", "/titles/Firefox", visitor, nil}, {"title-author", "/titles/Slack_Ann_Bell", visitor, nil}, {"title-far", "/titles/Far", visitor, nil},
+		{
+			"publish",
+			"/publish",
+			visitor,
+			nil,
+		}, {"contributors", "/contributors", visitor, nil}, {"signin", "/signin", visitor, nil}, {"token", "/titles/Slack_Ann_Bell/token", visitor, nil}, {"nothing", "/titles/Nope", visitor, nil},
 		{"lost", "/contributors/token", visitor, nil}, {"no-page", "/nope", visitor, nil},
-		{"edition", "/titles/Firefox/history/1", admin, nil}, {"admin-title", "/titles/Firefox", admin, nil}, {"version", "/titles/Firefox/version", admin, nil}, {"edit", "/titles/Firefox/edit", admin, nil}, {"remove", "/titles/Firefox/remove?version=148.0", admin, nil},
-		{"delete", "/titles/Firefox/delete", admin, nil}, {"tokens", "/tokens", admin, nil}, {"sources", "/sources", admin, nil}, {"webhooks", "/webhooks", admin, nil}, {"backup", "/backup", admin, nil}, {"upload", "/upload", admin, nil},
+		{
+			"edition",
+			"/titles/Firefox/history/1",
+			admin,
+			nil,
+		}, {"admin-title", "/titles/Firefox", admin, nil}, {"version", "/titles/Firefox/version", admin, nil}, {"edit", "/titles/Firefox/edit", admin, nil}, {"remove", "/titles/Firefox/remove?version=148.0", admin, nil},
+		{
+			"delete",
+			"/titles/Firefox/delete",
+			admin,
+			nil,
+		}, {"tokens", "/tokens", admin, nil}, {"sources", "/sources", admin, nil}, {"webhooks", "/webhooks", admin, nil}, {"backup", "/backup", admin, nil}, {"upload", "/upload", admin, nil},
 		{"upload-refused", "/upload", admin, func(b *tab) {
 			uploads++
-			b.choose("#file", s.file("bad.json", strings.Replace(definition("Bad", "Bad", "1.0"), `"reboot":false`, `"reboot":"no"`, 1)), s.file("good.json", strings.Replace(definition("Good"+fmt.Sprint(uploads), "Good", "1.0"), `"publisher":"Example"`, `"publisher":""`, 1)))
+			b.choose(
+				"#file",
+				s.file(
+					"bad.json",
+					strings.Replace(definition("Bad", "Bad", "1.0"), `"reboot":false`, `"reboot":"no"`, 1),
+				),
+				s.file(
+					"good.json",
+					strings.Replace(
+						definition("Good"+fmt.Sprint(uploads), "Good", "1.0"),
+						`"publisher":"Example"`,
+						`"publisher":""`,
+						1,
+					),
+				),
+			)
 			b.press("Upload")
 			b.sees("1 refused.")
 		}},
@@ -89,14 +145,21 @@ func TestEveryPage(t *testing.T) {
 					t.Errorf("%s: it is %d pixels too wide", where, wide)
 				}
 				eval[bool](b, script+"; true")
-				found := eval[[]struct{ ID, Impact, Help, Target string }](b, `axe.run().then(r => r.violations.filter(v => v.impact === "serious" || v.impact === "critical").map(v => ({ ID: v.id, Impact: v.impact, Help: v.help, Target: v.nodes.map(n => n.target.join(" ")).slice(0, 5).join(", ") })))`)
+				found := eval[[]struct{ ID, Impact, Help, Target string }](
+					b,
+					`axe.run().then(r => r.violations.filter(v => v.impact === "serious" || v.impact === "critical").map(v => ({ ID: v.id, Impact: v.impact, Help: v.help, Target: v.nodes.map(n => n.target.join(" ")).slice(0, 5).join(", ") })))`,
+				)
 				for _, f := range found {
 					t.Errorf("%s: %s (%s): %s, at %s", where, f.ID, f.Impact, f.Help, f.Target)
 				}
 				if folder != "" {
 					picture, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(90))
 					if err == nil {
-						err = os.WriteFile(filepath.Join(folder, p.name+"-"+size.name+"-"+scheme+".jpg"), picture, 0o600)
+						err = os.WriteFile(
+							filepath.Join(folder, p.name+"-"+size.name+"-"+scheme+".jpg"),
+							picture,
+							0o600,
+						)
 					}
 					b.must(err)
 				}

@@ -19,17 +19,28 @@ func TestPublish(t *testing.T) {
 	b.visit("/publish")
 	b.fill("#author", "Ann Bell")
 	b.fill("#email", "ann@example.com")
-	b.choose("#file", s.file("bad.json", strings.Replace(definition("App", "App", "1"), `"standalone":true`, `"standalone":"yes"`, 1)))
+	b.choose(
+		"#file",
+		s.file(
+			"bad.json",
+			strings.Replace(definition("App", "App", "1"), `"standalone":true`, `"standalone":"yes"`, 1),
+		),
+	)
 	b.press("Publish")
 	b.sees("/patches/0/standalone")
-	if kept := eval[string](b, `document.getElementById("author").value + document.getElementById("json").value`); !strings.HasPrefix(kept, "Ann Bell") || !strings.Contains(kept, `"yes"`) {
+	if kept := eval[string](b, `document.getElementById("author").value + document.getElementById("json").value`); !strings.HasPrefix(
+		kept,
+		"Ann Bell",
+	) ||
+		!strings.Contains(kept, `"yes"`) {
 		t.Errorf("what was typed is lost: %s", kept)
 	}
 	b.set("#json", "")
 	b.choose("#file", s.file("good.json", definition("App", "App", "1")))
 	b.press("Publish")
 	b.sees("the token that manages it was mailed to you")
-	token := regexp.MustCompile(`pst_[A-Z0-9]{59}`).FindString(strings.ReplaceAll(s.mailed("ann@example.com"), "=\r\n", ""))
+	token := regexp.MustCompile(`pst_[A-Z0-9]{59}`).
+		FindString(strings.ReplaceAll(s.mailed("ann@example.com"), "=\r\n", ""))
 	b.press("See App_Ann_Bell")
 	b.sees("Is it yours?")
 	b.signIn(token)
@@ -76,10 +87,12 @@ func TestContributor(t *testing.T) {
 	b.fill("#email", "mac@example.com")
 	b.press("Register")
 	b.sees("A link was mailed to you.")
-	link := regexp.MustCompile(`/api/v1/contributors/verify\?[^\s"<]+`).FindString(strings.NewReplacer("=\r\n", "", "=3D", "=", "&amp;", "&").Replace(s.mailed("mac@example.com")))
+	link := regexp.MustCompile(`/api/v1/contributors/verify\?[^\s"<]+`).
+		FindString(strings.NewReplacer("=\r\n", "", "=3D", "=", "&amp;", "&").Replace(s.mailed("mac@example.com")))
 	b.visit(link)
 	b.sees("Welcome, macman.")
-	token := regexp.MustCompile(`pst_[A-Z0-9]{59}`).FindString(strings.ReplaceAll(s.mailed("mac@example.com"), "=\r\n", ""))
+	token := regexp.MustCompile(`pst_[A-Z0-9]{59}`).
+		FindString(strings.ReplaceAll(s.mailed("mac@example.com"), "=\r\n", ""))
 	b.signIn(token)
 	b.visit("/upload")
 	b.choose("#file", s.file("slack.json", definition("Slack", "Slack", "1")))
@@ -170,7 +183,10 @@ func TestAdministration(t *testing.T) {
 	b.sees("The webhook was deleted.")
 
 	// A backup, an import that is only tried, a restore.
-	zip := eval[string](b, `fetch("/api/v1/backup").then(r => r.blob()).then(b => new Promise(done => { const f = new FileReader(); f.onload = () => done(f.result); f.readAsDataURL(b); }))`)
+	zip := eval[string](
+		b,
+		`fetch("/api/v1/backup").then(r => r.blob()).then(b => new Promise(done => { const f = new FileReader(); f.onload = () => done(f.result); f.readAsDataURL(b); }))`,
+	)
 	if !strings.HasPrefix(zip, "data:application/zip;base64,") {
 		t.Fatalf("%.100s", zip)
 	}
