@@ -1,10 +1,6 @@
-// Package sync keeps titles in step with sources elsewhere: a definition at a URL,
+// Package patchsync keeps titles in step with sources elsewhere: a definition at a URL,
 // a whole external patch source (the vendor's own, with its signed definitions,
 // among them), a folder of definitions, or a [Source] of one's own.
-//
-// Import it under another name than that of the standard library:
-//
-//	import patchsync "github.com/patchsource/patchsource/sync"
 //
 // # What is followed
 //
@@ -42,7 +38,7 @@
 // Over a store that several servers share (a [store.Watcher]), one of them does
 // the work: it holds a lease in the store, and another takes over when it stops
 // or dies. Their clocks need not agree.
-package sync
+package patchsync
 
 import (
 	"cmp"
@@ -72,7 +68,7 @@ var (
 	// ErrDowngrade is a source that has gone back to an older version.
 	ErrDowngrade = errors.New("its current version is older than the one that is served")
 	// ErrRunning is a second [Runner.Run] before the first has ended.
-	ErrRunning = errors.New("sync: this Runner runs already: call Run once at a time")
+	ErrRunning = errors.New("patchsync: this Runner runs already: call Run once at a time")
 )
 
 const (
@@ -172,7 +168,7 @@ func (r *Runner) Rounds() Rounds {
 // about a missing catalog or store, or about mirrors that cannot be.
 func New(cat *catalog.Catalog, s store.Store, opts *Options) (*Runner, error) {
 	if cat == nil || s == nil {
-		return nil, errors.New("sync: New needs a catalog and a store")
+		return nil, errors.New("patchsync: New needs a catalog and a store")
 	}
 	var o Options
 	if opts != nil {

@@ -1,4 +1,4 @@
-package sync_test
+package patchsync_test
 
 import (
 	"context"
