@@ -67,7 +67,7 @@ func (a *api) backup(w http.ResponseWriter, r *http.Request) error {
 	}
 	write := func() error { return a.writeBackup(r, out, full) }
 	if full {
-		err = a.cat.Unrestored(write)
+		err = a.cat.WithoutRestore(write)
 	} else {
 		err = write()
 	}

@@ -125,7 +125,7 @@ func problemOf(err error) problem {
 		p.status, p.code, p.detail = http.StatusBadRequest, "bad_request", err.Error()
 	case errors.Is(err, webhook.ErrNotFound):
 		p.status, p.code, p.detail = http.StatusNotFound, "webhook_id_not_found", err.Error()
-	case errors.Is(err, catalog.ErrNoEdition):
+	case errors.Is(err, catalog.ErrNoRevision):
 		p.status, p.code, p.detail = http.StatusNotFound, "version_not_found", err.Error()
 		p.message = "There is no such edition of this title, or no more: see its history."
 	case errors.As(err, &invalid):

@@ -126,7 +126,7 @@ func (a *api) movedTitles(ctx context.Context) iter.Seq2[moved, error] {
 				yield(moved{}, err)
 				return
 			}
-			for _, e := range group.Editions {
+			for _, e := range group.Revisions {
 				if !yield(moved{Kind: e.Key.Kind, ID: e.Key.ID, Value: e.Value}, nil) {
 					return
 				}

@@ -140,7 +140,7 @@ func TestFullBackupFormats(t *testing.T) {
 				return
 			}
 			cat := newBench(t, s).cat
-			if d, err := cat.Edition(t.Context(), "A", 1); err != nil || len(d.Patches) != 1 {
+			if d, err := cat.Revision(t.Context(), "A", 1); err != nil || len(d.Patches) != 1 {
 				t.Errorf("%+v, %v", d, err)
 			}
 		})
@@ -190,7 +190,7 @@ func TestFullBackupDuringChanges(t *testing.T) {
 				t.Fatalf("%s: %d editions of %d, %v", id, len(all), all[0].Number, err)
 			}
 			for _, e := range all {
-				if _, err := moved.cat.Edition(t.Context(), id, e.Number); err != nil {
+				if _, err := moved.cat.Revision(t.Context(), id, e.Number); err != nil {
 					t.Errorf("%s: edition %d of %d: %v", id, e.Number, all[0].Number, err)
 				}
 			}

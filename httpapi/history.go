@@ -44,7 +44,7 @@ func (a *api) editionIn(w http.ResponseWriter, r *http.Request) (id string, n ui
 	}
 	n, err = strconv.ParseUint(text, 10, 64)
 	if err != nil {
-		err = &catalog.TitleError{ID: id, Err: fmt.Errorf("%w: %s", catalog.ErrNoEdition, shorten(text))}
+		err = &catalog.TitleError{ID: id, Err: fmt.Errorf("%w: %s", catalog.ErrNoRevision, shorten(text))}
 	}
 	return id, n, err
 }
@@ -67,7 +67,7 @@ func (a *api) getEdition(w http.ResponseWriter, r *http.Request) error {
 	if err := a.workOn(r, id); err != nil {
 		return err
 	}
-	def, err := a.cat.Edition(r.Context(), id, n)
+	def, err := a.cat.Revision(r.Context(), id, n)
 	if err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func (a *api) diffEdition(w http.ResponseWriter, r *http.Request) error {
 	if err := a.workOn(r, id); err != nil {
 		return err
 	}
-	before, err := a.cat.Edition(r.Context(), id, n)
+	before, err := a.cat.Revision(r.Context(), id, n)
 	if err != nil {
 		return err
 	}
@@ -99,7 +99,7 @@ func (a *api) diffEdition(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return &requestError{"to must be the number of an edition"}
 		}
-		if after, err = a.cat.Edition(r.Context(), id, m); err != nil {
+		if after, err = a.cat.Revision(r.Context(), id, m); err != nil {
 			return err
 		}
 	} else if after, _, err = a.cat.Load(r.Context(), id); err != nil {
@@ -129,7 +129,7 @@ func (a *api) restoreEdition(w http.ResponseWriter, r *http.Request) error {
 	if err := a.work(r, 2*int(title.Bytes)); err != nil {
 		return err
 	}
-	def, err := a.cat.Edition(r.Context(), title.ID, n)
+	def, err := a.cat.Revision(r.Context(), title.ID, n)
 	if err != nil {
 		return err
 	}

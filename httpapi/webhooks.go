@@ -184,7 +184,7 @@ type edition struct {
 	Current bool       `json:"current"`
 }
 
-func newEdition(e catalog.Edition) edition {
+func newEdition(e catalog.Revision) edition {
 	out := edition{Number: e.Number, At: instant(e.At), Version: e.Version, Current: e.Current}
 	if e.By != "" {
 		out.Token = &e.By

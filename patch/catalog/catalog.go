@@ -7,7 +7,7 @@
 //     currentVersion is the first patch's, and lastModified moves forward with
 //     every change.
 //   - A title that follows a source elsewhere refuses edits.
-//   - No earlier definition is lost: an edition is written before the change that
+//   - No earlier definition is lost: a revision is written before the change that
 //     replaces it.
 //   - No update is lost: in the process one writer at a time changes a title,
 //     and against other servers over the same store each write is conditional
@@ -108,10 +108,10 @@ type Options struct {
 	// MaxDefinitionBytes bounds a definition, also one that grows by a version.
 	// 0: DefaultMaxDefinitionBytes.
 	MaxDefinitionBytes int
-	// History is how many earlier editions of a definition are kept. 0:
+	// History is how many earlier revisions of a definition are kept. 0:
 	// DefaultHistory; negative: none.
 	History int
-	// HistoryBytes bounds the bytes of a title's earlier editions; the newest of
+	// HistoryBytes bounds the bytes of a title's earlier revisions; the newest of
 	// them is kept whatever its size. 0: DefaultHistoryBytes; negative: no bound.
 	HistoryBytes int64
 	// MaxAccountBytes bounds the bytes of all titles of one account; see
@@ -135,7 +135,7 @@ type Catalog struct {
 	max   int
 	rules patch.LintOptions
 
-	history         int   // how many earlier editions are kept
+	history         int   // how many earlier revisions are kept
 	historyBytes    int64 // negative: no bound
 	maxAccountBytes int64 // negative: no bound
 

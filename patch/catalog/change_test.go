@@ -29,7 +29,7 @@ func TestAddingNothingChangesNothing(t *testing.T) {
 		t.Errorf("%+v, %v", res, err)
 	}
 	if all, err := cat.History(ctx, "App"); err != nil || len(all) != 1 {
-		t.Errorf("%d editions, %v", len(all), err)
+		t.Errorf("%d revisions, %v", len(all), err)
 	}
 	if _, err := cat.AddVersions(ctx, "Nope", patch.Position{}, nil, nil); !errors.Is(err, catalog.ErrNotFound) {
 		t.Errorf("%v", err)

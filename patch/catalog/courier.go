@@ -207,7 +207,7 @@ func (c *Catalog) forget(ctx context.Context, key string, upTo uint64) error {
 		rec.Undelivered = slices.DeleteFunc(rec.Undelivered, func(u undelivered) bool { return u.Number <= upTo })
 		switch {
 		case rec.State == gone && len(rec.Undelivered) == 0:
-			if err = c.forgetEditions(ctx, rec); err == nil {
+			if err = c.forgetRevisions(ctx, rec); err == nil {
 				err = c.settle(ctx, func(ctx context.Context) error {
 					return c.store.Delete(ctx, storeKey(key), store.IfRevision(old.Revision))
 				})

@@ -156,7 +156,7 @@ func TestCourierIsToldLater(t *testing.T) {
 	}
 }
 
-// Editions can be read and restored, a bounded number of them; each says who made
+// Revisions can be read and restored, a bounded number of them; each says who made
 // it; and who takes the id later has a history of their own.
 func TestHistory(t *testing.T) {
 	ctx := t.Context()
@@ -171,12 +171,12 @@ func TestHistory(t *testing.T) {
 		}
 	}
 	if n := records(t, s, "history"); n < 5 || n > 13 {
-		t.Errorf("%d editions are kept", n)
+		t.Errorf("%d revisions are kept", n)
 	}
 	cat = open(t, s, &catalog.Options{History: 5})
 	all, err := cat.History(ctx, "app")
 	if err != nil || len(all) != 6 {
-		t.Fatalf("%d editions, %v", len(all), err)
+		t.Fatalf("%d revisions, %v", len(all), err)
 	}
 	for i, e := range all {
 		want := fmt.Sprint(40 - i)
@@ -185,17 +185,17 @@ func TestHistory(t *testing.T) {
 			i > 0 && e.At.After(all[i-1].At) {
 			t.Errorf("%d: %+v", i, e)
 		}
-		if d, err := cat.Edition(ctx, "App", e.Number); err != nil || d.CurrentVersion != want ||
+		if d, err := cat.Revision(ctx, "App", e.Number); err != nil || d.CurrentVersion != want ||
 			len(d.Patches) != 40-i {
 			t.Errorf("%d: %v, %v", i, d, err)
 		}
 	}
 	for _, n := range []uint64{0, 1, 41, 1 << 63} {
-		if _, err := cat.Edition(ctx, "App", n); !errors.Is(err, catalog.ErrNoEdition) {
+		if _, err := cat.Revision(ctx, "App", n); !errors.Is(err, catalog.ErrNoRevision) {
 			t.Errorf("%d: %v", n, err)
 		}
 	}
-	d, err := cat.Edition(ctx, "App", 37)
+	d, err := cat.Revision(ctx, "App", 37)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -89,7 +89,7 @@ func TestADamagedRecordIsWrittenBack(t *testing.T) {
 			}
 			return nil
 		},
-		"edition": func(cat *catalog.Catalog) error { _, err := cat.Edition(ctx, "App", 1); return err },
+		"revision": func(cat *catalog.Catalog) error { _, err := cat.Revision(ctx, "App", 1); return err },
 		"list, then edit": func(cat *catalog.Catalog) error {
 			for _, err := range cat.Records(ctx) { // the file is set aside and left out
 				if err != nil {
@@ -145,8 +145,8 @@ func TestADamagedRecordIsWrittenBack(t *testing.T) {
 					after.From() != url || after.Held != 1 {
 					t.Errorf("it was %+v and is %+v", before, after)
 				}
-				if _, err := cat.Edition(ctx, "App", 1); err != nil {
-					t.Errorf("its first edition: %v", err)
+				if _, err := cat.Revision(ctx, "App", 1); err != nil {
+					t.Errorf("its first revision: %v", err)
 				}
 			}
 		})
@@ -254,7 +254,7 @@ func TestARecordOfANewerVersion(t *testing.T) {
 // A store that changes a title while its records are read.
 type changing struct {
 	store.Store
-	change atomic.Pointer[func()] // made before the next edition is read
+	change atomic.Pointer[func()] // made before the next revision is read
 }
 
 func (s *changing) Get(ctx context.Context, key store.Key) (store.Record, error) {
@@ -270,7 +270,7 @@ func (s *changing) List(ctx context.Context, kind string) iter.Seq2[store.Record
 	return s.Store.List(ctx, kind)
 }
 
-// A title and its editions are read as one state, also while the title changes.
+// A title and its revisions are read as one state, also while the title changes.
 func TestRecordsAreOneState(t *testing.T) {
 	ctx := t.Context()
 	s := &changing{Store: memstore.New()}
@@ -293,7 +293,7 @@ func TestRecordsAreOneState(t *testing.T) {
 			t.Fatal(err)
 		}
 		groups++
-		for _, r := range append(group.Editions, group.Title) {
+		for _, r := range append(group.Revisions, group.Title) {
 			if _, err := to.Put(ctx, r.Key, r.Value, store.IfAbsent()); err != nil {
 				t.Fatal(err)
 			}
@@ -305,12 +305,12 @@ func TestRecordsAreOneState(t *testing.T) {
 		t.Fatalf("%d groups, %+v, %v", groups, all, err)
 	}
 	for _, e := range all {
-		if _, err := moved.Edition(ctx, "App", e.Number); err != nil {
-			t.Errorf("edition %d of %d: %v", e.Number, all[0].Number, err)
+		if _, err := moved.Revision(ctx, "App", e.Number); err != nil {
+			t.Errorf("revision %d of %d: %v", e.Number, all[0].Number, err)
 		}
 	}
 	if got := records(t, to, "history"); got != 3 {
-		t.Errorf("%d editions", got)
+		t.Errorf("%d revisions", got)
 	}
 }
 

@@ -31,7 +31,7 @@ type EditOptions struct {
 	// holds back. They are kept with the title and not served. [Catalog.Replace] with
 	// From keeps exactly these; without From, Held does not count. If they alone
 	// differ from what is kept, the title does not change for those who read it: not
-	// its ETag, lastModified or editions, and no event tells of it.
+	// its ETag, lastModified or revisions, and no event tells of it.
 	Held []patch.Patch
 	// Rename lets the edit take the author's name out of the title's name, as an
 	// administrator may. Otherwise [Catalog.Replace] puts it back into a name that
@@ -292,7 +292,7 @@ func (c *Catalog) edit(ctx context.Context, id string, opts EditOptions, f edito
 func (c *Catalog) editHeld(ctx context.Context, key string, rev store.Revision, was, rec *record) (Title, error) {
 	same := func(a, b json.RawMessage) bool { return bytes.Equal(a, b) }
 	if !slices.EqualFunc(was.Held, rec.Held, same) {
-		if err := c.indexEditions(ctx, key, rec); err != nil {
+		if err := c.indexRevisions(ctx, key, rec); err != nil {
 			return Title{}, err
 		}
 		if err := c.checkAccount(key, rec, was.bytes()); err != nil {
@@ -310,14 +310,14 @@ func (c *Catalog) editHeld(ctx context.Context, key string, rev store.Revision, 
 }
 
 // prepare makes rec, which has another definition than was, the record of the next
-// edition. It writes nothing. The error is [ErrUnavailable] or that of ctx.
+// revision. It writes nothing. The error is [ErrUnavailable] or that of ctx.
 func (c *Catalog) prepare(ctx context.Context, key string, was, rec *record, now time.Time, by string) error {
-	if err := c.indexEditions(ctx, key, was); err != nil {
+	if err := c.indexRevisions(ctx, key, was); err != nil {
 		return err
 	}
 	rec.Changed = later(was.Changed, now)
-	rec.Edition, rec.By = was.edition()+1, by
-	rec.Editions, rec.Oldest = []editionHead{}, was.Oldest
+	rec.Number, rec.By = was.number()+1, by
+	rec.Revisions, rec.Oldest = []revisionHead{}, was.Oldest
 	if c.history == 0 {
 		return nil
 	}
@@ -325,13 +325,13 @@ func (c *Catalog) prepare(ctx context.Context, key string, was, rec *record, now
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	rec.Editions = c.trimEditions(append(slices.Clone(was.Editions), last))
+	rec.Revisions = c.trimRevisions(append(slices.Clone(was.Revisions), last))
 	return nil
 }
 
 // succeed writes a record that prepare has made in the place of was, which becomes an
-// earlier edition. First the edition, then the title: wherever it is interrupted, no
-// edition is missing. The caller must hold the title's lock. The error is
+// earlier revision. First the revision, then the title: wherever it is interrupted, no
+// revision is missing. The caller must hold the title's lock. The error is
 // store.ErrConflict, [ErrUnavailable] or that of ctx.
 func (c *Catalog) succeed(
 	ctx context.Context, key string, rev store.Revision, was, rec *record, event Event,
@@ -344,13 +344,13 @@ func (c *Catalog) succeed(
 	if err := c.note(rec, event); err != nil {
 		return nil, err
 	}
-	rec.Oldest = c.sweepEditions(ctx, was)
-	if err := c.keepEdition(ctx, was); err != nil {
+	rec.Oldest = c.sweepRevisions(ctx, was)
+	if err := c.keepRevision(ctx, was); err != nil {
 		return nil, err
 	}
 	e, err := c.put(ctx, key, rec, store.IfRevision(rev))
 	if err == nil {
-		c.dropEditions(ctx, key, rec)
+		c.dropRevisions(ctx, key, rec)
 	}
 	return e, err
 }

@@ -13,25 +13,25 @@ import (
 )
 
 const (
-	// DefaultHistory is how many earlier editions of a title's definition are kept
+	// DefaultHistory is how many earlier revisions of a title's definition are kept
 	// when [Options] says nothing else.
 	DefaultHistory = 20
-	// DefaultHistoryBytes bounds the bytes of a title's earlier editions when
+	// DefaultHistoryBytes bounds the bytes of a title's earlier revisions when
 	// [Options] says nothing else: 32 MiB.
 	DefaultHistoryBytes = 32 << 20
-	// historyKind is the kind of the records of earlier editions.
+	// historyKind is the kind of the records of earlier revisions.
 	historyKind = "history"
-	// unindexedSlack is how many editions more than Options.History a version
-	// without an index of editions left in the store.
+	// unindexedSlack is how many revisions more than Options.History a version
+	// without an index of revisions left in the store.
 	unindexedSlack = 8
 )
 
-// ErrNoEdition is an edition that a title does not have, or has no more.
-var ErrNoEdition = errors.New("there is no such edition of the title")
+// ErrNoRevision is a revision that a title does not have, or has no more.
+var ErrNoRevision = errors.New("there is no such revision of the title")
 
-// An Edition is a title's definition as it was, or is, at one time.
-type Edition struct {
-	// Number counts the editions of a title from 1.
+// A Revision is a title's definition as it was, or is, at one time.
+type Revision struct {
+	// Number counts the revisions of a title from 1.
 	Number uint64
 	// At is when it came to be, and By who made it, as [EditOptions] said.
 	At time.Time
@@ -42,8 +42,8 @@ type Edition struct {
 	Current bool
 }
 
-// An edition is what is kept of an earlier definition.
-type edition struct {
+// A storedRevision is what is kept of an earlier definition.
+type storedRevision struct {
 	Format     int             `json:"format"`
 	Number     uint64          `json:"number"`
 	At         time.Time       `json:"at"`
@@ -51,8 +51,8 @@ type edition struct {
 	Definition json.RawMessage `json:"definition"`
 }
 
-// An editionHead is what a title's record says of an earlier edition.
-type editionHead struct {
+// A revisionHead is what a title's record says of an earlier revision.
+type revisionHead struct {
 	Number  uint64    `json:"number"`
 	At      time.Time `json:"at"`
 	By      string    `json:"by,omitempty"`
@@ -60,14 +60,14 @@ type editionHead struct {
 	Bytes   int64     `json:"bytes"` // of its definition
 }
 
-// head returns what the title's record is to say of the edition. The error is
+// head returns what the title's record is to say of the revision. The error is
 // store.ErrDamaged.
-func (e *edition) head() (editionHead, error) {
+func (e *storedRevision) head() (revisionHead, error) {
 	summary, err := readSummary(e.Definition)
 	if err != nil {
-		return editionHead{}, fmt.Errorf("%w: edition %d: %w", store.ErrDamaged, e.Number, err)
+		return revisionHead{}, fmt.Errorf("%w: revision %d: %w", store.ErrDamaged, e.Number, err)
 	}
-	return editionHead{
+	return revisionHead{
 		Number:  e.Number,
 		At:      e.At,
 		By:      e.By,
@@ -76,38 +76,38 @@ func (e *edition) head() (editionHead, error) {
 	}, nil
 }
 
-// current returns the record's definition as an edition.
-func (r *record) current() *edition {
-	return &edition{
+// current returns the record's definition as a revision.
+func (r *record) current() *storedRevision {
+	return &storedRevision{
 		Format:     plainFormat,
-		Number:     r.edition(),
+		Number:     r.number(),
 		At:         r.Changed,
 		By:         r.By,
 		Definition: json.RawMessage(r.definition),
 	}
 }
 
-// indexed reports whether the record knows which earlier editions there are.
-func (r *record) indexed() bool { return r.Editions != nil || r.edition() == 1 }
+// indexed reports whether the record knows which earlier revisions there are.
+func (r *record) indexed() bool { return r.Revisions != nil || r.number() == 1 }
 
-// firstKept returns the number of the first edition that is kept; it is the current
+// firstKept returns the number of the first revision that is kept; it is the current
 // one if there is none before it. The record must be indexed.
 func (r *record) firstKept() uint64 {
-	if len(r.Editions) > 0 {
-		return r.Editions[0].Number
+	if len(r.Revisions) > 0 {
+		return r.Revisions[0].Number
 	}
-	return r.edition()
+	return r.number()
 }
 
-// editionKey returns the key of an edition: by UID, so that a title that takes the
+// historyKey returns the key of a revision: by UID, so that a title that takes the
 // id later has a history of its own.
-func editionKey(uid string, n uint64) store.Key {
+func historyKey(uid string, n uint64) store.Key {
 	return store.Key{Kind: historyKind, ID: fmt.Sprintf("%s/%010d", uid, n)}
 }
 
-// keepEdition writes the definition of a record that is about to be replaced as an
-// earlier edition. The error is [ErrUnavailable] or that of ctx.
-func (c *Catalog) keepEdition(ctx context.Context, was *record) error {
+// keepRevision writes the definition of a record that is about to be replaced as an
+// earlier revision. The error is [ErrUnavailable] or that of ctx.
+func (c *Catalog) keepRevision(ctx context.Context, was *record) error {
 	if c.history == 0 {
 		return nil
 	}
@@ -115,31 +115,31 @@ func (c *Catalog) keepEdition(ctx context.Context, was *record) error {
 	if err != nil {
 		return err
 	}
-	// Unconditionally: an edition never has another definition, whichever attempt
+	// Unconditionally: a revision never has another definition, whichever attempt
 	// wrote it.
 	err = c.settle(ctx, func(ctx context.Context) error {
-		_, err := c.store.Put(ctx, editionKey(was.UID, was.edition()), value, store.Condition{})
+		_, err := c.store.Put(ctx, historyKey(was.UID, was.number()), value, store.Condition{})
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("the present definition cannot be kept as an earlier edition: %w", err)
+		return fmt.Errorf("the present definition cannot be kept as an earlier revision: %w", err)
 	}
 	return nil
 }
 
-// sweepEditions deletes what dropEditions may have left behind after the change that
-// wrote rec. It returns the first edition that the store may still hold.
-func (c *Catalog) sweepEditions(ctx context.Context, rec *record) (oldest uint64) {
+// sweepRevisions deletes what dropRevisions may have left behind after the change that
+// wrote rec. It returns the first revision that the store may still hold.
+func (c *Catalog) sweepRevisions(ctx context.Context, rec *record) (oldest uint64) {
 	first := rec.firstKept()
-	if err := c.deleteEditions(ctx, rec.UID, rec.Oldest, first); err != nil {
+	if err := c.deleteRevisions(ctx, rec.UID, rec.Oldest, first); err != nil {
 		return rec.Oldest // the next change tries again
 	}
 	return first
 }
 
-// trimEditions returns the newest editions, as many as the options allow, and at
+// trimRevisions returns the newest revisions, as many as the options allow, and at
 // least one, so that a change can be undone.
-func (c *Catalog) trimEditions(all []editionHead) []editionHead {
+func (c *Catalog) trimRevisions(all []revisionHead) []revisionHead {
 	first := len(all) - 1
 	bytes := all[first].Bytes
 	for first > 0 && len(all)-first < c.history {
@@ -152,11 +152,11 @@ func (c *Catalog) trimEditions(all []editionHead) []editionHead {
 	return all[first:]
 }
 
-// deleteEditions deletes the editions from first up to, and without, end. The error
+// deleteRevisions deletes the revisions from first up to, and without, end. The error
 // is that of the store.
-func (c *Catalog) deleteEditions(ctx context.Context, uid string, first, end uint64) error {
+func (c *Catalog) deleteRevisions(ctx context.Context, uid string, first, end uint64) error {
 	for n := max(first, 1); n < end; n++ {
-		err := c.store.Delete(ctx, editionKey(uid, n), store.Condition{})
+		err := c.store.Delete(ctx, historyKey(uid, n), store.Condition{})
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return err
 		}
@@ -164,75 +164,75 @@ func (c *Catalog) deleteEditions(ctx context.Context, uid string, first, end uin
 	return nil
 }
 
-// dropEditions deletes the editions that a title's record, which is written, keeps no
-// more. What fails is left to sweepEditions.
-func (c *Catalog) dropEditions(ctx context.Context, key string, rec *record) {
+// dropRevisions deletes the revisions that a title's record, which is written, keeps no
+// more. What fails is left to sweepRevisions.
+func (c *Catalog) dropRevisions(ctx context.Context, key string, rec *record) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 	defer cancel()
-	if err := c.deleteEditions(ctx, rec.UID, rec.Oldest, rec.firstKept()); err != nil {
-		c.log.Error("earlier editions of a title could not be deleted yet", "title", key, "error", err)
+	if err := c.deleteRevisions(ctx, rec.UID, rec.Oldest, rec.firstKept()); err != nil {
+		c.log.Error("earlier revisions of a title could not be deleted yet", "title", key, "error", err)
 	}
 }
 
-// forgetEditions deletes the editions of a title that is gone. The error is
+// forgetRevisions deletes the revisions of a title that is gone. The error is
 // [ErrUnavailable].
-func (c *Catalog) forgetEditions(ctx context.Context, rec *record) error {
+func (c *Catalog) forgetRevisions(ctx context.Context, rec *record) error {
 	oldest := rec.Oldest
 	if !rec.indexed() {
 		oldest = c.oldestUnindexed(rec)
 	}
 	// The last one is there if a change could keep it and then failed.
-	if err := c.deleteEditions(ctx, rec.UID, oldest, rec.edition()+1); err != nil {
+	if err := c.deleteRevisions(ctx, rec.UID, oldest, rec.number()+1); err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	return nil
 }
 
-// oldestUnindexed returns the first edition that may be in the store of a title whose
+// oldestUnindexed returns the first revision that may be in the store of a title whose
 // record has no index.
 func (c *Catalog) oldestUnindexed(rec *record) uint64 {
-	n := rec.edition()
+	n := rec.number()
 	return n - min(n-1, uint64(c.history+unindexedSlack))
 }
 
-// indexEditions gives a record that has no index of its editions one, by looking at
+// indexRevisions gives a record that has no index of its revisions one, by looking at
 // the store. The error is [ErrUnavailable] or that of ctx.
-func (c *Catalog) indexEditions(ctx context.Context, key string, rec *record) error {
+func (c *Catalog) indexRevisions(ctx context.Context, key string, rec *record) error {
 	if rec.indexed() {
 		return nil
 	}
 	oldest := c.oldestUnindexed(rec)
-	editions := []editionHead{}
-	for n := oldest; n < rec.edition(); n++ {
-		e, err := c.readEdition(ctx, rec.UID, n)
+	revisions := []revisionHead{}
+	for n := oldest; n < rec.number(); n++ {
+		e, err := c.readRevision(ctx, rec.UID, n)
 		if errors.Is(err, store.ErrNotFound) {
 			continue
 		}
-		var head editionHead
+		var head revisionHead
 		if err == nil {
 			head, err = e.head()
 		}
 		switch {
 		case errors.Is(err, store.ErrDamaged):
-			c.log.Error("an earlier edition is damaged and is left out", "title", key, "edition", n, "error", err)
+			c.log.Error("an earlier revision is damaged and is left out", "title", key, "revision", n, "error", err)
 		case err != nil:
 			return err
 		default:
-			editions = append(editions, head)
+			revisions = append(revisions, head)
 		}
 	}
-	rec.Editions, rec.Oldest = editions, oldest
-	if len(editions) > 0 && c.history > 0 {
-		rec.Editions = c.trimEditions(editions)
+	rec.Revisions, rec.Oldest = revisions, oldest
+	if len(revisions) > 0 && c.history > 0 {
+		rec.Revisions = c.trimRevisions(revisions)
 	}
 	return nil
 }
 
-// History returns the editions of a title's definition that there are, the newest
+// History returns the revisions of a title's definition that there are, the newest
 // first; that is the current one. It reads the title's record alone.
 //
 // The error is [ErrNotFound], [ErrUnavailable] or that of ctx.
-func (c *Catalog) History(ctx context.Context, id string) ([]Edition, error) {
+func (c *Catalog) History(ctx context.Context, id string) ([]Revision, error) {
 	rec, err := c.readLive(ctx, id)
 	if err != nil {
 		return nil, err
@@ -246,19 +246,19 @@ func (c *Catalog) History(ctx context.Context, id string) ([]Edition, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: title %q: %w", ErrUnavailable, id, err)
 	}
-	all := []Edition{
-		{Number: rec.edition(), At: rec.Changed, By: rec.By, Version: summary.CurrentVersion, Current: true},
+	all := []Revision{
+		{Number: rec.number(), At: rec.Changed, By: rec.By, Version: summary.CurrentVersion, Current: true},
 	}
-	for _, e := range slices.Backward(rec.Editions) {
+	for _, e := range slices.Backward(rec.Revisions) {
 		if len(all) > c.history {
 			break
 		}
-		all = append(all, Edition{Number: e.Number, At: e.At, By: e.By, Version: e.Version})
+		all = append(all, Revision{Number: e.Number, At: e.At, By: e.By, Version: e.Version})
 	}
 	return all, nil
 }
 
-// indexRecord gives the record of a live title an index of its editions and writes
+// indexRecord gives the record of a live title an index of its revisions and writes
 // it, so that the store is looked at once. It returns the record; that it could not
 // be written is no error.
 func (c *Catalog) indexRecord(ctx context.Context, id string) (*record, error) {
@@ -275,7 +275,7 @@ func (c *Catalog) indexRecord(ctx context.Context, id string) (*record, error) {
 	if err != nil || rec.indexed() {
 		return rec, err
 	}
-	if err := c.indexEditions(ctx, key, rec); err != nil {
+	if err := c.indexRevisions(ctx, key, rec); err != nil {
 		return nil, err
 	}
 	end, err := c.begin()
@@ -284,29 +284,29 @@ func (c *Catalog) indexRecord(ctx context.Context, id string) (*record, error) {
 	}
 	defer end()
 	if err := c.rewrite(ctx, key, rec, old.Revision); err != nil {
-		c.log.Error("the index of a title's editions could not be written yet", "title", key, "error", err)
+		c.log.Error("the index of a title's revisions could not be written yet", "title", key, "error", err)
 	}
 	return rec, nil
 }
 
-// Edition returns the definition of a title in an edition.
+// Revision returns the definition of a title in a revision.
 //
-// The error is [ErrNotFound], [ErrNoEdition], [ErrUnavailable] or that of ctx.
-func (c *Catalog) Edition(ctx context.Context, id string, n uint64) (*patch.Definition, error) {
+// The error is [ErrNotFound], [ErrNoRevision], [ErrUnavailable] or that of ctx.
+func (c *Catalog) Revision(ctx context.Context, id string, n uint64) (*patch.Definition, error) {
 	rec, err := c.readLive(ctx, id)
 	if err != nil {
 		return nil, err
 	}
 	data := rec.definition
-	if n != rec.edition() {
-		e, err := c.readEdition(ctx, rec.UID, n)
+	if n != rec.number() {
+		e, err := c.readRevision(ctx, rec.UID, n)
 		switch {
 		case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrDamaged):
-			if slices.ContainsFunc(rec.Editions, func(h editionHead) bool { return h.Number == n }) {
-				c.log.Error("an earlier edition should be there and cannot be read",
-					"title", id, "edition", n, "error", err)
+			if slices.ContainsFunc(rec.Revisions, func(h revisionHead) bool { return h.Number == n }) {
+				c.log.Error("an earlier revision should be there and cannot be read",
+					"title", id, "revision", n, "error", err)
 			}
-			return nil, &TitleError{ID: id, Err: fmt.Errorf("%w: %d", ErrNoEdition, n)}
+			return nil, &TitleError{ID: id, Err: fmt.Errorf("%w: %d", ErrNoRevision, n)}
 		case err != nil:
 			return nil, err
 		}
@@ -314,7 +314,7 @@ func (c *Catalog) Edition(ctx context.Context, id string, n uint64) (*patch.Defi
 	}
 	d, err := parseStored(data)
 	if err != nil {
-		return nil, fmt.Errorf("%w: title %q: edition %d: %w", ErrUnavailable, id, n, err)
+		return nil, fmt.Errorf("%w: title %q: revision %d: %w", ErrUnavailable, id, n, err)
 	}
 	return d, nil
 }
@@ -331,17 +331,17 @@ func (c *Catalog) readLive(ctx context.Context, id string) (*record, error) {
 	return rec, err
 }
 
-// readEdition reads an edition. The error is store.ErrNotFound, ErrUnavailable or
+// readRevision reads a revision. The error is store.ErrNotFound, ErrUnavailable or
 // that of ctx; ErrUnavailable is store.ErrDamaged too if the record is damaged.
-func (c *Catalog) readEdition(ctx context.Context, uid string, n uint64) (*edition, error) {
+func (c *Catalog) readRevision(ctx context.Context, uid string, n uint64) (*storedRevision, error) {
 	if n == 0 {
 		return nil, store.ErrNotFound
 	}
-	r, err := c.store.Get(ctx, editionKey(uid, n))
+	r, err := c.store.Get(ctx, historyKey(uid, n))
 	if errors.Is(err, store.ErrNotFound) || err != nil && ctx.Err() != nil {
 		return nil, err
 	}
-	var e edition
+	var e storedRevision
 	if err == nil {
 		if err = json.Unmarshal(r.Value, &e); err != nil {
 			err = fmt.Errorf("%w: %w", store.ErrDamaged, err)
@@ -350,7 +350,7 @@ func (c *Catalog) readEdition(ctx context.Context, uid string, n uint64) (*editi
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: edition %d: %w", ErrUnavailable, n, err)
+		return nil, fmt.Errorf("%w: revision %d: %w", ErrUnavailable, n, err)
 	}
 	return &e, nil
 }

@@ -46,8 +46,8 @@ type Title struct {
 	// its mailbox or contributor. Not to be shown.
 	Account string
 	// Bytes is how much the title takes in the store: the definition, the patches
-	// that are held back and the earlier editions. Of a title that an older version
-	// wrote, editions count from its next change on.
+	// that are held back and the earlier revisions. Of a title that an older version
+	// wrote, revisions count from its next change on.
 	Bytes int64
 }
 

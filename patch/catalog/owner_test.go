@@ -148,7 +148,7 @@ func TestBytesOfAnAccount(t *testing.T) {
 			_, err = cat.Reserve(ctx, large("T2", 3500), &owner)
 			refused("a reservation", err)
 			_, err = cat.Replace(ctx, "T0", large("T0", 3600), nil)
-			refused("growth, with the earlier edition", err)
+			refused("growth, with the earlier revision", err)
 			if title, _ := cat.Title("T0"); title.Bytes > 4500 {
 				t.Errorf("%d bytes", title.Bytes)
 			}
@@ -227,7 +227,7 @@ func TestHeldBackPatches(t *testing.T) {
 		}
 	}
 	if all, err := cat.History(ctx, "App"); err != nil || len(all) != 1 || events != 1 {
-		t.Errorf("%d editions, %d events, %v", len(all), events, err)
+		t.Errorf("%d revisions, %d events, %v", len(all), events, err)
 	}
 	after := replace(definition("App", "2.9", "2", "1"), held[0])
 	if !after.Changed || after.Title.Held != 1 || events != 2 {

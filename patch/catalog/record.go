@@ -52,7 +52,7 @@ const (
 	// with recordFormat, and of all other records of this package.
 	plainFormat = 1
 	// recordFormat is the newest format of a title's record. It adds the index of
-	// editions, held back patches and the account.
+	// revisions, held back patches and the account.
 	recordFormat = 2
 )
 
@@ -79,16 +79,16 @@ type head struct {
 	// Changed is when the definition last changed by this server's clock, and
 	// later with every change.
 	Changed time.Time `json:"changed"`
-	// Edition counts the definitions that the title has had, and By is who made
+	// Number counts the definitions that the title has had, and By is who made
 	// this one. 0: 1.
-	Edition uint64 `json:"edition,omitempty"`
-	By      string `json:"by,omitempty"`
-	// Editions is the index of the earlier editions that are kept, the newest last.
-	// Nil: there are none, or, if Edition is greater than 1, the index is not known
+	Number uint64 `json:"edition,omitempty"`
+	By     string `json:"by,omitempty"`
+	// Revisions is the index of the earlier revisions that are kept, the newest last.
+	// Nil: there are none, or, if Number is greater than 1, the index is not known
 	// because an older version wrote the record.
-	Editions []editionHead `json:"editions,omitzero"`
-	// Oldest is the first edition that the store may still hold. Those from there up
-	// to the first of Editions are waiting to be deleted.
+	Revisions []revisionHead `json:"editions,omitzero"`
+	// Oldest is the first revision that the store may still hold. Those from there up
+	// to the first of Revisions are waiting to be deleted.
 	Oldest uint64 `json:"oldest,omitempty"`
 	// Held are the patches in front of the definition's that the title's source
 	// holds back.
@@ -138,27 +138,27 @@ type staged struct {
 	By         string          `json:"by,omitempty"`
 }
 
-// edition is the number of the record's definition.
-func (r *record) edition() uint64 { return max(r.Edition, 1) }
+// number is the number of the record's definition.
+func (r *record) number() uint64 { return max(r.Number, 1) }
 
 var definitionMember = []byte(`,"definition":`)
 
 // format returns the oldest format that can hold the record.
 func (r *record) format() int {
-	if r.Editions != nil || r.Held != nil || r.Owner.Account != "" {
+	if r.Revisions != nil || r.Held != nil || r.Owner.Account != "" {
 		return recordFormat
 	}
 	return plainFormat
 }
 
 // bytes returns how much the title takes in the store: the definition, the patches
-// that are held back and the earlier editions.
+// that are held back and the earlier revisions.
 func (r *record) bytes() int64 {
 	n := int64(len(r.definition))
 	for _, p := range r.Held {
 		n += int64(len(p))
 	}
-	for _, e := range r.Editions {
+	for _, e := range r.Revisions {
 		n += e.Bytes
 	}
 	return n
@@ -167,7 +167,7 @@ func (r *record) bytes() int64 {
 // headBytes returns about how much memory the head takes.
 func (r *record) headBytes() int {
 	n := len(r.By) + len(r.Owner.Mailbox) + int(r.bytes()) - len(r.definition)
-	for _, e := range r.Editions {
+	for _, e := range r.Revisions {
 		n += 80 + len(e.By) + len(e.Version) - int(e.Bytes)
 	}
 	for _, u := range r.Undelivered {

@@ -10,13 +10,13 @@ import (
 )
 
 // A Group is what the store has of a title: its record, and those of the earlier
-// editions that it lists, the oldest first.
+// revisions that it lists, the oldest first.
 type Group struct {
-	Title    store.Record
-	Editions []store.Record
+	Title     store.Record
+	Revisions []store.Record
 }
 
-// Records yields every record of a title with those of its editions, as a full backup
+// Records yields every record of a title with those of its revisions, as a full backup
 // holds them, in the order of the titles' keys. Each Group is one that existed in full
 // while the sequence went on. Titles that nobody sees yet, or any more, are among
 // them. A record that cannot be read is logged and left out.
@@ -68,7 +68,7 @@ func (c *Catalog) Records(ctx context.Context) iter.Seq2[Group, error] {
 	}
 }
 
-// group reads the editions of the title whose record is r. If one is missing, the
+// group reads the revisions of the title whose record is r. If one is missing, the
 // title may have changed meanwhile: it is read again. The error is store.ErrNotFound,
 // ErrUnavailable or that of ctx.
 func (c *Catalog) group(ctx context.Context, r store.Record) (Group, error) {
@@ -79,7 +79,7 @@ func (c *Catalog) group(ctx context.Context, r store.Record) (Group, error) {
 	for try := 0; err == nil; try++ {
 		group := Group{Title: r}
 		var missing []uint64
-		if group.Editions, missing, err = c.editionsOf(ctx, rec); err != nil {
+		if group.Revisions, missing, err = c.revisionsOf(ctx, rec); err != nil {
 			break
 		}
 		if len(missing) == 0 || !rec.indexed() {
@@ -90,8 +90,8 @@ func (c *Catalog) group(ctx context.Context, r store.Record) (Group, error) {
 			break
 		}
 		if r.Revision == was || try == maxTries {
-			c.log.Error("a backup lacks earlier editions of a title that cannot be read",
-				"record", r.Key.String(), "editions", missing)
+			c.log.Error("a backup lacks earlier revisions of a title that cannot be read",
+				"record", r.Key.String(), "revisions", missing)
 			return group, nil
 		}
 	}
@@ -108,23 +108,23 @@ func (c *Catalog) settled(ctx context.Context, key string) (store.Record, *recor
 	return c.readSettled(ctx, key)
 }
 
-// editionsOf reads the records of the editions that rec lists, or that there may be if
+// revisionsOf reads the records of the revisions that rec lists, or that there may be if
 // it has no index, and returns which of them cannot be read.
-func (c *Catalog) editionsOf(ctx context.Context, rec *record) (there []store.Record, missing []uint64, err error) {
+func (c *Catalog) revisionsOf(ctx context.Context, rec *record) (there []store.Record, missing []uint64, err error) {
 	var numbers []uint64
 	switch {
 	case rec.State == gone: // they are being deleted
 	case rec.indexed():
-		for _, e := range rec.Editions {
+		for _, e := range rec.Revisions {
 			numbers = append(numbers, e.Number)
 		}
 	default:
-		for n := c.oldestUnindexed(rec); n < rec.edition(); n++ {
+		for n := c.oldestUnindexed(rec); n < rec.number(); n++ {
 			numbers = append(numbers, n)
 		}
 	}
 	for _, n := range numbers {
-		r, err := c.store.Get(ctx, editionKey(rec.UID, n))
+		r, err := c.store.Get(ctx, historyKey(rec.UID, n))
 		switch {
 		case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrDamaged):
 			missing = append(missing, n)

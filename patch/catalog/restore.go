@@ -64,10 +64,10 @@ type Restored struct {
 	Follows string
 }
 
-// Unrestored runs f while no restore is made: what f reads of the store is not half of
+// WithoutRestore runs f while no restore is made: what f reads of the store is not half of
 // one. Other changes go on. The error is [ErrUnavailable] if a restore is under way, or
 // f's.
-func (c *Catalog) Unrestored(f func() error) error {
+func (c *Catalog) WithoutRestore(f func() error) error {
 	if !c.restoring.TryRLock() {
 		return errRestoring
 	}
@@ -263,7 +263,7 @@ func (r *restore) stageNew(
 	cond := store.IfAbsent()
 	if was != nil {
 		if was.State == gone {
-			if err := r.c.forgetEditions(ctx, was); err != nil {
+			if err := r.c.forgetRevisions(ctx, was); err != nil {
 				return err
 			}
 		}

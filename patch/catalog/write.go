@@ -127,7 +127,7 @@ func (c *Catalog) newRecord(
 		State:   live,
 		Since:   now.UTC(),
 		Changed: changed,
-		Edition: 1,
+		Number:  1,
 		By:      o.By,
 		Held:    held,
 		Owner:   owner{Author: o.Author, Contributor: o.Contributor, Mailbox: o.Mailbox, Account: o.Account},
@@ -189,7 +189,7 @@ func (c *Catalog) createOver(ctx context.Context, key string, rec *record) (*ent
 		return nil, errors.Join(store.ErrConflict, c.refreshLocked(ctx, key))
 	}
 	if was.State == gone {
-		if err := c.forgetEditions(ctx, was); err != nil {
+		if err := c.forgetRevisions(ctx, was); err != nil {
 			return nil, err
 		}
 	}
@@ -240,7 +240,7 @@ func (c *Catalog) remove(ctx context.Context, key string, rev store.Revision, re
 		return err
 	}
 	var err error
-	if len(rec.Undelivered) > 0 || rec.edition() > 1 {
+	if len(rec.Undelivered) > 0 || rec.number() > 1 {
 		rec.State, rec.Since, rec.Staged = gone, now, nil
 		_, err = c.put(ctx, key, rec, store.IfRevision(rev))
 		c.chores.add(key)
@@ -263,15 +263,15 @@ func (c *Catalog) remove(ctx context.Context, key string, rev store.Revision, re
 	return nil
 }
 
-// forgetUnused removes the edition that a change has kept which was never made, of a title that is deleted.
+// forgetUnused removes the revision that a change has kept which was never made, of a title that is deleted.
 func (c *Catalog) forgetUnused(ctx context.Context, rec *record) {
 	if c.history == 0 {
 		return
 	}
 	err := c.settle(ctx, func(ctx context.Context) error {
-		return c.store.Delete(ctx, editionKey(rec.UID, rec.edition()), store.Condition{})
+		return c.store.Delete(ctx, historyKey(rec.UID, rec.number()), store.Condition{})
 	})
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		c.log.Warn("an edition of a deleted title is left over", "error", err)
+		c.log.Warn("a revision of a deleted title is left over", "error", err)
 	}
 }

@@ -88,9 +88,9 @@ func TestAChangeThatCannotKeepItsPredecessorFails(t *testing.T) {
 	}
 }
 
-// Whichever write is the last before the process is killed, every edition before the
+// Whichever write is the last before the process is killed, every revision before the
 // current one that the history should keep is there.
-func TestNoEditionIsLost(t *testing.T) {
+func TestNoRevisionIsLost(t *testing.T) {
 	ctx := t.Context()
 	const history, changes = 3, 8
 	for n := int64(0); ; n++ {
@@ -121,18 +121,18 @@ func TestNoEditionIsLost(t *testing.T) {
 			t.Errorf("after %d writes: change %d was acknowledged, and %d is there", n, acknowledged, current)
 		}
 		if want := min(current, history+1); len(all) != want {
-			t.Errorf("after %d writes: %d editions are listed, want %d", n, len(all), want)
+			t.Errorf("after %d writes: %d revisions are listed, want %d", n, len(all), want)
 		}
 		for _, e := range all {
-			if d, err := cat.Edition(ctx, "App", e.Number); err != nil || len(d.Patches) != int(e.Number) {
-				t.Errorf("after %d writes: edition %d of %d: %v", n, e.Number, current, err)
+			if d, err := cat.Revision(ctx, "App", e.Number); err != nil || len(d.Patches) != int(e.Number) {
+				t.Errorf("after %d writes: revision %d of %d: %v", n, e.Number, current, err)
 			}
 		}
 		// What is left over goes with the next changes.
 		add(t, cat, "App", "x")
 		add(t, cat, "App", "y")
 		if got := records(t, inner, "history"); got > history {
-			t.Errorf("after %d writes: %d editions are in the store, want at most %d", n, got, history)
+			t.Errorf("after %d writes: %d revisions are in the store, want at most %d", n, got, history)
 		}
 		if acknowledged == changes {
 			if n < 10 {
@@ -143,7 +143,7 @@ func TestNoEditionIsLost(t *testing.T) {
 	}
 }
 
-// The history is in the title's record: it costs one read, however many editions there
+// The history is in the title's record: it costs one read, however many revisions there
 // are. A record of a version that had no such index is read the slow way once.
 func TestHistoryReadsOneRecord(t *testing.T) {
 	ctx := t.Context()
@@ -153,7 +153,7 @@ func TestHistoryReadsOneRecord(t *testing.T) {
 	for v := 2; v <= 21; v++ {
 		add(t, cat, "App", fmt.Sprint(v))
 	}
-	history := func(cat *catalog.Catalog) (all []catalog.Edition, reads int64) {
+	history := func(cat *catalog.Catalog) (all []catalog.Revision, reads int64) {
 		before := s.gets.Load()
 		all, err := cat.History(ctx, "App")
 		if err != nil {
@@ -163,7 +163,7 @@ func TestHistoryReadsOneRecord(t *testing.T) {
 	}
 	want, reads := history(cat)
 	if len(want) != 21 || reads != 1 {
-		t.Errorf("%d editions, %d reads", len(want), reads)
+		t.Errorf("%d revisions, %d reads", len(want), reads)
 	}
 
 	unindex(t, s, "app")
@@ -177,14 +177,14 @@ func TestHistoryReadsOneRecord(t *testing.T) {
 		t.Errorf("%d reads, then %d; %s", slow, reads, diff)
 	}
 	if got := records(t, s, "history"); got != 20 {
-		t.Errorf("%d editions are in the store", got)
+		t.Errorf("%d revisions are in the store", got)
 	}
 
 	unindex(t, s, "app")
 	cat = open(t, s, nil)
 	add(t, cat, "App", "22") // a change makes the index, too
 	if got, reads := history(cat); len(got) != 21 || got[20].Version != "2" || reads != 1 {
-		t.Errorf("after a change: %d editions, %d reads", len(got), reads)
+		t.Errorf("after a change: %d revisions, %d reads", len(got), reads)
 	}
 	unindex(t, s, "app")
 	if err := open(t, s, nil).Delete(ctx, "App", nil); err != nil {
@@ -193,7 +193,7 @@ func TestHistoryReadsOneRecord(t *testing.T) {
 	eventually(t, func() bool { return records(t, s, "history") == 0 })
 }
 
-// unindex makes a title's record what a version without an index of editions wrote.
+// unindex makes a title's record what a version without an index of revisions wrote.
 func unindex(t *testing.T, s store.Store, key string) {
 	t.Helper()
 	r, err := s.Get(t.Context(), store.Key{Kind: "titles", ID: key})
@@ -220,7 +220,7 @@ func unindex(t *testing.T, s store.Store, key string) {
 	}
 }
 
-// The history of a title is bounded by bytes, and one edition is always kept.
+// The history of a title is bounded by bytes, and one revision is always kept.
 func TestHistoryIsBoundedByBytes(t *testing.T) {
 	ctx := t.Context()
 	large := func(v string, bytes int) *patch.Definition {
@@ -284,9 +284,9 @@ func TestHistoryIsBoundedByBytes(t *testing.T) {
 	}
 }
 
-// Editions that could not be deleted when they fell out of the history are deleted
+// Revisions that could not be deleted when they fell out of the history are deleted
 // later.
-func TestOldEditionsAreDeletedLater(t *testing.T) {
+func TestOldRevisionsAreDeletedLater(t *testing.T) {
 	s := newPicky(memstore.New())
 	cat := open(t, s, &catalog.Options{History: 2})
 	create(t, cat, "App", "1")
@@ -295,18 +295,18 @@ func TestOldEditionsAreDeletedLater(t *testing.T) {
 		add(t, cat, "App", fmt.Sprint(v))
 	}
 	if got := records(t, s, "history"); got != 8 {
-		t.Errorf("%d editions are in the store", got)
+		t.Errorf("%d revisions are in the store", got)
 	}
 	s.failDelete.Store("")
 	cat = open(t, s, &catalog.Options{History: 2})
 	add(t, cat, "App", "10")
 	if got := records(t, s, "history"); got != 2 {
-		t.Errorf("%d editions are left, want 2", got)
+		t.Errorf("%d revisions are left, want 2", got)
 	}
 }
 
-// An edition that is listed and cannot be read keeps nothing else from working.
-func TestADamagedEdition(t *testing.T) {
+// A revision that is listed and cannot be read keeps nothing else from working.
+func TestADamagedRevision(t *testing.T) {
 	ctx := t.Context()
 	s := memstore.New()
 	cat := open(t, s, nil)
@@ -317,10 +317,10 @@ func TestADamagedEdition(t *testing.T) {
 	if _, err := s.Put(ctx, key, []byte(`{`), store.Condition{}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := cat.Edition(ctx, "App", 1); !errors.Is(err, catalog.ErrNoEdition) {
-		t.Errorf("%v, want ErrNoEdition", err)
+	if _, err := cat.Revision(ctx, "App", 1); !errors.Is(err, catalog.ErrNoRevision) {
+		t.Errorf("%v, want ErrNoRevision", err)
 	}
-	if _, err := cat.Edition(ctx, "App", 2); err != nil {
+	if _, err := cat.Revision(ctx, "App", 2); err != nil {
 		t.Error(err)
 	}
 	unindex(t, s, "app")
@@ -329,8 +329,8 @@ func TestADamagedEdition(t *testing.T) {
 	}
 }
 
-// An edition that was kept for a change that failed goes with its title.
-func TestADeletedTitleLeavesNoEdition(t *testing.T) {
+// A revision that was kept for a change that failed goes with its title.
+func TestADeletedTitleLeavesNoRevision(t *testing.T) {
 	ctx := t.Context()
 	s := newPicky(memstore.New())
 	cat := open(t, s, nil)
@@ -340,13 +340,13 @@ func TestADeletedTitleLeavesNoEdition(t *testing.T) {
 		t.Fatal("it was written")
 	}
 	if n := records(t, s, "history"); n != 1 {
-		t.Fatalf("%d editions were kept for a change, want 1", n)
+		t.Fatalf("%d revisions were kept for a change, want 1", n)
 	}
 	s.failPut.Store("")
 	if err := cat.Delete(ctx, "App", nil); err != nil {
 		t.Fatal(err)
 	}
 	if n := records(t, s, "history"); n != 0 {
-		t.Errorf("%d editions are left over", n)
+		t.Errorf("%d revisions are left over", n)
 	}
 }
