@@ -61,8 +61,9 @@ var (
 	// ErrClaimed is the claim of a server that cannot be claimed, or with a
 	// wrong code.
 	ErrClaimed = errors.New("the server cannot be claimed with this code")
-	// ErrForbidden is a grant of more than its maker has.
-	ErrForbidden = errors.New("a token cannot grant more than the one it is made with")
+	// ErrDenied is returned when a principal is known but lacks the permission for what it asks for, or when a token is
+	// to grant more than the one that it is made with.
+	ErrDenied = errors.New("permission denied")
 	// ErrTooMany is returned when as many tokens as allowed were made with a
 	// title's or a contributor's token, see [MaxMade], or lately, see [MaxMadePerHour].
 	ErrTooMany = errors.New("too many tokens were made with this one: end some of them first")

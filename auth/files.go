@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // A Secret is the server's secret. However it is printed, it is not shown.
@@ -45,6 +46,16 @@ func (s Secret) String() string { return "(secret)" }
 
 // GoString keeps the secret out of logs.
 func (s Secret) GoString() string { return s.String() }
+
+// NewSecret makes a Secret of at least 32 random bytes, such as those that a vault keeps. It copies them. The same bytes
+// give the same keys, also those that [LoadSecret] reads from a file. The error says that there are too few.
+func NewSecret(random []byte) (Secret, error) {
+	if len(random) < secretLength {
+		return Secret{}, fmt.Errorf("auth: a secret needs at least %d random bytes, got %d", secretLength, len(random))
+	}
+	b := slices.Clone(random)
+	return Secret{func() []byte { return b }}, nil
+}
 
 // LoadSecret reads the server's secret from a file: 32 bytes in hexadecimal. If
 // there is no file, a secret is made and written, readable by the owner alone.

@@ -210,3 +210,35 @@ func TestLoadSecret(t *testing.T) {
 		}
 	}
 }
+
+func TestNewSecret(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "secret")
+	loaded, _, err := auth.LoadSecret(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	random, err := hex.DecodeString(strings.TrimSpace(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, err := auth.NewSecret(random)
+	if err != nil || secret.IsZero() || !bytes.Equal(secret.Key("a"), loaded.Key("a")) {
+		t.Errorf("NewSecret of a file's bytes: %v, want the keys of the file", err)
+	}
+	clear(random)
+	if !bytes.Equal(secret.Key("a"), loaded.Key("a")) {
+		t.Error("the secret changes with the bytes it was made of")
+	}
+	if long, err := auth.NewSecret(make([]byte, 64)); err != nil || bytes.Equal(long.Key("a"), secret.Key("a")) {
+		t.Errorf("NewSecret of 64 bytes: %v, want keys of their own", err)
+	}
+	for _, few := range [][]byte{nil, {}, make([]byte, 31)} {
+		if secret, err := auth.NewSecret(few); err == nil || !secret.IsZero() {
+			t.Errorf("NewSecret of %d bytes: no error", len(few))
+		}
+	}
+}

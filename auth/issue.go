@@ -55,7 +55,7 @@ func (a *Service) makeFirst(ctx context.Context, g Grant) (token, id string, err
 //
 // A maker of another authentication, whose TokenID is no token of the Service, makes tokens that are in no chain.
 //
-// The error is [ErrForbidden], [ErrTooMany], [ErrGrant], [ErrUnauthorized] if the maker's token has ended meanwhile,
+// The error is [ErrDenied], [ErrTooMany], [ErrGrant], [ErrUnauthorized] if the maker's token has ended meanwhile,
 // [ErrUnavailable] or that of ctx.
 func (a *Service) IssueFor(ctx context.Context, maker Principal, g Grant, mayChange func(uid string) bool) (
 	token, id string, err error,
@@ -64,7 +64,7 @@ func (a *Service) IssueFor(ctx context.Context, maker Principal, g Grant, mayCha
 		g.Expires = maker.Expires
 	}
 	if !mayGrant(maker, g, mayChange) {
-		return "", "", ErrForbidden
+		return "", "", fmt.Errorf("%w: a token cannot grant more than the one it is made with", ErrDenied)
 	}
 	if err := a.check(g); err != nil {
 		return "", "", err

@@ -173,7 +173,7 @@ func problemOf(err error) problem {
 	case errors.Is(err, errForbidden),
 		errors.Is(err, errCrossSite),
 		errors.Is(err, errSwitchedOff),
-		errors.Is(err, auth.ErrForbidden),
+		errors.Is(err, auth.ErrDenied),
 		errors.Is(err, auth.ErrClaimed),
 		errors.Is(err, community.ErrTooMany),
 		errors.Is(err, community.ErrCode):
