@@ -34,11 +34,13 @@ var mayImport = map[string]struct{ ours, others string }{
 		patchModules + " github.com/hashicorp/golang-lru/v2 golang.org/x/sync golang.org/x/time golang.org/x/crypto golang.org/x/sys golang.org/x/text github.com/wneessen/go-mail",
 	},
 	"httpapi/openapi": {"", ""},
-	"httpapi/webui":   {"patch", patchModules},
+	"httpapi/webui":   {"patch httpapi/client httpapi/wire", patchModules},
 	"httpapi/metrics": {"store", "any"},
-	"httpapi/client":  {"patch", patchModules},
+	"httpapi/client":  {"patch httpapi/wire", patchModules},
+	"httpapi/wire":    {"patch", patchModules},
 	"httpapi": {
-		"patch patch/archive patch/catalog patch/envelope store auth auth/mail auth/community sync sync/webhook",
+		"patch patch/archive patch/catalog patch/envelope store auth auth/mail auth/community sync sync/webhook " +
+			"httpapi/wire",
 		syncModules + " github.com/gorilla/mux github.com/go-chi/chi/v5 golang.org/x/time golang.org/x/crypto golang.org/x/text github.com/wneessen/go-mail",
 	},
 	"patch/archive":  {"patch", patchModules},
