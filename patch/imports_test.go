@@ -55,6 +55,7 @@ var mayImport = map[string]struct{ ours, others string }{
 		patchModules + " github.com/hashicorp/golang-lru/v2 golang.org/x/sync code.dny.dev/ssrf",
 	},
 	"sync/internal/safehttp":           {"", "code.dny.dev/ssrf golang.org/x/sync"},
+	"httpapi/server":                   {"any", "any"},
 	"examples/server":                  {"any", "any"},
 	"examples/server/internal/app":     {"any", "any"},
 	"examples/server/internal/browser": {"any", "any"},

@@ -57,19 +57,19 @@ func run(ctx context.Context, f *flags, log *slog.Logger) error {
 	if err != nil {
 		return errors.Join(err, web.stop(ctx))
 	}
-	var keeping sync.WaitGroup
-	keeping.Go(func() { b.keep(ctx, log) })
+	var background sync.WaitGroup
+	background.Go(func() { _ = b.Run(ctx) }) // it fails only if it is called twice, or too late
 	err = serve(ctx, f, log, web, b)
 	err = errors.Join(err, web.stop(ctx))
 	stop()
-	keeping.Wait()
+	background.Wait()
 	return errors.Join(err, b.Close())
 }
 
 // serve serves until ctx ends, which is no error.
 func serve(ctx context.Context, f *flags, log *slog.Logger, web *web, b *backend) error {
 	for _, path := range f.Import {
-		if err := importPath(ctx, path, b.catalog, log); err != nil && ctx.Err() == nil {
+		if err := importPath(ctx, path, b.Catalog, log); err != nil && ctx.Err() == nil {
 			return err
 		}
 	}
@@ -79,11 +79,7 @@ func serve(ctx context.Context, f *flags, log *slog.Logger, web *web, b *backend
 	if f.BaseURL == "" && web.site(f) != web.url(f) {
 		log.Warn("no --base-url set: links in mails and events may not be resolved by other hosts", "url", web.site(f))
 	}
-	handler, err := newHandler(f, log, b)
-	if err != nil {
-		return err
-	}
-	web.use(handler)
+	web.use(b)
 	if err := profile(ctx, f.PprofAddr, log); err != nil {
 		return err
 	}
@@ -93,7 +89,7 @@ func serve(ctx context.Context, f *flags, log *slog.Logger, web *web, b *backend
 			"file", fault.Name, "reason", fault.Reason)
 	}
 	log.Info("ready", "url", url, "jamf_feed", url+"/jamf/v1", "listen", web.url(f),
-		"store", f.Store, "titles", b.catalog.Len(), "admin_token_file", f.AdminTokenFile)
+		"store", f.Store, "titles", b.Catalog.Len(), "admin_token_file", f.AdminTokenFile)
 	select {
 	case <-ctx.Done():
 		log.Info("stopping: requests under way are finished; a second signal ends at once")

@@ -291,7 +291,7 @@ func TestRevokedAdministratorTokenStopsNothing(t *testing.T) {
 	if status, body := p.do("GET", "/api/v1/tokens", ""); status != http.StatusOK {
 		t.Errorf("the new token: %d %s", status, body)
 	}
-	if !strings.Contains(p.logged(), `"level":"WARN","msg":"the administrator token in the file is not used`) ||
+	if !strings.Contains(p.logged(), `"level":"WARN","msg":"the administrator token in the file is no longer valid`) ||
 		strings.Contains(p.logged(), "pst_") {
 		t.Errorf("%s", p.logged())
 	}

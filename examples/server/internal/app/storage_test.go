@@ -52,7 +52,7 @@ func TestStopWithoutTheStorage(t *testing.T) {
 	if err := os.RemoveAll(filepath.Join(p.dir, "data", "tokens")); err != nil {
 		t.Fatal(err)
 	}
-	if c := p.stop(); c != 0 || !strings.Contains(p.logged(), "when tokens were last used could not be written down") {
+	if c := p.stop(); c != 0 || !strings.Contains(p.logged(), "could not save when tokens were last used") {
 		t.Errorf("exit code %d; the log:\n%s", c, p.logged())
 	}
 }

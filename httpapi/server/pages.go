@@ -1,4 +1,4 @@
-package app
+package server
 
 import (
 	"context"
@@ -12,8 +12,8 @@ import (
 	patchsync "github.com/patchsource/patchsource/sync"
 )
 
-// pages are what the web page shows of the backend.
-type pages struct{ *backend }
+// pages is the webui.Catalog of a server.
+type pages struct{ *Server }
 
 func (p pages) view(t catalog.Title) webui.Title {
 	out := webui.Title{
@@ -30,9 +30,9 @@ func (p pages) view(t catalog.Title) webui.Title {
 	if t.Follows == "" {
 		return out
 	}
-	s, ok := p.sync.State(t)
+	s, ok := p.Sync.State(t)
 	if out.Trouble = s.Outcome(); !ok && t.Source != "" {
-		out.Trouble = "this server does not follow its source any more, so it stays as it is"
+		out.Trouble = "this server no longer follows its source, so the title does not change"
 	}
 	return out
 }
@@ -40,7 +40,7 @@ func (p pages) view(t catalog.Title) webui.Title {
 // Titles implements webui.Catalog.
 func (p pages) Titles() iter.Seq[webui.Title] {
 	return func(yield func(webui.Title) bool) {
-		for t := range p.catalog.Find(catalog.Filter{}) {
+		for t := range p.Catalog.Find(catalog.Filter{}) {
 			if !yield(p.view(t)) {
 				return
 			}
@@ -50,13 +50,13 @@ func (p pages) Titles() iter.Seq[webui.Title] {
 
 // Bytes implements webui.Catalog.
 func (p pages) Bytes(id string) int64 {
-	t, _ := p.catalog.Title(id) // one that is not there has none
+	t, _ := p.Catalog.Title(id) // a title that does not exist has none
 	return t.Bytes
 }
 
 // Title implements webui.Catalog.
 func (p pages) Title(ctx context.Context, id string) (webui.Title, *patch.Definition, error) {
-	def, t, err := p.catalog.Load(ctx, id)
+	def, t, err := p.Catalog.Load(ctx, id)
 	if err != nil {
 		return webui.Title{}, nil, notFound(err)
 	}
@@ -65,7 +65,7 @@ func (p pages) Title(ctx context.Context, id string) (webui.Title, *patch.Defini
 
 // History implements webui.Catalog.
 func (p pages) History(ctx context.Context, id string) (all []webui.Edition, err error) {
-	editions, err := p.catalog.History(ctx, id)
+	editions, err := p.Catalog.History(ctx, id)
 	for _, e := range editions {
 		all = append(all, webui.Edition{Number: e.Number, At: e.At, Version: e.Version, Current: e.Current})
 	}

@@ -1,0 +1,92 @@
+package server
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/patchsource/patchsource/auth"
+	"github.com/patchsource/patchsource/auth/community"
+	"github.com/patchsource/patchsource/auth/mail"
+	"github.com/patchsource/patchsource/httpapi"
+	"github.com/patchsource/patchsource/patch/envelope"
+	"github.com/patchsource/patchsource/store"
+	patchsync "github.com/patchsource/patchsource/sync"
+)
+
+// A Config describes a patch source. Only Store is required; the zero value of every other field is safe.
+type Config struct {
+	// Store keeps everything. The caller closes it after [Server.Close].
+	Store store.Store
+	// Secret encrypts the secrets of webhooks and hashes the addresses of authors; see auth.LoadSecret. If it is the
+	// zero Secret, there are no webhooks and no community.
+	Secret auth.Secret
+	// Site is the URL at which clients reach the server, such as https://patches.example.com, with the prefix that
+	// it is mounted under. If empty, links in answers begin with the host that the client asked for, without a prefix.
+	Site string
+	// FallbackSite takes the place of an empty Site in mails and events, which answer no request. If both are empty,
+	// mails and events have no links to the server.
+	FallbackSite string
+
+	// Authenticate identifies the caller of a request. The server's own bearer tokens are accepted besides. If nil,
+	// only those are.
+	Authenticate httpapi.Authenticator
+
+	// Mailer sends authors their tokens. If it is set, anyone can publish titles and register as a contributor, and a
+	// Secret is required. If nil, there is no community. The caller closes it after [Server.Close].
+	Mailer mail.Mailer
+	// MailTexts makes the mails. If nil, it is community.DefaultTexts.
+	MailTexts *community.Texts
+
+	// Mirrors are whole sources that are followed, besides the titles that follow an upstream of their own.
+	Mirrors []patchsync.Mirror
+	// SyncInterval is the time between two requests for the same upstream. The default is 30 minutes.
+	SyncInterval time.Duration
+	// AllowPrivateNetworks lets upstreams and webhooks be in private networks and on this machine. Callers who may name
+	// URLs can then reach what is there.
+	AllowPrivateNetworks bool
+	// Signer signs the definitions of the feed. If nil, they are served unsigned.
+	Signer *envelope.Signer
+
+	// TrustedProxies are the networks, such as 10.0.0.0/8, of the reverse proxies in front of the server, whose
+	// X-Forwarded-For header names the client. If empty, the client address is that of the connection.
+	TrustedProxies []string
+	// RootFeed serves the feed at the root as well as at /jamf/v1, for sources that were added to Jamf Pro without a
+	// path.
+	RootFeed bool
+	// AccessLog writes a line to Logger for each request, except those for /healthz, /readyz and /metrics.
+	AccessLog bool
+	// TolerateFaults lets /readyz answer 200 even if some records cannot be read; see store.Faults.
+	TolerateFaults bool
+	// UploadDir is the folder of temporary files, for uploads that are too large for memory. It must exist, and Open
+	// removes the files that an earlier process left in it. If empty, it is os.TempDir().
+	UploadDir string
+	// Limits bound what clients can ask for.
+	Limits Limits
+
+	// Logger receives changes, failures and the causes of internal errors. If nil, nothing is logged.
+	Logger *slog.Logger
+	// Now is the clock. If nil, it is time.Now.
+	Now func() time.Time
+}
+
+// Limits bound what clients can ask for. In each of them, 0 means the default and a negative number means no limit.
+type Limits struct {
+	// Requests is the number of requests per hour that a client address can make without a token, of those that send
+	// mail or create something. The default is httpapi.DefaultRateLimit.
+	Requests int
+	// Lints is the number of definitions per hour that a client address can have checked without a token. The default
+	// is httpapi.DefaultLintLimit.
+	Lints int
+	// Mails is the number of mails per hour that are sent to one mailbox. The default is
+	// community.DefaultMailsPerHour.
+	Mails int
+	// Titles is the number of titles that one mailbox or contributor can have. The default is
+	// community.DefaultMaxTitles.
+	Titles int
+	// BodyBytes bounds the body of a request. The default is 10 MiB.
+	BodyBytes int
+	// ArchiveBytes bounds the body of a restore or an import. The default is 512 MiB.
+	ArchiveBytes int64
+	// CacheBytes bounds the memory for definitions. The default is catalog.DefaultCacheBytes.
+	CacheBytes int64
+}

@@ -1,0 +1,118 @@
+package server
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/klauspost/compress/gzhttp"
+
+	"github.com/patchsource/patchsource/httpapi"
+	"github.com/patchsource/patchsource/httpapi/openapi"
+	"github.com/patchsource/patchsource/httpapi/webui"
+	"github.com/patchsource/patchsource/store"
+)
+
+// compressed are the types of answers that are compressed here. The feed compresses its own, once for all clients.
+var compressed = gzhttp.ContentTypes([]string{
+	"text/html",
+	"text/css",
+	"text/javascript",
+	"image/svg+xml",
+	"application/yaml",
+})
+
+// newHandler returns the handler of everything that the server answers.
+func (s *Server) newHandler(c *Config, records store.Store) (http.Handler, error) {
+	compress, err := gzhttp.NewWrapper(compressed, gzhttp.EnableZstd(false))
+	if err != nil {
+		return nil, err
+	}
+	budget := httpapi.NewBudget(c.TrustedProxies)
+	opts := s.apiOptions(c, records)
+	opts.Budget = budget
+	var page http.Handler // set below: the page calls the API
+	opts.NotFound = func(w http.ResponseWriter, r *http.Request) bool {
+		if !browsing(r) {
+			return false
+		}
+		page.ServeHTTP(w, r)
+		return true
+	}
+	api := httpapi.New(s.Catalog, opts)
+	page = compress(webui.New(pages{s}, &webui.Options{
+		API:        api,
+		Budget:     budget,
+		Site:       c.Site,
+		Publishing: s.Community != nil,
+		Now:        c.Now,
+		Logger:     c.Logger,
+	}))
+	all := s.route(api, page, compress(openapi.Handler()))
+	if !c.AccessLog {
+		return all, nil
+	}
+	return unlessPolled(all, httpapi.AccessLog(all, c.Logger, c.TrustedProxies)), nil
+}
+
+func (s *Server) apiOptions(c *Config, records store.Store) *httpapi.Options {
+	return &httpapi.Options{
+		Auth:            anyOf(c.Authenticate, httpapi.BearerTokens(s.Tokens)),
+		Tokens:          s.Tokens,
+		Community:       s.Community,
+		Sync:            s.Sync,
+		Webhooks:        s.Webhooks,
+		Store:           records,
+		MaxArchiveBytes: c.Limits.ArchiveBytes,
+		UploadDir:       c.UploadDir,
+		Signer:          c.Signer,
+		Site:            c.Site,
+		RateLimit:       c.Limits.Requests,
+		LintLimit:       c.Limits.Lints,
+		TrustedProxies:  c.TrustedProxies,
+		Logger:          c.Logger,
+		MaxBodyBytes:    c.Limits.BodyBytes,
+		RootFeed:        c.RootFeed,
+		WebPage:         true,
+		TolerateFaults:  c.TolerateFaults,
+		Observe:         s.metrics.Observe,
+		Now:             c.Now,
+	}
+}
+
+// route returns a handler that sends each request to the part whose path it has.
+func (s *Server) route(api, page, docs http.Handler) http.Handler {
+	observedPage := s.metrics.Wrap(page)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path == "/metrics":
+			s.metrics.ServeHTTP(w, r)
+		case openapi.Serves(r.URL.Path):
+			docs.ServeHTTP(w, r)
+		case webui.Serves(r):
+			observedPage.ServeHTTP(w, r)
+		default:
+			api.ServeHTTP(w, r)
+		}
+	})
+}
+
+// unlessPolled returns a handler that answers with logged, but with quiet where machines ask every few seconds.
+func unlessPolled(quiet, logged http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/healthz", "/readyz", "/metrics":
+			quiet.ServeHTTP(w, r)
+		default:
+			logged.ServeHTTP(w, r)
+		}
+	})
+}
+
+// browsing reports whether a request for an unknown path is answered with a page: it comes from a browser, and is not
+// for the API or the feed, whose answers are JSON for every client.
+func browsing(r *http.Request) bool {
+	first, _, _ := strings.Cut(strings.TrimLeft(r.URL.Path, "/"), "/")
+	return first != "api" && first != "jamf" &&
+		(r.Method == http.MethodGet || r.Method == http.MethodHead) &&
+		strings.Contains(r.Header.Get("Accept"), "text/html")
+}

@@ -1,0 +1,163 @@
+package server
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/patchsource/patchsource/auth"
+	"github.com/patchsource/patchsource/auth/community"
+	"github.com/patchsource/patchsource/httpapi"
+	"github.com/patchsource/patchsource/httpapi/metrics"
+	"github.com/patchsource/patchsource/patch/catalog"
+	"github.com/patchsource/patchsource/store"
+	patchsync "github.com/patchsource/patchsource/sync"
+	"github.com/patchsource/patchsource/sync/webhook"
+)
+
+// Open opens the patch source that c describes. It reads all titles and tokens, which ctx bounds. The caller calls
+// [Server.Run] for the background work and [Server.Close] at the end; after an error nothing is left running.
+//
+// The error is store.ErrFormat if a newer version wrote the store, and a description of the field if c is invalid.
+// Other errors are those of the store or of ctx.
+func Open(ctx context.Context, c Config) (_ *Server, err error) {
+	if err := c.complete(); err != nil {
+		return nil, err
+	}
+	s := &Server{log: c.Logger, now: c.Now}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Close())
+		}
+	}()
+	if c.UploadDir != "" {
+		if err := httpapi.SweepUploads(c.UploadDir); err != nil {
+			return nil, fmt.Errorf("server: remove old uploads: %w", err)
+		}
+	}
+	// The format comes first: nothing may read or write a store that a newer version wrote.
+	if s.guard, err = store.Guard(ctx, c.Store); err != nil {
+		return nil, err
+	}
+	s.metrics = metrics.New(s.gauges()...)
+	records := s.metrics.Store(s.guard)
+	if err := httpapi.CheckLoaded(ctx, records); err != nil {
+		return nil, err
+	}
+	if s.Tokens, err = auth.Open(ctx, records, &auth.Options{Now: c.Now}); err != nil {
+		return nil, err
+	}
+	if err := s.openWebhooks(ctx, &c, records); err != nil {
+		return nil, err
+	}
+	if err := s.openCatalog(ctx, &c, records); err != nil {
+		return nil, err
+	}
+	if err := s.openSync(&c, records); err != nil {
+		return nil, err
+	}
+	if err := s.openCommunity(ctx, &c, records); err != nil {
+		return nil, err
+	}
+	if s.handler, err = s.newHandler(&c, records); err != nil {
+		return nil, err
+	}
+	s.background.open(s.log)
+	return s, nil
+}
+
+// complete checks c and sets the fields that are not optional to the parts.
+func (c *Config) complete() error {
+	if c.Store == nil {
+		return errors.New("server: Config.Store is nil: open one, such as with filestore.Open")
+	}
+	if c.Mailer != nil && c.Secret.IsZero() {
+		return errors.New("server: Config.Mailer needs Config.Secret: load one with auth.LoadSecret")
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return nil
+}
+
+// openWebhooks opens the webhooks. They come before the catalog, which delivers its events to them.
+func (s *Server) openWebhooks(ctx context.Context, c *Config, records store.Store) (err error) {
+	if c.Secret.IsZero() {
+		return nil
+	}
+	s.Webhooks, err = webhook.Open(ctx, records, &webhook.Options{
+		Key:                  c.Secret.Key("webhooks"),
+		Site:                 cmp.Or(c.Site, c.FallbackSite),
+		WebPage:              true,
+		AllowPrivateNetworks: c.AllowPrivateNetworks,
+		Definition:           s.definition,
+		Logger:               c.Logger,
+		Now:                  c.Now,
+	})
+	return err
+}
+
+// definition returns the definition of a title for an event. The catalog is open before any event is sent.
+func (s *Server) definition(ctx context.Context, id string) ([]byte, error) {
+	doc, err := s.Catalog.Definition(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return doc.Bytes(), nil
+}
+
+func (s *Server) openCatalog(ctx context.Context, c *Config, records store.Store) (err error) {
+	opts := &catalog.Options{
+		CacheBytes: c.Limits.CacheBytes,
+		Logger:     c.Logger,
+		Now:        c.Now,
+	}
+	if s.Webhooks != nil {
+		opts.Courier = s.Webhooks
+	}
+	if s.Catalog, err = catalog.Open(ctx, records, opts); err != nil {
+		return fmt.Errorf("read the titles: %w", err)
+	}
+	return nil
+}
+
+func (s *Server) openSync(c *Config, records store.Store) (err error) {
+	s.Sync, err = patchsync.New(s.Catalog, records, &patchsync.Options{
+		Mirrors:              c.Mirrors,
+		Interval:             c.SyncInterval,
+		AllowPrivateNetworks: c.AllowPrivateNetworks,
+		Contact:              c.Site,
+		Logger:               c.Logger,
+		Now:                  c.Now,
+	})
+	return err
+}
+
+func (s *Server) openCommunity(ctx context.Context, c *Config, records store.Store) (err error) {
+	if c.Mailer == nil {
+		return nil
+	}
+	parts := community.Parts{
+		Store:   records,
+		Catalog: s.Catalog,
+		Tokens:  s.Tokens,
+		Mailer:  c.Mailer,
+		Secret:  c.Secret,
+		Fetcher: s.Sync.Fetcher(),
+	}
+	s.Community, err = community.Open(ctx, parts, &community.Options{
+		Site:         cmp.Or(c.Site, c.FallbackSite),
+		Texts:        c.MailTexts,
+		MaxTitles:    c.Limits.Titles,
+		MailsPerHour: c.Limits.Mails,
+		Logger:       c.Logger,
+		Now:          c.Now,
+	})
+	return err
+}

@@ -1,0 +1,103 @@
+// Package server is a whole patch source in one value: it opens every part over a store, serves all of them as one
+// http.Handler, runs the background work, and closes what it opened.
+//
+//	source, err := server.Open(ctx, server.Config{Store: files})
+//	if err != nil {
+//		return err
+//	}
+//	defer source.Close()
+//	go source.Run(ctx)
+//	http.Handle("/", source)
+//
+// A [Server] answers the feed that Jamf Pro reads, the calls of package httpapi, the page of package httpapi/webui,
+// the documentation of package httpapi/openapi at /docs, and metrics at /metrics. Its parts are fields: a program
+// that needs more than HTTP calls them directly.
+//
+// Each part can also be used by itself. This package only puts them together in the right order: it is the one that
+// links everything, and a program that serves the feed alone imports httpapi/feed in its place.
+package server
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/patchsource/patchsource/auth"
+	"github.com/patchsource/patchsource/auth/community"
+	"github.com/patchsource/patchsource/httpapi/metrics"
+	"github.com/patchsource/patchsource/patch/catalog"
+	"github.com/patchsource/patchsource/store"
+	patchsync "github.com/patchsource/patchsource/sync"
+	"github.com/patchsource/patchsource/sync/webhook"
+)
+
+var (
+	// ErrRunning is returned by a call of [Server.Run] while another one is in progress.
+	ErrRunning = errors.New("server: Run is already in progress: call it once")
+	// ErrClosed is returned by [Server.Run] after [Server.Close].
+	ErrClosed = errors.New("server: the server is closed")
+)
+
+// A Server is a patch source. Open returns one. It is safe for concurrent use.
+type Server struct {
+	// Catalog holds the titles.
+	Catalog *catalog.Catalog
+	// Tokens issues and checks bearer tokens.
+	Tokens *auth.Service
+	// Community publishes titles for authors without an account. It is nil without a Mailer.
+	Community *community.Service
+	// Sync keeps titles in step with their upstreams.
+	Sync *patchsync.Runner
+	// Webhooks delivers the catalog's events. It is nil without a Secret.
+	Webhooks *webhook.Service
+
+	handler http.Handler
+	guard   *store.Guarded
+	metrics *metrics.Metrics
+	log     *slog.Logger
+	now     func() time.Time
+
+	background background
+	closing    sync.Once
+	closeErr   error
+}
+
+// ServeHTTP implements http.Handler.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+
+// flushTimeout bounds the last write of when tokens were last used.
+const flushTimeout = 30 * time.Second
+
+// Close ends Run, waits for it, and closes what Open opened. Shut down the http.Server first: requests that arrive
+// later are answered with 503. Close does not close the store, the Mailer or anything else in the Config. Further
+// calls return the same error.
+func (s *Server) Close() error {
+	s.closing.Do(func() {
+		s.background.close()
+		s.closeErr = s.closeParts()
+	})
+	return s.closeErr
+}
+
+// closeParts closes the parts that are open, in the opposite order of Open.
+func (s *Server) closeParts() error {
+	var errs []error
+	if s.Community != nil {
+		errs = append(errs, s.Community.Close())
+	}
+	if s.Catalog != nil {
+		errs = append(errs, s.Catalog.Close())
+	}
+	if s.Tokens != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
+		defer cancel()
+		s.flush(ctx)
+	}
+	if s.guard != nil {
+		s.guard.Stop()
+	}
+	return errors.Join(errs...)
+}
