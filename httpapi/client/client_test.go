@@ -54,7 +54,7 @@ func serve(t testing.TB) (address, token string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cat, err := catalog.Open(ctx, s, &catalog.Options{Courier: hooks})
+	cat, err := catalog.Open(ctx, s, &catalog.Options{Couriers: []catalog.Courier{hooks}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -119,7 +119,7 @@ func (s *Server) openCatalog(ctx context.Context, c *Config, records store.Store
 		Now:        c.Now,
 	}
 	if s.Webhooks != nil {
-		opts.Courier = s.Webhooks
+		opts.Couriers = append(opts.Couriers, s.Webhooks)
 	}
 	if s.Catalog, err = catalog.Open(ctx, records, opts); err != nil {
 		return fmt.Errorf("read the titles: %w", err)

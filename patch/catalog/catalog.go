@@ -36,6 +36,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -119,8 +120,8 @@ type Options struct {
 	// the same time, here or by other servers, may exceed it together. 0:
 	// DefaultMaxAccountBytes; negative: no bound.
 	MaxAccountBytes int64
-	// Courier is told of every change. Nil: nobody is.
-	Courier Courier
+	// Couriers take notices of every change; see [Courier].
+	Couriers []Courier
 	// Lint are the options of the lint that every write goes through; its Now
 	// does not count. Warnings are returned with the write's result, those that
 	// are made errors refuse it, as patch.ErrInvalid. Nil: every rule warns.
@@ -139,7 +140,7 @@ type Catalog struct {
 	historyBytes    int64 // negative: no bound
 	maxAccountBytes int64 // negative: no bound
 
-	courier   Courier
+	couriers  []Courier
 	chores    *chores
 	shared    bool         // other servers may be over the same store
 	restoring sync.RWMutex // held for reading by who changes a title, for writing by a restore
@@ -168,7 +169,7 @@ type Catalog struct {
 // [Catalog.Damaged].
 //
 // The error is [store.ErrFormat] if a newer version wrote the store or one of its
-// titles, [ErrUnavailable] or that of ctx.
+// titles, [ErrUnavailable] or that of ctx; any other says that s or a courier is nil.
 func Open(ctx context.Context, s store.Store, opts *Options) (*Catalog, error) {
 	var o Options
 	if opts != nil {
@@ -195,6 +196,9 @@ func Open(ctx context.Context, s store.Store, opts *Options) (*Catalog, error) {
 	if o.MaxDefinitionBytes == 0 {
 		o.MaxDefinitionBytes = DefaultMaxDefinitionBytes
 	}
+	if s == nil || slices.Contains(o.Couriers, nil) {
+		return nil, errors.New("catalog: the store or a courier is nil")
+	}
 	if err := store.CheckFormat(ctx, s); err != nil {
 		return nil, openError(err)
 	}
@@ -207,7 +211,7 @@ func Open(ctx context.Context, s store.Store, opts *Options) (*Catalog, error) {
 		history:         max(o.History, 0),
 		historyBytes:    o.HistoryBytes,
 		maxAccountBytes: o.MaxAccountBytes,
-		courier:         o.Courier,
+		couriers:        slices.Clone(o.Couriers),
 		chores:          newChores(),
 		definitions:     newCache[origin](o.CacheBytes - o.CacheBytes/8),
 		selections:      newCache[uint64](o.CacheBytes / 16),
@@ -309,7 +313,7 @@ func (c *Catalog) load(ctx context.Context) (unsettled []string, err error) {
 		if rec.Staged != nil || c.leftBehind(rec) {
 			unsettled = append(unsettled, r.Key.ID)
 		}
-		if rec.State == gone || len(rec.Undelivered) > 0 && c.courier != nil {
+		if rec.State == gone || len(rec.Undelivered) > 0 && len(c.couriers) > 0 {
 			c.chores.add(r.Key.ID)
 		}
 		if e != nil {

@@ -192,7 +192,7 @@ func TestCloseWaitsForChanges(t *testing.T) {
 // A notice names a bounded number of changes.
 func TestNoticesAreBounded(t *testing.T) {
 	told := &courier{}
-	cat := open(t, memstore.New(), &catalog.Options{Courier: told})
+	cat := open(t, memstore.New(), &catalog.Options{Couriers: []catalog.Courier{told}})
 	many := make([]string, 300)
 	for i := range many {
 		many[i] = strconv.Itoa(300 - i)

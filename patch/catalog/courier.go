@@ -17,21 +17,30 @@ import (
 	"github.com/patchsource/patchsource/store"
 )
 
-// A Courier is told of every change made through a catalog, at least once and in
-// order per title, also when the process is killed right after the change: the
-// change carries what is to be told until the courier has it. [Catalog.Subscribe]
-// costs less, and promises less.
+// A Courier takes notices of changes over, for example into a queue of webhooks. The
+// change itself carries its notice: it is delivered at least once, in order per title,
+// also when the process is killed right after the change. [Catalog.Subscribe] costs
+// less, and promises less.
+//
+// A catalog may have several couriers. A notice that one of them wants is kept in the
+// title's record and delivered to all of them; it is removed when each of them has
+// taken it. A courier that fails gets the notice again a moment later, and does not
+// keep the others from theirs. After a restart, the others may get it again, too.
+//
+// The methods of a Courier are called concurrently for several titles.
 type Courier interface {
-	// Wants reports whether a change is to be told, and with its definition. It
-	// is asked before the change is written, and must be quick.
+	// Wants reports whether the courier wants a notice of a change of the title id,
+	// and whether the notice is to hold the definition. It is called before the
+	// change is written and must return quickly.
 	Wants(id string, kind EventKind) (notice, definition bool)
-	// Take takes over what is to be told of a change. When it returns nil, the
-	// catalog forgets it; otherwise it tries again later. It may be told one
-	// change twice, by one ID, and of several titles at once.
+	// Take takes a notice over. If it returns an error, the catalog tries again
+	// later. Take may be called again with a notice that it has taken, with the same
+	// ID. If there are several couriers, it is also called with notices, and
+	// definitions in them, that only another courier wants; it should ignore these.
 	Take(ctx context.Context, n Notice) error
 }
 
-// A Notice is what a [Courier] is told of a change.
+// A Notice describes a change of a title to a [Courier].
 type Notice struct {
 	// ID tells the change from every other.
 	ID   string    `json:"id"`
@@ -59,10 +68,11 @@ const MaxNoticeDefinition = 64 << 10
 // note has a record carry what the courier is to be told of a change. r has its new
 // definition already; that of a deleted title is the last one.
 func (c *Catalog) note(r *record, e Event) error {
-	if c.courier == nil {
-		return nil
+	var notice, definition bool
+	for _, courier := range c.couriers {
+		n, d := courier.Wants(e.Title.ID, e.Kind)
+		notice, definition = notice || n, definition || n && d
 	}
-	notice, definition := c.courier.Wants(e.Title.ID, e.Kind)
 	if !notice {
 		return nil
 	}
@@ -94,9 +104,36 @@ type chores struct {
 	mu   sync.Mutex
 	keys map[string]bool
 	wake chan struct{}
+	// taken is, by title key, the ID of the last notice that each courier has taken, of
+	// titles that another courier has not taken all notices of.
+	taken map[string][]string
 }
 
-func newChores() *chores { return &chores{keys: map[string]bool{}, wake: make(chan struct{}, 1)} }
+func newChores() *chores {
+	return &chores{keys: map[string]bool{}, wake: make(chan struct{}, 1), taken: map[string][]string{}}
+}
+
+// takenOf returns the ID of the last notice of a title that each of n couriers has
+// taken.
+func (q *chores) takenOf(key string, n int) []string {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if taken := q.taken[key]; taken != nil {
+		return taken
+	}
+	return make([]string, n)
+}
+
+// setTaken keeps what takenOf returns, nil if every courier has taken all notices.
+func (q *chores) setTaken(key string, taken []string) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if taken == nil {
+		delete(q.taken, key)
+	} else {
+		q.taken[key] = taken
+	}
+}
 
 func (q *chores) add(key string) {
 	q.mu.Lock()
@@ -153,38 +190,69 @@ func (c *Catalog) doChores(ctx context.Context) {
 	}
 }
 
-// doChore hands over what a title's record carries, and forgets it.
+// doChore delivers the notices that a title's record carries, and removes them from the
+// record.
 func (c *Catalog) doChore(ctx context.Context, key string) error {
 	_, rec, err := c.read(ctx, key)
 	if errors.Is(err, store.ErrNotFound) {
+		c.chores.setTaken(key, nil)
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	var last uint64
-	if c.courier != nil {
-		for _, u := range rec.Undelivered {
-			var n Notice
-			if err := json.Unmarshal(u.Event, &n); err != nil {
-				c.log.Error(
-					"what was to be told of a change cannot be read, and is not told",
-					"title",
-					key,
-					"error",
-					err,
-				)
-			} else if err := c.courier.Take(ctx, n); err != nil {
-				err = fmt.Errorf("title %q: the courier: %w", key, err)
-				if last > 0 { // what it has is not told again
-					err = errors.Join(err, c.forget(ctx, key, last))
-				}
-				return err
-			}
-			last = u.Number
+	delivered, err := c.deliver(ctx, key, rec.Undelivered)
+	if err != nil {
+		if delivered > 0 { // these are not delivered again
+			err = errors.Join(err, c.forget(ctx, key, delivered))
 		}
+		return err
 	}
-	return c.forget(ctx, key, last)
+	return c.forget(ctx, key, delivered)
+}
+
+// deliver delivers notices of a title, in order, to each courier that has not taken
+// them yet. It returns the number of the last one, in the order of the record, up to
+// which every courier has taken all.
+func (c *Catalog) deliver(ctx context.Context, key string, carried []undelivered) (delivered uint64, err error) {
+	if len(c.couriers) == 0 || len(carried) == 0 {
+		return 0, nil
+	}
+	notices := make([]*Notice, len(carried))
+	for i, u := range carried {
+		var n Notice
+		if err := json.Unmarshal(u.Event, &n); err != nil {
+			c.log.Error("a notice of a change cannot be read and is dropped", "title", key, "error", err)
+			continue
+		}
+		notices[i] = &n
+	}
+	taken := slices.Clone(c.chores.takenOf(key, len(c.couriers)))
+	all := len(notices) // so many, from the first on, every courier has taken
+	var errs []error
+	for i, courier := range c.couriers {
+		n := 1 + slices.IndexFunc(notices, func(n *Notice) bool { return n != nil && n.ID == taken[i] })
+		for ; n < len(notices); n++ {
+			if notices[n] == nil {
+				continue
+			}
+			if err := courier.Take(ctx, *notices[n]); err != nil {
+				errs = append(errs, fmt.Errorf("title %q: the courier: %w", key, err))
+				break
+			}
+			taken[i] = notices[n].ID
+		}
+		all = min(all, n)
+	}
+	if len(errs) > 0 && len(c.couriers) > 1 {
+		c.chores.setTaken(key, taken)
+	} else {
+		c.chores.setTaken(key, nil)
+	}
+	if all > 0 {
+		delivered = carried[all-1].Number
+	}
+	return delivered, errors.Join(errs...)
 }
 
 // forget takes out of a title's record what was handed over, up to a number, and

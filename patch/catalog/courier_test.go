@@ -39,6 +39,12 @@ func (c *courier) Take(_ context.Context, n catalog.Notice) error {
 	return nil
 }
 
+func (c *courier) setFail(fail bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.fail = fail
+}
+
 func (c *courier) told() []catalog.Notice {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -63,7 +69,7 @@ func records(t *testing.T, s store.Store, kind string) (n int) {
 func TestCourierIsToldEverything(t *testing.T) {
 	ctx := t.Context()
 	s, told := memstore.New(), &courier{definitions: true}
-	cat := open(t, s, &catalog.Options{Courier: told})
+	cat := open(t, s, &catalog.Options{Couriers: []catalog.Courier{told}})
 	create(t, cat, "App", "1")
 	create(t, cat, "Quiet", "1")
 	if _, err := cat.AddVersions(ctx, "App", patch.Position{}, []patch.Patch{version("2")}, nil); err != nil {
@@ -119,7 +125,7 @@ func TestCourierIsToldEverything(t *testing.T) {
 func TestCourierIsToldLater(t *testing.T) {
 	ctx := t.Context()
 	s, down := solitary{memstore.New()}, &courier{fail: true}
-	cat := open(t, s, &catalog.Options{Courier: down})
+	cat := open(t, s, &catalog.Options{Couriers: []catalog.Courier{down}})
 	create(t, cat, "App", "1")
 	for v := 2; v < 6; v++ {
 		if _, err := cat.AddVersions(ctx, "App", patch.Position{}, []patch.Patch{version(fmt.Sprint(v))}, nil); err != nil {
@@ -141,7 +147,7 @@ func TestCourierIsToldLater(t *testing.T) {
 		t.Fatalf("%d are told, %d records", len(down.told()), records(t, s, "titles"))
 	}
 	told := &courier{}
-	cat = open(t, s, &catalog.Options{Courier: told})
+	cat = open(t, s, &catalog.Options{Couriers: []catalog.Courier{told}})
 	eventually(t, func() bool { return len(told.told()) == 8 })
 	var got []string
 	for _, n := range told.told() {
@@ -153,6 +159,60 @@ func TestCourierIsToldLater(t *testing.T) {
 	eventually(t, func() bool { return records(t, s, "titles") == 0 && records(t, s, "history") == 0 })
 	if cat.Len() != 0 {
 		t.Error("it is seen")
+	}
+}
+
+// A courier that fails does not keep another from its notices. What it has not taken
+// stays in the title's record until it has, also for the next process.
+func TestSeveralCouriers(t *testing.T) {
+	ctx := t.Context()
+	s := solitary{memstore.New()}
+	up, down := &courier{}, &courier{fail: true, definitions: true}
+	add := func(cat *catalog.Catalog, v string) {
+		t.Helper()
+		if _, err := cat.AddVersions(ctx, "App", patch.Position{}, []patch.Patch{version(v)}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	kinds := func(c *courier) (all string) {
+		for _, n := range c.told() {
+			all += string(n.Kind) + n.Title.CurrentVersion + " "
+		}
+		return all
+	}
+	cat := open(t, s, &catalog.Options{Couriers: []catalog.Courier{up, down}})
+	create(t, cat, "App", "1")
+	for _, v := range []string{"2", "3"} {
+		add(cat, v)
+	}
+	const three = "created1 updated2 updated3 "
+	eventually(t, func() bool { return kinds(up) == three })
+	down.setFail(false)
+	eventually(t, func() bool { return kinds(down) == three })
+	add(cat, "4")
+	const four = three + "updated4 "
+	eventually(t, func() bool { return kinds(up) == four && kinds(down) == four })
+	if up.told()[3].ID != down.told()[3].ID || up.told()[3].Definition == nil {
+		t.Error("the couriers got different notices")
+	}
+	down.setFail(true)
+	if err := cat.Delete(ctx, "App", nil); err != nil {
+		t.Fatal(err)
+	}
+	create(t, cat, "App", "9")
+	eventually(t, func() bool { return kinds(up) == four+"deleted4 created9 " })
+	if got := kinds(down); got != four {
+		t.Errorf("the courier that fails has %s", got)
+	}
+	_ = cat.Close()
+
+	// The next process delivers to both what one of them has not taken.
+	up, down = &courier{}, &courier{}
+	_ = open(t, s, &catalog.Options{Couriers: []catalog.Courier{up, down}})
+	eventually(t, func() bool { return kinds(down) == "deleted4 created9 " })
+	eventually(t, func() bool { return kinds(up) == "deleted4 created9 " })
+	if _, err := catalog.Open(ctx, s, &catalog.Options{Couriers: []catalog.Courier{up, nil}}); err == nil {
+		t.Error("a courier that is nil is accepted")
 	}
 }
 
@@ -228,7 +288,7 @@ func TestReserveOverWhatIsGone(t *testing.T) {
 	for _, publish := range []bool{true, false} {
 		for range 50 {
 			s, told := memstore.New(), &courier{}
-			cat := open(t, s, &catalog.Options{Courier: told})
+			cat := open(t, s, &catalog.Options{Couriers: []catalog.Courier{told}})
 			create(t, cat, "App", "1")
 			if err := cat.Delete(ctx, "App", nil); err != nil {
 				t.Fatal(err)
@@ -263,7 +323,7 @@ func TestGivenUpReservationKeepsEvents(t *testing.T) {
 		s, down := solitary{memstore.New()}, &courier{fail: true}
 		now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 		clock := func() time.Time { return now }
-		cat := open(t, s, &catalog.Options{Courier: down, Now: clock})
+		cat := open(t, s, &catalog.Options{Couriers: []catalog.Courier{down}, Now: clock})
 		create(t, cat, "App", "1")
 		if err := cat.Delete(ctx, "App", nil); err != nil {
 			t.Fatal(err)
@@ -280,7 +340,7 @@ func TestGivenUpReservationKeepsEvents(t *testing.T) {
 		_ = cat.Close()
 		now = now.Add(time.Hour)
 		told := &courier{}
-		_ = open(t, s, &catalog.Options{Courier: told, Now: clock})
+		_ = open(t, s, &catalog.Options{Couriers: []catalog.Courier{told}, Now: clock})
 		eventually(t, func() bool { return len(told.told()) == 2 })
 		eventually(t, func() bool { return records(t, s, "titles") == 0 })
 	}
@@ -303,7 +363,7 @@ func TestStartWithAHiccup(t *testing.T) {
 	inner, down := memstore.New(), &courier{fail: true}
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	clock := func() time.Time { return now }
-	cat := open(t, solitary{inner}, &catalog.Options{Courier: down, Now: clock})
+	cat := open(t, solitary{inner}, &catalog.Options{Couriers: []catalog.Courier{down}, Now: clock})
 	create(t, cat, "App", "1")
 	if err := cat.Delete(ctx, "App", nil); err != nil {
 		t.Fatal(err)
@@ -319,7 +379,7 @@ func TestStartWithAHiccup(t *testing.T) {
 		t.Fatalf("%v", err)
 	}
 	told := &courier{}
-	_ = open(t, solitary{inner}, &catalog.Options{Courier: told, Now: clock})
+	_ = open(t, solitary{inner}, &catalog.Options{Couriers: []catalog.Courier{told}, Now: clock})
 	eventually(t, func() bool { return len(told.told()) == 2 && records(t, inner, "titles") == 0 })
 }
 
@@ -329,7 +389,7 @@ func TestKilledRestoreKeepsEvents(t *testing.T) {
 	inner, down := memstore.New(), &courier{fail: true}
 	s := &stopping{Store: solitary{inner}}
 	s.left.Store(1 << 60)
-	cat := open(t, s, &catalog.Options{Courier: down})
+	cat := open(t, s, &catalog.Options{Couriers: []catalog.Courier{down}})
 	create(t, cat, "App", "1")
 	s.left.Store(2) // the record of the restore, and what is staged
 	if _, err := cat.Restore(ctx, yields(definition("App", "2")), &catalog.RestoreOptions{Mode: catalog.RestoreMerge}); err == nil {
@@ -337,7 +397,7 @@ func TestKilledRestoreKeepsEvents(t *testing.T) {
 	}
 	_ = cat.Close()
 	told := &courier{}
-	cat = open(t, solitary{inner}, &catalog.Options{Courier: told})
+	cat = open(t, solitary{inner}, &catalog.Options{Couriers: []catalog.Courier{told}})
 	eventually(t, func() bool { return len(told.told()) == 1 })
 	if state(cat) != "App 1" {
 		t.Errorf("%q", state(cat))

@@ -31,7 +31,7 @@ func (k *keeper) Take(_ context.Context, n catalog.Notice) error {
 // A notice carries a small definition, and none that would double a large record.
 func TestNoticesCarrySmallDefinitions(t *testing.T) {
 	k := &keeper{more: make(chan struct{}, 2)}
-	cat, err := catalog.Open(t.Context(), memstore.New(), &catalog.Options{Courier: k})
+	cat, err := catalog.Open(t.Context(), memstore.New(), &catalog.Options{Couriers: []catalog.Courier{k}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -229,7 +229,7 @@ func TestChangesDuringARestore(t *testing.T) {
 // What a restore changes is told as any other change is.
 func TestRestoreIsTold(t *testing.T) {
 	told := &courier{}
-	cat := open(t, memstore.New(), &catalog.Options{Courier: told})
+	cat := open(t, memstore.New(), &catalog.Options{Couriers: []catalog.Courier{told}})
 	create(t, cat, "A", "1")
 	create(t, cat, "B", "1")
 	var mu sync.Mutex

@@ -37,7 +37,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	cat, err := catalog.Open(ctx, s, &catalog.Options{Courier: hooks})
+	cat, err := catalog.Open(ctx, s, &catalog.Options{Couriers: []catalog.Courier{hooks}})
 	if err != nil {
 		fmt.Println(err)
 		return

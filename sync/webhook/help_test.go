@@ -175,7 +175,7 @@ func startWith(t *testing.T, s store.Store, r *receivers, key []byte) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cat, err := catalog.Open(t.Context(), s, &catalog.Options{Courier: hooks})
+	cat, err := catalog.Open(t.Context(), s, &catalog.Options{Couriers: []catalog.Courier{hooks}})
 	if err != nil {
 		t.Fatal(err)
 	}

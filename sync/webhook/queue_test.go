@@ -38,7 +38,7 @@ func startReading(t *testing.T, st store.Store, r *receivers, opts webhook.Optio
 	if s.hooks, err = webhook.Open(t.Context(), st, &opts); err != nil {
 		t.Fatal(err)
 	}
-	if s.cat, err = catalog.Open(t.Context(), st, &catalog.Options{Courier: s.hooks}); err != nil {
+	if s.cat, err = catalog.Open(t.Context(), st, &catalog.Options{Couriers: []catalog.Courier{s.hooks}}); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())

@@ -2,7 +2,7 @@
 // URLs that want to know of it, in the form of Patch Server's webhooks, or as a
 // message of Slack or Teams.
 //
-// A [Service] is the catalog's courier (catalog.Options.Courier): what a change has to
+// A [Service] is a courier of the catalog (catalog.Options.Couriers): what a change has to
 // tell lies in a queue in the store before the catalog forgets it, so that it is
 // told at least once, whatever is killed when; each event has an id by which a
 // receiver knows one that comes again. The events of one title come in order.
