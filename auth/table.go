@@ -7,17 +7,12 @@ import (
 	"fmt"
 	"maps"
 	"sync"
-	"time"
 
 	"github.com/patchsource/patchsource/store"
 )
 
-const (
-	// maxTries is how often a change is tried against other writers.
-	maxTries = 5
-	// writeTimeout bounds a write that has begun.
-	writeTimeout = 30 * time.Second
-)
+// maxTries is how often a change is tried against other writers.
+const maxTries = 5
 
 // A table keeps the records of one kind in memory, decoded. Every write goes through it, so that memory has what the
 // store has. Other servers' writes reach it by follow, or when a write of its own loses against one of them.
@@ -183,7 +178,7 @@ func (t *table[T]) put(ctx context.Context, id string, value T, cond store.Condi
 	t.writing.Lock()
 	defer t.writing.Unlock()
 	// A write that has begun is brought to its end, even if the caller has gone away.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+	ctx, cancel := store.WriteContext(ctx)
 	defer cancel()
 	key := store.Key{Kind: t.kind, ID: id}
 	rev, err := t.store.Put(ctx, key, data, cond)

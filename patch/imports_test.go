@@ -46,12 +46,11 @@ var mayImport = map[string]struct{ ours, others string }{
 	"patch/archive":  {"patch", patchModules},
 	"patch/envelope": {"patch", patchModules + " github.com/smallstep/pkcs7"},
 	"sync": {
-		"patch patch/catalog patch/envelope store sync/internal/safehttp sync/internal/lease",
+		"patch patch/catalog patch/envelope store sync/internal/safehttp",
 		syncModules,
 	},
-	"sync/internal/lease": {"store", ""},
 	"sync/webhook": {
-		"patch patch/catalog store sync/internal/safehttp sync/internal/lease",
+		"patch patch/catalog store sync/internal/safehttp",
 		patchModules + " github.com/hashicorp/golang-lru/v2 golang.org/x/sync code.dny.dev/ssrf",
 	},
 	"sync/internal/safehttp":           {"", "code.dny.dev/ssrf golang.org/x/sync"},

@@ -8,7 +8,6 @@ import (
 	"iter"
 	"sync"
 	"sync/atomic"
-	"time"
 )
 
 // Format is the newest format of records that this version reads and writes.
@@ -38,51 +37,32 @@ type formatMarker struct {
 // The error is [ErrFormat] if the marker is newer. It is another one, and the
 // marker stays as it is, if the marker cannot be read.
 func CheckFormat(ctx context.Context, s Store) error {
-	for {
-		format, rev, err := readFormat(ctx, s)
+	_, err := Update(ctx, s, formatKey, func(old Record) ([]byte, error) {
+		format, err := parseFormat(old)
 		if err != nil || format == Format {
-			return err
+			return nil, err
 		}
-		value, err := json.Marshal(formatMarker{Format})
-		if err != nil {
-			return err
-		}
-		cond := IfAbsent()
-		if rev != "" {
-			cond = IfRevision(rev)
-		}
-		// After a conflict, another server has raised the marker: read it again.
-		if _, err = s.Put(ctx, formatKey, value, cond); !errors.Is(err, ErrConflict) {
-			return err
-		}
-	}
+		return json.Marshal(formatMarker{Format})
+	})
+	return err
 }
 
-// readFormat reads the format marker. The revision is empty if there is none. The
-// error is ErrFormat if the marker is newer than Format.
-func readFormat(ctx context.Context, s Store) (format int, rev Revision, err error) {
-	r, err := s.Get(ctx, formatKey)
-	if errors.Is(err, ErrNotFound) {
-		return 1, "", nil
-	}
-	if err != nil {
-		return 0, "", fmt.Errorf("store: read the format marker %v: %w", formatKey, err)
+// parseFormat returns the format that a format marker states: 1 if there is none, that is, if the record's revision is
+// empty. The error is ErrFormat if it is newer than Format.
+func parseFormat(r Record) (int, error) {
+	if r.Revision == "" {
+		return 1, nil
 	}
 	var m formatMarker
 	if err := json.Unmarshal(r.Value, &m); err != nil || m.Format < 1 {
-		return 0, "", fmt.Errorf("store: record %v: %w: it is %.100q, want {\"format\":%d} or another number: "+
+		return 0, fmt.Errorf("store: record %v: %w: it is %.100q, want {\"format\":%d} or another number: "+
 			"restore a backup, or start the version that wrote it", formatKey, errMarker, r.Value, Format)
 	}
 	if m.Format > Format {
-		return 0, "", fmt.Errorf(
-			"store: %w: its records have format %d, and this version understands formats up to %d: "+
-				"start the newer version, or restore a backup made before",
-			ErrFormat,
-			m.Format,
-			Format,
-		)
+		return 0, fmt.Errorf("store: %w: its records have format %d, and this version understands formats up to %d: "+
+			"start the newer version, or restore a backup made before", ErrFormat, m.Format, Format)
 	}
-	return m.Format, r.Revision, nil
+	return m.Format, nil
 }
 
 // Guarded is a Store that refuses changes when a newer version has begun to write
@@ -105,12 +85,12 @@ func Guard(ctx context.Context, s Store) (*Guarded, error) {
 	g := &Guarded{inner: s}
 	watching, stop := context.WithCancel(context.Background())
 	g.stop = stop
-	if w, ok := As[Watcher](s); ok {
+	if _, ok := As[Watcher](s); ok {
 		// Watch first and check then, so that nothing is missed in between.
-		begun := make(chan struct{})
-		g.done.Go(func() { g.watch(watching, w, begun) })
+		started := make(chan struct{})
+		g.done.Go(func() { g.watch(watching, started) })
 		select {
-		case <-begun:
+		case <-started:
 		case <-ctx.Done():
 			g.Stop()
 			return nil, fmt.Errorf("store: watch the format marker: %w", context.Cause(ctx))
@@ -151,44 +131,35 @@ func (g *Guarded) Stop() {
 	g.done.Wait()
 }
 
-// watch looks at the marker whenever it may have changed, until ctx ends. It
-// closes begun when no later change is missed.
-func (g *Guarded) watch(ctx context.Context, w Watcher, begun chan struct{}) {
-	begin := sync.OnceFunc(func() { close(begun) })
-	for ctx.Err() == nil {
-		for c, err := range w.Watch(ctx, formatKey.Kind) {
-			if err != nil || c.Key != formatKey && c.Key != (Key{}) {
-				continue // after an error, the zero Key follows
+// watch reads the marker whenever it may have changed, until ctx ends. It closes started when no later change is
+// missed.
+func (g *Guarded) watch(ctx context.Context, started chan<- struct{}) {
+	Follow(ctx, g.inner, formatKey.Kind, Follower{
+		Started: func() { close(started) },
+		Reload:  g.look,
+		Apply: func(ctx context.Context, c Change) error {
+			if c.Key != formatKey {
+				return nil
 			}
-			begin()
-			g.look(ctx)
-		}
-		pause(ctx, time.Second) // the watch broke off
-	}
+			return g.look(ctx)
+		},
+	})
 }
 
-// look reads the marker and refuses changes from now on if it has to. It retries
-// until the store answers or ctx ends.
-func (g *Guarded) look(ctx context.Context) {
-	for wait := 10 * time.Millisecond; ctx.Err() == nil; wait = min(2*wait, time.Second) {
-		_, _, err := readFormat(ctx, g.inner)
-		if errors.Is(err, ErrFormat) || errors.Is(err, errMarker) || errors.Is(err, ErrDamaged) {
-			g.refusal.CompareAndSwap(nil, &err)
-			return
-		}
-		if err == nil {
-			return
-		}
-		pause(ctx, wait)
+// look reads the marker and refuses changes from now on if it has to. The error is one that a retry may mend.
+func (g *Guarded) look(ctx context.Context) error {
+	r, err := g.inner.Get(ctx, formatKey)
+	if errors.Is(err, ErrNotFound) {
+		return nil
 	}
-}
-
-// pause waits for d or until ctx ends.
-func pause(ctx context.Context, d time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(d):
+	if err == nil {
+		_, err = parseFormat(r)
 	}
+	if errors.Is(err, ErrFormat) || errors.Is(err, errMarker) || errors.Is(err, ErrDamaged) {
+		g.refusal.CompareAndSwap(nil, &err)
+		return nil
+	}
+	return err
 }
 
 // Unwrap returns the store that g decorates.

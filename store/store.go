@@ -141,6 +141,14 @@ func IfRevision(r Revision) Condition {
 	return Condition{revision: r}
 }
 
+// IfUnchanged holds when the record under the key is still as it was read: in revision r, or absent if r is empty.
+func IfUnchanged(r Revision) Condition {
+	if r == "" {
+		return IfAbsent()
+	}
+	return IfRevision(r)
+}
+
 // Absent reports whether c is [IfAbsent].
 func (c Condition) Absent() bool { return c.absent }
 

@@ -9,7 +9,6 @@ import (
 
 	"github.com/patchsource/patchsource/patch/catalog"
 	"github.com/patchsource/patchsource/store"
-	"github.com/patchsource/patchsource/sync/internal/lease"
 )
 
 const (
@@ -79,11 +78,13 @@ func (r *Runner) Run(ctx context.Context) error {
 		lead, elected = nil, make(chan context.Context)
 		working.Go(func() { r.follow(ctx, w) })
 		working.Go(func() {
-			lease.Stand(
-				ctx,
-				lease.Options{Store: r.store, Work: "sync", Time: r.lease, Now: r.now, Logger: r.log},
-				elected,
-			)
+			opts := store.LeaseOptions{Name: "sync", TTL: r.lease, Now: r.now, Logger: r.log}
+			store.Campaign(ctx, r.store, opts, func(lead context.Context) {
+				select {
+				case elected <- lead:
+				case <-lead.Done():
+				}
+			})
 		})
 	}
 	for _, m := range r.mirrors {

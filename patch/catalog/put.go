@@ -134,7 +134,7 @@ func (c *Catalog) settle(ctx context.Context, write func(context.Context) error)
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+	ctx, cancel := store.WriteContext(ctx)
 	defer cancel()
 	err := write(ctx)
 	if err == nil || errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrNotFound) {

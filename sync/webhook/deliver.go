@@ -16,7 +16,6 @@ import (
 
 	"github.com/patchsource/patchsource/patch/catalog"
 	"github.com/patchsource/patchsource/store"
-	"github.com/patchsource/patchsource/sync/internal/lease"
 	"github.com/patchsource/patchsource/sync/internal/safehttp"
 )
 
@@ -55,11 +54,13 @@ func (w *Service) Run(ctx context.Context) error {
 		lead, elected = nil, make(chan context.Context)
 		working.Go(func() { w.follow(ctx, watcher) })
 		working.Go(func() {
-			lease.Stand(
-				ctx,
-				lease.Options{Store: w.store, Work: "webhooks", Time: w.lease, Now: w.now, Logger: w.log},
-				elected,
-			)
+			opts := store.LeaseOptions{Name: "webhooks", TTL: w.lease, Now: w.now, Logger: w.log}
+			store.Campaign(ctx, w.store, opts, func(lead context.Context) {
+				select {
+				case elected <- lead:
+				case <-lead.Done():
+				}
+			})
 		})
 	}
 	ended := make(chan struct{}, attemptsAtOnce)
