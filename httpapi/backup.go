@@ -8,6 +8,7 @@ import (
 
 	"github.com/patchsource/patchsource/auth"
 	"github.com/patchsource/patchsource/patch/archive"
+	"github.com/patchsource/patchsource/store/dump"
 )
 
 const (
@@ -111,7 +112,7 @@ func (a *api) writeBackup(r *http.Request, out io.Writer, full bool) error {
 		}
 	}
 	if full {
-		if err := a.writeRecords(r.Context(), z); err != nil {
+		if err := dump.Write(r.Context(), z, a.store, titleRecords(a.cat.Records(r.Context()))); err != nil {
 			return err
 		}
 	}

@@ -24,6 +24,7 @@ import (
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/catalog"
 	"github.com/patchsource/patchsource/store"
+	"github.com/patchsource/patchsource/store/dump"
 	"github.com/patchsource/patchsource/store/memstore"
 )
 
@@ -349,14 +350,14 @@ func TestFullBackup(t *testing.T) {
 	}
 	to := memstore.New()
 	// Cut off half way.
-	if _, err := httpapi.LoadFullBackup(ctx, &stopping{Store: to, left: 3}, bytes.NewReader(data), int64(len(data))); err == nil {
+	if _, err := dump.Load(ctx, &stopping{Store: to, left: 3}, bytes.NewReader(data), int64(len(data))); err == nil {
 		t.Fatal("no error")
 	}
-	if err := httpapi.CheckLoaded(ctx, to); !errors.Is(err, httpapi.ErrHalfLoaded) {
+	if err := dump.CheckLoaded(ctx, to); !errors.Is(err, dump.ErrIncomplete) {
 		t.Errorf("%v", err)
 	}
-	n, err := httpapi.LoadFullBackup(ctx, to, bytes.NewReader(data), int64(len(data)))
-	if err != nil || n < 4 || httpapi.CheckLoaded(ctx, to) != nil {
+	n, err := dump.Load(ctx, to, bytes.NewReader(data), int64(len(data)))
+	if err != nil || n < 4 || dump.CheckLoaded(ctx, to) != nil {
 		t.Fatalf("%d, %v", n, err)
 	}
 	moved := over(to)
@@ -366,16 +367,16 @@ func TestFullBackup(t *testing.T) {
 	if h, err := moved.cat.History(ctx, "A"); err != nil || len(h) != 2 {
 		t.Errorf("%v, %v", h, err)
 	}
-	if _, err := httpapi.LoadFullBackup(ctx, to, bytes.NewReader(data), int64(len(data))); !errors.Is(
+	if _, err := dump.Load(ctx, to, bytes.NewReader(data), int64(len(data))); !errors.Is(
 		err,
-		httpapi.ErrNotEmpty,
+		dump.ErrNotEmpty,
 	) {
 		t.Errorf("%v", err)
 	}
 	for name, data := range map[string]string{"no zip": "x", "a plain backup": zipped(t, "patch_archive/A.json", definition("A", "1"))} {
-		if _, err := httpapi.LoadFullBackup(ctx, memstore.New(), strings.NewReader(data), int64(len(data))); !errors.Is(
+		if _, err := dump.Load(ctx, memstore.New(), strings.NewReader(data), int64(len(data))); !errors.Is(
 			err,
-			httpapi.ErrNoFullBackup,
+			dump.ErrNoBackup,
 		) {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -24,6 +24,7 @@ var mayImport = map[string]struct{ ours, others string }{
 		patchModules + " github.com/hashicorp/golang-lru/v2 golang.org/x/sync",
 	},
 	"store":           {"", ""},
+	"store/dump":      {"store", ""},
 	"store/storetest": {"store", "github.com/google/go-cmp"},
 	"store/memstore":  {"store", ""},
 	"store/filestore": {"store", jsonModule + " github.com/gofrs/flock golang.org/x/sys"},
@@ -39,7 +40,7 @@ var mayImport = map[string]struct{ ours, others string }{
 	"httpapi/client":  {"patch httpapi/wire", patchModules},
 	"httpapi/wire":    {"patch", patchModules},
 	"httpapi": {
-		"patch patch/archive patch/catalog patch/envelope store auth auth/mail auth/community sync sync/webhook " +
+		"patch patch/archive patch/catalog patch/envelope store store/dump auth auth/mail auth/community sync sync/webhook " +
 			"httpapi/wire",
 		syncModules + " github.com/gorilla/mux github.com/go-chi/chi/v5 golang.org/x/time golang.org/x/crypto golang.org/x/text github.com/wneessen/go-mail",
 	},

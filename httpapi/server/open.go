@@ -14,6 +14,7 @@ import (
 	"github.com/patchsource/patchsource/httpapi/metrics"
 	"github.com/patchsource/patchsource/patch/catalog"
 	"github.com/patchsource/patchsource/store"
+	"github.com/patchsource/patchsource/store/dump"
 	patchsync "github.com/patchsource/patchsource/sync"
 	"github.com/patchsource/patchsource/sync/webhook"
 )
@@ -44,7 +45,7 @@ func Open(ctx context.Context, c Config) (_ *Server, err error) {
 	}
 	s.metrics = metrics.New(s.gauges()...)
 	records := s.metrics.Store(s.guard)
-	if err := httpapi.CheckLoaded(ctx, records); err != nil {
+	if err := dump.CheckLoaded(ctx, records); err != nil {
 		return nil, err
 	}
 	if s.Tokens, err = auth.Open(ctx, records, &auth.Options{Now: c.Now}); err != nil {

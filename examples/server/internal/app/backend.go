@@ -13,9 +13,9 @@ import (
 
 	"github.com/patchsource/patchsource/auth"
 	"github.com/patchsource/patchsource/auth/mail"
-	"github.com/patchsource/patchsource/httpapi"
 	"github.com/patchsource/patchsource/httpapi/server"
 	"github.com/patchsource/patchsource/store"
+	"github.com/patchsource/patchsource/store/dump"
 	"github.com/patchsource/patchsource/store/filestore"
 	"github.com/patchsource/patchsource/store/memstore"
 )
@@ -83,7 +83,7 @@ func openBackend(ctx context.Context, f *flags, site string, log *slog.Logger) (
 		config.Mailer = b.mailer
 	}
 	switch b.Server, err = server.Open(ctx, config); {
-	case errors.Is(err, httpapi.ErrHalfLoaded):
+	case errors.Is(err, dump.ErrIncomplete):
 		return nil, fmt.Errorf("--store %s: %w, with --restore", f.Store, err)
 	case err != nil:
 		return nil, err
@@ -188,8 +188,8 @@ func restore(ctx context.Context, s store.Store, name string, log *slog.Logger) 
 	if err != nil {
 		return err
 	}
-	n, err := httpapi.LoadFullBackup(ctx, s, file, info.Size())
-	if errors.Is(err, httpapi.ErrNotEmpty) {
+	n, err := dump.Load(ctx, s, file, info.Size())
+	if errors.Is(err, dump.ErrNotEmpty) {
 		return fmt.Errorf("%w: a full backup is loaded into an empty store only: give --store a new folder, "+
 			"or omit --restore", err)
 	}

@@ -1,0 +1,93 @@
+// Package dump writes the records of a store into a full backup and loads them into an empty store, so that a server
+// can be moved.
+//
+// The records are members of a zip archive, which may have other members, such as the definitions of the titles:
+//
+//	patchsource/format.json     the format of the backup: {"format":2}
+//	patchsource/<kind>.ndjson   the records of a kind, one JSON object a line
+//
+// The line of a title follows those of its earlier revisions, so that all records of a title are of one state. Records
+// that belong to one running server, such as leases and most of its configuration, are left out. The records' values are
+// neither interpreted nor changed: a backup can be loaded by every later version, and its secrets stay encrypted.
+package dump
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	"github.com/patchsource/patchsource/store"
+)
+
+// format is the newest format of backups that this version loads, and the one that it writes. A backup without
+// format.json has format 1, in which the revisions had a member of their own.
+const format = 2
+
+// formatMember is the content of format.json.
+type formatMember struct {
+	Format int `json:"format"`
+}
+
+const (
+	folder      = "patchsource/"
+	extension   = ".ndjson"
+	formatName  = folder + "format.json"
+	titleKind   = "titles"
+	historyKind = "history"
+	configKind  = "config"
+)
+
+// kinds are the kinds of records in a backup besides the configuration, in the order in which they are loaded.
+var kinds = []string{
+	titleKind,
+	historyKind,
+	"tokens",
+	"epochs",
+	"contributors",
+	"releasednames",
+	"syncs",
+	"webhooks",
+}
+
+// configIDs are the ids of the configuration records in a backup.
+var configIDs = []string{"adopted-tokens"}
+
+// loadingKey is the key of a record that exists while a backup is being loaded.
+var loadingKey = store.Key{Kind: configKind, ID: "loading"}
+
+var (
+	// ErrNotEmpty reports that a backup cannot be loaded because the store already has records.
+	ErrNotEmpty = errors.New("the store is not empty")
+	// ErrIncomplete reports that the loading of a backup into a store was interrupted.
+	ErrIncomplete = errors.New("a full backup was loaded only in part: load it again")
+	// ErrNoBackup reports that an archive is not a full backup.
+	ErrNoBackup = errors.New("not a full backup as GET /api/v1/backup?full=1 makes them")
+)
+
+// A line is a record in a backup.
+type line struct {
+	// Kind is the record's kind if it is not that of the member.
+	Kind  string          `json:"kind,omitempty"`
+	ID    string          `json:"id"`
+	Value json.RawMessage `json:"value"`
+}
+
+// CheckLoaded reports whether the last [Load] into a store was completed. Call it before anything else reads the store.
+//
+// The error is [ErrIncomplete] if a load was interrupted, or that of the store or of ctx.
+func CheckLoaded(ctx context.Context, s store.Store) error {
+	interrupted, err := isLoading(ctx, s)
+	if err == nil && interrupted {
+		err = ErrIncomplete
+	}
+	return err
+}
+
+// isLoading reports whether a load into the store has begun and not ended.
+func isLoading(ctx context.Context, s store.Store) (bool, error) {
+	_, err := s.Get(ctx, loadingKey)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
