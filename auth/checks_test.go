@@ -28,3 +28,10 @@ func TestChecks(t *testing.T) {
 		t.Errorf("%d accepted, %d refused", accepted, refused)
 	}
 }
+
+// TestMissingParts checks that Open reports a missing store.
+func TestMissingParts(t *testing.T) {
+	if _, err := auth.Open(t.Context(), nil, nil); err == nil {
+		t.Error("Open without a store: no error")
+	}
+}

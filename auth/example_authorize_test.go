@@ -31,9 +31,9 @@ func ExampleAuthorize_editorWithoutTokens() {
 func ExampleAuthorize_team() {
 	team := []string{"Ann", "Bob"}
 	authorize := func(ctx context.Context, p auth.Principal, a auth.Action, t auth.Title) error {
-		member := slices.Contains(team, p.Name)
-		owned := strings.HasPrefix(strings.ToLower(t.ID), "team-") // ids are unique without regard to case
-		if member && owned && (a == auth.ActionCreate || a == auth.ActionChange) {
+		own := strings.HasPrefix(strings.ToLower(t.ID), "team-") // ids are unique without regard to case
+		some := a == auth.ActionCreate && t == (auth.Title{})    // the id is not known yet
+		if slices.Contains(team, p.Name) && (some || own && (a == auth.ActionCreate || a == auth.ActionChange)) {
 			return nil
 		}
 		return auth.Authorize(ctx, p, a, t)
@@ -43,10 +43,12 @@ func ExampleAuthorize_team() {
 	ann := auth.Principal{Grant: auth.Grant{Name: "Ann"}}
 	eve := auth.Principal{Grant: auth.Grant{Name: "Eve"}}
 	report("Ann creates Team-Xcode", authorize(ctx, ann, auth.ActionCreate, auth.Title{ID: "Team-Xcode"}))
+	report("Ann changes Team-Xcode", authorize(ctx, ann, auth.ActionChange, auth.Title{ID: "Team-Xcode", UID: "2"}))
 	report("Ann changes Composer", authorize(ctx, ann, auth.ActionChange, auth.Title{ID: "Composer", UID: "1"}))
 	report("Eve changes Team-Xcode", authorize(ctx, eve, auth.ActionChange, auth.Title{ID: "Team-Xcode", UID: "2"}))
 	// Output:
 	// Ann creates Team-Xcode: yes
+	// Ann changes Team-Xcode: yes
 	// Ann changes Composer: no
 	// Eve changes Team-Xcode: no
 }

@@ -22,7 +22,7 @@ func (a *api) create(ctx context.Context, who auth.Principal, def *patch.Definit
 	}
 	if a.comm != nil {
 		if c, ok := a.comm.Contributor(who.Contributor); ok {
-			res, err := a.comm.Create(ctx, c, def, &opts)
+			res, err := a.comm.Create(ctx, c.ID, def, &opts)
 			return res, placed(err, "/id", "")
 		}
 	}

@@ -28,7 +28,7 @@ var mayImport = map[string]struct{ ours, others string }{
 	"store/storetest": {"store", "github.com/google/go-cmp"},
 	"store/memstore":  {"store", ""},
 	"store/filestore": {"store", jsonModule + " github.com/gofrs/flock golang.org/x/sys"},
-	"auth":            {"store", "golang.org/x/crypto golang.org/x/sys"},
+	"auth":            {"store", ""},
 	"auth/mail":       {"", "github.com/wneessen/go-mail golang.org/x/crypto golang.org/x/text"},
 	"auth/community": {
 		"patch patch/catalog auth auth/mail store",

@@ -3,87 +3,42 @@ package community
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
-	"github.com/patchsource/patchsource/auth"
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/catalog"
 )
 
-// ErrIDTaken is the id of a contributor's new title that a title of another author or contributor has.
-var ErrIDTaken = errors.New("another author's title has this id")
-
-// An account is whom titles are counted for: a mailbox or a contributor.
+// An account is what titles are counted for: a mailbox or a contributor.
 type account struct {
-	id string // what the catalog keeps, see catalog.CreateOptions
-	// had reports whether a title from before there were accounts belongs to it.
-	had func(catalog.Title) bool
+	id string // see catalog.CreateOptions
+	// ownedBefore reports whether a title that was created before accounts existed belongs to the account.
+	ownedBefore func(catalog.Title) bool
 }
 
-// accountOf returns the account of a contributor: their mailbox, which may have other names besides; or the contributor,
-// if they registered before mailboxes were known.
-func accountOf(c ContributorInfo) account {
+// account returns the account of a contributor: that of their mailbox, which other names may share, or one of their
+// own if they registered before mailboxes were counted.
+func (r registration) account(id string) account {
 	return account{
-		id:  cmp.Or(c.account, "contributor/"+c.ID),
-		had: func(t catalog.Title) bool { return t.Contributor == c.ID },
+		id:          cmp.Or(r.Account, "contributor/"+id),
+		ownedBefore: func(t catalog.Title) bool { return t.Contributor == id },
 	}
 }
 
-// A mailbox is what is known of an address.
-type mailbox struct {
-	hash auth.MailboxHash // of the whole address
-	// whole is the JSON of hash, by which a token is asked for again.
-	whole json.RawMessage
-	// counting is the hash of the address without the part that a plus sign begins, by which the mailbox is counted.
-	counting string
-	// countingJSON is the JSON of that hash: titles from before there were accounts have it, or whole.
-	countingJSON string
-}
-
-// mailbox hashes an address.
-func (s *Service) mailbox(ctx context.Context, address string) (m mailbox, err error) {
-	if m.hash, err = s.mailboxes.Hash(ctx, address); err != nil {
-		return m, err
-	}
-	counting := m.hash
-	if short := auth.CountingAddress(address); short != address {
-		if counting, err = s.mailboxes.Hash(ctx, short); err != nil {
-			return m, err
-		}
-	}
-	if m.whole, err = json.Marshal(m.hash); err != nil {
-		return m, err
-	}
-	text, err := json.Marshal(counting)
-	m.counting, m.countingJSON = counting.Hash, string(text)
-	return m, err
-}
-
-// account returns the account of a mailbox.
-func (m mailbox) account() account {
-	return account{
-		id: "mailbox/" + m.counting,
-		had: func(t catalog.Title) bool {
-			return t.Contributor == "" && (t.Mailbox == string(m.whole) || t.Mailbox == m.countingJSON)
-		},
-	}
-}
-
-// enter counts the titles of an account, and those that are on the way, until
-// leave is called. The error is ErrTooMany.
+// enter reserves a place for one more title of an account until leave is called. The error is [ErrTooMany].
 func (s *Service) enter(a account) (leave func(), err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := s.publishing[a.id]
-	for t := range s.cat.Find(catalog.Filter{}) {
-		if t.Account == a.id || t.Account == "" && a.had(t) {
+	for t := range s.catalog.Find(catalog.Filter{}) {
+		if t.Account == a.id || t.Account == "" && a.ownedBefore(t) {
 			n++
 		}
 	}
-	if n >= s.maxTitles {
-		return nil, fmt.Errorf("%w: %d: delete one that is no longer needed", ErrTooMany, s.maxTitles)
+	if limit := s.options.MaxTitles; limit >= 0 && n >= limit {
+		return nil, fmt.Errorf("%w: the limit is %d: delete a title that is no longer needed", ErrTooMany, limit)
 	}
 	s.publishing[a.id]++
 	return func() {
@@ -95,32 +50,43 @@ func (s *Service) enter(a account) (leave func(), err error) {
 	}, nil
 }
 
-// Create creates a title of a contributor. Their name goes into its id and name, see patch.Definition.Namespace; def is
-// not changed. It sets the members of opts that say whose the title is; opts may be nil.
+// Create creates a title of the contributor with an id. The contributor's name becomes part of the title's id and name,
+// see patch.Definition.Namespace; def does not change. Create sets the fields of opts that say who owns the title. opts
+// may be nil.
 //
-// The error is patch.ErrAuthor if the id becomes too long with the name, [ErrTooMany], [ErrIDTaken] if another author's
-// title has the id, or one of catalog.Catalog.Create.
-func (s *Service) Create(ctx context.Context, c ContributorInfo, def *patch.Definition, opts *catalog.CreateOptions) (
+// The error is [ErrNoContributor], patch.ErrAuthor if the id becomes too long with the name, [ErrTooMany], [ErrIDTaken]
+// if another author's title has the id, or one of catalog.Catalog.Create.
+func (s *Service) Create(ctx context.Context, contributor string, def *patch.Definition, opts *catalog.CreateOptions) (
 	catalog.Result, error,
 ) {
+	none := catalog.Result{}
+	id := strings.ToLower(contributor)
+	r, ok := s.confirmed(id)
+	if !ok {
+		return none, ErrNoContributor
+	}
 	var o catalog.CreateOptions
 	if opts != nil {
 		o = *opts
 	}
-	owner := accountOf(c)
-	o.Author, o.Contributor, o.Mailbox, o.Account = c.Name, c.ID, c.Mailbox, owner.id
+	hash, err := r.mailboxJSON()
+	if err != nil {
+		return none, err
+	}
+	owner := r.account(id)
+	o.Author, o.Contributor, o.Mailbox, o.Account = r.Name, id, hash, owner.id
 	d := *def
-	if err := d.Namespace(c.Name); err != nil {
-		return catalog.Result{}, err
+	if err := d.Namespace(r.Name); err != nil {
+		return none, err
 	}
 	leave, err := s.enter(owner)
 	if err != nil {
-		return catalog.Result{}, err
+		return none, err
 	}
 	defer leave()
-	res, err := s.cat.Create(ctx, &d, &o)
+	res, err := s.catalog.Create(ctx, &d, &o)
 	if errors.Is(err, catalog.ErrExists) {
-		if t, titleErr := s.cat.Title(d.ID); titleErr == nil && t.Contributor != c.ID {
+		if t, titleErr := s.catalog.Title(d.ID); titleErr == nil && t.Contributor != id {
 			err = fmt.Errorf("%w: publish it under another id, or ask an administrator: %w", ErrIDTaken, err)
 		}
 	}

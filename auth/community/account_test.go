@@ -2,14 +2,12 @@ package community_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 	"sync"
 	"testing"
 
-	"github.com/patchsource/patchsource/auth"
 	"github.com/patchsource/patchsource/auth/community"
 	"github.com/patchsource/patchsource/patch/catalog"
 )
@@ -53,15 +51,7 @@ func TestPlusAddressesAreOneMailbox(t *testing.T) {
 	})
 	t.Run("titles from before there were accounts", func(t *testing.T) {
 		s := newService(t, community.Options{MaxTitles: 1})
-		mailboxes, err := auth.NewMailboxes(s.secret)
-		if err != nil {
-			t.Fatal(err)
-		}
-		hash, err := mailboxes.Hash(t.Context(), "ann@example.com")
-		if err != nil {
-			t.Fatal(err)
-		}
-		mailbox, err := json.Marshal(hash)
+		mailbox, err := s.HashAddress(t.Context(), "ann@example.com")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -90,7 +80,7 @@ func TestMaxTitlesOfAContributorUnderRaces(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range 50 {
 		wg.Go(func() {
-			_, err := s.Create(context.Background(), c, definition(fmt.Sprintf("App%d", i)), nil)
+			_, err := s.Create(context.Background(), c.ID, definition(fmt.Sprintf("App%d", i)), nil)
 			if err != nil && !errors.Is(err, community.ErrTooMany) {
 				t.Error(err)
 			}
@@ -115,7 +105,7 @@ func TestNamesOfAMailboxCountTogether(t *testing.T) {
 		s.register(t, name, fmt.Sprintf("mac+%d@example.com", i))
 		c, _ := s.Contributor(name)
 		for j := range 2 {
-			_, err := s.Create(t.Context(), c, definition(fmt.Sprintf("App%d", j)), nil)
+			_, err := s.Create(t.Context(), c.ID, definition(fmt.Sprintf("App%d", j)), nil)
 			errs = append(errs, err)
 		}
 	}

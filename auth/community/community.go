@@ -1,22 +1,25 @@
-// Package community is the public service without HTTP: anybody publishes a title
-// under their name, is mailed a token for it, and manages it with that.
+// Package community is the public service without HTTP: everybody may publish a title under their name, and is mailed
+// a token to manage it with.
 //
-// Publishing is all or nothing. The title's id is reserved, which nobody sees; a
-// token is made for the title's UID; the token is mailed; then the title goes
-// live. If the mail is refused, the reservation is withdrawn and the token
-// revoked. Who is stopped in between leaves a reservation that ends by itself.
+// # Publishing
 //
-// An address is used for the one mail, and not kept: with the title goes a hash of
-// it (see auth.MailboxHash), by which its owner can ask for a new token. What is
-// answered to that says nothing about whether the address was the right one, and
-// takes no longer when it was.
+// Publishing is all or nothing: the title's id is reserved, which other clients do not see; a token is made for the
+// title's UID; the token is mailed; then the title goes live. If the mail is refused, the reservation is withdrawn and
+// the token is revoked. A server that stops in between leaves a reservation that expires.
 //
-// The names of authors and contributors are kept apart, see names.go. Titles are
-// counted for the mailbox, without the part of its address that a plus sign
-// begins, or for the contributor, see account.go.
+// # Addresses
 //
-// Who publishes much becomes a contributor: with a name of their own and an address
-// that they have confirmed, a token for all their titles, and a feed of their own.
+// An address is used for one mail and is not kept. The title keeps a hash of it, with which its owner can ask for
+// another token. The answer to such a request does not reveal whether the address was the right one, and neither does
+// the time that it takes.
+//
+// Titles are counted for the mailbox, without the part of its address that begins with a plus sign, or for the
+// contributor.
+//
+// # Contributors
+//
+// An author who publishes often registers as a contributor: with a name of their own and a confirmed address. A
+// contributor has one token for all their titles and a feed of their own. Authors and contributors never share a name.
 package community
 
 import (
@@ -38,103 +41,107 @@ import (
 	"github.com/patchsource/patchsource/store"
 )
 
+// Errors that a Service returns, as targets of errors.Is.
 var (
-	// ErrMail is a token that could not be mailed. Nothing was published.
+	// ErrMail is returned when a mail could not be sent. Nothing was published or confirmed.
 	ErrMail = errors.New("the mail with the token could not be sent")
-	// ErrLimited is too much for one mailbox. errors.As finds the
-	// *[LimitedError] that says when to try again.
+	// ErrLimited is returned when a mailbox has reached its limit of mails. errors.As finds the *[LimitedError] that
+	// says when to try again.
 	ErrLimited = errors.New("too many requests for this mailbox")
-	// ErrTooMany is a mailbox or contributor that has as many titles as it may.
-	ErrTooMany = errors.New("there are as many titles of this mailbox or contributor as it may have")
+	// ErrTooMany is returned when a mailbox or contributor has reached its limit of titles.
+	ErrTooMany = errors.New("this mailbox or contributor has as many titles as it may have")
+	// ErrIDTaken is returned when a title of another author or contributor has the id of a contributor's new title.
+	ErrIDTaken = errors.New("another author's title has this id")
+	// ErrName is returned for a name that no contributor can have.
+	ErrName = errors.New("unusable contributor name")
+	// ErrNameTaken is returned for a contributor's name that is taken, or that looks like one that is.
+	ErrNameTaken = errors.New("the name is taken")
+	// ErrNoContributor is returned for a contributor that does not exist or has not confirmed an address.
+	ErrNoContributor = errors.New("there is no such contributor")
+	// ErrCode is returned for a link that confirms nothing.
+	ErrCode = errors.New("the link is wrong, too old or was already used")
 )
 
-// A LimitedError says when to try again. It is [ErrLimited].
+// A LimitedError is an [ErrLimited] that says when to try again.
 type LimitedError struct{ After time.Duration }
 
-// Error says what is wrong, and where.
+// Error implements error.
 func (e *LimitedError) Error() string {
 	return fmt.Sprintf("%v: try again in %v", ErrLimited, e.After.Round(time.Second))
 }
 
-// Is makes a LimitedError an ErrLimited.
+// Is reports whether target is [ErrLimited].
 func (e *LimitedError) Is(target error) bool { return target == ErrLimited }
 
 const (
-	// DefaultMaxTitles is how many titles a mailbox may have when [Options] says
-	// nothing else.
-	DefaultMaxTitles = 100
-	// DefaultMailsPerHour is how many mails a mailbox is sent in an hour, and how
-	// many at once, when Options says nothing else.
-	DefaultMailsPerHour = 10
-	// mailTimeout bounds the sending of one mail.
+	defaultMaxTitles    = 100
+	defaultMailsPerHour = 10
+
+	// mailTimeout bounds the sending of one mail, and a write that must not be interrupted.
 	mailTimeout = 30 * time.Second
-	// maxMailboxes is how many mailboxes the limit remembers; the one that was
-	// written to longest ago is forgotten first.
+	// maxMailboxes is the number of mailboxes whose mails are counted. The one that was written to longest ago is
+	// forgotten first.
 	maxMailboxes = 10_000
-	// maxPending is how many requests for new tokens wait at once.
+	// maxPending is the number of requests for new tokens that are pending at the same time.
 	maxPending = 100
 )
 
-// Options are options of [Open]. Nil means the zero value.
+// Options are the options of [Open]. A nil *Options means the zero value.
 type Options struct {
-	// Logger is told of tokens that could not be mailed. It is never told an
-	// address or a token. Nil: silent.
+	// Logger logs what happens in the background. It never logs an address or a token. If nil, nothing is logged.
 	Logger *slog.Logger
-	// Texts make the mails; see [DefaultTexts]. Nil: those.
-	Texts *Texts
-	// MaxTitles is how many titles a mailbox or a contributor may have. Addresses that differ in what follows a plus
-	// sign are one mailbox. Servers that share a store count what they know of, so the limit is approximate across
-	// them. 0: DefaultMaxTitles.
+	// Templates are the sources of the mails. The zero Templates are the default mails.
+	Templates Templates
+	// MaxTitles limits the titles of a mailbox or a contributor. Addresses that differ only in what follows a plus sign
+	// are one mailbox. Servers that share a store count the titles that they know of, so the limit is approximate
+	// across servers. The default is 100; a negative number means no limit.
 	MaxTitles int
-	// MailsPerHour is how many mails a mailbox is sent. 0: DefaultMailsPerHour;
-	// negative: any number.
+	// MailsPerHour limits the mails to one mailbox within an hour, which may all be sent at once. The default is 10; a
+	// negative number means no limit.
 	MailsPerHour int
-	// Site is where the service is found, such as https://patches.example.com,
-	// for the mails. Empty: they leave it out.
+	// Site is the address of the service in mails, such as https://patches.example.com. If empty, mails contain paths
+	// only.
 	Site string
-	// Now is the clock. Nil: time.Now.
+	// Now is the clock. The default is time.Now.
 	Now func() time.Time
 }
 
-// A Service publishes titles for those who have no account. Make one with [Open].
-// It is safe for concurrent use.
-type Service struct {
-	store     store.Store
-	now       func() time.Time
-	sealer    cipher.AEAD // of addresses, in links
-	cat       *catalog.Catalog
-	tokens    *auth.Service
-	mailer    mail.Mailer
-	fetcher   Fetcher
-	mailboxes *auth.Mailboxes
-	log       *slog.Logger
-	texts     *Texts
-	maxTitles int
-	perHour   int
-	site      string
-
-	verifying sync.Mutex // held while a registration is brought to an end
-
-	mu           sync.Mutex
-	publishing   map[string]int         // by account: how many of its titles are on the way
-	contributors map[string]contributor // by id
-	limiters     *simplelru.LRU[string, *rate.Limiter]
-
-	pending chan struct{} // a place for each reset under way
-	resets  sync.WaitGroup
+// withDefaults returns a copy of o with the default values filled in.
+func (o *Options) withDefaults() Options {
+	var d Options
+	if o != nil {
+		d = *o
+	}
+	if d.Now == nil {
+		d.Now = time.Now
+	}
+	if d.Logger == nil {
+		d.Logger = slog.New(slog.DiscardHandler)
+	}
+	if d.MaxTitles == 0 {
+		d.MaxTitles = defaultMaxTitles
+	}
+	if d.MailsPerHour == 0 {
+		d.MailsPerHour = defaultMailsPerHour
+	}
+	d.Site = strings.TrimRight(d.Site, "/")
+	return d
 }
 
-// Parts are what a Service works with. All but Fetcher are needed.
+// Parts are the services that a Service uses. All but Fetcher are required.
 type Parts struct {
-	Store   store.Store // where contributors are kept
+	// Store keeps the contributors.
+	Store   store.Store
 	Catalog *catalog.Catalog
 	Tokens  *auth.Service
 	Mailer  mail.Mailer
-	Secret  auth.Secret
-	Fetcher Fetcher // nil: nobody publishes by URL
+	// Secret derives the keys that hash and encrypt addresses.
+	Secret auth.Secret
+	// Fetcher fetches definitions that are published by URL. If nil, publishing by URL is refused.
+	Fetcher Fetcher
 }
 
-// check returns an error that names what is missing.
+// check returns an error that names a required part that is missing.
 func (p Parts) check() error {
 	missing := ""
 	switch {
@@ -154,66 +161,70 @@ func (p Parts) check() error {
 	return fmt.Errorf("community: Parts.%s is missing", missing)
 }
 
-// Open makes a Service, and reads the contributors. ctx bounds the reading.
+// A Service publishes titles for authors without an account, and registers contributors. Make one with [Open]. It is
+// safe for concurrent use.
+type Service struct {
+	store   store.Store
+	catalog *catalog.Catalog
+	tokens  *auth.Service
+	mailer  mail.Mailer
+	fetcher Fetcher
+
+	options Options // with defaults
+	texts   *texts  // the parsed Templates
+	hasher  *mailboxHasher
+	sealer  cipher.AEAD // encrypts addresses in links
+
+	confirming sync.Mutex // held while a registration is confirmed or released
+
+	mu            sync.Mutex
+	publishing    map[string]int          // by account: the number of its titles that are being created
+	registrations map[string]registration // by the contributor's id
+	limiters      *simplelru.LRU[string, *rate.Limiter]
+
+	pending chan struct{} // one for each pending reset
+	resets  sync.WaitGroup
+}
+
+// Open makes a Service and reads the contributors. ctx bounds the reading. The error names a part that is missing or a
+// template that is invalid, or is that of the store.
 func Open(ctx context.Context, parts Parts, opts *Options) (*Service, error) {
 	if err := parts.check(); err != nil {
 		return nil, err
 	}
-	mailboxes, err := auth.NewMailboxes(parts.Secret)
-	if err != nil {
-		return nil, err
-	}
-	var o Options
-	if opts != nil {
-		o = *opts
-	}
 	s := &Service{
 		store:      parts.Store,
-		cat:        parts.Catalog,
+		catalog:    parts.Catalog,
 		tokens:     parts.Tokens,
 		mailer:     parts.Mailer,
 		fetcher:    parts.Fetcher,
-		mailboxes:  mailboxes,
-		log:        o.Logger,
-		texts:      o.Texts,
-		now:        o.Now,
-		maxTitles:  o.MaxTitles,
-		perHour:    o.MailsPerHour,
-		site:       strings.TrimRight(o.Site, "/"),
+		options:    opts.withDefaults(),
+		hasher:     newMailboxHasher(parts.Secret),
 		publishing: map[string]int{},
 		pending:    make(chan struct{}, maxPending),
 	}
-	if s.now == nil {
-		s.now = time.Now
+	var err error
+	if s.texts, err = parseTexts(s.options.Templates); err != nil {
+		return nil, err
 	}
-	if s.log == nil {
-		s.log = slog.New(slog.DiscardHandler)
+	if s.limiters, err = simplelru.NewLRU[string, *rate.Limiter](maxMailboxes, nil); err != nil {
+		return nil, err
 	}
-	if s.texts == nil {
-		s.texts = DefaultTexts()
-	}
-	if s.maxTitles == 0 {
-		s.maxTitles = DefaultMaxTitles
-	}
-	if s.perHour == 0 {
-		s.perHour = DefaultMailsPerHour
-	}
-	// The error would be about a size that is not positive.
-	s.limiters, _ = simplelru.NewLRU[string, *rate.Limiter](maxMailboxes, nil)
 	if s.sealer, err = newSealer(parts.Secret); err != nil {
 		return nil, err
 	}
-	return s, s.loadContributors(ctx)
+	return s, s.loadRegistrations(ctx)
 }
 
-// Close waits for the mails under way. It closes nothing that it was made with.
+// Close waits for pending mails. It does not close the parts.
 func (s *Service) Close() error {
 	s.resets.Wait()
 	return nil
 }
 
-func (s *Service) send(ctx context.Context, to string, text *text, f facts) error {
-	m, err := text.message(to, f)
+// send mails a text. The error is [ErrMail] or that of the text.
+func (s *Service) send(ctx context.Context, to string, t *text, f facts) error {
+	m, err := t.message(to, f)
 	if err != nil {
 		return err
 	}
@@ -223,4 +234,9 @@ func (s *Service) send(ctx context.Context, to string, text *text, f facts) erro
 		return fmt.Errorf("%w: %w", ErrMail, err)
 	}
 	return nil
+}
+
+// finishing returns a context for work that must be completed even if the caller has gone away.
+func finishing(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), mailTimeout)
 }

@@ -442,20 +442,16 @@ func TestMailsCarryNoWordsOfStrangers(t *testing.T) {
 }
 
 func TestTexts(t *testing.T) {
+	s := newService(t, community.Options{Templates: community.Templates{
+		Published: community.Template{Subject: "For\n{{.Name}}", Text: "{{.Token}}", HTML: "<b>{{.Name}}</b>"},
+	}})
+	parts := community.Parts{Store: s.store, Catalog: s.cat, Tokens: s.tokens, Mailer: s.box, Secret: s.secret}
 	for _, bad := range []string{"{{", "{{.Nothing}}"} {
-		if _, err := community.ParseTexts(community.Templates{Reset: community.Template{Text: bad}}); err == nil {
-			t.Errorf("%q is accepted", bad)
+		opts := &community.Options{Templates: community.Templates{Reset: community.Template{Text: bad}}}
+		if _, err := community.Open(t.Context(), parts, opts); err == nil || !strings.Contains(err.Error(), "Reset") {
+			t.Errorf("Open with the template %q: %v, want an error that names Reset", bad, err)
 		}
 	}
-	texts, err := community.ParseTexts(
-		community.Templates{
-			Published: community.Template{Subject: "For\n{{.Name}}", Text: "{{.Token}}", HTML: "<b>{{.Name}}</b>"},
-		},
-	)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := newService(t, community.Options{Texts: texts})
 	p := publication("Ann", "ann@example.com")
 	p.Definition.Name = "<script> Bcc: x@y.zz"
 	if _, err := s.Publish(t.Context(), p); err != nil {

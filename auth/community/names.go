@@ -14,25 +14,17 @@ import (
 	"github.com/patchsource/patchsource/store"
 )
 
-// The policy of names: no author has the name of a contributor, and no contributor that of an author or of another
-// contributor. Names are compared by their skeletons. A title's author is who it is recorded for, whatever its id looks
-// like.
+// The policy of names: no author has the name of a contributor, and no contributor has that of an author or of another
+// contributor. Names are compared by their skeletons. The author of a title is the one that its record names, whatever
+// its id looks like.
 
-var (
-	// ErrName is a name that no contributor can have.
-	ErrName = errors.New("unusable contributor name")
-	// ErrNameTaken is a contributor's name that is taken, also by one that looks like it.
-	ErrNameTaken = errors.New("the name is taken")
-)
-
-// maxContributorName is the longest name of a contributor.
+// maxContributorName is the maximum length of a contributor's name in bytes.
 const maxContributorName = 64
 
-// contributorAlphabet is what the name of a contributor is made of.
+// contributorAlphabet is the set of characters in contributors' names.
 const contributorAlphabet = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 
-// reservedNames are words that stand where a contributor's id does in the paths of
-// feeds, or may one day.
+// reservedNames are words that the paths of feeds have, or may have one day, where a contributor's id would be.
 var reservedNames = strings.Fields("software patch jamf api v1 v2 v3 title titles contributor contributors admin " +
 	"administrator about docs metrics healthz readyz register verify backup restore")
 
@@ -47,28 +39,28 @@ func checkName(name string) error {
 	switch {
 	case name == "" || len(name) > maxContributorName || strings.Trim(name, contributorAlphabet) != "" ||
 		strings.Trim(name, "._-") != name:
-		return fmt.Errorf("%w: it must be 1 to %d of A-Z a-z 0-9 . _ - , and begin and end with a letter or digit",
-			ErrName, maxContributorName)
+		return fmt.Errorf("%w: it must have 1 to %d of the characters A-Z a-z 0-9 . _ - , "+
+			"and begin and end with a letter or digit", ErrName, maxContributorName)
 	case slices.ContainsFunc(reservedNames, func(word string) bool { return alike(word, name) }):
 		return fmt.Errorf("%w: %s is reserved, or looks like a reserved name", ErrName, name)
 	}
 	return nil
 }
 
-// authorFree returns a patch.ErrAuthor if a contributor has the name of an author, or may still confirm it.
+// authorFree returns a patch.ErrAuthor if an author's name is that of a contributor, pending or confirmed.
 func (s *Service) authorFree(author string) error {
-	if c, ok := s.holder(author, s.holds); ok {
-		return fmt.Errorf("%w: %s is the name of a contributor here, or looks like it: "+
-			"publish with their token, or under another name", patch.ErrAuthor, c.Name)
+	if r, ok := s.holder(author, s.holdsName); ok {
+		return fmt.Errorf("%w: it is, or looks like, the name of the contributor %s: "+
+			"publish with the contributor's token, or under another name", patch.ErrAuthor, r.Name)
 	}
 	return nil
 }
 
-// nameFree returns an [ErrNameTaken] if a name cannot become a contributor's: if one of the contributors that count has
-// it, or an author under whose name there are titles, unless it was released. Other errors are of the store or ctx.
-func (s *Service) nameFree(ctx context.Context, name string, counts func(contributor) bool) error {
+// nameFree returns an [ErrNameTaken] if a contributor cannot have a name: one of the registrations that count has it,
+// or an author has titles under it and it was not released. Other errors are catalog.ErrUnavailable or that of ctx.
+func (s *Service) nameFree(ctx context.Context, name string, counts func(registration) bool) error {
 	if _, ok := s.holder(name, counts); ok {
-		return fmt.Errorf("%w: there is a contributor of this name, or one that looks like it", ErrNameTaken)
+		return fmt.Errorf("%w: a contributor has this name, or one that looks like it", ErrNameTaken)
 	}
 	if !s.hasAuthor(name) {
 		return nil
@@ -76,36 +68,31 @@ func (s *Service) nameFree(ctx context.Context, name string, counts func(contrib
 	_, err := s.store.Get(ctx, releasedKey(name))
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		return fmt.Errorf("%w: there are titles by an author of this name, or one that looks like it: "+
-			"take another one, or ask an administrator to release it", ErrNameTaken)
+		return fmt.Errorf("%w: an author has titles under this name, or one that looks like it: "+
+			"choose another one, or ask an administrator to release it", ErrNameTaken)
 	case err != nil:
 		return fmt.Errorf("%w: community: %s: %w", catalog.ErrUnavailable, releasedKey(name), err)
 	}
 	return nil
 }
 
-// holder returns the contributor, of those that count, that has a name, or one that looks like it.
-func (s *Service) holder(name string, counts func(contributor) bool) (contributor, bool) {
+// holder returns the registration, of those that count, with a name or one that looks like it.
+func (s *Service) holder(name string, counts func(registration) bool) (registration, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	wanted := patch.Skeleton(name)
-	for _, c := range s.contributors {
-		if wanted != "" && c.skeleton == wanted && counts(c) {
-			return c, true
+	for _, r := range s.registrations {
+		if wanted != "" && r.skeleton == wanted && counts(r) {
+			return r, true
 		}
 	}
-	return contributor{}, false
+	return registration{}, false
 }
 
-// holds reports whether a contributor has their name, or may still confirm it.
-func (s *Service) holds(c contributor) bool {
-	return c.verified() || s.now().Sub(c.Since) < linkLifetime
-}
-
-// hasAuthor reports whether there are titles by an author of this name who is no contributor.
+// hasAuthor reports whether there are titles by an author with a name who is not a contributor.
 func (s *Service) hasAuthor(name string) bool {
 	wanted := patch.Skeleton(name)
-	for t := range s.cat.Find(catalog.Filter{}) {
+	for t := range s.catalog.Find(catalog.Filter{}) {
 		if t.Contributor == "" && t.Author != "" && wanted != "" && patch.Skeleton(t.Author) == wanted {
 			return true
 		}
@@ -113,45 +100,46 @@ func (s *Service) hasAuthor(name string) bool {
 	return false
 }
 
-// releasedKind is the kind of a name that was released. Its id is the name's skeleton.
+// releasedKind is the kind of a released name. Its id is the name's skeleton.
 const releasedKind = "releasednames"
 
-// A releasedName is what the store has of one.
+const releasedFormat = 1
+
+// A releasedName is the record of a name that a contributor may have although an author has titles under it.
 type releasedName struct {
 	Format int       `json:"format"`
 	Name   string    `json:"name"`
 	Since  time.Time `json:"since"`
 }
 
-const releasedFormat = 1
-
-// maxReleasedName is the longest name that is released.
+// maxReleasedName is the maximum length of a released name in bytes.
 const maxReleasedName = 255
 
 func releasedKey(name string) store.Key {
 	return store.Key{Kind: releasedKind, ID: patch.Skeleton(name)}
 }
 
-// Release lets a name be registered: it drops a registration that has not been confirmed, and from then on titles by an
-// author of this name do not keep a contributor from it. Only an administrator should be allowed to call it.
+// Release makes a name available for registration: it deletes a pending registration of the name, and from then on
+// titles by an author of this name do not keep a contributor from it. Only administrators may do this; the caller
+// checks that.
 //
-// The error is [ErrName] if it is no name, [ErrNameTaken] if a contributor has confirmed it, catalog.ErrUnavailable or
-// that of ctx.
+// The error is [ErrName] if name is not a name, [ErrNameTaken] if a contributor has confirmed it,
+// catalog.ErrUnavailable or that of ctx.
 func (s *Service) Release(ctx context.Context, name string) error {
 	if len(name) > maxReleasedName || patch.Skeleton(name) == "" {
 		return fmt.Errorf("%w: it must have a letter or digit, and at most %d bytes", ErrName, maxReleasedName)
 	}
-	s.verifying.Lock() // a registration is either confirmed or released
-	defer s.verifying.Unlock()
+	s.confirming.Lock()
+	defer s.confirming.Unlock()
 	for {
-		c, ok := s.holder(name, s.holds)
+		r, ok := s.holder(name, s.holdsName)
 		if !ok {
 			break
 		}
-		if c.verified() {
-			return fmt.Errorf("%w: the contributor %s has confirmed it", ErrNameTaken, c.Name)
+		if r.confirmed() {
+			return fmt.Errorf("%w: the contributor %s has confirmed it", ErrNameTaken, r.Name)
 		}
-		if err := s.dropContributor(ctx, strings.ToLower(c.Name), c.rev); err != nil {
+		if err := s.deleteRegistration(ctx, strings.ToLower(r.Name), r.rev); err != nil {
 			return err
 		}
 	}
@@ -159,13 +147,13 @@ func (s *Service) Release(ctx context.Context, name string) error {
 		return nil
 	}
 	key := releasedKey(name)
-	value, err := json.Marshal(releasedName{Format: releasedFormat, Name: name, Since: s.now().UTC()})
+	value, err := json.Marshal(releasedName{Format: releasedFormat, Name: name, Since: s.options.Now().UTC()})
 	if err != nil {
 		return err
 	}
 	if _, err := s.store.Put(ctx, key, value, store.IfAbsent()); err != nil && !errors.Is(err, store.ErrConflict) {
 		return fmt.Errorf("%w: community: %s: %w", catalog.ErrUnavailable, key, err)
 	}
-	s.log.Info("a name was released", "name", name)
+	s.options.Logger.Info("a name was released", "name", name)
 	return nil
 }

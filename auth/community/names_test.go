@@ -88,15 +88,15 @@ func TestIDThatEndsInAnotherName(t *testing.T) {
 	if !ok || c.Titles != 0 {
 		t.Fatalf("%+v", c)
 	}
-	_, err := s.Create(ctx, c, definition("Zoom"), nil)
+	_, err := s.Create(ctx, c.ID, definition("Zoom"), nil)
 	if !errors.Is(err, community.ErrIDTaken) || !errors.Is(err, catalog.ErrExists) {
 		t.Errorf("%v, want ErrIDTaken", err)
 	}
-	res, err := s.Create(ctx, c, definition("Slack"), nil)
+	res, err := s.Create(ctx, c.ID, definition("Slack"), nil)
 	if err != nil || res.Title.ID != "Slack_man_x" || res.Title.Author != "man_x" || res.Title.Contributor != "man_x" {
 		t.Errorf("%+v %v", res, err)
 	}
-	_, err = s.Create(ctx, c, definition("Slack"), nil)
+	_, err = s.Create(ctx, c.ID, definition("Slack"), nil)
 	if errors.Is(err, community.ErrIDTaken) || !errors.Is(err, catalog.ErrExists) {
 		t.Errorf("their own: %v", err)
 	}

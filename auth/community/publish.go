@@ -12,64 +12,45 @@ import (
 	"github.com/patchsource/patchsource/patch/catalog"
 )
 
-// A Publication is what somebody wants to publish.
+// A Publication is a request to publish a title.
 type Publication struct {
-	// AuthorName goes into the title's id and name, see
-	// patch.Definition.Namespace.
+	// AuthorName becomes part of the title's id and name, see patch.Definition.Namespace.
 	AuthorName string
-	// AuthorEmail is where the token is mailed.
+	// AuthorEmail is the address that the token is mailed to.
 	AuthorEmail string
 	// Definition is the title, under its plain id and name.
 	Definition *patch.Definition
-	// URL, in the place of Definition, is where it is: it is fetched now, and the
-	// title follows it from then on. Needs [Parts.Fetcher].
+	// URL is the address of the definition, in place of Definition. The definition is fetched now, and the title
+	// follows it from then on. It requires [Parts].Fetcher.
 	URL string
 }
 
-// A Fetcher fetches the definition at a URL that a stranger has named.
+// A Fetcher fetches the definition at a URL that an anonymous client has named.
 // [github.com/patchsource/patchsource/sync.Fetcher] is one.
 type Fetcher interface {
 	Definition(ctx context.Context, url string) (*patch.Definition, error)
 }
 
-// Publish publishes a title and mails its token to its author. When it returns
-// nil, both are done.
+// Publish publishes a title and mails its token to the author. When it returns nil, both are done.
 //
-// The error is patch.ErrAuthor, also for the name of a contributor,
-// mail.ErrAddress, patch.ErrInvalid, patch.ErrTooLarge, catalog.ErrExists,
-// [ErrLimited], [ErrTooMany], [ErrMail], catalog.ErrUnavailable, that of the
-// fetcher or that of ctx.
+// The error is patch.ErrAuthor, also for the name of a contributor, mail.ErrAddress, patch.ErrInvalid,
+// patch.ErrTooLarge, catalog.ErrExists, [ErrLimited], [ErrTooMany], [ErrMail], catalog.ErrUnavailable,
+// auth.ErrUnavailable, that of the fetcher or that of ctx.
 func (s *Service) Publish(ctx context.Context, p Publication) (catalog.Result, error) {
 	none := catalog.Result{}
 	address, err := mail.CheckAddress(p.AuthorEmail)
 	if err != nil {
 		return none, err
 	}
-	if err := patch.CheckAuthor(p.AuthorName); err != nil {
-		return none, err // before anybody is asked for a definition
-	}
-	if p.URL != "" {
-		if s.fetcher == nil {
-			return none, errors.New("community: a URL was given, and there is no fetcher")
-		}
-		if p.Definition, err = s.fetcher.Definition(ctx, p.URL); err != nil {
-			return none, err
-		}
-	}
-	if p.Definition == nil {
-		return none, fmt.Errorf("%w: there is neither a definition nor a URL", patch.ErrInvalid)
-	}
-	if err := p.Definition.Validate(); err != nil {
-		return none, err
-	}
-	def := *p.Definition
-	if err := def.Namespace(p.AuthorName); err != nil {
+	def, err := s.definition(ctx, p)
+	if err != nil {
 		return none, err
 	}
 	if err := s.authorFree(p.AuthorName); err != nil {
 		return none, err
 	}
-	if _, err := s.cat.Title(def.ID); err == nil { // before the slow hash; Reserve decides
+	// This spares the slow hash. Reserve decides.
+	if _, err := s.catalog.Title(def.ID); err == nil {
 		return none, &catalog.TitleError{ID: def.ID, Err: catalog.ErrExists}
 	}
 	box, err := s.mailbox(ctx, address)
@@ -81,7 +62,7 @@ func (s *Service) Publish(ctx context.Context, p Publication) (catalog.Result, e
 		return none, err
 	}
 	defer leave()
-	reservation, err := s.cat.Reserve(ctx, &def, &catalog.CreateOptions{
+	reservation, err := s.catalog.Reserve(ctx, def, &catalog.CreateOptions{
 		Author:  strings.TrimSpace(p.AuthorName),
 		Mailbox: box.whole,
 		Account: box.account().id,
@@ -90,33 +71,43 @@ func (s *Service) Publish(ctx context.Context, p Publication) (catalog.Result, e
 	if err != nil {
 		return none, err
 	}
-	res, tokenID, err := s.finish(ctx, reservation, p.AuthorName, address, box)
-	if err == nil {
-		return res, nil
+	res, tokenID, err := s.complete(ctx, reservation, p.AuthorName, address, box)
+	if err != nil {
+		return s.withdraw(ctx, reservation, tokenID, err)
 	}
-	// Whoever has gone away meanwhile: nothing half-made stays.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), mailTimeout)
-	defer cancel()
-	live, undo := reservation.Withdraw(ctx)
-	if live {
-		// It was published after all, and the store did not say so.
-		title, titleErr := s.cat.Title(def.ID)
-		return catalog.Result{Title: title, Changed: true}, titleErr
-	}
-	if undo == nil && tokenID != "" {
-		undo = s.tokens.Revoke(ctx, tokenID)
-	}
-	if undo != nil {
-		s.log.Error("a publication that failed could not be undone; it ends by itself", "title", def.ID, "error", undo)
-	}
-	return none, err
+	return res, nil
 }
 
-// finish does what comes after the reservation.
-func (s *Service) finish(ctx context.Context, r *catalog.Reservation, author, address string, box mailbox) (
+// definition returns the definition of a publication, valid and under the author's name.
+func (s *Service) definition(ctx context.Context, p Publication) (*patch.Definition, error) {
+	if err := patch.CheckAuthor(p.AuthorName); err != nil { // before anything is fetched
+		return nil, err
+	}
+	given := p.Definition
+	if p.URL != "" {
+		if s.fetcher == nil {
+			return nil, errors.New("community: cannot publish by URL: Parts.Fetcher is missing")
+		}
+		var err error
+		if given, err = s.fetcher.Definition(ctx, p.URL); err != nil {
+			return nil, err
+		}
+	}
+	if given == nil {
+		return nil, fmt.Errorf("%w: send a definition or a URL", patch.ErrInvalid)
+	}
+	if err := given.Validate(); err != nil {
+		return nil, err
+	}
+	def := *given
+	return &def, def.Namespace(p.AuthorName)
+}
+
+// complete makes and mails the token of a reserved title and publishes the title.
+func (s *Service) complete(ctx context.Context, r *catalog.Reservation, author, address string, box mailbox) (
 	res catalog.Result, tokenID string, err error,
 ) {
-	// A contributor may have registered the name since it was looked at.
+	// A contributor may have registered the name since it was checked.
 	if err := s.authorFree(author); err != nil {
 		return res, "", err
 	}
@@ -131,9 +122,32 @@ func (s *Service) finish(ctx context.Context, r *catalog.Reservation, author, ad
 	if err := s.send(ctx, address, s.texts.published, s.facts(id, id, token)); err != nil {
 		return res, tokenID, err
 	}
-	// The mail is out: a caller who has gone away meanwhile has a title all the same.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), mailTimeout)
+	// The mail is sent: the title is published even if the caller has gone away.
+	ctx, cancel := finishing(ctx)
 	defer cancel()
 	res, err = r.Publish(ctx)
 	return res, tokenID, err
+}
+
+// withdraw undoes a publication that failed with cause, which it returns. If the title is live after all, because the
+// store did not confirm a write that it made, it returns the title.
+func (s *Service) withdraw(ctx context.Context, r *catalog.Reservation, tokenID string, cause error) (
+	catalog.Result, error,
+) {
+	ctx, cancel := finishing(ctx)
+	defer cancel()
+	id := r.Definition().ID
+	live, err := r.Withdraw(ctx)
+	if live {
+		title, err := s.catalog.Title(id)
+		return catalog.Result{Title: title, Changed: true}, err
+	}
+	if err == nil && tokenID != "" {
+		err = s.tokens.Revoke(ctx, tokenID)
+	}
+	if err != nil {
+		s.options.Logger.Error("a failed publication could not be undone; its reservation will expire",
+			"title", id, "error", err)
+	}
+	return catalog.Result{}, cause
 }

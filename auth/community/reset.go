@@ -14,39 +14,39 @@ import (
 	"github.com/patchsource/patchsource/patch/catalog"
 )
 
-// Reset mails a new token for a title to its author, if address is theirs. It
-// returns before it knows, and the same whatever it finds: nobody learns from it
-// whose a title is. The old tokens stay good until the new one is first used.
+// Reset mails a new token for a title to its author if address is the author's. It returns before it knows whether it
+// is, so that the answer reveals nothing. The old tokens remain valid until the new one is first used.
 //
-// The error is mail.ErrAddress, catalog.ErrNotFound, or [ErrLimited] when too many
-// such requests are under way.
+// The error is mail.ErrAddress, catalog.ErrNotFound, or [ErrLimited] if too many such requests are pending.
 func (s *Service) Reset(ctx context.Context, id, address string) error {
 	address, err := mail.CheckAddress(address)
 	if err != nil {
 		return err
 	}
-	title, err := s.cat.Title(id)
+	title, err := s.catalog.Title(id)
 	if err != nil {
 		return err
 	}
-	return s.later(ctx, func(ctx context.Context) error { return s.resetTitle(ctx, title, address) }, "title", title.ID)
+	return s.inBackground(ctx, func(ctx context.Context) error {
+		return s.resetTitle(ctx, title, address)
+	}, "title", title.ID)
 }
 
-// ResetContributor mails a new token to the contributors with an address, if there are any. It returns before it knows,
-// and the same whatever it finds. The old tokens of a contributor stay good until the new one is first used.
+// ResetContributor mails a new token to each contributor with an address. It returns before it knows whether there are
+// any, so that the answer reveals nothing. The old tokens of a contributor remain valid until the new one is first used.
 //
-// The error is mail.ErrAddress, or [ErrLimited] when too many such requests are under way.
+// The error is mail.ErrAddress, or [ErrLimited] if too many such requests are pending.
 func (s *Service) ResetContributor(ctx context.Context, address string) error {
 	address, err := mail.CheckAddress(address)
 	if err != nil {
 		return err
 	}
-	return s.later(ctx, func(ctx context.Context) error { return s.resetContributors(ctx, address) })
+	return s.inBackground(ctx, func(ctx context.Context) error { return s.resetContributors(ctx, address) })
 }
 
-// later runs f after the caller has gone, and logs its error. Close waits for it. The error is [ErrLimited] when too
-// many are under way.
-func (s *Service) later(ctx context.Context, f func(context.Context) error, attrs ...any) error {
+// inBackground runs f without the caller waiting for it, and logs its error with attrs. Close waits for it. The error is
+// [ErrLimited] if too many requests are pending.
+func (s *Service) inBackground(ctx context.Context, f func(context.Context) error, attrs ...any) error {
 	select {
 	case s.pending <- struct{}{}:
 	default:
@@ -57,29 +57,29 @@ func (s *Service) later(ctx context.Context, f func(context.Context) error, attr
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*mailTimeout)
 		defer cancel()
 		if err := f(ctx); err != nil {
-			s.log.Error("a new token was asked for and not mailed", append(attrs, "error", err)...)
+			s.options.Logger.Error("a requested token was not mailed", append(attrs, "error", err)...)
 		}
 	})
 	return nil
 }
 
+// resetTitle mails a new token for a title to an address if it is that of the title's author.
 func (s *Service) resetTitle(ctx context.Context, title catalog.Title, address string) error {
-	hash, err := s.mailboxes.Hash(ctx, address)
+	hash, err := s.hasher.hash(ctx, address)
 	if err != nil {
 		return err
 	}
-	var mailbox auth.MailboxHash
-	if title.Mailbox == "" || json.Unmarshal([]byte(title.Mailbox), &mailbox) != nil || !mailbox.Equal(hash) {
-		s.log.Info("a new token was asked for with another address", "title", title.ID)
+	var author mailboxHash
+	if title.Mailbox == "" || json.Unmarshal([]byte(title.Mailbox), &author) != nil || !author.equal(hash) {
+		s.options.Logger.Info("a new token was requested with an address that is not the author's", "title", title.ID)
 		return nil
 	}
-	// Counted by itself: what strangers have mailed to this mailbox does not keep
-	// its owner out.
+	// Resets have a limit of their own: mails that others had sent to this mailbox do not keep its owner out.
 	if err := s.allow("reset " + hash.Hash); err != nil {
 		return err
 	}
 	if c, ok := s.Contributor(title.Contributor); ok {
-		// It is the contributor's tokens that may be in the wrong hands, and a token of the title would end none of them.
+		// The contributor's tokens may be in the wrong hands. A token for the title alone would end none of them.
 		g := auth.Grant{Kind: auth.Contributor, Contributor: c.ID}
 		return s.recover(ctx, g, s.facts(c.ID, c.Name, ""), address, s.texts.contributorReset)
 	}
@@ -87,59 +87,62 @@ func (s *Service) resetTitle(ctx context.Context, title catalog.Title, address s
 	return s.recover(ctx, g, s.facts(title.ID, title.ID, ""), address, s.texts.reset)
 }
 
+// resetContributors mails a new token to each contributor with an address.
 func (s *Service) resetContributors(ctx context.Context, address string) error {
-	hash, err := s.mailboxes.Hash(ctx, address)
+	hash, err := s.hasher.hash(ctx, address)
 	if err != nil {
 		return err
 	}
-	theirs := map[string]contributor{}
+	found := map[string]registration{}
 	s.mu.Lock()
-	for id, c := range s.contributors {
-		if c.verified() && c.Mailbox.Equal(hash) {
-			theirs[id] = c
+	for id, r := range s.registrations {
+		if r.confirmed() && r.Mailbox.equal(hash) {
+			found[id] = r
 		}
 	}
 	s.mu.Unlock()
-	if len(theirs) == 0 {
-		s.log.Info("a new token was asked for with an address that is no contributor's")
+	if len(found) == 0 {
+		s.options.Logger.Info("a new token was requested with an address that is not a contributor's")
 	}
 	var errs []error
-	for id, c := range theirs {
+	for id, r := range found {
 		err := s.allow("contributor reset " + hash.Hash)
 		if err == nil {
 			g := auth.Grant{Kind: auth.Contributor, Contributor: id}
-			err = s.recover(ctx, g, s.facts(id, c.Name, ""), address, s.texts.contributorReset)
+			err = s.recover(ctx, g, s.facts(id, r.Name, ""), address, s.texts.contributorReset)
 		}
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }
 
-// recover mails a token that takes the place of the owner's others when it is first used.
+// recover makes a token that replaces the owner's others when it is first used, and mails it.
 func (s *Service) recover(ctx context.Context, g auth.Grant, f facts, address string, t *text) error {
 	token, tokenID, err := s.tokens.Recover(ctx, g)
 	if err != nil {
 		return err
 	}
 	f.Token = token
-	// Its case did not count when it was compared: it does not when it is used.
+	// The address was compared without regard to case, so it is used without regard to case.
 	if err := s.send(ctx, strings.ToLower(address), t, f); err != nil {
 		return errors.Join(err, s.tokens.Revoke(context.WithoutCancel(ctx), tokenID))
 	}
-	s.log.Info("a new token was mailed", "kind", g.Kind, "id", f.ID, "token", tokenID)
+	s.options.Logger.Info("a new token was mailed", "kind", g.Kind, "id", f.ID, "token", tokenID)
 	return nil
 }
 
-// allow counts a mail to a mailbox, or of a kind to it.
-func (s *Service) allow(mailbox string) error {
-	if s.perHour < 0 {
+// allow counts a mail against the hourly limit of a key, which is the hash of a mailbox, alone or with the kind of mail.
+// The error is [ErrLimited].
+func (s *Service) allow(key string) error {
+	perHour := s.options.MailsPerHour
+	if perHour < 0 {
 		return nil
 	}
 	s.mu.Lock()
-	limiter, ok := s.limiters.Get(mailbox)
+	limiter, ok := s.limiters.Get(key)
 	if !ok {
-		limiter = rate.NewLimiter(rate.Every(time.Hour/time.Duration(s.perHour)), s.perHour)
-		s.limiters.Add(mailbox, limiter)
+		limiter = rate.NewLimiter(rate.Every(time.Hour/time.Duration(perHour)), perHour)
+		s.limiters.Add(key, limiter)
 	}
 	s.mu.Unlock()
 	r := limiter.Reserve()

@@ -9,8 +9,9 @@ import (
 	"github.com/patchsource/patchsource/auth"
 )
 
-// newSealer makes what seals addresses. The address that a token is to be mailed to
-// travels in the link, sealed, because it is not kept here.
+// The address that a contributor's token is mailed to is not kept: it is encrypted in the link that confirms it.
+
+// newSealer returns the cipher that encrypts addresses.
 func newSealer(secret auth.Secret) (cipher.AEAD, error) {
 	block, err := aes.NewCipher(secret.Key("contributor's address in a link"))
 	if err != nil {
@@ -19,10 +20,11 @@ func newSealer(secret auth.Secret) (cipher.AEAD, error) {
 	return cipher.NewGCMWithRandomNonce(block)
 }
 
-// maxSealed is the longest address that is sealed: all are made as long, so that
-// the link does not tell how long it is.
+// maxSealed is the maximum length of an encrypted address. All addresses are padded to this length, so that a link does
+// not reveal the length of its address.
 const maxSealed = 254
 
+// seal returns the code of the link that confirms a contributor's address.
 func (s *Service) seal(id, address string) string {
 	padded := make([]byte, 1+maxSealed)
 	padded[0] = byte(len(address)) // at most maxSealed, see mail.CheckAddress
@@ -30,6 +32,7 @@ func (s *Service) seal(id, address string) string {
 	return base64.RawURLEncoding.EncodeToString(s.sealer.Seal(nil, nil, padded, []byte(id)))
 }
 
+// unseal returns the address in the code of a contributor's link.
 func (s *Service) unseal(id, code string) (string, error) {
 	data, err := base64.RawURLEncoding.DecodeString(code)
 	if err != nil {
@@ -41,7 +44,7 @@ func (s *Service) unseal(id, code string) (string, error) {
 	}
 	n := int(padded[0])
 	if n > maxSealed || n >= len(padded) {
-		return "", errors.New("no address in it")
+		return "", errors.New("the code contains no address")
 	}
 	return string(padded[1 : 1+n]), nil
 }

@@ -34,8 +34,8 @@ type Config struct {
 	// Mailer sends authors their tokens. If it is set, anyone can publish titles and register as a contributor, and a
 	// Secret is required. If nil, there is no community. The caller closes it after [Server.Close].
 	Mailer mail.Mailer
-	// MailTexts makes the mails. If nil, it is community.DefaultTexts.
-	MailTexts *community.Texts
+	// MailTemplates are the sources of the mails. The zero Templates are the default mails.
+	MailTemplates community.Templates
 
 	// Mirrors are whole sources that are followed, besides the titles that follow an upstream of their own.
 	Mirrors []patchsync.Mirror

@@ -154,7 +154,7 @@ func (s *Server) openCommunity(ctx context.Context, c *Config, records store.Sto
 	}
 	s.Community, err = community.Open(ctx, parts, &community.Options{
 		Site:         cmp.Or(c.Site, c.FallbackSite),
-		Texts:        c.MailTexts,
+		Templates:    c.MailTemplates,
 		MaxTitles:    c.Limits.Titles,
 		MailsPerHour: c.Limits.Mails,
 		Logger:       c.Logger,
