@@ -155,7 +155,7 @@ func (g *Guarded) look(ctx context.Context) error {
 	if err == nil {
 		_, err = parseFormat(r)
 	}
-	if errors.Is(err, ErrFormat) || errors.Is(err, errMarker) || errors.Is(err, ErrDamaged) {
+	if errors.Is(err, ErrFormat) || errors.Is(err, errMarker) || errors.Is(err, ErrCorrupt) {
 		g.refusal.CompareAndSwap(nil, &err)
 		return nil
 	}

@@ -59,13 +59,12 @@ import (
 )
 
 var (
-	// ErrNotFound is a record that is not there.
+	// ErrNotFound reports that there is no record under a key.
 	ErrNotFound = errors.New("record not found")
-	// ErrConflict is a condition that does not hold.
+	// ErrConflict reports that the condition of a Put or Delete does not hold.
 	ErrConflict = errors.New("record has changed")
-	// ErrDamaged reports that a record is there, but its bytes are not those that
-	// were written.
-	ErrDamaged = errors.New("damaged record")
+	// ErrCorrupt reports that a record exists, but its bytes are not those that were written.
+	ErrCorrupt = errors.New("corrupt record")
 )
 
 const (
@@ -168,7 +167,7 @@ func (c Condition) Check(current Revision) error {
 // A Store keeps records. The package comment has the rules.
 type Store interface {
 	// Get returns a record. The error is ErrNotFound if there is none, and
-	// ErrDamaged if its bytes are not those that were written.
+	// ErrCorrupt if its bytes are not those that were written.
 	Get(ctx context.Context, key Key) (Record, error)
 	// Put writes a record and returns its new revision, or ErrConflict.
 	Put(ctx context.Context, key Key, value []byte, cond Condition) (Revision, error)

@@ -23,7 +23,7 @@ const (
 // If f returns a nil value, Update writes nothing. A write that has begun is finished even if ctx ends; see [Finish].
 //
 // Update returns the record as it is afterwards. The error is that of f, unchanged, [ErrConflict] if other writers were
-// faster in every attempt, [ErrDamaged], another error of the store, or that of ctx.
+// faster in every attempt, [ErrCorrupt], another error of the store, or that of ctx.
 func Update(ctx context.Context, s Store, key Key, f func(old Record) (value []byte, err error)) (Record, error) {
 	var current Record
 	err := RetryConflicts(ctx, func() error {

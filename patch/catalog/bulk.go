@@ -23,7 +23,7 @@ func (c *Catalog) Definitions(ctx context.Context) iter.Seq2[Stored, error] {
 			if errors.Is(err, store.ErrNotFound) || err == nil && rec.State != live {
 				continue // deleted meanwhile
 			}
-			if errors.Is(err, store.ErrDamaged) {
+			if errors.Is(err, store.ErrCorrupt) {
 				continue // it has left the index
 			}
 			var now *entry

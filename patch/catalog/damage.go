@@ -39,7 +39,7 @@ func (c *Catalog) Damaged() int {
 }
 
 // read reads a title's record. The error is store.ErrNotFound, ErrUnavailable or that
-// of ctx; ErrUnavailable is store.ErrDamaged too if the record is damaged and was not
+// of ctx; ErrUnavailable is store.ErrCorrupt too if the record is damaged and was not
 // in memory. The caller must not hold the title's lock.
 func (c *Catalog) read(ctx context.Context, key string) (store.Record, *record, error) {
 	r, err := c.store.Get(ctx, storeKey(key))
@@ -52,7 +52,7 @@ func (c *Catalog) read(ctx context.Context, key string) (store.Record, *record, 
 	}
 	defer unlock()
 	again, rec, againErr := c.readLocked(ctx, key)
-	if errors.Is(err, store.ErrDamaged) && errors.Is(againErr, store.ErrNotFound) {
+	if errors.Is(err, store.ErrCorrupt) && errors.Is(againErr, store.ErrNotFound) {
 		return decode(ctx, r, err) // this says why it is not there
 	}
 	return again, rec, againErr
@@ -71,7 +71,7 @@ func (c *Catalog) readLocked(ctx context.Context, key string) (store.Record, *re
 // damaged. A store may set a damaged record aside when it is first read: then one that
 // is not there, although no other server can have deleted it, was damaged too.
 func (c *Catalog) isLost(key string, err error) bool {
-	return errors.Is(err, store.ErrDamaged) ||
+	return errors.Is(err, store.ErrCorrupt) ||
 		errors.Is(err, store.ErrNotFound) && !c.shared && c.index.Load().byKey(key) != nil
 }
 

@@ -45,7 +45,7 @@ func (c *Catalog) follow(ctx context.Context, change store.Change) {
 	}
 	c.insist(ctx, func() error {
 		err := c.refresh(ctx, change.Key.ID)
-		if errors.Is(err, store.ErrDamaged) {
+		if errors.Is(err, store.ErrCorrupt) {
 			return nil // it has left the index
 		}
 		if errors.Is(err, errUnreadable) {

@@ -61,11 +61,11 @@ type revisionHead struct {
 }
 
 // head returns what the title's record is to say of the revision. The error is
-// store.ErrDamaged.
+// store.ErrCorrupt.
 func (e *storedRevision) head() (revisionHead, error) {
 	summary, err := readSummary(e.Definition)
 	if err != nil {
-		return revisionHead{}, fmt.Errorf("%w: revision %d: %w", store.ErrDamaged, e.Number, err)
+		return revisionHead{}, fmt.Errorf("%w: revision %d: %w", store.ErrCorrupt, e.Number, err)
 	}
 	return revisionHead{
 		Number:  e.Number,
@@ -213,7 +213,7 @@ func (c *Catalog) indexRevisions(ctx context.Context, key string, rec *record) e
 			head, err = e.head()
 		}
 		switch {
-		case errors.Is(err, store.ErrDamaged):
+		case errors.Is(err, store.ErrCorrupt):
 			c.log.Error("an earlier revision is damaged and is left out", "title", key, "revision", n, "error", err)
 		case err != nil:
 			return err
@@ -301,7 +301,7 @@ func (c *Catalog) Revision(ctx context.Context, id string, n uint64) (*patch.Def
 	if n != rec.number() {
 		e, err := c.readRevision(ctx, rec.UID, n)
 		switch {
-		case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrDamaged):
+		case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrCorrupt):
 			if slices.ContainsFunc(rec.Revisions, func(h revisionHead) bool { return h.Number == n }) {
 				c.log.Error("an earlier revision should be there and cannot be read",
 					"title", id, "revision", n, "error", err)
@@ -332,7 +332,7 @@ func (c *Catalog) readLive(ctx context.Context, id string) (*record, error) {
 }
 
 // readRevision reads a revision. The error is store.ErrNotFound, ErrUnavailable or
-// that of ctx; ErrUnavailable is store.ErrDamaged too if the record is damaged.
+// that of ctx; ErrUnavailable is store.ErrCorrupt too if the record is damaged.
 func (c *Catalog) readRevision(ctx context.Context, uid string, n uint64) (*storedRevision, error) {
 	if n == 0 {
 		return nil, store.ErrNotFound
@@ -344,7 +344,7 @@ func (c *Catalog) readRevision(ctx context.Context, uid string, n uint64) (*stor
 	var e storedRevision
 	if err == nil {
 		if err = json.Unmarshal(r.Value, &e); err != nil {
-			err = fmt.Errorf("%w: %w", store.ErrDamaged, err)
+			err = fmt.Errorf("%w: %w", store.ErrCorrupt, err)
 		} else {
 			err = checkFormat(e.Format, plainFormat)
 		}

@@ -35,7 +35,7 @@ func (c *Catalog) Records(ctx context.Context) iter.Seq2[Group, error] {
 			if errors.Is(err, store.ErrNotFound) {
 				continue // deleted meanwhile
 			}
-			if errors.Is(err, errUnreadable) || errors.Is(err, store.ErrDamaged) {
+			if errors.Is(err, errUnreadable) || errors.Is(err, store.ErrCorrupt) {
 				c.log.Error("a title that cannot be read is left out of a backup",
 					"record", r.Key.String(), "error", err)
 				continue
@@ -126,7 +126,7 @@ func (c *Catalog) revisionsOf(ctx context.Context, rec *record) (there []store.R
 	for _, n := range numbers {
 		r, err := c.store.Get(ctx, historyKey(rec.UID, n))
 		switch {
-		case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrDamaged):
+		case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrCorrupt):
 			missing = append(missing, n)
 		case err != nil:
 			return nil, nil, fmt.Errorf("%w: %w", ErrUnavailable, err)

@@ -102,7 +102,7 @@ func (s *testStore) damage(t *testing.T, id string) {
 func (s *testStore) setAsideB(t *testing.T) {
 	t.Helper()
 	s.damage(t, "b")
-	if _, err := s.Get(t.Context(), thing("b")); !errors.Is(err, store.ErrDamaged) {
+	if _, err := s.Get(t.Context(), thing("b")); !errors.Is(err, store.ErrCorrupt) {
 		t.Fatalf("Get: %v, want ErrDamaged", err)
 	}
 }
@@ -385,11 +385,11 @@ func TestDamagedConfigurationStays(t *testing.T) {
 	for range 2 {
 		s = s.reopen(t)
 		_, err := s.Get(t.Context(), key)
-		if !errors.Is(err, store.ErrDamaged) || errors.Is(err, store.ErrNotFound) ||
+		if !errors.Is(err, store.ErrCorrupt) || errors.Is(err, store.ErrNotFound) ||
 			!strings.Contains(err.Error(), path) {
 			t.Errorf("Get: %v, want ErrDamaged and the name of the file", err)
 		}
-		if _, err := s.Put(t.Context(), key, []byte("1"), store.IfAbsent()); !errors.Is(err, store.ErrDamaged) {
+		if _, err := s.Put(t.Context(), key, []byte("1"), store.IfAbsent()); !errors.Is(err, store.ErrCorrupt) {
 			t.Errorf("Put: %v, want ErrDamaged", err)
 		}
 		if faults := s.Faults(t.Context()); len(faults) != 1 || faults[0].Name != path {

@@ -305,7 +305,7 @@ func (s *Store) inspect(ctx context.Context, one fault) (reason string) {
 // read reads a record for Get and List. A damaged file is set aside.
 func (s *Store) read(f *folder, name string) (store.Record, error) {
 	r, err := s.readFile(f, name)
-	if errors.Is(err, ErrDamaged) {
+	if errors.Is(err, store.ErrCorrupt) {
 		r, err = s.readOrSetAside(f, name)
 	}
 	if err != nil {
@@ -319,7 +319,7 @@ func (s *Store) read(f *folder, name string) (store.Record, error) {
 func (s *Store) readOrSetAside(f *folder, name string) (store.Record, error) {
 	defer s.lockRecord(f.name, name)()
 	r, err := s.readFile(f, name)
-	if errors.Is(err, ErrDamaged) {
+	if errors.Is(err, store.ErrCorrupt) {
 		err = s.setAside(f, name, err)
 	}
 	return r, err
@@ -330,7 +330,7 @@ func (s *Store) readOrSetAside(f *folder, name string) (store.Record, error) {
 // and f must be in place.
 func (s *Store) revision(f *folder, name string) (store.Revision, error) {
 	r, err := s.head(f, name)
-	if errors.Is(err, ErrDamaged) {
+	if errors.Is(err, store.ErrCorrupt) {
 		err = s.setAside(f, name, err)
 		if s.faults.known(f, name) {
 			return "", err
@@ -353,7 +353,7 @@ func (s *Store) readError(f *folder, name string, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return s.absent(f)
-	case errors.Is(err, ErrDamaged):
+	case errors.Is(err, store.ErrCorrupt):
 		return err
 	}
 	var detail *fs.PathError

@@ -155,9 +155,9 @@ func TestDamagedFileThatCannotBeSetAside(t *testing.T) {
 	}
 	for range 2 {
 		_, err := s.Get(t.Context(), thing("b"))
-		if !errors.Is(err, store.ErrDamaged) || errors.Is(err, store.ErrNotFound) ||
+		if !errors.Is(err, store.ErrCorrupt) || errors.Is(err, store.ErrNotFound) ||
 			!strings.Contains(err.Error(), s.file("b")) {
-			t.Errorf("Get: %v, want ErrDamaged and the name of the file", err)
+			t.Errorf("Get: %v, want store.ErrCorrupt and the name of the file", err)
 		}
 	}
 	s.wantFaultsAt(t, obstacle, s.file("b"))
@@ -193,7 +193,7 @@ func TestUnreadableFile(t *testing.T) {
 			s.refuseToOpen("b", errno)
 			s.wantIDs(t, "a", "c")
 			_, err := s.Get(t.Context(), thing("b"))
-			if !errors.Is(err, errno) || errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrDamaged) ||
+			if !errors.Is(err, errno) || errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrCorrupt) ||
 				!strings.Contains(err.Error(), s.file("b")) {
 				t.Errorf("Get: %v, want %v and the name of the file", err, errno)
 			}

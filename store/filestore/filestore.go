@@ -54,15 +54,8 @@ import (
 	"github.com/patchsource/patchsource/store"
 )
 
-var (
-	// ErrInUse is a folder that another Store, of this process or another, has
-	// open.
-	ErrInUse = errors.New("the folder is in use")
-	// ErrDamaged reports a record whose file is not sound. The file has been set
-	// aside when the error is returned, and from then on the record is not there,
-	// unless it is one of the store's Faults. It is [store.ErrDamaged].
-	ErrDamaged = store.ErrDamaged
-)
+// ErrInUse reports that another Store, of this process or another one, has opened the directory.
+var ErrInUse = errors.New("the directory is in use")
 
 const (
 	lockName      = ".lock"

@@ -151,7 +151,7 @@ func TestDamagedFiles(t *testing.T) {
 				}
 				b := store.Key{Kind: "things", ID: "b"}
 				if way == "Get" {
-					if _, err := s.Get(ctx, b); !errors.Is(err, filestore.ErrDamaged) ||
+					if _, err := s.Get(ctx, b); !errors.Is(err, store.ErrCorrupt) ||
 						errors.Is(err, store.ErrNotFound) {
 						t.Errorf("Get: %v, want ErrDamaged", err)
 					}

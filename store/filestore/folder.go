@@ -46,7 +46,7 @@ func (f *folder) Close() error { return errors.Join(f.self.Close(), f.root.Close
 // path returns the full name of a file in f, for messages.
 func (s *Store) path(f *folder, name string) string { return filepath.Join(s.dir, f.name, name) }
 
-// readFile reads a record. The error is ErrDamaged if the file is not sound.
+// readFile reads a record. The error is store.ErrCorrupt if the file is not sound.
 func (s *Store) readFile(f *folder, name string) (store.Record, error) {
 	info, err := f.regular(name)
 	if err != nil {
@@ -64,7 +64,7 @@ func (s *Store) readFile(f *folder, name string) (store.Record, error) {
 	}
 	r, err := decodeRecord(data.Bytes())
 	if err == nil && fileName(r.Key.ID) != name {
-		err = fmt.Errorf("%w: it says that its id is %q", ErrDamaged, r.Key.ID)
+		err = fmt.Errorf("%w: it says that its id is %q", store.ErrCorrupt, r.Key.ID)
 	}
 	r.Key.Kind = f.name
 	return r, err
@@ -74,7 +74,7 @@ func (s *Store) readFile(f *folder, name string) (store.Record, error) {
 func (f *folder) regular(name string) (fs.FileInfo, error) {
 	info, err := f.root.Lstat(name)
 	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%w: it is no file", ErrDamaged)
+		err = fmt.Errorf("%w: it is no file", store.ErrCorrupt)
 	}
 	return info, err
 }

@@ -53,22 +53,22 @@ func encodeRecord(id string, rev store.Revision, value []byte) ([]byte, error) {
 }
 
 // decodeRecord reads a whole file. The record's value shares data's memory. The
-// error is ErrDamaged.
+// error is store.ErrCorrupt.
 func decodeRecord(data []byte) (store.Record, error) {
 	r, at, err := decodeHead(data)
 	if err != nil {
 		return r, err
 	}
 	if sum := fmt.Sprintf(headFormat, crc32.Checksum(data[headLength:], castagnoli)); string(data[:headLength]) != sum {
-		return r, fmt.Errorf("%w: its checksum is wrong", ErrDamaged)
+		return r, fmt.Errorf("%w: its checksum is wrong", store.ErrCorrupt)
 	}
 	value, ok := bytes.CutSuffix(data[at.value:], []byte(tail))
 	if !ok {
-		return r, fmt.Errorf("%w: it ends too early", ErrDamaged)
+		return r, fmt.Errorf("%w: it ends too early", store.ErrCorrupt)
 	}
 	if at.base64 {
 		if err := json.Unmarshal(value, &value); err != nil {
-			return r, fmt.Errorf("%w: %w", ErrDamaged, err)
+			return r, fmt.Errorf("%w: %w", store.ErrCorrupt, err)
 		}
 	}
 	r.Value = value
@@ -82,26 +82,26 @@ type place struct {
 }
 
 // decodeHead reads what stands in front of the value; data may end behind it.
-// The error is ErrDamaged.
+// The error is store.ErrCorrupt.
 func decodeHead(data []byte) (r store.Record, at place, err error) {
 	dec := jsontext.NewDecoder(bytes.NewBuffer(data[:min(len(data), maxHead)]))
 	var tokens [8]string // { name value name value name value name
 	for i := range tokens {
 		t, err := dec.ReadToken()
 		if err != nil || i > 0 && t.Kind() != '"' {
-			return r, at, fmt.Errorf("%w: it is not in the form of this store", ErrDamaged)
+			return r, at, fmt.Errorf("%w: it is not in the form of this store", store.ErrCorrupt)
 		}
 		tokens[i] = t.String()
 	}
 	if tokens[0] != "{" || tokens[1] != "crc32c" || tokens[3] != "id" || tokens[5] != "revision" || tokens[6] == "" ||
 		tokens[7] != "value" && tokens[7] != "base64" ||
 		len(data) < headLength {
-		return r, at, fmt.Errorf("%w: it is not in the form of this store", ErrDamaged)
+		return r, at, fmt.Errorf("%w: it is not in the form of this store", store.ErrCorrupt)
 	}
 	r.Key.ID, r.Revision = tokens[4], store.Revision(tokens[6])
 	at = place{value: int(dec.InputOffset()) + len(":"), base64: tokens[7] == "base64"}
 	if at.value > len(data) {
-		return r, at, fmt.Errorf("%w: it ends too early", ErrDamaged)
+		return r, at, fmt.Errorf("%w: it ends too early", store.ErrCorrupt)
 	}
 	return r, at, nil
 }

@@ -44,7 +44,7 @@ func (s *Store) List(ctx context.Context, kind string) iter.Seq2[store.Record, e
 			switch {
 			case errors.Is(err, store.ErrNotFound): // deleted since
 				continue
-			case errors.Is(err, ErrDamaged), errors.Is(err, errUnreadable):
+			case errors.Is(err, store.ErrCorrupt), errors.Is(err, errUnreadable):
 				s.faults.leftOut(f, e.name)
 				continue
 			}
