@@ -10,7 +10,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/patchsource/patchsource/httpapi"
 	"github.com/patchsource/patchsource/store/memstore"
 )
 
@@ -42,7 +41,9 @@ func TestAccessLog(t *testing.T) {
 		{"a client who lies", func(http.ResponseWriter, *http.Request) {}, []string{"X-Forwarded-For", "203.0.113.9"}, nil, "/a", accessLine{Path: "/a", Status: 200, Client: "192.0.2.1"}},
 		{"behind a proxy", func(http.ResponseWriter, *http.Request) {}, []string{"X-Forwarded-For", "203.0.113.9"}, []string{"192.0.2.0/24"}, "/a", accessLine{Path: "/a", Status: 200, Client: "203.0.113.9"}},
 		{"a proxy that says nothing", func(http.ResponseWriter, *http.Request) {}, nil, []string{"192.0.2.0/24"}, "/a", accessLine{Path: "/a", Status: 200, Client: "192.0.2.1"}},
-		{"an id of the client's is not ours", func(http.ResponseWriter, *http.Request) {}, []string{"X-Request-Id", "mine"}, nil, "/a", accessLine{Path: "/a", Status: 200, Client: "192.0.2.1"}},
+		{"a request id that is kept", func(http.ResponseWriter, *http.Request) {}, []string{"X-Request-Id", "a.B_c-1"}, nil, "/a", accessLine{RequestID: "a.B_c-1", Path: "/a", Status: 200, Client: "192.0.2.1"}},
+		{"a request id with a space", func(http.ResponseWriter, *http.Request) {}, []string{"X-Request-Id", "a b"}, nil, "/a", accessLine{Path: "/a", Status: 200, Client: "192.0.2.1"}},
+		{"a request id that is too long", func(http.ResponseWriter, *http.Request) {}, []string{"X-Request-Id", strings.Repeat("a", 129)}, nil, "/a", accessLine{Path: "/a", Status: 200, Client: "192.0.2.1"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var log bytes.Buffer
@@ -51,13 +52,14 @@ func TestAccessLog(t *testing.T) {
 				r.Header.Set(c.header[i], c.header[i+1])
 			}
 			w := httptest.NewRecorder()
-			httpapi.AccessLog(c.handler, slog.New(slog.NewJSONHandler(&log, nil)), c.proxies).ServeHTTP(w, r)
+			newAccessLog(t, c.handler, slog.New(slog.NewJSONHandler(&log, nil)), c.proxies).ServeHTTP(w, r)
 			var got accessLine
 			if err := json.Unmarshal(log.Bytes(), &got); err != nil {
 				t.Fatalf("%v: %s", err, log.String())
 			}
 			id := w.Header().Get("X-Request-Id")
-			if len(id) != 12 || got.RequestID != id || got.Took <= 0 || strings.Contains(log.String(), "hunter2") {
+			if c.want.RequestID == "" && len(id) != 12 || c.want.RequestID != "" && id != c.want.RequestID ||
+				got.RequestID != id || got.Took <= 0 || strings.Contains(log.String(), "hunter2") {
 				t.Errorf("%q: %s", id, log.String())
 			}
 			c.want.Msg, c.want.Method, c.want.RequestID, c.want.Took = "request", "GET", got.RequestID, got.Took
@@ -84,7 +86,7 @@ func TestAccessLogOfWhatBreaksOff(t *testing.T) {
 					t.Error("it does not end as it should")
 				}
 			}()
-			httpapi.AccessLog(broken, slog.New(slog.NewJSONHandler(&log, nil)), nil).
+			newAccessLog(t, broken, slog.New(slog.NewJSONHandler(&log, nil)), nil).
 				ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
 		}()
 		if !strings.Contains(log.String(), name) || !strings.Contains(log.String(), `"aborted":true`) {
@@ -92,7 +94,7 @@ func TestAccessLogOfWhatBreaksOff(t *testing.T) {
 		}
 	}
 	w := httptest.NewRecorder()
-	httpapi.AccessLog(http.NotFoundHandler(), nil, nil).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+	newAccessLog(t, http.NotFoundHandler(), nil, nil).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
 	if w.Code != 404 || w.Header().Get("X-Request-Id") == "" {
 		t.Errorf("%d %v", w.Code, w.Header())
 	}
@@ -103,7 +105,7 @@ func TestErrorsNameTheRequest(t *testing.T) {
 	s := &failing{Store: memstore.New()}
 	b := newBench(t, s)
 	s.down.Store(true)
-	logged := httpapi.AccessLog(b.handler, slog.New(slog.DiscardHandler), nil)
+	logged := newAccessLog(t, b.handler, slog.New(slog.DiscardHandler), nil)
 	w := httptest.NewRecorder()
 	logged.ServeHTTP(w, httptest.NewRequest("GET", "/readyz", nil))
 	id := w.Header().Get("X-Request-Id")
@@ -126,7 +128,7 @@ func TestErrorsNameTheRequest(t *testing.T) {
 // What a line of the access log costs, beside the request that it is about.
 func BenchmarkAccessLog(b *testing.B) {
 	bare := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotModified) })
-	for name, h := range map[string]http.Handler{"bare": bare, "logged": httpapi.AccessLog(bare, slog.New(slog.NewTextHandler(io.Discard, nil)), nil)} {
+	for name, h := range map[string]http.Handler{"bare": bare, "logged": newAccessLog(b, bare, slog.New(slog.NewTextHandler(io.Discard, nil)), nil)} {
 		b.Run(name, func(b *testing.B) {
 			r := httptest.NewRequest("GET", "/jamf/v1/software", nil)
 			b.ReportAllocs()

@@ -101,7 +101,7 @@ func TestTitleAtom(t *testing.T) {
 		t.Errorf("%d", w.Code)
 	}
 	// For people, if there is a page.
-	b.handler = httpapi.New(b.cat, &httpapi.Options{WebPage: true, Site: "https://p.example.com/x"})
+	b.handler = newHandler(t, b.cat, &httpapi.Options{WebPage: true, Site: "https://p.example.com/x"})
 	if own := read("/api/v1/titles/App/feed.atom"); own[0].Link.Href != "https://p.example.com/x/titles/App" {
 		t.Errorf("%+v", own[0])
 	}

@@ -35,9 +35,9 @@ func (a *api) backup(w http.ResponseWriter, r *http.Request) error {
 	}
 	var who auth.Principal
 	if full {
-		who, err = a.administrator(r)
+		who, err = a.access.permitted(r, auth.ActionAdminister)
 	} else {
-		who, err = a.caller(r, a.rate)
+		who, err = a.access.caller(r, a.rate)
 	}
 	if err != nil {
 		return err
@@ -90,7 +90,7 @@ func (a *api) backup(w http.ResponseWriter, r *http.Request) error {
 // backupPlace takes a place for a backup. Callers without a token have places, others who have one, and administrators
 // and editors: none of them keeps the others out.
 func (a *api) backupPlace(r *http.Request) (leave func(), err error) {
-	if callOf(r).trusted() {
+	if callOf(r).trusted {
 		select {
 		case a.ownBackups <- struct{}{}:
 			return func() { <-a.ownBackups }, nil

@@ -220,7 +220,7 @@ func digestOf(id string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(
 // What is confirmed is what is deleted: not as many other titles, and none that came after the plan.
 func TestRestoreConfirmsTitles(t *testing.T) {
 	b := newBench(t, memstore.New())
-	b.handler = httpapi.New(b.cat, &httpapi.Options{Tokens: b.auth})
+	b.handler = newHandler(t, b.cat, &httpapi.Options{Tokens: b.auth})
 	b.create("Kept", "Old")
 	backup := zipped(t, "Kept.json", definition("Kept", "2"))
 	post := func(query string) *httptest.ResponseRecorder {
@@ -293,7 +293,7 @@ func TestRestoreByHTTP(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBench(t, memstore.New())
-			b.handler = httpapi.New(b.cat, &httpapi.Options{Tokens: b.auth, MaxArchiveBytes: 100_000})
+			b.handler = newHandler(t, b.cat, &httpapi.Options{Tokens: b.auth, MaxArchiveBytes: 100_000})
 			b.create("A", "B")
 			body, header := c.body, []string{"Content-Type", "application/zip"}
 			if c.form {
@@ -329,7 +329,7 @@ func TestFullBackup(t *testing.T) {
 		if b.auth, err = auth.Open(ctx, s, nil); err != nil {
 			t.Fatal(err)
 		}
-		b.handler = httpapi.New(b.cat, &httpapi.Options{Tokens: b.auth, Store: s})
+		b.handler = newHandler(t, b.cat, &httpapi.Options{Tokens: b.auth, Store: s})
 		return b
 	}
 	b := over(from)
@@ -401,7 +401,7 @@ func (s *stopping) Put(ctx context.Context, k store.Key, v []byte, c store.Condi
 func TestUploadFolderIsMadeAgain(t *testing.T) {
 	b := newBench(t, memstore.New())
 	dir := filepath.Join(t.TempDir(), "uploads")
-	b.handler = httpapi.New(b.cat, &httpapi.Options{Tokens: b.auth, UploadDir: dir})
+	b.handler = newHandler(t, b.cat, &httpapi.Options{Tokens: b.auth, UploadDir: dir})
 	if w := b.asAdmin("POST", "/api/v1/titles/import", definition("App", "1")); w.Code != 200 || b.cat.Len() != 1 {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}

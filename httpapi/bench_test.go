@@ -15,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/patchsource/patchsource/httpapi"
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/catalog"
 	"github.com/patchsource/patchsource/store/memstore"
@@ -118,7 +117,7 @@ func (discard) WriteHeader(int)             {}
 func BenchmarkFeed(b *testing.B) {
 	for _, n := range []int{100, 1_000, 10_000} {
 		cat, ids := benchCatalog(b, n)
-		ours := httpapi.New(cat, nil)
+		ours := newHandler(b, cat, nil)
 		ten := strings.Join(ids[len(ids)/2:len(ids)/2+10], ",")
 		for _, c := range []struct{ name, path string }{
 			{"list", "/jamf/v1/software"},

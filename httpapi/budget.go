@@ -84,9 +84,16 @@ func (b *Budget) roomOf(member bool) *room {
 }
 
 // NewBudget returns a Budget. trustedProxies are those of [Options.TrustedProxies]: a client address may have at
-// most half of a Budget.
-func NewBudget(trustedProxies []string) *Budget {
-	client := clientAddress(trustedProxies)
+// most half of a Budget. It returns an error if one of them is no network.
+func NewBudget(trustedProxies []string) (*Budget, error) {
+	client, err := clientAddress(trustedProxies)
+	if err != nil {
+		return nil, err
+	}
+	return newBudget(client), nil
+}
+
+func newBudget(client func(*http.Request) netip.Addr) *Budget {
 	return &Budget{
 		client:    func(r *http.Request) netip.Prefix { return networkOf(client(r)) },
 		work:      newShare(maxWorkBudget, maxWorkBudget/2, patience),

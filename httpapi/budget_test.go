@@ -23,7 +23,7 @@ import (
 // A client that does not read its answer keeps nobody out: its turn to work ends when the answer begins.
 func TestSlowReadersHoldNoTurn(t *testing.T) {
 	b := newBench(t, memstore.New())
-	b.handler = httpapi.New(b.cat, &httpapi.Options{Tokens: b.auth})
+	b.handler = newHandler(t, b.cat, &httpapi.Options{Tokens: b.auth})
 	big := definition("Big", "1")
 	big = big[:len(big)-1] + `,"x":"` + strings.Repeat("a", 5<<20) + `"}`
 	if w := b.asAdmin("POST", "/api/v1/title", big); w.Code != 201 {
@@ -159,7 +159,7 @@ func (s *stalled) Close() error { return nil }
 // Large answers that are not read take a bounded amount of memory; small ones, and those of administrators, go on.
 func TestLargeAnswersThatAreNotRead(t *testing.T) {
 	b := newBench(t, memstore.New())
-	b.handler = httpapi.New(b.cat, &httpapi.Options{Tokens: b.auth})
+	b.handler = newHandler(t, b.cat, &httpapi.Options{Tokens: b.auth})
 	b.create("Small")
 	big := definition("Big", "1")
 	big = big[:len(big)-1] + `,"x":"` + strings.Repeat("a", 8<<20) + `"}`
@@ -212,8 +212,8 @@ func TestLargeAnswersThatAreNotRead(t *testing.T) {
 // An indented answer that an administrator asks for, or that is at hand, waits for nobody's turn.
 func TestPrettyWaitsForNobody(t *testing.T) {
 	b := newBench(t, memstore.New())
-	budget := httpapi.NewBudget(nil)
-	b.handler = httpapi.New(b.cat, &httpapi.Options{Tokens: b.auth, Budget: budget})
+	budget := newBudget(t)
+	b.handler = newHandler(t, b.cat, &httpapi.Options{Tokens: b.auth, Budget: budget})
 	for _, id := range []string{"Seen", "New"} {
 		big := definition(id, "1")
 		big = big[:len(big)-1] + `,"x":"` + strings.Repeat("a", 100<<10) + `"}`
@@ -247,7 +247,7 @@ func TestPrettyWaitsForNobody(t *testing.T) {
 // A large answer leaves no deadline behind on its connection.
 func TestLargeAnswersLeaveNoDeadline(t *testing.T) {
 	b := newBench(t, memstore.New())
-	b.handler = httpapi.New(b.cat, &httpapi.Options{Tokens: b.auth})
+	b.handler = newHandler(t, b.cat, &httpapi.Options{Tokens: b.auth})
 	big := definition("Big", "1")
 	big = big[:len(big)-1] + `,"x":"` + strings.Repeat("a", 1<<20) + `"}`
 	if w := b.asAdmin("POST", "/api/v1/title", big); w.Code != 201 {
@@ -311,7 +311,8 @@ func TestSlowSourcesOfStrangers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.handler = httpapi.New(
+	b.handler = newHandler(
+		t,
 		b.cat,
 		&httpapi.Options{Tokens: b.auth, Community: comm, Sync: sy, RateLimit: -1, Site: "https://patches.example.com"},
 	)

@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"time"
 
@@ -13,6 +12,8 @@ import (
 // A call is what is known of a request while it is answered. It belongs to the request's goroutine.
 type call struct {
 	who auth.Principal // zero: a stranger, or not known yet
+	// trusted says that the caller's work is not counted: it may change every title.
+	trusted bool
 	// unknown is why the caller of an open call is a stranger, in the words of the Authenticator.
 	unknown error
 	simple  bool   // it has a path of Stupid Simple Patch Server's
@@ -57,7 +58,7 @@ func (a *api) fetch(r *http.Request) (leave func(), err error) {
 	c := callOf(r)
 	c.end()
 	c.body = nil
-	if c.trusted() {
+	if c.trusted {
 		return func() {}, nil
 	}
 	return a.budget.roomOf(!c.stranger()).fetches.enter(r.Context(), a.budget.client(r), 1)
@@ -84,29 +85,12 @@ func (w *answering) Write(p []byte) (int, error) {
 	return w.ResponseWriter.Write(p)
 }
 
-// trusted reports whether the caller's work is not counted: an administrator's or an editor's.
-func (c *call) trusted() bool { return c.who.MayAdminister() || c.who.Kind == auth.Editor }
-
-func (c *call) stranger() bool { return c.who.Kind == "" }
-
-// caller returns the principal of a call that is open to callers without a token, for whom it is the zero Principal.
-// These are counted by limit before anything of their body is read. A token that was sent has to be good.
-func (a *api) caller(r *http.Request, limit *limiter) (auth.Principal, error) {
-	who, err := a.who(r)
-	if err == nil {
-		return who, nil
-	}
-	if !errors.Is(err, auth.ErrUnauthorized) || r.Header.Get("Authorization") != "" {
-		return auth.Principal{}, err
-	}
-	callOf(r).unknown = err
-	return auth.Principal{}, limit.allow(r)
-}
+func (c *call) stranger() bool { return c.who.Anonymous() }
 
 // work waits for the caller's turn to have so many bytes of definitions worked on; the turn ends with the call.
 func (a *api) work(r *http.Request, bytes int) error {
 	c := callOf(r)
-	if c.trusted() || c.turn != nil {
+	if c.trusted || c.turn != nil {
 		return nil
 	}
 	_, leave, err := a.budget.Enter(r, int64(bytes))
@@ -121,7 +105,7 @@ func (a *api) work(r *http.Request, bytes int) error {
 func (a *api) admitBody(w http.ResponseWriter, r *http.Request) (limit int, err error) {
 	c := callOf(r)
 	limit = a.max
-	if c.trusted() {
+	if c.trusted {
 		return limit, nil
 	}
 	if c.stranger() {
@@ -136,7 +120,7 @@ func (a *api) admitBody(w http.ResponseWriter, r *http.Request) (limit int, err 
 
 // admitWork ends the time in which a body has to arrive, and waits for the turn to work on it.
 func (a *api) admitWork(w http.ResponseWriter, r *http.Request, bytes int) error {
-	if callOf(r).trusted() {
+	if callOf(r).trusted {
 		return nil
 	}
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})

@@ -151,7 +151,7 @@ func (a *api) titleToken(w http.ResponseWriter, r *http.Request) error {
 	if a.comm == nil {
 		return fmt.Errorf("%w: mailing new tokens; send the one you have", errSwitchedOff)
 	}
-	if _, err := a.caller(r, a.rate); err != nil {
+	if _, err := a.access.caller(r, a.rate); err != nil {
 		return err
 	}
 	id, err := variable(r, "id")
@@ -190,8 +190,11 @@ func (a *api) rotateToken(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if err := a.access.authorize(r.Context(), who, auth.ActionTokens, titleOf(title)); err != nil {
+		return err
+	}
 	if a.toks == nil || who.Kind != auth.TitleToken {
-		return fmt.Errorf("%w: only a title's own token is exchanged here; make others at /api/v1/tokens", errForbidden)
+		return fmt.Errorf("%w: only a title's own token is exchanged here; make others at /api/v1/tokens", auth.ErrDenied)
 	}
 	ended := a.toks.Below(who.TokenID)
 	token, id, err := a.toks.Rotate(r.Context(), who.TokenID)

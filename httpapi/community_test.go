@@ -108,7 +108,7 @@ func newPublic(t *testing.T, opts httpapi.Options) *public {
 	}
 	t.Cleanup(func() { _ = p.comm.Close() })
 	opts.Tokens, opts.Community, opts.Sync, opts.Site = p.auth, p.comm, p.sync, "https://patches.example.com/"
-	p.handler = httpapi.New(p.cat, &opts)
+	p.handler = newHandler(t, p.cat, &opts)
 	return p
 }
 

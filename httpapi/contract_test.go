@@ -39,7 +39,7 @@ func TestDocumentHasEveryCall(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer cat.Close()
-	api := newAPI(
+	api, err := newAPI(
 		cat,
 		&Options{
 			Tokens:    &auth.Service{},
@@ -49,6 +49,9 @@ func TestDocumentHasEveryCall(t *testing.T) {
 			RootFeed:  true,
 		},
 	)
+	if err != nil {
+		t.Fatal(err)
+	}
 	there := map[string][]string{}
 	for _, prefix := range []string{"/jamf/v1", "", "/jamf/v1/{contributor}"} { // which are matched by hand
 		for _, path := range []string{"/software", "/software/{ids}", "/patch/{id}"} {

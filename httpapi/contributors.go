@@ -80,7 +80,7 @@ func (a *api) listContributors(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *api) registerContributor(w http.ResponseWriter, r *http.Request) error {
-	if _, err := a.caller(r, a.rate); err != nil {
+	if _, err := a.access.caller(r, a.rate); err != nil {
 		return err
 	}
 	var body struct {
@@ -136,7 +136,7 @@ func (a *api) verifyContributor(w http.ResponseWriter, r *http.Request) error {
 
 // contributorToken mails a contributor who lost their token another one. It answers everyone the same.
 func (a *api) contributorToken(w http.ResponseWriter, r *http.Request) error {
-	if _, err := a.caller(r, a.rate); err != nil {
+	if _, err := a.access.caller(r, a.rate); err != nil {
 		return err
 	}
 	var body struct {
@@ -166,7 +166,7 @@ func (a *api) contributorToken(w http.ResponseWriter, r *http.Request) error {
 // releaseName lets a name be registered again: one whose registration is pending, or one that an author has
 // published under.
 func (a *api) releaseName(w http.ResponseWriter, r *http.Request) error {
-	who, err := a.administrator(r)
+	who, err := a.access.permitted(r, auth.ActionAdminister)
 	if err != nil {
 		return err
 	}

@@ -23,7 +23,6 @@ import (
 
 // Errors that only HTTP knows.
 var (
-	errForbidden = errors.New("the token does not allow this")
 	// errSwitchedOff is what nobody may do here, whatever the token.
 	errSwitchedOff = errors.New("this server does not offer this")
 	errMediaType   = errors.New("the body is of a type that is not understood")
@@ -170,10 +169,9 @@ func problemOf(err error) problem {
 		p.status, p.code, p.detail = http.StatusBadRequest, "bad_request", err.Error()
 	case errors.Is(err, auth.ErrNotFound):
 		p.status, p.code, p.detail = http.StatusNotFound, "token_not_found", err.Error()
-	case errors.Is(err, errForbidden),
+	case errors.Is(err, auth.ErrDenied),
 		errors.Is(err, errCrossSite),
 		errors.Is(err, errSwitchedOff),
-		errors.Is(err, auth.ErrDenied),
 		errors.Is(err, auth.ErrClaimed),
 		errors.Is(err, community.ErrTooMany),
 		errors.Is(err, community.ErrCode):

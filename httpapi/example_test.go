@@ -32,9 +32,14 @@ func ExampleNewFeed() {
 		return
 	}
 
+	feed, err := httpapi.NewFeed(cat, nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
 	root := http.NewServeMux()
 	root.HandleFunc("/hello", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "hello") })
-	root.Handle("/patch/", http.StripPrefix("/patch", httpapi.NewFeed(cat, nil)))
+	root.Handle("/patch/", http.StripPrefix("/patch", feed))
 
 	server := httptest.NewServer(root)
 	defer server.Close()

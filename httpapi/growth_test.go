@@ -36,7 +36,7 @@ func TestCallsAreLinear(t *testing.T) {
 		} {
 			t.Run(name+"/"+call.name, func(t *testing.T) {
 				b := newBench(t, memstore.New())
-				b.handler = httpapi.New(b.cat, &httpapi.Options{Tokens: b.auth})
+				b.handler = newHandler(t, b.cat, &httpapi.Options{Tokens: b.auth})
 				b.create("a")
 				bodies := map[int][]byte{}
 				for _, n := range []int{hostileBytes, patchtest.Growth * hostileBytes} {

@@ -21,6 +21,8 @@ package httpapi
 
 import (
 	"cmp"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -39,21 +41,12 @@ import (
 	"github.com/patchsource/patchsource/sync/webhook"
 )
 
-// An Authenticator says who a request comes from. It is how an embedder brings
-// their own authentication.
-type Authenticator interface {
-	// Authenticate returns who r comes from. An error that is
-	// auth.ErrUnauthorized (as errors.Is sees it) is answered by 401, one that
-	// is of the store or of a context by 503, any other by 500. With 401 goes a Bearer challenge, or what the error's method
-	// Challenge() string returns, for another scheme (RFC 9110, section 11.6.1). It is called for calls that change something, and may be called by
-	// many goroutines at once.
-	Authenticate(r *http.Request) (auth.Principal, error)
-}
-
 // Options are options of [New] and [NewFeed]. Nil means the zero value.
 type Options struct {
-	// Auth says who may change titles. Nil: who has one of Tokens.
-	Auth Authenticator
+	// Authenticate returns the principal of a request. If nil, the bearer tokens issued by Tokens are accepted.
+	Authenticate Authenticator
+	// Authorize decides what a principal may do. If nil, auth.Authorize does.
+	Authorize Authorizer
 	// Tokens makes and revokes tokens for those who ask by HTTP. Nil: nobody
 	// can, and if Auth is nil too, nobody can change anything.
 	Tokens *auth.Service
@@ -125,12 +118,12 @@ const defaultMaxArchive = 512 << 20
 
 // An api is all that handlers share.
 type api struct {
-	cat  *catalog.Catalog
-	auth Authenticator
-	toks *auth.Service      // nil: no calls about tokens
-	comm *community.Service // nil: no public service
-	sync *patchsync.Runner  // nil: nothing is followed
-	seal *sealer            // nil: definitions are not signed
+	cat    *catalog.Catalog
+	access access
+	toks   *auth.Service      // nil: no calls about tokens
+	comm   *community.Service // nil: no public service
+	sync   *patchsync.Runner  // nil: nothing is followed
+	seal   *sealer            // nil: definitions are not signed
 
 	hooks      *webhook.Service // nil: there are none
 	store      store.Store      // nil: no full backups
@@ -156,14 +149,25 @@ type api struct {
 	notFound func(w http.ResponseWriter, r *http.Request) bool // nil: unknown paths are answered with JSON
 }
 
-func newAPI(cat *catalog.Catalog, opts *Options) *api {
+func newAPI(cat *catalog.Catalog, opts *Options) (*api, error) {
 	var o Options
 	if opts != nil {
 		o = *opts
 	}
+	if cat == nil {
+		return nil, errors.New("httpapi: a handler needs a catalog")
+	}
+	site, err := checkSite(o.Site)
+	if err != nil {
+		return nil, err
+	}
+	client, err := clientAddress(o.TrustedProxies)
+	if err != nil {
+		return nil, err
+	}
 	a := &api{
 		cat:     cat,
-		auth:    o.Auth,
+		access:  newAccess(cat, &o),
 		toks:    o.Tokens,
 		comm:    o.Community,
 		sync:    o.Sync,
@@ -179,26 +183,24 @@ func newAPI(cat *catalog.Catalog, opts *Options) *api {
 	a.notFound = o.NotFound
 	a.ownBackups = make(chan struct{}, maxOwnBackups)
 	a.uploadDir, a.newUpload, a.tolerant = o.UploadDir, newUpload, o.TolerateFaults
-	a.rate = newLimiter(cmp.Or(o.RateLimit, DefaultRateLimit), o.TrustedProxies)
-	a.lints = newLimiter(cmp.Or(o.LintLimit, DefaultLintLimit), o.TrustedProxies)
+	a.rate = newLimiter(cmp.Or(o.RateLimit, DefaultRateLimit), client)
+	a.lints = newLimiter(cmp.Or(o.LintLimit, DefaultLintLimit), client)
 	if a.budget = o.Budget; a.budget == nil {
-		a.budget = NewBudget(o.TrustedProxies)
+		a.budget = newBudget(client)
 	}
 	a.cross = http.NewCrossOriginProtection()
-	if u, err := url.Parse(a.site); err == nil && u.Host != "" {
-		_ = a.cross.AddTrustedOrigin(u.Scheme + "://" + u.Host) // a site that is no URL is trusted nowhere
+	if site != nil {
+		if err := a.cross.AddTrustedOrigin(site.Scheme + "://" + site.Host); err != nil {
+			return nil, fmt.Errorf("httpapi: Site %q: %w", o.Site, err)
+		}
 	}
 	if a.maxArchive == 0 {
 		a.maxArchive = defaultMaxArchive
 	}
 	if o.Signer != nil {
-		a.seal = newSealer(o.Signer)
-	}
-	if a.auth == nil && a.toks != nil {
-		a.auth = BearerTokens(a.toks)
-	}
-	if a.auth == nil {
-		a.auth = nobody{}
+		if a.seal, err = newSealer(o.Signer); err != nil {
+			return nil, err
+		}
 	}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
@@ -210,20 +212,42 @@ func newAPI(cat *catalog.Catalog, opts *Options) *api {
 	if a.now == nil {
 		a.now = time.Now
 	}
-	return a
+	return a, nil
 }
 
-// New returns a handler of every call. It is safe for concurrent use.
-func New(cat *catalog.Catalog, opts *Options) http.Handler {
-	a := newAPI(cat, opts)
-	return a.guard(a.feed(a.routes()))
+// checkSite parses the address that links begin with. It returns nil if there is none.
+func checkSite(site string) (*url.URL, error) {
+	if site == "" {
+		return nil, nil
+	}
+	u, err := url.Parse(site)
+	if err != nil {
+		return nil, fmt.Errorf("httpapi: Site: %w", err)
+	}
+	if u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return nil, fmt.Errorf("httpapi: Site %q must be an address such as https://patches.example.com", u.Redacted())
+	}
+	return u, nil
+}
+
+// New returns a handler of every call. It is safe for concurrent use. It returns an error if c is nil, or if the options
+// cannot be used: a Site that is no absolute URL, TrustedProxies that are no networks, or a Signer that cannot sign.
+func New(c *catalog.Catalog, opts *Options) (http.Handler, error) {
+	a, err := newAPI(c, opts)
+	if err != nil {
+		return nil, err
+	}
+	return a.guard(a.feed(a.routes())), nil
 }
 
 // NewFeed returns a handler of the feed that Jamf Pro reads, and of nothing
-// else. It is safe for concurrent use.
-func NewFeed(cat *catalog.Catalog, opts *Options) http.Handler {
-	a := newAPI(cat, opts)
-	return a.guard(a.feed(a.handle(a.noSuchCall)))
+// else. It is safe for concurrent use. Its errors are those of [New].
+func NewFeed(c *catalog.Catalog, opts *Options) (http.Handler, error) {
+	a, err := newAPI(c, opts)
+	if err != nil {
+		return nil, err
+	}
+	return a.guard(a.feed(a.handle(a.noSuchCall))), nil
 }
 
 // methods are the handlers of one path by method.
@@ -355,11 +379,4 @@ func (a *api) guard(next http.Handler) http.Handler {
 		w.Header()["X-Content-Type-Options"] = nosniff
 		next.ServeHTTP(w, r)
 	})
-}
-
-// nobody may change anything.
-type nobody struct{}
-
-func (nobody) Authenticate(*http.Request) (auth.Principal, error) {
-	return auth.Principal{}, auth.ErrUnauthorized
 }

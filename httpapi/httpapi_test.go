@@ -46,16 +46,45 @@ func newBench(t testing.TB, s store.Store) *bench {
 		t.Fatal(err)
 	}
 	b.admin = b.token(auth.Grant{Kind: auth.Administrator})
-	b.handler = httpapi.New(
+	b.handler = newHandler(
+		t,
 		b.cat,
 		&httpapi.Options{
-			Auth:         httpapi.BearerTokens(b.auth),
+			Authenticate: httpapi.BearerTokens(b.auth),
 			Logger:       slog.New(slog.NewTextHandler(&b.log, nil)),
 			MaxBodyBytes: 100_000,
 			Now:          clock,
 		},
 	)
 	return b
+}
+
+// newHandler returns what httpapi.New returns.
+func newHandler(t testing.TB, c *catalog.Catalog, opts *httpapi.Options) http.Handler {
+	t.Helper()
+	h, err := httpapi.New(c, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+func newBudget(t testing.TB) *httpapi.Budget {
+	t.Helper()
+	b, err := httpapi.NewBudget(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func newAccessLog(t testing.TB, next http.Handler, log *slog.Logger, proxies []string) http.Handler {
+	t.Helper()
+	h, err := httpapi.AccessLog(next, log, proxies)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
 }
 
 // logger writes to the bench's log.
@@ -295,7 +324,7 @@ func TestFormTooLarge(t *testing.T) {
 	}
 }
 
-func (byHeader) Authenticate(r *http.Request) (auth.Principal, error) {
+func byHeader(r *http.Request) (auth.Principal, error) {
 	switch r.Header.Get("X-Forwarded-User") {
 	case "ann":
 		return auth.Principal{TokenID: "ann", Grant: auth.Grant{Kind: auth.Administrator}}, nil
@@ -305,7 +334,7 @@ func (byHeader) Authenticate(r *http.Request) (auth.Principal, error) {
 	return auth.Principal{}, auth.ErrUnauthorized
 }
 
-func (panicking) Authenticate(*http.Request) (auth.Principal, error) { panic("oops") }
+func panicking(*http.Request) (auth.Principal, error) { panic("oops") }
 
 // What a handler is sent is not what its writer meant: no path and no body makes
 // it answer with anything but JSON, or not at all.

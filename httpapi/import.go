@@ -10,6 +10,7 @@ import (
 	"iter"
 	"net/http"
 
+	"github.com/patchsource/patchsource/auth"
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/archive"
 	"github.com/patchsource/patchsource/patch/catalog"
@@ -18,7 +19,7 @@ import (
 // importTitles creates or replaces titles, each by itself, and answers a line for
 // each.
 func (a *api) importTitles(w http.ResponseWriter, r *http.Request) error {
-	who, err := a.administrator(r)
+	who, err := a.access.permitted(r, auth.ActionAdminister)
 	if err != nil {
 		return err
 	}

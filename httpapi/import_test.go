@@ -42,7 +42,7 @@ func TestImportByHTTP(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBench(t, memstore.New())
-			b.handler = httpapi.New(b.cat, &httpapi.Options{Tokens: b.auth, MaxBodyBytes: 50_000})
+			b.handler = newHandler(t, b.cat, &httpapi.Options{Tokens: b.auth, MaxBodyBytes: 50_000})
 			b.create("A", "B")
 			if _, err := b.cat.Create(t.Context(), parse(t, definition("Synced", "1")), &catalog.CreateOptions{Follows: "https://example.com"}); err != nil {
 				t.Fatal(err)

@@ -35,8 +35,8 @@ type limiter struct {
 	addresses *simplelru.LRU[netip.Prefix, *rate.Limiter]
 }
 
-func newLimiter(perHour int, proxies []string) *limiter {
-	l := &limiter{perHour: perHour, client: clientAddress(proxies)}
+func newLimiter(perHour int, client func(*http.Request) netip.Addr) *limiter {
+	l := &limiter{perHour: perHour, client: client}
 	l.addresses, _ = simplelru.NewLRU[netip.Prefix, *rate.Limiter](
 		mostAddresses,
 		nil,
@@ -103,10 +103,18 @@ func siteOf(address netip.Addr) (netip.Prefix, bool) {
 	return site, err == nil
 }
 
-// clientAddress returns who says where a request comes from: what the reverse proxies in
-// these networks say, and if there are none or they say nothing, who connects. What is not
-// known is the zero Addr.
-func clientAddress(proxies []string) func(*http.Request) netip.Addr {
+// clientAddress returns a function that returns the address a request comes from: the one that the reverse proxies in
+// these networks report, or that of the connection if there are none or they report none. An unknown address is the zero
+// Addr. It returns an error for what is no network.
+func clientAddress(proxies []string) (func(*http.Request) netip.Addr, error) {
+	for _, network := range proxies {
+		if _, err := netip.ParsePrefix(network); err != nil {
+			return nil, fmt.Errorf(
+				"httpapi: TrustedProxies: %q is no network: write it with its mask, such as 10.0.0.0/8 or 192.0.2.1/32",
+				network,
+			)
+		}
+	}
 	ask := func(find func(http.Handler) http.Handler, r *http.Request) (address netip.Addr) {
 		find(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			address, _ = netip.ParseAddr(middleware.GetClientIP(r.Context()))
@@ -114,7 +122,7 @@ func clientAddress(proxies []string) func(*http.Request) netip.Addr {
 		return address
 	}
 	if len(proxies) == 0 {
-		return func(r *http.Request) netip.Addr { return ask(middleware.ClientIPFromRemoteAddr, r) }
+		return func(r *http.Request) netip.Addr { return ask(middleware.ClientIPFromRemoteAddr, r) }, nil
 	}
 	forwarded := middleware.ClientIPFromXFF(proxies...)
 	return func(r *http.Request) netip.Addr {
@@ -122,5 +130,5 @@ func clientAddress(proxies []string) func(*http.Request) netip.Addr {
 			return address
 		}
 		return ask(middleware.ClientIPFromRemoteAddr, r)
-	}
+	}, nil
 }

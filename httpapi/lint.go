@@ -10,7 +10,7 @@ import (
 // lint says what is wrong with a definition, and what is probably not meant, and
 // keeps nothing.
 func (a *api) lint(w http.ResponseWriter, r *http.Request) error {
-	if _, err := a.caller(r, a.lints); err != nil {
+	if _, err := a.access.caller(r, a.lints); err != nil {
 		return err
 	}
 	body, err := a.readJSON(w, r)

@@ -37,7 +37,7 @@ func TestNotFound(t *testing.T) {
 					return r.Method == "GET"
 				}
 			}
-			b.handler = httpapi.New(b.cat, opts)
+			b.handler = newHandler(t, b.cat, opts)
 			if w := b.do(c.method, c.path, ""); w.Code != c.status || !strings.Contains(w.Body.String(), c.says) {
 				t.Errorf("%d %s", w.Code, w.Body)
 			}

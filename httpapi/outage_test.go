@@ -41,11 +41,11 @@ func TestADamagedRecord(t *testing.T) {
 // where there is one.
 func TestOwnAuthentication(t *testing.T) {
 	b := newBench(t, memstore.New())
-	b.handler = httpapi.New(b.cat, nil)
+	b.handler = newHandler(t, b.cat, nil)
 	if w := b.asAdmin("POST", "/api/v1/title", definition("New", "1")); w.Code != 401 {
 		t.Errorf("%d", w.Code)
 	}
-	b.handler = httpapi.New(b.cat, &httpapi.Options{Auth: byHeader{}})
+	b.handler = newHandler(t, b.cat, &httpapi.Options{Authenticate: byHeader})
 	if w := b.do("POST", "/api/v1/title", definition("New", "1"), "X-Forwarded-User", "ann"); w.Code != 201 {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
@@ -56,8 +56,6 @@ func TestOwnAuthentication(t *testing.T) {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }
-
-type byHeader struct{}
 
 // A store that fails is a 503, never a 404, and its cause is for the log alone.
 func TestOutage(t *testing.T) {
@@ -70,9 +68,10 @@ func TestOutage(t *testing.T) {
 	}
 	defer cold.Close()
 	var log bytes.Buffer
-	b.handler = httpapi.New(
+	b.handler = newHandler(
+		t,
 		cold,
-		&httpapi.Options{Auth: httpapi.BearerTokens(b.auth), Logger: slog.New(slog.NewTextHandler(&log, nil))},
+		&httpapi.Options{Authenticate: httpapi.BearerTokens(b.auth), Logger: slog.New(slog.NewTextHandler(&log, nil))},
 	)
 	s.down.Store(true)
 	for _, c := range [][2]string{{"GET", "/jamf/v1/patch/App"}, {"GET", "/api/v1/titles/App"}, {"GET", "/readyz"}, {"DELETE", "/api/v1/title/App"}, {"POST", "/api/v1/title"}} {
@@ -134,9 +133,10 @@ func (f *failing) List(ctx context.Context, kind string) iter.Seq2[store.Record,
 
 func TestAPanicIsAnAnswer(t *testing.T) {
 	b := newBench(t, memstore.New())
-	b.handler = httpapi.New(
+	b.handler = newHandler(
+		t,
 		b.cat,
-		&httpapi.Options{Auth: panicking{}, Logger: slog.New(slog.NewTextHandler(&b.log, nil))},
+		&httpapi.Options{Authenticate: panicking, Logger: slog.New(slog.NewTextHandler(&b.log, nil))},
 	)
 	w := b.do("POST", "/api/v1/title", "{}")
 	if p := problem(t, w); w.Code != 500 || p.Rest["internal"] == nil || strings.Contains(w.Body.String(), "oops") ||
@@ -144,5 +144,3 @@ func TestAPanicIsAnAnswer(t *testing.T) {
 		t.Errorf("%d %s; the log: %s", w.Code, w.Body, b.log.String())
 	}
 }
-
-type panicking struct{}

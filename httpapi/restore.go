@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/patchsource/patchsource/auth"
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/archive"
 	"github.com/patchsource/patchsource/patch/catalog"
@@ -40,7 +41,7 @@ func (e *restoreError) Unwrap() error { return e.err }
 
 // restore makes the titles of an archive live, all or none.
 func (a *api) restore(w http.ResponseWriter, r *http.Request) error {
-	who, err := a.administrator(r)
+	who, err := a.access.permitted(r, auth.ActionAdminister)
 	if err != nil {
 		return err
 	}

@@ -84,7 +84,8 @@ func TestScopeOfEveryCall(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p.handler = httpapi.New(
+			p.handler = newHandler(
+				t,
 				p.cat,
 				&httpapi.Options{
 					Tokens:    p.auth,

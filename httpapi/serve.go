@@ -91,7 +91,7 @@ func (a *api) serveAs(w http.ResponseWriter, r *http.Request, doc *catalog.Docum
 // send waits for room to send a document, if it is to be sent, and is large, and the caller is not trusted.
 func (a *api) send(w http.ResponseWriter, r *http.Request, doc *catalog.Document) (leave func(), err error) {
 	c := callOf(r)
-	if len(doc.Bytes()) <= smallAnswer || r.Method == http.MethodHead || c.trusted() {
+	if len(doc.Bytes()) <= smallAnswer || r.Method == http.MethodHead || c.trusted {
 		return func() {}, nil
 	}
 	if _, held := notModified(r, doc); held {
@@ -177,7 +177,7 @@ const maxFreePretty = 64 << 10
 // pretty returns a document indented. A large one that is not at hand waits for the caller's turn.
 func (a *api) pretty(r *http.Request, doc *catalog.Document) (*catalog.Document, error) {
 	c := callOf(r)
-	if len(doc.Bytes()) <= maxFreePretty || c.trusted() || doc.HasPretty() {
+	if len(doc.Bytes()) <= maxFreePretty || c.trusted || doc.HasPretty() {
 		return doc.Pretty(), nil
 	}
 	c.rest()

@@ -187,7 +187,11 @@ func TestMounting(t *testing.T) {
 func TestFeedAlone(t *testing.T) {
 	b := newBench(t, memstore.New())
 	b.create("App")
-	b.handler = httpapi.NewFeed(b.cat, &httpapi.Options{RootFeed: true})
+	feed, err := httpapi.NewFeed(b.cat, &httpapi.Options{RootFeed: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.handler = feed
 	for _, path := range []string{"/jamf/v1/software", "/software", "/software/App", "/patch/App"} {
 		if w := b.do("GET", path, ""); w.Code != 200 {
 			t.Errorf("%s: %d", path, w.Code)

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"fmt"
 	"sync"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
@@ -25,13 +26,17 @@ type sealer struct {
 	bytes int
 }
 
-func newSealer(signer *envelope.Signer) *sealer {
+// newSealer returns a sealer, and an error if the signer cannot sign.
+func newSealer(signer *envelope.Signer) (*sealer, error) {
+	if _, err := signer.Seal([]byte("{}")); err != nil {
+		return nil, fmt.Errorf("httpapi: Signer: %w", err)
+	}
 	s := &sealer{signer: signer}
 	s.held, _ = simplelru.NewLRU(
 		1<<20,
 		func(_ string, d *catalog.Document) { s.bytes -= len(d.Bytes()) },
 	) // the error is about a size that is not positive
-	return s
+	return s, nil
 }
 
 // seal returns a definition in an envelope.

@@ -38,9 +38,10 @@ func TestChangesFromOtherSites(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBench(t, memstore.New())
 			b.create("There")
-			b.handler = httpapi.New(
+			b.handler = newHandler(
+				t,
 				b.cat,
-				&httpapi.Options{Auth: httpapi.BearerTokens(b.auth), Site: "https://patches.example.com"},
+				&httpapi.Options{Authenticate: httpapi.BearerTokens(b.auth), Site: "https://patches.example.com"},
 			)
 			w := b.asAdmin(c.method, c.path, definition("New", "1"), c.header...)
 			if w.Code != c.status {
@@ -238,7 +239,7 @@ func TestPretty(t *testing.T) {
 // A token that stands in a path by mistake does not get into the log.
 func TestTokensStayOutOfTheLog(t *testing.T) {
 	b := withTokens(t)
-	logged := httpapi.AccessLog(b.handler, b.logger(), nil)
+	logged := newAccessLog(t, b.handler, b.logger(), nil)
 	w := httptest.NewRecorder()
 	logged.ServeHTTP(w, httptest.NewRequest("POST", "/api/v1/tokens/"+b.admin+"/invalidate", nil))
 	if log := b.log.String(); strings.Contains(log, b.admin) ||

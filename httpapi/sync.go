@@ -81,7 +81,7 @@ func (a *api) syncOf(title catalog.Title, mayChange bool) *syncState {
 
 // listSync lists everything that is followed, and how it goes.
 func (a *api) listSync(w http.ResponseWriter, r *http.Request) error {
-	who, err := a.who(r)
+	who, err := a.access.principal(r)
 	if err != nil {
 		return err
 	}
@@ -98,7 +98,7 @@ func (a *api) listSync(w http.ResponseWriter, r *http.Request) error {
 		Sources []source `json:"sources"`
 	}{[]source{}}
 	for s := range a.sync.States() {
-		if !a.mayKnow(who, s) {
+		if !a.mayKnow(r, who, s) {
 			continue
 		}
 		one := source{syncState: newSyncState(s.Source, s), Titles: s.Titles, Refused: s.Refused}
@@ -117,14 +117,14 @@ func (a *api) listSync(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// mayKnow reports whether a caller is told the state of a source: an administrator or an editor of all, others of
+// mayKnow reports whether a caller is told the state of a source: those who may change every title of all, others of
 // the titles that they may change.
-func (a *api) mayKnow(who auth.Principal, s patchsync.State) bool {
-	if who.MayAdminister() || who.Kind == auth.Editor {
+func (a *api) mayKnow(r *http.Request, who auth.Principal, s patchsync.State) bool {
+	if callOf(r).trusted {
 		return true
 	}
 	title, err := a.cat.Title(s.Title)
-	return s.Mirror == "" && err == nil && who.MayChange(title.UID, title.Contributor)
+	return s.Mirror == "" && err == nil && a.access.mayChange(r.Context(), who, title)
 }
 
 // syncNow has a title's source asked soon.
@@ -166,7 +166,7 @@ func (a *api) syncNow(w http.ResponseWriter, r *http.Request) error {
 
 // syncMirror has a whole source asked soon.
 func (a *api) syncMirror(w http.ResponseWriter, r *http.Request) error {
-	who, err := a.administrator(r)
+	who, err := a.access.permitted(r, auth.ActionAdminister)
 	if err != nil {
 		return err
 	}
@@ -213,22 +213,23 @@ func (a *api) syncMirror(w http.ResponseWriter, r *http.Request) error {
 
 // subscribe creates a title that follows a URL, as Stupid Simple Patch Server did.
 func (a *api) subscribe(w http.ResponseWriter, r *http.Request) error {
-	who, err := a.who(r)
+	who, err := a.access.principal(r)
 	if err != nil {
 		return err
-	}
-	if !who.MayCreate() {
-		return fmt.Errorf("%w: it may not create titles", errForbidden)
 	}
 	var body struct {
 		ID  jsontext.Value `json:"id"`
 		URL jsontext.Value `json:"json_url"`
 	}
-	if err := a.readObject(w, r, &body, false); err != nil {
-		return err
-	}
+	bad := a.readObject(w, r, &body, false)
 	all := &patch.ValidationError{}
 	id, url := text(body.ID, "/id", &all.Failures), text(body.URL, "/json_url", &all.Failures)
+	if err := a.mayCreate(r, who, id); err != nil {
+		return err
+	}
+	if bad != nil {
+		return bad
+	}
 	if len(all.Failures) > 0 {
 		return all
 	}
@@ -277,11 +278,8 @@ func (a *api) unsubscribe(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if !who.MayCreate() {
-		return fmt.Errorf(
-			"%w: it may not create titles, nor end a subscription; delete the title instead",
-			errForbidden,
-		)
+	if err := a.access.authorize(r.Context(), who, auth.ActionCreate, titleOf(title)); err != nil {
+		return fmt.Errorf("%w; delete the title in place of ending its subscription", err)
 	}
 	_, known := a.sync.State(title)
 	switch {
@@ -289,7 +287,7 @@ func (a *api) unsubscribe(w http.ResponseWriter, r *http.Request) error {
 	case title.Source != "":
 		return fmt.Errorf(
 			"%w: title '%s' came with all of %s: take it out there, or it comes back",
-			errForbidden,
+			auth.ErrDenied,
 			title.ID,
 			patchsync.RedactURL(title.Source),
 		)

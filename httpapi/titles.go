@@ -1,12 +1,12 @@
 package httpapi
 
 import (
+	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -48,7 +48,7 @@ func (a *api) reply(w http.ResponseWriter, r *http.Request, status int, body ans
 // createTitle creates a title for who has a token, or publishes one for who has
 // none; the body says which.
 func (a *api) createTitle(w http.ResponseWriter, r *http.Request) error {
-	who, err := a.caller(r, a.rate)
+	who, err := a.access.caller(r, a.rate)
 	if err != nil {
 		return err
 	}
@@ -59,7 +59,7 @@ func (a *api) createTitle(w http.ResponseWriter, r *http.Request) error {
 	if p := publicationIn(body); p != nil {
 		return a.publish(w, r, body, p)
 	}
-	if who.Kind == "" {
+	if who.Anonymous() {
 		// Perhaps a publication: that it is no JSON says more than that no token
 		// was sent.
 		if err := patch.CheckSyntax(body, &patch.ParseOptions{MaxBytes: a.max}); err != nil {
@@ -67,8 +67,9 @@ func (a *api) createTitle(w http.ResponseWriter, r *http.Request) error {
 		}
 		return callOf(r).unknown
 	}
-	if !who.MayCreate() {
-		return fmt.Errorf("%w: it may not create titles", errForbidden)
+	id := idIn(body) // a caller who may not create it learns no more about the body
+	if err := a.mayCreate(r, who, id); err != nil {
+		return err
 	}
 	def, err := patch.Parse(body, &patch.ParseOptions{MaxBytes: a.max})
 	if err != nil && isVersion(body) {
@@ -79,6 +80,11 @@ func (a *api) createTitle(w http.ResponseWriter, r *http.Request) error {
 	}
 	if err != nil {
 		return err
+	}
+	if def.ID != id {
+		if err := a.mayCreate(r, who, def.ID); err != nil {
+			return err
+		}
 	}
 	res, err := a.create(r.Context(), who, def, catalog.CreateOptions{})
 	if err != nil {
@@ -209,25 +215,11 @@ func (a *api) parseOver(r *http.Request, id string, body []byte) (*patch.Definit
 	return patch.Parse(body, &patch.ParseOptions{MaxBytes: a.max, Over: old})
 }
 
-// who says who a request comes from. A title's token whose title is gone opens
-// nothing any more, also when the id was taken again.
-func (a *api) who(r *http.Request) (auth.Principal, error) {
-	who, err := a.auth.Authenticate(r)
-	if err == nil && who.Kind == auth.TitleToken && !slices.ContainsFunc(who.Titles, a.isThere) {
-		err = auth.ErrUnauthorized
-	}
-	if err != nil {
-		return auth.Principal{}, err
-	}
-	callOf(r).who = who
-	return who, nil
-}
-
 // resolve returns the title that an id means to a caller. To a contributor, the plain id of a title of theirs means
 // that title, as it does in their own feed, unless they may change a title of exactly that id.
-func (a *api) resolve(id string, who auth.Principal) (catalog.Title, error) {
+func (a *api) resolve(ctx context.Context, id string, who auth.Principal) (catalog.Title, error) {
 	exact, err := a.cat.Title(id)
-	if who.Kind != auth.Contributor || err == nil && who.MayChange(exact.UID, exact.Contributor) {
+	if who.Kind != auth.Contributor || err == nil && a.access.mayChange(ctx, who, exact) {
 		return exact, err
 	}
 	if own, ok := a.ownTitle(id, who.Contributor); ok {
@@ -238,18 +230,33 @@ func (a *api) resolve(id string, who auth.Principal) (catalog.Title, error) {
 
 // ownTitle returns the title of a contributor that has this plain id.
 func (a *api) ownTitle(plain, contributor string) (catalog.Title, bool) {
+	suffix, err := a.suffixOf(contributor)
+	if err != nil || strings.HasSuffix(strings.ToLower(plain), strings.ToLower("_"+suffix)) {
+		return catalog.Title{}, false // it is a whole id: a call that is made again must not mean another title
+	}
+	own, err := a.cat.Title(plain + "_" + suffix)
+	return own, err == nil && own.Contributor == contributor && contributor != ""
+}
+
+// suffixOf returns what follows the underscore in the ids of a contributor's titles.
+func (a *api) suffixOf(contributor string) (string, error) {
 	name := contributor // of an embedder's own authentication
 	if a.comm != nil {
 		if c, ok := a.comm.Contributor(contributor); ok {
 			name = c.Name
 		}
 	}
-	suffix, err := patch.AuthorID(name)
-	if err != nil || strings.HasSuffix(strings.ToLower(plain), strings.ToLower("_"+suffix)) {
-		return catalog.Title{}, false // it is a whole id: a call that is made again must not mean another title
+	return patch.AuthorID(name)
+}
+
+// mayCreate checks that a caller may create a title of this id, which a contributor's name is appended to.
+func (a *api) mayCreate(r *http.Request, who auth.Principal, id string) error {
+	if who.Kind == auth.Contributor {
+		if suffix, err := a.suffixOf(who.Contributor); err == nil {
+			id += "_" + suffix
+		}
 	}
-	own, err := a.cat.Title(plain + "_" + suffix)
-	return own, err == nil && own.Contributor == contributor && contributor != ""
+	return a.access.authorize(r.Context(), who, auth.ActionCreate, auth.Title{ID: id, Contributor: who.Contributor})
 }
 
 // reading returns the id of the title that a path means to a reader, who may have a token.
@@ -258,20 +265,14 @@ func (a *api) reading(w http.ResponseWriter, r *http.Request) (id string, err er
 		return id, err
 	}
 	w.Header().Add("Vary", "Authorization")
-	who, err := a.who(r)
+	who, err := a.access.principal(r)
 	if err != nil || who.Kind != auth.Contributor {
 		return id, nil // what anyone may read, a reader with a bad token may read as well
 	}
-	if title, err := a.resolve(id, who); err == nil {
+	if title, err := a.resolve(r.Context(), id, who); err == nil {
 		id = title.ID
 	}
 	return id, nil
-}
-
-// isThere reports whether there is a title with this UID.
-func (a *api) isThere(uid string) bool {
-	_, err := a.cat.ByUID(uid)
-	return err == nil
 }
 
 // mayChange checks that a request may change the title in its path. What it
@@ -279,7 +280,7 @@ func (a *api) isThere(uid string) bool {
 // id meanwhile.
 func (a *api) mayChange(r *http.Request) (auth.Principal, catalog.Title, *catalog.EditOptions, error) {
 	var none catalog.Title
-	who, err := a.who(r)
+	who, err := a.access.principal(r)
 	if err != nil {
 		return who, none, nil, err
 	}
@@ -287,15 +288,16 @@ func (a *api) mayChange(r *http.Request) (auth.Principal, catalog.Title, *catalo
 	if err != nil {
 		return who, none, nil, err
 	}
-	title, err := a.resolve(id, who)
+	title, err := a.resolve(r.Context(), id, who)
 	if err != nil {
 		return who, none, nil, err
 	}
-	if !who.MayChange(title.UID, title.Contributor) {
-		return who, none, nil, fmt.Errorf("%w: it is not for title '%s'", errForbidden, title.ID)
+	if err := a.access.authorize(r.Context(), who, auth.ActionChange, titleOf(title)); err != nil {
+		return who, none, nil, err
 	}
 	callOf(r).title = title.Bytes
-	opts := &catalog.EditOptions{UID: title.UID, Rename: who.MayAdminister(), By: who.TokenID}
+	opts := &catalog.EditOptions{UID: title.UID, By: who.TokenID}
+	opts.Rename = a.access.may(r.Context(), who, auth.ActionAdminister, titleOf(title))
 	if tags := r.Header["If-Match"]; len(tags) > 0 {
 		if opts.IfMatch, err = ifMatch(tags, title); err != nil {
 			return who, none, nil, err
@@ -370,7 +372,7 @@ func (a *api) listTitles(w http.ResponseWriter, r *http.Request) error {
 	var who auth.Principal
 	if r.Header.Get("Authorization") != "" {
 		w.Header().Add("Vary", "Authorization")
-		who, _ = a.who(r) // a reader with a bad token is any reader
+		who, _ = a.access.principal(r) // a reader with a bad token is any reader
 	}
 	changed := a.cat.Changed() // first: what is listed is no older
 	body := struct {
@@ -387,7 +389,7 @@ func (a *api) listTitles(w http.ResponseWriter, r *http.Request) error {
 		if title.Author != "" {
 			t.Author = &title.Author
 		}
-		if t.Sync = a.syncOf(title, who.MayChange(title.UID, title.Contributor)); t.Sync != nil {
+		if t.Sync = a.syncOf(title, a.access.mayChange(r.Context(), who, title)); t.Sync != nil {
 			changed = a.now() // how it goes changes without the title
 		}
 		body.Titles = append(body.Titles, t)

@@ -2,10 +2,10 @@ package httpapi
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strconv"
 	"time"
 
@@ -61,7 +61,7 @@ func (a *api) claim(w http.ResponseWriter, r *http.Request) error {
 	var body struct {
 		ClaimCode string `json:"claim_code"`
 	}
-	if _, err := a.caller(r, a.rate); err != nil {
+	if _, err := a.access.caller(r, a.rate); err != nil {
 		return err
 	}
 	if err := a.readObject(w, r, &body, true); err != nil {
@@ -93,7 +93,8 @@ type tokenRequest struct {
 // grant returns what the token that a caller asks for is good for. Nothing is granted that was not named: without
 // titles, a contributor's token makes a contributor's, and an administrator's one that changes every title and
 // administers nothing.
-func (a *api) grant(who auth.Principal, body tokenRequest) (g auth.Grant, err error) {
+func (a *api) grant(ctx context.Context, who auth.Principal, body tokenRequest) (g auth.Grant, err error) {
+	administrator := a.access.may(ctx, who, auth.ActionAdminister, auth.Title{})
 	g = auth.Grant{
 		Kind:        who.Kind,
 		Contributor: who.Contributor,
@@ -111,8 +112,8 @@ func (a *api) grant(who auth.Principal, body tokenRequest) (g auth.Grant, err er
 		wrong("/expires_in_days", fmt.Sprintf("must be a number from 1 to %d", maxTokenDays))
 	case body.Days != nil:
 		g.Expires = a.now().Add(time.Duration(*body.Days) * 24 * time.Hour)
-	case body.NeverExpires && !who.MayAdminister():
-		return g, fmt.Errorf("%w: only an administrator's token makes tokens that never expire", errForbidden)
+	case body.NeverExpires && !administrator:
+		return g, fmt.Errorf("%w: only an administrator's token makes tokens that never expire", auth.ErrDenied)
 	case body.NeverExpires:
 		g.Expires = time.Time{}
 	}
@@ -123,19 +124,19 @@ func (a *api) grant(who auth.Principal, body tokenRequest) (g auth.Grant, err er
 		g.Kind, g.Contributor = auth.Administrator, ""
 	case len(body.Titles) > 0:
 		g.Kind, g.Contributor = auth.TitleToken, ""
-		g.Titles, err = a.scope(body.Titles, who)
+		g.Titles, err = a.scope(ctx, body.Titles, who)
 		var invalid *patch.ValidationError
 		if errors.As(err, &invalid) {
 			all.Failures = append(all.Failures, invalid.Failures...)
 		} else if err != nil {
 			return g, err
 		}
-	case who.MayAdminister():
+	case administrator:
 		g.Kind = auth.Editor
 	case who.Kind == auth.TitleToken:
 		return g, fmt.Errorf(
 			"%w: a token that is bound to titles makes tokens for some of them: name these in titles_in_scope",
-			errForbidden,
+			auth.ErrDenied,
 		)
 	}
 	if len(all.Failures) > 0 {
@@ -149,7 +150,7 @@ const maxTokenDays = int(auth.MaxLifetime / (24 * time.Hour))
 
 // makeToken makes a token that grants no more than the one it is made with.
 func (a *api) makeToken(w http.ResponseWriter, r *http.Request) error {
-	who, err := a.who(r)
+	who, err := a.access.permitted(r, auth.ActionTokens)
 	if err != nil {
 		return err
 	}
@@ -158,13 +159,12 @@ func (a *api) makeToken(w http.ResponseWriter, r *http.Request) error {
 	if err := a.readObject(w, r, &body, true, json.RejectUnknownMembers(true)); err != nil {
 		return err
 	}
-	grant, err := a.grant(who, body)
+	grant, err := a.grant(r.Context(), who, body)
 	if err != nil {
 		return err
 	}
 	token, id, err := a.toks.IssueFor(r.Context(), who, grant, func(uid string) bool {
-		t, err := a.cat.ByUID(uid)
-		return err == nil && who.MayChange(uid, t.Contributor)
+		return a.access.mayGrant(r.Context(), who, uid)
 	})
 	if err != nil {
 		return err
@@ -202,14 +202,14 @@ func (a *api) makeToken(w http.ResponseWriter, r *http.Request) error {
 const maxScope = 1000
 
 // scope returns the UIDs of the titles that ids mean to a caller.
-func (a *api) scope(ids []string, who auth.Principal) (uids []string, err error) {
+func (a *api) scope(ctx context.Context, ids []string, who auth.Principal) (uids []string, err error) {
 	if len(ids) > maxScope {
 		return nil, failure("/titles_in_scope", fmt.Sprintf("names %d titles, and %d are allowed", len(ids), maxScope))
 	}
 	known := make(map[string]bool, len(ids))
 	wrong := &patch.ValidationError{}
 	for i, id := range ids {
-		title, err := a.resolve(id, who)
+		title, err := a.resolve(ctx, id, who)
 		switch {
 		case err == nil && !known[title.UID]:
 			known[title.UID] = true
@@ -233,7 +233,7 @@ func (a *api) scope(ids []string, who auth.Principal) (uids []string, err error)
 // self says who the caller is, and what they may do: what a page, or a script, asks
 // before it offers anything.
 func (a *api) self(w http.ResponseWriter, r *http.Request) error {
-	who, err := a.who(r)
+	who, err := a.access.principal(r)
 	if err != nil {
 		return err
 	}
@@ -282,13 +282,13 @@ type listedToken struct {
 // listTokens lists what the caller may see: an administrator all, others those of
 // their own kind and reach.
 func (a *api) listTokens(w http.ResponseWriter, r *http.Request) error {
-	who, err := a.who(r)
+	who, err := a.access.permitted(r, auth.ActionTokens)
 	if err != nil {
 		return err
 	}
 	listed := []listedToken{}
 	for _, t := range a.toks.List() {
-		if !a.mayManage(who, t) {
+		if !a.access.mayManage(r.Context(), who, t) {
 			continue
 		}
 		l := listedToken{
@@ -309,39 +309,9 @@ func (a *api) listTokens(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// mayManage reports whether somebody may see and end a token: their own, and those
-// that neither reach further than theirs nor last longer. An editor's are those that
-// were made with it.
-func (a *api) mayManage(who auth.Principal, t auth.Info) bool {
-	switch {
-	case who.TokenID == t.ID:
-		return true
-	case who.MayAdminister():
-		// A token for a day does not end an administrator's for ever.
-		return t.Kind != auth.Administrator || who.Expires.IsZero() ||
-			!t.Expires.IsZero() && !t.Expires.After(who.Expires)
-	case t.Recovery:
-		return false // it was mailed to the owner, whose other tokens may be in the wrong hands
-	case !who.Expires.IsZero() && (t.Expires.IsZero() || t.Expires.After(who.Expires)):
-		return false // nor does one for a day end one for ever
-	case who.Kind == auth.Editor:
-		return slices.Contains(t.Chain, who.TokenID) // it changes every title, but those who share them are not its own
-	case t.Kind == auth.Editor:
-		return false
-	case t.Kind == auth.Contributor:
-		return who.Kind == auth.Contributor && who.Contributor == t.Contributor
-	case t.Kind == auth.TitleToken:
-		return !slices.ContainsFunc(t.Titles, func(uid string) bool {
-			title, err := a.cat.ByUID(uid)
-			return err != nil || !who.MayChange(uid, title.Contributor)
-		})
-	}
-	return false
-}
-
 // invalidateToken ends a token.
 func (a *api) invalidateToken(w http.ResponseWriter, r *http.Request) error {
-	who, err := a.who(r)
+	who, err := a.access.permitted(r, auth.ActionTokens)
 	if err != nil {
 		return err
 	}
@@ -350,7 +320,7 @@ func (a *api) invalidateToken(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	t, ok := a.toks.Info(id)
-	if !ok || !a.mayManage(who, t) {
+	if !ok || !a.access.mayManage(r.Context(), who, t) {
 		return auth.ErrNotFound // nor does one learn of others'
 	}
 	ended, revoke := a.toks.Below(id), a.toks.RevokeUnlessLast

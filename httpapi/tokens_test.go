@@ -15,7 +15,7 @@ import (
 func withTokens(t *testing.T) *bench {
 	t.Helper()
 	b := newBench(t, memstore.New())
-	b.handler = httpapi.New(b.cat, &httpapi.Options{Tokens: b.auth})
+	b.handler = newHandler(t, b.cat, &httpapi.Options{Tokens: b.auth})
 	return b
 }
 
@@ -161,7 +161,7 @@ func TestClaimByHTTP(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.handler = httpapi.New(b.cat, &httpapi.Options{Tokens: fresh})
+	b.handler = newHandler(t, b.cat, &httpapi.Options{Tokens: fresh})
 	code := fresh.ClaimCode()
 	if w := b.do("POST", "/api/v1/token", `{"claim_code":"wrong"}`); w.Code != 403 ||
 		problem(t, w).Rest["forbidden"] == nil {
@@ -247,7 +247,7 @@ func TestSelf(t *testing.T) {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 	// Without tokens of our own, who has another authentication is told too.
-	b.handler = httpapi.New(b.cat, &httpapi.Options{Auth: httpapi.BearerTokens(b.auth)})
+	b.handler = newHandler(t, b.cat, &httpapi.Options{Authenticate: httpapi.BearerTokens(b.auth)})
 	if w := b.asAdmin("GET", "/api/v1/token", ""); w.Code != 200 {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}

@@ -21,10 +21,8 @@ import (
 	"github.com/patchsource/patchsource/store/memstore"
 )
 
-// An anAdministrator comes with every request.
-type anAdministrator struct{}
-
-func (anAdministrator) Authenticate(*http.Request) (auth.Principal, error) {
+// anAdministrator authenticates every request as an administrator's.
+func anAdministrator(*http.Request) (auth.Principal, error) {
 	return auth.Principal{Grant: auth.Grant{Kind: auth.Administrator}}, nil
 }
 
@@ -37,11 +35,15 @@ func uploadAPI(t *testing.T, dir string) (*api, *bytes.Buffer) {
 	}
 	t.Cleanup(func() { _ = cat.Close() })
 	log := &bytes.Buffer{}
-	return newAPI(cat, &Options{
-		Auth:      anAdministrator{},
-		UploadDir: dir,
-		Logger:    slog.New(slog.NewTextHandler(log, nil)),
-	}), log
+	a, err := newAPI(cat, &Options{
+		Authenticate: anAdministrator,
+		UploadDir:    dir,
+		Logger:       slog.New(slog.NewTextHandler(log, nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a, log
 }
 
 func zipOfOne(t *testing.T) string {

@@ -181,6 +181,17 @@ func (a *api) parseVersions(body []byte) ([]patch.Patch, error) {
 	return versions, nil
 }
 
+// idIn returns the id in a body that may be a definition, or an empty string.
+func idIn(body []byte) (id string) {
+	var box struct {
+		ID jsontext.Value `json:"id"`
+	}
+	if json.Unmarshal(body, &box) == nil && box.ID.Kind() == '"' {
+		_ = json.Unmarshal(box.ID, &id)
+	}
+	return id
+}
+
 // isVersion reports whether a body that is no title is a version.
 func isVersion(body []byte) bool {
 	var box struct {

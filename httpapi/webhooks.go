@@ -11,15 +11,6 @@ import (
 	"github.com/patchsource/patchsource/sync/webhook"
 )
 
-// administrator says who a request comes from, if it is an administrator.
-func (a *api) administrator(r *http.Request) (auth.Principal, error) {
-	who, err := a.who(r)
-	if err == nil && !who.MayAdminister() {
-		err = fmt.Errorf("%w: this is for administrators", errForbidden)
-	}
-	return who, err
-}
-
 // A listedHook is a webhook in the answer to listHooks: Patch Server's members, and
 // ours.
 type listedHook struct {
@@ -43,7 +34,7 @@ type listedHook struct {
 }
 
 func (a *api) listHooks(w http.ResponseWriter, r *http.Request) error {
-	if _, err := a.administrator(r); err != nil {
+	if _, err := a.access.permitted(r, auth.ActionAdminister); err != nil {
 		return err
 	}
 	all := []listedHook{}
@@ -82,7 +73,7 @@ func (a *api) listHooks(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *api) createHook(w http.ResponseWriter, r *http.Request) error {
-	who, err := a.administrator(r)
+	who, err := a.access.permitted(r, auth.ActionAdminister)
 	if err != nil {
 		return err
 	}
@@ -139,7 +130,7 @@ func (a *api) createHook(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *api) deleteHook(w http.ResponseWriter, r *http.Request) error {
-	who, err := a.administrator(r)
+	who, err := a.access.permitted(r, auth.ActionAdminister)
 	if err != nil {
 		return err
 	}
@@ -156,7 +147,7 @@ func (a *api) deleteHook(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *api) testHook(w http.ResponseWriter, r *http.Request) error {
-	if _, err := a.administrator(r); err != nil {
+	if _, err := a.access.permitted(r, auth.ActionAdminister); err != nil {
 		return err
 	}
 	id, err := variable(r, "id")

@@ -49,10 +49,11 @@ func newHandler(ctx context.Context, s store.Store) (http.Handler, error) {
 		"GET /{$}",
 		func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "the program that was there before") },
 	)
-	root.Handle(
-		"/patch/",
-		http.StripPrefix("/patch", httpapi.New(cat, &httpapi.Options{Auth: passwords{"ann": "secret"}})),
-	)
+	source, err := httpapi.New(cat, &httpapi.Options{Authenticate: passwords{"ann": "secret"}.Authenticate})
+	if err != nil {
+		return nil, err
+	}
+	root.Handle("/patch/", http.StripPrefix("/patch", source))
 	return root, nil
 }
 

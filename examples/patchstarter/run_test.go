@@ -216,9 +216,11 @@ func TestPost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(
-		http.StripPrefix("/patch", httpapi.New(cat, &httpapi.Options{Auth: httpapi.BearerTokens(tokens)})),
-	)
+	source, err := httpapi.New(cat, &httpapi.Options{Tokens: tokens})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(http.StripPrefix("/patch", source))
 	defer server.Close()
 	app := application(t, plist)
 	env := map[string]string{"PATCHSOURCE_TOKEN": token}

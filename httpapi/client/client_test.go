@@ -88,19 +88,18 @@ func serve(t testing.TB) (address, token string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = public.Close() })
-	server := httptest.NewServer(
-		httpapi.New(
-			cat,
-			&httpapi.Options{
-				Tokens:    tokens,
-				Community: public,
-				Sync:      runner,
-				Webhooks:  hooks,
-				Store:     s,
-				RootFeed:  true,
-			},
-		),
-	)
+	handler, err := httpapi.New(cat, &httpapi.Options{
+		Tokens:    tokens,
+		Community: public,
+		Sync:      runner,
+		Webhooks:  hooks,
+		Store:     s,
+		RootFeed:  true,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
 	return server.URL, token
 }

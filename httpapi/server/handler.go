@@ -27,7 +27,10 @@ func (s *Server) newHandler(c *Config, records store.Store) (http.Handler, error
 	if err != nil {
 		return nil, err
 	}
-	budget := httpapi.NewBudget(c.TrustedProxies)
+	budget, err := httpapi.NewBudget(c.TrustedProxies)
+	if err != nil {
+		return nil, err
+	}
 	opts := s.apiOptions(c, records)
 	opts.Budget = budget
 	var page http.Handler // set below: the page calls the API
@@ -38,7 +41,10 @@ func (s *Server) newHandler(c *Config, records store.Store) (http.Handler, error
 		page.ServeHTTP(w, r)
 		return true
 	}
-	api := httpapi.New(s.Catalog, opts)
+	api, err := httpapi.New(s.Catalog, opts)
+	if err != nil {
+		return nil, err
+	}
 	page = compress(webui.New(pages{s}, &webui.Options{
 		API:        api,
 		Budget:     budget,
@@ -51,12 +57,16 @@ func (s *Server) newHandler(c *Config, records store.Store) (http.Handler, error
 	if !c.AccessLog {
 		return all, nil
 	}
-	return unlessPolled(all, httpapi.AccessLog(all, c.Logger, c.TrustedProxies)), nil
+	logged, err := httpapi.AccessLog(all, c.Logger, c.TrustedProxies)
+	if err != nil {
+		return nil, err
+	}
+	return unlessPolled(all, logged), nil
 }
 
 func (s *Server) apiOptions(c *Config, records store.Store) *httpapi.Options {
 	return &httpapi.Options{
-		Auth:            anyOf(c.Authenticate, httpapi.BearerTokens(s.Tokens)),
+		Authenticate:    httpapi.AnyOf(c.Authenticate, httpapi.BearerTokens(s.Tokens)),
 		Tokens:          s.Tokens,
 		Community:       s.Community,
 		Sync:            s.Sync,

@@ -54,7 +54,10 @@ func TestSlowFormsHoldNoTurn(t *testing.T) {
 		{"/titles/x/token", ""}, {"/titles/x/edit", "title"}, {"/titles/x/version", "title"}, {"/titles/x/history/1/restore", "title"},
 	} {
 		t.Run(c.path, func(t *testing.T) {
-			budget := httpapi.NewBudget(nil)
+			budget, err := httpapi.NewBudget(nil)
+			if err != nil {
+				t.Fatal(err)
+			}
 			h := webui.New(largeShelf{some()}, &webui.Options{API: tokensDesk(nil), Budget: budget})
 			for i := range 2 {
 				slowForm(t, h, c.path, fmt.Sprintf("192.0.2.%d:1", i+1), c.token, 1000)
@@ -70,7 +73,10 @@ func TestSlowFormsHoldNoTurn(t *testing.T) {
 
 // Forms are bounded by who sends them, and in all.
 func TestFormsAreBounded(t *testing.T) {
-	budget := httpapi.NewBudget(nil)
+	budget, err := httpapi.NewBudget(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	h := webui.New(some(), &webui.Options{API: tokensDesk(nil), Budget: budget, Publishing: true})
 	large := "text=" + strings.Repeat("a", 2<<20)
 	if w := send(h, "POST", "/publish", large); w.Code != 413 && w.Code != 400 {

@@ -1,0 +1,185 @@
+package httpapi_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/patchsource/patchsource/auth"
+	"github.com/patchsource/patchsource/httpapi"
+	"github.com/patchsource/patchsource/store/memstore"
+)
+
+// people authenticates by a header that a proxy in front of the server would set.
+var people = map[string]auth.Principal{
+	"editor":  {Grant: auth.Grant{Kind: auth.Editor, Name: "Edith"}},
+	"team":    {Grant: auth.Grant{Name: "Tom"}},
+	"reader":  {Grant: auth.Grant{Name: "Rita"}},
+	"expired": {Grant: auth.Grant{Kind: auth.Administrator, Name: "Eve", Expires: time.Unix(1, 0)}},
+}
+
+func byProxy(r *http.Request) (auth.Principal, error) {
+	return people[r.Header.Get("X-Forwarded-User")], nil
+}
+
+// teamPolicy lets the members of a team own the titles whose ids begin with Team-, lets editors change every title but
+// make no tokens, and leaves the rest to the default policy.
+func teamPolicy(ctx context.Context, p auth.Principal, a auth.Action, t auth.Title) error {
+	owned := strings.HasPrefix(strings.ToLower(t.ID), "team-")
+	switch {
+	case p.Name == "Tom" && owned && (a == auth.ActionCreate || a == auth.ActionChange):
+		return nil
+	case p.Kind == auth.Editor && a == auth.ActionTokens:
+		return auth.ErrDenied
+	case p.Name == "Oscar":
+		return errors.New("hunter2: the directory does not answer")
+	}
+	return auth.Authorize(ctx, p, a, t)
+}
+
+func TestAuthorize(t *testing.T) {
+	b := newBench(t, memstore.New())
+	b.create("Composer", "Team-Xcode")
+	b.handler = newHandler(t, b.cat, &httpapi.Options{
+		Tokens:       b.auth,
+		Authenticate: httpapi.AnyOf(byProxy, httpapi.BearerTokens(b.auth)),
+		Authorize:    teamPolicy,
+		Now:          func() time.Time { return b.now },
+	})
+	for _, c := range []struct {
+		user, method, path, body string
+		status                   int
+	}{
+		{"editor", "POST", "/api/v1/title/Composer/version", versionJSON("2"), 201},
+		{"editor", "POST", "/api/v1/title", definition("Edited", "1"), 201},
+		{"editor", "GET", "/api/v1/tokens", "", 403},
+		{"editor", "POST", "/api/v1/tokens", "{}", 403},
+		{"editor", "POST", "/api/v1/restore", "", 403},
+		{"team", "POST", "/api/v1/title", definition("Team-Word", "1"), 201},
+		{"team", "POST", "/api/v1/title", definition("Word", "1"), 403},
+		{"team", "PUT", "/api/v1/title/team-xcode", definition("Team-Xcode", "2", "1"), 200},
+		{"team", "DELETE", "/api/v1/title/Composer", "", 403},
+		{"team", "POST", "/api/v1/tokens", `{"titles_in_scope":["Team-Xcode"]}`, 403},
+		{"reader", "GET", "/api/v1/titles/Composer", "", 200},
+		{"reader", "GET", "/api/v1/token", "", 200},
+		{"reader", "POST", "/api/v1/title", definition("Word", "1"), 403},
+		{"reader", "POST", "/api/v1/title/Composer/version", versionJSON("3"), 403},
+		{"reader", "GET", "/api/v1/tokens", "", 403},
+		{"reader", "POST", "/api/v1/titles/import", "[]", 403},
+		{"expired", "DELETE", "/api/v1/title/Composer", "", 401},
+		{"", "DELETE", "/api/v1/title/Composer", "", 401},
+		{"", "POST", "/api/v1/title", definition("Word", "1"), 401},
+	} {
+		w := b.do(c.method, c.path, c.body, "X-Forwarded-User", c.user)
+		if w.Code != c.status {
+			t.Errorf("%s: %s %s: got status %d, want %d; the answer: %s", c.user, c.method, c.path, w.Code, c.status, w.Body)
+		}
+		if c.status == http.StatusUnauthorized && w.Header().Get("WWW-Authenticate") == "" {
+			t.Errorf("%s: %s %s: the 401 has no challenge", c.user, c.method, c.path)
+		}
+	}
+	// The server's own tokens are accepted beside it.
+	if w := b.asAdmin("GET", "/api/v1/tokens", ""); w.Code != 200 {
+		t.Errorf("an administrator's token: got status %d: %s", w.Code, w.Body)
+	}
+}
+
+// An error of an Authorizer that decides nothing is an internal error, and its text is for the log alone.
+func TestAuthorizerFails(t *testing.T) {
+	b := newBench(t, memstore.New())
+	b.create("Composer")
+	b.handler = newHandler(t, b.cat, &httpapi.Options{
+		Authenticate: func(*http.Request) (auth.Principal, error) {
+			return auth.Principal{Grant: auth.Grant{Name: "Oscar"}}, nil
+		},
+		Authorize: teamPolicy,
+		Logger:    b.logger(),
+	})
+	w := b.do("DELETE", "/api/v1/title/Composer", "")
+	if w.Code != 500 || strings.Contains(w.Body.String(), "hunter2") || !strings.Contains(b.log.String(), "hunter2") {
+		t.Errorf("got status %d: %s; the log: %s", w.Code, w.Body, b.log.String())
+	}
+}
+
+func TestAnyOf(t *testing.T) {
+	answers := func(p auth.Principal, err error) httpapi.Authenticator {
+		return func(*http.Request) (auth.Principal, error) { return p, err }
+	}
+	ann := auth.Principal{TokenID: "ann"}
+	bob := auth.Principal{TokenID: "bob"}
+	down := errors.New("the directory does not answer")
+	for _, c := range []struct {
+		name string
+		of   []httpapi.Authenticator
+		want auth.Principal
+		err  error
+	}{
+		{"none", nil, auth.Principal{}, auth.ErrUnauthorized},
+		{"only nil", []httpapi.Authenticator{nil}, auth.Principal{}, auth.ErrUnauthorized},
+		{"the first decides", []httpapi.Authenticator{answers(ann, nil), answers(bob, nil)}, ann, nil},
+		{"the second decides", []httpapi.Authenticator{answers(bob, auth.ErrUnauthorized), nil, answers(ann, nil)}, ann, nil},
+		{"the zero principal", []httpapi.Authenticator{answers(auth.Principal{}, nil), answers(ann, nil)}, ann, nil},
+		{"an outage decides", []httpapi.Authenticator{answers(bob, down), answers(ann, nil)}, auth.Principal{}, down},
+		{"nobody", []httpapi.Authenticator{answers(ann, auth.ErrUnauthorized)}, auth.Principal{}, auth.ErrUnauthorized},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, err := httpapi.AnyOf(c.of...)(nil)
+			if got.TokenID != c.want.TokenID || !errors.Is(err, c.err) {
+				t.Errorf("got %q, %v; want %q, %v", got.TokenID, err, c.want.TokenID, c.err)
+			}
+		})
+	}
+}
+
+// A page of another site makes its visitor's browser send a form with the credentials that the browser holds for this
+// server: nothing is changed.
+func TestAmbientCredentials(t *testing.T) {
+	b := newBench(t, memstore.New())
+	b.handler = newHandler(t, b.cat, &httpapi.Options{
+		Authenticate: func(r *http.Request) (auth.Principal, error) {
+			if name, _, ok := r.BasicAuth(); ok {
+				return auth.Principal{TokenID: name, Grant: auth.Grant{Kind: auth.Administrator}}, nil
+			}
+			return auth.Principal{}, auth.ErrUnauthorized
+		},
+	})
+	basic := []string{"Authorization", "Basic YW5uOnNlY3JldA==", "Content-Type", "text/plain"}
+	w := b.do("POST", "/api/v1/title", definition("Evil", "1"), append(basic, "Origin", "https://evil.example")...)
+	if w.Code != 403 || problem(t, w).Rest["forbidden"] == nil || b.cat.Len() != 0 {
+		t.Errorf("got status %d: %s", w.Code, w.Body)
+	}
+	if w := b.do("POST", "/api/v1/title", definition("Good", "1"), basic...); w.Code != 201 {
+		t.Errorf("a script: got status %d: %s", w.Code, w.Body)
+	}
+}
+
+func TestConstructors(t *testing.T) {
+	b := newBench(t, memstore.New())
+	for name, opts := range map[string]*httpapi.Options{
+		"a proxy without a mask":     {TrustedProxies: []string{"10.0.0.1"}},
+		"a proxy that is no network": {TrustedProxies: []string{"10.0.0.0/8", ""}},
+		"a site without a scheme":    {Site: "patches.example.com"},
+		"a site of another scheme":   {Site: "ftp://patches.example.com"},
+		"a site with a query":        {Site: "https://patches.example.com/?a=b"},
+		"a site that is no URL":      {Site: "https://patches example.com"},
+	} {
+		if _, err := httpapi.New(b.cat, opts); err == nil {
+			t.Errorf("New accepts %s", name)
+		}
+		if _, err := httpapi.NewFeed(b.cat, opts); err == nil {
+			t.Errorf("NewFeed accepts %s", name)
+		}
+	}
+	if _, err := httpapi.New(nil, nil); err == nil {
+		t.Error("New accepts a nil catalog")
+	}
+	if _, err := httpapi.NewBudget([]string{"10.0.0.1"}); err == nil {
+		t.Error("NewBudget accepts a proxy without a mask")
+	}
+	if _, err := httpapi.AccessLog(http.NotFoundHandler(), nil, []string{"10.0.0.1"}); err == nil {
+		t.Error("AccessLog accepts a proxy without a mask")
+	}
+}
