@@ -23,7 +23,7 @@ func post(ctx context.Context, f *flags, id string, body []byte, env environment
 	}
 	ctx, cancel := context.WithTimeout(ctx, postTimeout)
 	defer cancel()
-	var answer client.Answer
+	var message string
 	if f.PatchOnly {
 		if f.Title != "" {
 			id = f.Title
@@ -33,19 +33,22 @@ func post(ctx context.Context, f *flags, id string, body []byte, env environment
 			return err
 		}
 		// By version order: the application may be older than what is there.
-		answer, err = c.AddVersions(ctx, id, []patch.Patch{*version}, nil)
+		answer, err := c.AddVersions(ctx, id, []patch.Patch{*version}, nil)
 		if err != nil {
 			return fmt.Errorf("%s: %w", f.URL, err)
 		}
+		message = answer.Message
 	} else {
 		def, err := patch.Parse(body, nil)
 		if err != nil {
 			return err
 		}
-		if answer, err = c.Create(ctx, def); err != nil {
+		answer, err := c.Create(ctx, def)
+		if err != nil {
 			return fmt.Errorf("%s: %w", f.URL, err)
 		}
+		message = answer.Message
 	}
-	_, err = fmt.Fprintln(env.stdout, answer.Message)
+	_, err = fmt.Fprintln(env.stdout, message)
 	return err
 }

@@ -98,3 +98,10 @@ type Identity struct {
 	// Expires is when the token ends; null if it never does.
 	Expires *time.Time `json:"expires"`
 }
+
+// RevokedTokensHeader is the header of an answer that says how many tokens were revoked together with the one that they
+// were made with.
+const RevokedTokensHeader = "Revoked-Tokens"
+
+// ConfirmLastAdministrator is the value of the parameter confirm that allows to revoke the last administrator's token.
+const ConfirmLastAdministrator = "last-administrator"

@@ -16,7 +16,7 @@ import (
 	"github.com/patchsource/patchsource/patch"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 var (
 	berlin   = time.FixedZone("CET", 3600)
@@ -59,7 +59,8 @@ var bodies = map[string]any{
 	"difference":       wire.Difference{Changes: []string{text}},
 	"difference-empty": wire.Difference{Changes: []string{}},
 	"newtoken": wire.NewToken{
-		Message: text, ID: "t1", Secret: "pst_x", Name: "n", Kind: wire.TitleToken, Titles: []string{"A"}, Expires: instant,
+		Message: text, ID: "t1", Secret: "pst_x", Name: "n", Kind: wire.TitleToken, Titles: []string{"A"},
+		Expires: instant,
 	},
 	"newtoken-empty": wire.NewToken{},
 	"exchangedtoken": wire.ExchangedToken{Secret: "pst_x", ID: "t1", Message: text},
@@ -83,20 +84,29 @@ var bodies = map[string]any{
 	"webhooks": []wire.Webhook{
 		{
 			ID: "w", URL: "https://example.com", Enabled: true, VerifySSL: true, SendDefinition: true, Format: "json",
-			Signed: true, Events: []string{wire.EventNewTitle}, Titles: []string{"A"}, Pending: 1, Dropped: 2, Failures: 3,
-			LastAttempt: instant, LastSuccess: instant, NextAttempt: instant, LastError: pointer, Status: 500,
+			Signed: true, Events: []string{wire.EventNewTitle}, Titles: []string{"A"}, Pending: 1, Dropped: 2,
+			Failures: 3, LastAttempt: instant, LastSuccess: instant, NextAttempt: instant, LastError: pointer,
+			Status: 500,
 		},
 		{Events: []string{}, Titles: []string{}},
 	},
-	"webhookcreated":   wire.WebhookCreated{ID: "w", Message: text},
-	"contributors":     []wire.ContributorListing{{ID: "c", Name: "C", Titles: 1, URN: "u", URL: "h"}, {}},
-	"restored":         []wire.Restored{{ID: "A"}, {ID: "B", Skipped: text}},
-	"restoreplan":      wire.RestorePlan{Create: []string{"A"}, Counts: map[string]int{"skip": 1, "create": 2}, Confirm: "1-a"},
-	"imported":         wire.Imported{Item: "a.json", ID: "A", Result: "refused", Message: text, Errors: failures, Warnings: warnings},
-	"imported-empty":   wire.Imported{},
-	"error":            wire.Error{Message: text, Code: wire.CodeInvalidJSON, Detail: text, Failures: failures, Simple: true},
-	"error-internal":   wire.Error{Message: text, Code: wire.CodeInternal},
-	"tokenrequest":     wire.TokenRequest{Name: "n", Days: new(0), NeverExpires: true, Titles: []string{"A"}, Administrator: true},
+	"webhookcreated": wire.WebhookCreated{ID: "w", Message: text},
+	"contributors":   []wire.ContributorListing{{ID: "c", Name: "C", Titles: 1, URN: "u", URL: "h"}, {}},
+	"restored":       []wire.Restored{{ID: "A"}, {ID: "B", Skipped: text}},
+	"restoreplan": wire.RestorePlan{
+		Create: []string{"A"}, Counts: map[string]int{"skip": 1, "create": 2}, Confirm: "1-a",
+	},
+	"imported": wire.Imported{
+		Item: "a.json", ID: "A", Result: "refused", Message: text, Errors: failures, Warnings: warnings,
+	},
+	"imported-empty": wire.Imported{},
+	"error": wire.Error{
+		Message: text, Code: wire.CodeInvalidJSON, Detail: text, Failures: failures, Simple: true,
+	},
+	"error-internal": wire.Error{Message: text, Code: wire.CodeInternal},
+	"tokenrequest": wire.TokenRequest{
+		Name: "n", Days: new(0), NeverExpires: true, Titles: []string{"A"}, Administrator: true,
+	},
 	"tokenrequest-min": wire.TokenRequest{},
 }
 
@@ -144,7 +154,7 @@ func TestRoundTrip(t *testing.T) {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(string(want), string(encode(t, read.Elem().Interface()))); diff != "" {
-				t.Errorf("the body changed on its way (-want +got):\n%s", diff)
+				t.Errorf("the body changed in the round trip (-want +got):\n%s", diff)
 			}
 		})
 	}

@@ -1,0 +1,145 @@
+package client
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"iter"
+	"net/http"
+	"net/url"
+
+	"github.com/patchsource/patchsource/httpapi/wire"
+)
+
+// BackupOptions are options of [Client.Backup]. A nil *BackupOptions is the zero value.
+type BackupOptions struct {
+	// Full includes everything that is needed to move the server. It needs an administrator's token.
+	Full bool
+}
+
+// zipMagic is what every zip archive begins with.
+const zipMagic = "PK"
+
+// Backup writes a zip archive of all titles to w as it arrives. If it returns an error, the archive is not complete.
+// Nothing is written if the answer is not a zip archive.
+func (c *Client) Backup(ctx context.Context, w io.Writer, opts *BackupOptions) error {
+	q := call{method: http.MethodGet, path: api("backup"), accept: typeZip}
+	if opts != nil && opts.Full {
+		q.query = url.Values{"full": {"1"}}
+	}
+	res, err := c.send(ctx, q)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	body := bufio.NewReader(res.Body)
+	magic, err := body.Peek(len(zipMagic))
+	switch {
+	case err != nil && err != io.EOF:
+		return fmt.Errorf("reading the backup: %w", err)
+	case string(magic) != zipMagic:
+		return fmt.Errorf("%w: it is not a zip archive", ErrUnexpectedAnswer)
+	}
+	_, err = io.Copy(w, body)
+	return err
+}
+
+// A RestoreMode says what a restore does with the titles that the server has.
+type RestoreMode string
+
+const (
+	// RestoreEmpty restores only if the server has no titles. It is the zero value.
+	RestoreEmpty RestoreMode = ""
+	// RestoreMerge keeps the titles that are not in the backup.
+	RestoreMerge RestoreMode = "merge"
+	// RestoreReplace deletes the titles that are not in the backup.
+	RestoreReplace RestoreMode = "replace"
+)
+
+// RestoreOptions are options of [Client.Restore]. A nil *RestoreOptions is the zero value.
+type RestoreOptions struct {
+	Mode RestoreMode
+	// Confirm confirms a restore that deletes titles. It is the value that [Client.PlanRestore] returned. If the
+	// restore would delete other titles by now, nothing is restored.
+	Confirm string
+}
+
+func (o *RestoreOptions) call(backup io.Reader) call {
+	q := call{
+		method:      http.MethodPost,
+		path:        api("restore"),
+		query:       url.Values{},
+		stream:      backup,
+		contentType: typeZip,
+	}
+	if o != nil && o.Mode != "" {
+		q.query.Set("mode", string(o.Mode))
+	}
+	if o != nil && o.Confirm != "" {
+		q.query.Set("confirm", o.Confirm)
+	}
+	return q
+}
+
+// PlanRestore returns what [Client.Restore] would do. Nothing is changed.
+func (c *Client) PlanRestore(ctx context.Context, backup io.Reader, opts *RestoreOptions) (
+	plan wire.RestorePlan, err error,
+) {
+	q := opts.call(backup)
+	q.query.Set("dry_run", "1")
+	return plan, c.do(ctx, q, &plan)
+}
+
+// Restore restores the titles of a backup, all or none.
+func (c *Client) Restore(ctx context.Context, backup io.Reader, opts *RestoreOptions) (
+	all []wire.Restored, err error,
+) {
+	return all, c.do(ctx, opts.call(backup), &all)
+}
+
+// ImportOptions are options of [Client.Import]. A nil *ImportOptions is the zero value.
+type ImportOptions struct {
+	// DryRun returns the results of the import and changes nothing.
+	DryRun bool
+	// Replace replaces titles that exist already. If false, those that differ are refused.
+	Replace bool
+}
+
+// Import creates or replaces the titles of a JSON array, of lines of JSON, or of a zip archive, independently of each
+// other, and yields the result of each. An error ends the sequence.
+func (c *Client) Import(ctx context.Context, titles io.Reader, opts *ImportOptions) iter.Seq2[wire.Imported, error] {
+	return func(yield func(wire.Imported, error) bool) {
+		q := call{
+			method:      http.MethodPost,
+			path:        api("titles", "import"),
+			query:       url.Values{},
+			stream:      titles,
+			contentType: typeBinary,
+			accept:      typeNDJSON,
+		}
+		if opts != nil && opts.DryRun {
+			q.query.Set("dry_run", "1")
+		}
+		if opts != nil && opts.Replace {
+			q.query.Set("replace", "1")
+		}
+		res, err := c.send(ctx, q)
+		if err != nil {
+			yield(wire.Imported{}, err)
+			return
+		}
+		defer res.Body.Close()
+		for decoder := json.NewDecoder(res.Body); ; {
+			var one wire.Imported
+			err := decoder.Decode(&one)
+			if err == io.EOF {
+				return
+			}
+			if !yield(one, err) || err != nil {
+				return
+			}
+		}
+	}
+}

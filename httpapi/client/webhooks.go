@@ -1,0 +1,32 @@
+package client
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/patchsource/patchsource/httpapi/wire"
+)
+
+// Webhooks returns all webhooks and the state of their deliveries.
+func (c *Client) Webhooks(ctx context.Context) (all []wire.Webhook, err error) {
+	return all, c.get(ctx, api("webhooks"), nil, &all)
+}
+
+// CreateWebhook creates a webhook.
+func (c *Client) CreateWebhook(ctx context.Context, request wire.WebhookRequest) (w wire.WebhookCreated, err error) {
+	q := call{method: http.MethodPost, path: api("webhooks")}
+	if q.body, err = encode(request); err != nil {
+		return w, err
+	}
+	return w, c.do(ctx, q, &w)
+}
+
+// DeleteWebhook deletes a webhook.
+func (c *Client) DeleteWebhook(ctx context.Context, id string) error {
+	return c.do(ctx, call{method: http.MethodDelete, path: api("webhooks", id)}, nil)
+}
+
+// TestWebhook has a test event delivered to a webhook.
+func (c *Client) TestWebhook(ctx context.Context, id string) (wire.Answer, error) {
+	return c.post(ctx, api("webhooks", id, "test"), nil)
+}
