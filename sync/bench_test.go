@@ -156,7 +156,7 @@ func BenchmarkFollowed(b *testing.B) {
 	url := func(i int) string { return fmt.Sprintf("http://host%02d.example/T%05d", i%hosts, i) }
 	if err := each(titles, func(i int) error {
 		id := fmt.Sprintf("T%05d", i)
-		_, err := r.cat.Create(b.Context(), benchDefinition(id, "1"), &catalog.CreateOptions{Follows: url(i)})
+		_, err := r.catalog.Create(b.Context(), benchDefinition(id, "1"), &catalog.CreateOptions{Follows: url(i)})
 		return err
 	}); err != nil {
 		b.Fatal(err)
@@ -164,10 +164,10 @@ func BenchmarkFollowed(b *testing.B) {
 	r.reconcile()
 	round := func() error {
 		jobs := make([]*job, 0, titles)
-		for _, j := range r.jobs {
+		for _, j := range r.agenda.jobs {
 			jobs = append(jobs, j)
 		}
-		return each(len(jobs), func(i int) error { return r.run(b.Context(), jobs[i]) })
+		return each(len(jobs), func(i int) error { return r.runRound(b.Context(), jobs[i]) })
 	}
 	if err := round(); err != nil { // the ETags are known from now on
 		b.Fatal(err)
@@ -216,7 +216,7 @@ func BenchmarkFollowed(b *testing.B) {
 			if _, err := r.Sync(b.Context(), "T00000"); err != nil {
 				b.Fatal(err)
 			}
-			if t, _ := r.cat.Title("T00000"); t.CurrentVersion != v {
+			if t, _ := r.catalog.Title("T00000"); t.CurrentVersion != v {
 				b.Fatalf("%s is served", t.CurrentVersion)
 			}
 		}
@@ -234,8 +234,8 @@ func BenchmarkMirror(b *testing.B) {
 			r, st := benchRunner(b, u, mirror)
 			r.reconcile()
 			b.StartTimer()
-			for _, j := range r.jobs {
-				if err := r.run(b.Context(), j); err != nil || r.cat.Len() != 3000 {
+			for _, j := range r.agenda.jobs {
+				if err := r.runRound(b.Context(), j); err != nil || r.catalog.Len() != 3000 {
 					b.Fatal(err)
 				}
 			}
@@ -245,14 +245,14 @@ func BenchmarkMirror(b *testing.B) {
 	b.Run("unchanged", func(b *testing.B) {
 		r, st := benchRunner(b, u, mirror)
 		r.reconcile()
-		for _, j := range r.jobs {
-			if err := r.run(b.Context(), j); err != nil {
+		for _, j := range r.agenda.jobs {
+			if err := r.runRound(b.Context(), j); err != nil {
 				b.Fatal(err)
 			}
 			b.ReportAllocs()
 			writes := st.n.Load()
 			for b.Loop() {
-				if err := r.run(b.Context(), j); err != nil {
+				if err := r.runRound(b.Context(), j); err != nil {
 					b.Fatal(err)
 				}
 			}

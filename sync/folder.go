@@ -15,26 +15,28 @@ import (
 	"github.com/fsnotify/fsnotify"
 
 	"github.com/patchsource/patchsource/patch"
+	"github.com/patchsource/patchsource/sync/internal/safehttp"
 )
 
-// quiet is how long a folder must have been quiet before it is looked at: a
-// checkout writes many files.
-const quiet = 300 * time.Millisecond
+const (
+	// settleTime is how long a folder must be quiet before it is read: a checkout writes many files.
+	settleTime = 300 * time.Millisecond
+	// folderPrefix begins the key of a folder.
+	folderPrefix = "folder:"
+)
 
-// folderPrefix begins the key of a folder.
-const folderPrefix = "folder:"
-
+// A folder is the [Source] of the definitions in a directory.
 type folder struct{ dir string }
 
-// Folder returns the [Source] of a folder of definitions, *.json in it and in the
-// folders in it, such as a checkout of a repository: definitions as code. What
-// begins with a dot is left out, and nothing outside is read, wherever links lead.
-// It is watched, and looked at now and then all the same.
+// Folder returns the [Source] of a folder of definitions: all *.json files in it and below, such as a checkout of a
+// repository. Names that begin with a dot are skipped, and symbolic links are never followed out of the folder. A
+// mirror reads the folder when a file changes, and at its interval.
 //
-// Its key is "folder:" and the folder's name, since a key is shown to everybody:
-// of two folders of one name, one needs another [Mirror.Name].
+// The key is "folder:" and the folder's name without its path, since keys are published: of two folders with one
+// name, one needs another [Mirror.Name].
 func Folder(dir string) Source { return &folder{dir} }
 
+// Key implements [Source].
 func (d *folder) Key() string {
 	if abs, err := filepath.Abs(d.dir); err == nil {
 		return folderPrefix + filepath.Base(abs)
@@ -42,17 +44,24 @@ func (d *folder) Key() string {
 	return folderPrefix + filepath.Base(d.dir)
 }
 
-// fail makes an error of one that may say where the folder is, which is nobody's
-// business.
+// check implements checker.
+func (d *folder) check(*safehttp.Client) error {
+	if d.dir == "" {
+		return errors.New("a folder needs the path of a directory")
+	}
+	return nil
+}
+
+// fail returns an UpstreamError that does not contain the folder's path, which is not published.
 func (d *folder) fail(err error) error {
-	var where *fs.PathError
-	if errors.As(err, &where) {
-		err = where.Err
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		err = path.Err
 	}
 	return &UpstreamError{URL: d.Key(), Err: err}
 }
 
-// List reads the names of the files, and not what is in them.
+// List implements [Source]. It reads the names of the files only.
 func (d *folder) List(ctx context.Context, f *Fetcher, _ string) (*Listing, error) {
 	root, err := os.OpenRoot(d.dir)
 	if err != nil {
@@ -66,26 +75,18 @@ func (d *folder) List(ctx context.Context, f *Fetcher, _ string) (*Listing, erro
 			return err
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
-		case name != "." && strings.HasPrefix(entry.Name(), "."):
-			if entry.IsDir() {
-				return fs.SkipDir
-			}
-			return nil
-		case !entry.Type().IsRegular() || !strings.EqualFold(path.Ext(name), ".json"):
+		case isHidden(name, entry) && entry.IsDir():
+			return fs.SkipDir
+		case isHidden(name, entry), !entry.Type().IsRegular(), !strings.EqualFold(path.Ext(name), ".json"):
 			return nil
 		case len(l.Items) == maxTitles:
-			return fmt.Errorf("it has more than %d definitions", maxTitles)
+			return fmt.Errorf("the folder has more than %d definitions", maxTitles)
 		}
 		info, err := entry.Info()
 		if err != nil {
 			return err
 		}
-		l.Items = append(l.Items, Item{
-			ID:    name,
-			URL:   d.Key() + "/" + name,
-			Mark:  fmt.Sprintf("%d %d", info.ModTime().UnixNano(), info.Size()),
-			Fetch: func(context.Context) (*Fetched, error) { return d.read(f, name) },
-		})
+		l.Items = append(l.Items, d.item(f, name, info))
 		return nil
 	})
 	if err != nil {
@@ -94,6 +95,22 @@ func (d *folder) List(ctx context.Context, f *Fetcher, _ string) (*Listing, erro
 	return l, nil
 }
 
+// isHidden reports whether an entry of a folder is skipped.
+func isHidden(name string, entry fs.DirEntry) bool {
+	return name != "." && strings.HasPrefix(entry.Name(), ".")
+}
+
+// item returns the item of a file.
+func (d *folder) item(f *Fetcher, name string, info fs.FileInfo) Item {
+	return Item{
+		ID:    name,
+		URL:   d.Key() + "/" + name,
+		Mark:  fmt.Sprintf("%d %d", info.ModTime().UnixNano(), info.Size()),
+		Fetch: func(context.Context) (*Fetched, error) { return d.read(f, name) },
+	}
+}
+
+// read reads the definition in a file.
 func (d *folder) read(f *Fetcher, name string) (*Fetched, error) {
 	root, err := os.OpenRoot(d.dir)
 	if err != nil {
@@ -105,11 +122,14 @@ func (d *folder) read(f *Fetcher, name string) (*Fetched, error) {
 		return nil, d.fail(err)
 	}
 	defer file.Close()
-	most := int64(patch.DefaultMaxBytes)
-	if f.maxBytes > 0 {
-		most = int64(f.maxBytes)
+	var in io.Reader = file
+	if limit := f.maxBytes; limit >= 0 {
+		if limit == 0 {
+			limit = patch.DefaultMaxBytes
+		}
+		in = io.LimitReader(file, int64(limit)+1) // open rejects a definition that exceeds the limit
 	}
-	data, err := io.ReadAll(io.LimitReader(file, most+1)) // what is longer is refused by who reads it
+	data, err := io.ReadAll(in)
 	if err != nil {
 		return nil, d.fail(err)
 	}
@@ -123,21 +143,10 @@ func (d *folder) Watch(ctx context.Context, changed func()) error {
 		return err
 	}
 	defer w.Close()
-	add := func() error {
-		return filepath.WalkDir(d.dir, func(name string, entry fs.DirEntry, err error) error {
-			if err != nil || !entry.IsDir() {
-				return err
-			}
-			if name != d.dir && strings.HasPrefix(entry.Name(), ".") {
-				return fs.SkipDir
-			}
-			return w.Add(name) // again is fine
-		})
-	}
-	if err := add(); err != nil {
+	if err := d.addTo(w); err != nil {
 		return err
 	}
-	changed() // since it was last looked at
+	changed() // since the folder was last read
 	settled := time.NewTimer(0)
 	settled.Stop()
 	for {
@@ -148,16 +157,29 @@ func (d *folder) Watch(ctx context.Context, changed func()) error {
 			if !ok {
 				return nil
 			}
-			settled.Reset(quiet)
+			settled.Reset(settleTime)
 		case err := <-w.Errors:
 			if err != nil {
 				return err
 			}
 		case <-settled.C:
-			if err := add(); err != nil {
+			if err := d.addTo(w); err != nil {
 				return err
 			}
 			changed()
 		}
 	}
+}
+
+// addTo makes w watch the folder and all folders below it. To watch one again does nothing.
+func (d *folder) addTo(w *fsnotify.Watcher) error {
+	return filepath.WalkDir(d.dir, func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.IsDir() {
+			return err
+		}
+		if name != d.dir && strings.HasPrefix(entry.Name(), ".") {
+			return fs.SkipDir
+		}
+		return w.Add(name)
+	})
 }

@@ -60,9 +60,9 @@ func TestSourceHoldsItsNewestBack(t *testing.T) {
 		{"nothing", false, "1.8.152", "1.8.152", []string{"1.8.152", "1.8.151"}, "1.8.152 1.8.151", ""},
 		{"the newest", false, "1.8.151", "1.8.151", []string{"1.8.152", "1.8.151"}, "1.8.151", ""},
 		{"two", false, "1.8.151", "1.8.151", []string{"1.9", "1.8.152", "1.8.151", "1.8"}, "1.8.151 1.8", ""},
-		{"the list disagrees", false, "1.8.151", "1.8.152", []string{"1.8.152", "1.8.151"}, "1.8.152 1.8.151", "its list says"},
+		{"the list disagrees", false, "1.8.151", "1.8.152", []string{"1.8.152", "1.8.151"}, "1.8.152 1.8.151", "the list says"},
 		{"the definition disagrees", false, "1.8.152", "1.8.151", []string{"1.8.152", "1.8.151"}, "1.8.152 1.8.151", ""},
-		{"no patch of that version", false, "1.8.150", "1.8.150", []string{"1.8.152", "1.8.151"}, "1.8.152 1.8.151", "its list says"},
+		{"no patch of that version", false, "1.8.150", "1.8.150", []string{"1.8.152", "1.8.151"}, "1.8.152 1.8.151", "the list says"},
 		{"what is served", false, "1.7", "1.7", []string{"1.8.152", "1.8.151", "1.7"}, "1.8", "allow downgrades"},
 		{"what is served, and it may", true, "1.7", "1.7", []string{"1.8.152", "1.8.151", "1.7"}, "1.7", ""},
 	} {

@@ -1,56 +1,74 @@
 package patchsync
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/patchsource/patchsource/patch"
+	"github.com/patchsource/patchsource/sync/internal/safehttp"
 )
 
-// DefaultMaxRemoveShare is the share of its titles that a source may take away at
-// once when [Mirror] says nothing else.
+// DefaultMaxRemoveShare is the default of Mirror.MaxRemoveShare.
 const DefaultMaxRemoveShare = 0.1
 
-// A Mirror follows a whole source: each of its titles becomes one here. A title
-// that is here already, and did not come with this source, is left alone.
+// A Mirror follows a whole source: each of its titles becomes a title here. A title that exists already, and did not
+// come from this source, is left alone.
 type Mirror struct {
-	// Source is what is followed.
+	// Source is the source to follow.
 	Source Source
-	// Name names the mirror: titles belong to it by that, so that a source can
-	// move. Empty: the source's key.
+	// Name names the mirror. Titles belong to the mirror by this name, so that a source can move to another address.
+	// If empty, it is the source's key.
 	Name string
-	// Only are the ids, as the source has them and in any case, of the titles that
-	// are wanted; empty: all. Except are those that are not.
+	// Only are the ids of the titles that are wanted, as the source has them and in any case. If empty, all are
+	// wanted. Except are the ids of titles that are not wanted.
 	Only, Except []string
-	// Author is put into each title's id and name, see
-	// patch.Definition.Namespace. Empty: they stay as they are.
+	// Author is added to the id and name of each title; see patch.Definition.Namespace. If empty, they stay as they
+	// are.
 	Author string
-	// Rename, if not nil, changes each definition before it is looked at, after
-	// Author: its id, its name. It must say the same of the same definition, must
-	// not change what slices point to, and may be called by several goroutines.
+	// Rename, if not nil, changes the id and name of each definition, after Author and before anything else is decided
+	// by them. It must do the same to the same definition each time, must not change what the definition's slices and
+	// pointers refer to, and is called by several goroutines at once.
 	Rename func(*patch.Definition)
-	// Remove deletes titles that have vanished from the source. Otherwise they
-	// stay as they last were.
+	// Remove deletes titles that have vanished from the source. Otherwise they stay as they are.
 	Remove bool
-	// MaxRemoveShare bounds how many may vanish at once, as a share of those there
-	// were; of a few, one always may. If more do, none is deleted, and the state
-	// says so; nor are any when the source lists nothing at all. 1: whatever
-	// happens. 0: DefaultMaxRemoveShare.
+	// MaxRemoveShare bounds how many titles may vanish at once, as a share of all: 1 title always may. If more titles
+	// vanish, none is deleted and the state says so; likewise if the source lists no title at all. The default is
+	// DefaultMaxRemoveShare. With 1 or a negative number there is no limit.
 	MaxRemoveShare float64
-	// AllowDowngrade takes definitions that go back to an older version, too.
+	// AllowDowngrade accepts definitions that return to an older version.
 	AllowDowngrade bool
-	// Interval is how often the source is asked. 0: that of [Options].
+	// Interval is the time between two rounds. The default is that of [Options].
 	Interval time.Duration
 
 	only, except map[string]bool // in lower case
 }
 
-// complete checks a mirror, and fills in what it leaves out.
-func (m *Mirror) complete(interval time.Duration) error {
+// A checker is a [Source] that can tell that it is invalid before it is asked.
+type checker interface {
+	check(c *safehttp.Client) error
+}
+
+// completeMirrors returns copies of mirrors with their defaults filled in, or an error that says which is invalid.
+func completeMirrors(mirrors []Mirror, set *settings) (all []*Mirror, err error) {
+	names := map[string]bool{}
+	for _, m := range mirrors {
+		if err := m.complete(set); err != nil {
+			return nil, err
+		}
+		if names[m.Name] {
+			return nil, fmt.Errorf("the source %s is followed twice: give one of the mirrors another name",
+				RedactURL(m.Name))
+		}
+		names[m.Name] = true
+		all = append(all, &m)
+	}
+	return all, nil
+}
+
+// complete checks a mirror and fills in its defaults.
+func (m *Mirror) complete(set *settings) error {
 	if m.Source == nil {
 		return errors.New("a mirror needs a source")
 	}
@@ -58,45 +76,49 @@ func (m *Mirror) complete(interval time.Duration) error {
 		m.Name = m.Source.Key()
 	}
 	if m.Name == "" {
-		return errors.New("a mirror needs a name, or a source that has a key")
+		return errors.New("a mirror needs a name, or a source with a key")
 	}
-	if m.MaxRemoveShare < 0 || m.MaxRemoveShare > 1 {
-		return fmt.Errorf("mirror %s: a share of %v cannot be: it must lie between 0 and 1",
-			RedactURL(m.Name), m.MaxRemoveShare)
+	if err := m.check(set.fetcher.client); err != nil {
+		return fmt.Errorf("mirror %s: %w", RedactURL(m.Name), err)
 	}
 	if m.MaxRemoveShare == 0 {
 		m.MaxRemoveShare = DefaultMaxRemoveShare
 	}
-	if m.Author != "" {
-		if _, err := patch.AuthorID(m.Author); err != nil {
-			return fmt.Errorf("mirror %s: %w", RedactURL(m.Name), err)
-		}
+	if m.Interval == 0 {
+		m.Interval = set.interval
 	}
-	if m.Interval <= 0 {
-		m.Interval = interval
-	}
-	m.only, m.except = folded(m.Only), folded(m.Except)
+	m.only, m.except = foldedSet(m.Only), foldedSet(m.Except)
 	return nil
 }
 
-func folded(ids []string) map[string]bool {
-	all := map[string]bool{}
-	for _, id := range ids {
-		all[strings.ToLower(id)] = true
+// check reports why a mirror is invalid.
+func (m *Mirror) check(client *safehttp.Client) error {
+	if c, ok := m.Source.(checker); ok {
+		if err := c.check(client); err != nil {
+			return err
+		}
 	}
-	return all
+	if m.Author != "" {
+		if _, err := patch.AuthorID(m.Author); err != nil {
+			return err
+		}
+	}
+	if m.MaxRemoveShare > 1 {
+		return fmt.Errorf("the share of titles that may vanish is %v: it must lie between 0 and 1", m.MaxRemoveShare)
+	}
+	if m.Interval < 0 {
+		return fmt.Errorf("the interval %v is negative", m.Interval)
+	}
+	return nil
 }
 
-// mirrorPrefix begins the key of a mirror's state.
-const mirrorPrefix = "mirror/"
-
-// mirrorKey returns the key of a mirror's state.
-func mirrorKey(name string) string {
-	if len(name) > 400 { // a key has 512 bytes at most
-		sum := sha256.Sum256([]byte(name))
-		name = "sha256/" + hex.EncodeToString(sum[:])
+// foldedSet returns the set of some ids in lower case.
+func foldedSet(ids []string) map[string]bool {
+	set := map[string]bool{}
+	for _, id := range ids {
+		set[strings.ToLower(id)] = true
 	}
-	return mirrorPrefix + name
+	return set
 }
 
 // wants reports whether a title of the source is wanted.
@@ -105,17 +127,30 @@ func (m *Mirror) wants(id string) bool {
 	return (len(m.only) == 0 || m.only[id]) && !m.except[id]
 }
 
-// mayRemove says how many of n titles may vanish at once when the source still
-// lists some, or nothing any more.
+// missing returns a title that is wanted by its id and not listed, or "".
+func (m *Mirror) missing(listed map[string]bool) (id string) {
+	if len(m.Only) == 0 {
+		return ""
+	}
+	there := map[string]bool{}
+	for id := range listed {
+		there[strings.ToLower(id)] = true
+	}
+	for _, id := range m.Only {
+		if !there[strings.ToLower(id)] {
+			return id
+		}
+	}
+	return ""
+}
+
+// mayRemove returns how many of n titles may vanish at once. listsNothing says that the source lists no title.
 func (m *Mirror) mayRemove(n int, listsNothing bool) int {
 	switch {
-	case m.MaxRemoveShare == 1:
+	case m.MaxRemoveShare < 0, m.MaxRemoveShare == 1:
 		return n
 	case listsNothing:
 		return 0
 	}
 	return max(1, int(m.MaxRemoveShare*float64(n)))
 }
-
-// A policy is what holds for definitions wherever they come from.
-type policy struct{ allowDowngrade bool }

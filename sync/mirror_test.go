@@ -164,10 +164,10 @@ func TestMirrorRefusesWhatIsWrong(t *testing.T) {
 		state := s.round(vendor)
 		if got := slices.Sorted(maps.Keys(state.Refused)); strings.Join(got, " ") != "A B C Own" ||
 			state.Failures != 0 ||
-			!strings.HasPrefix(state.LastError, "4 of 5 titles are not taken") {
+			!strings.HasPrefix(state.LastError, "4 of 5 titles are not up to date") {
 			t.Errorf("%+v", state)
 		}
-		for id, says := range map[string]string{"A": "0.9", "B": "500", "C": "no acceptable definition", "Own": "did not come from this source"} {
+		for id, says := range map[string]string{"A": "0.9", "B": "500", "C": "invalid definition", "Own": "did not come from this source"} {
 			if !strings.Contains(state.Refused[id], says) {
 				t.Errorf("%s: %q", id, state.Refused[id])
 			}

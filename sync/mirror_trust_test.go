@@ -148,7 +148,7 @@ func TestMirrorTrust(t *testing.T) {
 		w.define(vendor+"/patch/A", definition("B", "2"))
 		next()
 		if s.version("A") != "1" || s.version("B") != "1" ||
-			!strings.Contains(s.round(vendor).Refused["A"], "was asked for") {
+			!strings.Contains(s.round(vendor).Refused["A"], `the id "B"`) {
 			t.Errorf("A %s, B %s: %v", s.version("A"), s.version("B"), s.round(vendor).Refused)
 		}
 	})

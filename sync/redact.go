@@ -8,9 +8,9 @@ import (
 	"github.com/patchsource/patchsource/sync/internal/safehttp"
 )
 
-// RedactURL returns the URL of a source, or its key, as it may be shown and logged:
-// without its user name, password, query and fragment, which may be secrets. What
-// cannot be parsed is not shown at all. The key of a [Folder] stays as it is.
+// RedactURL returns the URL or key of a source as it may be published and logged: without its user name, password,
+// query and fragment, which may be secrets. A URL that cannot be parsed is replaced as a whole. The key of a [Folder]
+// stays as it is.
 func RedactURL(url string) string {
 	if strings.HasPrefix(url, folderPrefix) {
 		return url
@@ -18,7 +18,7 @@ func RedactURL(url string) string {
 	return safehttp.Redact(url)
 }
 
-// redactID is RedactURL for the id of an item, which may be a URL or anything else.
+// redactID is RedactURL for the id of an item, which may be a URL.
 func redactID(id string) string {
 	if strings.Contains(id, "://") {
 		return RedactURL(id)
@@ -34,15 +34,15 @@ func redactKey(key string) string {
 	return key
 }
 
-// redactStoreError returns an error of the store about a state as it may be logged: a
-// store may name the record, or its file, and the key of a state may hold a secret.
+// redactStoreError returns an error of the store about a state as it may be logged. Such an error may contain the
+// record's name or file, and thus the state's key, which may hold a secret.
 func redactStoreError(key string, err error) error {
 	if err == nil || redactKey(key) == key {
 		return err
 	}
-	var where *fs.PathError
-	if errors.As(err, &where) {
-		return where.Err
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
 	}
-	return errors.New("the storage reports an error about a record whose name is not shown, because it holds a secret")
+	return errors.New("the store returned an error about a record whose name is hidden, because it contains a secret")
 }

@@ -1,0 +1,132 @@
+package patchsync
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"sync/atomic"
+
+	"github.com/patchsource/patchsource/patch/catalog"
+)
+
+// A Runner keeps the titles of a catalog in step with their sources. [New] makes one, and [Runner.Run] does the work.
+// It is safe for concurrent use.
+type Runner struct {
+	*settings
+	states  *stateStore
+	agenda  *agenda
+	rounds  roundCounts
+	running atomic.Bool // a call of Run has not ended
+}
+
+// Rounds counts rounds by their outcome.
+type Rounds struct{ Changed, Unchanged, Failed uint64 }
+
+// roundCounts are the counters behind [Rounds].
+type roundCounts struct{ changed, unchanged, failed atomic.Uint64 }
+
+// Rounds returns the number of rounds since the Runner was made.
+func (r *Runner) Rounds() Rounds {
+	return Rounds{
+		Changed:   r.rounds.changed.Load(),
+		Unchanged: r.rounds.unchanged.Load(),
+		Failed:    r.rounds.failed.Load(),
+	}
+}
+
+// Fetcher returns the Fetcher that the Runner uses.
+func (r *Runner) Fetcher() *Fetcher { return r.fetcher }
+
+// Sync runs a round of the source that a title follows and waits for its end; if a mirror brought the title, that is
+// a round of the whole source. Sync does not need [Runner.Run].
+//
+// The error is catalog.ErrNotFound, [ErrNotFollowed], [ErrUpstream], catalog.ErrUnavailable or that of ctx.
+func (r *Runner) Sync(ctx context.Context, id string) (State, error) {
+	j, err := r.jobOf(id)
+	if err != nil {
+		return State{}, err
+	}
+	err = r.runRound(ctx, j)
+	return r.agenda.stateOf(j), err
+}
+
+// Trigger makes [Runner.Run] ask the source that a title follows soon, and returns at once. A source is asked at most
+// once in ten seconds this way.
+//
+// The error is catalog.ErrNotFound or [ErrNotFollowed].
+func (r *Runner) Trigger(id string) error {
+	j, err := r.jobOf(id)
+	if err != nil {
+		return err
+	}
+	r.agenda.request(j)
+	return nil
+}
+
+// TriggerMirror is [Runner.Trigger] for a whole source, by the name of its mirror, redacted or not. If several
+// mirrors have that redacted name, all of them are triggered. The error is [ErrNotFollowed].
+func (r *Runner) TriggerMirror(name string) error {
+	r.reconcile()
+	found := false
+	for _, j := range r.agenda.all() {
+		if j.mirror != nil && (j.mirror.Name == name || RedactURL(j.mirror.Name) == name) {
+			r.agenda.request(j)
+			found = true
+		}
+	}
+	if !found {
+		return fmt.Errorf("mirror %q: %w", RedactURL(name), ErrNotFollowed)
+	}
+	return nil
+}
+
+// jobOf returns the job that follows the source of a title.
+func (r *Runner) jobOf(id string) (*job, error) {
+	title, err := r.catalog.Title(id)
+	if err != nil {
+		return nil, err
+	}
+	if title.Follows == "" {
+		return nil, fmt.Errorf("title %q: %w", title.ID, ErrNotFollowed)
+	}
+	r.reconcile()
+	if j := r.agenda.job(keyOf(title)); j != nil {
+		return j, nil
+	}
+	return nil, fmt.Errorf("title %q: %w any more: %s is not among the sources of this server",
+		title.ID, ErrNotFollowed, RedactURL(title.Source))
+}
+
+// State returns the state of the source that a title follows. Of a title that a mirror brought, it is the state of
+// the whole source with the error of this title, if there is one. ok is false if the title follows no source, or one
+// that this Runner does not follow.
+func (r *Runner) State(t catalog.Title) (s State, ok bool) {
+	if t.Follows == "" {
+		return State{}, false
+	}
+	r.reconcile()
+	j := r.agenda.job(keyOf(t))
+	if j == nil {
+		return State{}, false
+	}
+	return r.agenda.stateOfTitle(j, t), true
+}
+
+// States yields the states of all sources: the mirrors, and then the titles that are followed on their own in the
+// order of their ids.
+func (r *Runner) States() iter.Seq[State] {
+	return func(yield func(State) bool) {
+		r.reconcile()
+		jobs := r.agenda.all()
+		slices.SortFunc(jobs, func(a, b *job) int {
+			return cmp.Or(cmp.Compare(a.title.id, b.title.id), cmp.Compare(a.key, b.key))
+		})
+		for _, j := range jobs {
+			if !yield(r.agenda.stateOf(j)) {
+				return
+			}
+		}
+	}
+}
