@@ -45,14 +45,18 @@ func (s *Server) newHandler(c *Config, records store.Store) (http.Handler, error
 	if err != nil {
 		return nil, err
 	}
-	page = compress(webui.New(pages{s}, &webui.Options{
+	pageHandler, err := webui.New(pages{s}, &webui.Options{
 		API:        api,
 		Budget:     budget,
 		Site:       c.Site,
 		Publishing: s.Community != nil,
 		Now:        c.Now,
 		Logger:     c.Logger,
-	}))
+	})
+	if err != nil {
+		return nil, err
+	}
+	page = compress(pageHandler)
 	all := s.route(api, page, compress(openapi.Handler()))
 	if !c.AccessLog {
 		return all, nil

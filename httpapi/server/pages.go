@@ -64,10 +64,10 @@ func (p pages) Title(ctx context.Context, id string) (webui.Title, *patch.Defini
 }
 
 // History implements webui.Catalog.
-func (p pages) History(ctx context.Context, id string) (all []webui.Edition, err error) {
+func (p pages) History(ctx context.Context, id string) (all []webui.Revision, err error) {
 	editions, err := p.Catalog.History(ctx, id)
 	for _, e := range editions {
-		all = append(all, webui.Edition{Number: e.Number, At: e.At, Version: e.Version, Current: e.Current})
+		all = append(all, webui.Revision{Number: e.Number, At: e.At, Version: e.Version, Current: e.Current})
 	}
 	return all, notFound(err)
 }

@@ -58,7 +58,7 @@ func TestSlowFormsHoldNoTurn(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			h := webui.New(largeShelf{some()}, &webui.Options{API: tokensDesk(nil), Budget: budget})
+			h := newPage(largeShelf{some()}, &webui.Options{API: tokensDesk(nil), Budget: budget})
 			for i := range 2 {
 				slowForm(t, h, c.path, fmt.Sprintf("192.0.2.%d:1", i+1), c.token, 1000)
 			}
@@ -77,7 +77,7 @@ func TestFormsAreBounded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := webui.New(some(), &webui.Options{API: tokensDesk(nil), Budget: budget, Publishing: true})
+	h := newPage(some(), &webui.Options{API: tokensDesk(nil), Budget: budget, Publishing: true})
 	large := "text=" + strings.Repeat("a", 2<<20)
 	if w := send(h, "POST", "/publish", large); w.Code != 413 && w.Code != 400 {
 		t.Errorf("2 MiB of a stranger: %d", w.Code)

@@ -103,7 +103,7 @@ func TestRestoreTakesTwoSteps(t *testing.T) {
 				}
 				return r.Method == "POST"
 			}}
-			w := archive(t, webui.New(some(), &webui.Options{API: d}), "/backup/restore"+c.path, "PK\x03\x04zip",
+			w := archive(t, newPage(some(), &webui.Options{API: d}), "/backup/restore"+c.path, "PK\x03\x04zip",
 				c.fields...)
 			if diff := cmp.Diff([]string{c.asks}, d.changes()); diff != "" || w.Code != c.status ||
 				d.bodies[len(d.bodies)-1] != "PK\x03\x04zip" {
@@ -130,7 +130,7 @@ func TestRestoreRefused(t *testing.T) {
 		}
 		return r.Method == "POST"
 	}}
-	h := webui.New(some(), &webui.Options{API: d})
+	h := newPage(some(), &webui.Options{API: d})
 	for _, fields := range [][]string{nil, {"confirm", "2"}} {
 		if w := archive(t, h, "/backup/restore?mode=replace", "zip", fields...); w.Code != 400 ||
 			!strings.Contains(w.Body.String(), "confirm it with 3.") {
@@ -181,7 +181,7 @@ func TestImportReplaces(t *testing.T) {
 				}
 				return r.Method == "POST"
 			}}
-			w := archive(t, webui.New(some(), &webui.Options{API: d}), "/backup/import"+c.path, "[]", c.fields...)
+			w := archive(t, newPage(some(), &webui.Options{API: d}), "/backup/import"+c.path, "[]", c.fields...)
 			if diff := cmp.Diff([]string{c.asks}, d.changes()); diff != "" || w.Code != 200 ||
 				d.bodies[len(d.bodies)-1] != "[]" {
 				t.Errorf("%d %q %s", w.Code, d.bodies, diff)
@@ -205,7 +205,7 @@ func TestDeletingAWebhookAsks(t *testing.T) {
 		}
 		return false
 	}}
-	h := webui.New(some(), &webui.Options{API: d})
+	h := newPage(some(), &webui.Options{API: d})
 	if body := send(h, "GET", "/webhooks", "", "Cookie", asAdmin).Body.String(); strings.Contains(body,
 		`action="/webhooks/h1/delete"`) || !strings.Contains(body, `href="/webhooks/h1/delete"`) {
 		t.Errorf("the list deletes at once: %s", body)

@@ -144,7 +144,7 @@ func TestVersionForm(t *testing.T) {
 		fmt.Fprint(w, `{"message":"Version is there already."}`)
 		return true
 	}
-	h := webui.New(versioned(), &webui.Options{API: d})
+	h := newPage(versioned(), &webui.Options{API: d})
 	page := send(h, "GET", "/titles/x/version", "", "Cookie", "patchsource_token=admin").Body.String()
 	start := fieldsOf(t, page)
 	values := func(body string) string {
@@ -208,7 +208,7 @@ func TestVersionReleased(t *testing.T) {
 		}
 		return r.Method == "POST" && refuse
 	}
-	h := webui.New(versioned(), &webui.Options{API: d, Now: func() time.Time { return now }})
+	h := newPage(versioned(), &webui.Options{API: d, Now: func() time.Time { return now }})
 	page := send(h, "GET", "/titles/x/version", "", "Cookie", "patchsource_token=admin").Body.String()
 	start := with(fieldsOf(t, page), "version", "10.1")
 	for _, c := range []struct {
@@ -244,7 +244,7 @@ func TestVersionReleased(t *testing.T) {
 // each of its criteria says how it is joined.
 func TestVersionOrder(t *testing.T) {
 	d := &desk{}
-	h := webui.New(versioned(), &webui.Options{API: d})
+	h := newPage(versioned(), &webui.Options{API: d})
 	page := send(h, "GET", "/titles/x/version", "", "Cookie", "patchsource_token=admin").Body.String()
 	start := with(fieldsOf(t, page), "version", "9.8")
 	for _, c := range []struct {
@@ -285,7 +285,7 @@ func TestVersionWarns(t *testing.T) {
 		}
 		return r.Method == "POST"
 	}
-	h := webui.New(versioned(), &webui.Options{API: d})
+	h := newPage(versioned(), &webui.Options{API: d})
 	page := send(h, "GET", "/titles/x/version", "", "Cookie", "patchsource_token=admin").Body.String()
 	for name, fields := range map[string][]string{
 		"the form": with(with(fieldsOf(t, page), "version", "9.8"), "place", "front"),
@@ -311,7 +311,7 @@ func TestNothingTypedIsLost(t *testing.T) {
 		fmt.Fprint(w, `{"message":"Slowly."}`)
 		return true
 	}}
-	h := webui.New(some(), &webui.Options{API: d, Publishing: true})
+	h := newPage(some(), &webui.Options{API: d, Publishing: true})
 	text := `{"id": "pasted"}`
 	for _, c := range []struct {
 		name, path string
@@ -417,7 +417,7 @@ func TestUploadReplaces(t *testing.T) {
 			if c.replace {
 				fields = append(fields, "replace", "1")
 			}
-			w := postForm(t, webui.New(s, &webui.Options{API: d}), "/upload", fields...)
+			w := postForm(t, newPage(s, &webui.Options{API: d}), "/upload", fields...)
 			var asks []string
 			for _, a := range d.asked[1:] { // the first is who it is
 				asks = append(asks, strings.TrimSuffix(a, " admin"))
@@ -440,7 +440,7 @@ func TestManyVersions(t *testing.T) {
 			patch.Patch{Version: fmt.Sprint(1000 - i), ReleaseDate: "2018-02-02T17:39:58Z"},
 		)
 	}
-	h := webui.New(s, nil)
+	h := newPage(s, nil)
 	for path, want := range map[string]string{"/titles/x": "1000 901", "/titles/x?from=101": "900 801", "/titles/x?from=201": "800 751", "/titles/x?from=250": "800 751", "/titles/x?from=9999": "800 751", "/titles/x?from=-5": "1000 901", "/titles/x?from=x": "1000 901", "/titles/x?from=150": "900 801"} {
 		body := send(h, "GET", path, "").Body.String()
 		var shown []string

@@ -30,7 +30,7 @@ func TestTitlePageIsLinear(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			patchtest.Linear(t, func(n int) func() {
-				h := webui.New(handlers[n], nil)
+				h := newPage(handlers[n], nil)
 				return func() {
 					w := httptest.NewRecorder()
 					h.ServeHTTP(w, httptest.NewRequest("GET", "/titles/"+handlers[n].titles[0].ID, nil))

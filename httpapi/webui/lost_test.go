@@ -17,7 +17,7 @@ func TestContributorSource(t *testing.T) {
 			fmt.Fprintf(w, `[{"id":"macman","display_name":"macman","title_count":1,"urn":%q}]`, urn)
 			return true
 		}}
-		h := webui.New(some(), &webui.Options{API: d, Publishing: true, Site: "https://p.example.com"})
+		h := newPage(some(), &webui.Options{API: d, Publishing: true, Site: "https://p.example.com"})
 		if body := send(h, "GET", "/contributors", "").Body.String(); !strings.Contains(body,
 			"<code>https://p.example.com/jamf/v1/macman</code>") {
 			t.Errorf("%s: %s", urn, body)
@@ -58,7 +58,7 @@ func TestContributorLostToken(t *testing.T) {
 				}
 				return true
 			}}
-			h := webui.New(some(), &webui.Options{API: d, Publishing: true})
+			h := newPage(some(), &webui.Options{API: d, Publishing: true})
 			w := send(h, "POST", "/contributors/token", "email=me%40example.com", "Cookie", asAdmin)
 			last := len(d.asked) - 1
 			if w.Code != c.want || d.asked[last] != "POST /api/v1/contributors/token" ||
@@ -77,7 +77,7 @@ func TestContributorLostToken(t *testing.T) {
 			}
 		})
 	}
-	h := webui.New(some(), &webui.Options{API: &desk{}, Publishing: true})
+	h := newPage(some(), &webui.Options{API: &desk{}, Publishing: true})
 	for _, path := range []string{"/signin", "/contributors/token"} {
 		if body := send(h, "GET", path, "").Body.String(); !strings.Contains(body, `/contributors/token"`) {
 			t.Errorf("%s has no way to a new token: %s", path, body)

@@ -82,7 +82,7 @@ func cookie(w *httptest.ResponseRecorder, name string) *http.Cookie {
 
 // Without an API, the page can be read, and nothing else.
 func TestReadOnly(t *testing.T) {
-	h := webui.New(some(), &webui.Options{Publishing: true})
+	h := newPage(some(), &webui.Options{Publishing: true})
 	if w := send(h, "GET", "/titles/x", "", "Cookie", "patchsource_token=admin"); w.Code != 200 ||
 		strings.Contains(w.Body.String(), "Sign in") ||
 		strings.Contains(w.Body.String(), "Delete") {
@@ -116,7 +116,7 @@ func TestSignIn(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := send(
-				webui.New(some(), &webui.Options{API: &desk{}, Site: c.site}),
+				newPage(some(), &webui.Options{API: &desk{}, Site: c.site}),
 				"POST",
 				"/signin",
 				"token=+"+c.token+"+&next="+strings.ReplaceAll(c.next, "/", "%2F"),
@@ -147,7 +147,7 @@ func TestSignIn(t *testing.T) {
 
 func TestSession(t *testing.T) {
 	d := &desk{}
-	h := webui.New(some(), &webui.Options{API: d})
+	h := newPage(some(), &webui.Options{API: d})
 	w := send(h, "GET", "/titles/x", "", "Cookie", "patchsource_token=admin")
 	if w.Code != 200 || !strings.Contains(w.Body.String(), "Sign out") ||
 		!strings.Contains(w.Body.String(), "Add a version") ||
@@ -191,7 +191,7 @@ func TestSession(t *testing.T) {
 // asked as anybody.
 func TestAsksAsTheVisitor(t *testing.T) {
 	d := &desk{}
-	h := webui.New(some(), &webui.Options{API: d})
+	h := newPage(some(), &webui.Options{API: d})
 	send(h, "POST", "/titles/x/delete", "", "Cookie", "patchsource_token=admin", "X-Forwarded-For", "203.0.113.7")
 	last := len(d.asked) - 1
 	if d.asked[last] != "DELETE /api/v1/titles/x admin" || d.from[last] != "192.0.2.1:1234 203.0.113.7" {
@@ -211,7 +211,7 @@ func TestAsksAsTheVisitor(t *testing.T) {
 
 // What a page does not do is said with what it does.
 func TestMethods(t *testing.T) {
-	h := webui.New(some(), &webui.Options{API: &desk{}})
+	h := newPage(some(), &webui.Options{API: &desk{}})
 	for _, c := range []struct {
 		method, path string
 		status       int
@@ -244,7 +244,7 @@ func TestUnsure(t *testing.T) {
 		return true
 	}}
 	w := send(
-		webui.New(some(), &webui.Options{API: d}),
+		newPage(some(), &webui.Options{API: d}),
 		"POST",
 		"/titles/x/delete",
 		"",
@@ -260,7 +260,7 @@ func TestUnsure(t *testing.T) {
 // Assets are the same for everybody, and nobody is asked who they are.
 func TestAssetsAreForAll(t *testing.T) {
 	d := &desk{}
-	h := webui.New(some(), &webui.Options{API: d})
+	h := newPage(some(), &webui.Options{API: d})
 	for _, m := range regexp.MustCompile(`"(/ui/[^"]*)"`).FindAllStringSubmatch(send(h, "GET", "/", "").Body.String(), -1) {
 		w := send(h, "GET", m[1], "", "Cookie", "patchsource_token=ended")
 		if w.Code != 200 || len(w.Result().Cookies()) > 0 ||
@@ -289,7 +289,7 @@ func TestOtherOrigins(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			d := &desk{}
-			h := webui.New(some(), &webui.Options{API: d, Site: "https://p.example.com"})
+			h := newPage(some(), &webui.Options{API: d, Site: "https://p.example.com"})
 			w := send(h, "POST", "/titles/x/delete", "", append(c.headers, "Cookie", "patchsource_token=admin")...)
 			deleted := strings.Contains(strings.Join(d.asked, "\n"), "DELETE")
 			if w.Code != c.status || deleted != (c.status == 303) {
@@ -301,7 +301,7 @@ func TestOtherOrigins(t *testing.T) {
 
 // Under a prefix, everything stays under it.
 func TestPrefix(t *testing.T) {
-	h := webui.New(some(), &webui.Options{API: &desk{}, Site: "https://p.example.com/patch/", Publishing: true})
+	h := newPage(some(), &webui.Options{API: &desk{}, Site: "https://p.example.com/patch/", Publishing: true})
 	for _, path := range []string{"/", "/titles/x", "/publish", "/signin", "/upload", "/titles/x/version", "/titles/x/edit", "/backup", "/nope", "/?q=x&sort=version"} {
 		body := send(h, "GET", path, "", "Cookie", "patchsource_token=admin").Body.String()
 		found := regexp.MustCompile(`(?:src|href|action|formaction)="([^"]*)"`).FindAllStringSubmatch(body, -1)
@@ -372,7 +372,7 @@ func TestUploadBounds(t *testing.T) {
 		d := &desk{}
 		contentType, body := form(t, files)
 		w := send(
-			webui.New(some(), &webui.Options{API: d}),
+			newPage(some(), &webui.Options{API: d}),
 			"POST",
 			"/upload",
 			body,
@@ -389,7 +389,7 @@ func TestUploadBounds(t *testing.T) {
 			t.Errorf("%s: %d, %v", name, w.Code, d.asked)
 		}
 	}
-	if w := send(webui.New(some(), &webui.Options{API: &desk{}}), "POST", "/upload", "x", "Content-Type", "text/plain", "Cookie", "patchsource_token=admin"); w.Code != 400 {
+	if w := send(newPage(some(), &webui.Options{API: &desk{}}), "POST", "/upload", "x", "Content-Type", "text/plain", "Cookie", "patchsource_token=admin"); w.Code != 400 {
 		t.Errorf("%d", w.Code)
 	}
 }
@@ -421,7 +421,7 @@ func TestRefusals(t *testing.T) {
 			return true
 		}}
 		w := send(
-			webui.New(some(), &webui.Options{API: d}),
+			newPage(some(), &webui.Options{API: d}),
 			"POST",
 			"/titles/x/delete",
 			"",
@@ -444,7 +444,7 @@ func TestJamfFields(t *testing.T) {
 		"http://[2001:db8::1]":        "Server <code>[2001:db8::1]/jamf/v1</code>, port 80, without SSL",
 		"":                            "Server <code>example.com/jamf/v1</code>, port 80, without SSL", // as the visitor has found it
 	} {
-		body := send(webui.New(some(), &webui.Options{Site: site}), "GET", "/titles/x", "").Body.String()
+		body := send(newPage(some(), &webui.Options{Site: site}), "GET", "/titles/x", "").Body.String()
 		body = regexp.MustCompile(` <button[^>]*>Copy</button>`).ReplaceAllString(body, "")
 		if !strings.Contains(body, want) {
 			t.Errorf("%q: it does not say %s: %s", site, want, body)
@@ -466,7 +466,7 @@ func TestSourcesSayHowTheyAre(t *testing.T) {
 		return true
 	}}
 	body := send(
-		webui.New(some(), &webui.Options{API: d}),
+		newPage(some(), &webui.Options{API: d}),
 		"GET",
 		"/sources",
 		"",

@@ -47,7 +47,7 @@ type titlePage struct {
 	Later      int
 	Scripts    []script
 	Warnings   []patch.Warning // of no version
-	Editions   []Edition
+	Editions   []Revision
 	MayChange  bool
 }
 

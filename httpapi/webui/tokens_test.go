@@ -59,7 +59,7 @@ func TestRevokingATokenAsks(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			d := tokensDesk(nil)
-			h := webui.New(some(), &webui.Options{API: d})
+			h := newPage(some(), &webui.Options{API: d})
 			w := send(h, "GET", "/tokens/"+c.id+"/invalidate", "", "Cookie", asAdmin)
 			if w.Code != c.status || strings.Contains(w.Body.String(), c.not) || len(d.changes()) > 0 {
 				t.Errorf("%d %v %s", w.Code, d.changes(), w.Body)
@@ -72,7 +72,7 @@ func TestRevokingATokenAsks(t *testing.T) {
 		})
 	}
 	// The list has links to these pages, and no form that ends a token at once.
-	body := send(webui.New(some(), &webui.Options{API: tokensDesk(nil)}), "GET", "/tokens", "", "Cookie",
+	body := send(newPage(some(), &webui.Options{API: tokensDesk(nil)}), "GET", "/tokens", "", "Cookie",
 		asAdmin).Body.String()
 	if n := strings.Count(body, `/invalidate"`); n != 4 || strings.Contains(body, `/invalidate"><button`) {
 		t.Errorf("%d links: %s", n, body)
@@ -136,7 +136,7 @@ func TestRevokeAToken(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			d := tokensDesk(c.api)
-			h := webui.New(some(), &webui.Options{API: d})
+			h := newPage(some(), &webui.Options{API: d})
 			w := send(h, "POST", "/tokens/"+c.id+"/invalidate", c.form, "Cookie", asAdmin)
 			if diff := cmp.Diff(c.asks, d.changes()); diff != "" || w.Code != c.status {
 				t.Errorf("%d %s", w.Code, diff)
@@ -207,7 +207,7 @@ func TestCreateAToken(t *testing.T) {
 				}
 				return r.Method == "POST"
 			})
-			w := send(webui.New(some(), &webui.Options{API: d}), "POST", "/tokens", c.form, "Cookie", asAdmin)
+			w := send(newPage(some(), &webui.Options{API: d}), "POST", "/tokens", c.form, "Cookie", asAdmin)
 			if c.want == "" {
 				if w.Code != 400 || len(d.changes()) > 0 {
 					t.Errorf("%d %v", w.Code, d.changes())
@@ -247,7 +247,7 @@ func TestTokenFormOffers(t *testing.T) {
 			}
 			return r.URL.Path == "/api/v1/token"
 		})
-		body := send(webui.New(some(), &webui.Options{API: d}), "GET", "/tokens", "", "Cookie", asAdmin).Body.String()
+		body := send(newPage(some(), &webui.Options{API: d}), "GET", "/tokens", "", "Cookie", asAdmin).Body.String()
 		var got []string
 		for _, m := range regexp.MustCompile(`name="for" value="([a-z]+)"( checked)?`).FindAllStringSubmatch(body, -1) {
 			got = append(got, m[1]+strings.Repeat("*", len(m[2])/len(" checked")))
@@ -272,7 +272,7 @@ func TestTokenRefused(t *testing.T) {
 		}
 		return r.Method == "POST"
 	})
-	w := send(webui.New(some(), &webui.Options{API: d}), "POST", "/tokens", "name=n&for=titles&titles=q&days=7",
+	w := send(newPage(some(), &webui.Options{API: d}), "POST", "/tokens", "name=n&for=titles&titles=q&days=7",
 		"Cookie", asAdmin)
 	for _, want := range []string{
 		"Refused.", `id="fault-name" role="alert">is too long`, "<code>/titles_in_scope/0</code> there is no title",
@@ -292,7 +292,7 @@ func TestEditor(t *testing.T) {
 		}
 		return r.URL.Path == "/api/v1/token"
 	}}
-	body := send(webui.New(some(), &webui.Options{API: d}), "GET", "/titles/x", "", "Cookie", asAdmin).Body.String()
+	body := send(newPage(some(), &webui.Options{API: d}), "GET", "/titles/x", "", "Cookie", asAdmin).Body.String()
 	for text, want := range map[string]bool{
 		"<span>Editor</span>": true, "Add a version": true, `href="/upload"`: true, `href="/webhooks"`: false,
 		`href="/backup"`: false,

@@ -17,6 +17,7 @@ import (
 	"context"
 	"embed"
 	"errors"
+	"fmt"
 	"html/template"
 	"io/fs"
 	"iter"
@@ -47,8 +48,8 @@ type Title struct {
 	Follows, Trouble string
 }
 
-// An Edition is a title's definition as it was at one time.
-type Edition struct {
+// A Revision is a revision in the history of a title's definition.
+type Revision struct {
 	Number  uint64
 	At      time.Time
 	Version string
@@ -63,8 +64,8 @@ type Catalog interface {
 	Bytes(id string) int64
 	// Title returns a title and its definition, or ErrNotFound.
 	Title(ctx context.Context, id string) (Title, *patch.Definition, error)
-	// History returns the editions that there are, the newest first, or ErrNotFound.
-	History(ctx context.Context, id string) ([]Edition, error)
+	// History returns the revisions that are kept, with the newest first, or ErrNotFound.
+	History(ctx context.Context, id string) ([]Revision, error)
 }
 
 // A Budget bounds what the pages of titles cost, for visitors who are neither administrators nor editors. An
@@ -129,9 +130,9 @@ type handler struct {
 	icon    string
 }
 
-// New returns a handler of the page: of every path for which [Serves] is true. It panics
-// if Options.Site is no URL. It is safe for concurrent use.
-func New(cat Catalog, opts *Options) http.Handler {
+// New returns a handler of the page: of every path for which [Serves] is true. It returns an error if Options.Site is not
+// an absolute URL. The handler is safe for concurrent use.
+func New(cat Catalog, opts *Options) (http.Handler, error) {
 	var o Options
 	if opts != nil {
 		o = *opts
@@ -161,7 +162,7 @@ func New(cat Catalog, opts *Options) http.Handler {
 			err = h.cross.AddTrustedOrigin(u.Scheme + "://" + u.Host)
 		}
 		if err != nil {
-			panic("webui: Options.Site: " + err.Error())
+			return nil, fmt.Errorf("webui: Options.Site: %w", err)
 		}
 		h.base, h.secure = u.EscapedPath(), u.Scheme == "https"
 	}
@@ -183,7 +184,7 @@ func New(cat Catalog, opts *Options) http.Handler {
 		}
 	}
 	h.routes()
-	return h
+	return h, nil
 }
 
 // routes says which page is where. Everything that changes something is a POST.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"net/http"
 	"net/http/httptest"
 	"regexp"
 	"slices"
@@ -37,16 +38,25 @@ func (s *shelf) Title(_ context.Context, id string) (webui.Title, *patch.Definit
 	return webui.Title{}, nil, webui.ErrNotFound
 }
 
-func (s *shelf) History(context.Context, string) ([]webui.Edition, error) {
-	return []webui.Edition{
+func (s *shelf) History(context.Context, string) ([]webui.Revision, error) {
+	return []webui.Revision{
 		{Number: 2, At: time.Now(), Version: "2", Current: true},
 		{Number: 1, At: time.Now(), Version: "1"},
 	}, nil
 }
 
+// newPage returns the page of a catalog. It panics if the options are invalid.
+func newPage(c webui.Catalog, opts *webui.Options) http.Handler {
+	h, err := webui.New(c, opts)
+	if err != nil {
+		panic(err)
+	}
+	return h
+}
+
 func get(h *shelf, path string) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
-	webui.New(h, &webui.Options{Site: "https://patches.example.com", Publishing: true}).
+	newPage(h, &webui.Options{Site: "https://patches.example.com", Publishing: true}).
 		ServeHTTP(w, httptest.NewRequest("GET", path, nil))
 	return w
 }
@@ -220,12 +230,12 @@ func TestStatuses(t *testing.T) {
 		}
 	}
 	w := httptest.NewRecorder()
-	webui.New(s, nil).ServeHTTP(w, httptest.NewRequest("POST", "/", nil))
+	newPage(s, nil).ServeHTTP(w, httptest.NewRequest("POST", "/", nil))
 	if w.Code != 405 || w.Header().Get("Allow") == "" {
 		t.Errorf("%d", w.Code)
 	}
 	w = httptest.NewRecorder()
-	webui.New(s, nil).ServeHTTP(w, httptest.NewRequest("HEAD", "/", nil))
+	newPage(s, nil).ServeHTTP(w, httptest.NewRequest("HEAD", "/", nil))
 	if w.Code != 200 || w.Body.Len() != 0 || w.Header().Get("Content-Length") == "" {
 		t.Errorf("%d %v", w.Code, w.Header())
 	}
@@ -254,7 +264,7 @@ func BenchmarkTable(b *testing.B) {
 			},
 		)
 	}
-	h := webui.New(s, nil)
+	h := newPage(s, nil)
 	for name, path := range map[string]string{"all": "/", "search": "/?q=title", "by-version": "/?sort=version", "last-page": "/?page=100"} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
@@ -268,7 +278,12 @@ func BenchmarkTable(b *testing.B) {
 func Example() {
 	s := &shelf{titles: []webui.Title{{ID: "Composer", Name: "Composer", Publisher: "Jamf", Version: "10.1.1"}}}
 	w := httptest.NewRecorder()
-	webui.New(s, nil).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+	h, err := webui.New(s, nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	h.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
 	fmt.Println(w.Code, strings.Contains(w.Body.String(), `<a href="/titles/Composer">Composer</a>`))
 	// Output: 200 true
 }
