@@ -10,99 +10,91 @@ import (
 	"github.com/patchsource/patchsource/store"
 )
 
-// adoptedKey is the record of the tokens that were adopted. It outlives the tokens' own records: a token that was
-// adopted once is never taken for a new one.
+// adoptedKey is the record of the adopted tokens. It outlives the tokens' own records, so that an adopted token is never
+// taken for a new one.
 var adoptedKey = store.Key{Kind: "config", ID: "adopted-tokens"}
 
-// An adoptedList is what the store has of the tokens that were adopted.
+const adoptedFormat = 1
+
+// An adoptedList is the record of the adopted tokens.
 type adoptedList struct {
 	Format int      `json:"format"`
 	IDs    []string `json:"ids"`
 }
 
-const adoptedFormat = 1
-
-// Adopt makes an administrator's token of one that was made elsewhere, such as
-// one that an operator put into a file. It does nothing if it is one already.
+// Adopt makes a token that was made elsewhere an administrator's, such as one that an operator has put into a file. It
+// does nothing if the token is already an administrator's.
 //
-// The error is [ErrUnauthorized] if token has not the form of one, or is not an administrator's, [ErrRevoked] if it is
-// an administrator's that has ended, [ErrUnavailable] or that of ctx. A token that was adopted before and of which
-// nothing is known now has ended, too.
+// The error is [ErrUnauthorized] if token does not have the form of a token, or is a valid one of another kind;
+// [ErrRevoked] if it has ended, also if it was adopted before and its record is gone; [ErrUnavailable] or that of ctx.
 func (a *Service) Adopt(ctx context.Context, token string) error {
 	id, ok := tokenID(token)
 	if !ok {
-		return fmt.Errorf("%w: it has not the form of a token that this server makes "+
-			"(pst_ and 59 letters and digits); one cannot be made up", ErrUnauthorized)
+		return &unauthorizedError{"it does not have the form of a token that this server makes " +
+			"(pst_ and 59 letters and digits)"}
 	}
-	adopted, rev, err := a.adopted(ctx)
+	adopted, err := a.wasAdopted(ctx, id)
 	if err != nil {
 		return err
 	}
-	before := slices.Contains(adopted.IDs, id)
-	k, _ := a.tokens.get(id)
+	e, _ := a.tokens.get(id)
 	switch {
-	case k == nil && before:
+	case e == nil && adopted:
 		return fmt.Errorf("%w, or its record was lost", ErrRevoked)
-	case k == nil:
+	case e == nil:
 		if err := a.add(ctx, token, id, Grant{Kind: Administrator}, origin{}); err != nil {
 			return err
 		}
-	case k.hash != hashOf(token) || k.Kind != Administrator:
-		return fmt.Errorf("%w: it is not an administrator's", ErrUnauthorized)
+	case e.hash != hashOf(token) || e.Kind != Administrator:
+		return &unauthorizedError{"it is not an administrator's token"}
 	default:
-		if _, live := a.judge(a.now()).live(k); !live {
+		if _, valid := a.evaluator(a.now()).evaluate(e); !valid {
 			return fmt.Errorf("%w or has expired", ErrRevoked)
 		}
 	}
-	if before {
+	if adopted {
 		return nil
 	}
-	return a.remember(ctx, id, adopted, rev)
+	return a.recordAdopted(ctx, id)
 }
 
-// adopted returns the list of the tokens that were adopted, and its revision.
-func (a *Service) adopted(ctx context.Context) (list adoptedList, rev store.Revision, err error) {
+// wasAdopted reports whether a token was adopted before.
+func (a *Service) wasAdopted(ctx context.Context, id string) (bool, error) {
 	r, err := a.store.Get(ctx, adoptedKey)
-	if errors.Is(err, store.ErrNotFound) {
-		return adoptedList{Format: adoptedFormat}, "", nil
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return false, fmt.Errorf("%w: %s: %w", ErrUnavailable, adoptedKey, err)
 	}
-	if err != nil {
-		return list, "", fmt.Errorf("%w: %s: %w", ErrUnavailable, adoptedKey, err)
+	list, err := decodeAdopted(r)
+	return slices.Contains(list.IDs, id), err
+}
+
+// recordAdopted adds a token to the record of the adopted tokens.
+func (a *Service) recordAdopted(ctx context.Context, id string) error {
+	_, err := store.Update(ctx, a.store, adoptedKey, func(old store.Record) ([]byte, error) {
+		list, err := decodeAdopted(old)
+		if err != nil || slices.Contains(list.IDs, id) {
+			return nil, err
+		}
+		list.IDs = append(list.IDs, id)
+		return json.Marshal(list)
+	})
+	var undecodable *decodeError
+	if err != nil && !errors.As(err, &undecodable) {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return err
+}
+
+// decodeAdopted reads the record of the adopted tokens, which may not exist. The error is a *decodeError.
+func decodeAdopted(r store.Record) (list adoptedList, err error) {
+	if r.Revision == "" {
+		return adoptedList{Format: adoptedFormat}, nil
 	}
 	if err := json.Unmarshal(r.Value, &list); err != nil {
-		return list, "", fmt.Errorf("auth: %s: %w", adoptedKey, err)
+		return list, &decodeError{adoptedKey, err}
 	}
 	if list.Format != adoptedFormat {
-		return list, "", fmt.Errorf("auth: %w", store.NewerFormat(adoptedKey, list.Format, adoptedFormat))
+		return list, &decodeError{adoptedKey, store.NewerFormat(adoptedKey, list.Format, adoptedFormat)}
 	}
-	return list, r.Revision, nil
-}
-
-// remember adds a token to the list of those that were adopted.
-func (a *Service) remember(ctx context.Context, id string, list adoptedList, rev store.Revision) error {
-	for range maxTries {
-		list.IDs = append(list.IDs, id)
-		data, err := json.Marshal(list)
-		if err != nil {
-			return err
-		}
-		cond := store.IfRevision(rev)
-		if rev == "" {
-			cond = store.IfAbsent()
-		}
-		_, err = a.store.Put(ctx, adoptedKey, data, cond)
-		if err == nil {
-			return nil
-		}
-		if !errors.Is(err, store.ErrConflict) {
-			return fmt.Errorf("%w: %s: %w", ErrUnavailable, adoptedKey, err)
-		}
-		if list, rev, err = a.adopted(ctx); err != nil {
-			return err
-		}
-		if slices.Contains(list.IDs, id) {
-			return nil
-		}
-	}
-	return fmt.Errorf("%w: %s is changed by others too fast: try again", ErrUnavailable, adoptedKey)
+	return list, nil
 }

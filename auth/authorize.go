@@ -106,3 +106,18 @@ func (e *unauthorizedError) Error() string { return e.message }
 
 // Is makes an unauthorizedError an ErrUnauthorized.
 func (e *unauthorizedError) Is(target error) bool { return target == ErrUnauthorized }
+
+// MayCreate reports whether p may create titles: an administrator or editor any,
+// a contributor their own.
+func (p Principal) MayCreate() bool {
+	return p.Kind == Administrator || p.Kind == Editor || p.Kind == Contributor && p.Contributor != ""
+}
+
+// MayChange reports whether p may change, or delete, the title with this UID that
+// belongs to this contributor (empty: to none).
+func (p Principal) MayChange(uid, contributor string) bool {
+	return p.Kind == Administrator || p.Kind == Editor || p.owns(Title{UID: uid, Contributor: contributor})
+}
+
+// MayAdminister reports whether p may do what concerns the server as a whole.
+func (p Principal) MayAdminister() bool { return p.Kind == Administrator }

@@ -77,7 +77,7 @@ func TestEndingATokenEndsThoseMadeWithIt(t *testing.T) {
 			names["child"], _ = with(t, a, names["leaked"], titles)
 			names["grandchild"], _ = with(t, a, names["child"], titles)
 			names["sibling"], _ = with(t, a, names["admin"], titles)
-			if n := a.Below(leaked); n != 2 {
+			if n := a.Descendants(leaked); n != 2 {
 				t.Errorf("%d tokens below, want 2", n)
 			}
 			before := writes.puts.Load()
@@ -93,7 +93,7 @@ func TestEndingATokenEndsThoseMadeWithIt(t *testing.T) {
 			for _, a := range []*auth.Service{a, open(t, s, nil)} {
 				check(t, a, want, names)
 			}
-			if n := a.Below(leaked); n != 0 {
+			if n := a.Descendants(leaked); n != 0 {
 				t.Errorf("afterwards %d tokens below", n)
 			}
 			// Nor does any of them come back when the records are swept away.
@@ -193,7 +193,7 @@ func TestTokensMadeAreBounded(t *testing.T) {
 				})
 			}
 			wg.Wait()
-			if n := a.Below(rootID); n != auth.MaxMade {
+			if n := a.Descendants(rootID); n != auth.MaxMade {
 				t.Errorf("%d tokens, want %d", n, auth.MaxMade)
 			}
 			if _, _, err := a.Rotate(ctx, childID); err != nil {
@@ -207,7 +207,7 @@ func TestTokensMadeAreBounded(t *testing.T) {
 	for range auth.MaxMade + 1 {
 		with(t, a, admin, titles)
 	}
-	if n := a.Below(adminID); n != auth.MaxMade+1 {
+	if n := a.Descendants(adminID); n != auth.MaxMade+1 {
 		t.Errorf("an administrator's token made %d", n)
 	}
 }

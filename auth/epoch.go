@@ -12,7 +12,9 @@ import (
 // epochKind is the kind of an owner's epoch. Its id is the owner.
 const epochKind = "epochs"
 
-// An epoch is what the store has of an owner's epoch. Tokens of the owner with an epoch before Current have ended.
+const epochFormat = 1
+
+// An epoch is the record of an owner's epoch. The owner's tokens with an epoch before Current have ended.
 type epoch struct {
 	Format  int    `json:"format"`
 	Current uint64 `json:"current"`
@@ -20,8 +22,7 @@ type epoch struct {
 	Issued uint64 `json:"issued"`
 }
 
-const epochFormat = 1
-
+// decodeEpoch reads a record.
 func decodeEpoch(r store.Record, _ epoch) (e epoch, err error) {
 	if err := json.Unmarshal(r.Value, &e); err != nil {
 		return e, err
@@ -32,8 +33,8 @@ func decodeEpoch(r store.Record, _ epoch) (e epoch, err error) {
 	return e, nil
 }
 
-// ownerOf returns the owner of a token that is made for a title's author or a contributor: the title or contributor;
-// empty if there is none.
+// ownerOf returns the owner of a token that is made for a title's author or a contributor, and an empty string for other
+// tokens.
 func ownerOf(g Grant) string {
 	switch {
 	case g.Kind == Contributor:
@@ -46,13 +47,13 @@ func ownerOf(g Grant) string {
 
 func ownerOfTitle(uid string) string { return "title/" + uid }
 
-// recoveryLifetime is how long a token that was recovered may wait for its first use: the mail that it is in may be
-// read by others one day.
+// recoveryLifetime is how long a recovered token can be used for the first time. Mailboxes are read by others one day.
 const recoveryLifetime = 7 * 24 * time.Hour
 
-// Recover makes a token for the author of a title, or for a contributor, to replace one that was lost. The owner's other
-// tokens, and all that were made with them, end when it is first used, in one step; those made in the meantime, too.
-// Tokens that an administrator or editor made stay good. A token that is not used within a week ends.
+// Recover makes a token for the author of a title, or for a contributor, that replaces a lost one. The owner's other
+// tokens, and all that were made with them, end when it is first used, in one write, including those made in the
+// meantime. Tokens that an administrator or editor made remain valid. A recovered token that is not used within a week
+// expires.
 //
 // The error is [ErrGrant], also for a grant that is not for one title or contributor, [ErrUnavailable] or that of ctx.
 func (a *Service) Recover(ctx context.Context, g Grant) (token, id string, err error) {
@@ -61,7 +62,7 @@ func (a *Service) Recover(ctx context.Context, g Grant) (token, id string, err e
 	}
 	owner := ownerOf(g)
 	if owner == "" {
-		return "", "", fmt.Errorf("%w: only the token of one title or contributor is recovered", ErrGrant)
+		return "", "", fmt.Errorf("%w: only a token for one title or contributor can be recovered", ErrGrant)
 	}
 	n, err := a.nextEpoch(ctx, owner)
 	if err != nil {
@@ -70,33 +71,17 @@ func (a *Service) Recover(ctx context.Context, g Grant) (token, id string, err e
 	return a.make(ctx, g, origin{owner: owner, epoch: n})
 }
 
-// nextEpoch returns an epoch for an owner that no token was made with.
-func (a *Service) nextEpoch(ctx context.Context, owner string) (n uint64, err error) {
-	// If the owner's record was lost, the tokens say how far it had come.
-	var highest uint64
-	a.tokens.each(func(_ string, k *known) {
-		if k.Owner == owner {
-			highest = max(highest, k.Epoch)
-		}
-	})
-	err = a.epochs.update(ctx, owner, func(e epoch) (epoch, bool, error) {
-		n = max(e.Issued, highest) + 1
-		return epoch{Format: epochFormat, Current: e.Current, Issued: n}, true, nil
-	})
-	return n, err
-}
-
-// EndAll ends all tokens of a title's author or of a contributor, and all that were made with them, in one step. Tokens
-// that an administrator or editor made stay good. It is for names that pass from one owner to another. If the owner has
-// no tokens that the Service knows of, and never had an epoch, it writes nothing.
+// RevokeOwned revokes all tokens of a title's author or of a contributor, and all that were made with them, in one
+// write. Tokens that an administrator or editor made remain valid. It is for names that pass from one owner to another.
+// If the owner has no tokens that the Service knows of, and never had an epoch, it writes nothing.
 //
 // The error is [ErrGrant] if g is not for one title or contributor, [ErrUnavailable] or that of ctx.
-func (a *Service) EndAll(ctx context.Context, g Grant) error {
+func (a *Service) RevokeOwned(ctx context.Context, g Grant) error {
 	owner := ownerOf(g)
 	if owner == "" {
-		return fmt.Errorf("%w: only the tokens of one title or contributor are ended together", ErrGrant)
+		return fmt.Errorf("%w: only the tokens of one title or contributor can be revoked together", ErrGrant)
 	}
-	if e, err := a.epochNow(ctx, owner); err != nil {
+	if e, err := a.storedEpoch(ctx, owner); err != nil {
 		return err
 	} else if e == (epoch{}) && !a.hasTokens(owner) {
 		return nil
@@ -105,31 +90,47 @@ func (a *Service) EndAll(ctx context.Context, g Grant) error {
 	if err != nil {
 		return err
 	}
-	return a.raise(ctx, owner, n)
+	return a.raiseEpoch(ctx, owner, n)
 }
 
-// epochNow reads an owner's epoch from the store: another server may have raised it. It is zero if there is none. The
-// error is [ErrUnavailable] or that of ctx.
-func (a *Service) epochNow(ctx context.Context, owner string) (epoch, error) {
-	if err := a.epochs.learn(ctx, owner); err != nil {
+// nextEpoch returns an epoch of an owner that no token was made with.
+func (a *Service) nextEpoch(ctx context.Context, owner string) (n uint64, err error) {
+	// If the owner's record was lost, its tokens have the latest epoch.
+	var latest uint64
+	a.tokens.each(func(_ string, e *entry) {
+		if e.Owner == owner {
+			latest = max(latest, e.Epoch)
+		}
+	})
+	err = a.epochs.update(ctx, owner, func(e epoch) (epoch, bool, error) {
+		n = max(e.Issued, latest) + 1
+		return epoch{Format: epochFormat, Current: e.Current, Issued: n}, true, nil
+	})
+	return n, err
+}
+
+// storedEpoch reads an owner's epoch from the store, because another server may have raised it. The epoch is zero if
+// there is none. The error is [ErrUnavailable] or that of ctx.
+func (a *Service) storedEpoch(ctx context.Context, owner string) (epoch, error) {
+	if err := a.epochs.reload(ctx, owner); err != nil {
 		return epoch{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	e, _ := a.epochs.get(owner)
 	return e, nil
 }
 
-// hasTokens reports whether there are records of tokens of an owner, live or not.
+// hasTokens reports whether there are records of tokens of an owner, valid or not.
 func (a *Service) hasTokens(owner string) bool {
 	found := false
-	a.tokens.each(func(_ string, k *known) {
-		found = found || k.Owner == owner || k.Format == format1 && ownerOf(k.grant()) == owner
+	a.tokens.each(func(_ string, e *entry) {
+		found = found || e.Owner == owner || e.Format == format1 && ownerOf(e.grant()) == owner
 	})
 	return found
 }
 
-// raise brings an owner's epoch to that of a token which is used for the first time. The error is [ErrUnauthorized] if
-// a later token was used before, [ErrUnavailable] or that of ctx.
-func (a *Service) raise(ctx context.Context, owner string, to uint64) error {
+// raiseEpoch raises an owner's epoch to that of a token that is used for the first time. The error is [ErrUnauthorized]
+// if a later token was used before, [ErrUnavailable] or that of ctx.
+func (a *Service) raiseEpoch(ctx context.Context, owner string, to uint64) error {
 	return a.epochs.update(ctx, owner, func(e epoch) (epoch, bool, error) {
 		if to < e.Current {
 			return e, false, ErrUnauthorized
@@ -138,16 +139,16 @@ func (a *Service) raise(ctx context.Context, owner string, to uint64) error {
 	})
 }
 
-// takeOver makes of a token of format 1 that takes the place of others one that [Service.Recover] would have made, and
-// ends those others, but for those that an administrator made. They go before the token forgets them: a server that
-// stops in between does it again.
+// takeOver converts a token of format 1 that replaces others to one that [Service.Recover] would have made. It first
+// revokes the others, except those that an administrator made, and then removes them from the token's record, so that a
+// server that stops in between does it again.
 func (a *Service) takeOver(ctx context.Context, id, owner string, replaces []string) error {
 	for _, old := range replaces {
-		if k, _ := a.tokens.get(old); k != nil && a.judge(a.now()).standing(k, 0).owner == "" {
+		if e, _ := a.tokens.get(old); e != nil && a.evaluator(a.now()).status(e, 0).owner == "" {
 			continue
 		}
-		if err := a.end(ctx, old); err != nil {
-			return fmt.Errorf("auth: end the tokens that %s takes the place of: %w", id, err)
+		if err := a.revokeReplaced(ctx, old); err != nil {
+			return fmt.Errorf("auth: revoke the tokens that %s replaces: %w", id, err)
 		}
 	}
 	var n uint64
@@ -157,11 +158,11 @@ func (a *Service) takeOver(ctx context.Context, id, owner string, replaces []str
 			return err
 		}
 	}
-	return a.change(ctx, id, func(k *known) bool {
-		if len(k.Replaces) == 0 {
+	return a.change(ctx, id, func(e *entry) bool {
+		if len(e.Replaces) == 0 {
 			return false // another call has done it
 		}
-		k.Format, k.Replaces, k.Owner, k.Epoch = format2, nil, owner, n
+		e.Format, e.Replaces, e.Owner, e.Epoch = format2, nil, owner, n
 		return true
 	})
 }

@@ -161,7 +161,7 @@ func TestRevokeAll(t *testing.T) {
 	a := open(t, memstore.New(), nil)
 	one, _ := issue(t, a, auth.Grant{Kind: auth.TitleToken, Titles: []string{"u"}})
 	two, _ := issue(t, a, auth.Grant{Kind: auth.TitleToken, Titles: []string{"u", "v"}})
-	if err := a.RevokeAll(t.Context(), "u"); err != nil {
+	if err := a.RevokeTitle(t.Context(), "u"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := a.Authenticate(t.Context(), one); !errors.Is(err, auth.ErrUnauthorized) {
@@ -190,8 +190,8 @@ func TestFollow(t *testing.T) {
 	s := memstore.New()
 	here, there := open(t, s, nil), open(t, s, nil)
 	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error)
-	go func() { ended <- here.Follow(ctx) }()
+	ended := make(chan struct{})
+	go func() { defer close(ended); here.Follow(ctx) }()
 	token, id := issue(t, there, auth.Grant{Kind: auth.Administrator})
 	eventually(t, here, token, true)
 	if err := there.Revoke(ctx, id); err != nil {
@@ -199,9 +199,7 @@ func TestFollow(t *testing.T) {
 	}
 	eventually(t, here, token, false)
 	cancel()
-	if err := <-ended; err != nil {
-		t.Error(err)
-	}
+	<-ended
 }
 
 func TestPurge(t *testing.T) {

@@ -14,7 +14,14 @@ import (
 // tokenKind is the kind of a token's record. Its id is the token's.
 const tokenKind = "tokens"
 
-// A record is what the store has of a token.
+// Formats of a token's record. New records have format 2. A record of format 1 keeps its format until it has to say
+// something that only format 2 can.
+const (
+	format1 = 1
+	format2 = 2
+)
+
+// A record is the stored form of a token.
 type record struct {
 	Format      int       `json:"format"`
 	Kind        Kind      `json:"kind"`
@@ -23,80 +30,73 @@ type record struct {
 	Titles      []string  `json:"titles,omitempty"`
 	Contributor string    `json:"contributor,omitempty"`
 	Created     time.Time `json:"created"`
-	// CreatedBy is, in format 1, the id of the token that this one was made with, or whose place it took. That token
-	// was revoked in the second case, so a maker that was revoked in format 1 ends nothing.
+	// CreatedBy, in format 1, is the id of the token that this one was made with, or that it replaced. A replaced token
+	// was revoked, so a maker that was revoked in format 1 does not end this token.
 	CreatedBy string `json:"created_by,omitempty"`
-	// Chain is, in format 2, the ids of the tokens that this one was made with, the root first.
+	// Chain, in format 2, has the ids of the tokens that this one was made with, the root first.
 	Chain []string `json:"chain,omitempty"`
-	// Owner and Epoch say, in format 2, which owner's epoch ends the token, see ownerOf.
+	// Owner and Epoch, in format 2, are the owner whose epoch ends the token, see ownerOf, and the token's epoch.
 	Owner string `json:"owner,omitempty"`
 	Epoch uint64 `json:"epoch,omitempty"`
-	// First is the token that this one counts for, of those that were exchanged for each other until this one was made,
-	// see countsFor. It is empty if this one has an owner, or took no other's place.
+	// First is the id of the first of the tokens that were rotated until this one was made, if it has no owner. The hourly
+	// limit counts this token for it, see limitKey.
 	First   string    `json:"first,omitempty"`
 	Expires time.Time `json:"expires,omitzero"`
-	// Replaces are, in format 1, the tokens that end when this one is first used; then it is empty.
+	// Replaces, in format 1, has the ids of the tokens that end when this one is first used. It is empty after that.
 	Replaces []string `json:"replaces,omitempty"`
-	// Used is when the token was last used, as far as it was written down.
+	// Used is when the token was last used, as of the last Flush.
 	Used time.Time `json:"used,omitzero"`
-	// Revoked is when it was revoked. The record stays, so that a token that
-	// stands in a file is not taken for a new one.
+	// Revoked is when the token was revoked. The record remains for a while, so that a revoked token in a file is not
+	// taken for a new one.
 	Revoked time.Time `json:"revoked,omitzero"`
 }
 
-// Formats of a token's record. New records are of format 2. One of format 1 keeps its format until it says what
-// only format 2 can.
-const (
-	format1 = 1
-	format2 = 2
-)
-
-// known is a token in memory.
-type known struct {
+// An entry is a token in memory.
+type entry struct {
 	record
 	hash [sha256.Size]byte
-	// used is when it was last used, in Unix seconds. It is shared by the
-	// values that follow each other under one id.
+	// used is when the token was last used, in Unix seconds. All entries that follow each other under one id share it.
 	used *atomic.Int64
 }
 
-func decodeToken(r store.Record, old *known) (*known, error) {
-	k := &known{used: new(atomic.Int64)}
+// decodeToken reads a record. old is the entry that the result replaces, or nil.
+func decodeToken(r store.Record, old *entry) (*entry, error) {
+	e := &entry{used: new(atomic.Int64)}
 	if old != nil {
-		k.used = old.used
+		e.used = old.used
 	}
-	if err := json.Unmarshal(r.Value, &k.record); err != nil {
+	if err := json.Unmarshal(r.Value, &e.record); err != nil {
 		return nil, err
 	}
-	if k.Format != format1 && k.Format != format2 {
-		return nil, store.NewerFormat(r.Key, k.Format, format2)
+	if e.Format != format1 && e.Format != format2 {
+		return nil, store.NewerFormat(r.Key, e.Format, format2)
 	}
-	hash, err := hex.DecodeString(k.Hash)
+	hash, err := hex.DecodeString(e.Hash)
 	if err != nil || len(hash) != sha256.Size {
-		return nil, errors.New("its record has no hash")
+		return nil, errors.New("the record has no valid hash")
 	}
-	k.hash = [sha256.Size]byte(hash)
-	if !k.Used.IsZero() && k.Used.Unix() > k.used.Load() {
-		k.used.Store(k.Used.Unix())
+	e.hash = [sha256.Size]byte(hash)
+	if !e.Used.IsZero() && e.Used.Unix() > e.used.Load() {
+		e.used.Store(e.Used.Unix())
 	}
-	return k, nil
+	return e, nil
 }
 
-// grant returns what the token is good for.
-func (k *known) grant() Grant {
-	return Grant{Kind: k.Kind, Name: k.Name, Titles: k.Titles, Contributor: k.Contributor, Expires: k.Expires}
+// grant returns what the token is valid for.
+func (e *entry) grant() Grant {
+	return Grant{Kind: e.Kind, Name: e.Name, Titles: e.Titles, Contributor: e.Contributor, Expires: e.Expires}
 }
 
-// ofAuthor reports whether the token is a title's or a contributor's, so that how many it makes is bounded.
-func (k *known) ofAuthor() bool { return k.Kind == TitleToken || k.Kind == Contributor }
+// limited reports whether the token is a title's or a contributor's, so that the number of tokens it makes is limited.
+func (e *entry) limited() bool { return e.Kind == TitleToken || e.Kind == Contributor }
 
-// ended reports whether the token itself has ended, and when. The tokens that it was made with are another matter.
-func (k *known) ended(now time.Time) (at time.Time, ended bool) {
-	if !k.Revoked.IsZero() {
-		return k.Revoked, true
+// ended reports whether the token itself was revoked or has expired, and when. It does not consider its makers.
+func (e *entry) ended(now time.Time) (at time.Time, ended bool) {
+	if !e.Revoked.IsZero() {
+		return e.Revoked, true
 	}
-	return k.Expires, !k.Expires.IsZero() && !now.Before(k.Expires)
+	return e.Expires, !e.Expires.IsZero() && !now.Before(e.Expires)
 }
 
-// excused reports whether the end of the token does not end those that it made.
-func (k *known) excused() bool { return k.Format == format1 && !k.Revoked.IsZero() }
+// endsAlone reports whether the end of the token does not end the tokens that were made with it; see CreatedBy.
+func (e *entry) endsAlone() bool { return e.Format == format1 && !e.Revoked.IsZero() }

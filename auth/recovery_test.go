@@ -152,7 +152,7 @@ func TestEndAll(t *testing.T) {
 	before, _ := issue(t, a, g)
 	pending, _, err := a.Recover(ctx, g)
 	if err == nil {
-		err = a.EndAll(ctx, g)
+		err = a.RevokeOwned(ctx, g)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -163,7 +163,7 @@ func TestEndAll(t *testing.T) {
 			t.Errorf("good is %v: %v", !good, err)
 		}
 	}
-	if err := a.EndAll(ctx, auth.Grant{Kind: auth.Administrator}); !errors.Is(err, auth.ErrGrant) {
+	if err := a.RevokeOwned(ctx, auth.Grant{Kind: auth.Administrator}); !errors.Is(err, auth.ErrGrant) {
 		t.Errorf("of nobody: %v", err)
 	}
 }
@@ -176,12 +176,12 @@ func TestEndAllOfNothing(t *testing.T) {
 	g := auth.Grant{Kind: auth.Contributor, Contributor: "macman"}
 	issue(t, a, auth.Grant{Kind: auth.Contributor, Contributor: "another"})
 	before := s.puts.Load()
-	if err := a.EndAll(ctx, g); err != nil || s.puts.Load() != before {
+	if err := a.RevokeOwned(ctx, g); err != nil || s.puts.Load() != before {
 		t.Errorf("%v, %d writes", err, s.puts.Load()-before)
 	}
 	token, _ := issue(t, a, g)
 	for range 2 { // and once there is a record of the name, it is kept up to date
-		if err := a.EndAll(ctx, g); err != nil {
+		if err := a.RevokeOwned(ctx, g); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := a.Authenticate(ctx, token); !errors.Is(err, auth.ErrUnauthorized) {
@@ -198,7 +198,7 @@ func TestIssueAfterAnEndElsewhere(t *testing.T) {
 	here, there := open(t, s, nil), open(t, s, nil)
 	g := auth.Grant{Kind: auth.Contributor, Contributor: "macman"}
 	issue(t, there, g)
-	if err := there.EndAll(ctx, g); err != nil {
+	if err := there.RevokeOwned(ctx, g); err != nil {
 		t.Fatal(err)
 	}
 	token, _ := issue(t, here, g)

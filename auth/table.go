@@ -11,18 +11,15 @@ import (
 	"github.com/patchsource/patchsource/store"
 )
 
-// maxTries is how often a change is tried against other writers.
-const maxTries = 5
-
-// A table keeps the records of one kind in memory, decoded. Every write goes through it, so that memory has what the
-// store has. Other servers' writes reach it by follow, or when a write of its own loses against one of them.
+// A table keeps the records of one kind in memory, decoded. All writes of this process go through it, so that memory
+// equals the store. The writes of other servers reach it by follow, or when a write of its own conflicts with one.
 type table[T any] struct {
 	store store.Store
 	kind  string
-	// decode reads a record. old is the value that it replaces; the zero value if there is none.
+	// decode reads a record. old is the value that the result replaces, or the zero value.
 	decode func(r store.Record, old T) (T, error)
 
-	writing sync.Mutex // held while a record is written, and until memory has it
+	writing sync.Mutex // held from the beginning of a write until memory is up to date
 
 	mu   sync.RWMutex
 	rows map[string]row[T] // by id; values never change
@@ -33,7 +30,22 @@ type row[T any] struct {
 	rev   store.Revision
 }
 
-// get returns the value under id and its revision; the zero values if there is none.
+// A decodeError says that a record cannot be decoded: it is corrupt, or in the format of a later release.
+type decodeError struct {
+	key store.Key
+	err error
+}
+
+func (e *decodeError) Error() string {
+	if errors.Is(e.err, store.ErrFormat) {
+		return e.err.Error() // it names the record
+	}
+	return fmt.Sprintf("%v: %v", e.key, e.err)
+}
+
+func (e *decodeError) Unwrap() error { return e.err }
+
+// get returns the value under id and its revision, or zero values.
 func (t *table[T]) get(id string) (T, store.Revision) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
@@ -57,7 +69,7 @@ func (t *table[T]) each(f func(id string, value T)) {
 	}
 }
 
-// set records in memory that the record has become r; nil: that it is not there.
+// set replaces a row in memory. If r is nil, it removes the row.
 func (t *table[T]) set(id string, r *row[T]) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -68,37 +80,44 @@ func (t *table[T]) set(id string, r *row[T]) {
 	}
 }
 
-// load reads all records, at first and after a gap.
+// load reads all records. A record that cannot be decoded keeps its value in memory; load then returns a *decodeError
+// after it has loaded the others.
 func (t *table[T]) load(ctx context.Context) error {
 	t.writing.Lock()
 	defer t.writing.Unlock()
 	rows := map[string]row[T]{}
+	var undecodable error
 	for r, err := range t.store.List(ctx, t.kind) {
 		if err != nil {
 			return err
 		}
-		old, _ := t.get(r.Key.ID)
+		id := r.Key.ID
+		old, rev := t.get(id)
 		value, err := t.decode(r, old)
-		if err != nil {
-			return fmt.Errorf("%s: %w", r.Key, err)
+		if err == nil {
+			rows[id] = row[T]{value, r.Revision}
+			continue
 		}
-		rows[r.Key.ID] = row[T]{value, r.Revision}
+		undecodable = errors.Join(undecodable, &decodeError{r.Key, err})
+		if rev != "" {
+			rows[id] = row[T]{old, rev}
+		}
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.rows = rows
-	return nil
+	return undecodable
 }
 
-// learn reads one record that may have changed.
-func (t *table[T]) learn(ctx context.Context, id string) error {
+// reload reads one record that may have changed.
+func (t *table[T]) reload(ctx context.Context, id string) error {
 	t.writing.Lock()
 	defer t.writing.Unlock()
-	return t.learnLocked(ctx, id)
+	return t.reloadLocked(ctx, id)
 }
 
-// learnLocked does the work of learn. The caller must hold writing.
-func (t *table[T]) learnLocked(ctx context.Context, id string) error {
+// reloadLocked does the work of reload. The caller must hold t.writing.
+func (t *table[T]) reloadLocked(ctx context.Context, id string) error {
 	key := store.Key{Kind: t.kind, ID: id}
 	r, err := t.store.Get(ctx, key)
 	if errors.Is(err, store.ErrNotFound) {
@@ -114,97 +133,88 @@ func (t *table[T]) learnLocked(ctx context.Context, id string) error {
 	}
 	value, err := t.decode(r, old)
 	if err != nil {
-		return fmt.Errorf("%s: %w", key, err)
+		return &decodeError{key, err}
 	}
 	t.set(id, &row[T]{value, r.Revision})
 	return nil
 }
 
-// follow learns of the changes that other servers make, until ctx ends. Over a store that is no store.Watcher it
-// returns at once.
-func (t *table[T]) follow(ctx context.Context) error {
-	w, ok := store.As[store.Watcher](t.store)
-	if !ok {
-		return nil
-	}
-	for change, err := range w.Watch(ctx, t.kind) {
-		switch {
-		case err != nil:
-		case change.Key == (store.Key{}):
-			err = t.load(ctx)
-		default:
-			err = t.learn(ctx, change.Key.ID)
+// follow applies the changes of other servers until ctx ends; see [store.Follow]. report is called with each error.
+func (t *table[T]) follow(ctx context.Context, report func(error)) {
+	// A record that cannot be decoded now cannot be decoded later either, and must not keep the others waiting.
+	skip := func(err error) error {
+		var undecodable *decodeError
+		if errors.As(err, &undecodable) {
+			report(err)
+			return nil
 		}
-		if err != nil {
-			return err
-		}
+		return err
 	}
-	return nil
+	store.Follow(ctx, t.store, t.kind, store.Follower{
+		Reload: func(ctx context.Context) error { return skip(t.load(ctx)) },
+		Apply:  func(ctx context.Context, c store.Change) error { return skip(t.reload(ctx, c.Key.ID)) },
+		Report: report,
+	})
 }
 
-// update changes a record: f returns the value that follows old, or false if nothing is to be written. It is called
-// again when another writer was faster. old is the zero value if there is no record, which update then creates.
+// update changes a record: f returns the value that replaces old, or false if nothing is to be written. old is the zero
+// value if there is no record, which update then creates. After a conflict, f is called again.
 //
 // The error is [ErrUnavailable], that of f or that of ctx.
 func (t *table[T]) update(ctx context.Context, id string, f func(old T) (T, bool, error)) error {
-	for range maxTries {
+	err := store.RetryConflicts(ctx, func() error {
 		old, rev := t.get(id)
 		value, ok, err := f(old)
 		if err != nil || !ok {
 			return err
 		}
-		cond := store.IfRevision(rev)
-		if rev == "" {
-			cond = store.IfAbsent()
-		}
-		// If another writer was faster, memory has by now what it wrote.
-		if err := t.put(ctx, id, value, cond); !errors.Is(err, store.ErrConflict) {
-			return err
-		}
+		// After a conflict, memory has the value of the other writer.
+		return t.put(ctx, id, value, store.IfUnchanged(rev))
+	})
+	if errors.Is(err, store.ErrConflict) {
+		return fmt.Errorf("%w: try again: %w", ErrUnavailable, err)
 	}
-	return fmt.Errorf("%w: %s/%s is changed by others too fast: try again", ErrUnavailable, t.kind, id)
+	return err
 }
 
-// put writes a record. Afterwards memory has what the store has, also when the write failed, or its outcome is not
-// known. The error is store.ErrConflict, [ErrUnavailable] or that of ctx.
+// put writes a record. Afterwards memory equals the store, even if the write failed or its outcome is unknown. The error
+// is store.ErrConflict, [ErrUnavailable] or that of ctx.
 func (t *table[T]) put(ctx context.Context, id string, value T, cond store.Condition) error {
 	data, err := json.Marshal(value)
 	if err != nil {
 		return err
 	}
-	if err := context.Cause(ctx); err != nil {
-		return err
-	}
+	key := store.Key{Kind: t.kind, ID: id}
 	t.writing.Lock()
 	defer t.writing.Unlock()
-	// A write that has begun is brought to its end, even if the caller has gone away.
-	ctx, cancel := store.WriteContext(ctx)
-	defer cancel()
-	key := store.Key{Kind: t.kind, ID: id}
-	rev, err := t.store.Put(ctx, key, data, cond)
-	if err == nil {
-		t.set(id, &row[T]{value, rev})
-		return nil
-	}
-	if !errors.Is(err, store.ErrConflict) {
-		err = fmt.Errorf("%w: %w", ErrUnavailable, err)
-	}
-	return errors.Join(fmt.Errorf("auth: %s: %w", key, err), t.learnLocked(ctx, id))
+	return store.Finish(ctx, func(ctx context.Context) error {
+		rev, err := t.store.Put(ctx, key, data, cond)
+		if err == nil {
+			t.set(id, &row[T]{value, rev})
+			return nil
+		}
+		if !errors.Is(err, store.ErrConflict) {
+			err = fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
+		return errors.Join(fmt.Errorf("auth: %s: %w", key, err), t.reloadLocked(ctx, id))
+	})
 }
 
-// remove deletes a record if it is still in revision rev. A record that is gone, or that another writer has changed,
-// is no error. The error is [ErrUnavailable] or that of ctx.
+// remove deletes a record that is still at a revision. It is not an error if the record is gone, or if another writer
+// has changed it. The error is [ErrUnavailable] or that of ctx.
 func (t *table[T]) remove(ctx context.Context, id string, rev store.Revision) error {
+	key := store.Key{Kind: t.kind, ID: id}
 	t.writing.Lock()
 	defer t.writing.Unlock()
-	key := store.Key{Kind: t.kind, ID: id}
-	err := t.store.Delete(ctx, key, store.IfRevision(rev))
-	switch {
-	case errors.Is(err, store.ErrConflict):
+	return store.Finish(ctx, func(ctx context.Context) error {
+		err := t.store.Delete(ctx, key, store.IfRevision(rev))
+		switch {
+		case errors.Is(err, store.ErrConflict):
+			return nil
+		case err != nil && !errors.Is(err, store.ErrNotFound):
+			return fmt.Errorf("%w: %s: %w", ErrUnavailable, key, err)
+		}
+		t.set(id, nil)
 		return nil
-	case err != nil && !errors.Is(err, store.ErrNotFound):
-		return fmt.Errorf("%w: %s: %w", ErrUnavailable, key, err)
-	}
-	t.set(id, nil)
-	return nil
+	})
 }

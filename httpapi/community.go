@@ -196,7 +196,7 @@ func (a *api) rotateToken(w http.ResponseWriter, r *http.Request) error {
 	if a.toks == nil || who.Kind != auth.TitleToken {
 		return fmt.Errorf("%w: only a title's own token is exchanged here; make others at /api/v1/tokens", auth.ErrDenied)
 	}
-	ended := a.toks.Below(who.TokenID)
+	ended := a.toks.Descendants(who.TokenID)
 	token, id, err := a.toks.Rotate(r.Context(), who.TokenID)
 	if err != nil {
 		return err

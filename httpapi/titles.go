@@ -181,7 +181,7 @@ func (a *api) delete(r *http.Request, who auth.Principal, title catalog.Title, o
 	}
 	a.log.InfoContext(r.Context(), "title deleted", "title", title.ID, "token", who.TokenID)
 	if a.toks != nil { // they open nothing any more; this is tidying up
-		if err := a.toks.RevokeAll(r.Context(), title.UID); err != nil {
+		if err := a.toks.RevokeTitle(r.Context(), title.UID); err != nil {
 			a.log.ErrorContext(
 				r.Context(),
 				"the tokens of a deleted title are left over",

@@ -323,7 +323,7 @@ func (a *api) invalidateToken(w http.ResponseWriter, r *http.Request) error {
 	if !ok || !a.access.mayManage(r.Context(), who, t) {
 		return auth.ErrNotFound // nor does one learn of others'
 	}
-	ended, revoke := a.toks.Below(id), a.toks.RevokeUnlessLast
+	ended, revoke := a.toks.Descendants(id), a.toks.RevokeUnlessLast
 	if r.URL.Query().Get("confirm") == confirmLastAdministrator {
 		revoke = a.toks.Revoke
 	}

@@ -77,7 +77,7 @@ const (
 	defaultMaxTitles    = 100
 	defaultMailsPerHour = 10
 
-	// mailTimeout bounds the sending of one mail, and a write that must not be interrupted.
+	// mailTimeout bounds the sending of one mail.
 	mailTimeout = 30 * time.Second
 	// maxMailboxes is the number of mailboxes whose mails are counted. The one that was written to longest ago is
 	// forgotten first.
@@ -234,9 +234,4 @@ func (s *Service) send(ctx context.Context, to string, t *text, f facts) error {
 		return fmt.Errorf("%w: %w", ErrMail, err)
 	}
 	return nil
-}
-
-// finishing returns a context for work that must be completed even if the caller has gone away.
-func finishing(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), mailTimeout)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/patchsource/patchsource/auth/mail"
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/catalog"
+	"github.com/patchsource/patchsource/store"
 )
 
 // A Publication is a request to publish a title.
@@ -123,7 +124,7 @@ func (s *Service) complete(ctx context.Context, r *catalog.Reservation, author, 
 		return res, tokenID, err
 	}
 	// The mail is sent: the title is published even if the caller has gone away.
-	ctx, cancel := finishing(ctx)
+	ctx, cancel := store.WriteContext(ctx)
 	defer cancel()
 	res, err = r.Publish(ctx)
 	return res, tokenID, err
@@ -134,7 +135,7 @@ func (s *Service) complete(ctx context.Context, r *catalog.Reservation, author, 
 func (s *Service) withdraw(ctx context.Context, r *catalog.Reservation, tokenID string, cause error) (
 	catalog.Result, error,
 ) {
-	ctx, cancel := finishing(ctx)
+	ctx, cancel := store.WriteContext(ctx)
 	defer cancel()
 	id := r.Definition().ID
 	live, err := r.Withdraw(ctx)

@@ -50,12 +50,12 @@ func (s *Service) Register(ctx context.Context, name, address string) error {
 		return err
 	}
 	// The link is not mailed yet, so that this registration is not confirmed and has no token that must stay.
-	err = s.tokens.EndAll(ctx, auth.Grant{Kind: auth.Contributor, Contributor: id})
+	err = s.tokens.RevokeOwned(ctx, auth.Grant{Kind: auth.Contributor, Contributor: id})
 	if err == nil {
 		err = s.sendLink(ctx, id, name, code, address)
 	}
 	if err != nil {
-		ctx, cancel := finishing(ctx)
+		ctx, cancel := store.WriteContext(ctx)
 		defer cancel()
 		return errors.Join(err, s.deleteRegistration(ctx, id, r.rev))
 	}
@@ -170,7 +170,7 @@ func (s *Service) confirm(ctx context.Context, id string, r registration, addres
 	}
 	err = s.send(ctx, address, s.texts.contributor, s.facts(id, r.Name, token))
 	// Once the mail is sent, the registration is confirmed even if the caller has gone away.
-	ctx, cancel := finishing(ctx)
+	ctx, cancel := store.WriteContext(ctx)
 	defer cancel()
 	if err == nil {
 		cond := store.IfRevision(r.rev)

@@ -106,7 +106,7 @@ func (s *Service) putRegistration(ctx context.Context, id string, r *registratio
 		return err
 	}
 	key := store.Key{Kind: registrationKind, ID: id}
-	ctx, cancel := finishing(ctx)
+	ctx, cancel := store.WriteContext(ctx)
 	defer cancel()
 	if r.rev, err = s.store.Put(ctx, key, value, cond); err != nil {
 		if !errors.Is(err, store.ErrConflict) {

@@ -48,7 +48,7 @@ func Open(ctx context.Context, c Config) (_ *Server, err error) {
 	if err := dump.CheckLoaded(ctx, records); err != nil {
 		return nil, err
 	}
-	if s.Tokens, err = auth.Open(ctx, records, &auth.Options{Now: c.Now}); err != nil {
+	if s.Tokens, err = auth.Open(ctx, records, &auth.Options{Now: c.Now, Logger: c.Logger}); err != nil {
 		return nil, err
 	}
 	if err := s.openWebhooks(ctx, &c, records); err != nil {

@@ -33,7 +33,7 @@ func (s *Server) Run(ctx context.Context) error {
 	var work sync.WaitGroup
 	defer work.Wait()
 	work.Go(func() { s.retry(ctx, "sync", s.Sync.Run) })
-	work.Go(func() { s.retry(ctx, "tokens", s.Tokens.Follow) })
+	work.Go(func() { s.Tokens.Follow(ctx) })
 	if s.Webhooks != nil {
 		work.Go(func() { s.retry(ctx, "webhooks", s.Webhooks.Run) })
 	}

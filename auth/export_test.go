@@ -1,0 +1,8 @@
+package auth
+
+// Limits that tests reach.
+const (
+	MaxMade        = maxMade
+	MaxMadePerHour = maxMadePerHour
+	MaxChain       = maxChain
+)
