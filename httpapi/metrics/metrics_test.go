@@ -3,13 +3,15 @@ package metrics_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/patchsource/patchsource/httpapi/metrics"
 	"github.com/patchsource/patchsource/store"
@@ -23,13 +25,23 @@ func scrape(t testing.TB, m *metrics.Metrics) string {
 	m.ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
 	data, err := io.ReadAll(w.Result().Body)
 	if err != nil || w.Code != 200 {
-		t.Fatalf("%d, %v", w.Code, err)
+		t.Fatalf("/metrics answered %d, %v", w.Code, err)
 	}
 	return string(data)
 }
 
+// newMetrics returns a Metrics with a registry of its own.
+func newMetrics(t testing.TB, gauges ...metrics.Gauge) *metrics.Metrics {
+	t.Helper()
+	m, err := metrics.New(nil, gauges...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
 func TestObserve(t *testing.T) {
-	m := metrics.New(metrics.Gauge{Name: "titles", Help: "Titles.", Value: func() float64 { return 7 }})
+	m := newMetrics(t, metrics.Gauge{Name: "titles", Help: "Titles.", Value: func() float64 { return 7 }})
 	m.Observe("/jamf/v1/software", "GET", 200, 100, time.Millisecond)
 	m.Observe("/jamf/v1/software", "GET", 200, 50, time.Millisecond)
 	m.Observe("/jamf/v1/software", "BREW", 405, 0, time.Millisecond)
@@ -43,24 +55,21 @@ func TestObserve(t *testing.T) {
 		"go_goroutines",
 	} {
 		if !strings.Contains(text, want) {
-			t.Errorf("%s is not told", want)
+			t.Errorf("the metrics do not have %s", want)
 		}
 	}
 }
 
-// What a http.ServeMux serves is counted by its patterns, and what it does not as none; a
-// gauge that only grows is a counter.
+// Requests are counted by the patterns of an http.ServeMux, or as none. A gauge that never decreases is a counter.
 func TestWrap(t *testing.T) {
 	n := 0.0
-	m := metrics.New(
-		metrics.Gauge{
-			Name:    "rounds_total",
-			Help:    "Rounds.",
-			Labels:  map[string]string{"result": "ok"},
-			Counter: true,
-			Value:   func() float64 { n++; return n },
-		},
-	)
+	m := newMetrics(t, metrics.Gauge{
+		Name:    "rounds_total",
+		Help:    "Rounds.",
+		Labels:  map[string]string{"result": "ok"},
+		Counter: true,
+		Value:   func() float64 { n++; return n },
+	})
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /titles/{id}", func(w http.ResponseWriter, r *http.Request) {
 		if r.PathValue("id") == "x" {
@@ -75,7 +84,7 @@ func TestWrap(t *testing.T) {
 	func() {
 		defer func() { _ = recover() }()
 		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/titles/broken", nil))
-		t.Error("it is not told that it has broken off")
+		t.Error("the panic of the handler was lost")
 	}()
 	for _, path := range []string{"/titles/a", "/titles/b", "/titles/x", "/nope"} {
 		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", path, nil))
@@ -91,24 +100,24 @@ func TestWrap(t *testing.T) {
 		`patchsource_rounds_total{result="ok"} 1`,
 	} {
 		if !strings.Contains(text, want) {
-			t.Errorf("%s is not told: %s", want, text)
+			t.Errorf("the metrics do not have %s:\n%s", want, text)
 		}
 	}
 }
 
-// A failing store says what it is told to.
-type failing struct {
+// A failingStore returns an error from Get.
+type failingStore struct {
 	store.Store
 	err error
 }
 
-func (f *failing) Get(context.Context, store.Key) (store.Record, error) {
-	return store.Record{}, f.err
+func (s *failingStore) Get(context.Context, store.Key) (store.Record, error) {
+	return store.Record{}, s.err
 }
 
 func TestStore(t *testing.T) {
-	m := metrics.New()
-	inner := &failing{Store: memstore.New()}
+	m := newMetrics(t)
+	inner := &failingStore{Store: memstore.New()}
 	s := m.Store(inner)
 	for _, err := range []error{nil, store.ErrNotFound, errors.New("the disk is full"), errors.New("again")} {
 		inner.err = err
@@ -118,31 +127,95 @@ func TestStore(t *testing.T) {
 	if !strings.Contains(text, `patchsource_store_errors_total{operation="get"} 2`) ||
 		!strings.Contains(text, `patchsource_store_seconds_count{operation="get"} 4`) ||
 		strings.Contains(text, "secret-id") {
-		t.Errorf("%s", text)
+		t.Errorf("the metrics of the store are wrong:\n%s", text)
 	}
 	if _, ok := store.As[store.Watcher](m.Store(memstore.New())); !ok {
-		t.Error("what the store can do is hidden")
+		t.Error("the capabilities of the store are hidden")
 	}
 }
 
-// With a clock on it, a store keeps every rule.
-func TestTimedStoreKeepsTheRules(t *testing.T) {
-	m := metrics.New()
+// An observed store keeps every rule of a store.
+func TestObservedStore(t *testing.T) {
+	m := newMetrics(t)
 	storetest.Run(t, storetest.Backend{New: func(*testing.T) store.Store { return m.Store(memstore.New()) }})
 }
 
-func Example() {
-	m := metrics.New(metrics.Gauge{Name: "titles", Help: "Titles that are served.", Value: func() float64 { return 3 }})
-	m.Observe("/jamf/v1/software", "GET", 200, 1234, time.Millisecond)
-
-	w := httptest.NewRecorder()
-	m.ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
-	for line := range strings.Lines(w.Body.String()) {
-		if strings.HasPrefix(line, "patchsource_titles") || strings.HasPrefix(line, "patchsource_http_requests_total") {
-			fmt.Print(line)
-		}
+// The collectors are registered with the caller's registry, beside others.
+func TestRegisterer(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	own := prometheus.NewGauge(prometheus.GaugeOpts{Name: "own"})
+	if err := registry.Register(own); err != nil {
+		t.Fatal(err)
 	}
-	// Output:
-	// patchsource_http_requests_total{method="GET",route="/jamf/v1/software",status="200"} 1
-	// patchsource_titles 3
+	titles := metrics.Gauge{Name: "titles", Value: func() float64 { return 7 }}
+	m, err := metrics.New(registry, titles)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Observe("/jamf/v1/software", "GET", 200, 100, time.Millisecond)
+	names := func() (all []string) {
+		families, err := registry.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range families {
+			all = append(all, f.GetName())
+		}
+		return all
+	}
+	want := []string{
+		"own", "patchsource_http_request_seconds", "patchsource_http_requests_total",
+		"patchsource_http_response_bytes_total", "patchsource_titles",
+	}
+	if diff := cmp.Diff(want, names()); diff != "" {
+		t.Errorf("the registry has other metrics (-want +got):\n%s", diff)
+	}
+	if text := scrape(t, m); !strings.Contains(text, "patchsource_titles 7") || strings.Contains(text, "own") {
+		t.Errorf("/metrics has others than those of the package:\n%s", text)
+	}
+	var registered prometheus.AlreadyRegisteredError
+	if _, err := metrics.New(registry); !errors.As(err, &registered) {
+		t.Errorf("registering twice returned %v, want an AlreadyRegisteredError", err)
+	}
+	m.Unregister()
+	if diff := cmp.Diff([]string{"own"}, names()); diff != "" {
+		t.Errorf("after Unregister, the registry differs (-want +got):\n%s", diff)
+	}
+	if _, err := metrics.New(registry, titles); err != nil {
+		t.Error(err)
+	}
+}
+
+// New returns an error, and leaves the registry as it was.
+func TestInvalidGauges(t *testing.T) {
+	taken := prometheus.NewRegistry()
+	taken.MustRegister(prometheus.NewGauge(prometheus.GaugeOpts{Name: "patchsource_titles", Help: "Titles."}))
+	titles := metrics.Gauge{Name: "titles", Help: "Titles.", Value: func() float64 { return 1 }}
+	tests := []struct {
+		name     string
+		registry *prometheus.Registry
+		gauges   []metrics.Gauge
+	}{
+		{"twice the same", prometheus.NewRegistry(), []metrics.Gauge{titles, titles}},
+		{"an invalid name", prometheus.NewRegistry(), []metrics.Gauge{{Name: "a b\xff", Value: titles.Value}}},
+		{"a registered name", taken, []metrics.Gauge{titles}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			before, err := test.registry.Gather()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := metrics.New(test.registry, test.gauges...); err == nil {
+				t.Fatal("New returned no error")
+			}
+			after, err := test.registry.Gather()
+			if err != nil || len(after) != len(before) {
+				t.Errorf("the registry has %d metrics, want %d (%v)", len(after), len(before), err)
+			}
+			if _, err := metrics.New(nil, test.gauges...); err == nil && test.registry != taken {
+				t.Error("New without a registerer returned no error")
+			}
+		})
+	}
 }

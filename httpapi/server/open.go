@@ -43,7 +43,9 @@ func Open(ctx context.Context, c Config) (_ *Server, err error) {
 	if s.guard, err = store.Guard(ctx, c.Store); err != nil {
 		return nil, err
 	}
-	s.metrics = metrics.New(s.gauges()...)
+	if s.metrics, err = metrics.New(nil, s.gauges()...); err != nil {
+		return nil, err
+	}
 	records := s.metrics.Store(s.guard)
 	if err := dump.CheckLoaded(ctx, records); err != nil {
 		return nil, err
