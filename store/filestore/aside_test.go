@@ -10,26 +10,24 @@ import (
 	"github.com/patchsource/patchsource/store"
 )
 
-// wantSetAside checks that the only fault is the file of a record that was set
-// aside, and returns its name.
+// wantSetAside checks that the only fault is a file of the record that was set aside, and returns its name.
 func (s *testStore) wantSetAside(t *testing.T, id string) string {
 	t.Helper()
 	faults := s.Faults(t.Context())
-	files, _ := filepath.Glob(filepath.Join(s.dir, damagedFolder, "things-"+fileName(id)+".*"))
+	files, _ := filepath.Glob(filepath.Join(s.dir, asideDir, "things-"+fileName(id)+".*"))
 	if len(files) != 1 || len(faults) != 1 || faults[0].Name != files[0] ||
 		!strings.Contains(faults[0].Reason, "backup") {
-		t.Fatalf("set aside: %q; Faults: %+v, want the one file and what to do", files, faults)
+		t.Fatalf("set aside: %q; Faults: %+v, want the same file and advice", files, faults)
 	}
 	return files[0]
 }
 
-// A record whose damaged file was set aside stays a fault, after a restart as well,
-// until it is written again or the file is removed: it is missing, and nobody else
-// would say so.
+// A corrupt file that was set aside stays a fault, also after a restart, until its record is written or the file is
+// removed: nothing else reports that the record is missing.
 func TestSetAsideIsAFault(t *testing.T) {
-	damage := func(t *testing.T) *testStore {
+	setAside := func(t *testing.T) *testStore {
 		s := openABC(t)
-		if err := os.WriteFile(s.file("b"), []byte("damaged"), 0o600); err != nil {
+		if err := os.WriteFile(s.file("b"), []byte("corrupt"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		s = s.reopen(t)
@@ -41,14 +39,14 @@ func TestSetAsideIsAFault(t *testing.T) {
 		return s
 	}
 	t.Run("written again", func(t *testing.T) {
-		s := damage(t)
+		s := setAside(t)
 		aside := s.wantSetAside(t, "b")
 		s.put(t, "b")
 		s.wantFaults(t)
 		if _, err := os.Stat(aside + replacedSuffix); err != nil {
-			t.Errorf("what was damaged is not kept: %v", err)
+			t.Errorf("the corrupt file is not kept: %v", err)
 		}
-		// Nor is it missing once it was deleted.
+		// Nor is the record missing when it has been deleted.
 		if err := s.Delete(t.Context(), thing("b"), store.Condition{}); err != nil {
 			t.Fatal(err)
 		}
@@ -56,7 +54,7 @@ func TestSetAsideIsAFault(t *testing.T) {
 		s.wantFaults(t)
 	})
 	t.Run("written again by an older version", func(t *testing.T) {
-		s := damage(t)
+		s := setAside(t)
 		aside := s.wantSetAside(t, "b")
 		s.put(t, "b")
 		if err := os.Rename(aside+replacedSuffix, aside); err != nil {
@@ -66,7 +64,7 @@ func TestSetAsideIsAFault(t *testing.T) {
 		s.wantFaults(t)
 	})
 	t.Run("removed", func(t *testing.T) {
-		s := damage(t)
+		s := setAside(t)
 		if err := os.Remove(s.wantSetAside(t, "b")); err != nil {
 			t.Fatal(err)
 		}
@@ -74,15 +72,15 @@ func TestSetAsideIsAFault(t *testing.T) {
 	})
 	t.Run("not a file that was set aside", func(t *testing.T) {
 		s := openABC(t)
-		folder := filepath.Join(s.dir, damagedFolder)
-		if err := os.MkdirAll(folder, 0o700); err != nil {
+		dir := filepath.Join(s.dir, asideDir)
+		if err := os.MkdirAll(dir, 0o700); err != nil {
 			t.Fatal(err)
 		}
 		for _, name := range []string{
 			"notes.txt", "things-b.json", "things-b.json.yesterday", "b.json" + asideLayout,
 			"Things-b.json" + asideLayout, "things-b.txt" + asideLayout, asideLayout,
 		} {
-			if err := os.WriteFile(filepath.Join(folder, name), nil, 0o600); err != nil {
+			if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -90,24 +88,24 @@ func TestSetAsideIsAFault(t *testing.T) {
 	})
 }
 
-// damage makes the file of a record unsound.
-func (s *testStore) damage(t *testing.T, id string) {
+// corrupt corrupts the file of a record.
+func (s *testStore) corrupt(t *testing.T, id string) {
 	t.Helper()
-	if err := os.WriteFile(s.file(id), []byte("damaged"), 0o600); err != nil {
+	if err := os.WriteFile(s.file(id), []byte("corrupt"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// setAsideB damages record b and lets it be set aside.
+// setAsideB corrupts the record b and reads it, so that its file is set aside.
 func (s *testStore) setAsideB(t *testing.T) {
 	t.Helper()
-	s.damage(t, "b")
+	s.corrupt(t, "b")
 	if _, err := s.Get(t.Context(), thing("b")); !errors.Is(err, store.ErrCorrupt) {
 		t.Fatalf("Get: %v, want ErrDamaged", err)
 	}
 }
 
-// deleteAbsent deletes a record that is not there.
+// deleteAbsent deletes a record that does not exist.
 func (s *testStore) deleteAbsent(t *testing.T, id string, cond store.Condition) {
 	t.Helper()
 	if err := s.Delete(t.Context(), thing(id), cond); !errors.Is(err, store.ErrNotFound) {
@@ -115,26 +113,26 @@ func (s *testStore) deleteAbsent(t *testing.T, id string, cond store.Condition) 
 	}
 }
 
-// aside returns what is in the folder of damaged files.
+// aside returns the files in the directory of corrupt files.
 func (s *testStore) aside(t *testing.T) (files []string) {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(s.dir, damagedFolder, "*"))
+	files, err := filepath.Glob(filepath.Join(s.dir, asideDir, "*"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return files
 }
 
-// A record that was set aside, once or more often, is missed no more when it is written or deleted, now and after a
-// restart. What it was is kept.
-func TestNobodyMissesWhatWasWrittenOrDeleted(t *testing.T) {
+// When a record is written or deleted, its files that were set aside are no faults any more, now and after a restart.
+// They are kept under other names.
+func TestSetAsideThenWrittenOrDeleted(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		kept int
 		do   func(t *testing.T, s *testStore) *testStore
 	}{
-		{"damaged, deleted", 1, func(t *testing.T, s *testStore) *testStore {
-			s.damage(t, "b")
+		{"corrupt, deleted", 1, func(t *testing.T, s *testStore) *testStore {
+			s.corrupt(t, "b")
 			s.deleteAbsent(t, "b", store.Condition{})
 			return s
 		}},
@@ -149,7 +147,7 @@ func TestNobodyMissesWhatWasWrittenOrDeleted(t *testing.T) {
 			s.deleteAbsent(t, "b", store.Condition{})
 			return s
 		}},
-		{"set aside, restart without the folder of the kind, deleted", 1, func(t *testing.T, s *testStore) *testStore {
+		{"set aside, restart without the kind, deleted", 1, func(t *testing.T, s *testStore) *testStore {
 			s.setAsideB(t)
 			if err := os.RemoveAll(filepath.Dir(s.file("b"))); err != nil {
 				t.Fatal(err)
@@ -203,7 +201,7 @@ func TestNobodyMissesWhatWasWrittenOrDeleted(t *testing.T) {
 			}
 			for _, file := range files {
 				if !strings.HasSuffix(file, replacedSuffix) {
-					t.Errorf("%s is not marked", file)
+					t.Errorf("%s is not marked as replaced", file)
 				}
 			}
 			s = s.reopen(t)
@@ -212,11 +210,11 @@ func TestNobodyMissesWhatWasWrittenOrDeleted(t *testing.T) {
 	}
 }
 
-// A change that does not happen forgets nothing.
-func TestRefusedChangeForgetsNothing(t *testing.T) {
+// A change that fails does not end a fault.
+func TestFailedChangeKeepsTheFault(t *testing.T) {
 	s := openABC(t)
 	s.setAsideB(t)
-	s.deleteAbsent(t, "b", store.IfRevision("1")) // it may have been about an earlier one
+	s.deleteAbsent(t, "b", store.IfRevision("1")) // the revision may be that of an earlier record
 	if _, err := s.Put(t.Context(), thing("b"), nil, store.IfRevision("1")); !errors.Is(err, store.ErrConflict) {
 		t.Errorf("Put: %v, want ErrConflict", err)
 	}
@@ -224,7 +222,7 @@ func TestRefusedChangeForgetsNothing(t *testing.T) {
 	s.wantSetAside(t, "b")
 }
 
-// Each file that was set aside is a fault of its own until somebody removes it.
+// Each file that was set aside is a fault of its own until it is removed.
 func TestRemovedOneByOne(t *testing.T) {
 	for _, c := range []struct {
 		name         string
@@ -250,26 +248,26 @@ func TestRemovedOneByOne(t *testing.T) {
 	}
 }
 
-// A record that is set aside again while Faults looks at what it was before stays a fault.
+// A record whose file is set aside again while Faults inspects the earlier file stays a fault.
 func TestSetAsideDuringFaults(t *testing.T) {
 	s := openABC(t)
 	s.setAsideB(t)
-	before := s.faults.allAside()
+	before := s.faults.aside.all()
 	s.put(t, "b")
 	s.setAsideB(t)
 	for _, one := range before {
 		if f, ok := s.inspectAside(t.Context(), one); ok {
-			t.Errorf("%+v is a fault", f)
+			t.Errorf("%+v is a fault, want none", f)
 		}
 	}
 	files := s.aside(t)
-	if len(files) != 2 || files[0] != s.path(s.top, before[0].aside)+replacedSuffix {
+	if len(files) != 2 || files[0] != s.path(s.top, before[0].current)+replacedSuffix {
 		t.Fatalf("set aside: %q", files)
 	}
 	s.wantFaultsAt(t, files[1])
 }
 
-// Nobody misses a file under a name that no record has.
+// A file that was set aside is a fault only if its name is that of a record.
 func TestStrayNames(t *testing.T) {
 	long := fileName(strings.Repeat("a", maxName+1))
 	for _, c := range []struct {
@@ -288,7 +286,7 @@ func TestStrayNames(t *testing.T) {
 		{"a hash that is too short", hashPrefix + "abc.json", false},
 		{"a hash of capitals", strings.ToUpper(strings.TrimSuffix(long, fileSuffix)) + fileSuffix, false},
 		{"a hash with something else", hashPrefix + "x" + long[len(hashPrefix)+1:], false},
-		{"too long for a name of ours", strings.Repeat("a", 220) + ".json", false},
+		{"too long for an id", strings.Repeat("a", 220) + ".json", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := openABC(t)
@@ -312,27 +310,28 @@ func TestStrayNames(t *testing.T) {
 	}
 }
 
-// A folder of damaged files that cannot be read at the start is a fault, and is read as soon as it can be.
-func TestDamagedFolderThatCannotBeRead(t *testing.T) {
+// A directory of corrupt files that cannot be read when the store is opened is a fault. It is read as soon as that is
+// possible.
+func TestUnreadableAsideDir(t *testing.T) {
 	for _, c := range []struct {
 		name  string
-		block func(t *testing.T, folder, away string)
+		block func(t *testing.T, dir, away string)
 	}{
-		{"a file", func(t *testing.T, folder, _ string) {
-			if err := os.WriteFile(folder, nil, 0o600); err != nil {
+		{"a file", func(t *testing.T, dir, _ string) {
+			if err := os.WriteFile(dir, nil, 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}},
-		{"a link out of the store", func(t *testing.T, folder, away string) {
-			if err := os.Symlink(away, folder); err != nil {
+		{"a link out of the store", func(t *testing.T, dir, away string) {
+			if err := os.Symlink(away, dir); err != nil {
 				t.Fatal(err)
 			}
 		}},
-		{"of another user", func(t *testing.T, folder, _ string) {
+		{"of another user", func(t *testing.T, dir, _ string) {
 			if os.Getuid() == 0 {
-				t.Skip("root may read every folder")
+				t.Skip("root may read every directory")
 			}
-			if err := os.Mkdir(folder, 0); err != nil {
+			if err := os.Mkdir(dir, 0); err != nil {
 				t.Fatal(err)
 			}
 		}},
@@ -341,25 +340,25 @@ func TestDamagedFolderThatCannotBeRead(t *testing.T) {
 			s := openABC(t)
 			s.setAsideB(t)
 			aside := s.wantSetAside(t, "b")
-			folder, away := filepath.Dir(aside), filepath.Join(t.TempDir(), "away")
-			if err := os.Rename(folder, away); err != nil {
+			dir, away := filepath.Dir(aside), filepath.Join(t.TempDir(), "away")
+			if err := os.Rename(dir, away); err != nil {
 				t.Fatal(err)
 			}
-			c.block(t, folder, away)
+			c.block(t, dir, away)
 			s = s.reopen(t)
 			for range 2 {
-				if reasons := s.wantFaultsAt(t, folder); !strings.Contains(reasons, "read") {
-					t.Errorf("%q does not say what to do", reasons)
+				if reasons := s.wantFaultsAt(t, dir); !strings.Contains(reasons, "read") {
+					t.Errorf("the reason is %q, want advice on reading", reasons)
 				}
 			}
-			if n := strings.Count(s.log.String(), "folder of damaged files"); n != 1 {
-				t.Errorf("the log names the folder %d times, want once:\n%s", n, s.log)
+			if n := strings.Count(s.log.String(), "directory of corrupt files"); n != 1 {
+				t.Errorf("the log names the directory %d times, want once:\n%s", n, s.log)
 			}
 
-			if err := os.Remove(folder); err != nil {
+			if err := os.Remove(dir); err != nil {
 				t.Fatal(err)
 			}
-			if err := os.Rename(away, folder); err != nil {
+			if err := os.Rename(away, dir); err != nil {
 				t.Fatal(err)
 			}
 			s.wantSetAside(t, "b")
@@ -370,16 +369,16 @@ func TestDamagedFolderThatCannotBeRead(t *testing.T) {
 	}
 }
 
-// A damaged record of the configuration stays where it is, at every start: a store
-// without the mark of its format would be taken for one of an older version.
-func TestDamagedConfigurationStays(t *testing.T) {
+// The file of a corrupt configuration record stays where it is: a store without its format marker would be taken for
+// one of an older version.
+func TestCorruptConfigurationStays(t *testing.T) {
 	s := openABC(t)
 	key := store.Key{Kind: configKind, ID: "format"}
 	if _, err := s.Put(t.Context(), key, []byte("2"), store.IfAbsent()); err != nil {
 		t.Fatal(err)
 	}
 	path := filepath.Join(s.dir, configKind, fileName("format"))
-	if err := os.WriteFile(path, []byte("damaged"), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte("corrupt"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {

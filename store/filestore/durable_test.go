@@ -14,7 +14,7 @@ import (
 	"github.com/patchsource/patchsource/store"
 )
 
-// failSyncOf makes the next sync of a file fail whose name begins so.
+// failSyncOf makes the next sync of a file fail whose name has a prefix.
 func (s *testStore) failSyncOf(prefix string, err error) {
 	var failed atomic.Bool
 	s.syncFile = func(f *os.File) error {
@@ -26,8 +26,8 @@ func (s *testStore) failSyncOf(prefix string, err error) {
 	}
 }
 
-// After a sync that failed, the page cache proves nothing: the change is an error,
-// and so is every later one, though the next sync succeeds. Reading goes on.
+// After a failed sync, the page cache proves nothing: the change and every later one return an error, although the next
+// sync would succeed. Reading continues.
 func TestAFailedSyncStopsChanges(t *testing.T) {
 	for _, c := range []struct {
 		name, of string
@@ -37,18 +37,18 @@ func TestAFailedSyncStopsChanges(t *testing.T) {
 			_, err := s.Put(t.Context(), thing("b"), []byte("2"), store.Condition{})
 			return err
 		}},
-		{"of the folder after a rename", "things", func(t *testing.T, s *testStore) error {
+		{"of the directory after a rename", "things", func(t *testing.T, s *testStore) error {
 			_, err := s.Put(t.Context(), thing("b"), []byte("2"), store.Condition{})
 			return err
 		}},
-		{"of the folder after a removal", "things", func(t *testing.T, s *testStore) error {
+		{"of the directory after a removal", "things", func(t *testing.T, s *testStore) error {
 			return s.Delete(t.Context(), thing("b"), store.Condition{})
 		}},
-		{"of the store's folder for a new kind", "data", func(t *testing.T, s *testStore) error {
+		{"of the store's directory for a new kind", "data", func(t *testing.T, s *testStore) error {
 			_, err := s.Put(t.Context(), store.Key{Kind: "others", ID: "a"}, nil, store.Condition{})
 			return err
 		}},
-		{"of the folder of damaged files", damagedFolder, func(t *testing.T, s *testStore) error {
+		{"of the directory of corrupt files", asideDir, func(t *testing.T, s *testStore) error {
 			if err := os.WriteFile(s.file("b"), []byte("x"), 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -70,11 +70,11 @@ func TestAFailedSyncStopsChanges(t *testing.T) {
 				"Delete": s.Delete(t.Context(), thing("c"), store.Condition{}),
 			} {
 				if !errors.Is(err, syscall.EIO) || !strings.Contains(err.Error(), "restart the server") {
-					t.Errorf("%s: %v, want the cause and what to do", name, err)
+					t.Errorf("%s: %v, want the cause and the advice to restart", name, err)
 				}
 			}
 			if n := strings.Count(s.log.String(), "a sync failed"); n != 1 {
-				t.Errorf("the log has it %d times, want once:\n%s", n, s.log)
+				t.Errorf("the log reports the sync %d times, want once:\n%s", n, s.log)
 			}
 			if r, err := s.Get(t.Context(), thing("c")); err != nil || string(r.Value) != `"value of c"` {
 				t.Errorf("Get: %q, %v", r.Value, err)
@@ -83,7 +83,7 @@ func TestAFailedSyncStopsChanges(t *testing.T) {
 				t.Errorf("List yields %d records", n)
 			}
 			if left, _ := filepath.Glob(filepath.Join(s.dir, "*", tempPrefix+"*")); len(left) != 0 {
-				t.Errorf("left behind: %q", left)
+				t.Errorf("temporary files left: %q", left)
 			}
 
 			s = s.reopen(t)
@@ -96,8 +96,8 @@ func TestAFailedSyncStopsChanges(t *testing.T) {
 	}
 }
 
-// A full disk that shows in a sync is an error of this change alone.
-func TestAFullDiskStopsNothing(t *testing.T) {
+// A sync that fails because the disk is full affects one change only.
+func TestAFullDiskDoesNotStopChanges(t *testing.T) {
 	s := openABC(t)
 	s.failSyncOf(tempPrefix, syscall.ENOSPC)
 	if _, err := s.Put(t.Context(), thing("b"), []byte("2"), store.Condition{}); !errors.Is(err, syscall.ENOSPC) {
@@ -121,20 +121,20 @@ func (s *testStore) separate(n int) (ids []string) {
 	return ids
 }
 
-// gather makes the first sync of the folder wait until n writers have renamed
-// their files, and then return err. It returns how many syncs there were.
+// gather makes the first sync of the directory wait until n writers have renamed their files, and then return err. It
+// returns the counter of the syncs.
 func (s *testStore) gather(n uint64, err error) *atomic.Int64 {
-	f := s.kinds["things"]
-	already := f.changed.Load()
+	d := s.kinds["things"]
+	already := d.changed.Load()
 	var syncs atomic.Int64
 	s.syncFile = func(file *os.File) error {
-		if file != f.self {
+		if file != d.self {
 			return file.Sync()
 		}
 		if syncs.Add(1) > 1 {
 			return file.Sync()
 		}
-		for f.changed.Load() < already+n {
+		for d.changed.Load() < already+n {
 			runtime.Gosched()
 		}
 		return err
@@ -142,7 +142,7 @@ func (s *testStore) gather(n uint64, err error) *atomic.Int64 {
 	return &syncs
 }
 
-// The system reports a failed sync once, but all that waited for it may be lost.
+// The system reports a failed sync once, but every change that waited for it may be lost.
 func TestAFailedSyncFailsAllThatWaitForIt(t *testing.T) {
 	s := openABC(t)
 	const writers = 8
@@ -172,12 +172,12 @@ func TestWritersShareASync(t *testing.T) {
 	}
 	all.Wait()
 	if n := syncs.Load(); n != 2 {
-		t.Errorf("%d syncs of the folder for %d writers, want 2", n, writers)
+		t.Errorf("%d syncs of the directory for %d writers, want 2", n, writers)
 	}
 }
 
-// A folder that was deleted or replaced is an outage, and no empty store.
-func TestFolderThatVanished(t *testing.T) {
+// A directory that was deleted or replaced is an outage and not an empty store.
+func TestDirectoryThatVanished(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		vanish func(s *testStore) error
@@ -187,8 +187,8 @@ func TestFolderThatVanished(t *testing.T) {
 		{"replaced", func(s *testStore) error {
 			return errors.Join(os.Rename(s.dir, s.dir+"-old"), os.CopyFS(s.dir, os.DirFS(s.dir+"-old")))
 		}},
-		{"a kind's deleted", func(s *testStore) error { return os.RemoveAll(filepath.Join(s.dir, "things")) }},
-		{"a kind's replaced", func(s *testStore) error {
+		{"a kind deleted", func(s *testStore) error { return os.RemoveAll(filepath.Join(s.dir, "things")) }},
+		{"a kind replaced", func(s *testStore) error {
 			things := filepath.Join(s.dir, "things")
 			return errors.Join(os.Rename(things, things+"-old"), os.Mkdir(things, 0o700))
 		}},
@@ -209,24 +209,24 @@ func TestFolderThatVanished(t *testing.T) {
 				listErr = err
 			}
 			for name, err := range map[string]error{
-				"Get": absentErr, "Put": putErr, "Put of a new one": newErr, "List": listErr, "Ping": s.Ping(t.Context()),
-				"Delete": s.Delete(t.Context(), thing("a"), store.Condition{}),
+				"Get": absentErr, "Put": putErr, "Put of a new record": newErr, "List": listErr,
+				"Ping": s.Ping(t.Context()), "Delete": s.Delete(t.Context(), thing("a"), store.Condition{}),
 			} {
 				if err == nil || errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrConflict) ||
 					!strings.Contains(err.Error(), s.dir) || !strings.Contains(err.Error(), "deleted or replaced") {
-					t.Errorf("%s: %v, want an error that says what has happened", name, err)
+					t.Errorf("%s: %v, want an error that says that the directory is gone", name, err)
 				}
 			}
 			if _, err := s.Get(t.Context(), thing("a")); errors.Is(err, store.ErrNotFound) {
-				t.Errorf("Get of a record that was there: %v", err)
+				t.Errorf("Get of a record that existed: %v", err)
 			}
 			s.wantFaults(t)
 		})
 	}
 }
 
-// A folder that comes back is the same as before.
-func TestFolderThatComesBack(t *testing.T) {
+// A directory that is moved back is the same as before.
+func TestDirectoryThatComesBack(t *testing.T) {
 	s := openABC(t)
 	if err := os.Rename(s.dir, s.dir+"-old"); err != nil {
 		t.Fatal(err)
@@ -243,8 +243,8 @@ func TestFolderThatComesBack(t *testing.T) {
 	s.put(t, "a")
 }
 
-// Nothing is made in the place of a folder that vanished before its kind was used.
-func TestNewKindInAFolderThatVanished(t *testing.T) {
+// A directory that vanished before a kind was used is not created again.
+func TestNewKindInADirectoryThatVanished(t *testing.T) {
 	s := openTest(t, filepath.Join(t.TempDir(), "data"))
 	if err := os.RemoveAll(s.dir); err != nil {
 		t.Fatal(err)

@@ -17,7 +17,7 @@ import (
 	"github.com/patchsource/patchsource/store"
 )
 
-// A testStore is a Store, its folder and its log.
+// A testStore is a Store with its directory and its log.
 type testStore struct {
 	*Store
 	dir string
@@ -49,6 +49,7 @@ func openABC(t *testing.T) *testStore {
 	return s
 }
 
+// reopen closes the store and opens its directory again.
 func (s *testStore) reopen(t *testing.T) *testStore {
 	t.Helper()
 	if err := s.Close(); err != nil {
@@ -81,7 +82,7 @@ func (s *testStore) ids(t *testing.T) (ids []string) {
 	return ids
 }
 
-// wantIDs checks which things List yields.
+// wantIDs checks the ids of the things that List yields.
 func (s *testStore) wantIDs(t *testing.T, want ...string) {
 	t.Helper()
 	if diff := cmp.Diff(want, s.ids(t)); diff != "" {
@@ -89,7 +90,7 @@ func (s *testStore) wantIDs(t *testing.T, want ...string) {
 	}
 }
 
-// wantFaults checks of which things Faults speaks.
+// wantFaults checks for which things Faults reports the file, and returns the reasons.
 func (s *testStore) wantFaults(t *testing.T, ids ...string) (reasons string) {
 	t.Helper()
 	var want []string
@@ -99,7 +100,7 @@ func (s *testStore) wantFaults(t *testing.T, ids ...string) (reasons string) {
 	return s.wantFaultsAt(t, want...)
 }
 
-// wantFaultsAt checks of which files Faults speaks.
+// wantFaultsAt checks which files Faults reports, and returns the reasons.
 func (s *testStore) wantFaultsAt(t *testing.T, want ...string) (reasons string) {
 	t.Helper()
 	var got []string
@@ -113,7 +114,7 @@ func (s *testStore) wantFaultsAt(t *testing.T, want ...string) (reasons string) 
 	return reasons
 }
 
-// wantUntouchable checks that no change touches a record.
+// wantUntouchable checks that Put and Delete of a record fail and leave its file unchanged.
 func (s *testStore) wantUntouchable(t *testing.T, id string) {
 	t.Helper()
 	before, err := os.ReadFile(s.file(id))
@@ -132,18 +133,17 @@ func (s *testStore) wantUntouchable(t *testing.T, id string) {
 		}
 	}
 	if after, err := os.ReadFile(s.file(id)); err != nil || !bytes.Equal(before, after) {
-		t.Errorf("the file of %s has changed: %v", id, err)
+		t.Errorf("the file of %s has changed, or: %v", id, err)
 	}
 }
 
-// A damaged file that cannot be moved is named in the log and by Faults, and stays
-// where it is, until it can be moved.
-func TestDamagedFileThatCannotBeSetAside(t *testing.T) {
+// A corrupt file that cannot be moved is reported in the log and by Faults and stays where it is until it can be moved.
+func TestCorruptFileThatCannotBeSetAside(t *testing.T) {
 	s := openABC(t)
-	if err := os.WriteFile(s.file("b"), []byte("damaged"), 0o600); err != nil {
+	if err := os.WriteFile(s.file("b"), []byte("corrupt"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	obstacle := filepath.Join(s.dir, damagedFolder)
+	obstacle := filepath.Join(s.dir, asideDir)
 	if err := os.WriteFile(obstacle, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +175,7 @@ func TestDamagedFileThatCannotBeSetAside(t *testing.T) {
 	s.wantIDs(t, "a", "b", "c")
 }
 
-// refuseToOpen makes reading one file fail.
+// refuseToOpen makes the reading of one file fail.
 func (s *testStore) refuseToOpen(id string, err error) {
 	s.openFile = func(root *os.Root, name string) (*os.File, error) {
 		if name == fileName(id) {
@@ -185,7 +185,7 @@ func (s *testStore) refuseToOpen(id string, err error) {
 	}
 }
 
-// A file that cannot be read keeps its record out, and nothing else.
+// Only the record of a file that cannot be read is omitted.
 func TestUnreadableFile(t *testing.T) {
 	for _, errno := range []error{syscall.EIO, syscall.EACCES} {
 		t.Run(errno.Error(), func(t *testing.T) {
@@ -203,10 +203,10 @@ func TestUnreadableFile(t *testing.T) {
 			s.wantFaults(t, "b")
 			s.wantUntouchable(t, "b")
 
-			// It can be read again, but what was made of the list does not have it.
+			// The file can be read again, but callers of List do not know the record.
 			s.openFile = (*os.Root).Open
 			if reasons := s.wantFaults(t, "b"); !strings.Contains(reasons, "restart the server") {
-				t.Errorf("%q does not say what to do", reasons)
+				t.Errorf("the reason is %q, want one that asks for a restart", reasons)
 			}
 			s = s.reopen(t)
 			s.wantIDs(t, "a", "b", "c")
@@ -215,7 +215,7 @@ func TestUnreadableFile(t *testing.T) {
 	}
 }
 
-// The same with the permissions of a real file.
+// The same holds for a real file without permissions.
 func TestFileOfAnotherUser(t *testing.T) {
 	if os.Getuid() == 0 {
 		t.Skip("root may read every file")
@@ -229,11 +229,11 @@ func TestFileOfAnotherUser(t *testing.T) {
 	s.wantFaults(t, "b")
 }
 
-// A fault ends when its record is read, written, deleted or gone.
+// A fault ends when its record is read, written or deleted, or when its file is removed.
 func TestFaultsEnd(t *testing.T) {
 	for _, c := range []struct {
 		name string
-		mend func(t *testing.T, s *testStore)
+		end  func(t *testing.T, s *testStore)
 	}{
 		{"readable", func(*testing.T, *testStore) {}},
 		{"written", func(t *testing.T, s *testStore) { s.ids(t); s.openFile = (*os.Root).Open; s.put(t, "b") }},
@@ -244,7 +244,7 @@ func TestFaultsEnd(t *testing.T) {
 				t.Error(err)
 			}
 		}},
-		{"moved away", func(t *testing.T, s *testStore) {
+		{"file removed", func(t *testing.T, s *testStore) {
 			s.ids(t)
 			if err := os.Remove(s.file("b")); err != nil {
 				t.Error(err)
@@ -258,7 +258,7 @@ func TestFaultsEnd(t *testing.T) {
 				t.Fatal(err)
 			}
 			s.wantFaults(t, "b")
-			c.mend(t, s)
+			c.end(t, s)
 			s.openFile = (*os.Root).Open
 			s.wantFaults(t)
 		})
@@ -277,8 +277,8 @@ func TestFaultsAreBounded(t *testing.T) {
 	}
 }
 
-// When the process lacks something, no record is left out for it.
-func TestListFailsWhenTheProcessLacksSomething(t *testing.T) {
+// A lack of resources of the process ends a List; it does not omit a record.
+func TestListFailsWithoutResources(t *testing.T) {
 	s := openABC(t)
 	s.refuseToOpen("b", syscall.EMFILE)
 	var last error
@@ -291,10 +291,10 @@ func TestListFailsWhenTheProcessLacksSomething(t *testing.T) {
 	s.wantFaults(t)
 }
 
-// Readers, writers and Faults at once.
+// Readers, writers and Faults run concurrently.
 func TestFaultsDuringChanges(t *testing.T) {
 	s := openABC(t)
-	if err := os.WriteFile(filepath.Join(s.dir, damagedFolder), nil, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(s.dir, asideDir), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	var all sync.WaitGroup
@@ -312,8 +312,7 @@ func TestFaultsDuringChanges(t *testing.T) {
 	s.wantFaults(t, "b")
 }
 
-// What a program keeps in the folder for itself, under names that begin with a
-// dot, is let alone.
+// Files and directories whose names begin with a dot are not changed.
 func TestNamesWithADotAreNoRecords(t *testing.T) {
 	s := openABC(t)
 	uploads := filepath.Join(s.dir, ".uploads")
@@ -335,6 +334,6 @@ func TestNamesWithADotAreNoRecords(t *testing.T) {
 		}
 	}
 	if s.log.Len() > 0 {
-		t.Errorf("the log:\n%s", s.log)
+		t.Errorf("the log is not empty:\n%s", s.log)
 	}
 }

@@ -1,43 +1,35 @@
-// Package filestore keeps records in a folder of files: the default of the
-// reference server, and enough for one machine.
+// Package filestore keeps records in a directory of files. It is the default of the reference server and enough for one
+// machine.
 //
-// Each record is a JSON file of its own, <folder>/<kind>/<id>.json, with a
-// checksum. A file is written under another name, synced, and renamed over the
-// old one, and the folder is synced after that: whenever the process or the
-// machine stops, a record is there either as it was before a Put or as it is
-// after. Bytes are where os.Root lets them go: no id reaches outside the folder.
-// Names of the folder that begin with a dot are no records: .lock, .damaged, and
-// those that a program keeps there for itself.
+// Each record is a JSON file <directory>/<kind>/<id>.json with a checksum. A file is written under a temporary name,
+// synced and renamed to its own name, and then the directory is synced. Whenever the process or the machine stops,
+// the record is either as it was before a Put or as it is after it. All access goes through os.Root, so no id reaches
+// a file outside the directory. Names in the directory that begin with a dot are not records: .lock, .damaged, and
+// files that the program keeps there for itself.
 //
-// Names are safe on disks that ignore case, and in a copy on any system: what is
-// not a lower-case letter, digit, dot, dash or underscore is written as %xx, so
-// are the names that Windows keeps for itself, and an id too long for a file name
-// becomes its SHA-256.
+// File names are safe on disks that ignore case, and when the directory is copied to any other system: every byte other
+// than a lower-case letter, digit, dot, dash or underscore is escaped as %xx, names that Windows reserves are escaped,
+// and an id that is too long for a file name is replaced by its SHA-256.
 //
 // # Faults
 //
-// What is no sound record under the name of one (its checksum is wrong, somebody
-// put it there, it is a folder or a link) is logged by name and moved to
-// <folder>/.damaged; the rest goes on working. If a record can have its name,
-// Faults names it there until the record is written again or deleted, or the file
-// is removed; it names .damaged if that cannot be read. A damaged file that cannot
-// be moved, one of the kind "config", and a file that cannot be read, are logged and
-// stay where they are: Get returns an error, List leaves the record out, Put and
-// Delete refuse to touch it, and Faults names it. Do not change files by hand.
+// A file with the name of a record is corrupt if its checksum is wrong, if something else wrote it, or if it is a
+// directory or a link. It is logged and moved to <directory>/.damaged, and the store continues without it. If its name
+// can be that of a record, Faults reports the moved file until the record is written or deleted or the file is removed.
+// Faults reports .damaged itself if it cannot be read. A corrupt file that cannot be moved, a corrupt file of kind
+// "config" and a file that cannot be read are logged and stay where they are: Get returns an error, List omits the
+// record, Put and Delete fail, and Faults reports the file. Do not edit the files by hand.
 //
-// After a sync that failed, the system does not tell which changes have reached
-// the disk. The Put or Delete returns an error, and so does every later one, and
-// Ping, until the folder was opened again; reading goes on. A folder that was
-// deleted or replaced while it is open fails likewise, and is never taken for an
-// empty one.
+// After a failed sync, the system does not tell which changes have reached the disk. The Put or Delete returns an
+// error, and so do all later ones, and Ping, until the directory is opened again; reading continues. The same happens
+// if the directory is deleted or replaced while it is open. It is never mistaken for an empty store.
 //
-// One process at a time has the folder open; <folder>/.lock says which. The
-// package is for systems that can sync a folder: Unix, and not Windows.
+// One process at a time can open the directory; <directory>/.lock names it. The package supports systems that can sync
+// a directory: Unix, but not Windows.
 package filestore
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -58,37 +50,36 @@ import (
 var ErrInUse = errors.New("the directory is in use")
 
 const (
-	lockName      = ".lock"
-	damagedFolder = ".damaged"
-	tempPrefix    = ".tmp-"
+	lockName   = ".lock"
+	asideDir   = ".damaged" // for corrupt files
+	tempPrefix = ".tmp-"
 )
 
-// Options are options of [Open]. Nil means the zero value.
+// Options are options of [Open]. A nil *Options means the zero value.
 type Options struct {
-	// Logger is told of damaged files. Nil: nobody is, but the error of Get.
+	// Logger logs corrupt files and failed syncs. If nil, nothing is logged.
 	Logger *slog.Logger
 }
 
-// Store is a [store.Store] in a folder. It is a [store.Pinger] and a
-// [store.Inspector]. It is safe for concurrent use.
+// Store is a [store.Store] in a directory. It is a [store.Pinger] and a [store.Inspector]. It is safe for concurrent
+// use.
 type Store struct {
 	dir  string // absolute
 	log  *slog.Logger
 	lock *flock.Flock
-	top  *folder // dir itself
+	top  *directory // dir itself
 
-	open  sync.RWMutex // held for reading by every call, for writing by Close
-	ended bool
+	open   sync.RWMutex // held for reading by every call, for writing by Close
+	closed bool
 
 	mu    sync.Mutex
-	kinds map[string]*folder
+	kinds map[string]*directory
 
-	// Writers of one record wait for each other; which of these they wait for,
-	// its key says.
+	// A writer holds the lock that the hash of its record's key selects.
 	seed    maphash.Seed
 	writing [256]sync.Mutex
 
-	failure atomic.Pointer[error] // the sync that failed; nil: none has
+	failure atomic.Pointer[error] // the error of every change after a failed sync; nil if none has failed
 	faults  faults
 
 	// Tests replace these to make them fail.
@@ -96,13 +87,12 @@ type Store struct {
 	syncFile func(*os.File) error
 }
 
-// Open opens the folder dir and makes it if it is not there. Leftovers of writes
-// that a crash interrupted are removed. The error is [ErrInUse] when the folder
-// is open already.
+// Open opens the directory dir and creates it if necessary. It removes the temporary files of writes that a crash
+// interrupted. The error is [ErrInUse] if the directory is already open.
 func Open(dir string, opts *Options) (_ *Store, err error) {
 	s := &Store{
 		log:      slog.New(slog.DiscardHandler),
-		kinds:    map[string]*folder{},
+		kinds:    map[string]*directory{},
 		seed:     maphash.MakeSeed(),
 		openFile: (*os.Root).Open,
 		syncFile: (*os.File).Sync,
@@ -113,7 +103,7 @@ func Open(dir string, opts *Options) (_ *Store, err error) {
 	if s.dir, err = filepath.Abs(dir); err != nil {
 		return nil, fmt.Errorf("filestore: %w", err)
 	}
-	if err := makeFolder(s.dir); err != nil {
+	if err := makeDirectories(s.dir); err != nil {
 		return nil, fmt.Errorf("filestore: %w", err)
 	}
 	if err := s.takeLock(); err != nil {
@@ -126,10 +116,10 @@ func Open(dir string, opts *Options) (_ *Store, err error) {
 	}()
 	root, err := os.OpenRoot(s.dir)
 	if err == nil {
-		s.top, err = newFolder(root, "")
+		s.top, err = newDirectory(root, "")
 	}
 	if err == nil {
-		err = s.sweep()
+		err = s.removeTemporary()
 	}
 	if err != nil {
 		return nil, fmt.Errorf("filestore: %w", err)
@@ -138,46 +128,46 @@ func Open(dir string, opts *Options) (_ *Store, err error) {
 	return s, nil
 }
 
-// sweep removes what interrupted writes have left.
-func (s *Store) sweep() error {
+// removeTemporary removes the temporary files of interrupted writes.
+func (s *Store) removeTemporary() error {
 	top := s.top.root.FS()
-	folders, err := fs.ReadDir(top, ".")
+	kinds, err := fs.ReadDir(top, ".")
 	if err != nil {
 		return err
 	}
-	for _, f := range folders {
-		if !f.IsDir() || store.CheckKind(f.Name()) != nil {
+	for _, kind := range kinds {
+		if !kind.IsDir() || store.CheckKind(kind.Name()) != nil {
 			continue
 		}
-		files, err := fs.ReadDir(top, f.Name())
+		files, err := fs.ReadDir(top, kind.Name())
 		if err != nil {
 			return err
 		}
-		for _, t := range files {
-			if !strings.HasPrefix(t.Name(), tempPrefix) || !t.Type().IsRegular() {
+		for _, file := range files {
+			if !strings.HasPrefix(file.Name(), tempPrefix) || !file.Type().IsRegular() {
 				continue
 			}
-			if err := s.top.root.Remove(f.Name() + "/" + t.Name()); err != nil {
-				s.log.Warn("a leftover of an interrupted write cannot be removed",
-					"file", filepath.Join(s.dir, f.Name(), t.Name()), "error", err)
+			if err := s.top.root.Remove(kind.Name() + "/" + file.Name()); err != nil {
+				s.log.Warn("cannot remove the temporary file of an interrupted write",
+					"file", filepath.Join(s.dir, kind.Name(), file.Name()), "error", err)
 			}
 		}
 	}
 	return nil
 }
 
-// Close releases the folder. It waits for calls in progress; later ones fail with
-// fs.ErrClosed.
+// Close releases the directory. It waits for calls in progress; later calls fail with fs.ErrClosed. Closing a closed
+// Store does nothing.
 func (s *Store) Close() error {
 	s.open.Lock()
 	defer s.open.Unlock()
-	if s.ended {
+	if s.closed {
 		return nil
 	}
-	s.ended = true
+	s.closed = true
 	var errs []error
-	for _, f := range s.kinds {
-		errs = append(errs, f.Close())
+	for _, d := range s.kinds {
+		errs = append(errs, d.Close())
 	}
 	if s.top != nil {
 		errs = append(errs, s.top.Close())
@@ -185,9 +175,8 @@ func (s *Store) Close() error {
 	return errors.Join(append(errs, s.lock.Close())...)
 }
 
-// Ping implements [store.Pinger]. It returns an error if a sync has failed since
-// the folder was opened, or if the folder, or that of a kind, was deleted or
-// replaced.
+// Ping implements [store.Pinger]. It returns an error if a sync has failed since the directory was opened, or if the
+// directory, or that of a kind, was deleted or replaced.
 func (s *Store) Ping(ctx context.Context) error {
 	return s.do(ctx, func() error {
 		if err := s.stopped(); err != nil {
@@ -195,184 +184,27 @@ func (s *Store) Ping(ctx context.Context) error {
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		err := s.inPlace(s.top)
-		for _, f := range s.kinds {
-			if err == nil {
-				err = s.inPlace(f)
+		if err := s.inPlace(s.top); err != nil {
+			return err
+		}
+		for _, d := range s.kinds {
+			if err := s.inPlace(d); err != nil {
+				return err
 			}
 		}
-		return err
+		return nil
 	})
 }
 
-// do runs f while the store is open.
+// do calls f if the store is open, and keeps it open meanwhile.
 func (s *Store) do(ctx context.Context, f func() error) error {
 	s.open.RLock()
 	defer s.open.RUnlock()
-	if s.ended {
+	if s.closed {
 		return fmt.Errorf("filestore: %s: %w", s.dir, fs.ErrClosed)
 	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	return f()
-}
-
-// kind returns the folder of a kind, or store.ErrNotFound if it is not there.
-func (s *Store) kind(name string) (*folder, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.kindLocked(name)
-}
-
-// kindLocked is kind for callers that hold s.mu.
-func (s *Store) kindLocked(name string) (*folder, error) {
-	if f := s.kinds[name]; f != nil {
-		return f, nil
-	}
-	root, err := s.top.root.OpenRoot(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, s.absent(s.top)
-	}
-	if err != nil {
-		return nil, err
-	}
-	f, err := newFolder(root, name)
-	if err == nil {
-		s.kinds[name] = f
-	}
-	return f, err
-}
-
-// makeKind returns the folder of a kind and makes it if it is not there.
-func (s *Store) makeKind(name string) (*folder, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if f := s.kinds[name]; f != nil {
-		return f, nil
-	}
-	if err := s.changeable(s.top); err != nil {
-		return nil, err
-	}
-	if err := s.top.root.Mkdir(name, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return nil, err
-	}
-	// Also when it was there: the process that made it may have been stopped here.
-	if err := s.flush(s.top); err != nil {
-		return nil, err
-	}
-	return s.kindLocked(name)
-}
-
-// lockRecord makes writers of one record wait for each other.
-func (s *Store) lockRecord(kind, name string) (unlock func()) {
-	mu := s.recordLock(kind, name)
-	mu.Lock()
-	return mu.Unlock
-}
-
-// recordLock returns the lock that a record shares with some others.
-func (s *Store) recordLock(kind, name string) *sync.Mutex {
-	return &s.writing[maphash.String(s.seed, kind+"/"+name)%uint64(len(s.writing))]
-}
-
-// Get implements [store.Store].
-func (s *Store) Get(ctx context.Context, key store.Key) (r store.Record, err error) {
-	if err := key.Check(); err != nil {
-		return r, err
-	}
-	err = s.do(ctx, func() error {
-		f, err := s.kind(key.Kind)
-		if err != nil {
-			return err
-		}
-		r, err = s.read(f, fileName(key.ID))
-		return err
-	})
-	return r, err
-}
-
-// Put implements [store.Store].
-func (s *Store) Put(
-	ctx context.Context, key store.Key, value []byte, cond store.Condition,
-) (rev store.Revision, err error) {
-	if err := key.Check(); err != nil {
-		return "", err
-	}
-	name := fileName(key.ID)
-	// The bytes are made before others have to wait.
-	next := store.Revision(rand.Text())
-	data, err := encodeRecord(key.ID, next, value)
-	if err != nil {
-		return "", fmt.Errorf("filestore: %w", err)
-	}
-	err = s.do(ctx, func() error {
-		f, err := s.makeKind(key.Kind)
-		if err != nil {
-			return err
-		}
-		return s.change(ctx, f, name, func(current store.Revision) error {
-			if err := cond.Check(current); err != nil {
-				return err
-			}
-			return s.write(f, name, data)
-		})
-	})
-	if err != nil {
-		return "", err
-	}
-	return next, nil
-}
-
-// Delete implements [store.Store].
-func (s *Store) Delete(ctx context.Context, key store.Key, cond store.Condition) error {
-	if err := key.Check(); err != nil {
-		return err
-	}
-	name := fileName(key.ID)
-	// Of one that is not there any more, nobody knows whether a condition would have held.
-	whatever := cond == store.Condition{}
-	return s.do(ctx, func() error {
-		f, err := s.kind(key.Kind)
-		if errors.Is(err, store.ErrNotFound) && s.stopped() == nil && whatever {
-			s.forgetAside(key.Kind, name)
-		}
-		if err != nil {
-			return err
-		}
-		return s.change(ctx, f, name, func(current store.Revision) error {
-			if current == "" && whatever {
-				s.forgetAside(f.name, name)
-			}
-			if current == "" {
-				return store.ErrNotFound
-			}
-			if err := cond.Check(current); err != nil {
-				return err
-			}
-			return s.remove(f, name)
-		})
-	})
-}
-
-// change runs do with the current revision of a record, empty if there is none,
-// while no other writer changes the record.
-func (s *Store) change(ctx context.Context, f *folder, name string, do func(current store.Revision) error) error {
-	defer s.lockRecord(f.name, name)()
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	if err := s.changeable(f); err != nil {
-		return err
-	}
-	current, err := s.revision(f, name)
-	if err != nil {
-		return err
-	}
-	if err := do(current); err != nil {
-		return err
-	}
-	s.faults.clear(f, name)
-	s.forgetAside(f.name, name)
-	return nil
 }

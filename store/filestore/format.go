@@ -16,21 +16,20 @@ import (
 //
 //	{"crc32c":"1a2b3c4d","id":"composer","revision":"…","value":{…}}
 //
-// The checksum (Castagnoli's CRC-32) is of all that stands behind it. A value
-// that is no JSON stands in base64 under "base64" instead. The value is spliced
-// in and cut out, not encoded, so that its bytes are kept as they are.
+// The checksum (Castagnoli's CRC-32) covers everything after it. A value that is not JSON is encoded in base64, as the
+// member "base64" in place of "value". A JSON value is copied and not encoded, so that its bytes are kept unchanged.
 
 const (
 	headFormat = `{"crc32c":"%08x",`
 	headLength = len(`{"crc32c":"12345678",`)
 	tail       = "}\n"
-	// maxHead is more than the bytes in front of a value ever are: an id of
-	// store.MaxIDLength, each byte of it escaped.
+	// maxHead is more than the length of the bytes before any value: an id of store.MaxIDLength bytes, all escaped.
 	maxHead = 4096
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
+// encodeRecord returns the content of a record's file.
 func encodeRecord(id string, rev store.Revision, value []byte) ([]byte, error) {
 	name := "value"
 	if !jsontext.Value(value).IsValid() {
@@ -52,8 +51,8 @@ func encodeRecord(id string, rev store.Revision, value []byte) ([]byte, error) {
 	return data, nil
 }
 
-// decodeRecord reads a whole file. The record's value shares data's memory. The
-// error is store.ErrCorrupt.
+// decodeRecord decodes the content of a record's file. The value of the record shares memory with data. The error is
+// store.ErrCorrupt.
 func decodeRecord(data []byte) (store.Record, error) {
 	r, at, err := decodeHead(data)
 	if err != nil {
@@ -64,7 +63,7 @@ func decodeRecord(data []byte) (store.Record, error) {
 	}
 	value, ok := bytes.CutSuffix(data[at.value:], []byte(tail))
 	if !ok {
-		return r, fmt.Errorf("%w: it ends too early", store.ErrCorrupt)
+		return r, errTooShort
 	}
 	if at.base64 {
 		if err := json.Unmarshal(value, &value); err != nil {
@@ -75,33 +74,41 @@ func decodeRecord(data []byte) (store.Record, error) {
 	return r, nil
 }
 
-// place is where in a file the value stands.
+// A place is where the value is in a file, and whether it is encoded.
 type place struct {
 	value  int
 	base64 bool
 }
 
-// decodeHead reads what stands in front of the value; data may end behind it.
-// The error is store.ErrCorrupt.
+var (
+	errForm     = fmt.Errorf("%w: it does not have the form of a record", store.ErrCorrupt)
+	errTooShort = fmt.Errorf("%w: it is truncated", store.ErrCorrupt)
+)
+
+// decodeHead decodes the bytes before the value of a record; data may end anywhere after them. The error is
+// store.ErrCorrupt.
 func decodeHead(data []byte) (r store.Record, at place, err error) {
 	dec := jsontext.NewDecoder(bytes.NewBuffer(data[:min(len(data), maxHead)]))
-	var tokens [8]string // { name value name value name value name
+	if t, err := dec.ReadToken(); err != nil || t.Kind() != '{' || len(data) < headLength {
+		return r, at, errForm
+	}
+	var tokens [7]string // name, value, name, value, name, value, name
 	for i := range tokens {
 		t, err := dec.ReadToken()
-		if err != nil || i > 0 && t.Kind() != '"' {
-			return r, at, fmt.Errorf("%w: it is not in the form of this store", store.ErrCorrupt)
+		if err != nil || t.Kind() != '"' {
+			return r, at, errForm
 		}
 		tokens[i] = t.String()
 	}
-	if tokens[0] != "{" || tokens[1] != "crc32c" || tokens[3] != "id" || tokens[5] != "revision" || tokens[6] == "" ||
-		tokens[7] != "value" && tokens[7] != "base64" ||
-		len(data) < headLength {
-		return r, at, fmt.Errorf("%w: it is not in the form of this store", store.ErrCorrupt)
+	last := tokens[6]
+	if tokens[0] != "crc32c" || tokens[2] != "id" || tokens[4] != "revision" || tokens[5] == "" ||
+		last != "value" && last != "base64" {
+		return r, at, errForm
 	}
-	r.Key.ID, r.Revision = tokens[4], store.Revision(tokens[6])
-	at = place{value: int(dec.InputOffset()) + len(":"), base64: tokens[7] == "base64"}
+	r.Key.ID, r.Revision = tokens[3], store.Revision(tokens[5])
+	at = place{value: int(dec.InputOffset()) + len(":"), base64: last == "base64"}
 	if at.value > len(data) {
-		return r, at, fmt.Errorf("%w: it ends too early", store.ErrCorrupt)
+		return r, at, errTooShort
 	}
 	return r, at, nil
 }

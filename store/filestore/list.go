@@ -11,23 +11,10 @@ import (
 	"github.com/patchsource/patchsource/store"
 )
 
-// List implements [store.Store]. Records that are damaged or cannot be read are
-// left out.
+// List implements [store.Store]. It omits records that are corrupt or cannot be read.
 func (s *Store) List(ctx context.Context, kind string) iter.Seq2[store.Record, error] {
 	return func(yield func(store.Record, error) bool) {
-		if err := store.CheckKind(kind); err != nil {
-			yield(store.Record{}, err)
-			return
-		}
-		var f *folder
-		var entries []entry
-		err := s.do(ctx, func() (err error) {
-			if f, err = s.kind(kind); err != nil {
-				return err
-			}
-			entries, err = s.entries(f)
-			return cmp.Or(s.inPlace(f), err)
-		})
+		d, entries, err := s.entriesOf(ctx, kind)
 		if errors.Is(err, store.ErrNotFound) {
 			return
 		}
@@ -38,14 +25,14 @@ func (s *Store) List(ctx context.Context, kind string) iter.Seq2[store.Record, e
 		for _, e := range entries {
 			var r store.Record
 			err := s.do(ctx, func() (err error) {
-				r, err = s.read(f, e.name)
+				r, err = s.read(d, e.name)
 				return err
 			})
 			switch {
-			case errors.Is(err, store.ErrNotFound): // deleted since
+			case errors.Is(err, store.ErrNotFound): // deleted meanwhile
 				continue
 			case errors.Is(err, store.ErrCorrupt), errors.Is(err, errUnreadable):
-				s.faults.leftOut(f, e.name)
+				s.faults.files.markOmitted(d, e.name)
 				continue
 			}
 			if !yield(r, err) || err != nil {
@@ -55,14 +42,30 @@ func (s *Store) List(ctx context.Context, kind string) iter.Seq2[store.Record, e
 	}
 }
 
-// An entry is a file and the id that it is for.
+// An entry is a file and the id of its record.
 type entry struct{ name, id string }
 
-// entries returns the files of a kind in the order of their ids.
-func (s *Store) entries(f *folder) ([]entry, error) {
-	f.names.Lock()
-	defer f.names.Unlock()
-	dir, err := f.root.Open(".")
+// entriesOf returns the directory of a kind and its files in the order of their ids. The error is store.ErrNotFound if
+// the kind has no directory.
+func (s *Store) entriesOf(ctx context.Context, kind string) (d *directory, entries []entry, err error) {
+	if err := store.CheckKind(kind); err != nil {
+		return nil, nil, err
+	}
+	err = s.do(ctx, func() (err error) {
+		if d, err = s.kind(kind); err != nil {
+			return err
+		}
+		entries, err = s.entries(d)
+		return cmp.Or(s.inPlace(d), err)
+	})
+	return d, entries, err
+}
+
+// entries returns the files of a directory in the order of their ids.
+func (s *Store) entries(d *directory) ([]entry, error) {
+	d.names.Lock()
+	defer d.names.Unlock()
+	dir, err := d.root.Open(".")
 	if err != nil {
 		return nil, err
 	}
@@ -77,8 +80,8 @@ func (s *Store) entries(f *folder) ([]entry, error) {
 			continue
 		}
 		id, ok := fileID(name)
-		if !ok { // a long id; or no file of ours, which reading it will tell
-			if r, err := s.head(f, name); err == nil {
+		if !ok { // a long id, or not the file of a record, which read finds out
+			if r, err := s.readHead(d, name); err == nil {
 				id = r.Key.ID
 			}
 		}

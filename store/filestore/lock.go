@@ -10,13 +10,15 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// A holder is what the lock file says of the process that has the folder.
+// A holder is the content of the lock file: the process that has opened the directory.
 type holder struct {
 	PID   int       `json:"pid"`
 	Host  string    `json:"host"`
 	Since time.Time `json:"since"`
 }
 
+// takeLock locks the directory and writes this process into the lock file. The error is ErrInUse if another process, or
+// another Store of this one, holds the lock.
 func (s *Store) takeLock() error {
 	path := filepath.Join(s.dir, lockName)
 	s.lock = flock.New(path, flock.SetPermissions(0o600))
@@ -30,7 +32,7 @@ func (s *Store) takeLock() error {
 		if data, err := os.ReadFile(path); err == nil && json.Unmarshal(data, &h) == nil {
 			who = fmt.Sprintf("process %d on %s since %s", h.PID, h.Host, h.Since.Format(time.RFC3339))
 		}
-		return fmt.Errorf("filestore: %s: %w by %s: stop that one first, or use another folder", s.dir, ErrInUse, who)
+		return fmt.Errorf("filestore: %s: %w by %s: stop that process, or use another directory", s.dir, ErrInUse, who)
 	}
 	host, _ := os.Hostname()
 	data, err := json.Marshal(holder{os.Getpid(), host, time.Now().UTC().Truncate(time.Second)})

@@ -10,28 +10,24 @@ import (
 
 const (
 	fileSuffix = ".json"
-	// maxName is the longest encoded id that becomes a file name itself: with
-	// the suffix, and set aside, it still fits into 255 bytes.
+	// maxName bounds an escaped id that is used as a file name. With the suffix, and with what is added when the file
+	// is set aside, the name still fits into 255 bytes.
 	maxName = 180
-	// hashPrefix begins the name of a longer id. No encoded id begins so.
+	// hashPrefix begins the file names of longer ids. No escaped id begins with it.
 	hashPrefix = "%_"
 )
 
-// fileName returns the name of the file for an id. Different ids have different
-// names, also on a disk that ignores case.
+// fileName returns the name of the file for an id. Different ids have different names, also on a disk that ignores
+// case.
 func fileName(id string) string {
 	var b strings.Builder
 	for i := range len(id) {
-		c := id[i]
-		if 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '-' || c == '_' || c == '.' && i > 0 {
-			if i == 0 && reserved(id) {
-				escape(&b, c)
-				continue
-			}
-			b.WriteByte(c)
-			continue
+		if isPlain(id, i) {
+			b.WriteByte(id[i])
+		} else {
+			b.WriteByte('%')
+			b.WriteString(hex.EncodeToString([]byte{id[i]}))
 		}
-		escape(&b, c)
 	}
 	if b.Len() > maxName {
 		sum := sha256.Sum256([]byte(id))
@@ -40,13 +36,16 @@ func fileName(id string) string {
 	return b.String() + fileSuffix
 }
 
-func escape(b *strings.Builder, c byte) {
-	b.WriteByte('%')
-	b.WriteString(hex.EncodeToString([]byte{c}))
+// isPlain reports whether the byte of an id at an index is not escaped in a file name.
+func isPlain(id string, at int) bool {
+	if at == 0 && (id[0] == '.' || reserved(id)) {
+		return false
+	}
+	c := id[at]
+	return 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '-' || c == '_' || c == '.'
 }
 
-// reserved reports whether Windows would take a file of this name, with any
-// suffix, for a device.
+// reserved reports whether Windows reserves a file name, with any suffix, for a device.
 func reserved(id string) bool {
 	base, _, _ := strings.Cut(id, ".")
 	switch base {
@@ -56,8 +55,8 @@ func reserved(id string) bool {
 	return len(base) == 4 && (base[:3] == "com" || base[:3] == "lpt") && '0' <= base[3] && base[3] <= '9'
 }
 
-// fileID returns the id that a file is for. It reports false for the name of a
-// long id, which only the file itself can tell, and for a name that is not ours.
+// fileID returns the id whose file has a name. It returns false for the name of a long id, which only the content of
+// the file tells, and for a name that no id has.
 func fileID(name string) (string, bool) {
 	s, ok := strings.CutSuffix(name, fileSuffix)
 	if !ok {
@@ -85,7 +84,7 @@ func fileID(name string) (string, bool) {
 	return id.String(), true
 }
 
-// isRecord reports whether name can be that of the file of a record.
+// isRecord reports whether a file name can be that of a record of a kind.
 func isRecord(kind, name string) bool {
 	if id, ok := fileID(name); ok {
 		return store.Key{Kind: kind, ID: id}.Check() == nil

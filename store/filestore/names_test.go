@@ -29,14 +29,17 @@ func TestFileName(t *testing.T) {
 			t.Errorf("fileID(%q) = %q, %v", c.want, id, ok)
 		}
 	}
-	for _, name := range []string{"a", "A.json", "%4.json", "%61.json", "con.json", "%_abc.json", "a b.json", "%zz.json", fileName(strings.Repeat("a", 181))} {
+	for _, name := range []string{
+		"a", "A.json", "%4.json", "%61.json", "con.json", "%_abc.json", "a b.json", "%zz.json",
+		fileName(strings.Repeat("a", 181)),
+	} {
 		if id, ok := fileID(name); ok {
 			t.Errorf("fileID(%q) = %q, want none", name, id)
 		}
 	}
 }
 
-// FuzzFileName holds names to what every file system can keep apart.
+// FuzzFileName checks that different ids have names that every file system distinguishes.
 func FuzzFileName(f *testing.F) {
 	f.Add("a", "A")
 	f.Add("a.", "a")
@@ -45,12 +48,12 @@ func FuzzFileName(f *testing.F) {
 	f.Fuzz(func(t *testing.T, a, b string) {
 		x, y := fileName(a), fileName(b)
 		if strings.EqualFold(x, y) != (a == b) {
-			t.Errorf("%q and %q have the names %q and %q", a, b, x, y)
+			t.Errorf("fileName(%q) = %q and fileName(%q) = %q", a, x, b, y)
 		}
 		if len(x) > 200 || strings.Trim(x, "abcdefghijklmnopqrstuvwxyz0123456789.-_%") != "" ||
 			strings.HasPrefix(x, ".") && a != "" ||
 			reserved(x) {
-			t.Errorf("%q has the name %q", a, x)
+			t.Errorf("fileName(%q) = %q, which is not a safe name", a, x)
 		}
 	})
 }
