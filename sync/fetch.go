@@ -18,7 +18,7 @@ const accept = "application/json, application/pkcs7-mime;q=0.9, */*;q=0.1"
 // for concurrent use.
 type Fetcher struct {
 	client   *safehttp.Client
-	maxBytes int
+	maxBytes int // of a definition
 }
 
 // An Answer is what a URL answered.

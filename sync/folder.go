@@ -14,7 +14,6 @@ import (
 
 	"github.com/fsnotify/fsnotify"
 
-	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/sync/internal/safehttp"
 )
 
@@ -122,14 +121,7 @@ func (d *folder) read(f *Fetcher, name string) (*Fetched, error) {
 		return nil, d.fail(err)
 	}
 	defer file.Close()
-	var in io.Reader = file
-	if limit := f.maxBytes; limit >= 0 {
-		if limit == 0 {
-			limit = patch.DefaultMaxBytes
-		}
-		in = io.LimitReader(file, int64(limit)+1) // open rejects a definition that exceeds the limit
-	}
-	data, err := io.ReadAll(in)
+	data, err := io.ReadAll(io.LimitReader(file, int64(f.maxBytes)+1)) // open rejects a definition that is too large
 	if err != nil {
 		return nil, d.fail(err)
 	}

@@ -1,6 +1,7 @@
 package patchsync
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -81,12 +82,8 @@ func (m *Mirror) complete(set *settings) error {
 	if err := m.check(set.fetcher.client); err != nil {
 		return fmt.Errorf("mirror %s: %w", RedactURL(m.Name), err)
 	}
-	if m.MaxRemoveShare == 0 {
-		m.MaxRemoveShare = DefaultMaxRemoveShare
-	}
-	if m.Interval == 0 {
-		m.Interval = set.interval
-	}
+	m.MaxRemoveShare = cmp.Or(m.MaxRemoveShare, DefaultMaxRemoveShare)
+	m.Interval = cmp.Or(m.Interval, set.interval)
 	m.only, m.except = foldedSet(m.Only), foldedSet(m.Except)
 	return nil
 }

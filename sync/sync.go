@@ -37,13 +37,16 @@
 package patchsync
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net/http"
 	"strings"
 	"time"
 
+	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/catalog"
 	"github.com/patchsource/patchsource/store"
 	"github.com/patchsource/patchsource/sync/internal/safehttp"
@@ -134,16 +137,10 @@ func New(c *catalog.Catalog, s store.Store, opts *Options) (*Runner, error) {
 		catalog:        c,
 		fetcher:        newFetcher(&o),
 		allowDowngrade: o.AllowDowngrade,
-		interval:       o.Interval,
-		lease:          o.Lease,
+		interval:       cmp.Or(o.Interval, DefaultInterval),
+		lease:          cmp.Or(o.Lease, DefaultLease),
 		log:            o.Logger,
 		now:            o.Now,
-	}
-	if set.interval == 0 {
-		set.interval = DefaultInterval
-	}
-	if set.lease == 0 {
-		set.lease = DefaultLease
 	}
 	if set.log == nil {
 		set.log = slog.New(slog.DiscardHandler)
@@ -168,12 +165,16 @@ func newFetcher(o *Options) *Fetcher {
 	if o.Contact != "" {
 		agent += "; " + strings.Map(printable, o.Contact)
 	}
+	maxBytes := cmp.Or(o.MaxBytes, patch.DefaultMaxBytes)
+	if maxBytes < 0 {
+		maxBytes = math.MaxInt - 1
+	}
 	return &Fetcher{
-		maxBytes: o.MaxBytes,
+		maxBytes: maxBytes,
 		client: safehttp.New(&safehttp.Options{
 			AllowPrivate: o.AllowPrivateNetworks,
 			Timeout:      o.Timeout,
-			MaxBytes:     int64(o.MaxBytes),
+			MaxBytes:     int64(maxBytes),
 			PerHost:      o.PerHost,
 			Total:        o.Concurrency,
 			UserAgent:    agent + ")",

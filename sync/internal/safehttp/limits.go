@@ -2,13 +2,14 @@ package safehttp
 
 import (
 	"context"
+	"math"
 	"sync"
 
 	"golang.org/x/sync/semaphore"
 )
 
-// limits bounds the requests under way: to one host, and in all. Who waits for a
-// host takes no place from others.
+// limits bounds the requests in progress to one host and in all. A request that waits for its host does not count
+// for the others.
 type limits struct {
 	perHost int64
 	total   *semaphore.Weighted
@@ -17,16 +18,31 @@ type limits struct {
 	hosts map[string]*hostLimit
 }
 
+// A hostLimit bounds the requests to one host.
 type hostLimit struct {
 	*semaphore.Weighted
-	users int // who has a place, or waits for one
+	users int // requests that are in progress or wait
 }
 
+// newLimits returns limits. A negative number means no limit.
 func newLimits(perHost, total int) *limits {
-	return &limits{perHost: int64(perHost), total: semaphore.NewWeighted(int64(total)), hosts: map[string]*hostLimit{}}
+	return &limits{
+		perHost: weight(perHost),
+		total:   semaphore.NewWeighted(weight(total)),
+		hosts:   map[string]*hostLimit{},
+	}
 }
 
-// enter waits for a place, until leave is called. The error is that of ctx.
+// weight returns the weight of a semaphore for a limit.
+func weight(limit int) int64 {
+	if limit < 0 {
+		return math.MaxInt64
+	}
+	return int64(limit)
+}
+
+// enter waits until a request to a host may begin. The caller must call leave when the request has ended. The error is
+// that of ctx.
 func (l *limits) enter(ctx context.Context, host string) (leave func(), err error) {
 	l.mu.Lock()
 	h := l.hosts[host]

@@ -5,13 +5,12 @@ import (
 	"strings"
 )
 
-// unreadable is shown in place of a URL whose parts cannot be told apart.
+// unreadable replaces a URL whose parts cannot be told apart.
 const unreadable = "(unreadable URL)"
 
-// Redact returns a URL without its user name, password, query and fragment, which may
-// be secrets. What cannot be parsed is not shown at all, since a secret may be
-// anywhere in it. A text that is no URL, such as the name of a file, stays as it is up
-// to the first question mark or number sign.
+// Redact returns a URL without its user name, password, query and fragment, which may be secrets. A URL that cannot be
+// parsed is replaced as a whole, because a secret may be anywhere in it. A text that is not a URL, such as a file name,
+// is cut at the first question mark or number sign.
 func Redact(raw string) string {
 	u, err := url.Parse(raw)
 	if err != nil {

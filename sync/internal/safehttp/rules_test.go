@@ -7,12 +7,12 @@ import (
 	"testing"
 )
 
-// Every form of an address that leads inside is refused before anything is asked.
+// Every notation of an address that is not public is refused without a lookup.
 func TestCheck(t *testing.T) {
 	open, lab := New(nil), New(&Options{AllowPrivate: true})
 	for _, c := range []struct {
 		url          string
-		public, labs bool // may it be gone to
+		public, labs bool // whether a client on the internet, and one in a lab, may contact it
 	}{
 		{"https://example.com/d.json", true, true},
 		{"http://example.com", true, true},
@@ -23,7 +23,7 @@ func TestCheck(t *testing.T) {
 		{"https://1.2.3.4.example.com/", true, true},
 		{"https://93.184.215.14/d.json", true, true},
 		{"https://[2606:2800:21f:cb07:6820:80da:af6b:8b2c]/", true, true},
-		{"https://[::ffff:93.184.215.14]/", true, true}, // it is connected to as 93.184.215.14
+		{"https://[::ffff:93.184.215.14]/", true, true}, // the connection goes to 93.184.215.14
 		// This machine.
 		{"http://127.0.0.1/", false, true},
 		{"http://127.0.0.1./", false, true},
@@ -39,7 +39,7 @@ func TestCheck(t *testing.T) {
 		{"http://0.0.0.0/", false, false},
 		{"http://0.1.2.3/", false, false},
 		{"http://[::]/", false, false},
-		// Other ways to write it.
+		// Other notations of 127.0.0.1.
 		{"http://127.1/", false, false},
 		{"http://0x7f.1/", false, false},
 		{"http://0x7f000001/", false, false},
@@ -65,7 +65,7 @@ func TestCheck(t *testing.T) {
 		{"http://[fc00::1]/", false, true},
 		{"http://[fd12:3456::1]/", false, true},
 		{"http://[::ffff:10.0.0.1]/", false, true},
-		// Link-local, and where clouds keep their secrets.
+		// Link-local addresses, and those where clouds serve metadata.
 		{"http://169.254.169.254/latest/meta-data/", false, false},
 		{"http://169.254.1.1/", false, false},
 		{"http://[fe80::1]/", false, false},
@@ -74,11 +74,11 @@ func TestCheck(t *testing.T) {
 		{"http://100.100.100.200/", false, false},
 		{"http://168.63.129.16/", false, false},
 		{"http://[::ffff:169.254.169.254]/", false, false},
-		{"http://metadata.google.internal/", false, true}, // its address is refused when it is connected to
+		{"http://metadata.google.internal/", false, true}, // its address is refused when the connection is made
 		{"http://metadata/", false, true},
 		{"http://printer.local/", false, true},
 		{"http://nas.home.arpa/", false, true},
-		// Not for one receiver, or not for anybody.
+		// Multicast, broadcast, reserved and documentation addresses.
 		{"http://224.0.0.1/", false, false},
 		{"http://239.255.255.250/", false, false},
 		{"http://[ff02::1]/", false, false},
@@ -93,7 +93,7 @@ func TestCheck(t *testing.T) {
 		{"http://[2001:db8::1]/", false, false},
 		{"http://[3fff::1]/", false, false},
 		{"http://[100::1]/", false, false},
-		// IPv4 inside IPv6.
+		// IPv4 addresses in IPv6 addresses.
 		{"http://[64:ff9b::127.0.0.1]/", false, false},
 		{"http://[64:ff9b::a9fe:a9fe]/", false, false},
 		{"http://[64:ff9b:1::a00:1]/", false, false},
@@ -102,7 +102,7 @@ func TestCheck(t *testing.T) {
 		{"http://[2001:0:7f00:1::]/", false, false},
 		{"http://[::ffff:0:127.0.0.1]/", false, false},
 		{"http://[fec0::1]/", false, false},
-		// What is no URL to fetch.
+		// URLs that cannot be fetched.
 		{"ftp://example.com/d.json", false, false},
 		{"file:///etc/passwd", false, false},
 		{"gopher://example.com/", false, false},
@@ -139,38 +139,41 @@ func TestCheck(t *testing.T) {
 				t.Errorf("%s: %q: %v, want allowed: %v", name, c.url, err, at.may)
 			}
 			if err != nil && !errors.Is(err, ErrRefused) {
-				t.Errorf("%q: %v is no ErrRefused", c.url, err)
+				t.Errorf("%q: %v is not ErrRefused", c.url, err)
 			}
 		}
 	}
 }
 
-// What is connected to is judged again, by the address alone.
-func TestGuardian(t *testing.T) {
-	guard := New(nil)
+// The address is checked again when the connection is made.
+func TestControl(t *testing.T) {
+	c := New(nil)
 	for address, may := range map[string]bool{
 		"93.184.215.14:443": true, "8.8.8.8:1": true, "[2606:4700::1111]:443": true,
-		"127.0.0.1:80": false, "10.1.2.3:80": false, "169.254.169.254:80": false, "100.64.1.1:80": false, "0.0.0.0:80": false, "255.255.255.255:80": false, "224.0.0.251:80": false,
-		"[::1]:80": false, "[::]:80": false, "[fe80::1%eth0]:80": false, "[fc00::1]:80": false, "[ff02::1]:80": false, "[64:ff9b::7f00:1]:80": false, "[2002:7f00:1::]:80": false, "[2001::1]:80": false,
-		"168.63.129.16:80": false, "[::ffff:127.0.0.1]:80": false, "[::ffff:10.0.0.1]:80": false, "[::7f00:1]:80": false, "[2606:4700::1111%eth0]:80": false,
+		"127.0.0.1:80": false, "10.1.2.3:80": false, "169.254.169.254:80": false, "100.64.1.1:80": false,
+		"0.0.0.0:80": false, "255.255.255.255:80": false, "224.0.0.251:80": false, "168.63.129.16:80": false,
+		"[::1]:80": false, "[::]:80": false, "[fe80::1%eth0]:80": false, "[fc00::1]:80": false, "[ff02::1]:80": false,
+		"[64:ff9b::7f00:1]:80": false, "[2002:7f00:1::]:80": false, "[2001::1]:80": false, "[::7f00:1]:80": false,
+		"[::ffff:127.0.0.1]:80": false, "[::ffff:10.0.0.1]:80": false, "[2606:4700::1111%eth0]:80": false,
 	} {
 		network := "tcp4"
 		if netip.MustParseAddrPort(address).Addr().Is6() {
 			network = "tcp6"
 		}
-		if err := guard.control(network, address, nil); (err == nil) != may {
+		if err := c.control(network, address, nil); (err == nil) != may {
 			t.Errorf("%s: %v, want allowed: %v", address, err, may)
 		}
-		if guard.control("udp4", address, nil) == nil {
-			t.Errorf("%s by UDP is allowed", address)
+		if c.control("udp4", address, nil) == nil {
+			t.Errorf("%s: UDP is allowed", address)
 		}
 	}
 }
 
-// Whatever the URL, a host that is allowed is an address that is public or a name
-// that does not look like an address.
+// For every URL, a host that is allowed is a public address, or a name that does not look like an address.
 func FuzzCheck(f *testing.F) {
-	for _, s := range []string{"https://example.com/", "http://0x7f.1/", "http://[::ffff:127.0.0.1]/", "http://a@b/", "http://127.0.0.1%00/"} {
+	for _, s := range []string{
+		"https://example.com/", "http://0x7f.1/", "http://[::ffff:127.0.0.1]/", "http://a@b/", "http://127.0.0.1%00/",
+	} {
 		f.Add(s)
 	}
 	c := New(nil)
@@ -182,9 +185,11 @@ func FuzzCheck(f *testing.F) {
 			}
 			return
 		}
-		if addr, err := netip.ParseAddr(strings.TrimSuffix(u.Hostname(), ".")); err == nil &&
-			(addr.Unmap().IsLoopback() || addr.Unmap().IsPrivate() || addr.IsLinkLocalUnicast() || addr.IsUnspecified()) {
-			t.Errorf("%q is allowed", raw)
+		if addr, err := netip.ParseAddr(strings.TrimSuffix(u.Hostname(), ".")); err == nil {
+			v4 := addr.Unmap()
+			if v4.IsLoopback() || v4.IsPrivate() || addr.IsLinkLocalUnicast() || addr.IsUnspecified() {
+				t.Errorf("%q is allowed", raw)
+			}
 		}
 		if u.User != nil || u.Scheme != "http" && u.Scheme != "https" {
 			t.Errorf("%q is allowed", raw)

@@ -20,11 +20,12 @@ import (
 	"time"
 )
 
-// Loopback stands for the internet in these tests: 127.0.0.2 is a public address,
-// 127.0.0.1 is one inside.
+// In these tests, the loopback network takes the place of the internet: 127.0.0.2 is a public address, and 127.0.0.1
+// is an address in the private network.
 const public, inside = "127.0.0.2", "127.0.0.1"
 
-func openTo(t *testing.T, opts Options) *Client {
+// newClient returns a Client for which the address public is a public one.
+func newClient(t *testing.T, opts Options) *Client {
 	t.Helper()
 	opts.allow = []netip.Prefix{netip.MustParsePrefix(public + "/32")}
 	c := New(&opts)
@@ -32,7 +33,7 @@ func openTo(t *testing.T, opts Options) *Client {
 	return c
 }
 
-// serve runs a server at an address of this machine, and returns its port.
+// serve runs a server at an address of this machine and returns its port.
 func serve(t *testing.T, address string, h http.HandlerFunc) (port string) {
 	t.Helper()
 	l, err := net.Listen("tcp", address)
@@ -48,8 +49,8 @@ func serve(t *testing.T, address string, h http.HandlerFunc) (port string) {
 	return port
 }
 
-// A nameServer answers each question for an A record with what answers says.
-func nameServer(t *testing.T, answers func(name string) []string) *net.Resolver {
+// newResolver returns a resolver that answers each question for an A record with the addresses that answers returns.
+func newResolver(t *testing.T, answers func(name string) []string) *net.Resolver {
 	t.Helper()
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
@@ -71,7 +72,7 @@ func nameServer(t *testing.T, answers func(name string) []string) *net.Resolver 
 	}}
 }
 
-// dnsAnswer makes the reply to a question (RFC 1035, section 4).
+// dnsAnswer returns the reply to a question (RFC 1035, section 4).
 func dnsAnswer(question []byte, answers func(name string) []string) []byte {
 	end := 12
 	var labels []string
@@ -95,13 +96,9 @@ func dnsAnswer(question []byte, answers func(name string) []string) []byte {
 	return reply
 }
 
-// A name that is public when it is looked at and private when it is connected to
-// leads nowhere.
-func TestNameThatChanges(t *testing.T) {
-	var reached atomic.Int32
-	// A port that is free at both addresses.
-	var inner, outer net.Listener
-	var port string
+// listenOnBoth listens on the public and on the private address, at the same port.
+func listenOnBoth(t *testing.T) (outer, inner net.Listener, port string) {
+	t.Helper()
 	for inner == nil {
 		var err error
 		if outer, err = net.Listen("tcp", public+":0"); err != nil {
@@ -114,9 +111,17 @@ func TestNameThatChanges(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = inner.Close() })
 	t.Cleanup(func() { _ = outer.Close() })
+	return outer, inner, port
+}
+
+// A name that resolves to a public address when it is checked, and to a private one when it is connected to, is
+// refused.
+func TestNameThatChanges(t *testing.T) {
+	var reached atomic.Int32
+	outer, inner, port := listenOnBoth(t)
 	go func() {
 		_ = http.Serve(outer, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Connection", "close") // the next one has to resolve again
+			w.Header().Set("Connection", "close") // so that the next request resolves the name again
 			_, _ = io.WriteString(w, "public")
 		}))
 	}()
@@ -124,15 +129,15 @@ func TestNameThatChanges(t *testing.T) {
 		_ = http.Serve(inner, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached.Add(1) }))
 	}()
 
-	var asked atomic.Int32
-	c := openTo(t, Options{Resolver: nameServer(t, func(name string) []string {
+	var lookups atomic.Int32
+	c := newClient(t, Options{Resolver: newResolver(t, func(name string) []string {
 		switch name {
 		case "rebinds.example":
-			if asked.Add(1) > 1 {
+			if lookups.Add(1) > 1 {
 				return []string{inside}
 			}
 			return []string{public}
-		case "both.example": // who fails at the first must not go to the second
+		case "both.example": // a client that fails at the first must not try the second
 			return []string{inside, public}
 		case "inside.example":
 			return []string{inside}
@@ -150,21 +155,22 @@ func TestNameThatChanges(t *testing.T) {
 		t.Fatalf("%q, %v", body, err)
 	}
 	if _, err := get("rebinds.example"); !errors.Is(err, ErrRefused) {
-		t.Errorf("the second time: %v, want ErrRefused", err)
+		t.Errorf("second request: %v, want ErrRefused", err)
 	}
 	if body, err := get("both.example"); err == nil && body != "public" {
-		t.Errorf("of two addresses: %q", body)
+		t.Errorf("a name with two addresses: got %q", body)
 	}
 	_, private := get("inside.example")
 	_, missing := get("missing.example")
 	if !errors.Is(private, ErrRefused) || !errors.Is(missing, ErrRefused) || private.Error() != missing.Error() {
-		t.Errorf("a stranger can tell a private name (%v) from one that is not there (%v)", private, missing)
+		t.Errorf("the error of a private name (%v) differs from that of a missing one (%v)", private, missing)
 	}
 	if n := reached.Load(); n != 0 {
-		t.Errorf("what is inside was reached %d times", n)
+		t.Errorf("the private address got %d requests", n)
 	}
 }
 
+// Redirects are followed within bounds, and each address is checked.
 func TestRedirects(t *testing.T) {
 	var reached atomic.Int32
 	inner := serve(t, inside+":0", func(http.ResponseWriter, *http.Request) { reached.Add(1) })
@@ -186,15 +192,15 @@ func TestRedirects(t *testing.T) {
 		}
 		http.Redirect(w, r, fmt.Sprintf("/hop/%d", n-1), http.StatusFound)
 	})
-	c := openTo(t, Options{})
+	c := newClient(t, Options{})
 	base := "http://" + public + ":" + port
 	for _, test := range []struct {
 		name, url string
 		ok        bool
 	}{
-		{"five", base + "/hop/5?secret", true},
-		{"six", base + "/hop/6", false},
-		{"to an address inside", base + "/to?u=http://" + inside + ":" + inner, false},
+		{"five hops", base + "/hop/5?secret", true},
+		{"six hops", base + "/hop/6", false},
+		{"to a private address", base + "/to?u=http://" + inside + ":" + inner, false},
 		{"to another scheme", base + "/to?u=file:///etc/passwd", false},
 		{"with a password", base + "/to?u=http://u:p@" + public + ":" + port, false},
 		{"to nothing", base + "/to", false},
@@ -205,13 +211,14 @@ func TestRedirects(t *testing.T) {
 		}
 	}
 	if reached.Load() != 0 {
-		t.Error("what is inside was reached")
+		t.Error("the private address got a request")
 	}
 	if r := referer.Load(); r == nil || *r != "" {
-		t.Errorf("the URL before was told: %v", r)
+		t.Errorf("Referer is %v, want none", r)
 	}
 }
 
+// gzipped returns data compressed.
 func gzipped(data []byte) []byte {
 	var b bytes.Buffer
 	z := gzip.NewWriter(&b)
@@ -220,6 +227,7 @@ func gzipped(data []byte) []byte {
 	return b.Bytes()
 }
 
+// The size, the encoding and the duration of an answer are bounded.
 func TestBounds(t *testing.T) {
 	const limit = 10_000
 	body := func(data []byte, header ...string) http.HandlerFunc {
@@ -233,44 +241,44 @@ func TestBounds(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		h    http.HandlerFunc
-		err  error // nil: none, or any if want is empty
+		err  error // nil: none, or any error if want is empty
 		want string
 	}{
 		{"plain", body([]byte("x")), nil, "x"},
 		{"gzip", body(gzipped([]byte("x")), "Content-Encoding", "gzip"), nil, "x"},
-		{"as much as is read", body(make([]byte, limit)), nil, string(make([]byte, limit))},
-		{"a byte more", body(make([]byte, limit+1)), ErrTooLarge, ""},
+		{"as large as the limit", body(make([]byte, limit)), nil, string(make([]byte, limit))},
+		{"a byte more than the limit", body(make([]byte, limit+1)), ErrTooLarge, ""},
 		{"a byte more, compressed", body(gzipped(make([]byte, limit+1)), "Content-Encoding", "gzip"), ErrTooLarge, ""},
-		{"a bomb", body(gzipped(make([]byte, 50<<20)), "Content-Encoding", "gzip"), ErrTooLarge, ""},
-		{"without end", func(w http.ResponseWriter, _ *http.Request) {
+		{"a compression bomb", body(gzipped(make([]byte, 50<<20)), "Content-Encoding", "gzip"), ErrTooLarge, ""},
+		{"an endless body", func(w http.ResponseWriter, _ *http.Request) {
 			for {
 				if _, err := w.Write(make([]byte, 4096)); err != nil {
 					return
 				}
 			}
 		}, ErrTooLarge, ""},
-		{"gzip cut off", body(gzipped(bytes.Repeat([]byte("abc"), 100))[:20], "Content-Encoding", "gzip"), nil, ""},
-		{"no gzip", body([]byte("x"), "Content-Encoding", "gzip"), nil, ""},
-		{"what was not asked for", body([]byte("x"), "Content-Encoding", "br"), nil, ""},
-		{"drips", func(w http.ResponseWriter, r *http.Request) {
+		{"truncated gzip", body(gzipped(bytes.Repeat([]byte("abc"), 100))[:20], "Content-Encoding", "gzip"), nil, ""},
+		{"invalid gzip", body([]byte("x"), "Content-Encoding", "gzip"), nil, ""},
+		{"an encoding that was not requested", body([]byte("x"), "Content-Encoding", "br"), nil, ""},
+		{"a slow body", func(w http.ResponseWriter, r *http.Request) {
 			for r.Context().Err() == nil {
 				_, _ = w.Write([]byte("x"))
 				_ = http.NewResponseController(w).Flush()
 				time.Sleep(10 * time.Millisecond)
 			}
-		}, ErrSlow, ""},
-		{"says nothing", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, ErrSlow, ""},
+		}, ErrTimeout, ""},
+		{"no answer", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, ErrTimeout, ""},
 		{"a huge header", body(nil, "X", strings.Repeat("x", 100<<10)), nil, ""},
-		{"hangs up", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, nil, ""},
+		{"a broken connection", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, nil, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			port := serve(t, public+":0", test.h)
-			timeout := time.Minute // of a slow machine; what is slow on purpose runs into a short one
-			if test.err == ErrSlow {
+			timeout := time.Minute // enough for a slow machine; an answer that is slow on purpose gets less
+			if test.err == ErrTimeout {
 				timeout = 100 * time.Millisecond
 			}
-			c := openTo(t, Options{MaxBytes: limit, Timeout: timeout, UserAgent: "test"})
+			c := newClient(t, Options{MaxBytes: limit, Timeout: timeout, UserAgent: "test"})
 			r, err := c.Do(t.Context(), Request{URL: "http://" + public + ":" + port})
 			if test.want != "" {
 				if err != nil || string(r.Body) != test.want {
@@ -285,14 +293,15 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-func TestAsksPolitely(t *testing.T) {
+// A request has the User-Agent, asks for gzip and keeps the caller's header.
+func TestRequestHeader(t *testing.T) {
 	var seen http.Header
 	port := serve(t, public+":0", func(w http.ResponseWriter, r *http.Request) {
 		seen = r.Header
 		w.Header().Set("Content-Encoding", "gzip")
 		w.WriteHeader(http.StatusNotModified)
 	})
-	c := openTo(t, Options{UserAgent: "patchsource/test (+https://example.com)"})
+	c := newClient(t, Options{UserAgent: "patchsource/test (+https://example.com)"})
 	r, err := c.Do(
 		t.Context(),
 		Request{URL: "http://" + public + ":" + port, Header: http.Header{"If-None-Match": {`"x"`}}},
@@ -306,11 +315,11 @@ func TestAsksPolitely(t *testing.T) {
 	}
 }
 
-// A dead host takes no more than its share, and others go on.
+// A host that does not answer uses up its own limit only, and requests to other hosts go on.
 func TestLimits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
-		now, most := map[string]int{}, map[string]int{}
+		now, maximum := map[string]int{}, map[string]int{}
 		c := New(
 			&Options{
 				PerHost: 2,
@@ -320,7 +329,7 @@ func TestLimits(t *testing.T) {
 					mu.Lock()
 					for _, k := range []string{r.URL.Host, ""} {
 						now[k]++
-						most[k] = max(most[k], now[k])
+						maximum[k] = max(maximum[k], now[k])
 					}
 					mu.Unlock()
 					time.Sleep(time.Second)
@@ -341,11 +350,11 @@ func TestLimits(t *testing.T) {
 			})
 		}
 		group.Wait()
-		if most["host0.example"] != 2 || most["host1.example"] != 2 || most[""] != 3 {
-			t.Errorf("at once: %v", most)
+		if maximum["host0.example"] != 2 || maximum["host1.example"] != 2 || maximum[""] != 3 {
+			t.Errorf("requests in progress: %v", maximum)
 		}
 		if len(c.limits.hosts) != 0 {
-			t.Errorf("%d hosts are remembered", len(c.limits.hosts))
+			t.Errorf("%d hosts are left in limits", len(c.limits.hosts))
 		}
 		ctx, cancel := context.WithCancelCause(t.Context())
 		cancel(io.EOF)
@@ -355,7 +364,7 @@ func TestLimits(t *testing.T) {
 	})
 }
 
-// What came by https does not go on without.
+// A redirect from https to http is refused.
 func TestNoDowngrade(t *testing.T) {
 	for to, ok := range map[string]bool{"https://other.example/": true, "http://other.example/": false} {
 		c := New(&Options{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
@@ -366,11 +375,44 @@ func TestNoDowngrade(t *testing.T) {
 			return res, nil
 		})})
 		if _, err := c.Do(t.Context(), Request{URL: "https://first.example/"}); (err == nil) != ok {
-			t.Errorf("to %s: %v", to, err)
+			t.Errorf("redirect to %s: %v", to, err)
 		}
 	}
 }
 
+// A roundTripper is an [http.RoundTripper] that is a function.
 type roundTripper func(*http.Request) (*http.Response, error)
 
+// RoundTrip implements [http.RoundTripper].
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// Negative limits mean no limit.
+func TestNoLimits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		body := make([]byte, defaultMaxBytes+1)
+		c := New(&Options{
+			Timeout:  -1,
+			MaxBytes: -1,
+			PerHost:  -1,
+			Total:    -1,
+			Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+				time.Sleep(time.Hour)
+				return &http.Response{StatusCode: 200, Body: io.NopCloser(bytes.NewReader(body)), Request: r}, nil
+			}),
+		})
+		began := time.Now()
+		var group sync.WaitGroup
+		for range 2 * defaultTotal {
+			group.Go(func() {
+				res, err := c.Do(t.Context(), Request{URL: "https://host.example/"})
+				if err != nil || len(res.Body) != len(body) {
+					t.Errorf("got %v, want %d bytes", err, len(body))
+				}
+			})
+		}
+		group.Wait()
+		if took := time.Since(began); took != time.Hour {
+			t.Errorf("the requests took %v, want 1h: they should run at once", took)
+		}
+	})
+}

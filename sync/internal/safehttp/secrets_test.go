@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// No part of a URL that may be a secret is left, also of one that cannot be parsed.
+// Redact leaves no part of a URL that may be a secret, not even of one that cannot be parsed.
 func TestRedact(t *testing.T) {
 	for _, c := range []struct{ name, url, want string }{
 		{"nothing to hide", "https://example.com/jamf/v1", "https://example.com/jamf/v1"},
@@ -34,24 +34,23 @@ func TestRedact(t *testing.T) {
 		{"no slashes", "https:user:secret@example.com/d", unreadable},
 		{"one slash", "https:/user:secret@example.com/d", unreadable},
 		{"no host", "https://user:secret@/d", unreadable},
-		{"no URL", "shelf", "shelf"},
+		{"not a URL", "shelf", "shelf"},
 		{"a path", "/srv/definitions@1", "/srv/definitions@1"},
 		{"a path with a query", "/d?token=secret", "/d"},
 		{"nothing", "", ""},
 	} {
 		got := Redact(c.url)
 		if got != c.want {
-			t.Errorf("%s: %q becomes %q, want %q", c.name, c.url, got, c.want)
+			t.Errorf("%s: Redact(%q) = %q, want %q", c.name, c.url, got, c.want)
 		}
 		if strings.Contains(got, "secret") {
-			t.Errorf("%s: the secret is left in %q", c.name, got)
+			t.Errorf("%s: %q contains the secret", c.name, got)
 		}
 	}
 }
 
-// No error tells the secrets of a URL, be it the one that was asked for or one that it
-// redirects to.
-func TestErrorsHoldNoSecretOfAURL(t *testing.T) {
+// No error contains the secrets of a URL, whether it was requested or is the target of a redirect.
+func TestErrorsContainNoSecrets(t *testing.T) {
 	answer := func(location string, err error) roundTripper {
 		return func(r *http.Request) (*http.Response, error) {
 			if err != nil {
@@ -65,20 +64,20 @@ func TestErrorsHoldNoSecretOfAURL(t *testing.T) {
 			}, nil
 		}
 	}
-	const asked = "https://example.com/d?secret"
+	const requested = "https://example.com/d?secret"
 	for _, c := range []struct {
 		name, url string
 		transport roundTripper
 	}{
 		{"a password", "https://user:secret@example.com/", nil},
-		{"no URL", "https://user:secret@example.com:port/", nil},
+		{"an invalid URL", "https://user:secret@example.com:port/", nil},
 		{"a private address", "http://127.0.0.1/?secret", nil},
-		{"no connection", asked, answer("", errors.New("connection refused"))},
-		{"a redirect with a password", asked, answer("https://user:secret@example.com/", nil)},
-		{"a redirect to another scheme", asked, answer("ftp://example.com/?secret", nil)},
-		{"a redirect to a private address", asked, answer("http://127.0.0.1/?secret", nil)},
-		{"a redirect to no URL", asked, answer("https://user:secret@example.com:port/?secret", nil)},
-		{"redirects without end", asked, answer(asked, nil)},
+		{"no connection", requested, answer("", errors.New("connection refused"))},
+		{"a redirect with a password", requested, answer("https://user:secret@example.com/", nil)},
+		{"a redirect to another scheme", requested, answer("ftp://example.com/?secret", nil)},
+		{"a redirect to a private address", requested, answer("http://127.0.0.1/?secret", nil)},
+		{"a redirect to an invalid URL", requested, answer("https://user:secret@example.com:port/?secret", nil)},
+		{"endless redirects", requested, answer(requested, nil)},
 	} {
 		client := New(&Options{Transport: c.transport})
 		if _, err := client.Do(t.Context(), Request{URL: c.url}); err == nil ||
@@ -88,17 +87,17 @@ func TestErrorsHoldNoSecretOfAURL(t *testing.T) {
 	}
 }
 
-// Credentials reach the origin that they are for, and no other: not one that it
-// redirects to, be it a subdomain or another port, which package http trusts.
+// Credentials are sent to their origin only, and not after a redirect to a subdomain or to another port, which package
+// http would trust.
 func TestCredentialsStayWithTheirOrigin(t *testing.T) {
 	const credentials = "Bearer hunter22"
 	for _, c := range []struct {
 		name, url, to string
 		private       bool
-		told          bool // whether the second request carries them
+		kept          bool // whether the second request has them
 	}{
 		{"the same host", "https://example.com/a", "https://example.com/b", false, true},
-		{"its port written out", "https://example.com/a", "https://example.com:443/b", false, true},
+		{"an explicit port", "https://example.com/a", "https://example.com:443/b", false, true},
 		{"another host", "https://example.com/a", "https://other.example/b", false, false},
 		{"a subdomain", "https://example.com/a", "https://sub.example.com/b", false, false},
 		{"another port", "https://example.com/a", "https://example.com:8443/b", false, false},
@@ -122,14 +121,14 @@ func TestCredentialsStayWithTheirOrigin(t *testing.T) {
 		if _, err := client.Do(t.Context(), Request{URL: c.url, Authorization: credentials}); err != nil {
 			t.Errorf("%s: %v", c.name, err)
 		}
-		if first != credentials || (second == credentials) != c.told || (second == "") == c.told {
-			t.Errorf("%s: the origin is sent %q, and what it redirects to %q", c.name, first, second)
+		if first != credentials || (second == credentials) != c.kept || (second == "") == c.kept {
+			t.Errorf("%s: the origin got %q, and the target of the redirect %q", c.name, first, second)
 		}
 	}
 }
 
-// After a redirect elsewhere, credentials are not sent again, even to their own host.
-func TestCredentialsAreNotSentAfterADetour(t *testing.T) {
+// After a redirect to another host, credentials are not sent again, not even to their own host.
+func TestCredentialsAfterARedirectBack(t *testing.T) {
 	var sent []string
 	next := map[string]string{"/a": "https://other.example/b", "/b": "https://example.com/c"}
 	client := New(&Options{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
@@ -145,15 +144,15 @@ func TestCredentialsAreNotSentAfterADetour(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := strings.Join(sent, ","); got != "x,," {
-		t.Errorf("sent: %q", got)
+		t.Errorf("the requests had the credentials %q", got)
 	}
 }
 
-// Credentials that cannot be sent safely are not sent, and no error shows them.
+// Credentials that cannot be sent safely are not sent, and no error contains them.
 func TestCredentialsThatAreRefused(t *testing.T) {
-	var asked atomic.Int32
+	var requests atomic.Int32
 	client := New(&Options{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
-		asked.Add(1)
+		requests.Add(1)
 		return nil, errors.New("unreachable")
 	})})
 	for _, q := range []Request{
@@ -164,27 +163,27 @@ func TestCredentialsThatAreRefused(t *testing.T) {
 			t.Errorf("%s: %v", q.URL, err)
 		}
 	}
-	if asked.Load() != 0 {
-		t.Errorf("%d requests", asked.Load())
+	if n := requests.Load(); n != 0 {
+		t.Errorf("%d requests were sent", n)
 	}
 }
 
-// Which resolver was asked is nobody's business, also where private networks are
-// allowed; which option allows them is said where they are not.
-func TestErrorsOfNames(t *testing.T) {
+// An error never contains the address of the resolver. Where private networks are not permitted, it names the option
+// that permits them.
+func TestErrorsOfLookups(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		answer  func(context.Context, string, string) (net.Conn, error)
 		private bool
 		says    string
 	}{
-		{"a name that is not there", nil, true, "no such host"},
+		{"a missing name", nil, true, "no such host"},
 		{"no resolver", func(context.Context, string, string) (net.Conn, error) {
 			return nil, errors.New("dial udp 192.0.2.53:53: unreachable")
 		}, true, "lookup"},
-		{"a name that is not there, for strangers", nil, false, "--allow-private-networks"},
+		{"a missing name, without private networks", nil, false, "--allow-private-networks"},
 	} {
-		resolver := nameServer(t, func(string) []string { return nil })
+		resolver := newResolver(t, func(string) []string { return nil })
 		if c.answer != nil {
 			resolver.Dial = c.answer
 		}
@@ -195,11 +194,11 @@ func TestErrorsOfNames(t *testing.T) {
 			continue
 		}
 		if text := err.Error(); strings.Contains(text, "127.0.0.1") || strings.Contains(text, "192.0.2.53") {
-			t.Errorf("%s: the resolver is told: %v", c.name, err)
+			t.Errorf("%s: the error names the resolver: %v", c.name, err)
 		}
 	}
 	_, err := New(nil).Check("http://192.168.1.2/jamf/v1")
 	if err == nil || !strings.Contains(err.Error(), "--allow-private-networks") {
-		t.Errorf("a private address: %v", err)
+		t.Errorf("a private address: %v does not name the option", err)
 	}
 }
