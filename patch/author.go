@@ -10,11 +10,11 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// MaxAuthorLength is the most bytes that the name of a new author may have.
-const MaxAuthorLength = 100
+// maxAuthorLength is the most bytes that the name of a new author may have.
+const maxAuthorLength = 100
 
 // CheckAuthor reports whether a new author may have this name: it has at most
-// [MaxAuthorLength] bytes, passes [CheckText], keeps to the letters of one script
+// [maxAuthorLength] bytes, passes [CheckText], keeps to the letters of one script
 // (those that Chinese, Japanese and Korean write together count as one), has no
 // compatibility characters, such as full-width letters, and has an [AuthorID].
 // White space around it does not count.
@@ -22,8 +22,8 @@ const MaxAuthorLength = 100
 // The error is [ErrAuthor]. An author of a stored title may have a name that was
 // accepted before there were these rules.
 func CheckAuthor(name string) error {
-	if len(name) > MaxAuthorLength {
-		return fmt.Errorf("%w: it has %d bytes, at most %d are allowed", ErrAuthor, len(name), MaxAuthorLength)
+	if len(name) > maxAuthorLength {
+		return fmt.Errorf("%w: it has %d bytes, at most %d are allowed", ErrAuthor, len(name), maxAuthorLength)
 	}
 	name = strings.TrimSpace(name)
 	if message := unsafeText(name); message != "" {
@@ -121,10 +121,10 @@ func writtenTogether(scripts []string) bool {
 // title keeps the id.
 //
 // The error is [ErrAuthor]: nothing is left of the name, it is longer than
-// [MaxNameLength], it is not valid UTF-8, or it has control characters.
+// [maxNameLength], it is not valid UTF-8, or it has control characters.
 func AuthorID(author string) (string, error) {
-	if len(author) > MaxNameLength {
-		return "", fmt.Errorf("%w: it has %d bytes, at most %d are allowed", ErrAuthor, len(author), MaxNameLength)
+	if len(author) > maxNameLength {
+		return "", fmt.Errorf("%w: it has %d bytes, at most %d are allowed", ErrAuthor, len(author), maxNameLength)
 	}
 	if !utf8.ValidString(author) {
 		return "", fmt.Errorf("%w: it must be valid UTF-8", ErrAuthor)
@@ -196,6 +196,9 @@ func (d *Definition) Namespace(author string) error {
 // NamespaceStored is [Definition.Namespace] for an author who was accepted
 // earlier, maybe before there was [CheckAuthor].
 func (d *Definition) NamespaceStored(author string) error {
+	if d == nil {
+		return errNilDefinition
+	}
 	suffix, err := AuthorID(author)
 	if err != nil {
 		return err
@@ -222,9 +225,12 @@ func (d *Definition) NamespaceStored(author string) error {
 // become one space.
 //
 // The error is [ErrInvalid] as a *[ValidationError] if the name would be longer
-// than [MaxNameLength] or would be the author's alone, or [ErrAuthor] if the
+// than [maxNameLength] or would be the author's alone, or [ErrAuthor] if the
 // author is empty; d is then unchanged.
 func (d *Definition) KeepAuthor(author string) error {
+	if d == nil {
+		return errNilDefinition
+	}
 	author = strings.TrimSpace(author)
 	if author == "" {
 		return fmt.Errorf("%w: it is empty", ErrAuthor)
@@ -243,9 +249,9 @@ func (d *Definition) KeepAuthor(author string) error {
 		return nameError("must say more than the author's name: put the title's name in front of it")
 	}
 	name += " (" + author + ")"
-	if len(name) > MaxNameLength {
+	if len(name) > maxNameLength {
 		return nameError(fmt.Sprintf("must have at most %d bytes, not %d with the author's name behind it: shorten it",
-			MaxNameLength, len(name)))
+			maxNameLength, len(name)))
 	}
 	d.Name = name
 	return nil

@@ -2,16 +2,18 @@ package patch
 
 import "slices"
 
-// Clone returns a copy of d that shares nothing with it: either can be changed
-// without changing the other.
+// Clone returns a deep copy of d: a change of either does not affect the other. The clone of a nil definition is nil.
 func (d *Definition) Clone() *Definition {
+	if d == nil {
+		return nil
+	}
 	c := *d
 	c.AppName = clonePointer(d.AppName)
 	c.BundleID = clonePointer(d.BundleID)
 	c.Requirements = cloneCriteria(d.Requirements)
 	c.Patches = slices.Clone(d.Patches)
 	for i := range c.Patches {
-		c.Patches[i] = c.Patches[i].Clone()
+		c.Patches[i] = d.Patches[i].Clone()
 	}
 	c.ExtensionAttributes = slices.Clone(d.ExtensionAttributes)
 	for i := range c.ExtensionAttributes {
@@ -22,10 +24,12 @@ func (d *Definition) Clone() *Definition {
 	return &c
 }
 
-// Clone returns a copy of p that shares nothing with it. A new version that begins
-// as a copy of an older one has to be a Clone: a plain copy shares its components
-// with the older one, and changing them changes both.
+// Clone returns a deep copy of p: a change of either does not affect the other. A plain copy would share its lists with
+// p. See [Patch.NextVersion] for a copy with another version.
 func (p *Patch) Clone() Patch {
+	if p == nil {
+		return Patch{}
+	}
 	c := *p
 	c.KillApps = slices.Clone(p.KillApps)
 	for i := range c.KillApps {

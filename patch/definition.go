@@ -1,166 +1,151 @@
-// Package patch is the patch definition of Jamf Pro: the document by which an
-// external patch source tells Jamf Pro how to see that an application is
-// installed, which versions of it exist, and how to recognise each.
+// Package patch reads, checks, changes and writes the patch definitions of Jamf Pro. A patch definition describes one
+// software title: how Jamf Pro finds the computers that have it, which versions exist, and how it recognizes each.
 //
-// The package is pure. It reads and writes no file, opens no connection and
-// has no clock: where an edit needs the time, it is handed in.
+// The package is pure: it reads and writes no files, opens no connections and has no clock. An edit that needs the time
+// has it as a parameter.
 //
-// # From bytes to a definition and back
+// # Reading and writing
 //
-// [Parse] reads bytes from outside and accepts them whole or not at all: what
-// it returns has passed every check of [Definition.Validate]. A refusal names
-// all that is wrong at once, each failure with its place ([ValidationError]),
-// or the one place at which the text stops being JSON ([SyntaxError]).
-// [ParseRepair] mends what exports of other systems lack, and [ParseOptions] has
-// what is needed for a text that was accepted earlier, by rules that were fewer.
-// [Definition.MarshalJSON] writes the canonical form: Jamf's keys in Jamf's
-// order, without white space. Keys that this package does not know are kept at
-// every level and written back behind the known ones, so that a definition that
-// is read and written again loses nothing.
+// [Parse] reads untrusted bytes and accepts or refuses them as a whole. The result has passed every check of
+// [Definition.Validate]. The error lists all failures at once, each with its place ([ValidationError]), or the one place
+// at which the text stops being JSON ([SyntaxError]). [ParseRepair] repairs what exports of other systems lack, and
+// [ParseOptions.Stored] reads what was accepted earlier, under fewer rules.
 //
-// # Changing a definition
+// Every type of the model implements [encoding/json.Marshaler] and [encoding/json.Unmarshaler]. They write Jamf's members
+// in Jamf's order, without white space. Members that the package does not know are kept at every level and written after
+// the known ones, so that nothing is lost when a definition is read and written again.
 //
-// The edits ([Definition.AddPatches], [Definition.RemovePatch],
-// [Definition.ReplacePatch], [Definition.Supersede], [Definition.Namespace])
-// keep the two derived fields right: currentVersion is always the version of
-// the first patch, and lastModified moves forward with every change, because
-// Jamf Pro sees a change by it alone. An edit that fails changes nothing. A new
-// version that begins as a copy of another one is a [Patch.Clone].
+// # Making and changing definitions
+//
+// [NewDefinition] makes a definition from what is known of an application, and [Patch.NextVersion] the next version from
+// an earlier one. The edits ([Definition.AddPatches], [Definition.RemovePatch], [Definition.ReplacePatch],
+// [Definition.Supersede], [Definition.Namespace]) maintain the two derived fields: currentVersion is always the version of
+// the first patch, and lastModified advances with every change, because Jamf Pro detects a change by it alone. An edit
+// that fails changes nothing.
 //
 // # Version order
 //
-// [CompareVersions] says which of two version strings is the newer one,
-// whatever the vendor writes; see its comment for the rules.
+// [CompareVersions] orders any two version strings, in whatever form vendors write them; see [Version] for the rules.
+// [Constraint] is a condition on versions in that order, such as ">= 1.2, < 2".
 //
-// Values of this package are plain data: they are safe for concurrent reading,
-// and a value that is being edited belongs to one goroutine.
+// # Concurrency
+//
+// The types are plain data: they may be read concurrently, but not while they are changed. No function keeps a reference
+// to its arguments after it returns, other than the edits, which keep the patches that they are given.
 package patch
 
 import "encoding/json"
 
-// A Definition is a patch definition: one software title, with everything that
-// Jamf Pro needs to know about it.
+// A Definition is a patch definition: one software title, with everything that Jamf Pro needs to know about it.
 type Definition struct {
-	// ID names the title in the source: 1 to 255 of A-Z a-z 0-9 . _ - , and not
-	// "." or "..". Ids that differ only in case name the same title.
+	// ID identifies the title in the source: 1 to 255 of A-Z a-z 0-9 . _ - , and not "." or "..". Ids that differ only
+	// in case identify the same title.
 	ID string
-	// Name is what an admin sees in Jamf Pro. Not empty.
+	// Name is the name shown in Jamf Pro. It must not be empty.
 	Name string
-	// Publisher is the vendor. It may be empty, which lint warns about.
+	// Publisher is the vendor. Lint warns if it is empty.
 	Publisher string
-	// AppName is the bundle's file name, such as "Composer.app"; nil is JSON's null.
+	// AppName is the bundle's file name, such as "Composer.app". Nil is written as null.
 	AppName *string
-	// BundleID is the bundle's identifier, such as "com.jamfsoftware.Composer";
-	// nil is JSON's null.
+	// BundleID is the bundle's identifier, such as "com.jamfsoftware.Composer". Nil is written as null.
 	BundleID *string
-	// LastModified is the time of the last change, ISO 8601 (see [ParseTime]).
-	// Empty: not yet set, [Definition.Complete] fills it in.
+	// LastModified is the time of the last change in ISO 8601 (see [ParseTime]). If empty, it is not written;
+	// [Definition.Complete] sets it.
 	LastModified string
-	// CurrentVersion is the version of the first patch. Empty: not yet set,
-	// [Definition.Complete] fills it in.
+	// CurrentVersion is the version of the first patch. If empty, it is not written; [Definition.Complete] sets it.
 	CurrentVersion string
-	// Requirements find the computers that have the title, whatever its
-	// version. At least one.
+	// Requirements match the computers that have any version of the title. At least one is required.
 	Requirements []Criterion
-	// Patches are the versions, newest first. At least one.
+	// Patches are the versions, newest first. At least one is required.
 	Patches []Patch
-	// ExtensionAttributes are scripts that find the version where the inventory
-	// does not know it. Their keys are unique within the title.
+	// ExtensionAttributes are scripts that determine the version where the inventory does not have it. Their keys are
+	// unique within the title.
 	ExtensionAttributes []ExtensionAttribute
-	// Extra holds the members that are none of the above, in the order read.
+	// Extra are the members without a field of their own, in the order read.
 	Extra []Field
 }
 
 // A Patch is one version of a title.
 type Patch struct {
-	// Version is the version string. Not empty, and unique within the title.
+	// Version is the version string. It must not be empty, and is unique within the title.
 	Version string
-	// ReleaseDate is ISO 8601 (see [ParseTime]), kept as written.
+	// ReleaseDate is a time in ISO 8601 (see [ParseTime]), kept as written.
 	ReleaseDate string
-	// Standalone says that the version can be installed without an earlier one.
-	// Jamf Pro uses it in reports only.
+	// Standalone reports whether the version can be installed without an earlier one. Jamf Pro uses it in reports only.
 	Standalone bool
-	// MinimumOperatingSystem is the lowest macOS version, such as "10.13".
-	// Jamf Pro uses it in reports only; Capabilities decide.
+	// MinimumOperatingSystem is the lowest macOS version, such as "10.13". Jamf Pro uses it in reports only; Capabilities
+	// decide.
 	MinimumOperatingSystem string
-	// Reboot says that the computer has to restart after the installation.
+	// Reboot reports whether the computer must restart after the installation.
 	Reboot bool
-	// KillApps are the applications that a patch policy has to quit first.
+	// KillApps are the applications that a patch policy quits first.
 	KillApps []KillApp
-	// Components recognise the version on a computer. Jamf Pro supports exactly
-	// one.
+	// Components recognize the version on a computer. Jamf Pro supports exactly one.
 	Components []Component
-	// Capabilities find the computers that may run the version.
+	// Capabilities match the computers that can run the version.
 	Capabilities []Criterion
-	// Dependencies is a JSON array that Jamf Pro does not use. Nil leaves the
-	// member out.
+	// Dependencies is a JSON array that Jamf Pro does not use. If nil, it is not written.
 	Dependencies json.RawMessage
-	// Extra holds the members that are none of the above, in the order read.
+	// Extra are the members without a field of their own, in the order read.
 	Extra []Field
 }
 
 // A KillApp is an application that must not run while a patch is installed.
 type KillApp struct {
-	BundleID string
-	AppName  string
-	// Extra holds the members that are none of the above, in the order read.
+	BundleID string // such as "com.jamfsoftware.Composer"
+	AppName  string // the bundle's file name, such as "Composer.app"
+	// Extra are the members without a field of their own, in the order read.
 	Extra []Field
 }
 
-// A Component is what recognises one version of a title on a computer.
+// A Component recognizes one version of a title on a computer.
 type Component struct {
-	Name     string
-	Version  string
+	Name     string // usually the title's
+	Version  string // the patch's
 	Criteria []Criterion
-	// Extra holds the members that are none of the above, in the order read.
+	// Extra are the members without a field of their own, in the order read.
 	Extra []Field
 }
 
-// A Criterion is one row of a smart group: it compares a fact that Jamf Pro's
-// inventory holds with a value.
+// A Criterion is one row of a smart group: it compares a fact of Jamf Pro's inventory with a value.
 type Criterion struct {
-	// Name is the fact, such as "Application Bundle ID", or the key of one of
-	// the title's extension attributes.
+	// Name is the fact, such as "Application Bundle ID", or the key of one of the title's extension attributes.
 	Name string
-	// Operator is how to compare, such as "is" or "greater than or equal".
+	// Operator is the comparison, such as "is" or "greater than or equal".
 	Operator string
-	// Value is what to compare with.
+	// Value is the value to compare with.
 	Value string
-	// Type is "recon" for a fact of the inventory, "extensionAttribute" for an
-	// extension attribute.
+	// Type is "recon" for a fact of the inventory, "extensionAttribute" for an extension attribute.
 	Type string
-	// And joins the row to the one before: true (all must hold) or false (it
-	// begins an OR group). Nil leaves the member out, which means true; a
-	// requirement must have it.
+	// And joins the row to the previous one: true means that both must match, false begins an OR group. Nil is not
+	// written and means true; a requirement must have it.
 	And *bool
-	// Extra holds the members that are none of the above, in the order read.
+	// Extra are the members without a field of their own, in the order read.
 	Extra []Field
 }
 
-// An ExtensionAttribute is a script that a computer runs to tell its inventory
-// what that does not know by itself.
+// An ExtensionAttribute is a script that adds a value to the inventory of the computer that runs it.
 type ExtensionAttribute struct {
-	// Key names the attribute in criteria. Unique within the title.
+	// Key is the name of the attribute in criteria. It is unique within the title.
 	Key string
-	// Value is the script, in base64.
+	// Value is the script in base64.
 	Value string
-	// DisplayName is what an admin sees, who has to accept the script.
+	// DisplayName is the name shown to the administrator, who must accept the script.
 	DisplayName string
-	// Extra holds the members that are none of the above, in the order read.
+	// Extra are the members without a field of their own, in the order read.
 	Extra []Field
 }
 
-// A Field is a member of a JSON object that this package has no name for: one
-// of Jamf's own feed (patchId, absoluteOrderId) or a vendor's.
+// A Field is a member of a JSON object that has no field of its own: one of Jamf's own feed (patchId, absoluteOrderId) or
+// a vendor's.
 type Field struct {
 	Name string
-	// Value is the member's JSON. What [Parse] returns is without white space.
+	// Value is the member's JSON. [Parse] removes its white space.
 	Value json.RawMessage
 }
 
-// A Summary is what a patch source lists of a title. Its five members always
-// equal the definition's own. Marshalled, they stand in the order in which
-// Jamf's own feed lists them.
+// A Summary is the entry of a title in the list that a patch source serves. Its members equal those of the definition. As
+// JSON, they are in the order of Jamf's own feed.
 type Summary struct {
 	Name           string `json:"name"`
 	Publisher      string `json:"publisher"`
@@ -169,8 +154,11 @@ type Summary struct {
 	ID             string `json:"id"`
 }
 
-// Summary returns what a patch source lists of d.
+// Summary returns the entry of d in a source's list. That of a nil definition is empty.
 func (d *Definition) Summary() Summary {
+	if d == nil {
+		return Summary{}
+	}
 	return Summary{
 		Name:           d.Name,
 		Publisher:      d.Publisher,
@@ -180,9 +168,11 @@ func (d *Definition) Summary() Summary {
 	}
 }
 
-// FindPatch returns the index in d.Patches of the patch with exactly this
-// version string, or -1.
+// FindPatch returns the index in d.Patches of the patch with exactly this version string, or -1.
 func (d *Definition) FindPatch(version string) int {
+	if d == nil {
+		return -1
+	}
 	for i := range d.Patches {
 		if d.Patches[i].Version == version {
 			return i

@@ -57,14 +57,20 @@ func (d Difference) String() string {
 	return strings.Join(texts, "; ")
 }
 
-// MaxChanges is how many changes [Diff] works out. If there are more, one last
+// maxChanges is how many changes [Diff] works out. If there are more, one last
 // change says how many are not listed.
-const MaxChanges = 10_000
+const maxChanges = 10_000
 
 // Diff returns what changed from one definition to another of the same title.
 // Versions are told apart by their version string, extension attributes by their
 // key. It takes time in proportion to the size of the two.
 func Diff(before, after *Definition) Difference {
+	if before == nil {
+		before = &Definition{}
+	}
+	if after == nil {
+		after = &Definition{}
+	}
 	x := &differ{}
 	x.value("/id", "id", before.ID, after.ID)
 	x.value("/name", "name", before.Name, after.Name)
@@ -96,7 +102,7 @@ type differ struct {
 
 // add notes a change and returns it, to be completed.
 func (x *differ) add(kind ChangeKind, path, format string, args ...any) *Change {
-	if len(x.changes) == MaxChanges {
+	if len(x.changes) == maxChanges {
 		x.more++
 		return &Change{}
 	}

@@ -2,7 +2,6 @@ package patch_test
 
 import (
 	"encoding/json"
-	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -115,38 +114,6 @@ func FuzzDiff(f *testing.F) {
 			t.Fatalf("%v\n%v", there, back)
 		}
 	})
-}
-
-func TestConstraint(t *testing.T) {
-	for _, c := range []struct {
-		constraint, version string
-		want                bool
-		err                 error
-	}{
-		{">= 1.2, < 2", "1.2", true, nil},
-		{">= 1.2, < 2", "v1.9.9", true, nil},
-		{">= 1.2, < 2", "2.0.0", false, nil},
-		{">= 1.2, < 2", "1.3.0-beta.1", false, nil},
-		{">= 1.2-0", "1.3.0-beta.1", true, nil},
-		{"~1.4 || ^2.1", "2.9", true, nil},
-		{">= 1", "149.0.7827.54", false, patch.ErrNotSemantic},
-		{">= 1", "8u171", false, patch.ErrNotSemantic},
-		{">= 1", "", false, patch.ErrNotSemantic},
-	} {
-		k, err := patch.ParseConstraint(c.constraint)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, err := k.Check(c.version)
-		if got != c.want || !errors.Is(err, c.err) {
-			t.Errorf("%s of %s: %v, %v; want %v, %v", c.constraint, c.version, got, err, c.want, c.err)
-		}
-	}
-	for _, bad := range []string{"newest", ">= 149.0.7827.54", "1 &&& 2"} {
-		if _, err := patch.ParseConstraint(bad); !errors.Is(err, patch.ErrConstraint) {
-			t.Errorf("%q: %v, want ErrConstraint", bad, err)
-		}
-	}
 }
 
 // Order is part of what criteria say, also when something is added; and what was

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// A Position says where among the patches of a title a new version goes. The
-// zero Position is the front, where the newest stands.
+// A Position is a place among the patches of a title for a new version. The zero Position is the front, where the newest
+// version is.
 type Position struct {
 	place   place
 	version string
@@ -23,17 +23,17 @@ const (
 	ordered
 )
 
-// Before is the position directly in front of an existing version.
+// Before returns the position directly before an existing version.
 func Before(version string) Position { return Position{before, version} }
 
-// After is the position directly behind an existing version.
+// After returns the position directly after an existing version.
 func After(version string) Position { return Position{after, version} }
 
-// Ordered is the position at which version order (see [CompareVersions]) says
-// that the version belongs: in front of the first patch that is older.
+// Ordered returns the position that follows from version order (see [CompareVersions]): before the first patch that is
+// older.
 func Ordered() Position { return Position{place: ordered} }
 
-// index returns where in patches new ones go, unless they are ordered.
+// index returns the index in patches at which new ones are inserted. p is not Ordered.
 func (p Position) index(patches []Patch) (int, error) {
 	if p.place == front {
 		return 0, nil
@@ -48,14 +48,15 @@ func (p Position) index(patches []Patch) (int, error) {
 	return i, nil
 }
 
-// AddPatches puts new versions at a position, all or none. At the front, before
-// or after a version they stand as one block in the order given; [Ordered]
-// places each by itself.
+// AddPatches inserts new versions at a position, all or none. At the front, before or after a version they keep the order
+// given; [Ordered] places each by itself. Without patches, d does not change. The patches are not validated.
 //
-// The error is a *[VersionError]: [ErrVersionExists] when a version is there
-// already or given twice, [ErrPosition] when the version beside which they go is
-// not there. It is not checked whether the patches are valid.
+// The error is a *[VersionError]: [ErrVersionExists] if a version exists already or is given twice, [ErrPosition] if the
+// position is next to a version that does not exist.
 func (d *Definition) AddPatches(at Position, now time.Time, patches ...Patch) error {
+	if d == nil {
+		return errNilDefinition
+	}
 	seen := make(map[string]bool, len(d.Patches)+len(patches))
 	for i := range d.Patches {
 		seen[d.Patches[i].Version] = true
@@ -81,13 +82,12 @@ func (d *Definition) AddPatches(at Position, now time.Time, patches ...Patch) er
 	return nil
 }
 
-// insertOrdered puts each new patch in front of the first one that is older. The
-// patches there may be in any order, and keep it.
+// insertOrdered returns patches with each of more before the first patch that is older. patches may be in any order, and
+// keep it.
 func insertOrdered(patches, more []Patch) []Patch {
 	more = slices.Clone(more)
 	SortPatches(more)
-	// The oldest up to each patch: from the first that is older than a version
-	// on, all of these are.
+	// oldest[i] is the oldest version up to i. It decreases, which allows a binary search for the first older patch.
 	oldest := make([]Version, len(patches))
 	for i := range patches {
 		oldest[i] = ParseVersion(patches[i].Version)
@@ -97,7 +97,7 @@ func insertOrdered(patches, more []Patch) []Patch {
 	}
 	all := make([]Patch, 0, len(patches)+len(more))
 	taken := 0
-	for _, p := range more { // the newest first, so that places only grow
+	for _, p := range more { // the newest first, so that at never decreases
 		v := ParseVersion(p.Version)
 		at, _ := slices.BinarySearchFunc(oldest, v, func(o, v Version) int {
 			if o.Order(v) < 0 {
@@ -114,8 +114,7 @@ func insertOrdered(patches, more []Patch) []Patch {
 
 // RemovePatch removes a version.
 //
-// The error is a *[VersionError]: [ErrVersionNotFound], or [ErrLastVersion] when
-// it is the only one.
+// The error is a *[VersionError]: [ErrVersionNotFound], or [ErrLastVersion] if d has no other version.
 func (d *Definition) RemovePatch(version string, now time.Time) error {
 	i := d.FindPatch(version)
 	if i < 0 {
@@ -128,21 +127,19 @@ func (d *Definition) RemovePatch(version string, now time.Time) error {
 	return nil
 }
 
-// ReplacePatch puts p in the place of a version; it may have another version
-// string. Replacing a patch by an equal one changes nothing.
+// ReplacePatch replaces a version by p, which may have another version string. If p equals the version, d does not
+// change. p is not validated.
 //
-// The error is a *[VersionError]: [ErrVersionNotFound], or [ErrVersionExists]
-// when p's version stands elsewhere in the title. It is not checked whether p is
-// valid.
+// The error is a *[VersionError]: [ErrVersionNotFound], or [ErrVersionExists] if another patch has p's version.
 func (d *Definition) ReplacePatch(version string, p Patch, now time.Time) error {
 	i := d.FindPatch(version)
 	if i < 0 {
 		return &VersionError{version, ErrVersionNotFound}
 	}
-	if j := d.FindPatch(p.Version); j >= 0 && j != i {
+	if other := d.FindPatch(p.Version); other >= 0 && other != i {
 		return &VersionError{p.Version, ErrVersionExists}
 	}
-	if sameJSON(d.Patches[i], p) {
+	if sameJSON(p, d.Patches[i]) {
 		return nil
 	}
 	all := slices.Clone(d.Patches)
@@ -151,12 +148,14 @@ func (d *Definition) ReplacePatch(version string, p Patch, now time.Time) error 
 	return nil
 }
 
-// Complete makes a definition ready to be served: lastModified is brought to
-// UTC and whole seconds, or set to now where it is empty, or so far ahead that
-// later changes would have no room; currentVersion is set to the first patch's
-// version, or emptied if there is no patch. [Lint] warns of what said something
-// else.
+// Complete prepares a definition to be served. It converts lastModified to UTC and whole seconds, or sets it to now if it
+// is empty or so far in the future that later changes could not advance it. It sets currentVersion to the first patch's
+// version, or to nothing if there is no patch. It does nothing to a nil definition. [Lint] warns if currentVersion was
+// something else.
 func (d *Definition) Complete(now time.Time) {
+	if d == nil {
+		return
+	}
 	t, err := ParseTime(d.LastModified)
 	if err != nil || t.Year() > lastYear {
 		t = now
@@ -168,15 +167,20 @@ func (d *Definition) Complete(now time.Time) {
 	}
 }
 
-// Supersede makes d, a whole new definition, the successor of old: the id stays
-// as it was first written, currentVersion is completed as [Definition.Complete]
-// does, and lastModified moves on from old's. It reports whether d says anything
-// else than old; if not, d keeps old's lastModified. What d says of lastModified
-// does not count.
+// Supersede turns d, a whole new definition, into the successor of old: d keeps old's id as it is written there, its
+// currentVersion is set as by [Definition.Complete], and its lastModified is later than old's. It reports whether d
+// differs from old; if not, d has old's lastModified. The lastModified that d had is ignored.
 //
-// d has to be valid, old complete.
+// d must be valid, and old complete. If old is nil, d is only completed and the result is true; if d is nil, the result is
+// false.
 func (d *Definition) Supersede(old *Definition, now time.Time) (changed bool) {
+	if d == nil {
+		return false
+	}
 	d.Complete(now)
+	if old == nil {
+		return true
+	}
 	d.ID = old.ID
 	d.LastModified = old.LastModified
 	if sameJSON(d, old) {
@@ -186,15 +190,14 @@ func (d *Definition) Supersede(old *Definition, now time.Time) (changed bool) {
 	return true
 }
 
-// sameJSON reports whether two values are written alike; nil and empty slices
-// are.
+// sameJSON reports whether two values are written alike. Nil and empty slices are.
 func sameJSON(a, b json.Marshaler) bool {
 	x, errX := a.MarshalJSON()
 	y, errY := b.MarshalJSON()
 	return errX == nil && errY == nil && bytes.Equal(x, y)
 }
 
-// lastYear is the last year of a lastModified that is taken from outside.
+// lastYear is the last year of a lastModified that is accepted from outside.
 const lastYear = 9000
 
 func (d *Definition) setPatches(patches []Patch, now time.Time) {
@@ -203,13 +206,13 @@ func (d *Definition) setPatches(patches []Patch, now time.Time) {
 	d.touch(now)
 }
 
-// touch moves lastModified forward: to now, or to one second past what it was if
-// now is not later. Jamf Pro sees a change by lastModified alone.
+// touch advances lastModified to now, or by one second if now is not later. Jamf Pro detects a change by lastModified
+// alone.
 func (d *Definition) touch(now time.Time) {
 	now = now.UTC().Truncate(time.Second)
 	if last, err := ParseTime(d.LastModified); err == nil {
 		if last = last.Truncate(time.Second); !now.After(last) {
-			if next := last.Add(time.Second); next.Year() <= 9999 { // later ones cannot be written
+			if next := last.Add(time.Second); next.Year() <= 9999 { // no later year can be written
 				now = next
 			}
 		}

@@ -10,13 +10,16 @@ import (
 	"github.com/patchsource/patchsource/patch"
 )
 
+// A definition is made from what is known of an application, and later gets another version.
 func Example() {
-	d, err := patch.Parse([]byte(`{
-		"id": "Composer", "name": "Composer", "publisher": "Jamf", "appName": "Composer.app", "bundleId": "com.jamfsoftware.Composer",
-		"requirements": [{"name": "Application Bundle ID", "operator": "is", "value": "com.jamfsoftware.Composer", "type": "recon", "and": true}],
-		"patches": [{"version": "10.1.1", "releaseDate": "2018-02-02T17:39:58Z", "standalone": true, "minimumOperatingSystem": "10.9", "reboot": false,
-			"killApps": [], "components": [], "capabilities": []}],
-		"extensionAttributes": []}`), nil)
+	d, err := patch.NewDefinition(patch.Application{
+		Name:      "Composer",
+		BundleID:  "com.jamfsoftware.Composer",
+		Version:   "10.1.1",
+		MinimumOS: "10.9",
+		Released:  time.Date(2018, 2, 2, 17, 39, 58, 0, time.UTC),
+		Publisher: "Jamf",
+	})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -24,16 +27,48 @@ func Example() {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	d.Complete(now)
 
-	p := d.Patches[0].Clone()
-	p.Version = "10.2"
-	if err := d.AddPatches(patch.Ordered(), now.Add(time.Hour), p); err != nil {
+	next := d.Patches[0].NextVersion("10.2", now)
+	if err := d.AddPatches(patch.Ordered(), now.Add(time.Hour), next); err != nil {
 		fmt.Println(err)
 		return
 	}
-	summary, _ := json.Marshal(d.Summary())
+	summary, err := json.Marshal(d.Summary())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
 	fmt.Println(string(summary))
+	fmt.Println("warnings:", len(patch.Lint(d, nil)))
 	// Output:
 	// {"name":"Composer","publisher":"Jamf","lastModified":"2026-01-02T04:04:05Z","currentVersion":"10.2","id":"Composer"}
+	// warnings: 0
+}
+
+func ExampleParseConstraint() {
+	c, err := patch.ParseConstraint(">= 149, < 150")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, version := range []string{"148.0.7778.96", "149.0.7827.54", "150.0.7900.2"} {
+		fmt.Println(version, c.Check(version))
+	}
+	// Output:
+	// 148.0.7778.96 false
+	// 149.0.7827.54 true
+	// 150.0.7900.2 false
+}
+
+func ExampleCriterion_MarshalJSON() {
+	c := patch.Criterion{Name: "Application Version", Operator: "is", Value: "1.2", Type: "recon"}
+	out, err := json.Marshal(c)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(string(out))
+	// Output:
+	// {"name":"Application Version","operator":"is","value":"1.2","type":"recon"}
 }
 
 func ExampleParse_failures() {

@@ -6,9 +6,8 @@ import (
 	"slices"
 )
 
-// SortPatches puts patches into the order that Jamf Pro wants, newest first. Of
-// two that are the same version, the one with fewer numbers is the older; see
-// [Version.Order].
+// SortPatches sorts patches as Jamf Pro requires, newest first. Of two notations of the same version, the one with fewer
+// numbers is the older; see [Version.Order].
 func SortPatches(patches []Patch) {
 	keys := make(map[string]Version, len(patches))
 	for i := range patches {
@@ -17,19 +16,18 @@ func SortPatches(patches []Patch) {
 	slices.SortStableFunc(patches, func(a, b Patch) int { return keys[b.Version].Order(keys[a.Version]) })
 }
 
-// Fix mends what [Lint] has a fix for, as far as the options leave the rule on,
-// and returns the warnings that it mended, as they were: patches are sorted, the
-// repetition of a version in another notation is removed when it is the same in all
-// else, a single component gets its patch's version, and currentVersion
-// is set. Applied again it changes nothing. d has to be valid, and stays so.
+// Fix repairs what [Lint] has a fix for, unless opts turn the rule off, and returns the warnings of what it repaired. It
+// sorts patches, removes the second notation of a version if the two patches are otherwise equal, gives a single
+// component its patch's version, and sets currentVersion. Applied again, it changes nothing. d must be valid, and remains
+// so; nil has nothing to repair.
 //
-// If opts has Now, lastModified moves on with a change, as with every edit.
+// If opts.Now is not zero, lastModified advances with a change, as with every edit.
 func Fix(d *Definition, opts *LintOptions) []Warning {
-	var mended []Warning
+	var fixed []Warning
 	fixable := onlyFixable(opts)
 	for {
-		// One rule at a time: what it mends may show something else.
-		warnings, _ := lint(context.Background(), d, fixable, math.MaxInt) // which never ends
+		// One rule at a time: its repair may reveal something else.
+		warnings, _ := lint(context.Background(), d, fixable, math.MaxInt) // it fails only when its context ends
 		i := slices.IndexFunc(fixes, func(f fix) bool {
 			return slices.ContainsFunc(warnings, func(w Warning) bool { return w.Code == f.code && w.Fix != "" })
 		})
@@ -38,19 +36,19 @@ func Fix(d *Definition, opts *LintOptions) []Warning {
 		}
 		for _, w := range warnings {
 			if w.Code == fixes[i].code && w.Fix != "" {
-				mended = append(mended, w)
+				fixed = append(fixed, w)
 			}
 		}
 		d.Patches = slices.Clone(d.Patches)
 		fixes[i].apply(d)
 	}
-	if len(mended) > 0 && opts != nil && !opts.Now.IsZero() {
+	if len(fixed) > 0 && opts != nil && !opts.Now.IsZero() {
 		d.touch(opts.Now)
 	}
-	return mended
+	return fixed
 }
 
-// onlyFixable returns the options without the rules that nothing mends.
+// onlyFixable returns opts with the rules turned off that Fix cannot repair.
 func onlyFixable(opts *LintOptions) *LintOptions {
 	var o LintOptions
 	if opts != nil {
@@ -65,7 +63,7 @@ func onlyFixable(opts *LintOptions) *LintOptions {
 	return &o
 }
 
-// A fix mends all that one rule has a fix for. It may change d.Patches in place.
+// A fix repairs everything that one rule has a fix for. It may change the elements of d.Patches.
 type fix struct {
 	code  string
 	apply func(d *Definition)
@@ -92,13 +90,12 @@ var fixes = []fix{
 	{CodeCurrentVersion, func(d *Definition) { d.CurrentVersion = d.Patches[0].Version }},
 }
 
-// removeRepeated removes a patch that is the one in front of it in another
-// notation.
+// removeRepeated removes each patch that equals the one before it in all but the notation of the version.
 func removeRepeated(patches []Patch) []Patch {
 	kept := patches[:1]
 	for _, p := range patches[1:] {
-		front := &kept[len(kept)-1]
-		if CompareVersions(front.Version, p.Version) == 0 && sameVersionFix(front, &p) != "" {
+		former := &kept[len(kept)-1]
+		if CompareVersions(former.Version, p.Version) == 0 && sameVersionFix(former, &p) != "" {
 			continue
 		}
 		kept = append(kept, p)
@@ -106,27 +103,26 @@ func removeRepeated(patches []Patch) []Patch {
 	return kept
 }
 
-// sameVersionFix says what Fix does about two patches of one version. They are
-// one release if they are the same but for the notation; otherwise the vendor may
-// mean two, or one of them is better.
-func sameVersionFix(front, back *Patch) string {
-	other := *back
-	other.Version = front.Version
-	other.Components = slices.Clone(back.Components)
+// sameVersionFix returns what Fix does about two patches of one version. If they differ in more than the notation, it
+// does nothing: the vendor may have released both, or one of the patches is better.
+func sameVersionFix(former, latter *Patch) string {
+	other := *latter
+	other.Version = former.Version
+	other.Components = slices.Clone(latter.Components)
 	for i := range other.Components {
 		c := &other.Components[i]
-		if c.Version == back.Version {
-			c.Version = front.Version
+		if c.Version == latter.Version {
+			c.Version = former.Version
 		}
 		c.Criteria = slices.Clone(c.Criteria)
 		for j := range c.Criteria {
-			if c.Criteria[j].Name == "Application Version" && c.Criteria[j].Value == back.Version {
-				c.Criteria[j].Value = front.Version
+			if c.Criteria[j].Name == "Application Version" && c.Criteria[j].Value == latter.Version {
+				c.Criteria[j].Value = former.Version
 			}
 		}
 	}
-	if !sameJSON(*front, other) {
+	if !sameJSON(*former, other) {
 		return ""
 	}
-	return "the one behind removed"
+	return "the second one removed"
 }

@@ -155,7 +155,7 @@ func TestNamesAreLinear(t *testing.T) {
 				name := strings.Repeat(text.of, n/len(text.of))
 				return func() {
 					patch.Skeleton(name)
-					_ = patch.CheckText(name)
+					patch.UnsafeText(name)
 					_ = patch.CheckAuthor(name)
 					_, _ = patch.AuthorID(name)
 					d := &patch.Definition{ID: "a", Name: name}

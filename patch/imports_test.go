@@ -73,7 +73,7 @@ var mayImport = map[string]struct{ ours, others string }{
 
 const (
 	jsonModule   = "github.com/go-json-experiment/json"
-	patchModules = jsonModule + " github.com/Masterminds/semver/v3 golang.org/x/text"
+	patchModules = jsonModule + " golang.org/x/text"
 	syncModules  = patchModules + " github.com/hashicorp/golang-lru/v2 golang.org/x/sync golang.org/x/sys code.dny.dev/ssrf github.com/smallstep/pkcs7 github.com/fsnotify/fsnotify"
 )
 

@@ -242,7 +242,7 @@ func TestSyntaxErrorSaysWhere(t *testing.T) {
 	if !errors.As(err, &se) {
 		t.Fatal(err)
 	}
-	if se.Line != 3 || se.Pointer != "/patches/0/version" || !strings.Contains(se.Reason, `"version" stands twice`) {
+	if se.Line != 3 || se.Pointer != "/patches/0/version" || !strings.Contains(se.Reason, `"version" twice`) {
 		t.Errorf("%+v", se)
 	}
 }

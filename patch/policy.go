@@ -6,38 +6,29 @@ import (
 	"strconv"
 )
 
-// Bounds on the lists of a definition. They are many times what any real title
-// needs, and keep what a hostile definition costs small.
+// The maximum lengths of the lists of a definition. They are many times what any real title needs, and limit the cost of
+// a hostile one.
 const (
-	// MaxPatches is the most patches that a title may have.
-	MaxPatches = 10_000
-	// MaxCriteria is the most criteria that a title's requirements, a component
-	// and a patch's capabilities may each have.
-	MaxCriteria = 1_000
-	// MaxComponents is the most components that a patch may have. Jamf Pro
-	// supports one.
-	MaxComponents = 100
-	// MaxKillApps is the most killApps that a patch may have.
-	MaxKillApps = 1_000
-	// MaxExtensionAttributes is the most extension attributes that a title may
-	// have.
-	MaxExtensionAttributes = 1_000
+	maxPatches    = 10_000
+	maxCriteria   = 1_000 // in the requirements, in a component and in the capabilities of a patch
+	maxComponents = 100   // in a patch; Jamf Pro supports one
+	maxKillApps   = 1_000 // in a patch
+	maxAttributes = 1_000
 )
 
-// A policy applies the rules that are newer than definitions in store: bounds on
-// lists, and [CheckText] for names, publishers and versions. What the rules
-// refuse is excused where an earlier definition has it too.
+// A policy applies the rules that are newer than some stored definitions: limits on lists, and checkText for names,
+// publishers and versions. A violation that an earlier definition has too is ignored.
 type policy struct {
 	old *Definition // may be nil
-	// report is told of each value that is refused and not excused: the code of
-	// lint's rule, the message, and the path, which is good for the call only.
+	// report is called for each violation, with the code of lint's rule, the message and the path. The path is valid
+	// during the call only.
 	report func(code, message string, path []string)
 
 	path       []string
-	oldPatches map[string]*Patch // by version; made when it is needed
+	oldPatches map[string]*Patch // by version; made when needed
 }
 
-// definition applies the policy to a whole definition.
+// definition applies the policy to a definition.
 func (p *policy) definition(d *Definition) {
 	old := p.old
 	if old == nil {
@@ -48,35 +39,35 @@ func (p *policy) definition(d *Definition) {
 	if p.oldPatch(d.CurrentVersion) == nil {
 		p.text("currentVersion", d.CurrentVersion, old.CurrentVersion)
 	}
-	p.list("requirements", len(d.Requirements), len(old.Requirements), MaxCriteria)
-	p.list("patches", len(d.Patches), len(old.Patches), MaxPatches)
+	p.list("requirements", len(d.Requirements), len(old.Requirements), maxCriteria)
+	p.list("patches", len(d.Patches), len(old.Patches), maxPatches)
 	for i := range d.Patches {
 		p.path = append(p.path, "patches", strconv.Itoa(i))
 		p.patch(&d.Patches[i])
 		p.path = p.path[:len(p.path)-2]
 	}
-	p.list("extensionAttributes", len(d.ExtensionAttributes), len(old.ExtensionAttributes), MaxExtensionAttributes)
+	p.list("extensionAttributes", len(d.ExtensionAttributes), len(old.ExtensionAttributes), maxAttributes)
 }
 
-// patch applies the policy to one patch.
+// patch applies the policy to a patch.
 func (p *policy) patch(v *Patch) {
 	old := p.oldPatch(v.Version)
 	if old == nil {
 		old = &Patch{}
 	}
 	p.text("version", v.Version, old.Version)
-	p.list("killApps", len(v.KillApps), len(old.KillApps), MaxKillApps)
-	p.list("components", len(v.Components), len(old.Components), MaxComponents)
+	p.list("killApps", len(v.KillApps), len(old.KillApps), maxKillApps)
+	p.list("components", len(v.Components), len(old.Components), maxComponents)
 	for i := range v.Components {
-		had := 0
+		oldLength := 0
 		if i < len(old.Components) {
-			had = len(old.Components[i].Criteria)
+			oldLength = len(old.Components[i].Criteria)
 		}
 		p.path = append(p.path, "components", strconv.Itoa(i))
-		p.list("criteria", len(v.Components[i].Criteria), had, MaxCriteria)
+		p.list("criteria", len(v.Components[i].Criteria), oldLength, maxCriteria)
 		p.path = p.path[:len(p.path)-2]
 	}
-	p.list("capabilities", len(v.Capabilities), len(old.Capabilities), MaxCriteria)
+	p.list("capabilities", len(v.Capabilities), len(old.Capabilities), maxCriteria)
 }
 
 func (p *policy) text(name, s, old string) {
@@ -85,14 +76,14 @@ func (p *policy) text(name, s, old string) {
 	}
 }
 
-func (p *policy) list(name string, n, old, bound int) {
-	if n > bound && n > old {
-		p.report(CodeListLength, tooLong(n, bound), append(p.path, name))
+func (p *policy) list(name string, length, oldLength, maxLength int) {
+	if length > maxLength && length > oldLength {
+		p.report(CodeListLength, tooLong(length, maxLength), append(p.path, name))
 	}
 }
 
-func tooLong(n, bound int) string {
-	return fmt.Sprintf("must have at most %d elements, not %d: remove those that are not needed", bound, n)
+func tooLong(length, maxLength int) string {
+	return fmt.Sprintf("must have at most %d elements, not %d: remove those that are not needed", maxLength, length)
 }
 
 // oldPatch returns the patch of the earlier definition with this version, or nil.
@@ -109,29 +100,29 @@ func (p *policy) oldPatch(version string) *Patch {
 	return p.oldPatches[version]
 }
 
-// bounds are how many elements of each list are read before the rest is skipped.
-type bounds struct{ patches, criteria, components, killApps, attributes int }
+// limits are the maximum numbers of elements that are read of each list before the rest is skipped.
+type limits struct{ patches, criteria, components, killApps, attributes int }
 
-var unbounded = bounds{math.MaxInt, math.MaxInt, math.MaxInt, math.MaxInt, math.MaxInt}
+var unlimited = limits{math.MaxInt, math.MaxInt, math.MaxInt, math.MaxInt, math.MaxInt}
 
-// bounds returns what has to be read so that the policy can judge it: no less
-// than the earlier definition has, wherever that may be.
-func (p *policy) bounds() bounds {
-	b := bounds{MaxPatches, MaxCriteria, MaxComponents, MaxKillApps, MaxExtensionAttributes}
+// limits returns limits that let the policy judge every list: none is below the length of any such list of the earlier
+// definition.
+func (p *policy) limits() limits {
+	l := limits{maxPatches, maxCriteria, maxComponents, maxKillApps, maxAttributes}
 	if p.old == nil {
-		return b
+		return l
 	}
-	b.patches = max(b.patches, len(p.old.Patches))
-	b.attributes = max(b.attributes, len(p.old.ExtensionAttributes))
-	b.criteria = max(b.criteria, len(p.old.Requirements))
+	l.patches = max(l.patches, len(p.old.Patches))
+	l.attributes = max(l.attributes, len(p.old.ExtensionAttributes))
+	l.criteria = max(l.criteria, len(p.old.Requirements))
 	for i := range p.old.Patches {
 		v := &p.old.Patches[i]
-		b.killApps = max(b.killApps, len(v.KillApps))
-		b.components = max(b.components, len(v.Components))
-		b.criteria = max(b.criteria, len(v.Capabilities))
+		l.killApps = max(l.killApps, len(v.KillApps))
+		l.components = max(l.components, len(v.Components))
+		l.criteria = max(l.criteria, len(v.Capabilities))
 		for j := range v.Components {
-			b.criteria = max(b.criteria, len(v.Components[j].Criteria))
+			l.criteria = max(l.criteria, len(v.Components[j].Criteria))
 		}
 	}
-	return b
+	return l
 }

@@ -9,9 +9,9 @@ import (
 	"unicode/utf8"
 )
 
-// MaxRegexLength is the longest regular expression, in bytes, that [Lint] looks
+// maxRegexLength is the longest regular expression, in bytes, that [Lint] looks
 // at.
-const MaxRegexLength = 1024
+const maxRegexLength = 1024
 
 const (
 	// maxRegexes is how many different expressions of a definition are looked at.
@@ -62,7 +62,7 @@ func (r *regexes) spend(steps int) bool {
 
 // judge parses an expression. The zero verdict is that of one that is not judged.
 func (r *regexes) judge(expr string) *regexVerdict {
-	if len(expr) > MaxRegexLength {
+	if len(expr) > maxRegexLength {
 		return &regexVerdict{}
 	}
 	if v, ok := r.judged[expr]; ok {

@@ -5,12 +5,11 @@ import (
 	"slices"
 )
 
-// ParseRepair reads a definition as [Parse] does, and mends two faults that other
-// systems' exports have: a missing extensionAttributes is taken as empty, and keys
-// of extension attributes that stand twice are numbered. Each is told of in a
-// warning ([CodeMissingAttributes], [CodeRepeatedAttribute]).
+// ParseRepair reads a definition as [Parse] does, and repairs two faults of other systems' exports: missing
+// extensionAttributes are read as an empty list, and duplicate keys of extension attributes are numbered. It returns a
+// warning for each repair ([CodeMissingAttributes], [CodeRepeatedAttribute]).
 //
-// The error is that of Parse.
+// Its errors are those of Parse.
 func ParseRepair(data []byte, opts *ParseOptions) (*Definition, []Warning, error) {
 	var warnings []Warning
 	d, err := parse(data, opts, (*reader).repairable, func(c *checker, d *Definition) {
@@ -23,32 +22,34 @@ func ParseRepair(data []byte, opts *ParseOptions) (*Definition, []Warning, error
 	return d, warnings, nil
 }
 
-// repairable reads a definition that need not have extensionAttributes.
+// repairable reads a definition that may lack extensionAttributes.
 func (r *reader) repairable(d *Definition) {
-	attributes := slices.Index(definitionKeys, "extensionAttributes")
-	r.definitionWith(slices.Delete(slices.Clone(definitionKeys), attributes, attributes+1), d)
+	r.definitionWith(slices.DeleteFunc(slices.Clone(requiredOfDefinition), func(name string) bool {
+		return name == "extensionAttributes"
+	}), d)
 }
 
+// repair repairs d and returns a warning for each repair.
 func repair(c *checker, d *Definition) (warnings []Warning) {
-	if d.ExtensionAttributes == nil { // and if it has the wrong type, that has failed
+	if d.ExtensionAttributes == nil { // they are missing, or have the wrong type, which is a failure already
 		d.ExtensionAttributes = []ExtensionAttribute{}
 		warnings = append(warnings, Warning{
 			Code:    CodeMissingAttributes,
 			Path:    c.at + "/extensionAttributes",
-			Message: "extensionAttributes is missing: a definition without any has it as an empty array",
-			Fix:     "taken as an empty array: []",
+			Message: "extensionAttributes is missing: a definition without any must have an empty array",
+			Fix:     "read as an empty array: []",
 		})
 	}
 	taken := make(map[string]bool, len(d.ExtensionAttributes))
 	for _, a := range d.ExtensionAttributes {
 		taken[a.Key] = true
 	}
-	seen := make(map[string]int, len(d.ExtensionAttributes)) // how far a key is numbered
+	last := make(map[string]int, len(d.ExtensionAttributes)) // the last number given to a key
 	for i := range d.ExtensionAttributes {
 		a := &d.ExtensionAttributes[i]
-		number := seen[a.Key]
+		number := last[a.Key]
 		if number == 0 || a.Key == "" {
-			seen[a.Key] = 1
+			last[a.Key] = 1
 			continue
 		}
 		key := a.Key
@@ -56,13 +57,13 @@ func repair(c *checker, d *Definition) (warnings []Warning) {
 			number++
 			a.Key = fmt.Sprintf("%s-%d", key, number)
 		}
-		seen[key] = number
+		last[key] = number
 		taken[a.Key] = true
 		warnings = append(warnings, Warning{
 			Code:    CodeRepeatedAttribute,
 			Path:    fmt.Sprintf("%s/extensionAttributes/%d/key", c.at, i),
-			Message: fmt.Sprintf("the key %q stands twice: criteria mean the first one", shorten(key)),
-			Fix:     fmt.Sprintf("numbered: %q", shorten(a.Key)),
+			Message: fmt.Sprintf("the key %q is used twice: criteria refer to the first one", shorten(key)),
+			Fix:     fmt.Sprintf("renamed to %q", shorten(a.Key)),
 		})
 	}
 	return warnings

@@ -54,7 +54,7 @@ const (
 	// CodeListLength is a list that is longer than [Definition.Validate] allows.
 	// Only a definition that was stored before has one.
 	CodeListLength = "list-length"
-	// CodeRegexTooLong is a regular expression of more than [MaxRegexLength] bytes,
+	// CodeRegexTooLong is a regular expression of more than [maxRegexLength] bytes,
 	// which is not looked at.
 	CodeRegexTooLong = "regex-too-long"
 	// CodeEnabledIgnored is a title or a patch that says that it is not enabled: it

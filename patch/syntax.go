@@ -5,55 +5,34 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-const (
-	// DefaultMaxBytes is the largest text that is read when [ParseOptions]
-	// says nothing else: 10 MiB.
-	DefaultMaxBytes = 10 << 20
-	// MaxDepth is how deep objects and arrays may stand in each other.
-	MaxDepth = 64
-	// MaxFailures is how many failures a [ValidationError] keeps. It bounds
-	// what a hostile text can make of itself.
-	MaxFailures = 1000
-)
+// maxDepth is the maximum nesting of objects and arrays.
+const maxDepth = 64
 
-// ParseOptions are options of [Parse], [ParsePatch] and [CheckSyntax]. Nil
-// means the zero value.
-type ParseOptions struct {
-	// MaxBytes is the largest text that is read. 0 means [DefaultMaxBytes].
-	MaxBytes int
-	// At is the JSON Pointer of the text within the document that it was taken
-	// from. It is put in front of the path of every failure.
-	At string
-	// Over is the definition in whose place the text comes: what was read is
-	// checked as [Definition.ValidateOver] does. It may be nil.
-	Over *Definition
-	// Stored says that the text was accepted earlier, by rules that may have been
-	// fewer: lists may have any length, text is not held against [CheckText], and
-	// Over does not matter.
-	Stored bool
-}
-
+// maxBytes returns the size limit that o sets.
 func (o *ParseOptions) maxBytes() int {
-	if o == nil || o.MaxBytes == 0 {
+	switch {
+	case o == nil || o.MaxBytes == 0:
 		return DefaultMaxBytes
+	case o.MaxBytes < 0:
+		return math.MaxInt
 	}
 	return o.MaxBytes
 }
 
-// CheckSyntax reports whether data is one JSON value as this library takes it
-// from outside: valid UTF-8, no object with a member twice, nothing behind the
-// value, no more than [MaxDepth] levels. [Parse] does this first; it is here for
-// documents that a definition is only a part of.
+// CheckSyntax reports whether data is one JSON value that meets the rules for untrusted text: valid UTF-8, no object
+// with a duplicate member, nothing after the value, no nesting deeper than 64 levels. [Parse] calls it first; it is
+// exported for documents that contain a definition. Of the options, only MaxBytes counts.
 //
-// The error is [ErrTooLarge], or [ErrInvalid] as a *[SyntaxError].
+// It returns [ErrTooLarge] if data is larger than opts allows. Otherwise the error is [ErrInvalid], a *[SyntaxError].
 func CheckSyntax(data []byte, opts *ParseOptions) error {
 	if limit := opts.maxBytes(); len(data) > limit {
-		return fmt.Errorf("%w: %d bytes, at most %d are read", ErrTooLarge, len(data), limit)
+		return fmt.Errorf("%w: %d bytes, the limit is %d", ErrTooLarge, len(data), limit)
 	}
 	// A Decoder reads a *bytes.Buffer in place.
 	dec := jsontext.NewDecoder(bytes.NewBuffer(data))
@@ -65,20 +44,16 @@ func CheckSyntax(data []byte, opts *ParseOptions) error {
 	}
 	end := dec.InputOffset()
 	if _, err := dec.ReadToken(); err != io.EOF {
-		return syntaxError(
-			data,
-			end+int64(blanks(data[end:])),
-			"",
-			"there is something behind the end of the JSON value: remove it",
-		)
+		return syntaxError(data, end+int64(blanks(data[end:])), "",
+			"there is something after the end of the JSON value: remove it")
 	}
-	if at := tooDeep(data, MaxDepth); at >= 0 {
-		return syntaxError(data, int64(at), "", fmt.Sprintf("nested deeper than %d levels", MaxDepth))
+	if at := tooDeep(data, maxDepth); at >= 0 {
+		return syntaxError(data, int64(at), "", fmt.Sprintf("nested deeper than %d levels", maxDepth))
 	}
 	return nil
 }
 
-// decodeError turns an error of the JSON library into ours.
+// decodeError converts an error of the JSON library to a SyntaxError.
 func decodeError(data []byte, err error) error {
 	var se *jsontext.SyntacticError
 	if !errors.As(err, &se) {
@@ -91,9 +66,8 @@ func decodeError(data []byte, err error) error {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		reason = "the text ends in the middle of the JSON value"
 	case errors.Is(err, jsontext.ErrDuplicateName):
-		reason = "the member " + strconv.Quote(
-			shorten(se.JSONPointer.LastToken()),
-		) + " stands twice in one object: remove one of them"
+		name := strconv.Quote(shorten(se.JSONPointer.LastToken()))
+		reason = "the object has the member " + name + " twice: remove one of them"
 	}
 	if afterComma(data, int(se.ByteOffset)) {
 		reason = "there is a comma before the closing ] or }: remove it"
@@ -101,8 +75,7 @@ func decodeError(data []byte, err error) error {
 	return syntaxError(data, se.ByteOffset, string(se.JSONPointer), reason)
 }
 
-// afterComma reports whether there is a closing bracket at an offset, and a comma
-// in front of it.
+// afterComma reports whether data has a closing bracket at an offset, and a comma before it.
 func afterComma(data []byte, at int) bool {
 	if at >= len(data) || data[at] != ']' && data[at] != '}' {
 		return false
@@ -122,13 +95,12 @@ func syntaxError(data []byte, offset int64, pointer, reason string) *SyntaxError
 	}
 }
 
-// blanks counts JSON's white space at the start of data.
+// blanks counts the bytes of white space at the start of data.
 func blanks(data []byte) int {
 	return len(data) - len(bytes.TrimLeft(data, " \t\r\n"))
 }
 
-// tooDeep returns the offset of the first bracket of valid JSON that opens more
-// than so many levels, or -1.
+// tooDeep returns the offset of the first bracket of valid JSON that is nested deeper than a number of levels, or -1.
 func tooDeep(data []byte, levels int) int {
 	depth, inString := 0, false
 	for i := 0; i < len(data); i++ {
@@ -153,13 +125,13 @@ func tooDeep(data []byte, levels int) int {
 	return -1
 }
 
-// shorten bounds what a message repeats of somebody's text.
+// shorten limits the length of untrusted text in a message.
 func shorten(s string) string {
-	const most = 200
-	if len(s) <= most {
+	const maxLength = 200
+	if len(s) <= maxLength {
 		return s
 	}
-	cut := most
+	cut := maxLength
 	for cut > 0 && s[cut]&0xC0 == 0x80 { // not within a rune
 		cut--
 	}

@@ -6,21 +6,6 @@ import (
 	"unicode/utf8"
 )
 
-// CheckText reports whether s is text that may be shown beside other text: valid
-// UTF-8 without characters that cannot be seen or that change how their
-// neighbours are shown. Control, format and bidirectional characters and line
-// separators (Unicode's Cc, Cf, Zl and Zp) are refused, and so are fillers that
-// take no ink; more than four marks above, below or around one letter, which would cover its
-// neighbours, too. Names, publishers, versions and authors pass it.
-//
-// The error is [ErrInvalid] and names the first such character.
-func CheckText(s string) error {
-	if message := unsafeText(s); message != "" {
-		return fmt.Errorf("%w: the text %s", ErrInvalid, message)
-	}
-	return nil
-}
-
 // unsafeText says what is wrong with s, or returns nothing.
 func unsafeText(s string) string {
 	marks := 0

@@ -7,16 +7,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// MarshalJSON writes the canonical form of d: the members in the order of
-// Jamf's article, then the unknown ones as they were read, without white space.
-// What [Definition.Validate] accepts can be written, and [Parse] reads the same
-// value from it.
-func (d Definition) MarshalJSON() ([]byte, error) { return marshal(d.write) }
-
-// MarshalJSON writes the canonical form of p, as [Definition.MarshalJSON] does
-// for the whole.
-func (p Patch) MarshalJSON() ([]byte, error) { return marshal(p.write) }
-
+// marshal returns the JSON that write writes.
 func marshal(write func(*writer)) ([]byte, error) {
 	var buf bytes.Buffer
 	w := &writer{enc: jsontext.NewEncoder(&buf)}
@@ -27,7 +18,7 @@ func marshal(write func(*writer)) ([]byte, error) {
 	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
 }
 
-// A writer keeps the first error, so that writing reads as what is written.
+// A writer writes JSON and keeps the first error.
 type writer struct {
 	enc *jsontext.Encoder
 	err error
@@ -40,7 +31,7 @@ func (d *Definition) write(w *writer) {
 	w.string("publisher", d.Publisher)
 	w.stringOrNull("appName", d.AppName)
 	w.stringOrNull("bundleId", d.BundleID)
-	// Not set is not the same as empty: Parse accepts the one only.
+	// Parse refuses an empty lastModified, and accepts a definition without it.
 	if d.LastModified != "" {
 		w.string("lastModified", d.LastModified)
 	}

@@ -205,6 +205,12 @@ func TestErrors(t *testing.T) {
 	if _, err := appbundle.New(fstest.MapFS{}, "A.app", nil); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("%v, want fs.ErrNotExist", err)
 	}
+	if _, err := appbundle.New(nil, "A.app", nil); !errors.Is(err, appbundle.ErrNoBundle) {
+		t.Errorf("New(nil) = %v, want ErrNoBundle", err)
+	}
+	if _, err := appbundle.Zip(nil, nil); !errors.Is(err, appbundle.ErrNoBundle) {
+		t.Errorf("Zip(nil) = %v, want ErrNoBundle", err)
+	}
 	// A few hundred bytes that would become gigabytes, were all of them decoded.
 	deep := []byte("<plist><dict><key>x</key>" + strings.Repeat("<array>", 100_000))
 	if _, err := appbundle.New(bundle(deep), "A.app", nil); !errors.Is(err, appbundle.ErrPropertyList) {
