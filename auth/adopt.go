@@ -10,8 +10,8 @@ import (
 	"github.com/patchsource/patchsource/store"
 )
 
-// adoptedKey is the record of the adopted tokens. It outlives the tokens' own records, so that an adopted token is never
-// taken for a new one.
+// adoptedKey is the record of the adopted tokens. It outlives the tokens' own records, so that an adopted token is
+// never taken for a new one.
 var adoptedKey = store.Key{Kind: "config", ID: "adopted-tokens"}
 
 const adoptedFormat = 1

@@ -11,14 +11,14 @@
 // # Chains and epochs
 //
 // A token can make others, which never grant more than it does. Each carries the chain of tokens that it was made with,
-// and is valid only while all of them are: revoking a token ends all tokens that were made with it, at any depth, in one
-// write.
+// and is valid only while all of them are: revoking a token ends all tokens that were made with it, at any depth, in
+// one write.
 //
 // The tokens of an owner, which is a title or a contributor, carry the owner's epoch besides. [Service.Recover] makes a
-// token of a later epoch, which is mailed to an owner who has lost theirs. Its first use raises the owner's epoch, which
-// ends all earlier tokens in one write, including those that are made in the meantime. Until then they remain valid, so
-// that a client who requests a new token for somebody else locks out no owner. Tokens that an administrator or editor
-// made have no owner and remain valid.
+// token of a later epoch, which is mailed to an owner who has lost theirs. Its first use raises the owner's epoch,
+// which ends all earlier tokens in one write, including those that are made in the meantime. Until then they remain
+// valid, so that a client who requests a new token for somebody else locks out no owner. Tokens that an administrator
+// or editor made have no owner and remain valid.
 //
 // # Authorization
 //

@@ -12,13 +12,14 @@ type Action string
 
 // The actions that are subject to authorization.
 const (
-	// ActionCreate creates a title. Without a title, before the request is read, it asks whether the principal may create
-	// any.
+	// ActionCreate creates a title. Without a title, before the request is read, it asks whether the principal may
+	// create any.
 	ActionCreate Action = "create"
-	// ActionChange changes, deletes, synchronizes or undoes a title, and reads its synchronization state. Without a title,
-	// it asks whether the principal may change every one.
+	// ActionChange changes, deletes, synchronizes or undoes a title, and reads its synchronization state. Without a
+	// title, it asks whether the principal may change every one.
 	ActionChange Action = "change"
-	// ActionTokens lists, makes and revokes tokens. With a title, it asks whether the principal may make a token for it.
+	// ActionTokens lists, makes and revokes tokens. With a title, it asks whether the principal may make a token for
+	// it.
 	ActionTokens Action = "tokens"
 	// ActionAdminister manages webhooks, mirrors and contributors' names, restores, imports, and reads full backups.
 	ActionAdminister Action = "administer"

@@ -14,8 +14,8 @@ func (a *Service) ClaimCode() string {
 	return a.code
 }
 
-// Claim makes the first administrator's token for a caller that knows the claim code. If several callers claim the server
-// at the same time, one succeeds.
+// Claim makes the first administrator's token for a caller that knows the claim code. If several callers claim the
+// server at the same time, one succeeds.
 //
 // The error is [ErrClaimed], [ErrUnavailable] or that of ctx.
 func (a *Service) Claim(ctx context.Context, code string) (token string, err error) {

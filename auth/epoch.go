@@ -33,8 +33,8 @@ func decodeEpoch(r store.Record, _ epoch) (e epoch, err error) {
 	return e, nil
 }
 
-// ownerOf returns the owner of a token that is made for a title's author or a contributor, and an empty string for other
-// tokens.
+// ownerOf returns the owner of a token that is made for a title's author or a contributor, and an empty string for
+// other tokens.
 func ownerOf(g Grant) string {
 	switch {
 	case g.Kind == Contributor:

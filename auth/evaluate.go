@@ -16,15 +16,15 @@ const (
 type evaluator struct {
 	a   *Service
 	now time.Time
-	// byMaker has, by the id of a maker, the status of the tokens of format 1 that were made with it, so that each chain
-	// is walked up only once. If nil, nothing is cached.
+	// byMaker has, by the id of a maker, the status of the tokens of format 1 that were made with it, so that each
+	// chain is walked up only once. If nil, nothing is cached.
 	byMaker map[string]status
 }
 
 // A status is the effect that the makers and the owner of a token have on it.
 type status struct {
-	// ended is set if a maker has ended, or if an epoch of the owner has ended the token. at is when; it is zero if that
-	// is not known.
+	// ended is set if a maker has ended, or if an epoch of the owner has ended the token. at is when; it is zero if
+	// that is not known.
 	ended bool
 	at    time.Time
 	owner string // empty if there is none
@@ -65,8 +65,8 @@ func (v *evaluator) evaluate(e *entry) (st status, valid bool) {
 	return st, !ended && !st.ended
 }
 
-// status returns the status of a token without regard to the epoch of its owner. depth is the number of makers that were
-// already walked up.
+// status returns the status of a token without regard to the epoch of its owner. depth is the number of makers that
+// were already walked up.
 func (v *evaluator) status(e *entry, depth int) status {
 	if e.CreatedBy != "" {
 		return v.statusByMaker(e, depth)

@@ -56,9 +56,9 @@ func (a *Service) makeRoot(ctx context.Context, g Grant) (token, id string, err 
 // mayChange reports whether the maker may change the title with a UID. It is not called for administrators and editors.
 // If the maker's token expires, so does the new one, at the same time at the latest.
 //
-// At most 50 valid tokens may be made with one token of a title or contributor, counting those that are made with these,
-// and 100 within an hour; at most 16 tokens may make each other in a row. Servers that share a store count the tokens
-// that they know of, so the limits are approximate across servers.
+// At most 50 valid tokens may be made with one token of a title or contributor, counting those that are made with
+// these, and 100 within an hour; at most 16 tokens may make each other in a row. Servers that share a store count the
+// tokens that they know of, so the limits are approximate across servers.
 //
 // A maker of another authentication, whose TokenID is not that of a token of the Service, makes tokens without a maker.
 //

@@ -44,8 +44,8 @@ func (e rateError) Error() string {
 // Is reports whether target is [ErrTooMany].
 func (e rateError) Is(target error) bool { return target == ErrTooMany }
 
-// checkRate returns an [ErrTooMany] if too many tokens with a key of limitKey were made within an hour. The empty key is
-// not limited.
+// checkRate returns an [ErrTooMany] if too many tokens with a key of limitKey were made within an hour. The empty key
+// is not limited.
 func (a *Service) checkRate(key string) error {
 	if key == "" {
 		return nil
@@ -70,9 +70,9 @@ func (a *Service) checkRate(key string) error {
 	return nil
 }
 
-// limitKey returns the key under which the hourly limit counts a token: its owner; or else the first token of a title or
-// contributor in its chain, including itself; or else an empty string, for the tokens of administrators and editors. A
-// rotated token keeps the key of the one that it replaced. So what an administrator makes for a title counts only
+// limitKey returns the key under which the hourly limit counts a token: its owner; or else the first token of a title
+// or contributor in its chain, including itself; or else an empty string, for the tokens of administrators and editors.
+// A rotated token keeps the key of the one that it replaced. So what an administrator makes for a title counts only
 // against the holder of that token.
 func (a *Service) limitKey(id string, e *entry, st status) string {
 	if st.owner != "" {

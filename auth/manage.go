@@ -20,8 +20,8 @@ type Info struct {
 	Created     time.Time
 	Expires     time.Time // zero if it never expires
 	Used        time.Time // zero if it was never used
-	// Recovery reports whether the token was made by [Service.Recover] and was not used yet: it is valid, and will end its
-	// owner's other tokens. Those may be in the wrong hands, so their holders must not revoke it.
+	// Recovery reports whether the token was made by [Service.Recover] and was not used yet: it is valid, and will end
+	// its owner's other tokens. Those may be in the wrong hands, so their holders must not revoke it.
 	Recovery bool
 }
 
@@ -125,9 +125,9 @@ func (v *evaluator) purgeable(e *entry, before time.Time) bool {
 	return !e.Revoked.IsZero() && e.Revoked.Before(before) || st.ended && st.at.Before(before)
 }
 
-// Follow keeps the Service up to date with tokens that other servers over the same store make and revoke. It returns when
-// ctx ends, or at once if the store is no store.Watcher. It retries and logs failures of the store; it logs and skips a
-// record that it cannot read.
+// Follow keeps the Service up to date with tokens that other servers over the same store make and revoke. It returns
+// when ctx ends, or at once if the store is no store.Watcher. It retries and logs failures of the store; it logs and
+// skips a record that it cannot read.
 func (a *Service) Follow(ctx context.Context) {
 	report := func(err error) { a.log.ErrorContext(ctx, "cannot follow the tokens of other servers", "error", err) }
 	var following sync.WaitGroup

@@ -38,8 +38,8 @@ type record struct {
 	// Owner and Epoch, in format 2, are the owner whose epoch ends the token, see ownerOf, and the token's epoch.
 	Owner string `json:"owner,omitempty"`
 	Epoch uint64 `json:"epoch,omitempty"`
-	// First is the id of the first of the tokens that were rotated until this one was made, if it has no owner. The hourly
-	// limit counts this token for it, see limitKey.
+	// First is the id of the first of the tokens that were rotated until this one was made, if it has no owner. The
+	// hourly limit counts this token for it, see limitKey.
 	First   string    `json:"first,omitempty"`
 	Expires time.Time `json:"expires,omitzero"`
 	// Replaces, in format 1, has the ids of the tokens that end when this one is first used. It is empty after that.

@@ -61,7 +61,8 @@ func (a *Service) Revoke(ctx context.Context, id string) error {
 }
 
 // RevokeUnlessLast revokes a token as [Service.Revoke] does, unless no valid administrator's token would remain. If the
-// last two are revoked at the same time, one call succeeds; but another server over the same store may revoke the other.
+// last two are revoked at the same time, one call succeeds; but another server over the same store may revoke the
+// other.
 //
 // The error is [ErrLastAdministrator], or one of Revoke.
 func (a *Service) RevokeUnlessLast(ctx context.Context, id string) error {
@@ -73,8 +74,8 @@ func (a *Service) RevokeUnlessLast(ctx context.Context, id string) error {
 	return a.Revoke(ctx, id)
 }
 
-// RevokeTitle revokes all tokens that are for the title with a UID alone, and deletes the title's epoch. It is for titles
-// that were deleted. The error is [ErrUnavailable] or that of ctx.
+// RevokeTitle revokes all tokens that are for the title with a UID alone, and deletes the title's epoch. It is for
+// titles that were deleted. The error is [ErrUnavailable] or that of ctx.
 func (a *Service) RevokeTitle(ctx context.Context, uid string) error {
 	var errs []error
 	for id, r := range a.tokens.all() {

@@ -18,7 +18,8 @@ type Secret struct {
 const secretLength = 32
 
 // Key derives a key of 32 bytes for a purpose (HKDF-SHA-256, RFC 5869). The same purpose always gives the same key, and
-// no key reveals anything about another one. Key panics if s is the zero Secret, which has no keys; see [Secret.IsZero].
+// no key reveals anything about another one. Key panics if s is the zero Secret, which has no keys; see
+// [Secret.IsZero].
 func (s Secret) Key(purpose string) []byte {
 	if s.IsZero() {
 		panic("auth: Key of the zero Secret: make a Secret with LoadSecret or NewSecret")

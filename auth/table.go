@@ -177,8 +177,8 @@ func (t *table[T]) update(ctx context.Context, id string, f func(old T) (T, bool
 	return err
 }
 
-// put writes a record. Afterwards memory equals the store, even if the write failed or its outcome is unknown. The error
-// is store.ErrConflict, [ErrUnavailable] or that of ctx.
+// put writes a record. Afterwards memory equals the store, even if the write failed or its outcome is unknown. The
+// error is store.ErrConflict, [ErrUnavailable] or that of ctx.
 func (t *table[T]) put(ctx context.Context, id string, value T, cond store.Condition) error {
 	data, err := json.Marshal(value)
 	if err != nil {

@@ -97,7 +97,8 @@ func TestMaxTitlesOfAContributorUnderRaces(t *testing.T) {
 	}
 }
 
-// Names are cheap: the titles of all contributors of a mailbox, and those that it publishes without one, count together.
+// Names are cheap: the titles of all contributors of a mailbox, and those that it publishes without one, count
+// together.
 func TestNamesOfAMailboxCountTogether(t *testing.T) {
 	s := newService(t, community.Options{MaxTitles: 3, MailsPerHour: -1, Site: "https://patches.example.com"})
 	var errs []error

@@ -80,8 +80,8 @@ func TestMailboxHash(t *testing.T) {
 	t.Error("hash ignores a context that has ended")
 }
 
-// TestMailboxHashFormat checks that hashes in stores of earlier releases still match: neither the derivation of the keys
-// nor the parameters may change.
+// TestMailboxHashFormat checks that hashes in stores of earlier releases still match: neither the derivation of the
+// keys nor the parameters may change.
 func TestMailboxHashFormat(t *testing.T) {
 	const want = `{"key_id":"0ad36d5f","time":2,"memory":19456,"threads":1,` +
 		`"hash":"6d263e5ca4d5d80b38e6d8484d586febee54ceb4ed3dd2ea469960d255c2fefd"}`

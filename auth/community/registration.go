@@ -98,8 +98,8 @@ func (s *Service) loadRegistrations(ctx context.Context) error {
 	return nil
 }
 
-// putRegistration writes a registration and sets its revision. The error is store.ErrConflict, catalog.ErrUnavailable or
-// that of ctx.
+// putRegistration writes a registration and sets its revision. The error is store.ErrConflict, catalog.ErrUnavailable
+// or that of ctx.
 func (s *Service) putRegistration(ctx context.Context, id string, r *registration, cond store.Condition) error {
 	value, err := json.Marshal(r)
 	if err != nil {

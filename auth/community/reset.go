@@ -33,7 +33,8 @@ func (s *Service) Reset(ctx context.Context, id, address string) error {
 }
 
 // ResetContributor mails a new token to each contributor with an address. It returns before it knows whether there are
-// any, so that the answer reveals nothing. The old tokens of a contributor remain valid until the new one is first used.
+// any, so that the answer reveals nothing. The old tokens of a contributor remain valid until the new one is first
+// used.
 //
 // The error is mail.ErrAddress, or [ErrLimited] if too many such requests are pending.
 func (s *Service) ResetContributor(ctx context.Context, address string) error {
@@ -44,8 +45,8 @@ func (s *Service) ResetContributor(ctx context.Context, address string) error {
 	return s.inBackground(ctx, func(ctx context.Context) error { return s.resetContributors(ctx, address) })
 }
 
-// inBackground runs f without the caller waiting for it, and logs its error with attrs. Close waits for it. The error is
-// [ErrLimited] if too many requests are pending.
+// inBackground runs f without the caller waiting for it, and logs its error with attrs. Close waits for it. The error
+// is [ErrLimited] if too many requests are pending.
 func (s *Service) inBackground(ctx context.Context, f func(context.Context) error, attrs ...any) error {
 	select {
 	case s.pending <- struct{}{}:
@@ -131,8 +132,8 @@ func (s *Service) recover(ctx context.Context, g auth.Grant, f facts, address st
 	return nil
 }
 
-// allow counts a mail against the hourly limit of a key, which is the hash of a mailbox, alone or with the kind of mail.
-// The error is [ErrLimited].
+// allow counts a mail against the hourly limit of a key, which is the hash of a mailbox, alone or with the kind of
+// mail. The error is [ErrLimited].
 func (s *Service) allow(key string) error {
 	perHour := s.options.MailsPerHour
 	if perHour < 0 {

@@ -47,8 +47,8 @@ func (s *Service) facts(id, name, token string) facts {
 	return f
 }
 
-// unlinked returns an id as mails contain it. A dot that could be part of a host name is written as (.), so that no mail
-// client makes a link of it. A dot in front of a number, as in a version, remains.
+// unlinked returns an id as mails contain it. A dot that could be part of a host name is written as (.), so that no
+// mail client makes a link of it. A dot in front of a number, as in a version, remains.
 func unlinked(id string) string {
 	var b strings.Builder
 	for i, r := range id {
@@ -104,8 +104,8 @@ func parseTexts(given Templates) (*texts, error) {
 	return parsed, nil
 }
 
-// parseText parses a template and executes it once, so that a field that does not exist is an error now and not when the
-// first mail is sent.
+// parseText parses a template and executes it once, so that a field that does not exist is an error now and not when
+// the first mail is sent.
 func parseText(t Template) (*text, error) {
 	subject, err := texttemplate.New("subject").Parse(t.Subject)
 	if err != nil {

@@ -1,8 +1,8 @@
-// Package mail sends a message to one mailbox: over SMTP ([NewSMTP]), or into a
-// folder for development ([NewOutbox]). The work is done by wneessen/go-mail.
+// Package mail sends a message to one mailbox: over SMTP ([NewSMTP]), or into a directory for development
+// ([NewOutbox]). It uses wneessen/go-mail.
 //
-// A message has a text and, if there is one, an HTML part. Its headers are checked
-// and encoded: no line break gets into one.
+// A message has a text and an optional HTML part. Its headers are checked and encoded: they cannot contain a line
+// break.
 package mail
 
 import (
@@ -16,17 +16,18 @@ import (
 	gomail "github.com/wneessen/go-mail"
 )
 
+// Errors that a Mailer returns, as targets of errors.Is.
 var (
-	// ErrAddress is what is no address of a mailbox.
+	// ErrAddress is returned for a string that is not the address of a mailbox.
 	ErrAddress = errors.New("invalid mail address")
-	// ErrMessage is a message that cannot be made.
+	// ErrMessage is returned for a message that cannot be encoded.
 	ErrMessage = errors.New("invalid message")
-	// ErrSend is a message that could not be handed over. Nobody has it, or it
-	// is not known whether somebody has.
+	// ErrSend is returned for a message that could not be handed over. It was not delivered, or it is not known whether
+	// it was.
 	ErrSend = errors.New("the message could not be sent")
 )
 
-// A Message is what one mailbox is sent.
+// A Message is a mail to one mailbox.
 type Message struct {
 	// To is the address, without a name.
 	To string
@@ -34,25 +35,24 @@ type Message struct {
 	Subject string
 	// Text is the message in plain text.
 	Text string
-	// HTML is the same in HTML; empty: there is none.
+	// HTML is the message in HTML. If empty, the message has no HTML part.
 	HTML string
 }
 
 // A Mailer sends messages. It is safe for concurrent use.
 type Mailer interface {
-	// Send hands a message over; when it returns nil, another system is
-	// responsible for it. The error is ErrAddress, ErrMessage, ErrSend or that of
-	// ctx.
+	// Send hands a message over. When it returns nil, another system is responsible for the message. The error is
+	// ErrAddress, ErrMessage, ErrSend or that of ctx.
 	Send(ctx context.Context, m Message) error
 }
 
-// maxAddress is the longest address that SMTP takes (RFC 5321, section 4.5.3.1.3).
+// maxAddress is the maximum length of an address in SMTP (RFC 5321, section 4.5.3.1.3).
 const maxAddress = 254
 
-// CheckAddress returns an address without the white space around it. What can be
-// written to it is one mailbox at a domain with a dot in it, without a name.
+// CheckAddress returns an address without the white space around it. It accepts one mailbox, without a name, at a
+// domain with a dot.
 //
-// The error is [ErrAddress]; it does not repeat the address.
+// The error is [ErrAddress]. It does not repeat the address.
 func CheckAddress(s string) (string, error) {
 	s = strings.TrimSpace(s)
 	if strings.ContainsFunc(s, unicode.IsControl) || len(s) > maxAddress {
@@ -63,16 +63,33 @@ func CheckAddress(s string) (string, error) {
 		return "", fmt.Errorf("%w: it must look like ann@company.com", ErrAddress)
 	}
 	local, domain, _ := strings.Cut(s, "@")
-	if local == "" || strings.Contains(domain, "@") || !strings.Contains(strings.Trim(domain, "."), ".") ||
-		strings.HasPrefix(domain, ".") ||
-		strings.HasSuffix(domain, ".") ||
-		strings.HasPrefix(domain, "[") {
+	if local == "" || !validDomain(domain) {
 		return "", fmt.Errorf("%w: its domain must look like company.com", ErrAddress)
 	}
 	return s, nil
 }
 
-// build makes the message that is sent.
+// validDomain reports whether a domain has a dot inside and is not an IP address in brackets.
+func validDomain(domain string) bool {
+	return strings.Contains(strings.Trim(domain, "."), ".") &&
+		!strings.Contains(domain, "@") &&
+		!strings.HasPrefix(domain, ".") &&
+		!strings.HasSuffix(domain, ".") &&
+		!strings.HasPrefix(domain, "[")
+}
+
+// checkSender checks the address that messages come from, which may have a name.
+func checkSender(from string) error {
+	if strings.ContainsFunc(from, unicode.IsControl) {
+		return fmt.Errorf("%w: the sender has control characters", ErrAddress)
+	}
+	if _, err := mail.ParseAddress(from); err != nil {
+		return fmt.Errorf("%w: the sender: %w", ErrAddress, err)
+	}
+	return nil
+}
+
+// build encodes a message.
 func build(from string, m Message, opts ...gomail.MsgOption) (*gomail.Msg, error) {
 	to, err := CheckAddress(m.To)
 	if err != nil {
@@ -91,21 +108,10 @@ func build(from string, m Message, opts ...gomail.MsgOption) (*gomail.Msg, error
 	msg.Subject(m.Subject)
 	msg.SetDate()
 	msg.SetMessageID()
-	msg.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834: nobody is to answer by machine
+	msg.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834: automatic replies are not wanted
 	msg.SetBodyString(gomail.TypeTextPlain, m.Text)
 	if m.HTML != "" {
 		msg.AddAlternativeString(gomail.TypeTextHTML, m.HTML)
 	}
 	return msg, nil
-}
-
-// checkSender checks the address that messages come from; it may have a name.
-func checkSender(from string) error {
-	if strings.ContainsFunc(from, unicode.IsControl) {
-		return fmt.Errorf("%w: sender", ErrAddress)
-	}
-	if _, err := mail.ParseAddress(from); err != nil {
-		return fmt.Errorf("%w: sender: %w", ErrAddress, err)
-	}
-	return nil
 }

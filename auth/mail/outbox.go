@@ -15,43 +15,43 @@ import (
 	gomail "github.com/wneessen/go-mail"
 )
 
-// An Outbox is a Mailer that writes each message to a file of its own, *.eml, in a
-// folder: for development, and for those who send mail in another way. The files
-// hold addresses and tokens in the clear; their owner alone may read them.
+// An Outbox is a [Mailer] that writes each message to a file of its own, *.eml, in a directory. It is for development,
+// and for operators who send mail in another way. The files contain addresses and tokens in plain text; their owner
+// alone may read them.
 type Outbox struct {
 	from string
 	root *os.Root
 }
 
-// NewOutbox makes the folder if it is not there, and sweeps messages out of it that
-// were being written when a process was stopped; one process at a time uses a
-// folder. from is the sender, as ann@example.com or Ann <ann@example.com>. The error
-// is [ErrAddress], or of the file system.
+// NewOutbox opens a directory, and creates it if it does not exist. It removes messages that another process left
+// unfinished; only one process at a time may use a directory. from is the sender, as ann@example.com or
+// Ann <ann@example.com>. The error is [ErrAddress] or that of the file system.
 func NewOutbox(dir, from string) (*Outbox, error) {
 	if err := checkSender(from); err != nil {
 		return nil, err
 	}
-	if err := makeFolder(dir); err != nil {
-		return nil, fmt.Errorf("outbox: %w", err)
+	if err := makeDirectory(dir); err != nil {
+		return nil, fmt.Errorf("mail: outbox: %w", err)
 	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return nil, fmt.Errorf("outbox: %w", err)
+		return nil, fmt.Errorf("mail: outbox: %w", err)
 	}
-	if err := sweep(root); err != nil {
-		return nil, fmt.Errorf("outbox: %w", errors.Join(err, root.Close()))
+	if err := removeUnfinished(root); err != nil {
+		return nil, fmt.Errorf("mail: outbox: %w", errors.Join(err, root.Close()))
 	}
 	return &Outbox{from, root}, nil
 }
 
-// makeFolder makes a folder, and those above it, that are on disk when it returns.
-func makeFolder(dir string) error {
+// makeDirectory creates a directory and its parents durably. Package filestore has the same function: neither package
+// depends on the other, and it is short.
+func makeDirectory(dir string) error {
 	if info, err := os.Stat(dir); err == nil && info.IsDir() {
 		return nil
 	}
 	parent := filepath.Dir(dir)
 	if parent != dir {
-		if err := makeFolder(parent); err != nil {
+		if err := makeDirectory(parent); err != nil {
 			return err
 		}
 	}
@@ -66,14 +66,14 @@ func makeFolder(dir string) error {
 }
 
 const (
-	// nameTime begins the name of a message's file.
+	// nameTime is the layout of the time with which the name of a message's file begins.
 	nameTime = "20060102T150405.000000000"
-	// unfinished ends the name of a message that is being written.
+	// unfinished is the extension of a message that is being written.
 	unfinished = ".tmp"
 )
 
-// sweep removes the messages that were not finished. Other files stay.
-func sweep(root *os.Root) error {
+// removeUnfinished removes the messages that were not finished, and no other files.
+func removeUnfinished(root *os.Root) error {
 	entries, err := fs.ReadDir(root.FS(), ".")
 	if err != nil {
 		return err
@@ -90,12 +90,12 @@ func sweep(root *os.Root) error {
 	return nil
 }
 
-// Send implements [Mailer]: the file is on disk when it returns.
+// Send implements [Mailer]. The file is durable when Send returns nil.
 func (o *Outbox) Send(ctx context.Context, m Message) (err error) {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	// People copy links and commands out of the file.
+	// Without an encoding, links and commands can be copied out of the file.
 	msg, err := build(o.from, m, gomail.WithEncoding(gomail.NoEncoding))
 	if err != nil {
 		return err
@@ -131,5 +131,5 @@ func (o *Outbox) Send(ctx context.Context, m Message) (err error) {
 	return errors.Join(dir.Sync(), dir.Close())
 }
 
-// Close gives the folder free.
+// Close closes the directory. Send fails after that.
 func (o *Outbox) Close() error { return o.root.Close() }

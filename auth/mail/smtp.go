@@ -15,20 +15,23 @@ import (
 	gomail "github.com/wneessen/go-mail"
 )
 
-// DefaultTimeout is how long handing a message over may take in all when
-// [SMTPOptions] says nothing else.
-const DefaultTimeout = 20 * time.Second
+const (
+	defaultTimeout = 20 * time.Second
+	// noTimeout takes the place of a timeout if there is none.
+	noTimeout = 365 * 24 * time.Hour
+)
 
-// SMTPOptions are options of [NewSMTP]. Nil means the zero value.
+// SMTPOptions are the options of [NewSMTP]. A nil *SMTPOptions means the zero value.
 type SMTPOptions struct {
-	// Timeout bounds one message, from the connection to the server's last word.
-	// 0: DefaultTimeout.
+	// Timeout bounds the sending of one message, from the connection to the last reply of the server. The default is
+	// 20 s; a negative number means that only the context bounds it.
 	Timeout time.Duration
-	// RootCAs are whom to trust for the server's certificate. Nil: the system's.
+	// RootCAs are the certificate authorities that are trusted for the server's certificate. If nil, those of the
+	// system are.
 	RootCAs *x509.CertPool
 }
 
-// SMTP is a Mailer that hands messages to a server. Make one with [NewSMTP].
+// An SMTP is a [Mailer] that hands messages to a server. Make one with [NewSMTP].
 type SMTP struct {
 	from    string
 	host    string
@@ -38,17 +41,15 @@ type SMTP struct {
 
 // NewSMTP makes a Mailer for the server at an address:
 //
-//	smtp://user:password@mail.example.com:587    STARTTLS, and no mail without it
-//	smtps://user:password@mail.example.com:465   TLS from the first byte
-//	smtp://localhost:25?tls=off                  in the clear, and without a password
+//	smtp://user:password@mail.example.com:587    STARTTLS is required
+//	smtps://user:password@mail.example.com:465   implicit TLS
+//	smtp://localhost:25?tls=off                  no encryption, and no password
 //
-// The port may be left out: it is then 587 or 465. User and password are sent as
-// the server asks for them; special characters in them are %-encoded. from is the
-// sender, as ann@example.com or Ann <ann@example.com>. The server is not asked
-// anything yet.
+// The default port is 587 or 465. User and password are sent with the mechanism that the server prefers; special
+// characters in them are percent-encoded. from is the sender, as ann@example.com or Ann <ann@example.com>. NewSMTP does
+// not connect to the server.
 //
-// The error is [ErrAddress] for the sender, or says what is wrong with the address
-// of the server, without its password.
+// The error is [ErrAddress] for the sender, or says what is wrong with the address of the server, without its password.
 func NewSMTP(address, from string, opts *SMTPOptions) (*SMTP, error) {
 	if err := checkSender(from); err != nil {
 		return nil, err
@@ -57,67 +58,82 @@ func NewSMTP(address, from string, opts *SMTPOptions) (*SMTP, error) {
 	if opts != nil {
 		o = *opts
 	}
-	if o.Timeout == 0 {
-		o.Timeout = DefaultTimeout
+	switch {
+	case o.Timeout == 0:
+		o.Timeout = defaultTimeout
+	case o.Timeout < 0:
+		o.Timeout = noTimeout
 	}
+	u, err := parseServer(address)
+	if err != nil {
+		return nil, err
+	}
+	options, err := clientOptions(u, o)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := gomail.NewClient(u.Hostname(), options...); err != nil {
+		return nil, fmt.Errorf("mail: %s: %w", u.Redacted(), err)
+	}
+	return &SMTP{from: from, host: u.Hostname(), options: options, timeout: o.Timeout}, nil
+}
+
+// parseServer parses and checks the address of a server.
+func parseServer(address string) (*url.URL, error) {
 	u, err := url.Parse(address)
 	if err != nil {
-		return nil, errors.New(
-			"mail: the address of the SMTP server cannot be read: it must look like smtp://user:password@mail.example.com:587",
-		)
+		return nil, errors.New("mail: the address of the SMTP server cannot be parsed: " +
+			"it must look like smtp://user:password@mail.example.com:587")
 	}
 	query := u.Query()
 	plain := query.Get("tls") == "off"
 	switch {
 	case u.Scheme != "smtp" && u.Scheme != "smtps", u.Hostname() == "", u.Path != "" && u.Path != "/":
-		return nil, fmt.Errorf(
-			"mail: %s: it must look like smtp://user:password@mail.example.com:587, or smtps://…",
-			u.Redacted(),
-		)
+		return nil, fmt.Errorf("mail: %s: it must look like smtp://user:password@mail.example.com:587, or smtps://…",
+			u.Redacted())
 	case len(query) > 1, len(query) == 1 && !plain, plain && u.Scheme == "smtps":
-		return nil, fmt.Errorf("mail: %s: the only parameter is tls=off, of smtp://", u.Redacted())
+		return nil, fmt.Errorf("mail: %s: the only parameter is tls=off, and only with smtp://", u.Redacted())
 	case plain && u.User != nil:
-		return nil, fmt.Errorf(
-			"mail: %s: a password is not sent in the clear: leave out tls=off, or the user",
-			u.Redacted(),
-		)
+		return nil, fmt.Errorf("mail: %s: a password is never sent without encryption: remove tls=off or the user",
+			u.Redacted())
 	}
+	return u, nil
+}
+
+// clientOptions returns the options of the library for a server.
+func clientOptions(u *url.URL, o SMTPOptions) ([]gomail.Option, error) {
 	port := 587
 	if u.Scheme == "smtps" {
 		port = 465
 	}
 	if p := u.Port(); p != "" {
+		var err error
 		if port, err = strconv.Atoi(p); err != nil || port < 1 || port > 65535 {
-			return nil, fmt.Errorf("mail: %s: there is no port %s", u.Redacted(), p)
+			return nil, fmt.Errorf("mail: %s: %s is not a port", u.Redacted(), p)
 		}
 	}
-	s := &SMTP{from: from, host: u.Hostname(), timeout: o.Timeout}
-	s.options = []gomail.Option{
+	options := []gomail.Option{
 		gomail.WithPort(port),
 		gomail.WithTimeout(o.Timeout),
 		gomail.WithTLSConfig(&tls.Config{ServerName: u.Hostname(), RootCAs: o.RootCAs, MinVersion: tls.VersionTLS12}),
 	}
 	switch {
 	case u.Scheme == "smtps":
-		s.options = append(s.options, gomail.WithSSL())
-	case plain:
-		s.options = append(s.options, gomail.WithTLSPolicy(gomail.NoTLS))
+		options = append(options, gomail.WithSSL())
+	case u.Query().Get("tls") == "off":
+		options = append(options, gomail.WithTLSPolicy(gomail.NoTLS))
 	default:
-		s.options = append(s.options, gomail.WithTLSPolicy(gomail.TLSMandatory))
+		options = append(options, gomail.WithTLSPolicy(gomail.TLSMandatory))
 	}
 	if u.User != nil {
 		password, _ := u.User.Password()
-		s.options = append(
-			s.options,
+		options = append(options,
 			gomail.WithSMTPAuth(gomail.SMTPAuthAutoDiscover),
 			gomail.WithUsername(u.User.Username()),
 			gomail.WithPassword(password),
 		)
 	}
-	if _, err := gomail.NewClient(s.host, s.options...); err != nil {
-		return nil, fmt.Errorf("mail: %s: %w", u.Redacted(), err)
-	}
-	return s, nil
+	return options, nil
 }
 
 // Send implements [Mailer]. Each message has a connection of its own.
@@ -132,7 +148,7 @@ func (s *SMTP) Send(ctx context.Context, m Message) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	// The library bounds each step; a server that drips bounds nothing by that.
+	// The library bounds each step. A server that answers slowly could make many steps.
 	sent := make(chan error, 1)
 	go func() { sent <- client.DialAndSendWithContext(ctx, msg) }()
 	select {
@@ -147,8 +163,8 @@ func (s *SMTP) Send(ctx context.Context, m Message) error {
 	return nil
 }
 
-// withoutAddress takes the recipient out of an error: servers repeat it, and it is
-// not for logs.
+// withoutAddress removes the recipient's address from an error. Servers repeat it in their replies, and it must not be
+// logged.
 func withoutAddress(err error, address string) error {
 	address = strings.TrimSpace(address)
 	local, _, _ := strings.Cut(address, "@")
