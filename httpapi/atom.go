@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/patchsource/patchsource/httpapi/internal/answer"
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/catalog"
 )
@@ -127,7 +126,8 @@ func (a *api) serveAtom(
 	if err := xml.NewEncoder(&b).Encode(feed); err != nil {
 		return err
 	}
-	return a.answers.Serve(w, r, answer.New(b.Bytes(), changed), contentAtom)
+	a.serveAs(w, r, catalog.NewDocument(b.Bytes(), changed), contentAtom)
+	return nil
 }
 
 // address is where the handler is found: as its options say, or as the client has.

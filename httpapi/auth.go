@@ -49,18 +49,22 @@ func BearerTokens(s *auth.Service) Authenticator {
 }
 
 // AnyOf returns an Authenticator that asks several in order. The first one that returns a principal, or an error other
-// than auth.ErrUnauthorized, decides. If there is none, the error is that of the last one. Nil ones are left out.
+// than auth.ErrUnauthorized, decides. If there is none, the error is that of the last one that returned more than
+// auth.ErrUnauthorized itself, such as a message or a challenge. Nil ones are left out.
 func AnyOf(authenticators ...Authenticator) Authenticator {
 	authenticators = slices.DeleteFunc(slices.Clone(authenticators), func(a Authenticator) bool { return a == nil })
-	return func(r *http.Request) (p auth.Principal, err error) {
-		err = auth.ErrUnauthorized
+	return func(r *http.Request) (auth.Principal, error) {
+		unauthorized := auth.ErrUnauthorized
 		for _, authenticate := range authenticators {
-			p, err = authenticated(authenticate, r)
+			p, err := authenticated(authenticate, r)
 			if !errors.Is(err, auth.ErrUnauthorized) {
-				break
+				return p, err
+			}
+			if err != auth.ErrUnauthorized { // the error itself says less than one that wraps it
+				unauthorized = err
 			}
 		}
-		return p, err
+		return auth.Principal{}, unauthorized
 	}
 }
 

@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -111,6 +112,7 @@ func TestAnyOf(t *testing.T) {
 	ann := auth.Principal{TokenID: "ann"}
 	bob := auth.Principal{TokenID: "bob"}
 	down := errors.New("the directory does not answer")
+	detailed := fmt.Errorf("%w: the session has ended", auth.ErrUnauthorized)
 	for _, c := range []struct {
 		name string
 		of   []httpapi.Authenticator
@@ -124,6 +126,9 @@ func TestAnyOf(t *testing.T) {
 		{"the zero principal", []httpapi.Authenticator{answers(auth.Principal{}, nil), answers(ann, nil)}, ann, nil},
 		{"an outage decides", []httpapi.Authenticator{answers(bob, down), answers(ann, nil)}, auth.Principal{}, down},
 		{"nobody", []httpapi.Authenticator{answers(ann, auth.ErrUnauthorized)}, auth.Principal{}, auth.ErrUnauthorized},
+		{"the error with more to say", []httpapi.Authenticator{
+			answers(ann, detailed), answers(bob, auth.ErrUnauthorized),
+		}, auth.Principal{}, detailed},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := httpapi.AnyOf(c.of...)(nil)

@@ -6,8 +6,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/patchsource/patchsource/httpapi/internal/answer"
-	"github.com/patchsource/patchsource/httpapi/internal/problem"
 	"github.com/patchsource/patchsource/patch/catalog"
 	"github.com/patchsource/patchsource/store"
 )
@@ -15,7 +13,7 @@ import (
 // alive answers as long as the server does.
 func (a *api) alive(w http.ResponseWriter, _ *http.Request) error {
 	w.Header().Set("Cache-Control", "no-store")
-	answer.WriteJSON(w, http.StatusOK, map[string]any{"message": "alive"})
+	writeJSON(w, http.StatusOK, map[string]any{"message": "alive"})
 	return nil
 }
 
@@ -33,7 +31,7 @@ func (a *api) ready(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	w.Header().Set("Cache-Control", "no-store")
-	answer.WriteJSON(w, http.StatusOK, map[string]any{"message": "ready", "titles": a.cat.Len()})
+	writeJSON(w, http.StatusOK, map[string]any{"message": "ready", "titles": a.cat.Len()})
 	return nil
 }
 
@@ -69,5 +67,5 @@ func (a *api) noSuchCall(w http.ResponseWriter, r *http.Request) error {
 	if a.notFound != nil && a.notFound(w, r) {
 		return nil
 	}
-	return &problem.PathError{Path: r.URL.Path}
+	return &pathError{r.URL.Path}
 }

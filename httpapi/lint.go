@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net/http"
 
-	"github.com/patchsource/patchsource/httpapi/internal/answer"
 	"github.com/patchsource/patchsource/patch"
 )
 
@@ -18,7 +17,7 @@ func (a *api) lint(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	result := struct {
+	answer := struct {
 		Errors   []patch.Failure `json:"errors"`
 		Warnings []patch.Warning `json:"warnings"`
 	}{[]patch.Failure{}, []patch.Warning{}}
@@ -27,9 +26,9 @@ func (a *api) lint(w http.ResponseWriter, r *http.Request) error {
 	var syntax *patch.SyntaxError
 	switch {
 	case errors.As(err, &invalid):
-		result.Errors = invalid.Failures
+		answer.Errors = invalid.Failures
 	case errors.As(err, &syntax):
-		result.Errors = append(result.Errors, patch.Failure{Path: syntax.Pointer, Message: syntax.Error()})
+		answer.Errors = append(answer.Errors, patch.Failure{Path: syntax.Pointer, Message: syntax.Error()})
 	case err != nil:
 		return err
 	default:
@@ -37,8 +36,8 @@ func (a *api) lint(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		result.Warnings = append(result.Warnings, warnings...)
+		answer.Warnings = append(answer.Warnings, warnings...)
 	}
-	answer.WriteJSON(w, http.StatusOK, result)
+	writeJSON(w, http.StatusOK, answer)
 	return nil
 }

@@ -6,8 +6,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-
-	"github.com/patchsource/patchsource/httpapi/internal/problem"
 )
 
 // cleanPath drops the slashes that stand doubled or at the end of a path, as a
@@ -46,7 +44,7 @@ func (a *api) byMethod(m methods) func(http.ResponseWriter, *http.Request) error
 		}
 		f := m[method]
 		if f == nil {
-			return &problem.MethodError{Method: r.Method, Allow: allow}
+			return &methodError{method: r.Method, allow: allow}
 		}
 		return f(w, r)
 	}

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/patchsource/patchsource/auth"
-	"github.com/patchsource/patchsource/httpapi/internal/answer"
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/archive"
 	"github.com/patchsource/patchsource/patch/catalog"
@@ -71,7 +70,7 @@ func (a *api) restore(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		answer.WriteJSON(w, http.StatusOK, plan)
+		writeJSON(w, http.StatusOK, plan)
 		return nil
 	}
 	confirm := func(deleted []string) error { return confirmed(r, deleted) }
@@ -117,7 +116,7 @@ func (a *api) restore(w http.ResponseWriter, r *http.Request) error {
 	}
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(chunkTimeout)) // it may have taken long
 	a.log.InfoContext(r.Context(), "restored", "titles", len(all), "mode", string(mode), "token", who.TokenID)
-	answer.WriteJSON(w, http.StatusCreated, body)
+	writeJSON(w, http.StatusCreated, body)
 	return nil
 }
 

@@ -10,9 +10,6 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/patchsource/patchsource/auth"
-	"github.com/patchsource/patchsource/httpapi/internal/answer"
-	"github.com/patchsource/patchsource/httpapi/internal/trace"
-	"github.com/patchsource/patchsource/httpapi/wire"
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/catalog"
 	patchsync "github.com/patchsource/patchsource/sync"
@@ -112,11 +109,12 @@ func (a *api) listSync(w http.ResponseWriter, r *http.Request) error {
 		}
 		body.Sources = append(body.Sources, one)
 	}
-	data, err := answer.Encode(body)
+	data, err := encodeJSON(body)
 	if err != nil {
 		return err
 	}
-	return a.serve(w, r, answer.New(data, a.now()))
+	a.serve(w, r, catalog.NewDocument(data, a.now()))
+	return nil
 }
 
 // mayKnow reports whether a caller is told the state of a source: those who may change every title of all, others of
@@ -152,7 +150,7 @@ func (a *api) syncNow(w http.ResponseWriter, r *http.Request) error {
 		w,
 		r,
 		http.StatusAccepted,
-		wire.Answer{
+		answer{
 			Message: fmt.Sprintf(
 				"Title '%s' will be brought up to date from %s in a moment; how it went stands in /api/v1/titles?q=%s",
 				title.ID,
@@ -203,10 +201,10 @@ func (a *api) syncMirror(w http.ResponseWriter, r *http.Request) error {
 		w,
 		r,
 		http.StatusAccepted,
-		wire.Answer{
+		answer{
 			Message: fmt.Sprintf(
 				"All of '%s' will be brought up to date in a moment; how it went stands in /api/v1/sync",
-				trace.Shorten(name),
+				shorten(name),
 			),
 		},
 	)
@@ -267,10 +265,10 @@ func (a *api) subscribe(w http.ResponseWriter, r *http.Request) error {
 		who.TokenID,
 	)
 	message := fmt.Sprintf("Title '%s' follows %s", res.Title.ID, patchsync.RedactURL(url))
-	answer.WriteJSON(w, http.StatusCreated, struct {
+	writeJSON(w, http.StatusCreated, struct {
 		Success string `json:"success"`
-		wire.Answer
-	}{message, wire.Answer{Message: message, ID: res.Title.ID, Name: res.Title.Name, Warnings: res.Warnings}})
+		answer
+	}{message, answer{Message: message, ID: res.Title.ID, Name: res.Title.Name, Warnings: res.Warnings}})
 	return nil
 }
 
@@ -307,7 +305,7 @@ func (a *api) unsubscribe(w http.ResponseWriter, r *http.Request) error {
 		title.ID,
 		patchsync.RedactURL(title.Follows),
 	)
-	answer.WriteJSON(w, http.StatusOK, map[string]string{"success": message, "message": message})
+	writeJSON(w, http.StatusOK, map[string]string{"success": message, "message": message})
 	return nil
 }
 
@@ -322,7 +320,7 @@ type extendedSummary struct {
 }
 
 // extendedList lists a contributor's titles with how their sync goes.
-func (a *api) extendedList(contributor string) ([]byte, error) {
+func (a *api) extendedList(contributor string) (*catalog.Document, error) {
 	list := []extendedSummary{}
 	for title := range a.cat.Find(catalog.Filter{}) {
 		if title.Contributor != contributor {
@@ -336,5 +334,9 @@ func (a *api) extendedList(contributor string) ([]byte, error) {
 		}
 		list = append(list, one)
 	}
-	return answer.Encode(list)
+	data, err := encodeJSON(list)
+	if err != nil {
+		return nil, err
+	}
+	return catalog.NewDocument(data, a.now()), nil
 }

@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"github.com/patchsource/patchsource/auth"
-	"github.com/patchsource/patchsource/httpapi/internal/answer"
-	"github.com/patchsource/patchsource/httpapi/wire"
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/catalog"
 	"github.com/patchsource/patchsource/sync/webhook"
@@ -70,7 +68,7 @@ func (a *api) listHooks(w http.ResponseWriter, r *http.Request) error {
 		all = append(all, one)
 	}
 	w.Header().Set("Cache-Control", "no-store")
-	answer.WriteJSON(w, http.StatusOK, all)
+	writeJSON(w, http.StatusOK, all)
 	return nil
 }
 
@@ -123,7 +121,7 @@ func (a *api) createHook(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	a.log.InfoContext(r.Context(), "webhook created", "webhook", id, "token", who.TokenID)
-	answer.WriteJSON(
+	writeJSON(
 		w,
 		http.StatusCreated,
 		map[string]string{"id": id, "message": "The webhook is told of changes from now on."},
@@ -163,7 +161,7 @@ func (a *api) testHook(w http.ResponseWriter, r *http.Request) error {
 		w,
 		r,
 		http.StatusAccepted,
-		wire.Answer{Message: "A test event is on its way; how it went stands in /api/v1/webhooks.", ID: id},
+		answer{Message: "A test event is on its way; how it went stands in /api/v1/webhooks.", ID: id},
 	)
 	return nil
 }

@@ -1,5 +1,5 @@
-// Command embed is a program that was there before, with a patch source built
-// into it: beside its own handlers, under a prefix, with its own authentication.
+// Command embed is a program with a patch source in it: beside the program's own handlers, under a prefix, for people
+// whom the program knows.
 //
 //	go run ./examples/embed
 //	curl http://127.0.0.1:8081/patch/jamf/v1/software
@@ -8,72 +8,43 @@ package main
 
 import (
 	"context"
-	"crypto/subtle"
 	"fmt"
 	"log"
-	"log/slog"
+	"net"
 	"net/http"
-	"time"
 
-	"github.com/patchsource/patchsource/auth"
-	"github.com/patchsource/patchsource/httpapi"
-	"github.com/patchsource/patchsource/patch/catalog"
-	"github.com/patchsource/patchsource/store"
+	"github.com/patchsource/patchsource/httpapi/server"
 	"github.com/patchsource/patchsource/store/filestore"
 )
 
 func main() {
-	files, err := filestore.Open("embed-data", nil)
+	listener, err := net.Listen("tcp", "127.0.0.1:8081")
 	if err != nil {
 		log.Fatal(err)
 	}
-	handler, err := newHandler(context.Background(), files)
-	if err != nil {
-		log.Fatal(err)
-	}
-	server := &http.Server{Addr: "127.0.0.1:8081", Handler: handler, ReadHeaderTimeout: 10 * time.Second}
-	log.Printf("listening on http://%s, the patch source is at /patch/jamf/v1", server.Addr)
-	log.Fatal(server.ListenAndServe())
+	log.Printf("listening on http://%s, with the patch source at /patch/jamf/v1", listener.Addr())
+	log.Fatal(run(context.Background(), listener, "embed-data"))
 }
 
-// newHandler is the program's own tree of handlers.
-func newHandler(ctx context.Context, s store.Store) (http.Handler, error) {
-	cat, err := catalog.Open(ctx, s, nil)
+// run serves the program, with a patch source under /patch, until the listener is closed.
+func run(ctx context.Context, listener net.Listener, dir string) error {
+	files, err := filestore.Open(dir, nil)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	cat.Subscribe(func(e catalog.Event) { slog.Info("a title was "+string(e.Kind), "title", e.Title.ID) })
-
+	defer files.Close()
+	site := "http://" + listener.Addr().String() + "/patch"
+	source, err := server.Open(ctx, server.Config{Store: files, Site: site, Authenticate: signIn})
+	if err != nil {
+		return err
+	}
+	defer source.Close()
+	go source.Run(ctx)
 	root := http.NewServeMux()
-	root.HandleFunc(
-		"GET /{$}",
-		func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "the program that was there before") },
-	)
-	source, err := httpapi.New(cat, &httpapi.Options{Authenticate: passwords{"ann": "secret"}.Authenticate})
-	if err != nil {
-		return nil, err
-	}
+	root.HandleFunc("GET /{$}", hello)
 	root.Handle("/patch/", http.StripPrefix("/patch", source))
-	return root, nil
+	return http.Serve(listener, root)
 }
 
-// passwords is the program's own authentication: name and password. What it knows
-// of people, it tells by an auth.Principal.
-type passwords map[string]string
-
-func (p passwords) Authenticate(r *http.Request) (auth.Principal, error) {
-	name, password, ok := r.BasicAuth()
-	want, known := p[name]
-	if !ok || !known || subtle.ConstantTimeCompare([]byte(password), []byte(want)) != 1 {
-		return auth.Principal{}, errPassword{}
-	}
-	return auth.Principal{TokenID: name, Grant: auth.Grant{Kind: auth.Administrator}}, nil
-}
-
-// An errPassword is a request without the name and the password of anybody: it says so,
-// and which scheme to use.
-type errPassword struct{}
-
-func (errPassword) Error() string        { return "the name or the password is wrong" }
-func (errPassword) Is(target error) bool { return target == auth.ErrUnauthorized }
-func (errPassword) Challenge() string    { return `Basic realm="patchsource"` }
+// hello is a page of the program's own.
+func hello(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "the rest of the program") }

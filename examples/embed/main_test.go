@@ -2,36 +2,50 @@ package main
 
 import (
 	"io"
+	"net"
 	"net/http"
-	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
-
-	"github.com/patchsource/patchsource/store/memstore"
 )
 
-const definition = `{"id":"A","name":"A","publisher":"P","appName":null,"bundleId":null,"requirements":[{"name":"n","operator":"is","value":"v","type":"recon","and":true}],
-	"patches":[{"version":"1","releaseDate":"2018-02-02T17:39:58Z","standalone":true,"minimumOperatingSystem":"","reboot":false,"killApps":[],"components":[],"capabilities":[]}],"extensionAttributes":[]}`
+const definition = `{"id":"A","name":"A","publisher":"P","appName":null,"bundleId":null,
+	"requirements":[{"name":"n","operator":"is","value":"v","type":"recon","and":true}],
+	"patches":[{"version":"1","releaseDate":"2018-02-02T17:39:58Z","standalone":true,"minimumOperatingSystem":"",
+		"reboot":false,"killApps":[],"components":[],"capabilities":[]}],"extensionAttributes":[]}`
 
-func TestEmbedded(t *testing.T) {
-	handler, err := newHandler(t.Context(), memstore.New())
+// start runs the program until the test ends, and returns its URL.
+func start(t *testing.T) (url string) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(handler)
-	defer server.Close()
+	dir := t.TempDir()
+	ended := make(chan error, 1)
+	go func() { ended <- run(t.Context(), listener, dir) }()
+	t.Cleanup(func() {
+		_ = listener.Close()
+		<-ended
+	})
+	return "http://" + listener.Addr().String()
+}
+
+func TestEmbedded(t *testing.T) {
+	url := start(t)
 	for _, c := range []struct {
 		name, method, path, body, password string
 		status                             int
 		says                               string
 	}{
-		{"its own page", "GET", "/", "", "", 200, "there before"},
+		{"its own page", "GET", "/", "", "", 200, "the rest of the program"},
 		{"no password", "POST", "/patch/api/v1/title", definition, "", 401, "The name or the password is wrong."},
 		{"a wrong password", "POST", "/patch/api/v1/title", definition, "guess", 401, "The name or the password is wrong."},
 		{"the right password", "POST", "/patch/api/v1/title", definition, "secret", 201, `"id":"A"`},
 		{"the feed", "GET", "/patch/jamf/v1/software", "", "", 200, `"currentVersion":"1"`},
+		{"the page", "GET", "/patch/", "", "", 200, url + "/patch/jamf/v1"},
 	} {
-		r, err := http.NewRequest(c.method, server.URL+c.path, strings.NewReader(c.body))
+		r, err := http.NewRequest(c.method, url+c.path, strings.NewReader(c.body))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -45,10 +59,33 @@ func TestEmbedded(t *testing.T) {
 		body, err := io.ReadAll(res.Body)
 		_ = res.Body.Close()
 		if err != nil || res.StatusCode != c.status || !strings.Contains(string(body), c.says) {
-			t.Errorf("%s: %d %s %v", c.name, res.StatusCode, body, err)
+			t.Errorf("%s: got status %d, want %d with %q in %s (%v)", c.name, res.StatusCode, c.status, c.says, body, err)
 		}
 		if challenge := res.Header.Get("WWW-Authenticate"); (challenge == `Basic realm="patchsource"`) != (c.status == 401) {
-			t.Errorf("%s: %q", c.name, challenge)
+			t.Errorf("%s: got challenge %q", c.name, challenge)
 		}
 	}
+}
+
+// The documentation of the server package shows how this program embeds a patch source.
+func TestTheExampleIsThisProgram(t *testing.T) {
+	here, documented := excerpt(t, "main.go"), excerpt(t, "../../httpapi/server/example_test.go")
+	if here != documented {
+		t.Errorf("main.go has\n%s\nbut the example of httpapi/server has\n%s", here, documented)
+	}
+}
+
+// excerpt returns the function run of a file, with its comment.
+func excerpt(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "\n// run serves ")
+	body, _, ok := strings.Cut(rest, "\n}\n")
+	if !ok {
+		t.Fatalf("%s has no function run", file)
+	}
+	return body
 }

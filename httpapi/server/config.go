@@ -4,10 +4,14 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/patchsource/patchsource/auth"
 	"github.com/patchsource/patchsource/auth/community"
 	"github.com/patchsource/patchsource/auth/mail"
 	"github.com/patchsource/patchsource/httpapi"
+	"github.com/patchsource/patchsource/patch"
+	"github.com/patchsource/patchsource/patch/catalog"
 	"github.com/patchsource/patchsource/patch/envelope"
 	"github.com/patchsource/patchsource/store"
 	patchsync "github.com/patchsource/patchsource/sync"
@@ -27,15 +31,24 @@ type Config struct {
 	// mails and events have no links to the server.
 	FallbackSite string
 
-	// Authenticate identifies the caller of a request. The server's own bearer tokens are accepted besides. If nil,
-	// only those are.
+	// Authenticate identifies the person who makes a request, such as by the session of the program that embeds the
+	// server. It is asked unless the request has a valid bearer token of the server's own. If nil, only those are
+	// accepted.
 	Authenticate httpapi.Authenticator
+	// Authorize decides what a person may do. If nil, it is auth.Authorize, which decides by the kind of the principal.
+	Authorize httpapi.Authorizer
 
 	// Mailer sends authors their tokens. If it is set, anyone can publish titles and register as a contributor, and a
 	// Secret is required. If nil, there is no community. The caller closes it after [Server.Close].
 	Mailer mail.Mailer
 	// MailTemplates are the sources of the mails. The zero Templates are the default mails.
 	MailTemplates community.Templates
+
+	// Couriers receive a notice of every change of a title, besides Webhooks. Each notice is delivered at least once,
+	// also after a crash; Catalog.Subscribe is lighter and promises less.
+	Couriers []catalog.Courier
+	// Lint configures the lint of definitions. If nil, every rule warns.
+	Lint *patch.LintOptions
 
 	// Mirrors are whole sources that are followed, besides the titles that follow an upstream of their own.
 	Mirrors []patchsync.Mirror
@@ -63,6 +76,9 @@ type Config struct {
 	// Limits bound what clients can ask for.
 	Limits Limits
 
+	// Registerer registers the metrics, so that they are collected with those of the program. If nil, they are served
+	// at /metrics, together with those of the Go runtime and of the process.
+	Registerer prometheus.Registerer
 	// Logger receives changes, failures and the causes of internal errors. If nil, nothing is logged.
 	Logger *slog.Logger
 	// Now is the clock. If nil, it is time.Now.
@@ -87,6 +103,9 @@ type Limits struct {
 	BodyBytes int
 	// ArchiveBytes bounds the body of a restore or an import. The default is 512 MiB.
 	ArchiveBytes int64
+	// AccountBytes bounds the definitions of all titles of one mailbox or contributor, in bytes. The default is
+	// catalog.DefaultMaxAccountBytes.
+	AccountBytes int64
 	// CacheBytes bounds the memory for definitions. The default is catalog.DefaultCacheBytes.
 	CacheBytes int64
 }

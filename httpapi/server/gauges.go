@@ -6,7 +6,7 @@ import (
 	patchsync "github.com/patchsource/patchsource/sync"
 )
 
-// gauges returns the values that are read when the metrics are collected. They need an open server.
+// gauges returns the values that are read when the metrics are collected. They are 0 until the server is open.
 func (s *Server) gauges() []metrics.Gauge {
 	all := []metrics.Gauge{
 		{
@@ -27,6 +27,15 @@ func (s *Server) gauges() []metrics.Gauge {
 		"selections":  func() catalog.CacheStats { _, selections := s.Catalog.Caches(); return selections },
 	} {
 		all = append(all, cacheGauges(name, stats)...)
+	}
+	for i := range all {
+		value := all[i].Value
+		all[i].Value = func() float64 {
+			if !s.opened.Load() {
+				return 0
+			}
+			return value()
+		}
 	}
 	return all
 }

@@ -33,9 +33,6 @@ func (s *Server) newHandler(c *Config, records store.Store) (http.Handler, error
 	}
 	opts := s.apiOptions(c, records)
 	opts.Budget = budget
-	if c.Signer != nil {
-		opts.Signer = c.Signer
-	}
 	var page http.Handler // set below: the page calls the API
 	opts.NotFound = func(w http.ResponseWriter, r *http.Request) bool {
 		if !browsing(r) {
@@ -61,6 +58,9 @@ func (s *Server) newHandler(c *Config, records store.Store) (http.Handler, error
 	}
 	page = compress(pageHandler)
 	all := s.route(api, page, compress(openapi.Handler()))
+	if c.Registerer == nil {
+		all = s.withMetrics(all)
+	}
 	if !c.AccessLog {
 		return all, nil
 	}
@@ -73,7 +73,8 @@ func (s *Server) newHandler(c *Config, records store.Store) (http.Handler, error
 
 func (s *Server) apiOptions(c *Config, records store.Store) *httpapi.Options {
 	return &httpapi.Options{
-		Authenticate:    httpapi.AnyOf(c.Authenticate, httpapi.BearerTokens(s.Tokens)),
+		Authenticate:    httpapi.AnyOf(httpapi.BearerTokens(s.Tokens), c.Authenticate),
+		Authorize:       c.Authorize,
 		Tokens:          s.Tokens,
 		Community:       s.Community,
 		Sync:            s.Sync,
@@ -81,6 +82,7 @@ func (s *Server) apiOptions(c *Config, records store.Store) *httpapi.Options {
 		Store:           records,
 		MaxArchiveBytes: c.Limits.ArchiveBytes,
 		UploadDir:       c.UploadDir,
+		Signer:          c.Signer,
 		Site:            c.Site,
 		RateLimit:       c.Limits.Requests,
 		LintLimit:       c.Limits.Lints,
@@ -100,8 +102,6 @@ func (s *Server) route(api, page, docs http.Handler) http.Handler {
 	observedPage := s.metrics.Wrap(page)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
-		case r.URL.Path == "/metrics":
-			s.metrics.ServeHTTP(w, r)
 		case openapi.Serves(r.URL.Path):
 			docs.ServeHTTP(w, r)
 		case webui.Serves(r):
@@ -109,6 +109,17 @@ func (s *Server) route(api, page, docs http.Handler) http.Handler {
 		default:
 			api.ServeHTTP(w, r)
 		}
+	})
+}
+
+// withMetrics returns a handler that answers /metrics, and everything else with next.
+func (s *Server) withMetrics(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/metrics" {
+			s.metrics.ServeHTTP(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
 	})
 }
 

@@ -43,7 +43,7 @@ func Open(ctx context.Context, c Config) (_ *Server, err error) {
 	if s.guard, err = store.Guard(ctx, c.Store); err != nil {
 		return nil, err
 	}
-	if s.metrics, err = metrics.New(nil, s.gauges()...); err != nil {
+	if s.metrics, err = metrics.New(c.Registerer, s.gauges()...); err != nil {
 		return nil, err
 	}
 	records := s.metrics.Store(s.guard)
@@ -68,6 +68,7 @@ func Open(ctx context.Context, c Config) (_ *Server, err error) {
 	if s.handler, err = s.newHandler(&c, records); err != nil {
 		return nil, err
 	}
+	s.opened.Store(true)
 	s.background.open(s.log)
 	return s, nil
 }
@@ -117,13 +118,16 @@ func (s *Server) definition(ctx context.Context, id string) ([]byte, error) {
 
 func (s *Server) openCatalog(ctx context.Context, c *Config, records store.Store) (err error) {
 	opts := &catalog.Options{
-		CacheBytes: c.Limits.CacheBytes,
-		Logger:     c.Logger,
-		Now:        c.Now,
+		CacheBytes:      c.Limits.CacheBytes,
+		MaxAccountBytes: c.Limits.AccountBytes,
+		Lint:            c.Lint,
+		Logger:          c.Logger,
+		Now:             c.Now,
 	}
 	if s.Webhooks != nil {
 		opts.Couriers = append(opts.Couriers, s.Webhooks)
 	}
+	opts.Couriers = append(opts.Couriers, c.Couriers...)
 	if s.Catalog, err = catalog.Open(ctx, records, opts); err != nil {
 		return fmt.Errorf("read the titles: %w", err)
 	}

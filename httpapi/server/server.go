@@ -9,9 +9,9 @@
 //	go source.Run(ctx)
 //	http.Handle("/", source)
 //
-// A [Server] answers the feed that Jamf Pro reads, the calls of package httpapi, the page of package httpapi/webui,
-// the documentation of package httpapi/openapi at /docs, and metrics at /metrics. Its parts are fields: a program
-// that needs more than HTTP calls them directly.
+// A [Server] answers the feed that Jamf Pro reads, the calls of package httpapi, the page of package httpapi/webui, the
+// documentation of package httpapi/openapi at /docs, and metrics at /metrics. Its parts are fields: a program that
+// needs more than HTTP calls them directly.
 //
 // Each part can also be used by itself. This package only puts them together in the right order: it is the one that
 // links everything, and a program that serves the feed alone imports httpapi/feed in its place.
@@ -23,6 +23,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/patchsource/patchsource/auth"
@@ -60,6 +61,7 @@ type Server struct {
 	log     *slog.Logger
 	now     func() time.Time
 
+	opened     atomic.Bool // the parts are open and do not change any more
 	background background
 	closing    sync.Once
 	closeErr   error
@@ -95,6 +97,9 @@ func (s *Server) closeParts() error {
 		ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
 		defer cancel()
 		s.flush(ctx)
+	}
+	if s.metrics != nil {
+		s.metrics.Unregister()
 	}
 	if s.guard != nil {
 		s.guard.Stop()

@@ -13,124 +13,126 @@ import (
 	"github.com/patchsource/patchsource/store"
 )
 
-// watchCases are about the Watcher capability.
 var watchCases = []testCase{
-	{
-		"watch",
-		"Watch first yields the zero Key. Then it yields the key of every record that is put or deleted, with the " +
-			"revision that Put returned.",
-		watch,
-	},
-	{
-		"watch others",
-		"Watch yields the key of every record that others change, at least for its last revision and however many " +
-			"change at once, or the zero Key if everything has to be read again.",
-		watchOthers,
-	},
+	{"watch", "A Watcher first says that it watches, then names every record that is put or deleted, " +
+		"in the revision that Put returned.", watch},
+	{"watch others", "A Watcher names every record that others change, in its last revision at least, " +
+		"however many change at once, or says that all has to be read anew.", watchOthers},
 }
 
 func watch(ctx context.Context, e *env) error {
-	w, ok := store.As[store.Watcher](e.store)
+	w, ok := store.As[store.Watcher](e.s)
 	if !ok {
-		return noWatcher
+		return skip("the store is no Watcher")
 	}
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
-	var want []store.Change // nil before the watch has begun
-	seen := 0
+	var want []store.Change
+	n := -1 // how many of want were seen; -1: not yet watching
 	for c, err := range w.Watch(ctx, "things") {
-		switch {
-		case err != nil:
+		if err != nil {
 			return err
-		case want == nil && c.Key != (store.Key{}):
-			return fmt.Errorf("the first change is %v, want the zero Key", c)
-		case want == nil:
-			if want, err = changeDuringWatch(ctx, e.store); err != nil {
+		}
+		switch {
+		case n < 0:
+			if c.Key != (store.Key{}) {
+				return fmt.Errorf("the first change is %v, want the zero Key", c)
+			}
+			rev, err := put(ctx, e.s, "a", "1")
+			if err != nil {
 				return err
 			}
-			continue
-		case c.Key != want[seen].Key || c.Revision != "" && c.Revision != want[seen].Revision:
-			return fmt.Errorf("change %d is %v, want %v", seen, c, want[seen])
+			if _, err := e.s.Put(ctx, store.Key{Kind: "others", ID: "b"}, nil, store.Condition{}); err != nil {
+				return err
+			}
+			if err := e.s.Delete(ctx, key("a"), store.Condition{}); err != nil {
+				return err
+			}
+			want = []store.Change{{Key: key("a"), Revision: rev}, {Key: key("a")}}
+		case c.Key != want[n].Key || c.Revision != "" && c.Revision != want[n].Revision:
+			return fmt.Errorf("change %d is %v, want %v", n, c, want[n])
 		}
-		if seen++; seen == len(want) {
+		if n++; n > 0 && n == len(want) {
 			return nil
 		}
 	}
-	return fmt.Errorf("the watch ended after %d of %d changes", seen, len(want))
-}
-
-// changeDuringWatch puts and deletes a thing, and puts a record of another kind. It returns the changes of things.
-func changeDuringWatch(ctx context.Context, s store.Store) ([]store.Change, error) {
-	rev, err := put(ctx, s, "a", "1")
-	if err != nil {
-		return nil, err
-	}
-	if _, err := s.Put(ctx, store.Key{Kind: "others", ID: "b"}, nil, store.Condition{}); err != nil {
-		return nil, err
-	}
-	if err := s.Delete(ctx, key("a"), store.Condition{}); err != nil {
-		return nil, err
-	}
-	return []store.Change{{Key: key("a"), Revision: rev}, {Key: key("a")}}, nil
-}
-
-func watchOthers(ctx context.Context, e *env) error {
-	w, ok := store.As[store.Watcher](e.store)
-	if !ok {
-		return noWatcher
-	}
-	if e.second == nil {
-		return noSecond
-	}
-	other := e.second(e.store)
-	ctx, cancel := context.WithCancel(ctx)
-	var watching sync.WaitGroup
-	defer watching.Wait()
-	defer cancel()
-
-	v := &view{store: e.store, revisions: map[string]store.Revision{}, changed: make(chan struct{}, 1)}
-	begun := make(chan struct{})
-	ended := make(chan error, 1)
-	watching.Go(func() { ended <- v.follow(ctx, w, sync.OnceFunc(func() { close(begun) })) })
-	select {
-	case <-begun:
-	case err := <-ended:
-		return fmt.Errorf("the watch ended before it began: %w", err)
-	case <-ctx.Done():
-		return fmt.Errorf("the watch has not begun: %w", ctx.Err())
-	}
-	want, err := burst(ctx, other)
-	if err != nil {
-		return err
-	}
-	return v.await(ctx, ended, want)
+	return fmt.Errorf("the watch ended after %d of %d changes", n, len(want))
 }
 
 const (
-	// A burst consists of burstChanges changes by each of burstWriters writers, of burstRecords records of their own.
+	// A burst is so many changes by so many writers, each of records of its own.
 	burstWriters = 8
 	burstChanges = 2000 / burstWriters
 	burstRecords = 10
 )
 
-// burst changes many records at once. It returns their last revisions, which are empty for deleted records.
-func burst(ctx context.Context, s store.Store) (map[string]store.Revision, error) {
-	var last [burstWriters]map[string]store.Revision
-	var errs [burstWriters]error
+func watchOthers(ctx context.Context, e *env) error {
+	w, ok := store.As[store.Watcher](e.s)
+	if !ok {
+		return skip("the store is no Watcher")
+	}
+	if e.second == nil {
+		return skip("Backend.Second is nil: there is no other store to make changes that are watched")
+	}
+	other := e.second(e.s)
+	ctx, cancel := context.WithCancel(ctx)
 	var all sync.WaitGroup
-	for writer := range burstWriters {
-		all.Go(func() { last[writer], errs[writer] = burstOf(ctx, s, writer) })
+	defer all.Wait()
+	defer cancel()
+
+	view := &view{s: e.s, revisions: map[string]store.Revision{}, changed: make(chan struct{}, 1)}
+	begun := make(chan struct{})
+	watching := make(chan error, 1)
+	all.Go(func() { watching <- view.follow(ctx, w, sync.OnceFunc(func() { close(begun) })) })
+	select {
+	case <-begun:
+	case err := <-watching:
+		return fmt.Errorf("the watch ended before it began: %w", err)
+	case <-ctx.Done():
+		return fmt.Errorf("the watch has not begun: %w", ctx.Err())
 	}
-	all.Wait()
-	revisions := map[string]store.Revision{}
-	for _, m := range last {
-		maps.Copy(revisions, m)
+
+	var mu sync.Mutex
+	want := map[string]store.Revision{}
+	errs := make(chan error, burstWriters)
+	for n := range burstWriters {
+		all.Go(func() {
+			last, err := burst(ctx, other, n)
+			mu.Lock()
+			maps.Copy(want, last)
+			mu.Unlock()
+			errs <- err
+		})
 	}
-	return revisions, errors.Join(errs[:]...)
+	for range burstWriters {
+		if err := <-errs; err != nil {
+			return fmt.Errorf("a writer: %w", err)
+		}
+	}
+	for {
+		missed := view.missed(want)
+		if len(missed) == 0 {
+			return nil
+		}
+		select {
+		case <-view.changed:
+		case err := <-watching:
+			return fmt.Errorf(
+				"the watch ended and has missed %d of %d records, %q: %w",
+				len(missed),
+				len(want),
+				missed,
+				err,
+			)
+		case <-ctx.Done():
+			return fmt.Errorf("the last change of %d of %d records was missed: %q", len(missed), len(want), missed)
+		}
+	}
 }
 
-// burstOf makes the changes of one writer and returns the last revisions of its records.
-func burstOf(ctx context.Context, s store.Store, writer int) (last map[string]store.Revision, err error) {
+// burst changes the records of one writer and returns their last revisions, empty
+// for those that it has deleted.
+func burst(ctx context.Context, s store.Store, writer int) (last map[string]store.Revision, err error) {
 	last = map[string]store.Revision{}
 	for i := range burstChanges {
 		id := strconv.Itoa(writer) + "-" + strconv.Itoa(i%burstRecords)
@@ -148,26 +150,26 @@ func burstOf(ctx context.Context, s store.Store, writer int) (last map[string]st
 	return last, nil
 }
 
-// A view is the knowledge that a watching server has of the records.
+// A view is what a watching server knows of the records.
 type view struct {
-	store   store.Store
-	changed chan struct{} // has a value when the view may have changed
+	s       store.Store
+	changed chan struct{} // holds a value when there may be news
 
 	mu        sync.Mutex
 	revisions map[string]store.Revision
 }
 
-// follow keeps the view up to date until ctx ends. It calls begun when the watch has begun and all records have been
-// read.
+// follow keeps the view up to date until ctx ends. It calls begun when the watch has
+// said that nothing is missed from then on, and the records of before are read.
 func (v *view) follow(ctx context.Context, w store.Watcher, begun func()) error {
 	for c, err := range w.Watch(ctx, "things") {
 		if err != nil {
-			continue // changes may be missed until the next zero Key
+			continue // changes may be missed until the zero Key says otherwise
 		}
 		if c.Key == (store.Key{}) {
-			err = v.reload(ctx)
+			err = v.readAll(ctx)
 		} else {
-			err = v.apply(ctx, c)
+			err = v.take(ctx, c)
 		}
 		if err != nil {
 			return err
@@ -181,10 +183,9 @@ func (v *view) follow(ctx context.Context, w store.Watcher, begun func()) error 
 	return errors.New("no more changes")
 }
 
-// reload reads all records.
-func (v *view) reload(ctx context.Context) error {
+func (v *view) readAll(ctx context.Context) error {
 	revisions := map[string]store.Revision{}
-	for r, err := range v.store.List(ctx, "things") {
+	for r, err := range v.s.List(ctx, "things") {
 		if err != nil {
 			return err
 		}
@@ -196,9 +197,9 @@ func (v *view) reload(ctx context.Context) error {
 	return nil
 }
 
-// apply reads the record of a change. A Get after a change must return it.
-func (v *view) apply(ctx context.Context, c store.Change) error {
-	r, err := v.store.Get(ctx, c.Key)
+// take reads the record of a change: a server may rely on what it then gets.
+func (v *view) take(ctx context.Context, c store.Change) error {
+	r, err := v.s.Get(ctx, c.Key)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
@@ -208,26 +209,7 @@ func (v *view) apply(ctx context.Context, c store.Change) error {
 	return nil
 }
 
-// await waits until the view has these revisions. ended receives the error of follow.
-func (v *view) await(ctx context.Context, ended <-chan error, want map[string]store.Revision) error {
-	for {
-		missed := v.missed(want)
-		if len(missed) == 0 {
-			return nil
-		}
-		select {
-		case <-v.changed:
-		case err := <-ended:
-			return fmt.Errorf("the watch ended and has missed %d of %d records, %q: %w",
-				len(missed), len(want), missed, err)
-		case <-ctx.Done():
-			return fmt.Errorf("the watch has missed the last change of %d of %d records: %q",
-				len(missed), len(want), missed)
-		}
-	}
-}
-
-// missed returns the ids of the records of which the view has another revision.
+// missed returns the ids of records of which the view has another revision.
 func (v *view) missed(want map[string]store.Revision) (ids []string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()

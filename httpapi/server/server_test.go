@@ -1,0 +1,372 @@
+package server_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"iter"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/patchsource/patchsource/auth"
+	"github.com/patchsource/patchsource/auth/mail"
+	"github.com/patchsource/patchsource/httpapi/server"
+	"github.com/patchsource/patchsource/store"
+	"github.com/patchsource/patchsource/store/memstore"
+	patchsync "github.com/patchsource/patchsource/sync"
+)
+
+// definition returns a valid definition in JSON.
+func definition(id, version string) string {
+	return `{"id":"` + id + `","name":"` + id + `","publisher":"P","appName":null,"bundleId":null,` +
+		`"requirements":[{"name":"n","operator":"is","value":"v","type":"recon","and":true}],` +
+		`"patches":[{"version":"` + version + `","releaseDate":"2018-02-02T17:39:58Z","standalone":true,` +
+		`"minimumOperatingSystem":"10.9","reboot":false,"killApps":[],"components":[],"capabilities":[]}],` +
+		`"extensionAttributes":[]}`
+}
+
+// newSecret returns a secret for tests.
+func newSecret(t *testing.T) auth.Secret {
+	t.Helper()
+	secret, err := auth.NewSecret(bytes.Repeat([]byte{7}, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return secret
+}
+
+// full returns a Config that switches everything on.
+func full(t *testing.T) server.Config {
+	t.Helper()
+	outbox, err := mail.NewOutbox(t.TempDir(), "patches@example.com")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = outbox.Close() })
+	return server.Config{Store: memstore.New(), Secret: newSecret(t), Mailer: outbox, AllowPrivateNetworks: true}
+}
+
+// open opens a server that is closed when the test ends.
+func open(t *testing.T, c server.Config) *server.Server {
+	t.Helper()
+	s, err := server.Open(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// start calls Run in a goroutine. stop ends it and returns its error.
+func start(t *testing.T, s *server.Server) (stop func() error) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	return sync.OnceValue(func() error {
+		cancel()
+		return <-ended
+	})
+}
+
+// adminToken issues an administrator token.
+func adminToken(t *testing.T, s *server.Server) string {
+	t.Helper()
+	token, _, err := s.Tokens.Issue(t.Context(), auth.Grant{Kind: auth.Administrator})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+// call calls a handler. header, if not nil, changes the request's header.
+func call(h http.Handler, method, path, body string, header func(http.Header)) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, path, strings.NewReader(body))
+	if header != nil {
+		header(r.Header)
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+// bearer returns a header function for call.
+func bearer(token string) func(http.Header) {
+	return func(h http.Header) { h.Set("Authorization", "Bearer "+token) }
+}
+
+// waitFor waits until a condition holds.
+func waitFor(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); !ok(); {
+		if time.Now().After(end) {
+			t.Fatalf("timed out waiting for: %s", what)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// goroutines returns a function that fails the test if there are more goroutines than there were.
+func goroutines(t *testing.T) (check func()) {
+	t.Helper()
+	before := runtime.NumGoroutine()
+	return func() {
+		t.Helper()
+		end := time.Now().Add(10 * time.Second)
+		for runtime.NumGoroutine() > before {
+			if time.Now().After(end) {
+				stacks := make([]byte, 1<<20)
+				t.Fatalf("%d goroutines, there were %d before:\n%s", runtime.NumGoroutine(), before,
+					stacks[:runtime.Stack(stacks, true)])
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}
+}
+
+func TestOnlyAStoreIsNeeded(t *testing.T) {
+	s := open(t, server.Config{Store: memstore.New()})
+	if s.Catalog == nil || s.Tokens == nil || s.Sync == nil || s.Community != nil || s.Webhooks != nil {
+		t.Errorf("parts: %+v, want neither community nor webhooks", s)
+	}
+	token := adminToken(t, s)
+	for _, c := range []struct {
+		name, method, path, body string
+		header                   func(http.Header)
+		status                   int
+		contains                 string
+	}{
+		{"feed", "GET", "/jamf/v1/software", "", nil, 200, "[]"},
+		{"page", "GET", "/", "", nil, 200, "<html"},
+		{"documentation", "GET", "/docs", "", nil, 200, "<html"},
+		{"readiness", "GET", "/readyz", "", nil, 200, `"titles":0`},
+		{"metrics", "GET", "/metrics", "", nil, 200, "patchsource_titles 0"},
+		{"anonymous client", "POST", "/api/v1/title", definition("A", "1"), nil, 401, "token"},
+		{"administrator", "POST", "/api/v1/title", definition("A", "1"), bearer(token), 201, `"id":"A"`},
+		{"webhooks", "GET", "/api/v1/webhooks", "", bearer(token), 404, ""},
+		{"contributors", "GET", "/api/v1/contributors", "", nil, 404, ""},
+		{"full backup", "GET", "/api/v1/backup?full=1", "", bearer(token), 200, "PK"},
+	} {
+		w := call(s, c.method, c.path, c.body, c.header)
+		if w.Code != c.status || !strings.Contains(w.Body.String(), c.contains) {
+			t.Errorf("%s: got status %d, want %d with %q in %.200s", c.name, w.Code, c.status, c.contains, w.Body)
+		}
+	}
+}
+
+func TestCloseEndsEverything(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		run  bool
+		stop bool // the context of Run ends before Close
+	}{
+		{"without Run", false, false},
+		{"after Run", true, true},
+		{"during Run", true, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			config := full(t)
+			records := newSlowStore("syncs")
+			close(records.released)
+			config.Store = records
+			check := goroutines(t)
+			s := open(t, config)
+			stop := func() error { return nil }
+			if c.run {
+				stop = start(t, s)
+				<-records.entered // the work is in progress
+			}
+			if w := call(s, "POST", "/api/v1/title", definition("A", "1"), bearer(adminToken(t, s))); w.Code != 201 {
+				t.Errorf("got status %d: %s", w.Code, w.Body)
+			}
+			if c.stop {
+				if err := stop(); err != nil {
+					t.Errorf("Run: %v", err)
+				}
+			}
+			if err := s.Close(); err != nil {
+				t.Errorf("Close: %v", err)
+			}
+			if err := s.Close(); err != nil {
+				t.Errorf("second Close: %v", err)
+			}
+			if err := stop(); err != nil {
+				t.Errorf("Run: %v", err)
+			}
+			check()
+			if w := call(s, "DELETE", "/api/v1/title/A", "", bearer(adminToken(t, s))); w.Code != 503 {
+				t.Errorf("a change after Close: got status %d, want 503: %s", w.Code, w.Body)
+			}
+		})
+	}
+}
+
+func TestRunTwice(t *testing.T) {
+	slow := newSlowStore("syncs")
+	close(slow.released)
+	s := open(t, server.Config{Store: slow})
+	stop := start(t, s)
+	<-slow.entered // the work is in progress
+	if err := s.Run(t.Context()); !errors.Is(err, server.ErrRunning) {
+		t.Errorf("second Run: got %v, want ErrRunning", err)
+	}
+	if err := stop(); err != nil {
+		t.Errorf("first Run: %v", err)
+	}
+	if err := start(t, s)(); err != nil {
+		t.Errorf("Run after the end of the first: %v", err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Run(t.Context()); !errors.Is(err, server.ErrClosed) {
+		t.Errorf("Run after Close: got %v, want ErrClosed", err)
+	}
+}
+
+// A slowStore blocks each List of one kind until it is released.
+type slowStore struct {
+	store.Store
+	kind     string
+	entered  chan struct{} // receives a value when a List begins
+	released chan struct{} // closed to release
+}
+
+func newSlowStore(kind string) *slowStore {
+	return &slowStore{memstore.New(), kind, make(chan struct{}, 100), make(chan struct{})}
+}
+
+func (s *slowStore) List(ctx context.Context, kind string) iter.Seq2[store.Record, error] {
+	if kind == s.kind {
+		s.entered <- struct{}{}
+		<-s.released
+	}
+	return s.Store.List(ctx, kind)
+}
+
+func TestCloseWaitsForRun(t *testing.T) {
+	slow := newSlowStore("syncs")
+	s := open(t, server.Config{Store: slow})
+	stop := start(t, s)
+	<-slow.entered // the work is in progress
+	closed := make(chan struct{})
+	go func() {
+		_ = s.Close()
+		close(closed)
+	}()
+	waitFor(t, "Close has begun", func() bool { return errors.Is(s.Run(t.Context()), server.ErrClosed) })
+	select {
+	case <-closed:
+		t.Error("Close returned while Run was in progress")
+	default:
+	}
+	close(slow.released)
+	<-closed
+	if err := stop(); err != nil {
+		t.Errorf("Run: %v", err)
+	}
+}
+
+// A brokenStore fails to List one kind.
+type brokenStore struct {
+	*memstore.Store
+	kind string
+}
+
+var errBroken = errors.New("disk on fire")
+
+func (b *brokenStore) List(ctx context.Context, kind string) iter.Seq2[store.Record, error] {
+	if kind == b.kind {
+		return func(yield func(store.Record, error) bool) { yield(store.Record{}, errBroken) }
+	}
+	return b.Store.List(ctx, kind)
+}
+
+func TestAFailingOpenLeavesNothingRunning(t *testing.T) {
+	newer := memstore.New()
+	format := store.Key{Kind: "config", ID: "format"}
+	if _, err := newer.Put(t.Context(), format, []byte(`{"format":999}`), store.Condition{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name   string
+		change func(*server.Config)
+		want   string
+	}{
+		{"no store", func(c *server.Config) { c.Store = nil }, "Config.Store"},
+		{"a mailer without a secret", func(c *server.Config) { c.Secret = auth.Secret{} }, "Config.Secret"},
+		{"a newer store", func(c *server.Config) { c.Store = newer }, store.ErrFormat.Error()},
+		{"tokens", func(c *server.Config) { c.Store = &brokenStore{memstore.New(), "tokens"} }, errBroken.Error()},
+		{"webhooks", func(c *server.Config) { c.Store = &brokenStore{memstore.New(), "webhooks"} }, ""},
+		{"titles", func(c *server.Config) { c.Store = &brokenStore{memstore.New(), "titles"} }, ""},
+		{"contributors", func(c *server.Config) { c.Store = &brokenStore{memstore.New(), "contributors"} }, ""},
+		{"mirror", func(c *server.Config) { c.Mirrors = []patchsync.Mirror{{}} }, ""},
+		{"no upload folder", func(c *server.Config) { c.UploadDir = filepath.Join(t.TempDir(), "none") }, "none"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			config := full(t)
+			c.change(&config)
+			check := goroutines(t)
+			s, err := server.Open(t.Context(), config)
+			if err == nil {
+				_ = s.Close()
+				t.Fatal("Open succeeded")
+			}
+			if s != nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v and %q, want no server and %q in the error", s, err, c.want)
+			}
+			check()
+		})
+	}
+}
+
+func TestOpenRemovesOldUploads(t *testing.T) {
+	dir := t.TempDir()
+	old := filepath.Join(dir, "patchsource-upload-1")
+	if err := os.WriteFile(old, []byte("PK"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	open(t, server.Config{Store: memstore.New(), UploadDir: dir})
+	if _, err := os.Stat(old); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the old upload: %v", err)
+	}
+}
+
+// Close saves when tokens were last used, although Run was never called.
+func TestCloseSavesWhenTokensWereUsed(t *testing.T) {
+	records := memstore.New()
+	s := open(t, server.Config{Store: records})
+	if w := call(s, "GET", "/api/v1/token", "", bearer(adminToken(t, s))); w.Code != 200 {
+		t.Fatalf("got status %d: %s", w.Code, w.Body)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, info := range open(t, server.Config{Store: records}).Tokens.List() {
+		if info.Used.IsZero() {
+			t.Errorf("token %s was never used, says the store", info.ID)
+		}
+	}
+}
+
+// readAll returns the body of a request.
+func readAll(t *testing.T, r *http.Request) string {
+	t.Helper()
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		t.Error(err)
+	}
+	return string(body)
+}
