@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/patchsource/patchsource/httpapi/internal/answer"
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/catalog"
 )
@@ -126,8 +127,7 @@ func (a *api) serveAtom(
 	if err := xml.NewEncoder(&b).Encode(feed); err != nil {
 		return err
 	}
-	a.serveAs(w, r, catalog.NewDocument(b.Bytes(), changed), contentAtom)
-	return nil
+	return a.answers.Serve(w, r, answer.New(b.Bytes(), changed), contentAtom)
 }
 
 // address is where the handler is found: as its options say, or as the client has.

@@ -35,6 +35,10 @@ const (
 	// smallBody is how large a small body is, and smallAnswer how large an answer that is not counted.
 	smallBody   = 64 << 10
 	smallAnswer = 128 << 10
+	// maxFreeIndent is the size up to which a document is indented without waiting for a turn, and indentCost how many
+	// bytes of work a byte of it counts for.
+	maxFreeIndent = 64 << 10
+	indentCost    = 4
 	// maxStrangerBody bounds the body of a caller without a token.
 	maxStrangerBody = 1 << 20
 	// minBodySpeed is how fast a body has to arrive, in bytes a second, once bodyGrace has passed.

@@ -12,6 +12,8 @@ import (
 	"github.com/patchsource/patchsource/auth"
 	"github.com/patchsource/patchsource/auth/community"
 	"github.com/patchsource/patchsource/auth/mail"
+	"github.com/patchsource/patchsource/httpapi/internal/answer"
+	"github.com/patchsource/patchsource/httpapi/wire"
 	"github.com/patchsource/patchsource/patch"
 )
 
@@ -118,7 +120,7 @@ func (a *api) publish(w http.ResponseWriter, r *http.Request, body []byte, p *pu
 		return placed(err, "/author_name", "/author_email")
 	}
 	a.log.InfoContext(r.Context(), "title published", "title", res.Title.ID, "version", res.Title.CurrentVersion)
-	a.reply(w, r, http.StatusCreated, answer{
+	a.reply(w, r, http.StatusCreated, wire.Answer{
 		Message:  fmt.Sprintf("Title '%s' published; the token that manages it was mailed to you", res.Title.ID),
 		ID:       res.Title.ID,
 		Name:     res.Title.Name,
@@ -177,7 +179,7 @@ func (a *api) titleToken(w http.ResponseWriter, r *http.Request) error {
 		w,
 		r,
 		http.StatusAccepted,
-		answer{
+		wire.Answer{
 			Message: "If the title was published with this address, a new token is on its way there. The old one works until the new one is first used.",
 		},
 	)
@@ -215,7 +217,7 @@ func (a *api) rotateToken(w http.ResponseWriter, r *http.Request) error {
 	)
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set(revokedTokens, strconv.Itoa(ended))
-	writeJSON(
+	answer.WriteJSON(
 		w,
 		http.StatusCreated,
 		map[string]any{

@@ -8,6 +8,10 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/patchsource/patchsource/auth"
+	"github.com/patchsource/patchsource/httpapi/internal/answer"
+	"github.com/patchsource/patchsource/httpapi/internal/problem"
+	"github.com/patchsource/patchsource/httpapi/internal/trace"
+	"github.com/patchsource/patchsource/httpapi/wire"
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/catalog"
 )
@@ -38,23 +42,17 @@ func (a *api) create(ctx context.Context, who auth.Principal, def *patch.Definit
 	return a.cat.Create(ctx, def, &opts)
 }
 
-// readContributorFeed reads what a call of a contributor's own feed asks for.
-func (a *api) readContributorFeed(r *http.Request, path feedPath) (*catalog.Document, error) {
-	c, ok := a.comm.Contributor(path.contributor)
-	if !ok {
-		return nil, &pathError{r.URL.Path}
-	}
-	switch path.call {
-	case software:
-		if r.URL.Query().Has("extend") {
-			return a.extendedList(c.ID)
-		}
-		return a.cat.SoftwareOf(c.ID)
-	case selection:
-		return a.cat.SelectOf(c.ID, path.arg)
-	}
-	return a.cat.DefinitionOf(r.Context(), c.ID, path.arg)
+// contributorFeeds are the contributors' own feeds.
+type contributorFeeds struct{ *api }
+
+// ContributorID implements feed.Contributors.
+func (f contributorFeeds) ContributorID(name string) (id string, ok bool) {
+	c, ok := f.comm.Contributor(name)
+	return c.ID, ok
 }
+
+// ExtendedList implements feed.Contributors.
+func (f contributorFeeds) ExtendedList(id string) ([]byte, error) { return f.extendedList(id) }
 
 // A listedContributor is a contributor in the answer to listContributors.
 type listedContributor struct {
@@ -75,7 +73,7 @@ func (a *api) listContributors(w http.ResponseWriter, r *http.Request) error {
 		)
 	}
 	w.Header().Set("Cache-Control", "no-cache")
-	writeJSON(w, http.StatusOK, listed)
+	answer.WriteJSON(w, http.StatusOK, listed)
 	return nil
 }
 
@@ -102,7 +100,7 @@ func (a *api) registerContributor(w http.ResponseWriter, r *http.Request) error 
 		w,
 		r,
 		http.StatusCreated,
-		answer{
+		wire.Answer{
 			Message: "A link was mailed to you. Open it within 24 hours, and your token comes in another mail.",
 			Name:    name,
 		},
@@ -116,7 +114,7 @@ func (a *api) verifyContributor(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if r.Method != http.MethodGet {
-		return &methodError{method: r.Method, allow: "GET"} // a look at it must not use it up
+		return &problem.MethodError{Method: r.Method, Allow: "GET"} // a look at it must not use it up
 	}
 	q := r.URL.Query()
 	c, err := a.comm.Verify(r.Context(), q.Get("id"), q.Get("code"))
@@ -129,7 +127,7 @@ func (a *api) verifyContributor(w http.ResponseWriter, r *http.Request) error {
 		w,
 		r,
 		http.StatusOK,
-		answer{Message: fmt.Sprintf("Welcome, %s. Your token is on its way to you.", c.Name), ID: c.ID, Name: c.Name},
+		wire.Answer{Message: fmt.Sprintf("Welcome, %s. Your token is on its way to you.", c.Name), ID: c.ID, Name: c.Name},
 	)
 	return nil
 }
@@ -157,7 +155,7 @@ func (a *api) contributorToken(w http.ResponseWriter, r *http.Request) error {
 		w,
 		r,
 		http.StatusAccepted,
-		answer{Message: "If a contributor is registered with this address, a new token is on its way there. " +
+		wire.Answer{Message: "If a contributor is registered with this address, a new token is on its way there. " +
 			"The old ones work until the new one is first used."},
 	)
 	return nil
@@ -177,12 +175,12 @@ func (a *api) releaseName(w http.ResponseWriter, r *http.Request) error {
 	if err := a.comm.Release(r.Context(), name); err != nil {
 		return placed(err, "", "")
 	}
-	a.log.InfoContext(r.Context(), "contributor name released", "name", shorten(name), "token", who.TokenID)
+	a.log.InfoContext(r.Context(), "contributor name released", "name", trace.Shorten(name), "token", who.TokenID)
 	a.reply(
 		w,
 		r,
 		http.StatusOK,
-		answer{Message: fmt.Sprintf("The name '%s' can be registered.", shorten(name)), Name: name},
+		wire.Answer{Message: fmt.Sprintf("The name '%s' can be registered.", trace.Shorten(name)), Name: name},
 	)
 	return nil
 }

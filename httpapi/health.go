@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/patchsource/patchsource/httpapi/internal/answer"
+	"github.com/patchsource/patchsource/httpapi/internal/problem"
 	"github.com/patchsource/patchsource/patch/catalog"
 	"github.com/patchsource/patchsource/store"
 )
@@ -13,7 +15,7 @@ import (
 // alive answers as long as the server does.
 func (a *api) alive(w http.ResponseWriter, _ *http.Request) error {
 	w.Header().Set("Cache-Control", "no-store")
-	writeJSON(w, http.StatusOK, map[string]any{"message": "alive"})
+	answer.WriteJSON(w, http.StatusOK, map[string]any{"message": "alive"})
 	return nil
 }
 
@@ -31,7 +33,7 @@ func (a *api) ready(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	w.Header().Set("Cache-Control", "no-store")
-	writeJSON(w, http.StatusOK, map[string]any{"message": "ready", "titles": a.cat.Len()})
+	answer.WriteJSON(w, http.StatusOK, map[string]any{"message": "ready", "titles": a.cat.Len()})
 	return nil
 }
 
@@ -67,5 +69,5 @@ func (a *api) noSuchCall(w http.ResponseWriter, r *http.Request) error {
 	if a.notFound != nil && a.notFound(w, r) {
 		return nil
 	}
-	return &pathError{r.URL.Path}
+	return &problem.PathError{Path: r.URL.Path}
 }

@@ -5,6 +5,9 @@ import (
 	"net/http"
 	"strconv"
 
+	"github.com/patchsource/patchsource/httpapi/internal/answer"
+	"github.com/patchsource/patchsource/httpapi/internal/trace"
+	"github.com/patchsource/patchsource/httpapi/wire"
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/catalog"
 )
@@ -25,12 +28,11 @@ func (a *api) history(w http.ResponseWriter, r *http.Request) error {
 	for _, e := range all {
 		body.Editions = append(body.Editions, newEdition(e))
 	}
-	data, err := encodeJSON(body)
+	data, err := answer.Encode(body)
 	if err != nil {
 		return err
 	}
-	a.serve(w, r, catalog.NewDocument(data, all[0].At))
-	return nil
+	return a.serve(w, r, answer.New(data, all[0].At))
 }
 
 // editionIn returns the number of the edition in a path.
@@ -44,7 +46,7 @@ func (a *api) editionIn(w http.ResponseWriter, r *http.Request) (id string, n ui
 	}
 	n, err = strconv.ParseUint(text, 10, 64)
 	if err != nil {
-		err = &catalog.TitleError{ID: id, Err: fmt.Errorf("%w: %s", catalog.ErrNoRevision, shorten(text))}
+		err = &catalog.TitleError{ID: id, Err: fmt.Errorf("%w: %s", catalog.ErrNoRevision, trace.Shorten(text))}
 	}
 	return id, n, err
 }
@@ -75,8 +77,7 @@ func (a *api) getEdition(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	a.serve(w, r, catalog.NewDocument(data, a.now()))
-	return nil
+	return a.serve(w, r, answer.New(data, a.now()))
 }
 
 // diffEdition answers what has changed from an edition to the one of ?to, which is
@@ -112,7 +113,7 @@ func (a *api) diffEdition(w http.ResponseWriter, r *http.Request) error {
 		body.Changes = append(body.Changes, c.Text)
 	}
 	w.Header().Set("Cache-Control", "no-cache")
-	writeJSON(w, http.StatusOK, body)
+	answer.WriteJSON(w, http.StatusOK, body)
 	return nil
 }
 
@@ -157,7 +158,7 @@ func (a *api) restoreEdition(w http.ResponseWriter, r *http.Request) error {
 		w,
 		r,
 		http.StatusOK,
-		answer{Message: message, ID: res.Title.ID, Name: res.Title.Name, Warnings: res.Warnings},
+		wire.Answer{Message: message, ID: res.Title.ID, Name: res.Title.Name, Warnings: res.Warnings},
 	)
 	return nil
 }

@@ -33,9 +33,11 @@ import (
 
 	"github.com/patchsource/patchsource/auth"
 	"github.com/patchsource/patchsource/auth/community"
+	"github.com/patchsource/patchsource/httpapi/feed"
+	"github.com/patchsource/patchsource/httpapi/internal/answer"
+	"github.com/patchsource/patchsource/httpapi/internal/trace"
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/catalog"
-	"github.com/patchsource/patchsource/patch/envelope"
 	"github.com/patchsource/patchsource/store"
 	patchsync "github.com/patchsource/patchsource/sync"
 	"github.com/patchsource/patchsource/sync/webhook"
@@ -70,7 +72,7 @@ type Options struct {
 	UploadDir string
 	// Signer, if not nil, signs the definitions of the feed: they are served in
 	// CMS envelopes, as those of the vendor's own feed are.
-	Signer *envelope.Signer
+	Signer feed.Signer
 	// Site is where the handler is found from outside, such as
 	// https://patches.example.com, with the prefix that it is mounted under, for
 	// links. Empty: as each client has found it, without a prefix.
@@ -123,7 +125,6 @@ type api struct {
 	toks   *auth.Service      // nil: no calls about tokens
 	comm   *community.Service // nil: no public service
 	sync   *patchsync.Runner  // nil: nothing is followed
-	seal   *sealer            // nil: definitions are not signed
 
 	hooks      *webhook.Service // nil: there are none
 	store      store.Store      // nil: no full backups
@@ -133,16 +134,18 @@ type api struct {
 	tolerant   bool          // readyz says nothing of records that cannot be read
 	ownBackups chan struct{} // a place for each backup of administrators and editors
 
-	site   string
-	rate   *limiter
-	lints  *limiter // of calls that only check a definition
-	budget *Budget
-	cross  *http.CrossOriginProtection
-	log    *slog.Logger
-	max    int
-	root   bool
-	page   bool
-	now    func() time.Time
+	site    string
+	rate    *limiter
+	lints   *limiter // of calls that only check a definition
+	answers *answer.Server
+	signer  feed.Signer // nil: definitions are not signed
+	budget  *Budget
+	cross   *http.CrossOriginProtection
+	log     *slog.Logger
+	max     int
+	root    bool
+	page    bool
+	now     func() time.Time
 
 	observe func(route, method string, status int, bytes int64, took time.Duration) // nil: nobody wants to know
 
@@ -197,21 +200,15 @@ func newAPI(cat *catalog.Catalog, opts *Options) (*api, error) {
 	if a.maxArchive == 0 {
 		a.maxArchive = defaultMaxArchive
 	}
-	if o.Signer != nil {
-		if a.seal, err = newSealer(o.Signer); err != nil {
-			return nil, err
-		}
-	}
-	if a.log == nil {
-		a.log = slog.New(slog.DiscardHandler)
-	}
-	a.log = slog.New(named{a.log.Handler()})
+	a.signer = o.Signer
+	a.log = trace.Logger(a.log)
 	if a.max == 0 {
 		a.max = patch.DefaultMaxBytes
 	}
 	if a.now == nil {
 		a.now = time.Now
 	}
+	a.answers = &answer.Server{Now: a.now, Send: a.send, Indent: a.indent}
 	return a, nil
 }
 
@@ -237,7 +234,7 @@ func New(c *catalog.Catalog, opts *Options) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.guard(a.feed(a.routes())), nil
+	return a.feed(a.routes())
 }
 
 // NewFeed returns a handler of the feed that Jamf Pro reads, and of nothing
@@ -247,7 +244,7 @@ func NewFeed(c *catalog.Catalog, opts *Options) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.guard(a.feed(a.handle(a.noSuchCall))), nil
+	return a.feed(a.handle(a.noSuchCall))
 }
 
 // methods are the handlers of one path by method.
@@ -364,19 +361,50 @@ func simple(f func(http.ResponseWriter, *http.Request) error) func(http.Response
 	}
 }
 
-// guard is around everything: it answers for a handler that panics, and sets
-// what every answer has.
-func (a *api) guard(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		defer func() {
-			if v := recover(); v != nil {
-				if v == http.ErrAbortHandler {
-					panic(v)
-				}
-				a.writeError(w, r, &panicError{v})
-			}
-		}()
-		w.Header()["X-Content-Type-Options"] = nosniff
-		next.ServeHTTP(w, r)
-	})
+// feed returns a handler of the feed, which passes every other request on.
+func (a *api) feed(next http.Handler) (http.Handler, error) {
+	opts := &feed.Options{
+		Signer:   a.signer,
+		RootFeed: a.root,
+		Budget:   a.budget,
+		Next:     next,
+		Error:    a.writeError,
+		Observe:  a.observe,
+		Now:      a.now,
+	}
+	if a.comm != nil {
+		opts.Contributors = contributorFeeds{a}
+	}
+	return feed.New(a.cat, opts)
+}
+
+// serve answers a read with a document of JSON.
+func (a *api) serve(w http.ResponseWriter, r *http.Request, doc answer.Document) error {
+	return a.answers.Serve(w, r, doc, answer.JSON)
+}
+
+// send waits for room to send a large answer to a caller who is not trusted.
+func (a *api) send(w http.ResponseWriter, r *http.Request, bytes int) (leave func(), err error) {
+	c := callOf(r)
+	if bytes <= smallAnswer || c.trusted {
+		return nil, nil
+	}
+	c.rest()
+	return a.budget.EnterAnswer(w, r, bytes)
+}
+
+// indent waits for the caller's turn to have a large document indented.
+func (a *api) indent(r *http.Request, bytes int) (leave func(), err error) {
+	c := callOf(r)
+	if bytes <= maxFreeIndent || c.trusted {
+		return nil, nil
+	}
+	c.rest()
+	_, leave, err = a.budget.Enter(r, indentCost*int64(bytes))
+	return leave, err
+}
+
+// observed returns a handler of a route whose requests are observed.
+func (a *api) observed(route string, next http.Handler) http.Handler {
+	return trace.Observe(a.observe, route, next)
 }

@@ -135,9 +135,9 @@ func (a *api) importOne(r *http.Request, m archive.Member, err error, how import
 		if errors.As(err, &member) {
 			line.Item = member.Name
 		}
-		p := problemOf(err)
-		line.Message, line.Errors = p.message, p.errors
-		if p.status >= http.StatusInternalServerError {
+		p := problems.Of(err)
+		line.Message, line.Errors = p.Message, p.Failures
+		if p.Status >= http.StatusInternalServerError {
 			a.log.ErrorContext(r.Context(), "a title could not be imported", "title", line.ID, "error", err)
 		}
 		return line

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/patchsource/patchsource/httpapi/internal/answer"
 	"github.com/patchsource/patchsource/patch"
 )
 
@@ -17,7 +18,7 @@ func (a *api) lint(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	answer := struct {
+	result := struct {
 		Errors   []patch.Failure `json:"errors"`
 		Warnings []patch.Warning `json:"warnings"`
 	}{[]patch.Failure{}, []patch.Warning{}}
@@ -26,9 +27,9 @@ func (a *api) lint(w http.ResponseWriter, r *http.Request) error {
 	var syntax *patch.SyntaxError
 	switch {
 	case errors.As(err, &invalid):
-		answer.Errors = invalid.Failures
+		result.Errors = invalid.Failures
 	case errors.As(err, &syntax):
-		answer.Errors = append(answer.Errors, patch.Failure{Path: syntax.Pointer, Message: syntax.Error()})
+		result.Errors = append(result.Errors, patch.Failure{Path: syntax.Pointer, Message: syntax.Error()})
 	case err != nil:
 		return err
 	default:
@@ -36,8 +37,8 @@ func (a *api) lint(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		answer.Warnings = append(answer.Warnings, warnings...)
+		result.Warnings = append(result.Warnings, warnings...)
 	}
-	writeJSON(w, http.StatusOK, answer)
+	answer.WriteJSON(w, http.StatusOK, result)
 	return nil
 }

@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/patchsource/patchsource/httpapi/internal/problem"
 )
 
 // cleanPath drops the slashes that stand doubled or at the end of a path, as a
@@ -44,7 +46,7 @@ func (a *api) byMethod(m methods) func(http.ResponseWriter, *http.Request) error
 		}
 		f := m[method]
 		if f == nil {
-			return &methodError{method: r.Method, allow: allow}
+			return &problem.MethodError{Method: r.Method, Allow: allow}
 		}
 		return f(w, r)
 	}

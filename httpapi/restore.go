@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/patchsource/patchsource/auth"
+	"github.com/patchsource/patchsource/httpapi/internal/answer"
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/archive"
 	"github.com/patchsource/patchsource/patch/catalog"
@@ -70,7 +71,7 @@ func (a *api) restore(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		writeJSON(w, http.StatusOK, plan)
+		answer.WriteJSON(w, http.StatusOK, plan)
 		return nil
 	}
 	confirm := func(deleted []string) error { return confirmed(r, deleted) }
@@ -116,7 +117,7 @@ func (a *api) restore(w http.ResponseWriter, r *http.Request) error {
 	}
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(chunkTimeout)) // it may have taken long
 	a.log.InfoContext(r.Context(), "restored", "titles", len(all), "mode", string(mode), "token", who.TokenID)
-	writeJSON(w, http.StatusCreated, body)
+	answer.WriteJSON(w, http.StatusCreated, body)
 	return nil
 }
 

@@ -10,6 +10,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/patchsource/patchsource/auth"
+	"github.com/patchsource/patchsource/httpapi/internal/answer"
+	"github.com/patchsource/patchsource/httpapi/internal/trace"
+	"github.com/patchsource/patchsource/httpapi/wire"
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/catalog"
 	patchsync "github.com/patchsource/patchsource/sync"
@@ -109,12 +112,11 @@ func (a *api) listSync(w http.ResponseWriter, r *http.Request) error {
 		}
 		body.Sources = append(body.Sources, one)
 	}
-	data, err := encodeJSON(body)
+	data, err := answer.Encode(body)
 	if err != nil {
 		return err
 	}
-	a.serve(w, r, catalog.NewDocument(data, a.now()))
-	return nil
+	return a.serve(w, r, answer.New(data, a.now()))
 }
 
 // mayKnow reports whether a caller is told the state of a source: those who may change every title of all, others of
@@ -150,7 +152,7 @@ func (a *api) syncNow(w http.ResponseWriter, r *http.Request) error {
 		w,
 		r,
 		http.StatusAccepted,
-		answer{
+		wire.Answer{
 			Message: fmt.Sprintf(
 				"Title '%s' will be brought up to date from %s in a moment; how it went stands in /api/v1/titles?q=%s",
 				title.ID,
@@ -201,10 +203,10 @@ func (a *api) syncMirror(w http.ResponseWriter, r *http.Request) error {
 		w,
 		r,
 		http.StatusAccepted,
-		answer{
+		wire.Answer{
 			Message: fmt.Sprintf(
 				"All of '%s' will be brought up to date in a moment; how it went stands in /api/v1/sync",
-				shorten(name),
+				trace.Shorten(name),
 			),
 		},
 	)
@@ -265,10 +267,10 @@ func (a *api) subscribe(w http.ResponseWriter, r *http.Request) error {
 		who.TokenID,
 	)
 	message := fmt.Sprintf("Title '%s' follows %s", res.Title.ID, patchsync.RedactURL(url))
-	writeJSON(w, http.StatusCreated, struct {
+	answer.WriteJSON(w, http.StatusCreated, struct {
 		Success string `json:"success"`
-		answer
-	}{message, answer{Message: message, ID: res.Title.ID, Name: res.Title.Name, Warnings: res.Warnings}})
+		wire.Answer
+	}{message, wire.Answer{Message: message, ID: res.Title.ID, Name: res.Title.Name, Warnings: res.Warnings}})
 	return nil
 }
 
@@ -305,7 +307,7 @@ func (a *api) unsubscribe(w http.ResponseWriter, r *http.Request) error {
 		title.ID,
 		patchsync.RedactURL(title.Follows),
 	)
-	writeJSON(w, http.StatusOK, map[string]string{"success": message, "message": message})
+	answer.WriteJSON(w, http.StatusOK, map[string]string{"success": message, "message": message})
 	return nil
 }
 
@@ -320,7 +322,7 @@ type extendedSummary struct {
 }
 
 // extendedList lists a contributor's titles with how their sync goes.
-func (a *api) extendedList(contributor string) (*catalog.Document, error) {
+func (a *api) extendedList(contributor string) ([]byte, error) {
 	list := []extendedSummary{}
 	for title := range a.cat.Find(catalog.Filter{}) {
 		if title.Contributor != contributor {
@@ -334,9 +336,5 @@ func (a *api) extendedList(contributor string) (*catalog.Document, error) {
 		}
 		list = append(list, one)
 	}
-	data, err := encodeJSON(list)
-	if err != nil {
-		return nil, err
-	}
-	return catalog.NewDocument(data, a.now()), nil
+	return answer.Encode(list)
 }

@@ -13,6 +13,8 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/patchsource/patchsource/auth"
+	"github.com/patchsource/patchsource/httpapi/internal/answer"
+	"github.com/patchsource/patchsource/httpapi/wire"
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/catalog"
 )
@@ -27,22 +29,12 @@ func variable(r *http.Request, name string) (string, error) {
 	return v, nil
 }
 
-// An answer is what a change answers with.
-type answer struct {
-	Message  string          `json:"message"`
-	Success  string          `json:"success,omitempty"` // the message once more, for Stupid Simple Patch Server's clients
-	ID       string          `json:"id,omitempty"`
-	Name     string          `json:"name,omitempty"`
-	Changes  []string        `json:"changes,omitempty"` // what a replacement has changed, in words
-	Warnings []patch.Warning `json:"warnings,omitempty"`
-}
-
 // reply answers with what came of a change.
-func (a *api) reply(w http.ResponseWriter, r *http.Request, status int, body answer) {
+func (a *api) reply(w http.ResponseWriter, r *http.Request, status int, body wire.Answer) {
 	if callOf(r).simple {
 		body.Success = body.Message
 	}
-	writeJSON(w, status, body)
+	answer.WriteJSON(w, status, body)
 }
 
 // createTitle creates a title for who has a token, or publishes one for who has
@@ -100,7 +92,7 @@ func (a *api) createTitle(w http.ResponseWriter, r *http.Request) error {
 		"token",
 		who.TokenID,
 	)
-	a.reply(w, r, http.StatusCreated, answer{
+	a.reply(w, r, http.StatusCreated, wire.Answer{
 		Message:  fmt.Sprintf("Title '%s' created", res.Title.ID),
 		ID:       res.Title.ID,
 		Name:     res.Title.Name,
@@ -149,7 +141,7 @@ func (a *api) replaceTitle(w http.ResponseWriter, r *http.Request) error {
 		w,
 		r,
 		http.StatusOK,
-		answer{Message: message, ID: res.Title.ID, Name: res.Title.Name, Changes: changes, Warnings: res.Warnings},
+		wire.Answer{Message: message, ID: res.Title.ID, Name: res.Title.Name, Changes: changes, Warnings: res.Warnings},
 	)
 	return nil
 }
@@ -169,7 +161,7 @@ func (a *api) deleteTitle(status int) func(http.ResponseWriter, *http.Request) e
 			w.WriteHeader(status)
 			return nil
 		}
-		a.reply(w, r, status, answer{Message: fmt.Sprintf("Title '%s' deleted", title.ID)})
+		a.reply(w, r, status, wire.Answer{Message: fmt.Sprintf("Title '%s' deleted", title.ID)})
 		return nil
 	}
 }
@@ -309,7 +301,7 @@ func (a *api) mayChange(r *http.Request) (auth.Principal, catalog.Title, *catalo
 // ifMatch returns the ETag that a title must still have for a request with an
 // If-Match header; empty: any.
 func ifMatch(tags []string, title catalog.Title) (string, error) {
-	for tag := range entityTags(tags) {
+	for tag := range answer.EntityTags(tags) {
 		if tag == "*" {
 			return "", nil
 		}
@@ -329,8 +321,7 @@ func (a *api) getTitle(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	a.serve(w, r, doc)
-	return nil
+	return a.serve(w, r, answer.Of(doc))
 }
 
 // maxLimit is the most titles that a page holds, and how many without a limit.
@@ -394,10 +385,9 @@ func (a *api) listTitles(w http.ResponseWriter, r *http.Request) error {
 		}
 		body.Titles = append(body.Titles, t)
 	}
-	data, err := encodeJSON(body)
+	data, err := answer.Encode(body)
 	if err != nil {
 		return err
 	}
-	a.serve(w, r, catalog.NewDocument(data, changed))
-	return nil
+	return a.serve(w, r, answer.New(data, changed))
 }

@@ -13,6 +13,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/patchsource/patchsource/auth"
+	"github.com/patchsource/patchsource/httpapi/internal/answer"
+	"github.com/patchsource/patchsource/httpapi/internal/trace"
 	"github.com/patchsource/patchsource/patch"
 )
 
@@ -73,7 +75,7 @@ func (a *api) claim(w http.ResponseWriter, r *http.Request) error {
 	}
 	a.log.InfoContext(r.Context(), "the server was claimed")
 	w.Header().Set("Cache-Control", "no-store")
-	writeJSON(
+	answer.WriteJSON(
 		w,
 		http.StatusCreated,
 		map[string]any{"message": "The server is yours. The token is shown this once.", "token_created": token},
@@ -186,7 +188,7 @@ func (a *api) makeToken(w http.ResponseWriter, r *http.Request) error {
 		expires = who.Expires // it never outlives its maker
 	}
 	w.Header().Set("Cache-Control", "no-store")
-	writeJSON(w, http.StatusCreated, struct {
+	answer.WriteJSON(w, http.StatusCreated, struct {
 		Message   string     `json:"message"`
 		ID        string     `json:"id"`
 		Token     string     `json:"api_token"`
@@ -219,7 +221,7 @@ func (a *api) scope(ctx context.Context, ids []string, who auth.Principal) (uids
 				wrong.Failures,
 				patch.Failure{
 					Path:    "/titles_in_scope/" + strconv.Itoa(i),
-					Message: fmt.Sprintf("there is no title '%s'", shorten(id)),
+					Message: fmt.Sprintf("there is no title '%s'", trace.Shorten(id)),
 				},
 			)
 		}
@@ -248,7 +250,7 @@ func (a *api) self(w http.ResponseWriter, r *http.Request) error {
 		body.Contributor = &who.Contributor
 	}
 	w.Header().Set("Cache-Control", "no-store")
-	writeJSON(w, http.StatusOK, body)
+	answer.WriteJSON(w, http.StatusOK, body)
 	return nil
 }
 
@@ -305,7 +307,7 @@ func (a *api) listTokens(w http.ResponseWriter, r *http.Request) error {
 		listed = append(listed, l)
 	}
 	w.Header().Set("Cache-Control", "no-store")
-	writeJSON(w, http.StatusOK, map[string]any{"tokens": listed})
+	answer.WriteJSON(w, http.StatusOK, map[string]any{"tokens": listed})
 	return nil
 }
 

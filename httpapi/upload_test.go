@@ -151,7 +151,7 @@ func TestUploadThatFailsInTheMiddle(t *testing.T) {
 			long := strings.NewReader(body + strings.Repeat(" ", 100_000))
 			a.routes().ServeHTTP(w, httptest.NewRequest("POST", "/api/v1/titles/import", long))
 			answer := w.Body.String()
-			if !strings.Contains(answer, "cannot keep what was sent") || strings.Contains(answer, uploadPrefix) {
+			if !strings.Contains(answer, "cannot write what was sent") || strings.Contains(answer, uploadPrefix) {
 				t.Errorf("%d %s", w.Code, answer)
 			}
 		})

@@ -11,6 +11,8 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/patchsource/patchsource/httpapi/internal/trace"
+	"github.com/patchsource/patchsource/httpapi/wire"
 	"github.com/patchsource/patchsource/patch"
 )
 
@@ -51,7 +53,7 @@ func (a *api) addVersions(w http.ResponseWriter, r *http.Request) error {
 		w,
 		r,
 		http.StatusCreated,
-		answer{
+		wire.Answer{
 			Message:  fmt.Sprintf("%s%s added to title '%s'", word, strings.Join(names, ", "), res.Title.ID),
 			Warnings: res.Warnings,
 		},
@@ -83,7 +85,7 @@ func (a *api) removeVersion(w http.ResponseWriter, r *http.Request) error {
 		w,
 		r,
 		http.StatusOK,
-		answer{Message: fmt.Sprintf("Version '%s' removed from title '%s'", version, res.Title.ID)},
+		wire.Answer{Message: fmt.Sprintf("Version '%s' removed from title '%s'", version, res.Title.ID)},
 	)
 	return nil
 }
@@ -100,7 +102,7 @@ func position(q url.Values) (patch.Position, error) {
 				return patch.Position{}, &requestError{
 					fmt.Sprintf(
 						"there is no parameter %s: there are insert_before, insert_after and insert",
-						shorten(name),
+						trace.Shorten(name),
 					),
 				}
 			}

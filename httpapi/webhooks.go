@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/patchsource/patchsource/auth"
+	"github.com/patchsource/patchsource/httpapi/internal/answer"
+	"github.com/patchsource/patchsource/httpapi/wire"
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/catalog"
 	"github.com/patchsource/patchsource/sync/webhook"
@@ -68,7 +70,7 @@ func (a *api) listHooks(w http.ResponseWriter, r *http.Request) error {
 		all = append(all, one)
 	}
 	w.Header().Set("Cache-Control", "no-store")
-	writeJSON(w, http.StatusOK, all)
+	answer.WriteJSON(w, http.StatusOK, all)
 	return nil
 }
 
@@ -121,7 +123,7 @@ func (a *api) createHook(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	a.log.InfoContext(r.Context(), "webhook created", "webhook", id, "token", who.TokenID)
-	writeJSON(
+	answer.WriteJSON(
 		w,
 		http.StatusCreated,
 		map[string]string{"id": id, "message": "The webhook is told of changes from now on."},
@@ -161,7 +163,7 @@ func (a *api) testHook(w http.ResponseWriter, r *http.Request) error {
 		w,
 		r,
 		http.StatusAccepted,
-		answer{Message: "A test event is on its way; how it went stands in /api/v1/webhooks.", ID: id},
+		wire.Answer{Message: "A test event is on its way; how it went stands in /api/v1/webhooks.", ID: id},
 	)
 	return nil
 }

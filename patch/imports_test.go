@@ -39,9 +39,16 @@ var mayImport = map[string]struct{ ours, others string }{
 	"httpapi/metrics": {"store", "any"},
 	"httpapi/client":  {"patch httpapi/wire", patchModules},
 	"httpapi/wire":    {"patch", patchModules},
+	"httpapi/feed": {
+		"patch/catalog httpapi/wire httpapi/internal/answer httpapi/internal/problem httpapi/internal/trace",
+		feedModules,
+	},
+	"httpapi/internal/answer":  {"patch/catalog", feedModules},
+	"httpapi/internal/problem": {"patch httpapi/wire httpapi/internal/answer httpapi/internal/trace", feedModules},
+	"httpapi/internal/trace":   {"", ""},
 	"httpapi": {
-		"patch patch/archive patch/catalog patch/envelope store store/dump auth auth/mail auth/community sync sync/webhook " +
-			"httpapi/wire",
+		"patch patch/archive patch/catalog store store/dump auth auth/mail auth/community sync sync/webhook httpapi/feed " +
+			"httpapi/wire httpapi/internal/answer httpapi/internal/problem httpapi/internal/trace",
 		syncModules + " github.com/gorilla/mux github.com/go-chi/chi/v5 golang.org/x/time golang.org/x/crypto golang.org/x/text github.com/wneessen/go-mail",
 	},
 	"patch/archive":  {"patch", patchModules},
@@ -74,6 +81,7 @@ var mayImport = map[string]struct{ ours, others string }{
 const (
 	jsonModule   = "github.com/go-json-experiment/json"
 	patchModules = jsonModule + " golang.org/x/text"
+	feedModules  = patchModules + " github.com/hashicorp/golang-lru/v2 golang.org/x/sync"
 	syncModules  = patchModules + " github.com/hashicorp/golang-lru/v2 golang.org/x/sync golang.org/x/sys code.dny.dev/ssrf github.com/smallstep/pkcs7 github.com/fsnotify/fsnotify"
 )
 

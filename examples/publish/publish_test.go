@@ -122,7 +122,7 @@ func TestScript(t *testing.T) {
 		{"changed, from standard input", trial.Definition("App", "1.1", "1.0"), token, []string{"title", "-"}, true, "Title 'App' updated", "1.1 1.0"},
 		{"a version", trial.Version("1.2"), token, []string{"version", "App", "-"}, true, "Version '1.2' added to title 'App'", "1.2 1.1 1.0"},
 		{"an older one", trial.Version("0.9"), token, []string{"version", "App", "-"}, true, "Version '0.9' added to title 'App'", "1.2 1.1 1.0 0.9"},
-		{"the same version", trial.Version("1.2"), token, []string{"version", "App", "-"}, true, "Version '1.2' is there already", "1.2 1.1 1.0 0.9"},
+		{"the same version", trial.Version("1.2"), token, []string{"version", "App", "-"}, true, "Version '1.2' exists already", "1.2 1.1 1.0 0.9"},
 		{"a broken one", `{"version":"9"}`, token, []string{"version", "App", "-"}, false, "/releaseDate", "1.2 1.1 1.0 0.9"},
 		{"another title", trial.Version("9"), token, []string{"version", "Nope", "-"}, false, "There is no title 'Nope'.", "1.2 1.1 1.0 0.9"},
 		{"a wrong token", trial.Version("9"), "pst_wrong", []string{"version", "App", "-"}, false, "unauthorized", "1.2 1.1 1.0 0.9"},

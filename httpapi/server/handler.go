@@ -33,6 +33,9 @@ func (s *Server) newHandler(c *Config, records store.Store) (http.Handler, error
 	}
 	opts := s.apiOptions(c, records)
 	opts.Budget = budget
+	if c.Signer != nil {
+		opts.Signer = c.Signer
+	}
 	var page http.Handler // set below: the page calls the API
 	opts.NotFound = func(w http.ResponseWriter, r *http.Request) bool {
 		if !browsing(r) {
@@ -82,7 +85,6 @@ func (s *Server) apiOptions(c *Config, records store.Store) *httpapi.Options {
 		Store:           records,
 		MaxArchiveBytes: c.Limits.ArchiveBytes,
 		UploadDir:       c.UploadDir,
-		Signer:          c.Signer,
 		Site:            c.Site,
 		RateLimit:       c.Limits.Requests,
 		LintLimit:       c.Limits.Lints,

@@ -29,12 +29,6 @@ type content struct {
 	indented atomic.Bool // pretty was called
 }
 
-// NewDocument returns a document of other JSON than this package's, to be served
-// in the same way.
-func NewDocument(body []byte, changed time.Time) *Document {
-	return newDocument(body, etag(body), changed, nil)
-}
-
 // newDocument makes a document. grown, if not nil, is told how many bytes more
 // it takes when it is first compressed.
 func newDocument(body []byte, tag string, changed time.Time, grown func(c *content, n int)) *Document {

@@ -1,9 +1,11 @@
 package storetest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -11,103 +13,124 @@ import (
 	"github.com/patchsource/patchsource/store"
 )
 
+// The rules of raceCases, which hold for one store and for two over the same storage.
+const (
+	oneCreatesRule = "Of many that put one key with IfAbsent at once, exactly one succeeds. The others get " +
+		"ErrConflict, and the record is that of the winner."
+	oneChangesRule = "Of many that put one record with one revision at once, exactly one succeeds. The others get " +
+		"ErrConflict, and the record is that of the winner."
+	oneDeletesRule = "Of many that delete one revision of a record at once, exactly one succeeds. The others get " +
+		"ErrNotFound, because the record does not exist any more."
+	noLostUpdateRule = "If many read a record, change it and write it on condition of the revision they read, " +
+		"no change is lost."
+)
+
+// raceCases are about concurrent calls.
 var raceCases = []testCase{
-	{
-		"one creates",
-		"Of many that put one key with IfAbsent at once, exactly one succeeds, the others get ErrConflict, and the record is the winner's.",
-		oneCreates,
-	},
-	{
-		"one changes",
-		"Of many that put one revision at once, exactly one succeeds, the others get ErrConflict, and the record is the winner's.",
-		oneChanges,
-	},
-	{"one deletes", "Of many that delete one revision at once, exactly one succeeds, " +
-		"and the others get ErrNotFound: the record is not there any more.", oneDeletes},
-	{"no lost update", "Many that read, change and write under the revision read lose no change.", noLostUpdate},
+	{"one creates", oneCreatesRule, oneStore(oneCreates)},
+	{"one of two servers creates", oneCreatesRule, twoStores(oneCreates)},
+	{"one changes", oneChangesRule, oneStore(oneChanges)},
+	{"one of two servers changes", oneChangesRule, twoStores(oneChanges)},
+	{"one deletes", oneDeletesRule, oneStore(oneDeletes)},
+	{"one of two servers deletes", oneDeletesRule, twoStores(oneDeletes)},
+	{"no lost update", noLostUpdateRule, oneStore(noLostUpdate)},
+	{"no lost update of two servers", noLostUpdateRule, twoStores(noLostUpdate)},
 	{
 		"list during writes",
-		"While others write, List yields each record as it was at some moment, never a part, and each that stays exactly once.",
+		"While others write, List yields each record as it was at some moment, never a part of it, and yields each " +
+			"record that stays exactly once.",
 		listDuringWrites,
 	},
 }
 
+// A raceCheck checks a rule with one or several stores over one storage.
+type raceCheck func(ctx context.Context, stores []store.Store) error
+
+// oneStore returns a check with the store of the case.
+func oneStore(check raceCheck) func(context.Context, *env) error {
+	return func(ctx context.Context, e *env) error { return check(ctx, []store.Store{e.store}) }
+}
+
+// twoStores returns a check with the store of the case and a second one.
+func twoStores(check raceCheck) func(context.Context, *env) error {
+	return func(ctx context.Context, e *env) error {
+		if e.second == nil {
+			return noSecond
+		}
+		return check(ctx, []store.Store{e.store, e.second(e.store)})
+	}
+}
+
 const racers = 32
 
-// race runs f from many goroutines at once and returns their errors.
-func race(f func(i int) error) []error {
+// race calls f from many goroutines at once, with the stores in turn, and returns their errors.
+func race(stores []store.Store, f func(racer int, s store.Store) error) []error {
 	errs := make([]error, racers)
 	start := make(chan struct{})
-	var wg sync.WaitGroup
+	var all sync.WaitGroup
 	for i := range racers {
-		wg.Go(func() {
+		all.Go(func() {
 			<-start
-			errs[i] = f(i)
+			errs[i] = f(i, stores[i%len(stores)])
 		})
 	}
 	close(start)
-	wg.Wait()
+	all.Wait()
 	return errs
 }
 
-// winner checks that one of the racers won and the others lost decently.
-func winner(errs []error, decent ...error) (int, error) {
+// winner returns the racer that succeeded. It returns an error unless there is exactly one and the others got lost.
+func winner(errs []error, lost error) (int, error) {
 	won := -1
 	for i, err := range errs {
 		switch {
 		case err == nil && won >= 0:
-			return 0, fmt.Errorf("%d and %d both succeeded", won, i)
+			return 0, fmt.Errorf("racers %d and %d both succeeded", won, i)
 		case err == nil:
 			won = i
-		default:
-			ok := false
-			for _, d := range decent {
-				ok = ok || errors.Is(err, d)
-			}
-			if !ok {
-				return 0, fmt.Errorf("a loser got %w, want one of %v", err, decent)
-			}
+		case !errors.Is(err, lost):
+			return 0, fmt.Errorf("a racer that did not succeed got %w, want %v", err, lost)
 		}
 	}
 	if won < 0 {
-		return 0, errors.New("nobody succeeded")
+		return 0, errors.New("no racer succeeded")
 	}
 	return won, nil
 }
 
-func oneCreates(ctx context.Context, e *env) error {
+func oneCreates(ctx context.Context, stores []store.Store) error {
 	for round := range 5 {
 		id := strconv.Itoa(round)
-		won, err := winner(race(func(i int) error {
-			_, err := e.s.Put(ctx, key(id), []byte(strconv.Itoa(i)), store.IfAbsent())
+		won, err := winner(race(stores, func(i int, s store.Store) error {
+			_, err := s.Put(ctx, key(id), []byte(strconv.Itoa(i)), store.IfAbsent())
 			return err
 		}), store.ErrConflict)
 		if err != nil {
 			return err
 		}
-		if err := holds(ctx, e.s, id, strconv.Itoa(won)); err != nil {
+		if err := allHold(ctx, stores, id, strconv.Itoa(won)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func oneChanges(ctx context.Context, e *env) error {
-	rev, err := put(ctx, e.s, "a", "start")
+func oneChanges(ctx context.Context, stores []store.Store) error {
+	rev, err := put(ctx, stores[0], "a", "start")
 	if err != nil {
 		return err
 	}
 	for range 5 {
 		revs := make([]store.Revision, racers)
-		won, err := winner(race(func(i int) error {
-			r, err := e.s.Put(ctx, key("a"), []byte(strconv.Itoa(i)), store.IfRevision(rev))
+		won, err := winner(race(stores, func(i int, s store.Store) error {
+			r, err := s.Put(ctx, key("a"), []byte(strconv.Itoa(i)), store.IfRevision(rev))
 			revs[i] = r
 			return err
 		}), store.ErrConflict)
 		if err != nil {
 			return err
 		}
-		if err := holds(ctx, e.s, "a", strconv.Itoa(won)); err != nil {
+		if err := allHold(ctx, stores, "a", strconv.Itoa(won)); err != nil {
 			return err
 		}
 		rev = revs[won]
@@ -115,13 +138,13 @@ func oneChanges(ctx context.Context, e *env) error {
 	return nil
 }
 
-func oneDeletes(ctx context.Context, e *env) error {
+func oneDeletes(ctx context.Context, stores []store.Store) error {
 	for range 5 {
-		rev, err := put(ctx, e.s, "a", "1")
+		rev, err := put(ctx, stores[0], "a", "1")
 		if err != nil {
 			return err
 		}
-		errs := race(func(int) error { return e.s.Delete(ctx, key("a"), store.IfRevision(rev)) })
+		errs := race(stores, func(_ int, s store.Store) error { return s.Delete(ctx, key("a"), store.IfRevision(rev)) })
 		if _, err := winner(errs, store.ErrNotFound); err != nil {
 			return err
 		}
@@ -129,22 +152,14 @@ func oneDeletes(ctx context.Context, e *env) error {
 	return nil
 }
 
-func noLostUpdate(ctx context.Context, e *env) error {
-	if _, err := put(ctx, e.s, "counter", "0"); err != nil {
+func noLostUpdate(ctx context.Context, stores []store.Store) error {
+	if _, err := put(ctx, stores[0], "counter", "0"); err != nil {
 		return err
 	}
 	const each = 5
-	errs := race(func(int) error {
+	errs := race(stores, func(_ int, s store.Store) error {
 		for done := 0; done < each; {
-			r, err := e.s.Get(ctx, key("counter"))
-			if err != nil {
-				return err
-			}
-			n, err := strconv.Atoi(string(r.Value))
-			if err != nil {
-				return err
-			}
-			_, err = e.s.Put(ctx, r.Key, []byte(strconv.Itoa(n+1)), store.IfRevision(r.Revision))
+			err := increment(ctx, s, "counter")
 			if err == nil {
 				done++
 			} else if !errors.Is(err, store.ErrConflict) {
@@ -156,56 +171,107 @@ func noLostUpdate(ctx context.Context, e *env) error {
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	return holds(ctx, e.s, "counter", strconv.Itoa(racers*each))
+	return allHold(ctx, stores, "counter", strconv.Itoa(racers*each))
 }
 
+// increment increments the number in a record once, or returns ErrConflict.
+func increment(ctx context.Context, s store.Store, id string) error {
+	r, err := s.Get(ctx, key(id))
+	if err != nil {
+		return err
+	}
+	n, err := strconv.Atoi(string(r.Value))
+	if err != nil {
+		return err
+	}
+	_, err = s.Put(ctx, r.Key, []byte(strconv.Itoa(n+1)), store.IfRevision(r.Revision))
+	return err
+}
+
+// allHold returns an error unless a record has a value in all stores.
+func allHold(ctx context.Context, stores []store.Store, id, value string) error {
+	for _, s := range stores {
+		if err := holds(ctx, s, id, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stayCount is the number of records that are not deleted during listDuringWrites.
+const stayCount = 20
+
 func listDuringWrites(ctx context.Context, e *env) error {
-	const stay = 20
-	for i := range stay {
-		if _, err := e.s.Put(ctx, key("stay"+strconv.Itoa(i)), repeated(i), store.Condition{}); err != nil {
+	for i := range stayCount {
+		if _, err := e.store.Put(ctx, key(stayID(i)), repeated(i), store.Condition{}); err != nil {
 			return err
 		}
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
-	var wg sync.WaitGroup
+	var all sync.WaitGroup
 	var writes atomic.Int64
-	for w := range 4 {
-		wg.Go(func() {
+	for writer := range 4 {
+		all.Go(func() {
 			for i := 0; ctx.Err() == nil; i++ {
-				id := "stay" + strconv.Itoa((i*7+w)%stay)
-				if i%3 == 0 {
-					id = "come and go " + strconv.Itoa(w)
-				}
-				_, err := e.s.Put(ctx, key(id), repeated(i), store.Condition{})
-				if err == nil && i%6 == 0 && i%3 == 0 {
-					err = e.s.Delete(ctx, key(id), store.Condition{})
-				}
-				if err != nil && ctx.Err() == nil {
+				if err := writeDuringList(ctx, e.store, writer, i); err != nil && ctx.Err() == nil {
 					cancel(err)
 				}
 				writes.Add(1)
 			}
 		})
 	}
-	defer func() { cancel(nil); wg.Wait() }()
-	// Lists, and writes between them: a quick store would be listed before the
-	// writers have begun.
+	defer func() { cancel(nil); all.Wait() }()
+	// A fast store might be listed 20 times before the writers have begun.
 	for lists := 0; lists < 20 || writes.Load() < 100 && ctx.Err() == nil; lists++ {
-		seen := map[string]int{}
-		for r, err := range e.s.List(ctx, "things") {
-			if err != nil {
-				return fmt.Errorf("in List: %w (%v)", err, context.Cause(ctx))
-			}
-			if !whole(r.Value) {
-				return fmt.Errorf("%q: a part of a value, %d bytes", r.Key.ID, len(r.Value))
-			}
-			seen[r.Key.ID]++
-		}
-		for i := range stay {
-			if id := "stay" + strconv.Itoa(i); seen[id] != 1 {
-				return fmt.Errorf("%q was listed %d times", id, seen[id])
-			}
+		if err := checkList(ctx, e.store); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// stayID returns the id of a record that stays.
+func stayID(i int) string { return "stay" + strconv.Itoa(i%stayCount) }
+
+// writeDuringList changes a record that stays, or creates or deletes one of the writer's own.
+func writeDuringList(ctx context.Context, s store.Store, writer, i int) error {
+	id := stayID(i*7 + writer)
+	if i%3 == 0 {
+		id = "come and go " + strconv.Itoa(writer)
+	}
+	_, err := s.Put(ctx, key(id), repeated(i), store.Condition{})
+	if err == nil && i%6 == 0 {
+		err = s.Delete(ctx, key(id), store.Condition{})
+	}
+	return err
+}
+
+// checkList lists the records once and checks them.
+func checkList(ctx context.Context, s store.Store) error {
+	seen := map[string]int{}
+	for r, err := range s.List(ctx, "things") {
+		if err != nil {
+			return fmt.Errorf("List: %w (%v)", err, context.Cause(ctx))
+		}
+		if !isRepeated(r.Value) {
+			return fmt.Errorf("List yields a part of the value of %q, %d bytes", r.Key.ID, len(r.Value))
+		}
+		seen[r.Key.ID]++
+	}
+	for i := range stayCount {
+		if n := seen[stayID(i)]; n != 1 {
+			return fmt.Errorf("List yields %q %d times", stayID(i), n)
+		}
+	}
+	return nil
+}
+
+// repeated returns a value of which a part can be recognized.
+func repeated(i int) []byte {
+	return bytes.Repeat([]byte{'a' + byte(i%26)}, 1000*(1+i%26))
+}
+
+// isRepeated reports whether a value is a whole one that repeated has returned.
+func isRepeated(value []byte) bool {
+	return len(value) > 0 && slices.Equal(value, repeated(int(value[0]-'a')))
 }

@@ -13,126 +13,124 @@ import (
 	"github.com/patchsource/patchsource/store"
 )
 
+// watchCases are about the Watcher capability.
 var watchCases = []testCase{
-	{"watch", "A Watcher first says that it watches, then names every record that is put or deleted, " +
-		"in the revision that Put returned.", watch},
-	{"watch others", "A Watcher names every record that others change, in its last revision at least, " +
-		"however many change at once, or says that all has to be read anew.", watchOthers},
+	{
+		"watch",
+		"Watch first yields the zero Key. Then it yields the key of every record that is put or deleted, with the " +
+			"revision that Put returned.",
+		watch,
+	},
+	{
+		"watch others",
+		"Watch yields the key of every record that others change, at least for its last revision and however many " +
+			"change at once, or the zero Key if everything has to be read again.",
+		watchOthers,
+	},
 }
 
 func watch(ctx context.Context, e *env) error {
-	w, ok := store.As[store.Watcher](e.s)
+	w, ok := store.As[store.Watcher](e.store)
 	if !ok {
-		return skip("the store is no Watcher")
+		return noWatcher
 	}
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
-	var want []store.Change
-	n := -1 // how many of want were seen; -1: not yet watching
+	var want []store.Change // nil before the watch has begun
+	seen := 0
 	for c, err := range w.Watch(ctx, "things") {
-		if err != nil {
-			return err
-		}
 		switch {
-		case n < 0:
-			if c.Key != (store.Key{}) {
-				return fmt.Errorf("the first change is %v, want the zero Key", c)
-			}
-			rev, err := put(ctx, e.s, "a", "1")
-			if err != nil {
+		case err != nil:
+			return err
+		case want == nil && c.Key != (store.Key{}):
+			return fmt.Errorf("the first change is %v, want the zero Key", c)
+		case want == nil:
+			if want, err = changeDuringWatch(ctx, e.store); err != nil {
 				return err
 			}
-			if _, err := e.s.Put(ctx, store.Key{Kind: "others", ID: "b"}, nil, store.Condition{}); err != nil {
-				return err
-			}
-			if err := e.s.Delete(ctx, key("a"), store.Condition{}); err != nil {
-				return err
-			}
-			want = []store.Change{{Key: key("a"), Revision: rev}, {Key: key("a")}}
-		case c.Key != want[n].Key || c.Revision != "" && c.Revision != want[n].Revision:
-			return fmt.Errorf("change %d is %v, want %v", n, c, want[n])
+			continue
+		case c.Key != want[seen].Key || c.Revision != "" && c.Revision != want[seen].Revision:
+			return fmt.Errorf("change %d is %v, want %v", seen, c, want[seen])
 		}
-		if n++; n > 0 && n == len(want) {
+		if seen++; seen == len(want) {
 			return nil
 		}
 	}
-	return fmt.Errorf("the watch ended after %d of %d changes", n, len(want))
+	return fmt.Errorf("the watch ended after %d of %d changes", seen, len(want))
+}
+
+// changeDuringWatch puts and deletes a thing, and puts a record of another kind. It returns the changes of things.
+func changeDuringWatch(ctx context.Context, s store.Store) ([]store.Change, error) {
+	rev, err := put(ctx, s, "a", "1")
+	if err != nil {
+		return nil, err
+	}
+	if _, err := s.Put(ctx, store.Key{Kind: "others", ID: "b"}, nil, store.Condition{}); err != nil {
+		return nil, err
+	}
+	if err := s.Delete(ctx, key("a"), store.Condition{}); err != nil {
+		return nil, err
+	}
+	return []store.Change{{Key: key("a"), Revision: rev}, {Key: key("a")}}, nil
+}
+
+func watchOthers(ctx context.Context, e *env) error {
+	w, ok := store.As[store.Watcher](e.store)
+	if !ok {
+		return noWatcher
+	}
+	if e.second == nil {
+		return noSecond
+	}
+	other := e.second(e.store)
+	ctx, cancel := context.WithCancel(ctx)
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	defer cancel()
+
+	v := &view{store: e.store, revisions: map[string]store.Revision{}, changed: make(chan struct{}, 1)}
+	begun := make(chan struct{})
+	ended := make(chan error, 1)
+	watching.Go(func() { ended <- v.follow(ctx, w, sync.OnceFunc(func() { close(begun) })) })
+	select {
+	case <-begun:
+	case err := <-ended:
+		return fmt.Errorf("the watch ended before it began: %w", err)
+	case <-ctx.Done():
+		return fmt.Errorf("the watch has not begun: %w", ctx.Err())
+	}
+	want, err := burst(ctx, other)
+	if err != nil {
+		return err
+	}
+	return v.await(ctx, ended, want)
 }
 
 const (
-	// A burst is so many changes by so many writers, each of records of its own.
+	// A burst consists of burstChanges changes by each of burstWriters writers, of burstRecords records of their own.
 	burstWriters = 8
 	burstChanges = 2000 / burstWriters
 	burstRecords = 10
 )
 
-func watchOthers(ctx context.Context, e *env) error {
-	w, ok := store.As[store.Watcher](e.s)
-	if !ok {
-		return skip("the store is no Watcher")
-	}
-	if e.second == nil {
-		return skip("Backend.Second is nil: there is no other store to make changes that are watched")
-	}
-	other := e.second(e.s)
-	ctx, cancel := context.WithCancel(ctx)
+// burst changes many records at once. It returns their last revisions, which are empty for deleted records.
+func burst(ctx context.Context, s store.Store) (map[string]store.Revision, error) {
+	var last [burstWriters]map[string]store.Revision
+	var errs [burstWriters]error
 	var all sync.WaitGroup
-	defer all.Wait()
-	defer cancel()
-
-	view := &view{s: e.s, revisions: map[string]store.Revision{}, changed: make(chan struct{}, 1)}
-	begun := make(chan struct{})
-	watching := make(chan error, 1)
-	all.Go(func() { watching <- view.follow(ctx, w, sync.OnceFunc(func() { close(begun) })) })
-	select {
-	case <-begun:
-	case err := <-watching:
-		return fmt.Errorf("the watch ended before it began: %w", err)
-	case <-ctx.Done():
-		return fmt.Errorf("the watch has not begun: %w", ctx.Err())
+	for writer := range burstWriters {
+		all.Go(func() { last[writer], errs[writer] = burstOf(ctx, s, writer) })
 	}
-
-	var mu sync.Mutex
-	want := map[string]store.Revision{}
-	errs := make(chan error, burstWriters)
-	for n := range burstWriters {
-		all.Go(func() {
-			last, err := burst(ctx, other, n)
-			mu.Lock()
-			maps.Copy(want, last)
-			mu.Unlock()
-			errs <- err
-		})
+	all.Wait()
+	revisions := map[string]store.Revision{}
+	for _, m := range last {
+		maps.Copy(revisions, m)
 	}
-	for range burstWriters {
-		if err := <-errs; err != nil {
-			return fmt.Errorf("a writer: %w", err)
-		}
-	}
-	for {
-		missed := view.missed(want)
-		if len(missed) == 0 {
-			return nil
-		}
-		select {
-		case <-view.changed:
-		case err := <-watching:
-			return fmt.Errorf(
-				"the watch ended and has missed %d of %d records, %q: %w",
-				len(missed),
-				len(want),
-				missed,
-				err,
-			)
-		case <-ctx.Done():
-			return fmt.Errorf("the last change of %d of %d records was missed: %q", len(missed), len(want), missed)
-		}
-	}
+	return revisions, errors.Join(errs[:]...)
 }
 
-// burst changes the records of one writer and returns their last revisions, empty
-// for those that it has deleted.
-func burst(ctx context.Context, s store.Store, writer int) (last map[string]store.Revision, err error) {
+// burstOf makes the changes of one writer and returns the last revisions of its records.
+func burstOf(ctx context.Context, s store.Store, writer int) (last map[string]store.Revision, err error) {
 	last = map[string]store.Revision{}
 	for i := range burstChanges {
 		id := strconv.Itoa(writer) + "-" + strconv.Itoa(i%burstRecords)
@@ -150,26 +148,26 @@ func burst(ctx context.Context, s store.Store, writer int) (last map[string]stor
 	return last, nil
 }
 
-// A view is what a watching server knows of the records.
+// A view is the knowledge that a watching server has of the records.
 type view struct {
-	s       store.Store
-	changed chan struct{} // holds a value when there may be news
+	store   store.Store
+	changed chan struct{} // has a value when the view may have changed
 
 	mu        sync.Mutex
 	revisions map[string]store.Revision
 }
 
-// follow keeps the view up to date until ctx ends. It calls begun when the watch has
-// said that nothing is missed from then on, and the records of before are read.
+// follow keeps the view up to date until ctx ends. It calls begun when the watch has begun and all records have been
+// read.
 func (v *view) follow(ctx context.Context, w store.Watcher, begun func()) error {
 	for c, err := range w.Watch(ctx, "things") {
 		if err != nil {
-			continue // changes may be missed until the zero Key says otherwise
+			continue // changes may be missed until the next zero Key
 		}
 		if c.Key == (store.Key{}) {
-			err = v.readAll(ctx)
+			err = v.reload(ctx)
 		} else {
-			err = v.take(ctx, c)
+			err = v.apply(ctx, c)
 		}
 		if err != nil {
 			return err
@@ -183,9 +181,10 @@ func (v *view) follow(ctx context.Context, w store.Watcher, begun func()) error 
 	return errors.New("no more changes")
 }
 
-func (v *view) readAll(ctx context.Context) error {
+// reload reads all records.
+func (v *view) reload(ctx context.Context) error {
 	revisions := map[string]store.Revision{}
-	for r, err := range v.s.List(ctx, "things") {
+	for r, err := range v.store.List(ctx, "things") {
 		if err != nil {
 			return err
 		}
@@ -197,9 +196,9 @@ func (v *view) readAll(ctx context.Context) error {
 	return nil
 }
 
-// take reads the record of a change: a server may rely on what it then gets.
-func (v *view) take(ctx context.Context, c store.Change) error {
-	r, err := v.s.Get(ctx, c.Key)
+// apply reads the record of a change. A Get after a change must return it.
+func (v *view) apply(ctx context.Context, c store.Change) error {
+	r, err := v.store.Get(ctx, c.Key)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
@@ -209,7 +208,26 @@ func (v *view) take(ctx context.Context, c store.Change) error {
 	return nil
 }
 
-// missed returns the ids of records of which the view has another revision.
+// await waits until the view has these revisions. ended receives the error of follow.
+func (v *view) await(ctx context.Context, ended <-chan error, want map[string]store.Revision) error {
+	for {
+		missed := v.missed(want)
+		if len(missed) == 0 {
+			return nil
+		}
+		select {
+		case <-v.changed:
+		case err := <-ended:
+			return fmt.Errorf("the watch ended and has missed %d of %d records, %q: %w",
+				len(missed), len(want), missed, err)
+		case <-ctx.Done():
+			return fmt.Errorf("the watch has missed the last change of %d of %d records: %q",
+				len(missed), len(want), missed)
+		}
+	}
+}
+
+// missed returns the ids of the records of which the view has another revision.
 func (v *view) missed(want map[string]store.Revision) (ids []string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()

@@ -133,7 +133,7 @@ func TestVersions(t *testing.T) {
 	b.sees("this version is there already")
 	b.fill("#version", " ")
 	b.press("Add the version")
-	b.sees("Refused, and nothing was changed")
+	b.sees("The request is invalid, and nothing was changed")
 	if fault := eval[string](b, `document.querySelector("#version + .fault")?.innerText ?? ""`); fault == "" {
 		t.Errorf("what is wrong is not said at the field: %s", b.text())
 	}

@@ -1,0 +1,118 @@
+package feed
+
+import (
+	"net/http"
+
+	"github.com/patchsource/patchsource/httpapi/internal/answer"
+	"github.com/patchsource/patchsource/httpapi/internal/problem"
+	"github.com/patchsource/patchsource/httpapi/internal/trace"
+	"github.com/patchsource/patchsource/patch/catalog"
+)
+
+// A handler serves the feed and passes every other request on.
+//
+// It has no router: a router takes a path apart by regular expressions and copies the request, which costs more than the
+// whole answer. The feed has three paths, and nearly all requests are for them.
+type handler struct {
+	catalog      *catalog.Catalog
+	root         bool
+	contributors Contributors // nil: there are none
+	sealer       *sealer      // nil: definitions are not signed
+	answers      *answer.Server
+	observe      trace.ObserveFunc // nil: nothing is observed
+	next         http.Handler
+	fail         func(w http.ResponseWriter, r *http.Request, err error)
+}
+
+var nosniff = []string{"nosniff"}
+
+// ServeHTTP implements http.Handler. It answers for a handler that panics, and sets the header that every answer has.
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	defer func() {
+		if v := recover(); v != nil {
+			h.fail(w, r, problem.Recovered(v))
+		}
+	}()
+	w.Header()["X-Content-Type-Options"] = nosniff
+	p := h.match(r.URL.Path)
+	switch {
+	case p.call == notFeed:
+		h.next.ServeHTTP(w, r)
+	case h.observe == nil:
+		h.serve(w, r, p)
+	default:
+		rec := trace.NewRecorder(w)
+		defer rec.Report(h.observe, p.route(), r.Method)
+		h.serve(rec, r, p)
+		rec.End()
+	}
+}
+
+// notFound answers the requests that are not for the feed.
+func (h *handler) notFound(w http.ResponseWriter, r *http.Request) {
+	h.fail(w, r, &problem.PathError{Path: r.URL.Path})
+}
+
+// serve answers a call of the feed.
+func (h *handler) serve(w http.ResponseWriter, r *http.Request, p path) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		h.fail(w, r, &problem.MethodError{Method: r.Method, Allow: "GET, HEAD"})
+		return
+	}
+	doc, err := h.read(r, p)
+	contentType := answer.JSON
+	if err == nil && h.sealer != nil && p.call == definition {
+		doc, err = h.sealer.seal(doc)
+		contentType = contentCMS
+	}
+	if err == nil {
+		err = h.answers.Serve(w, r, doc, contentType)
+	}
+	if err != nil {
+		h.fail(w, r, err)
+	}
+}
+
+// read returns the document that a call asks for.
+func (h *handler) read(r *http.Request, p path) (answer.Document, error) {
+	if p.contributor != "" {
+		return h.readContributor(r, p)
+	}
+	switch p.call {
+	case software:
+		return answer.Of(h.catalog.Software()), nil
+	case selection:
+		return answer.Of(h.catalog.Select(p.arg)), nil
+	}
+	return documentOf(h.catalog.Definition(r.Context(), p.arg))
+}
+
+// readContributor returns the document that a call of a contributor's own feed asks for.
+func (h *handler) readContributor(r *http.Request, p path) (answer.Document, error) {
+	id, ok := h.contributors.ContributorID(p.contributor)
+	if !ok {
+		return nil, &problem.PathError{Path: r.URL.Path}
+	}
+	switch p.call {
+	case software:
+		if r.URL.Query().Has("extend") {
+			list, err := h.contributors.ExtendedList(id)
+			if err != nil {
+				return nil, err
+			}
+			return answer.New(list, h.answers.Now()), nil
+		}
+		return documentOf(h.catalog.SoftwareOf(id))
+	case selection:
+		return documentOf(h.catalog.SelectOf(id, p.arg))
+	}
+	return documentOf(h.catalog.DefinitionOf(r.Context(), id, p.arg))
+}
+
+// documentOf returns what the catalog has returned as a document.
+func documentOf(d *catalog.Document, err error) (answer.Document, error) {
+	if err != nil {
+		return nil, err
+	}
+	return answer.Of(d), nil
+}

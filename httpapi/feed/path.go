@@ -1,0 +1,73 @@
+package feed
+
+import "strings"
+
+// A call is one of the things that Jamf Pro asks for.
+type call int
+
+const (
+	notFeed    call = iota
+	software        // the summaries of all titles
+	selection       // the summaries of some titles
+	definition      // the definition of one title
+)
+
+// A path is a path of the feed, taken apart.
+type path struct {
+	call call
+	// contributor is the name of the contributor whose own feed it is. If empty, it is the common feed.
+	contributor string
+	// arg is what is asked for: ids separated by commas, or an id.
+	arg string
+}
+
+// route returns the name under which a call is observed.
+func (p path) route() string {
+	prefix := "/jamf/v1"
+	if p.contributor != "" {
+		prefix = "/jamf/v1/{contributor}"
+	}
+	switch p.call {
+	case software:
+		return prefix + "/software"
+	case selection:
+		return prefix + "/software/{ids}"
+	}
+	return prefix + "/patch/{id}"
+}
+
+// match takes a path apart. Its call is notFeed if it is not one of the feed. Slashes may be doubled and at the end.
+func (h *handler) match(s string) (p path) {
+	name, rest := segment(s)
+	if name == "jamf" {
+		if name, rest = segment(rest); name != "v1" {
+			return p
+		}
+		name, rest = segment(rest)
+		if name != "software" && name != "patch" && name != "" && h.contributors != nil {
+			p.contributor = name
+			name, rest = segment(rest)
+		}
+	} else if !h.root {
+		return p
+	}
+	p.arg = strings.Trim(rest, "/")
+	switch {
+	case name == "software" && p.arg == "":
+		p.call = software
+	case name == "software":
+		p.call = selection
+	case name == "patch" && p.arg != "":
+		p.call = definition
+	}
+	return p
+}
+
+// segment splits the first segment from a path.
+func segment(path string) (name, rest string) {
+	path = strings.TrimLeft(path, "/")
+	if i := strings.IndexByte(path, '/'); i >= 0 {
+		return path[:i], path[i:]
+	}
+	return path, ""
+}

@@ -1,0 +1,97 @@
+package answer
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// A Server serves documents.
+type Server struct {
+	// Now is the clock.
+	Now func() time.Time
+	// Send, if not nil, waits until a body of so many bytes may be sent. The caller calls leave when it was sent; leave may
+	// be nil.
+	Send func(w http.ResponseWriter, r *http.Request, bytes int) (leave func(), err error)
+	// Indent, if not nil, waits until a document of so many bytes may be indented. The caller calls leave afterward; leave
+	// may be nil.
+	Indent func(r *http.Request, bytes int) (leave func(), err error)
+}
+
+// Serve answers a read with a document. The error is one of Send or Indent, and nothing was written then.
+func (s *Server) Serve(w http.ResponseWriter, r *http.Request, doc Document, contentType []string) error {
+	if (r.URL.RawQuery != "" || len(r.Header["Accept"]) > 0) && wantsPretty(r) {
+		pretty, err := s.indented(r, doc)
+		if err != nil {
+			return err
+		}
+		doc = pretty
+	}
+	known, unchanged := notModified(r, doc)
+	if s.Send != nil && !unchanged && r.Method != http.MethodHead {
+		leave, err := s.Send(w, r, len(doc.Bytes()))
+		if err != nil {
+			return err
+		}
+		if leave != nil {
+			defer leave()
+		}
+	}
+	body, etag := doc.Bytes(), doc.ETag()
+	zipped := false
+	if acceptsGzip(r.Header["Accept-Encoding"]) {
+		if z, zetag := doc.Gzip(); z != nil {
+			body, etag, zipped = z, zetag, true
+		}
+	}
+	// A document may have a time ahead of the clock. No answer may have one (RFC 9110, section 8.8.2.1); a client that
+	// sends the answer's time back gets the document again.
+	modified := doc.Changed()
+	if now := s.Now(); modified.After(now) {
+		modified = now
+	}
+	// One array holds the values that differ between answers, so that an answer of the feed allocates next to nothing.
+	values := &[3]string{etag, modified.UTC().Format(http.TimeFormat)}
+	h := w.Header()
+	h["Etag"] = values[0:1:1]
+	h["Last-Modified"] = values[1:2:2]
+	h["Cache-Control"] = revalidate
+	if h["Vary"] == nil {
+		h["Vary"] = varyEncoding
+	} else {
+		h["Vary"] = varyReader // the document depends on the reader's token
+	}
+	if unchanged {
+		if known != "" {
+			values[0] = known
+		}
+		w.WriteHeader(http.StatusNotModified)
+		return nil
+	}
+	values[2] = strconv.Itoa(len(body))
+	h["Content-Type"] = contentType
+	h["Content-Length"] = values[2:3:3]
+	if zipped {
+		h["Content-Encoding"] = encodingGzip
+	}
+	w.WriteHeader(http.StatusOK)
+	if r.Method != http.MethodHead {
+		_, _ = w.Write(body) // it fails if the client is gone
+	}
+	return nil
+}
+
+// indented returns a document indented. It waits if the work is still to be done.
+func (s *Server) indented(r *http.Request, doc Document) (Document, error) {
+	if s.Indent == nil || doc.HasPretty() {
+		return doc.Pretty(), nil
+	}
+	leave, err := s.Indent(r, len(doc.Bytes()))
+	if err != nil {
+		return nil, err
+	}
+	if leave != nil {
+		defer leave()
+	}
+	return doc.Pretty(), nil
+}

@@ -1,0 +1,134 @@
+package problem
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/patchsource/patchsource/httpapi/internal/answer"
+	"github.com/patchsource/patchsource/httpapi/internal/trace"
+	"github.com/patchsource/patchsource/httpapi/wire"
+)
+
+// A MethodError is returned for a method that a path does not have.
+type MethodError struct{ Method, Allow string }
+
+func (e *MethodError) Error() string {
+	return fmt.Sprintf("%s is not allowed here: use one of %s", e.Method, e.Allow)
+}
+
+// A PathError is returned for a path that no call has.
+type PathError struct{ Path string }
+
+func (e *PathError) Error() string {
+	return "there is no such call; the source's list of titles is at …/jamf/v1/software"
+}
+
+// A panicError is the value that a handler panicked with.
+type panicError struct{ value any }
+
+func (e *panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
+
+// The rows of errors that every handler has.
+var (
+	Method = Row{
+		Match:  As[*MethodError](),
+		Status: http.StatusMethodNotAllowed,
+		Code:   wire.CodeMethodNotAllowed,
+		Detail: With(func(e *MethodError) any { return trace.Shorten(e.Method) }),
+	}
+	Path = Row{
+		Match:  As[*PathError](),
+		Status: http.StatusNotFound,
+		Code:   wire.CodeNotFound,
+		Detail: With(func(e *PathError) any { return trace.Shorten(e.Path) }),
+	}
+)
+
+// A Writer answers errors.
+type Writer struct {
+	Table Table
+	// Log receives the causes of internal errors.
+	Log *slog.Logger
+}
+
+// Write answers with an error. Before it, nothing may have been written. If simple is true, the message is repeated as
+// the member error, for clients of Stupid Simple Patch Server.
+//
+// A status 401 has the challenge that the error's method Challenge() string returns, and otherwise one of Bearer. A
+// status 429 has the Retry-After that its method RetryAfter() time.Duration returns, and otherwise a minute.
+func (pw *Writer) Write(w http.ResponseWriter, r *http.Request, err error, simple bool) {
+	p := pw.Table.Of(err)
+	h := w.Header()
+	for _, name := range []string{"Etag", "Last-Modified", "Content-Encoding", "Content-Length", "Vary"} {
+		h.Del(name)
+	}
+	h.Set("Cache-Control", "no-store")
+	setHeader(h, p.Status, err)
+	if (p.Code == wire.CodeInternal || p.Code == wire.CodeInsufficientStorage) && r.Context().Err() == nil {
+		id := trace.ID(r)
+		p.Detail = id
+		h.Set(trace.IDHeader, id)
+		pw.log(r, id, p.Status, err)
+	}
+	answer.WriteJSON(w, p.Status, wire.Error{
+		Message:  p.Message,
+		Code:     p.Code,
+		Detail:   p.Detail,
+		Failures: p.Failures,
+		Simple:   simple,
+	})
+}
+
+// retryAfterOutage is the number of seconds after which a client may retry what is unavailable.
+const retryAfterOutage = "5"
+
+// setHeader sets the header that a status requires.
+func setHeader(h http.Header, status int, err error) {
+	switch status {
+	case http.StatusUnauthorized:
+		challenge := `Bearer realm="patchsource"`
+		var own interface{ Challenge() string }
+		if errors.As(err, &own) {
+			challenge = own.Challenge()
+		}
+		h.Set("WWW-Authenticate", challenge)
+	case http.StatusMethodNotAllowed:
+		var method *MethodError
+		if errors.As(err, &method) {
+			h.Set("Allow", method.Allow)
+		}
+	case http.StatusServiceUnavailable:
+		h.Set("Retry-After", retryAfterOutage)
+	case http.StatusTooManyRequests:
+		after := time.Minute
+		var limited interface{ RetryAfter() time.Duration }
+		if errors.As(err, &limited) {
+			after = limited.RetryAfter()
+		}
+		h.Set("Retry-After", strconv.Itoa(int(after/time.Second)+1))
+	}
+}
+
+// log logs the cause of an internal error.
+func (pw *Writer) log(r *http.Request, id string, status int, err error) {
+	attrs := []any{"method", r.Method, "path", trace.Path(r), "status", status, "error", err}
+	var panicked *panicError
+	if errors.As(err, &panicked) {
+		attrs = append(attrs, "stack", string(debug.Stack()))
+	}
+	pw.Log.ErrorContext(trace.WithID(r.Context(), id), "a request failed", attrs...)
+}
+
+// Recovered returns the error of a handler that panicked with v, the value of recover. An http.ErrAbortHandler panics
+// once more: it means that the answer is to be aborted.
+func Recovered(v any) error {
+	if v == http.ErrAbortHandler {
+		panic(v)
+	}
+	return &panicError{v}
+}
