@@ -234,7 +234,7 @@ func TestCampaignKeepsTheLease(t *testing.T) {
 
 func TestCampaignWithoutAWatcher(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	s := &counted{Store: memstore.New()}
+	s := &countingStore{Store: memstore.New()}
 	elected := false
 	store.Campaign(ctx, s, store.LeaseOptions{Name: "work"}, func(context.Context) { elected = true; cancel() })
 	if !elected || s.gets+s.puts > 0 {

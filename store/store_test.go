@@ -10,38 +10,39 @@ import (
 	"github.com/patchsource/patchsource/store/memstore"
 )
 
-// A logged store is a decorator: it has Unwrap, and no capability of its own.
-type logged struct{ store.Store }
+// A decorator has no capability of its own.
+type decorator struct{ store.Store }
 
-func (l logged) Unwrap() store.Store { return l.Store }
+func (d decorator) Unwrap() store.Store { return d.Store }
 
-type pinged struct {
+// A pinger is a store whose Ping returns err.
+type pinger struct {
 	store.Store
 	err error
 }
 
-func (p pinged) Ping(context.Context) error { return p.err }
+func (p pinger) Ping(context.Context) error { return p.err }
 
 func TestAs(t *testing.T) {
-	inside := memstore.New()
-	if w, ok := store.As[store.Watcher](logged{logged{inside}}); !ok || w != store.Watcher(inside) {
-		t.Errorf("As does not look through decorators: %v, %v", w, ok)
+	inner := memstore.New()
+	if w, ok := store.As[store.Watcher](decorator{decorator{inner}}); !ok || w != store.Watcher(inner) {
+		t.Errorf("As finds %v, %v, want the inner store", w, ok)
 	}
-	if _, ok := store.As[store.Pinger](logged{inside}); ok {
-		t.Error("As finds a capability that nothing has")
+	if _, ok := store.As[store.Pinger](decorator{inner}); ok {
+		t.Error("As finds a capability that no store has")
 	}
 	if _, ok := store.As[store.Watcher](nil); ok {
-		t.Error("As finds a capability of nil")
+		t.Error("As finds a capability of a nil Store")
 	}
 }
 
 func TestPing(t *testing.T) {
 	if err := store.Ping(t.Context(), memstore.New()); err != nil {
-		t.Error(err)
+		t.Errorf("Ping of a store without Pinger: %v", err)
 	}
 	down := errors.New("down")
-	if err := store.Ping(t.Context(), logged{pinged{memstore.New(), down}}); !errors.Is(err, down) {
-		t.Errorf("%v, want what the store says", err)
+	if err := store.Ping(t.Context(), decorator{pinger{memstore.New(), down}}); !errors.Is(err, down) {
+		t.Errorf("%v, want the error of the inner store", err)
 	}
 }
 
@@ -63,11 +64,12 @@ func TestConditionCheck(t *testing.T) {
 	} {
 		err := c.cond.Check(c.current)
 		if (err == nil) != c.ok || err != nil && !errors.Is(err, store.ErrConflict) {
-			t.Errorf("%s: %v", c.name, err)
+			t.Errorf("%s: %v, want ErrConflict unless the condition holds", c.name, err)
 		}
 	}
 }
 
+// A store in memory reports changes and has no connection to check.
 func ExampleAs() {
 	var s store.Store = memstore.New()
 	_, watches := store.As[store.Watcher](s)

@@ -55,9 +55,9 @@ func Update(ctx context.Context, s Store, key Key, f func(old Record) (value []b
 	return current, nil
 }
 
-// RetryConflicts calls try until its error is not [ErrConflict], at most 10 times, and returns that error. It is for a
-// change that reads, decides and then writes on a condition: try must do all of this anew. Between two attempts it waits
-// for a random time of at most 90 ms.
+// RetryConflicts calls try until its error is not [ErrConflict], at most 10 times, and returns that error. It is for
+// a change that reads, decides and then writes on a condition: try must do all of this anew. Between two attempts it
+// waits for a random time of at most 90 ms.
 //
 // The error is that of try, which is ErrConflict after the last attempt, or that of ctx if ctx ends while it waits.
 func RetryConflicts(ctx context.Context, try func() error) error {
@@ -88,8 +88,9 @@ func Finish(ctx context.Context, write func(ctx context.Context) error) error {
 	return write(ctx)
 }
 
-// WriteContext returns a context with the values of ctx that does not end with ctx, but after 30 seconds. It is for work
-// that must be done although its caller may have gone away, such as undoing half a change. The caller must call cancel.
+// WriteContext returns a context with the values of ctx that does not end with ctx, but after 30 seconds. It is for
+// work that must be done although its caller may have gone away, such as undoing half a change. The caller must call
+// cancel.
 func WriteContext(ctx context.Context) (write context.Context, cancel context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/patchsource/patchsource/store/memstore"
 )
 
-// increment is a function for Update.
+// increment is a function for Update that increments a number.
 func increment(old store.Record) ([]byte, error) {
 	n := 0
 	if old.Revision != "" {
@@ -27,6 +27,16 @@ func increment(old store.Record) ([]byte, error) {
 	return []byte(strconv.Itoa(n + 1)), nil
 }
 
+// current returns the record a.
+func current(t *testing.T, s store.Store) store.Record {
+	t.Helper()
+	r, err := s.Get(t.Context(), thing("a"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
 func TestUpdate(t *testing.T) {
 	s := memstore.New()
 	for _, want := range []string{"1", "2", "3"} {
@@ -34,29 +44,37 @@ func TestUpdate(t *testing.T) {
 		if err != nil || r.Key != thing("a") || string(r.Value) != want {
 			t.Errorf("%v = %q, %v, want %s", r.Key, r.Value, err, want)
 		}
-		if now, err := s.Get(t.Context(), thing("a")); err != nil || now.Revision != r.Revision {
-			t.Errorf("the store has revision %q, %v, want %q", now.Revision, err, r.Revision)
+		if now := current(t, s); now.Revision != r.Revision {
+			t.Errorf("the store has revision %q, want %q", now.Revision, r.Revision)
 		}
 	}
-	before, err := s.Get(t.Context(), thing("a"))
-	if err != nil {
-		t.Fatal(err)
+}
+
+func TestUpdateWithoutAValue(t *testing.T) {
+	s := memstore.New()
+	nothing := func(store.Record) ([]byte, error) { return nil, nil }
+	if r, err := store.Update(t.Context(), s, thing("a"), nothing); err != nil || r.Revision != "" {
+		t.Errorf("of an absent record: %+v, %v", r, err)
 	}
-	r, err := store.Update(t.Context(), s, thing("a"), func(store.Record) ([]byte, error) { return nil, nil })
-	if err != nil || string(r.Value) != "3" || r.Revision != before.Revision {
-		t.Errorf("a nil value: %q %q, %v, want the record unchanged", r.Value, r.Revision, err)
+	put(t, s, thing("a"), "1")
+	before := current(t, s)
+	r, err := store.Update(t.Context(), s, thing("a"), nothing)
+	if err != nil || string(r.Value) != "1" || r.Revision != before.Revision {
+		t.Errorf("%q in revision %q, %v, want the record unchanged", r.Value, r.Revision, err)
 	}
-	r, err = store.Update(t.Context(), s, thing("b"), func(store.Record) ([]byte, error) { return nil, nil })
-	if err != nil || r.Revision != "" {
-		t.Errorf("a nil value for an absent record: %+v, %v", r, err)
-	}
-	failure := errors.New("no")
-	_, err = store.Update(t.Context(), s, thing("a"), func(store.Record) ([]byte, error) { return []byte("9"), failure })
+}
+
+func TestUpdateReturnsTheErrorOfTheFunction(t *testing.T) {
+	s := memstore.New()
+	put(t, s, thing("a"), "1")
+	before, failure := current(t, s), errors.New("no")
+	failing := func(store.Record) ([]byte, error) { return []byte("9"), failure }
+	_, err := store.Update(t.Context(), s, thing("a"), failing)
 	if err != failure {
 		t.Errorf("%v, want the error of the function", err)
 	}
-	if now, err := s.Get(t.Context(), thing("a")); err != nil || now.Revision != before.Revision {
-		t.Errorf("the record has changed: %q, %v", now.Value, err)
+	if now := current(t, s); now.Revision != before.Revision {
+		t.Errorf("the record has changed to %q", now.Value)
 	}
 }
 
@@ -72,15 +90,15 @@ func TestUpdateByManyWriters(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if r, err := s.Get(t.Context(), thing("a")); err != nil || string(r.Value) != strconv.Itoa(writers) {
-		t.Errorf("%q, %v, want %d", r.Value, err, writers)
+	if r := current(t, s); string(r.Value) != strconv.Itoa(writers) {
+		t.Errorf("%q, want %d", r.Value, writers)
 	}
 }
 
-// A contestedStore is one in which another writer changes the record between each Get and the next Put, so often.
+// A contestedStore is a memstore in which another writer changes a record right after each of the next Gets.
 type contestedStore struct {
 	*memstore.Store
-	left int
+	left int // so many Gets
 	gets int
 }
 
@@ -113,8 +131,11 @@ func TestUpdateAgainstFasterWriters(t *testing.T) {
 func TestUpdateEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	s := memstore.New()
-	// It ends while the value is made: nothing is written.
-	_, err := store.Update(ctx, s, thing("a"), func(store.Record) ([]byte, error) { cancel(); return []byte("1"), nil })
+	// The context ends before the write, which is therefore not begun.
+	_, err := store.Update(ctx, s, thing("a"), func(store.Record) ([]byte, error) {
+		cancel()
+		return []byte("1"), nil
+	})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("%v, want context.Canceled", err)
 	}
@@ -125,7 +146,7 @@ func TestUpdateEndsWithItsContext(t *testing.T) {
 
 func TestUpdateReturnsErrorsOfTheStore(t *testing.T) {
 	down := errors.New("down")
-	s := &counted{Store: memstore.New(), getErr: down}
+	s := &countingStore{Store: memstore.New(), getErr: down}
 	if _, err := store.Update(t.Context(), s, thing("a"), increment); !errors.Is(err, down) || s.puts != 0 {
 		t.Errorf("%v after %d Puts, want the store's error and no Put", err, s.puts)
 	}

@@ -6,9 +6,10 @@
 //	patchsource/format.json     the format of the backup: {"format":2}
 //	patchsource/<kind>.ndjson   the records of a kind, one JSON object a line
 //
-// The line of a title follows those of its earlier revisions, so that all records of a title are of one state. Records
-// that belong to one running server, such as leases and most of its configuration, are left out. The records' values are
-// neither interpreted nor changed: a backup can be loaded by every later version, and its secrets stay encrypted.
+// The line of a title follows those of its earlier revisions, so that all records of a title are of one state.
+// Records that belong to one running server, such as leases and most of its configuration, are left out. The records'
+// values are neither interpreted nor changed: a backup can be loaded by every later version, and its secrets stay
+// encrypted.
 package dump
 
 import (

@@ -17,34 +17,35 @@ func TestStore(t *testing.T) {
 	})
 }
 
-func TestTheZeroStoreIsReady(t *testing.T) {
+func TestZeroValue(t *testing.T) {
 	storetest.Run(t, storetest.Backend{New: func(*testing.T) store.Store { return new(memstore.Store) }})
 }
 
-// A reader that falls far behind is told to read everything anew, instead of
-// keeping every change in memory.
-func TestASlowWatcherIsToldToStartOver(t *testing.T) {
+// The changes that a slow reader has not read are replaced by a gap when they become too many.
+func TestSlowReaderGetsAGap(t *testing.T) {
 	s := memstore.New()
-	anew := 0
+	gaps := 0
 	for c, err := range s.Watch(t.Context(), "things") {
 		if err != nil {
 			t.Fatal(err)
 		}
 		if c.Key == (store.Key{}) {
-			if anew++; anew == 2 {
+			if gaps++; gaps == 2 {
 				return
 			}
 			for i := range 10_001 {
-				if _, err := s.Put(t.Context(), store.Key{Kind: "things", ID: fmt.Sprint(i % 7)}, nil, store.Condition{}); err != nil {
+				key := store.Key{Kind: "things", ID: fmt.Sprint(i % 7)}
+				if _, err := s.Put(t.Context(), key, nil, store.Condition{}); err != nil {
 					t.Fatal(err)
 				}
 			}
 			continue
 		}
-		t.Fatalf("change %v, want the zero Key after an overflow", c)
+		t.Fatalf("change %v, want the zero Key after too many changes", c)
 	}
 }
 
+// Of two writers that have read the same revision, the second gets a conflict.
 func Example() {
 	ctx := context.Background()
 	s := memstore.New()

@@ -1,0 +1,82 @@
+package store
+
+import (
+	"context"
+	"iter"
+)
+
+// A Watcher is a Store that reports changes, including those that other processes make. It is an optional capability;
+// see [Follow] and [As].
+type Watcher interface {
+	// Watch yields changes of the records of a kind until ctx ends or the loop is left. The first change has the zero
+	// Key and says that no later change is missed. The zero Key comes again after a gap, such as a lost connection or
+	// a reader that is too slow: all records must then be read again. An error says that changes may have been
+	// missed; the sequence continues if it can.
+	Watch(ctx context.Context, kind string) iter.Seq2[Change, error]
+}
+
+// A Change names a record that may have changed.
+type Change struct {
+	// Key is the key of the record. The zero Key stands for all records of the kind.
+	Key Key
+	// Revision is the revision after the change. It is empty if the record was deleted or the revision is unknown.
+	Revision Revision
+}
+
+// A Pinger is a Store that can check whether it is reachable. It is an optional capability; see [Ping].
+type Pinger interface {
+	// Ping returns an error if the storage is not reachable or cannot be changed.
+	Ping(ctx context.Context) error
+}
+
+// Ping returns the error of the [Pinger] that s has, or nil if it has none.
+func Ping(ctx context.Context, s Store) error {
+	if p, ok := As[Pinger](s); ok {
+		return p.Ping(ctx)
+	}
+	return nil
+}
+
+// A Fault is a record that exists but cannot be read, or one that is missing because it was corrupt.
+type Fault struct {
+	// Name is the place of the record, such as the path of a file.
+	Name string
+	// Reason is why the record cannot be read, and what to do about it.
+	Reason string
+}
+
+// An Inspector is a Store that remembers the records that it could not read. It is an optional capability; see
+// [Faults].
+type Inspector interface {
+	// Faults returns the records that Get or List could not read since the store was opened, those that are missing
+	// because they were corrupt, and the place where corrupt records are kept if that cannot be read. They are sorted
+	// by name, and there are at most 100. Every call inspects them again. A record stays a fault until it can be
+	// read, was written or deleted, or its file was removed. A record that a List has omitted stays a fault until the
+	// store is opened again, because callers of List do not know it.
+	Faults(ctx context.Context) []Fault
+}
+
+// Faults returns the faults of the [Inspector] that s has, or none if it has none.
+func Faults(ctx context.Context, s Store) []Fault {
+	if i, ok := As[Inspector](s); ok {
+		return i.Faults(ctx)
+	}
+	return nil
+}
+
+// As finds a capability, such as [Watcher] or io.Closer, of s or of the stores that s decorates. It returns the
+// outermost store that has it.
+func As[T any](s Store) (T, bool) {
+	for s != nil {
+		if t, ok := s.(T); ok {
+			return t, true
+		}
+		u, ok := s.(interface{ Unwrap() Store })
+		if !ok {
+			break
+		}
+		s = u.Unwrap()
+	}
+	var none T
+	return none, false
+}
