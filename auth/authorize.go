@@ -55,21 +55,43 @@ func Authorize(_ context.Context, p Principal, a Action, t Title) error {
 	if p.Anonymous() {
 		return &unauthorizedError{"sign in, or send a token"}
 	}
-	switch {
-	case p.Kind == Administrator, p.Kind == Editor && a != ActionAdminister:
+	allowed := false
+	switch p.Kind {
+	case Administrator:
+		allowed = true
+	case Editor:
+		allowed = a == ActionCreate || a == ActionChange || a == ActionTokens
+	case Contributor:
+		allowed = p.Contributor != "" && (a == ActionCreate || p.allowedOwn(a, t))
+	case TitleToken:
+		allowed = len(p.Titles) > 0 && p.allowedOwn(a, t)
+	}
+	if allowed {
 		return nil
+	}
+	return denied(a, t)
+}
+
+// allowedOwn reports whether the owner of some titles may perform an action on a title.
+func (p Principal) allowedOwn(a Action, t Title) bool {
+	switch a {
+	case ActionChange:
+		return p.owns(t)
+	case ActionTokens:
+		return t == (Title{}) || p.owns(t)
+	}
+	return false
+}
+
+// denied returns the [ErrDenied] for an action.
+func denied(a Action, t Title) error {
+	switch {
 	case a == ActionAdminister:
 		return fmt.Errorf("%w: only an administrator may do this", ErrDenied)
-	case a == ActionCreate && p.Kind == Contributor && p.Contributor != "":
-		return nil
 	case a == ActionCreate:
 		return fmt.Errorf("%w: only administrators, editors and contributors create titles", ErrDenied)
-	case a == ActionTokens && t == (Title{}) && (p.Kind == Contributor || p.Kind == TitleToken):
-		return nil
-	case (a == ActionChange || a == ActionTokens) && p.owns(t):
-		return nil
-	case (a == ActionChange || a == ActionTokens) && t.ID != "":
-		return fmt.Errorf("%w: it does not extend to title '%s'", ErrDenied, t.ID)
+	case t.ID != "":
+		return fmt.Errorf("%w for title '%s'", ErrDenied, t.ID)
 	}
 	return ErrDenied
 }

@@ -2,6 +2,7 @@ package auth_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -19,21 +20,22 @@ func ExampleAuthorize_editorWithoutTokens() {
 
 	ctx := context.Background()
 	ann := auth.Principal{Grant: auth.Grant{Kind: auth.Editor, Name: "Ann"}}
-	report("change Composer", authorize(ctx, ann, auth.ActionChange, auth.Title{ID: "Composer", UID: "1"}))
-	report("make tokens", authorize(ctx, ann, auth.ActionTokens, auth.Title{}))
+	fmt.Println("change Composer:", authorize(ctx, ann, auth.ActionChange, auth.Title{ID: "Composer", UID: "1"}))
+	fmt.Println("make a token:", authorize(ctx, ann, auth.ActionTokens, auth.Title{}))
 	// Output:
-	// change Composer: yes
-	// make tokens: no
+	// change Composer: <nil>
+	// make a token: permission denied
 }
 
 // A team that owns the titles whose ids begin with Team-. Its members have a name and no kind, so that the default
-// policy, which decides about everything else, denies them the rest.
+// policy denies them everything else.
 func ExampleAuthorize_team() {
 	team := []string{"Ann", "Bob"}
 	authorize := func(ctx context.Context, p auth.Principal, a auth.Action, t auth.Title) error {
 		own := strings.HasPrefix(strings.ToLower(t.ID), "team-") // ids are unique without regard to case
-		some := a == auth.ActionCreate && t == (auth.Title{})    // the id is not known yet
-		if slices.Contains(team, p.Name) && (some || own && (a == auth.ActionCreate || a == auth.ActionChange)) {
+		unknown := a == auth.ActionCreate && t == (auth.Title{}) // the request was not read yet
+		change := a == auth.ActionCreate || a == auth.ActionChange
+		if slices.Contains(team, p.Name) && change && (own || unknown) {
 			return nil
 		}
 		return auth.Authorize(ctx, p, a, t)
@@ -42,26 +44,29 @@ func ExampleAuthorize_team() {
 	ctx := context.Background()
 	ann := auth.Principal{Grant: auth.Grant{Name: "Ann"}}
 	eve := auth.Principal{Grant: auth.Grant{Name: "Eve"}}
-	report("Ann creates Team-Xcode", authorize(ctx, ann, auth.ActionCreate, auth.Title{ID: "Team-Xcode"}))
-	report("Ann changes Team-Xcode", authorize(ctx, ann, auth.ActionChange, auth.Title{ID: "Team-Xcode", UID: "2"}))
-	report("Ann changes Composer", authorize(ctx, ann, auth.ActionChange, auth.Title{ID: "Composer", UID: "1"}))
-	report("Eve changes Team-Xcode", authorize(ctx, eve, auth.ActionChange, auth.Title{ID: "Team-Xcode", UID: "2"}))
+	xcode, composer := auth.Title{ID: "Team-Xcode", UID: "1"}, auth.Title{ID: "Composer", UID: "2"}
+	fmt.Println("Ann creates Team-Slack:", authorize(ctx, ann, auth.ActionCreate, auth.Title{ID: "Team-Slack"}))
+	fmt.Println("Ann changes Team-Xcode:", authorize(ctx, ann, auth.ActionChange, xcode))
+	fmt.Println("Ann changes Composer:", authorize(ctx, ann, auth.ActionChange, composer))
+	fmt.Println("Eve changes Team-Xcode:", authorize(ctx, eve, auth.ActionChange, xcode))
 	// Output:
-	// Ann creates Team-Xcode: yes
-	// Ann changes Team-Xcode: yes
-	// Ann changes Composer: no
-	// Eve changes Team-Xcode: no
+	// Ann creates Team-Slack: <nil>
+	// Ann changes Team-Xcode: <nil>
+	// Ann changes Composer: permission denied for title 'Composer'
+	// Eve changes Team-Xcode: permission denied for title 'Team-Xcode'
 }
 
-// A person who may only read: signed in, with a name and without a kind. The default policy is enough.
+// A person who may only read: signed in, with a name and without a kind. This is not the same as an anonymous caller,
+// who is asked to sign in.
 func ExampleAuthorize_readOnly() {
 	ctx := context.Background()
 	guest := auth.Principal{Grant: auth.Grant{Name: "Guest"}}
-	report("create Xcode", auth.Authorize(ctx, guest, auth.ActionCreate, auth.Title{ID: "Xcode"}))
-	report("make tokens", auth.Authorize(ctx, guest, auth.ActionTokens, auth.Title{}))
-	report("nobody creates Xcode", auth.Authorize(ctx, auth.Principal{}, auth.ActionCreate, auth.Title{ID: "Xcode"}))
+	xcode := auth.Title{ID: "Xcode", UID: "1"}
+	fmt.Println("Guest changes Xcode:", auth.Authorize(ctx, guest, auth.ActionChange, xcode))
+	fmt.Println("Guest makes a token:", auth.Authorize(ctx, guest, auth.ActionTokens, auth.Title{}))
+	fmt.Println("anonymous:", auth.Authorize(ctx, auth.Principal{}, auth.ActionChange, xcode))
 	// Output:
-	// create Xcode: no
-	// make tokens: no
-	// nobody creates Xcode: sign in, or send a token
+	// Guest changes Xcode: permission denied for title 'Xcode'
+	// Guest makes a token: permission denied
+	// anonymous: sign in, or send a token
 }
