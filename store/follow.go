@@ -17,8 +17,8 @@ const (
 // A Follower keeps something, such as an index in memory, up to date with the records of one kind; see [Follow].
 // Follow calls its functions one at a time.
 type Follower struct {
-	// Reload reads all records of the kind. Follow calls it when a watch begins and after every gap, that is, whenever
-	// changes may have been missed.
+	// Reload reads all records of the kind. It is required. Follow calls it when a watch begins and after every gap,
+	// that is, whenever changes may have been missed.
 	Reload func(ctx context.Context) error
 	// Apply reads one record that may have changed, or learns that it was deleted. c.Key is never the zero Key. If nil,
 	// Follow calls Reload for every change.

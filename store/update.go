@@ -56,7 +56,7 @@ func Update(ctx context.Context, s Store, key Key, f func(old Record) (value []b
 }
 
 // RetryConflicts calls try until its error is not [ErrConflict], at most 10 times, and returns that error. It is for
-// a change that reads, decides and then writes on a condition: try must do all of this anew. Between two attempts it
+// a change that reads, decides and then writes on a condition: try must do all of this again. Between two attempts it
 // waits for a random time of at most 90 ms.
 //
 // The error is that of try, which is ErrConflict after the last attempt, or that of ctx if ctx ends while it waits.

@@ -308,7 +308,7 @@ func (s *limitedStore) Put(ctx context.Context, k store.Key, v []byte, c store.C
 	return s.Store.Put(ctx, k, v, c)
 }
 
-// A load that was interrupted, wherever it was, is begun anew by the next one.
+// A load that was interrupted at any point is begun again by the next one.
 func TestLoadAfterAnInterruption(t *testing.T) {
 	from := memstore.New()
 	create(t, openCatalog(t, from), "A", "B")

@@ -11,7 +11,7 @@ import (
 	"github.com/patchsource/patchsource/store/memstore"
 )
 
-// All records of a store that nobody changes are moved to another store.
+// The records of a store that does not change are moved to another store.
 func Example() {
 	ctx := context.Background()
 	from, to := memstore.New(), memstore.New()

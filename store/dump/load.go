@@ -20,8 +20,8 @@ import (
 const maxLineBytes = 64 << 20
 
 // Load loads a backup of size bytes into an empty store, before anything else opens that store, and returns the number
-// of records loaded. If it is interrupted, [CheckLoaded] refuses the store until a Load into it succeeds, which begins
-// anew. Records are loaded unchanged: rules for titles that are newer than the backup are not applied.
+// of records loaded. If it is interrupted, [CheckLoaded] refuses the store until another Load into it succeeds,
+// which begins again. Records are loaded unchanged: rules for titles that are newer than the backup are not applied.
 //
 // The error is [ErrNotEmpty], [ErrNoBackup], [store.ErrFormat] if a newer version made the backup, or that of reading
 // the backup, of the store or of ctx. After one of the first three nothing has changed.

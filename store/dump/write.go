@@ -19,8 +19,8 @@ type Archive interface {
 
 // Write adds the records of s to an archive. It does not close the archive.
 //
-// titles yields the records of the titles, each title after its earlier revisions, as the catalog knows them to be
-// consistent while titles change. If nil, Write lists them from s, which nobody may change meanwhile.
+// titles yields the records of the titles, each title after its earlier revisions. The catalog provides them,
+// consistent even while titles change. If nil, Write lists them from s, whose titles must not change meanwhile.
 //
 // The error is that of titles, of the archive, of the store or of ctx. The archive is then incomplete and of no use.
 func Write(ctx context.Context, a Archive, s store.Store, titles iter.Seq2[store.Record, error]) error {
