@@ -1,6 +1,7 @@
 package patch
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,17 +11,14 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// maxAuthorLength is the most bytes that the name of a new author may have.
+// maxAuthorLength is the maximum length in bytes of the name of a new author.
 const maxAuthorLength = 100
 
-// CheckAuthor reports whether a new author may have this name: it has at most
-// [maxAuthorLength] bytes, passes [CheckText], keeps to the letters of one script
-// (those that Chinese, Japanese and Korean write together count as one), has no
-// compatibility characters, such as full-width letters, and has an [AuthorID].
-// White space around it does not count.
+// CheckAuthor reports whether a new author may have a name. The name must have at most 100 bytes, no invisible
+// characters, no parentheses, only letters of one script (those that Chinese, Japanese and Korean combine count as
+// one), no compatibility characters such as full-width letters, and an [AuthorID]. White space around it is ignored.
 //
-// The error is [ErrAuthor]. An author of a stored title may have a name that was
-// accepted before there were these rules.
+// The error is [ErrAuthor]. The author of a stored title may have a name that was accepted before these rules existed.
 func CheckAuthor(name string) error {
 	if len(name) > maxAuthorLength {
 		return fmt.Errorf("%w: it has %d bytes, at most %d are allowed", ErrAuthor, len(name), maxAuthorLength)
@@ -30,33 +28,36 @@ func CheckAuthor(name string) error {
 		return fmt.Errorf("%w: it %s", ErrAuthor, message)
 	}
 	if strings.ContainsAny(name, "()（）") {
-		return fmt.Errorf(
-			"%w: it must have no parentheses: what stands in them at the end of a title's name is the author",
-			ErrAuthor,
-		)
+		return fmt.Errorf("%w: it must not have parentheses: a title's name has them around its author", ErrAuthor)
 	}
-	composed := norm.NFC.String(name)
-	if r, ok := unusualLatin(composed); ok {
-		return fmt.Errorf("%w: %q is no letter of a language's usual Latin alphabet: it may be taken for another one",
-			ErrAuthor, r)
-	}
-	if plain := norm.NFKC.String(name); plain != composed {
-		return fmt.Errorf("%w: %q has compatibility characters, such as full-width letters: write it as %q",
-			ErrAuthor, name, plain)
-	}
-	if strings.ContainsFunc(name, func(r rune) bool { return unicode.Is(unicode.Variation_Selector, r) }) {
-		return fmt.Errorf("%w: it has a variation selector, which cannot be seen: remove it", ErrAuthor)
-	}
-	if scripts := scriptsOf(composed); !writtenTogether(scripts) {
-		return fmt.Errorf("%w: %q mixes letters of %s: keep to one script",
-			ErrAuthor, name, strings.Join(scripts, " and "))
+	if err := checkLetters(name); err != nil {
+		return fmt.Errorf("%w: %w", ErrAuthor, err)
 	}
 	_, err := AuthorID(name)
 	return err
 }
 
-// usualLatin are the letters of the Latin alphabets that names are written in: up to Latin Extended-A, those of Romanian,
-// Vietnamese and Pinyin, and those with several marks. Other Latin letters, such as phonetic ones, look like these.
+// checkLetters reports whether the letters of a name are unlikely to be taken for others.
+func checkLetters(name string) error {
+	composed := norm.NFC.String(name)
+	if r, ok := unusualLatin(composed); ok {
+		return fmt.Errorf("%q is not in the usual Latin alphabet of a language and may be taken for another letter", r)
+	}
+	if plain := norm.NFKC.String(name); plain != composed {
+		return fmt.Errorf("%q has compatibility characters, such as full-width letters: write it as %q", name, plain)
+	}
+	if strings.ContainsFunc(name, func(r rune) bool { return unicode.Is(unicode.Variation_Selector, r) }) {
+		return errors.New("it has a variation selector, which is invisible: remove it")
+	}
+	if scripts := scriptsOf(composed); !writtenTogether(scripts) {
+		return fmt.Errorf("%q mixes letters of %s: use one script", name, strings.Join(scripts, " and "))
+	}
+	return nil
+}
+
+// usualLatin has the letters of the Latin alphabets in which names are written: those up to Latin Extended-A, those of
+// Romanian, Vietnamese and Pinyin, and those with several marks. Other Latin letters, such as phonetic ones, look like
+// these.
 var usualLatin = &unicode.RangeTable{
 	R16: []unicode.Range16{
 		{Lo: 'A', Hi: 'Z', Stride: 1}, {Lo: 'a', Hi: 'z', Stride: 1},
@@ -82,8 +83,8 @@ func unusualLatin(name string) (rune, bool) {
 	return 0, false
 }
 
-// scriptsOf returns the names of the scripts that s is written in, sorted. What
-// several scripts share, such as digits and most marks, is of none.
+// scriptsOf returns the sorted names of the scripts of s. Characters that several scripts share, such as digits and
+// most marks, are ignored.
 func scriptsOf(s string) (scripts []string) {
 	for _, r := range s {
 		for script, table := range unicode.Scripts {
@@ -97,7 +98,7 @@ func scriptsOf(s string) (scripts []string) {
 	return scripts
 }
 
-// writtenTogether reports whether one language is written in all the scripts.
+// writtenTogether reports whether a language is written in all of these scripts.
 func writtenTogether(scripts []string) bool {
 	if len(scripts) <= 1 {
 		return true
@@ -114,14 +115,12 @@ func writtenTogether(scripts []string) bool {
 	return false
 }
 
-// AuthorID returns the form that an author's name takes in an id: white space
-// becomes _, letters with marks lose them (José Núñez: Jose_Nunez), and what is
-// then outside the alphabet of ids is dropped. Different names may have the same
-// form. It also takes names that [CheckAuthor] refuses: an author of a stored
-// title keeps the id.
+// AuthorID returns the form of an author's name in an id: white space becomes _, letters lose their marks
+// (José Núñez becomes Jose_Nunez), and other characters that an id cannot have are dropped. Different names may have
+// the same form. AuthorID accepts names that [CheckAuthor] refuses, because the author of a stored title keeps the id.
 //
-// The error is [ErrAuthor]: nothing is left of the name, it is longer than
-// [maxNameLength], it is not valid UTF-8, or it has control characters.
+// The error is [ErrAuthor]: the form is empty, or the name is longer than 1,000 bytes, is not valid UTF-8 or has
+// control characters.
 func AuthorID(author string) (string, error) {
 	if len(author) > maxNameLength {
 		return "", fmt.Errorf("%w: it has %d bytes, at most %d are allowed", ErrAuthor, len(author), maxNameLength)
@@ -133,7 +132,7 @@ func AuthorID(author string) (string, error) {
 	for _, r := range strings.TrimSpace(author) {
 		switch {
 		case unicode.IsControl(r):
-			return "", fmt.Errorf("%w: it must have no line breaks or other control characters", ErrAuthor)
+			return "", fmt.Errorf("%w: it must not have line breaks or other control characters", ErrAuthor)
 		case unicode.IsSpace(r):
 			id.WriteByte('_')
 		case r < utf8.RuneSelf:
@@ -141,27 +140,22 @@ func AuthorID(author string) (string, error) {
 				id.WriteByte(byte(r))
 			}
 		default:
-			if b, ok := unmarked[r]; ok { // a mark by itself, of decomposed text, is dropped
+			if b, ok := unmarked[r]; ok { // the separate marks of decomposed text are dropped
 				id.WriteByte(b)
 			}
 		}
 	}
 	if strings.Trim(id.String(), "_.-") == "" {
-		return "", fmt.Errorf(
-			"%w: %q has no letter or digit that an id may have (A-Z a-z 0-9): use one that has",
-			ErrAuthor,
-			shorten(author),
-		)
+		return "", fmt.Errorf("%w: %q has no letter or digit that an id can have (A-Z a-z 0-9): use a name with one",
+			ErrAuthor, shorten(author))
 	}
 	return id.String(), nil
 }
 
-// Skeleton returns what names that look alike have in common: Google, GOOGLE,
-// Goog1e, "Go-ogle" and Gооgle with Cyrillic letters have the same skeleton.
-// Marks, and everything that is neither letter nor digit, are dropped. Skeletons
-// are for comparison only: they are not for showing, and another version of this
-// package may return others. The skeleton of a name without letters and digits
-// is empty.
+// Skeleton returns a form that is the same for names that look alike: Google, GOOGLE, Goog1e, "Go-ogle" and Gооgle
+// with Cyrillic letters have the same skeleton. Marks, and all characters other than letters and digits, are
+// dropped. Skeletons are for comparison, not to be shown. The skeleton of a name without letters and digits is
+// empty.
 func Skeleton(name string) string {
 	var b strings.Builder
 	for _, r := range norm.NFKD.String(name) {
@@ -180,12 +174,11 @@ func Skeleton(name string) string {
 	return b.String()
 }
 
-// Namespace puts the author of a new title into d: the id becomes <id>_<author>,
-// with the author as [AuthorID] has it, and the name <name> (<author>), with the
-// author as typed, as CommunityPatch did; see [Definition.KeepAuthor].
+// Namespace adds the author of a new title to d: the id becomes <id>_<author>, with the author as returned by
+// [AuthorID], and the name <name> (<author>), with the author as typed; see [Definition.KeepAuthor].
 //
-// The error is [ErrAuthor] if [CheckAuthor] refuses the author or the id becomes
-// longer than [MaxIDLength], or that of KeepAuthor; d is then unchanged.
+// The error is [ErrAuthor] if [CheckAuthor] refuses the author or the id would be longer than [MaxIDLength], or one of
+// KeepAuthor. d is then unchanged.
 func (d *Definition) Namespace(author string) error {
 	if err := CheckAuthor(author); err != nil {
 		return err
@@ -193,8 +186,8 @@ func (d *Definition) Namespace(author string) error {
 	return d.NamespaceStored(author)
 }
 
-// NamespaceStored is [Definition.Namespace] for an author who was accepted
-// earlier, maybe before there was [CheckAuthor].
+// NamespaceStored is like [Definition.Namespace] for an author who was accepted earlier, perhaps before the rules of
+// [CheckAuthor] existed.
 func (d *Definition) NamespaceStored(author string) error {
 	if d == nil {
 		return errNilDefinition
@@ -205,12 +198,8 @@ func (d *Definition) NamespaceStored(author string) error {
 	}
 	id := d.ID + "_" + suffix
 	if len(id) > MaxIDLength {
-		return fmt.Errorf(
-			"%w: with it, the id would have %d characters, and %d are allowed",
-			ErrAuthor,
-			len(id),
-			MaxIDLength,
-		)
+		return fmt.Errorf("%w: the id would have %d characters with it, at most %d are allowed",
+			ErrAuthor, len(id), MaxIDLength)
 	}
 	if err := d.KeepAuthor(author); err != nil {
 		return err
@@ -219,14 +208,11 @@ func (d *Definition) NamespaceStored(author string) error {
 	return nil
 }
 
-// KeepAuthor makes d.Name end in " (author)" exactly once, whatever it said
-// before: "Google Chrome", "Google Chrome (Nobody)" and "Google Chrome (Nobody)
-// (Nobody)" all become "Google Chrome (Nobody)". Runs of white space in the name
-// become one space.
+// KeepAuthor makes d.Name end in " (author)" exactly once: "Google Chrome", "Google Chrome (Nobody)" and "Google Chrome
+// (Nobody) (Nobody)" all become "Google Chrome (Nobody)". Runs of white space in the name become one space.
 //
-// The error is [ErrInvalid] as a *[ValidationError] if the name would be longer
-// than [maxNameLength] or would be the author's alone, or [ErrAuthor] if the
-// author is empty; d is then unchanged.
+// The error is [ErrInvalid], a *[ValidationError], if the name would be longer than 1,000 bytes or consist of the
+// author alone, or [ErrAuthor] if the author is empty. d is then unchanged.
 func (d *Definition) KeepAuthor(author string) error {
 	if d == nil {
 		return errNilDefinition
@@ -235,7 +221,7 @@ func (d *Definition) KeepAuthor(author string) error {
 	if author == "" {
 		return fmt.Errorf("%w: it is empty", ErrAuthor)
 	}
-	// The name's white space is collapsed, so the author's is to be looked for.
+	// White space in the name is collapsed, and so it is in the author to search for.
 	repeated := "(" + strings.Join(strings.Fields(author), " ") + ")"
 	name := strings.Join(strings.Fields(d.Name), " ")
 	for {
@@ -246,11 +232,11 @@ func (d *Definition) KeepAuthor(author string) error {
 		name = strings.TrimSuffix(rest, " ")
 	}
 	if name == "" {
-		return nameError("must say more than the author's name: put the title's name in front of it")
+		return nameError("must not consist of the author's name alone: put the title's name before it")
 	}
 	name += " (" + author + ")"
 	if len(name) > maxNameLength {
-		return nameError(fmt.Sprintf("must have at most %d bytes, not %d with the author's name behind it: shorten it",
+		return nameError(fmt.Sprintf("must have at most %d bytes, not %d with the author's name: shorten it",
 			maxNameLength, len(name)))
 	}
 	d.Name = name

@@ -50,8 +50,8 @@ func (c *checker) pop() { c.path = c.path[:len(c.path)-1] }
 // pointerEscaper escapes a member's name as RFC 6901 requires.
 var pointerEscaper = strings.NewReplacer("~", "~0", "/", "~1")
 
-// fail records a failure at the current path. A failure at or below a path that has failed before is ignored: an element
-// of the wrong type is not also an element without a name.
+// fail records a failure at the current path. A failure at or below a path that has failed before is ignored: an
+// element of the wrong type is not also an element without a name.
 func (c *checker) fail(message string) {
 	var b strings.Builder
 	b.WriteString(c.at)

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// A Constraint is a condition on versions, such as ">= 1.2, < 2" or "~1.4 || ^2.1". [ParseConstraint] makes one. The zero
-// Constraint, and a nil one, allow every version. A Constraint is immutable and safe for concurrent use.
+// A Constraint is a condition on versions, such as ">= 1.2, < 2" or "~1.4 || ^2.1". [ParseConstraint] makes one. The
+// zero Constraint, and a nil one, allow every version. A Constraint is immutable and safe for concurrent use.
 //
 // The notation is that of github.com/Masterminds/semver; the order is that of [CompareVersions], so that a constraint
 // applies to every version that this package orders, such as 149.0.7827.54, 8u171 and 2024-01-15.
@@ -26,8 +26,8 @@ import (
 // A version of one or two numbers, or with x or * for a number, stands for all versions that begin with its numbers:
 // "<= 1.2" allows 1.2.5, "> 1.2" does not, and "!= 1.2" allows neither 1.2 nor 1.2.5.
 //
-// A pre-release is allowed only by a group that names one: ">= 1.2" does not allow 1.3b1, ">= 1.2b1" and ">= 1.2-0" do. The
-// suffix -0 stands for the lowest pre-release, so that "< 2-0" excludes those of 2.
+// A pre-release is allowed only by a group that names one: ">= 1.2" does not allow 1.3b1, ">= 1.2b1" and ">= 1.2-0"
+// do. The suffix -0 stands for the lowest pre-release, so that "< 2-0" excludes those of 2.
 type Constraint struct {
 	text   string
 	groups []constraintGroup
@@ -54,7 +54,8 @@ const maxConstraintLength = 512
 // ParseConstraint parses a constraint of at most 512 bytes. The error is [ErrConstraint].
 func ParseConstraint(s string) (*Constraint, error) {
 	if len(s) > maxConstraintLength {
-		return nil, fmt.Errorf("%w: it has %d bytes, at most %d are allowed", ErrConstraint, len(s), maxConstraintLength)
+		return nil, fmt.Errorf("%w: it has %d bytes, at most %d are allowed",
+			ErrConstraint, len(s), maxConstraintLength)
 	}
 	c := &Constraint{text: s}
 	for text := range strings.SplitSeq(s, "||") {
@@ -111,8 +112,8 @@ func (c *comparison) contains(v *Version) bool {
 	return v.compare(&c.version) >= 0 && c.compareRange(v) == 0
 }
 
-// compareRange compares v with the range of the comparison's version: the result is positive if v is above it. Below the
-// range, it may be 0 for a version that begins with the same numbers.
+// compareRange compares v with the range of the comparison's version: the result is positive if v is above it. Below
+// the range, it may be 0 for a version that begins with the same numbers.
 func (c *comparison) compareRange(v *Version) int {
 	if c.width < 0 {
 		return v.compare(&c.version)

@@ -77,41 +77,57 @@ var operators = map[string]string{
 	"~": "=", "~>": "=", "^": "=",
 }
 
-func parseComparison(operator, text string) (comparison, error) {
-	c := comparison{operator: operators[operator], width: -1}
-	if c.operator == "" {
+func parseComparison(operator, text string) (c comparison, err error) {
+	if c.operator = operators[operator]; c.operator == "" {
 		return c, fmt.Errorf("the operator %q is unknown", operator)
 	}
-	numbers, lowest := strings.CutSuffix(text, "-0")
-	if strings.Contains(numbers, "-") { // such as 2024-01-0
-		numbers, lowest = text, false
-	}
-	numbers, wild := cutWildcard(numbers)
-	if !usableVersion(numbers) && !(wild && numbers == "") {
-		return c, fmt.Errorf("%q is not a version with a digit", text)
-	}
-	c.version = ParseVersion(numbers)
-	plain := len(c.version.suffix) == 0 && len(c.version.tie) == 0
-	if wild && !plain {
-		return c, fmt.Errorf("%q has something other than numbers before x or *", text)
-	}
-	partial := wild || plain && c.version.written < 3
 	equality := operator == "" || operator == "=" || operator == "!="
-	switch {
-	case lowest && (!plain || equality && !partial):
-		c.version = ParseVersion(text) // a version that ends in -0
-	case lowest:
-		c.version.suffix = []token{lowestPreRelease}
+	partial := false
+	if c.version, partial, err = parseOperand(text, equality); err != nil {
+		return c, err
 	}
 	c.width = c.version.rangeWidth(operator, partial)
 	return c, nil
 }
 
+// parseOperand parses the version of a comparison. partial reports whether it stands for all versions that begin
+// with its numbers.
+func parseOperand(text string, equality bool) (v Version, partial bool, err error) {
+	numbers, lowest := cutLowest(text)
+	numbers, wild := cutWildcard(numbers)
+	if !usableVersion(numbers) && !(wild && numbers == "") {
+		return v, false, fmt.Errorf("%q is not a version with a digit", text)
+	}
+	v = ParseVersion(numbers)
+	plain := len(v.suffix) == 0 && len(v.tie) == 0
+	if wild && !plain {
+		return v, false, fmt.Errorf("%q has something other than numbers before x or *", text)
+	}
+	partial = wild || plain && v.written < 3
+	switch {
+	case !lowest:
+	case !plain || equality && !partial:
+		v = ParseVersion(text) // a version that ends in -0
+	default:
+		v.suffix = []token{lowestPreRelease}
+	}
+	return v, partial, nil
+}
+
+// cutLowest returns a version without -0 at its end, and whether -0 may mean the lowest pre-release there. In
+// 2024-01-0 it does not.
+func cutLowest(s string) (version string, ok bool) {
+	version, ok = strings.CutSuffix(s, "-0")
+	if !ok || strings.Contains(version, "-") {
+		return s, false
+	}
+	return version, true
+}
+
 // lowestPreRelease is below the token of every pre-release word.
 var lowestPreRelease = token{class: pre, rank: -1}
 
-// rangeWidth returns the width of a comparison with v. partial reports whether v stands for all versions that begin with
-// its numbers.
+// rangeWidth returns the width of a comparison with v.
 func (v *Version) rangeWidth(operator string, partial bool) int {
 	switch {
 	case operator == "~", operator == "~>":
@@ -143,8 +159,8 @@ func cutWildcard(s string) (numbers string, ok bool) {
 	return strings.Join(parts[:first], "."), true
 }
 
-// usableVersion reports whether a comparison may have this version: it has a digit, begins with a letter or digit and has
-// no character that means something else in a constraint.
+// usableVersion reports whether a comparison may have this version: it has a digit, begins with a letter or digit,
+// and has no character with another meaning in constraints.
 func usableVersion(s string) bool {
 	if strings.ContainsAny(s, "=!<>~^|*") || ParseVersion(s).written == 0 {
 		return false

@@ -7,21 +7,21 @@
 // # Reading and writing
 //
 // [Parse] reads untrusted bytes and accepts or refuses them as a whole. The result has passed every check of
-// [Definition.Validate]. The error lists all failures at once, each with its place ([ValidationError]), or the one place
-// at which the text stops being JSON ([SyntaxError]). [ParseRepair] repairs what exports of other systems lack, and
-// [ParseOptions.Stored] reads what was accepted earlier, under fewer rules.
+// [Definition.Validate]. The error lists all failures at once, each with its place ([ValidationError]), or the one
+// place at which the text stops being JSON ([SyntaxError]). [ParseRepair] repairs what exports of other systems
+// lack, and [ParseOptions.Stored] reads what was accepted earlier, under fewer rules.
 //
-// Every type of the model implements [encoding/json.Marshaler] and [encoding/json.Unmarshaler]. They write Jamf's members
-// in Jamf's order, without white space. Members that the package does not know are kept at every level and written after
-// the known ones, so that nothing is lost when a definition is read and written again.
+// Every type of the model implements [encoding/json.Marshaler] and [encoding/json.Unmarshaler]. They write Jamf's
+// members in Jamf's order, without white space. Members that the package does not know are kept at every level and
+// written after the known ones, so that nothing is lost when a definition is read and written again.
 //
 // # Making and changing definitions
 //
-// [NewDefinition] makes a definition from what is known of an application, and [Patch.NextVersion] the next version from
-// an earlier one. The edits ([Definition.AddPatches], [Definition.RemovePatch], [Definition.ReplacePatch],
-// [Definition.Supersede], [Definition.Namespace]) maintain the two derived fields: currentVersion is always the version of
-// the first patch, and lastModified advances with every change, because Jamf Pro detects a change by it alone. An edit
-// that fails changes nothing.
+// [NewDefinition] makes a definition from what is known of an application, and [Patch.NextVersion] the next version
+// from an earlier one. The edits ([Definition.AddPatches], [Definition.RemovePatch], [Definition.ReplacePatch],
+// [Definition.Supersede], [Definition.Namespace]) maintain the two derived fields: currentVersion is always the
+// version of the first patch, and lastModified advances with every change, because Jamf Pro detects a change by it
+// alone. An edit that fails changes nothing.
 //
 // # Version order
 //
@@ -30,8 +30,8 @@
 //
 // # Concurrency
 //
-// The types are plain data: they may be read concurrently, but not while they are changed. No function keeps a reference
-// to its arguments after it returns, other than the edits, which keep the patches that they are given.
+// The types are plain data: they may be read concurrently, but not while they are changed. No function keeps a
+// reference to its arguments after it returns, other than the edits, which keep the patches that they are given.
 package patch
 
 import "encoding/json"
@@ -73,8 +73,8 @@ type Patch struct {
 	ReleaseDate string
 	// Standalone reports whether the version can be installed without an earlier one. Jamf Pro uses it in reports only.
 	Standalone bool
-	// MinimumOperatingSystem is the lowest macOS version, such as "10.13". Jamf Pro uses it in reports only; Capabilities
-	// decide.
+	// MinimumOperatingSystem is the lowest macOS version, such as "10.13". Jamf Pro uses it in reports only;
+	// Capabilities decide.
 	MinimumOperatingSystem string
 	// Reboot reports whether the computer must restart after the installation.
 	Reboot bool
@@ -136,16 +136,16 @@ type ExtensionAttribute struct {
 	Extra []Field
 }
 
-// A Field is a member of a JSON object that has no field of its own: one of Jamf's own feed (patchId, absoluteOrderId) or
-// a vendor's.
+// A Field is a member of a JSON object that has no field of its own: one of Jamf's own feed (patchId,
+// absoluteOrderId) or a vendor's.
 type Field struct {
 	Name string
 	// Value is the member's JSON. [Parse] removes its white space.
 	Value json.RawMessage
 }
 
-// A Summary is the entry of a title in the list that a patch source serves. Its members equal those of the definition. As
-// JSON, they are in the order of Jamf's own feed.
+// A Summary is the entry of a title in the list that a patch source serves. Its members equal those of the
+// definition. As JSON, they are in the order of Jamf's own feed.
 type Summary struct {
 	Name           string `json:"name"`
 	Publisher      string `json:"publisher"`

@@ -24,7 +24,7 @@ func TestDiff(t *testing.T) {
 		{"and left out is true", "1", "1", func(d *patch.Definition) { d.Requirements[0].And = nil }, "nothing changed"},
 		{"added in front", "9.3", "9.4 9.3", nil, "version 9.4 added in front"},
 		{"added and changed", "9.3", "9.4 9.3", func(d *patch.Definition) { d.Patches[1].MinimumOperatingSystem = "10.13" }, "version 9.4 added in front; minimum OS of 9.3 changed from 10.9 to 10.13"},
-		{"added between and at the end", "3 1", "3 2 1 0", nil, "version 2 added behind 3; version 0 added at the end"},
+		{"added between and at the end", "3 1", "3 2 1 0", nil, "version 2 added after 3; version 0 added at the end"},
 		{"removed", "3 2 1", "3 1", nil, "version 2 removed"},
 		{"one moved", "4 3 2 1", "1 4 3 2", nil, "version 1 moved in front"},
 		{"two swapped", "3 2 1", "2 3 1", nil, "version 2 moved in front"},

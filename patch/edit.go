@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// A Position is a place among the patches of a title for a new version. The zero Position is the front, where the newest
-// version is.
+// A Position is a place among the patches of a title for a new version. The zero Position is the front, where the
+// newest version is.
 type Position struct {
 	place   place
 	version string
@@ -48,11 +48,11 @@ func (p Position) index(patches []Patch) (int, error) {
 	return i, nil
 }
 
-// AddPatches inserts new versions at a position, all or none. At the front, before or after a version they keep the order
-// given; [Ordered] places each by itself. Without patches, d does not change. The patches are not validated.
+// AddPatches inserts new versions at a position, all or none. At the front, before or after a version they keep the
+// order given; [Ordered] places each by itself. Without patches, d does not change. The patches are not validated.
 //
-// The error is a *[VersionError]: [ErrVersionExists] if a version exists already or is given twice, [ErrPosition] if the
-// position is next to a version that does not exist.
+// The error is a *[VersionError]: [ErrVersionExists] if a version exists already or is given twice, [ErrPosition] if
+// the position is next to a version that does not exist.
 func (d *Definition) AddPatches(at Position, now time.Time, patches ...Patch) error {
 	if d == nil {
 		return errNilDefinition
@@ -82,8 +82,8 @@ func (d *Definition) AddPatches(at Position, now time.Time, patches ...Patch) er
 	return nil
 }
 
-// insertOrdered returns patches with each of more before the first patch that is older. patches may be in any order, and
-// keep it.
+// insertOrdered returns patches with each of more before the first patch that is older. patches may be in any order,
+// and keep it.
 func insertOrdered(patches, more []Patch) []Patch {
 	more = slices.Clone(more)
 	SortPatches(more)
@@ -148,10 +148,10 @@ func (d *Definition) ReplacePatch(version string, p Patch, now time.Time) error 
 	return nil
 }
 
-// Complete prepares a definition to be served. It converts lastModified to UTC and whole seconds, or sets it to now if it
-// is empty or so far in the future that later changes could not advance it. It sets currentVersion to the first patch's
-// version, or to nothing if there is no patch. It does nothing to a nil definition. [Lint] warns if currentVersion was
-// something else.
+// Complete prepares a definition to be served. It converts lastModified to UTC and whole seconds, or sets it to now
+// if it is empty or so far in the future that later changes could not advance it. It sets currentVersion to the
+// first patch's version, or to nothing if there is no patch. It does nothing to a nil definition. [Lint] warns if
+// currentVersion was something else.
 func (d *Definition) Complete(now time.Time) {
 	if d == nil {
 		return
@@ -171,8 +171,8 @@ func (d *Definition) Complete(now time.Time) {
 // currentVersion is set as by [Definition.Complete], and its lastModified is later than old's. It reports whether d
 // differs from old; if not, d has old's lastModified. The lastModified that d had is ignored.
 //
-// d must be valid, and old complete. If old is nil, d is only completed and the result is true; if d is nil, the result is
-// false.
+// d must be valid, and old complete. If old is nil, d is only completed and the result is true; if d is nil, the
+// result is false.
 func (d *Definition) Supersede(old *Definition, now time.Time) (changed bool) {
 	if d == nil {
 		return false

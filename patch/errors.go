@@ -6,8 +6,8 @@ import (
 )
 
 var (
-	// ErrInvalid is the kind of every error about bytes or a definition that is refused. With errors.As, a *[SyntaxError]
-	// or *[ValidationError] has the places.
+	// ErrInvalid is the kind of every error about bytes or a definition that is refused. With errors.As, a
+	// *[SyntaxError] or *[ValidationError] has the places.
 	ErrInvalid = errors.New("invalid patch definition")
 	// ErrTooLarge means that a text has more bytes than allowed. It is not ErrInvalid: the text was not examined.
 	ErrTooLarge = errors.New("too large")

@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// SortPatches sorts patches as Jamf Pro requires, newest first. Of two notations of the same version, the one with fewer
-// numbers is the older; see [Version.Order].
+// SortPatches sorts patches as Jamf Pro requires, newest first. Of two notations of the same version, the one with
+// fewer numbers is the older; see [Version.Order].
 func SortPatches(patches []Patch) {
 	keys := make(map[string]Version, len(patches))
 	for i := range patches {
@@ -16,10 +16,10 @@ func SortPatches(patches []Patch) {
 	slices.SortStableFunc(patches, func(a, b Patch) int { return keys[b.Version].Order(keys[a.Version]) })
 }
 
-// Fix repairs what [Lint] has a fix for, unless opts turn the rule off, and returns the warnings of what it repaired. It
-// sorts patches, removes the second notation of a version if the two patches are otherwise equal, gives a single
-// component its patch's version, and sets currentVersion. Applied again, it changes nothing. d must be valid, and remains
-// so; nil has nothing to repair.
+// Fix repairs what [Lint] has a fix for, unless opts turn the rule off, and returns the warnings of what it
+// repaired. It sorts patches, removes the second notation of a version if the two patches are otherwise equal, gives
+// a single component its patch's version, and sets currentVersion. Applied again, it changes nothing. d must be
+// valid, and remains so; nil has nothing to repair.
 //
 // If opts.Now is not zero, lastModified advances with a change, as with every edit.
 func Fix(d *Definition, opts *LintOptions) []Warning {

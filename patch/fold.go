@@ -1,12 +1,12 @@
 package patch
 
-// letters are characters that stand for another one, or for several.
+// letters are the characters that a base replaces.
 type letters[T any] struct {
 	base T
 	of   string
 }
 
-// byRune returns what each character stands for.
+// byRune returns the base of each character.
 func byRune[T any](table []letters[T]) map[rune]T {
 	m := map[rune]T{}
 	for _, l := range table {
@@ -18,16 +18,14 @@ func byRune[T any](table []letters[T]) map[rune]T {
 }
 
 var (
-	// unmarked is the letter of the id alphabet that a letter is with marks.
+	// unmarked maps letters with marks to the letter of the id alphabet without them.
 	unmarked = byRune(markedLetters)
-	// lookAlike is what [Skeleton] writes for a character, small letters first
-	// and without marks. What one looks like several, it is several.
+	// lookAlike maps characters to what [Skeleton] writes for them: small letters without marks.
 	lookAlike = byRune(lookAlikes)
 )
 
-// markedLetters lists, for each letter of the id alphabet, the letters that are
-// that one with marks: by Unicode's canonical decompositions, and those with a
-// stroke (and the dotless i), which Unicode does not decompose.
+// markedLetters lists, for each letter of the id alphabet, the same letter with marks: by Unicode's canonical
+// decompositions, and with a stroke (and the dotless i), which Unicode does not decompose.
 var markedLetters = []letters[byte]{
 	{'A', "ÀÁÂÃÄÅĀĂĄǍǞǠǺȀȂȦḀẠẢẤẦẨẪẬẮẰẲẴẶ"},
 	{'B', "ḂḄḆɃ"},
@@ -81,10 +79,11 @@ var markedLetters = []letters[byte]{
 	{'z', "źżžẑẓẕ"},
 }
 
-// lookAlikes lists, for what Skeleton writes, the characters that look like it in
-// some typeface: those with a stroke, which Unicode does not decompose, small
-// capitals, and letters of Cyrillic, Greek, Armenian, Cherokee and Lisu. Capitals
-// stand here if they look like another letter than their small ones do.
+// lookAlikes lists, for each base, the characters that look like it in some typeface: those with a stroke, which
+// Unicode does not decompose, small capitals, and letters of Cyrillic, Greek, Armenian, Cherokee and Lisu. Capitals
+// are listed if they look like another letter than their small form does.
+//
+// Skeletons are also keys of stored records, which a change of this table would orphan.
 var lookAlikes = []letters[string]{
 	{"a", "@аαɑᴀᎪꓮ"},
 	{"b", "ƀßвьβʙᏏᏴꓐ"},

@@ -25,8 +25,8 @@ type LintOptions struct {
 // message and then handles in an unexpected way. d must be valid, empty or nil. At most [MaxFailures] warnings are
 // returned, and as many errors.
 //
-// The rules are those of Jamf's documentation of external patch sources, and of its tables of criteria and operators; see
-// [Rules]. Lint is safe for concurrent use.
+// The rules are those of Jamf's documentation of external patch sources, and of its tables of criteria and
+// operators; see [Rules]. Lint is safe for concurrent use.
 func Lint(d *Definition, opts *LintOptions) []Warning {
 	warnings, _ := LintContext(context.Background(), d, opts) // it fails only when its context ends
 	return warnings
@@ -118,7 +118,8 @@ func (l *linter) add(code, path, fix, format string, args ...any) {
 	if isError {
 		count = &l.counts[1] // counted apart, so that no number of warnings hides an error
 	}
-	if *count == l.maxWarnings || slices.Contains(l.opts.Off, code) || l.opts.About != nil && !l.opts.About(code, path) {
+	if *count == l.maxWarnings || slices.Contains(l.opts.Off, code) ||
+		l.opts.About != nil && !l.opts.About(code, path) {
 		return
 	}
 	*count++
@@ -127,8 +128,13 @@ func (l *linter) add(code, path, fix, format string, args ...any) {
 			args[i] = shorten(s)
 		}
 	}
-	message := fmt.Sprintf(format, args...)
-	l.warnings = append(l.warnings, Warning{Code: code, Path: path, Message: message, Fix: shorten(fix), Error: isError})
+	l.warnings = append(l.warnings, Warning{
+		Code:    code,
+		Path:    path,
+		Message: fmt.Sprintf(format, args...),
+		Fix:     shorten(fix),
+		Error:   isError,
+	})
 }
 
 // newerRules warns about what a stored definition may have and a new one may not.

@@ -54,8 +54,8 @@ func (l *linter) criterion(c *Criterion) {
 	}
 }
 
-// operators returns the operators that Jamf Pro offers for a criterion. It warns about a criterion that Jamf Pro does not
-// know, and returns false if it cannot tell the operators.
+// operators returns the operators that Jamf Pro offers for a criterion. It warns about a criterion that Jamf Pro
+// does not know, and returns false if it cannot tell the operators.
 func (l *linter) operators(c *Criterion) (operators []string, ok bool) {
 	switch c.Type {
 	case "recon":
@@ -81,7 +81,8 @@ func (l *linter) operators(c *Criterion) (operators []string, ok bool) {
 func (l *linter) regex(expr string) {
 	if n := len(expr); n > maxRegexLength {
 		l.warn(CodeRegexTooLong, "value",
-			"the regular expression has %d bytes, and only those of up to %d are checked: shorten it, or try it in Jamf Pro",
+			"the regular expression has %d bytes, and only those of up to %d are checked: "+
+				"shorten it, or try it in Jamf Pro",
 			n, maxRegexLength)
 	} else if reason := l.regexes.judge(expr).broken; reason != "" {
 		l.warn(CodeRegex, "value",
@@ -103,7 +104,7 @@ func (l *linter) joined(list string, criteria []Criterion) {
 	}
 	if or && missing >= 0 {
 		l.warn(CodeCriterionAnd, fmt.Sprintf("%s/%d/and", list, missing),
-			"criteria here are joined by OR (\"and\": false), and this one does not say how it is joined, which means AND. "+
-				"Add \"and\": true or false, as Jamf's own feed does in each criterion")
+			"criteria here are joined by OR (\"and\": false), and this one does not say how it is joined, which means "+
+				"AND. Add \"and\": true or false, as Jamf's own feed does in each criterion")
 	}
 }

@@ -20,8 +20,8 @@ func (l *linter) patch(i int) {
 	}
 	if n := len(p.Components); n != 1 {
 		l.warn(CodeComponents, "components",
-			"version %q has %d components: Jamf Pro supports exactly one, and does not recognize a version with another "+
-				"number. Put all criteria into one component", p.Version, n)
+			"version %q has %d components: Jamf Pro supports exactly one, and does not recognize a version with "+
+				"another number. Put all criteria into one component", p.Version, n)
 	}
 	l.each("components", len(p.Components), func(j int) { l.component(p, &p.Components[j]) })
 	if len(p.Capabilities) == 0 {
@@ -41,15 +41,15 @@ func (l *linter) neighbors(i int) {
 	switch {
 	case order < 0:
 		l.warnFix(CodeOrder, "version", "patches sorted, newest first",
-			"version %q comes after %q, which is older: Jamf Pro takes the first patch for the newest, and every patch "+
-				"after a version for an older one. Put the newest first", latter.Version, former.Version)
+			"version %q comes after %q, which is older: Jamf Pro takes the first patch for the newest, and every "+
+				"patch after a version for an older one. Put the newest first", latter.Version, former.Version)
 		l.dates(i, latter, former)
 	case order > 0:
 		l.dates(i-1, former, latter)
 	default:
 		l.warnFix(CodeSameVersion, "version", sameVersionFix(former, latter),
-			"%q and %q are the same version in two notations: Jamf Pro shows both. Keep one, unless the vendor released "+
-				"both", latter.Version, former.Version)
+			"%q and %q are the same version in two notations: Jamf Pro shows both. Keep one, unless the vendor "+
+				"released both", latter.Version, former.Version)
 	}
 }
 
@@ -68,8 +68,8 @@ func (l *linter) dates(index int, newer, older *Patch) {
 			"Check both dates", newer.Version, newer.ReleaseDate, older.Version, older.ReleaseDate)
 }
 
-// sameLine reports whether the first two numbers of two versions are the same. Vendors maintain several release lines at
-// once, and a newer version of one may be older than a version of another.
+// sameLine reports whether the first two numbers of two versions are the same. Vendors maintain several release
+// lines at once, and a newer version of one may be older than a version of another.
 func sameLine(a, b string) bool {
 	v, w := ParseVersion(a), ParseVersion(b)
 	return v.written > 0 && w.written > 0 && v.number(0) == w.number(0) && v.number(1) == w.number(1)
@@ -99,8 +99,8 @@ func (l *linter) component(p *Patch, c *Component) {
 	}
 	if i := c.otherVersion(p.Version); i >= 0 {
 		l.warn(CodeCriterionVersion, fmt.Sprintf("criteria/%d/value", i),
-			"the criterion matches version %q, but its patch is %q: Jamf Pro would report computers with the former as "+
-				"having the latter. Make them equal", c.Criteria[i].Value, p.Version)
+			"the criterion matches version %q, but its patch is %q: Jamf Pro would report computers with the "+
+				"former as having the latter. Make them equal", c.Criteria[i].Value, p.Version)
 	}
 	l.joined("criteria", c.Criteria)
 	l.each("criteria", len(c.Criteria), func(i int) { l.criterion(&c.Criteria[i]) })

@@ -28,8 +28,8 @@ func (l *linter) title() {
 	l.enabled(d.Extra, "the title", "")
 	if id := d.BundleID; id != nil && *id != "" && !l.mentions(*id) {
 		l.warn(CodeBundleID, "bundleId",
-			"neither a requirement nor a kill app mentions the bundleId %q: Jamf Pro finds the title by its requirements "+
-				"alone. One of them is probably about another application", *id)
+			"neither a requirement nor a kill app mentions the bundleId %q: Jamf Pro finds the title by its "+
+				"requirements alone. One of them is probably about another application", *id)
 	}
 	l.each("requirements", len(d.Requirements), func(i int) { l.criterion(&d.Requirements[i]) })
 }
@@ -44,7 +44,8 @@ func (l *linter) enabled(extra []Field, what, version string) {
 			what += fmt.Sprintf(" %q", shorten(version))
 		}
 		l.warn(CodeEnabledIgnored, "enabled",
-			"%s has \"enabled\": false but is served nevertheless: remove it from the definition if it is a draft", what)
+			"%s has \"enabled\": false but is served nevertheless: remove it from the definition if it is a draft",
+			what)
 	}
 }
 

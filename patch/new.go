@@ -30,9 +30,9 @@ type Application struct {
 	Publisher string
 }
 
-// NewDefinition returns the definition of a title whose only version is that of an application. Jamf Pro finds the title
-// by its bundle id and the version by its version string. The definition is valid, and [Lint] has no warning about it.
-// Its lastModified is empty; see [Definition.Complete].
+// NewDefinition returns the definition of a title whose only version is that of an application. Jamf Pro finds the
+// title by its bundle id and the version by its version string. The definition is valid, and [Lint] has no warning
+// about it. Its lastModified is empty; see [Definition.Complete].
 //
 // The error is a *[ValidationError] if a required field is empty or the definition would be invalid.
 func NewDefinition(a Application) (*Definition, error) {
@@ -58,11 +58,11 @@ func NewDefinition(a Application) (*Definition, error) {
 	return d, nil
 }
 
-// NewPatch returns a version of a title as [NewDefinition] makes it. See [Patch.NextVersion] for one that is made from an
-// earlier version.
+// NewPatch returns a version of a title as [NewDefinition] makes it. See [Patch.NextVersion] for one that is made
+// from an earlier version.
 //
-// The error is a *[ValidationError] if a required field is empty or the patch would be invalid. Its paths are those of the
-// definition that NewDefinition makes.
+// The error is a *[ValidationError] if a required field is empty or the patch would be invalid. Its paths are those
+// of the definition that NewDefinition makes.
 func NewPatch(a Application) (Patch, error) {
 	c := newChecker(nil)
 	for _, required := range []struct{ path, value string }{
@@ -131,11 +131,12 @@ func titleID(name string) string {
 	return id
 }
 
-// NextVersion returns the patch of a later version, made from that of an earlier one: a deep copy of p with this version
-// and release date. Where p names its own version as a whole value, the result names the new one: in the components, in
-// their criteria, in capabilities on the application's version or an extension attribute, and in unknown members.
-// MinimumOperatingSystem and the other capabilities are kept even if they equal the version: they are about the computer.
-// Regular expressions and parts of a version are kept too. If released is zero, the release date is empty, which is invalid.
+// NextVersion returns the patch of a later version, made from that of an earlier one: a deep copy of p with this
+// version and release date. Where p names its own version as a whole value, the result names the new one: in the
+// components, in their criteria, in capabilities on the application's version or an extension attribute, and in
+// unknown members. MinimumOperatingSystem and the other capabilities are kept even if they equal the version: they
+// are about the computer. Regular expressions and parts of a version are kept too. If released is zero, the release
+// date is empty, which is invalid.
 //
 // The result is not validated.
 func (p *Patch) NextVersion(version string, released time.Time) Patch {

@@ -28,8 +28,9 @@ type ParseOptions struct {
 // Parse reads a patch definition from untrusted JSON. The result has passed [Definition.Validate]; lastModified and
 // currentVersion, which a source sets itself, may be empty (see [Definition.Complete]).
 //
-// It returns [ErrTooLarge] if the text is larger than opts allows. Otherwise the error is [ErrInvalid]: a *[SyntaxError]
-// if the text is not JSON, or a *[ValidationError] that lists every failure. Parse is safe for concurrent use.
+// It returns [ErrTooLarge] if the text is larger than opts allows. Otherwise the error is [ErrInvalid]: a
+// *[SyntaxError] if the text is not JSON, or a *[ValidationError] that lists every failure. Parse is safe for
+// concurrent use.
 func Parse(data []byte, opts *ParseOptions) (*Definition, error) {
 	return parse(data, opts, (*reader).definition, checkDefinition)
 }

@@ -6,8 +6,8 @@ import (
 	"strconv"
 )
 
-// The maximum lengths of the lists of a definition. They are many times what any real title needs, and limit the cost of
-// a hostile one.
+// The maximum lengths of the lists of a definition. They are many times what any real title needs, and limit the
+// cost of a hostile one.
 const (
 	maxPatches    = 10_000
 	maxCriteria   = 1_000 // in the requirements, in a component and in the capabilities of a patch

@@ -9,8 +9,8 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// A reader decodes JSON that CheckSyntax has accepted. Where a value has the wrong type it records a failure, leaves the
-// Go value unchanged and continues, so that one pass finds every failure.
+// A reader decodes JSON that CheckSyntax has accepted. Where a value has the wrong type it records a failure, leaves
+// the Go value unchanged and continues, so that one pass finds every failure.
 type reader struct {
 	dec *jsontext.Decoder
 	*checker
@@ -72,8 +72,8 @@ func hasField(fields []Field, name string) bool {
 }
 
 // array reads an array into *values, which is not nil afterwards. An invalid element keeps its place, so that later
-// checks report the right index. If there are more than maxLength elements, the rest is skipped and the array as a whole
-// is a failure.
+// checks report the right index. If there are more than maxLength elements, the rest is skipped and the array as a
+// whole is a failure.
 func array[T any](r *reader, values *[]T, maxLength int, element func(*reader, *T)) {
 	if !r.expect('[') {
 		return

@@ -9,40 +9,39 @@ import (
 	"unicode/utf8"
 )
 
-// maxRegexLength is the longest regular expression, in bytes, that [Lint] looks
-// at.
+// maxRegexLength is the maximum length in bytes of a regular expression that Lint checks.
 const maxRegexLength = 1024
 
 const (
-	// maxRegexes is how many different expressions of a definition are looked at.
+	// maxRegexes is the maximum number of different expressions of a definition that are checked.
 	maxRegexes = 200
-	// maxRegexSteps bounds what they may cost together: about a tenth of a second.
+	// maxRegexSteps limits their cost in steps. All steps together take about a tenth of a second.
 	maxRegexSteps = 10_000_000
-	// stepsPerByte is what parsing a byte costs, stepsPerClass what it costs in
-	// addition to expand a class of Unicode such as \pL, and stepsPerInstruction
-	// what it costs to make an instruction of a program.
+	// stepsPerByte is the cost of parsing a byte, stepsPerClass the additional cost of expanding a Unicode class
+	// such as \pL, and stepsPerInstruction the cost of compiling an instruction.
 	stepsPerByte        = 100
 	stepsPerClass       = 10_000
 	stepsPerInstruction = 64
-	// stepsPerFold is what a range of characters costs at the most when case does not count: each of its characters is
-	// looked up.
+	// stepsPerFold is the maximum cost of a character range if case is ignored: each of its characters is looked up.
 	stepsPerFold = 500_000
 )
 
-// regexes judges the regular expressions of one definition, each once. What they
-// may cost is bounded: an expression beyond that is not judged.
+// regexes checks the regular expressions of one definition, each once. Their cost is limited: expressions beyond the
+// limit are not checked.
 type regexes struct {
-	left   int // steps
+	left   int // steps that may still be taken
 	judged map[string]*regexVerdict
 }
 
-// A regexVerdict is what is known of an expression.
+// A regexVerdict is the result of a check of an expression. The zero verdict is that of an expression that was not
+// checked.
 type regexVerdict struct {
-	// broken says why no engine can read it; empty: one can, or it is not known.
+	// broken is the reason for which no engine can parse the expression. If empty, there is none that is known.
 	broken string
-	// tree is the expression, if Go's engine can read it.
+	// tree is the syntax tree, if Go's engine can parse the expression.
 	tree *syntax.Regexp
-	// compiled is the expression, once a value was compared with it, and size is how many instructions it has.
+	// compiled is the compiled expression, once a value has been matched, and size its estimated number of
+	// instructions.
 	compiled *regexp.Regexp
 	size     int
 }
@@ -51,7 +50,7 @@ func newRegexes() *regexes {
 	return &regexes{left: maxRegexSteps, judged: map[string]*regexVerdict{}}
 }
 
-// spend takes steps from what is left, if there are as many.
+// spend takes steps, and reports whether that many were left.
 func (r *regexes) spend(steps int) bool {
 	if steps > r.left {
 		return false
@@ -60,7 +59,7 @@ func (r *regexes) spend(steps int) bool {
 	return true
 }
 
-// judge parses an expression. The zero verdict is that of one that is not judged.
+// judge parses an expression and returns its verdict.
 func (r *regexes) judge(expr string) *regexVerdict {
 	if len(expr) > maxRegexLength {
 		return &regexVerdict{}
@@ -76,10 +75,10 @@ func (r *regexes) judge(expr string) *regexVerdict {
 	return &v
 }
 
-// foldCase finds the flag by which case does not count.
+// foldCase matches the flag for ignoring case.
 var foldCase = regexp.MustCompile(`\(\?[A-Za-z]*i`)
 
-// parseSteps bounds what it costs to parse an expression.
+// parseSteps returns an upper bound of the cost of parsing an expression.
 func parseSteps(expr string) int {
 	classes := strings.Count(expr, `\p`) + strings.Count(expr, `\P`)
 	steps := len(expr)*stepsPerByte + classes*stepsPerClass
@@ -94,15 +93,14 @@ func parseSteps(expr string) int {
 	return steps
 }
 
-// mayMatch reports whether an expression matches a value, or is not judged: of
-// what is not known, the best is assumed.
+// mayMatch reports whether an expression matches a value. It returns true for an expression that is not checked.
 func (r *regexes) mayMatch(expr, value string) bool {
 	v := r.judge(expr)
 	if v.tree == nil {
 		return true
 	}
 	if v.compiled == nil {
-		// It is parsed once more.
+		// Compiling parses the expression again.
 		v.size = programSize(v.tree)
 		if v.size > maxRegexSteps || !r.spend(parseSteps(expr)+v.size*stepsPerInstruction) {
 			v.tree = nil
@@ -114,14 +112,14 @@ func (r *regexes) mayMatch(expr, value string) bool {
 			return true
 		}
 	}
-	// Matching runs through the program once for each byte at the worst.
+	// In the worst case, matching executes the program once for each byte.
 	return !r.spend(v.size*(1+len(value))) || v.compiled.MatchString(value)
 }
 
-// programSize estimates how many instructions an expression makes. Repetitions
-// are written out, so that those within others multiply.
+// programSize estimates the number of instructions of an expression. Repetitions are expanded, so that nested ones
+// multiply.
 func programSize(re *syntax.Regexp) int {
-	size := 2 // for what the operator itself takes
+	size := 2 // for the operator itself
 	switch re.Op {
 	case syntax.OpLiteral:
 		size += len(re.Rune)
@@ -137,17 +135,14 @@ func programSize(re *syntax.Regexp) int {
 	return size
 }
 
-// What the engines behind Jamf Pro know and Go's does not. Each is replaced by
-// something that Go knows and that is well formed where it was.
+// foreignRegex lists syntax that the engines behind Jamf Pro support and Go's does not, with a well-formed
+// replacement that Go supports.
 var foreignRegex = []struct {
 	expr    *regexp.Regexp
 	replace string
 }{
-	{regexp.MustCompile(`^(\(\*[A-Z0-9_=]+\))+`), ``}, // PCRE's options in front
-	{
-		regexp.MustCompile(`\\\\`),
-		`_`,
-	}, // first, so that what follows is not taken for an escape
+	{regexp.MustCompile(`^(\(\*[A-Z0-9_=]+\))+`), ``},                // PCRE's options at the start
+	{regexp.MustCompile(`\\\\`), `_`},                                // escaped backslashes, before other escapes
 	{regexp.MustCompile(`\(\?(=|!|<=|<!|>)`), `(?:`},                 // lookahead, lookbehind, atomic groups
 	{regexp.MustCompile(`\\k(<\w+>|\{\w+\}|'\w+')|\\[1-9]\d?`), `_`}, // back-references
 	{regexp.MustCompile(`([*+?}])\+`), `$1`},                         // possessive repetition
@@ -155,9 +150,8 @@ var foreignRegex = []struct {
 
 var repeatRange = regexp.MustCompile(`\{(\d+),(\d+)\}`)
 
-// parse says why an expression cannot be a regular expression of any engine, or
-// returns it as Go's engine reads it, or neither. Go's engine is too narrow a judge:
-// what it only does not support is no fault.
+// parse returns the reason for which no engine can parse an expression, or its syntax tree if Go's engine can parse it.
+// The verdict is neither if only Go's engine lacks support for the syntax.
 func (r *regexes) parse(expr string) regexVerdict {
 	tree, err := syntax.Parse(expr, syntax.Perl)
 	if err == nil {
@@ -171,16 +165,21 @@ func (r *regexes) parse(expr string) regexVerdict {
 	}
 	for _, m := range repeatRange.FindAllStringSubmatch(expr, -1) {
 		if compareNumber(trimZeros(m[1]), trimZeros(m[2])) > 0 {
-			return regexVerdict{broken: "a repetition from more to less: " + m[0]}
+			return regexVerdict{broken: "the repetition " + m[0] + " has its maximum below its minimum"}
 		}
 	}
-	if !r.spend(parseSteps(expr)) { // what was rewritten may have flags that it did not have
+	if !r.spend(parseSteps(expr)) { // the replacements may have added flags
 		return regexVerdict{}
 	}
 	_, err = syntax.Parse(expr, syntax.Perl)
+	return regexVerdict{broken: brokenReason(err)}
+}
+
+// brokenReason returns the reason for which no engine can parse an expression, given the error of Go's engine.
+func brokenReason(err error) string {
 	var se *syntax.Error
 	if !errors.As(err, &se) {
-		return regexVerdict{}
+		return ""
 	}
 	switch se.Code {
 	case syntax.ErrMissingParen,
@@ -188,15 +187,15 @@ func (r *regexes) parse(expr string) regexVerdict {
 		syntax.ErrMissingBracket,
 		syntax.ErrMissingRepeatArgument,
 		syntax.ErrTrailingBackslash:
-		return regexVerdict{broken: se.Code.String()}
+		return se.Code.String()
 	case syntax.ErrInvalidRepeatOp:
-		if !strings.Contains(se.Expr, "{") { // others take a{2}{3}
-			return regexVerdict{broken: se.Code.String()}
+		if !strings.Contains(se.Expr, "{") { // other engines accept a{2}{3}
+			return se.Code.String()
 		}
 	case syntax.ErrInvalidCharRange:
 		if !strings.HasPrefix(se.Expr, `\`) { // \p{…} of another engine
-			return regexVerdict{broken: se.Code.String()}
+			return se.Code.String()
 		}
 	}
-	return regexVerdict{}
+	return ""
 }

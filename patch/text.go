@@ -6,14 +6,20 @@ import (
 	"unicode/utf8"
 )
 
-// unsafeText says what is wrong with s, or returns nothing.
+// maxMarks is the maximum number of marks on one letter. No language needs more.
+const maxMarks = 4
+
+// unsafeText returns why s must not be shown beside other text, or nothing if it may be. Safe text is valid UTF-8
+// without characters that are invisible or change how their neighbors are shown: control, format and bidirectional
+// characters and line separators (Unicode's Cc, Cf, Zl and Zp), and fillers without ink. It has at most four marks
+// above, below or around one letter, because more would cover its neighbors.
 func unsafeText(s string) string {
 	marks := 0
 	for i, r := range s {
 		switch {
 		case unicode.In(r, unicode.Mn, unicode.Me):
 			marks++
-		case !unicode.Is(unicode.Mc, r): // one that takes space of its own, as in Burmese, does not cover anything
+		case !unicode.Is(unicode.Mc, r): // spacing marks, as in Burmese, cover nothing
 			marks = 0
 		}
 		switch {
@@ -28,18 +34,14 @@ func unsafeText(s string) string {
 	return ""
 }
 
-// maxMarks is how many marks a letter may have: no language needs more.
-const maxMarks = 4
-
-// isRuneError reports whether s begins with U+FFFD itself, not with bytes that
-// are no UTF-8.
+// isRuneError reports whether s begins with the character U+FFFD, and not with bytes that are not UTF-8.
 func isRuneError(s string) bool {
 	_, size := utf8.DecodeRuneInString(s)
 	return size > 1
 }
 
-// invisible reports whether r cannot be seen, or changes how its neighbours are
-// shown. White space other than line separators can be seen.
+// invisible reports whether r is invisible or changes how its neighbors are shown. White space other than line
+// separators counts as visible.
 func invisible(r rune) bool {
 	if r < utf8.RuneSelf {
 		return r < ' ' || r == '\x7f'
@@ -49,7 +51,8 @@ func invisible(r rune) bool {
 		objectReplacement = '\ufffc'
 		nullNotehead      = '\U0001d159'
 	)
-	// Variation selectors from U+E0100 on choose a form of an ideograph; that of emoji, U+FE0F, is common and stays.
+	// The variation selectors from U+E0100 on choose a form of an ideograph. That of emoji, U+FE0F, is common and
+	// allowed.
 	return r == brailleBlank || r == objectReplacement || r == nullNotehead || 0xe0100 <= r && r <= 0xe01ef ||
 		unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Other_Default_Ignorable_Code_Point)
 }

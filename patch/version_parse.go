@@ -6,14 +6,14 @@ import (
 	"unicode/utf8"
 )
 
-// A class is the kind of a token in a suffix. Their order is that of tokens at
-// one position, before any pre-release token.
+// A class is the kind of a token in a suffix. The order of the constants is that of tokens at one position, unless a
+// pre-release token precedes them.
 type class int8
 
 const (
 	pre      class = iota - 1 // a word of a pre-release
-	end                       // the zero token: nothing there
-	revision                  // a number follows a number, but not by a dot
+	end                       // the zero token: the end of the suffix
+	revision                  // a number follows a number, but not after a dot
 	post                      // any other word
 	number
 )
@@ -24,10 +24,9 @@ type token struct {
 	text  string // a word, or a number without leading zeros
 }
 
-// normalise brings what means the same to one form: lower case, ASCII digits
-// and dashes, a space for what is neither ASCII nor a letter, nothing for what
-// has no width.
-func normalise(s string) string {
+// normalize returns one form of what means the same: lower case, ASCII digits and dashes, a space for other characters
+// that are neither ASCII nor letters, nothing for those without width.
+func normalize(s string) string {
 	ascii := true
 	for i := range len(s) {
 		if s[i] >= utf8.RuneSelf {
@@ -56,19 +55,16 @@ func normalise(s string) string {
 	return strings.ToLower(strings.TrimSpace(s))
 }
 
-// A parser takes a normalised version string apart, from left to right.
+// A parser parses a normalized version string from left to right.
 type parser struct {
 	Version
-	text string
-	s    string // what is left
-	// whether the last token was a number, and what separates it from the next
-	afterNumber bool
-	gap         string
+	s           string // the rest
+	afterNumber bool   // whether the last token was a number
+	gap         string // the separators after the last token
 }
 
-func (p *parser) parse(s string) {
-	p.Version.text = p.text
-	p.s = s
+func (p *parser) parse() {
+	s := p.s
 	if !p.skipLead() {
 		p.nodigit = strings.Join(strings.Fields(s), " ")
 		p.lead = ""
@@ -78,9 +74,8 @@ func (p *parser) parse(s string) {
 	p.readSuffix()
 }
 
-// skipLead skips to the first digit that is not part of an architecture's name,
-// and reports whether there is one. Words passed go to lead, but for v and its
-// like.
+// skipLead skips to the first digit that is not part of an architecture's name, and reports whether there is one. The
+// words before it become lead, apart from v, ver and version.
 func (p *parser) skipLead() bool {
 	var lead []string
 	for p.s != "" {
@@ -99,7 +94,7 @@ func (p *parser) skipLead() bool {
 	return false
 }
 
-// readRelease reads the numbers joined by dots, commas or colons.
+// readRelease reads the numbers that are joined by dots, commas or colons.
 func (p *parser) readRelease() {
 	for {
 		n := digits(p.s)
@@ -121,7 +116,7 @@ func (p *parser) readRelease() {
 	p.afterNumber = true
 }
 
-// readSuffix reads the words and numbers behind the release.
+// readSuffix reads the words and numbers after the release.
 func (p *parser) readSuffix() {
 	first := true
 	for {
@@ -148,14 +143,14 @@ func (p *parser) readSuffix() {
 	}
 }
 
-// skipGap passes what is neither word nor number, bracket nor plus sign.
+// skipGap skips separators.
 func (p *parser) skipGap() {
 	n := separators(p.s)
 	p.gap, p.s = p.s[:n], p.s[n:]
 }
 
-// readBracket puts what stands in brackets into the tie. A bracket that begins
-// with a word of a pre-release is opened only, and its content read in place.
+// readBracket reads a bracket into the tie. Of a bracket that begins with a pre-release word it skips the opening
+// bracket only, so that the content is read as part of the suffix.
 func (p *parser) readBracket() {
 	closing := ")"
 	if p.s[0] == '[' {
@@ -172,50 +167,60 @@ func (p *parser) readBracket() {
 	p.tie = append(p.tie, tieTokens(inside)...)
 }
 
-// readWord reads a word of the suffix and says what it means. first: nothing
-// that counts stands between it and the release.
+// readWord reads a word of the suffix. first reports whether nothing that counts is between it and the release.
 func (p *parser) readWord(first bool) {
 	word := p.s[:wordLength(p.s)]
-	rest := p.s[len(word):]
-	p.s = rest
 	afterNumber := p.afterNumber
-	p.afterNumber = false
+	p.s, p.afterNumber = p.s[len(word):], false
 
-	nextGap := separators(rest)
-	next := rest[nextGap:]
+	gap := separators(p.s)
+	next := p.s[gap:]
 	numberFollows := digits(next) > 0
 	switch {
 	case architectures[word]:
-		p.tie = append(p.tie, token{class: post, text: word})
-		p.afterNumber = afterNumber
-		return
-	case first && nextGap == 0 && numberFollows && p.preLetter(word):
+		p.addNeutral(word, afterNumber)
+	case first && gap == 0 && numberFollows && p.preLetter(word):
 		p.addPre(preLetters[word])
-		return
+	case p.readPreWord(word, next):
+	case isQualifier(word, next):
+		p.afterNumber = afterNumber
+	case neutralWords[word] && !numberFollows:
+		p.addNeutral(word, afterNumber)
+	default:
+		p.readPostWord(word, next, first)
 	}
-	if canonical, ok := preWords[word]; ok {
-		if word == "pre" && strings.HasPrefix(next, "alpha") && wordLength(next) == len("alpha") {
-			p.s = next[len("alpha"):]
-			canonical = preWords["prealpha"]
-		}
-		p.addPre(canonical)
-		return
+}
+
+// readPreWord reads a word of a pre-release, and reports whether word is one. next is the text after it.
+func (p *parser) readPreWord(word, next string) bool {
+	canonical, ok := preWords[word]
+	if !ok {
+		return false
 	}
+	if word == "pre" && next[:wordLength(next)] == "alpha" {
+		p.s = next[len("alpha"):]
+		canonical = preWords["prealpha"]
+	}
+	p.addPre(canonical)
+	return true
+}
+
+// isQualifier reports whether a word only qualifies the pre-release word after it, as in "public beta" and "public
+// (beta 2)".
+func isQualifier(word, next string) bool {
 	nextWord := next[:wordLength(next)]
-	if nextWord == "" && next != "" && (next[0] == '(' || next[0] == '[') { // as in "public (beta 2)"
+	if nextWord == "" && next != "" && (next[0] == '(' || next[0] == '[') {
 		inside := strings.TrimLeft(next[1:], " ")
 		nextWord = inside[:wordLength(inside)]
 	}
-	if _, ok := preWords[nextWord]; ok && utf8.RuneCountInString(word) > 1 {
-		p.afterNumber = afterNumber
-		return // a qualifier, as in "public beta"
-	}
-	if neutralWords[word] && !numberFollows {
-		p.tie = append(p.tie, token{class: post, text: word})
-		p.afterNumber = afterNumber
-		return
-	}
-	if word == "service" && nextWord == "pack" {
+	_, ok := preWords[nextWord]
+	return ok && utf8.RuneCountInString(word) > 1
+}
+
+// readPostWord reads a word that is above the release. As in semantic versions, an unknown word is below the release
+// if it follows exactly three numbers and a hyphen: 1.0.0-foo.1 is below 1.0.0.
+func (p *parser) readPostWord(word, next string, first bool) {
+	if word == "service" && next[:wordLength(next)] == "pack" {
 		word = "sp"
 		p.s = next[len("pack"):]
 	}
@@ -223,19 +228,25 @@ func (p *parser) readWord(first bool) {
 	if !known {
 		canonical = word
 		if first && p.gap == "-" && p.written == 3 && utf8.RuneCountInString(word) > 1 && !neutralWords[word] {
-			p.addPre(preWord{3, word}) // semver: 1.0.0-foo.1 is below 1.0.0
+			p.addPre(preWord{semverRank, word})
 			return
 		}
 	}
 	p.suffix = append(p.suffix, token{class: post, text: canonical})
 }
 
+// addNeutral adds a word that only breaks ties. It does not separate two numbers.
+func (p *parser) addNeutral(word string, afterNumber bool) {
+	p.tie = append(p.tie, token{class: post, text: word})
+	p.afterNumber = afterNumber
+}
+
 func (p *parser) addPre(w preWord) {
 	p.suffix = append(p.suffix, token{class: pre, rank: w.rank, text: w.text})
 }
 
-// preLetter reports whether letters that a number follows directly, and that are
-// the first of the suffix, are a pre-release as in 1.0b3.
+// preLetter reports whether letters mark a pre-release, as in 1.0b3. They are the first of the suffix, and a number
+// follows them directly.
 func (p *parser) preLetter(word string) bool {
 	switch word {
 	case "a", "b", "fc":
@@ -248,7 +259,7 @@ func (p *parser) preLetter(word string) bool {
 	return false
 }
 
-// tieTokens takes apart what only breaks ties.
+// tieTokens parses text that only breaks ties.
 func tieTokens(s string) []token {
 	var tokens []token
 	for s != "" {
@@ -274,8 +285,7 @@ func digits(s string) int {
 	return n
 }
 
-// separators counts the bytes at the start of s that are neither letters nor
-// digits, nor open a bracket or the build metadata.
+// separators counts the bytes at the start of s that are neither letters nor digits, brackets nor plus signs.
 func separators(s string) int {
 	n := 0
 	for n < len(s) && s[n] < utf8.RuneSelf && !isLetterOrDigit(s[n]) && s[n] != '+' && s[n] != '(' && s[n] != '[' {
@@ -286,14 +296,13 @@ func separators(s string) int {
 
 func isLetterOrDigit(b byte) bool { return 'a' <= b && b <= 'z' || '0' <= b && b <= '9' }
 
-// wordLength returns the length of the word at the start of s: letters, or the
-// name of an architecture with its digits.
+// wordLength returns the length of the word at the start of s: letters, or the name of an architecture with its digits.
 func wordLength(s string) int {
 	n := 0
 	for n < len(s) && ('a' <= s[n] && s[n] <= 'z' || s[n] >= utf8.RuneSelf) {
 		n++
 	}
-	if n < len(s) && n <= longestArchitectureWord {
+	if n < len(s) && n <= maxArchitectureLetters {
 		for _, name := range architecturesWithDigits {
 			if strings.HasPrefix(s, name) &&
 				(len(s) == len(name) || !isLetterOrDigit(s[len(name)]) && s[len(name)] < utf8.RuneSelf) {

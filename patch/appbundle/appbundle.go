@@ -63,11 +63,11 @@ type Options struct {
 }
 
 // New makes a definition of one version from an application. bundle is the content of the bundle (with
-// Contents/Info.plist), fileName the bundle's name, such as "Some App.app". The release date is the modification time of
-// the bundle in UTC, or Now for an archive without times.
+// Contents/Info.plist), fileName the bundle's name, such as "Some App.app". The release date is the modification
+// time of the bundle in UTC, or Now for an archive without times.
 //
-// The error is [ErrMissing], [ErrPropertyList], [ErrNoBundle] if bundle is nil, [patch.ErrInvalid] if the definition would
-// be invalid, or one of bundle.
+// The error is [ErrMissing], [ErrPropertyList], [ErrNoBundle] if bundle is nil, [patch.ErrInvalid] if the definition
+// would be invalid, or one of bundle.
 func New(bundle fs.FS, fileName string, opts *Options) (*patch.Definition, error) {
 	if bundle == nil {
 		return nil, ErrNoBundle
@@ -145,8 +145,8 @@ func first(values ...string) string {
 	return ""
 }
 
-// releaseDate returns the modification time of the bundle. If its file system has none, it is that of Info.plist, or else
-// now.
+// releaseDate returns the modification time of the bundle. If its file system has none, it is that of Info.plist, or
+// else now.
 func releaseDate(bundle fs.FS, infoFile fs.File, now time.Time) (time.Time, error) {
 	stat, err := fs.Stat(bundle, ".")
 	if err != nil {
@@ -186,8 +186,8 @@ func attributes(name string, scripts [][]byte) []patch.ExtensionAttribute {
 	return all
 }
 
-// Zip makes a definition from the application in a zip. If there are several, it is the one in the least deep directory,
-// and of these the first by name.
+// Zip makes a definition from the application in a zip. If there are several, it is the one in the least deep
+// directory, and of these the first by name.
 //
 // The error is [ErrNoBundle], one of [New], or one of the zip.
 func Zip(z *zip.Reader, opts *Options) (*patch.Definition, error) {
