@@ -92,7 +92,9 @@ func (rd *round) origin() (origin, error) {
 
 // apply replaces the definition of an item's title, or creates the title. held are the patches that the source holds
 // back. fetched is not changed.
-func (rd *round) apply(ctx context.Context, it Item, fetched *patch.Definition, held []patch.Patch) (catalog.Result, error) {
+func (rd *round) apply(
+	ctx context.Context, it Item, fetched *patch.Definition, held []patch.Patch,
+) (catalog.Result, error) {
 	none := catalog.Result{}
 	of, err := rd.origin()
 	if err != nil {

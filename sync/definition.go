@@ -54,7 +54,7 @@ func (f *Fetcher) open(url string, data []byte, t *trust) (*Fetched, error) {
 	case t != nil && !t.unsigned:
 		return fail(fmt.Errorf("%w: the definition is not signed", envelope.ErrSigner))
 	}
-	// The rules for stored definitions apply: a title may have values that a newer rule rejects, and the catalog decides.
+	// The rules for stored definitions apply. A title may have values that a newer rule rejects: the catalog decides.
 	def, err := patch.Parse(data, &patch.ParseOptions{MaxBytes: f.maxBytes, Stored: true})
 	if err != nil {
 		return fail(fmt.Errorf("invalid definition: %w", err))

@@ -25,8 +25,8 @@ func (r *Runner) reconcile() {
 		}
 	}
 	if first && orphans > 0 {
-		r.log.Warn("titles have no source any more and stay as they are: follow their sources again, or delete the titles",
-			"titles", orphans)
+		r.log.Warn("titles stay as they are, because their sources are not followed any more: "+
+			"follow the sources again, or delete the titles", "titles", orphans)
 	}
 }
 

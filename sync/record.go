@@ -105,7 +105,8 @@ func decodeState(rec store.Record) (savedState, error) {
 		return savedState{}, fmt.Errorf("record %s/%s: %w", stateKind, redactKey(rec.Key.ID), err)
 	}
 	if s.Format != stateFormat {
-		return savedState{}, store.NewerFormat(store.Key{Kind: stateKind, ID: redactKey(rec.Key.ID)}, s.Format, stateFormat)
+		key := store.Key{Kind: stateKind, ID: redactKey(rec.Key.ID)}
+		return savedState{}, store.NewerFormat(key, s.Format, stateFormat)
 	}
 	return savedState{s, rec.Revision}, nil
 }

@@ -85,14 +85,19 @@ func (s *stateStore) read(ctx context.Context, change store.Change) (state saved
 		return savedState{}, false, nil
 	}
 	rec, err := s.store.Get(ctx, change.Key)
-	if errors.Is(err, store.ErrNotFound) {
+	corrupt := errors.Is(err, store.ErrCorrupt)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
 		s.forget(key)
 		return savedState{}, false, nil
+	case err != nil && !corrupt:
+		return savedState{}, false, redactStoreError(key, err)
+	case corrupt:
+		err = redactStoreError(key, err)
+	default:
+		state, err = decodeState(rec)
 	}
 	if err != nil {
-		return savedState{}, false, redactStoreError(key, err)
-	}
-	if state, err = decodeState(rec); err != nil {
 		s.log.Warn("the state of a source that another server wrote cannot be read", "error", err)
 		return savedState{}, false, nil
 	}

@@ -33,8 +33,8 @@ func (rd *round) removeVanished(ctx context.Context) (protest string, err error)
 			"and may be one of them: none was deleted", len(vanished), known, redactID(id)), nil
 	}
 	if len(vanished) > m.mayRemove(known, len(rd.listed) == 0) {
-		return fmt.Sprintf("the source no longer lists %d of its %d titles, which is too many at once: none was deleted",
-			len(vanished), known), nil
+		return fmt.Sprintf("the source no longer lists %d of its %d titles, which is too many at once: "+
+			"none was deleted", len(vanished), known), nil
 	}
 	for _, t := range vanished {
 		err := rd.catalog.Delete(ctx, t.ID, &catalog.EditOptions{UID: t.UID, From: m.Name})

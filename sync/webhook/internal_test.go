@@ -50,10 +50,10 @@ func TestDeliveredElsewhere(t *testing.T) {
 		cancel()
 		running.Wait()
 		for i, w := range servers {
-			h := w.hooks[id]
-			if len(w.known) != 0 || h.pending != 0 || h.bytes != 0 || len(h.chains) != 0 || len(h.ready) != 0 {
+			h := w.queues.hooks[id]
+			if len(w.queues.deliveries) != 0 || h.pending != 0 || h.bytes != 0 || len(h.chains) != 0 || len(h.ready) != 0 {
 				t.Errorf("server %d: %d known, %d wait, %d bytes, %d chains, %d ready",
-					i, len(w.known), h.pending, h.bytes, len(h.chains), len(h.ready))
+					i, len(w.queues.deliveries), h.pending, h.bytes, len(h.chains), len(h.ready))
 			}
 		}
 	})
@@ -64,14 +64,14 @@ func TestDeliveredElsewhere(t *testing.T) {
 func TestLateEventTakesTheTurn(t *testing.T) {
 	h := newHook(Hook{})
 	for _, seq := range []int64{3, 4, 5, 2, 6, 1} {
-		h.add(&delivery{seq: seq})
+		h.add(&delivery{number: seq})
 		if len(h.ready) != 1 || h.ready[0] != h.chains[""][0] {
 			t.Fatalf("after %d: %d events are ready", seq, len(h.ready))
 		}
 	}
 	for i, d := range h.chains[""] {
-		if d.seq != int64(i+1) {
-			t.Errorf("at %d: event %d", i, d.seq)
+		if d.number != int64(i+1) {
+			t.Errorf("at %d: event %d", i, d.number)
 		}
 	}
 }

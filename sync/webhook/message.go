@@ -1,22 +1,16 @@
 package webhook
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
-	"time"
 	"unicode"
 
 	"github.com/patchsource/patchsource/patch/catalog"
 )
 
-// names are Patch Server's names of events.
+// names are the names that Patch Server gives to kinds of events.
 var names = map[catalog.EventKind]string{
 	catalog.Created: "new_title",
 	catalog.Updated: "title_updated",
@@ -24,8 +18,8 @@ var names = map[catalog.EventKind]string{
 	testKind:        "test",
 }
 
-// KindOf returns the kind of the event that Patch Server calls name.
-func KindOf(name string) (catalog.EventKind, bool) {
+// KindOf returns the kind of events that Patch Server calls name. ok is false if there is none.
+func KindOf(name string) (kind catalog.EventKind, ok bool) {
 	for kind, other := range names {
 		if name == other && kind != testKind {
 			return kind, true
@@ -34,10 +28,10 @@ func KindOf(name string) (catalog.EventKind, bool) {
 	return "", false
 }
 
-// NameOf returns Patch Server's name of a kind of events.
+// NameOf returns the name that Patch Server gives to a kind of events.
 func NameOf(kind catalog.EventKind) string { return names[kind] }
 
-// A message is an event in Patch Server's form, and what is ours.
+// A message is an event in the form of Patch Server, with members of our own.
 type message struct {
 	Event         string          `json:"event"`
 	Timestamp     int64           `json:"timestamp"`
@@ -51,15 +45,21 @@ type message struct {
 	Definition    json.RawMessage `json:"patch_definition,omitempty"`
 }
 
-// body makes what is sent of an event.
-func (w *Service) body(h *hook, n *catalog.Notice) ([]byte, error) {
+// A renderer renders events.
+type renderer struct {
+	site string // without a slash at the end
+	page bool   // the web page is served at site
+}
+
+// body returns the body of an event.
+func (r renderer) body(format Format, n *catalog.Notice) ([]byte, error) {
 	m := message{
 		Event:         names[n.Kind],
 		Timestamp:     n.At.Unix(),
 		SoftwareTitle: n.Title.ID,
 		Version:       n.Title.CurrentVersion,
 		VersionColon:  n.Title.CurrentVersion,
-		URL:           w.site + "/jamf/v1/patch/" + url.PathEscape(n.Title.ID),
+		URL:           r.site + "/jamf/v1/patch/" + url.PathEscape(n.Title.ID),
 		ID:            n.ID,
 		Name:          n.Title.Name,
 		Changes:       n.Changes,
@@ -68,22 +68,22 @@ func (w *Service) body(h *hook, n *catalog.Notice) ([]byte, error) {
 	if m.Changes == nil {
 		m.Changes = []string{}
 	}
-	if h.Format != JSON && w.page {
-		m.URL = w.site + "/"
-		if n.Kind == catalog.Created || n.Kind == catalog.Updated { // there is one to be seen
+	if format != JSON && r.page {
+		m.URL = r.site + "/"
+		if n.Kind == catalog.Created || n.Kind == catalog.Updated { // the title has a page
 			m.URL += "titles/" + url.PathEscape(n.Title.ID)
 		}
 	}
-	switch h.Format {
+	switch format {
 	case Slack:
 		return json.Marshal(slackMessage(m))
 	case Teams:
-		return json.Marshal(card(m))
+		return json.Marshal(teamsCard(m))
 	}
 	return json.Marshal(m)
 }
 
-// headline says in words what has happened.
+// headline describes an event in words.
 func headline(m message) string {
 	switch m.Event {
 	case "new_title":
@@ -96,19 +96,19 @@ func headline(m message) string {
 	return "This is a test: events will look like this"
 }
 
-// mostChanges is how many changes a message for people lists.
-const mostChanges = 20
+// maxChanges bounds the number of changes that a message for people lists.
+const maxChanges = 20
 
-// shown returns the changes that a message for people lists.
-func shown(changes []string) []string {
-	if len(changes) <= mostChanges {
+// listedChanges returns the changes that a message for people lists.
+func listedChanges(changes []string) []string {
+	if len(changes) <= maxChanges {
 		return changes
 	}
-	return append(changes[:mostChanges:mostChanges], fmt.Sprintf("and %d more changes", len(changes)-mostChanges))
+	return append(changes[:maxChanges:maxChanges], fmt.Sprintf("and %d more changes", len(changes)-maxChanges))
 }
 
-// plain returns a text, which may be a stranger's, for a message to people: on one line,
-// and without what Markdown takes for a link where a receiver renders it all the same.
+// plain returns a text, which an author of a title may have written, on one line and without links in Markdown, because
+// some receivers render Markdown that they should not.
 func plain(text string) string {
 	text = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
@@ -116,30 +116,30 @@ func plain(text string) string {
 		}
 		return r
 	}, text)
-	return strings.ReplaceAll(text, "](", "]\u200b(") // a space of no width
+	return strings.ReplaceAll(text, "](", "]\u200b(") // a zero-width space
 }
 
-// slackMessage writes a message for Slack, with its control characters escaped and
-// without its Markdown. The link is an address, which needs no markup.
+// slackMessage returns a message for Slack. Its control characters are escaped, its Markdown is switched off, and the
+// link is a bare address, which needs no markup.
 func slackMessage(m message) any {
 	escape := strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace
 	lines := []string{escape(plain(headline(m)))}
-	for _, c := range shown(m.Changes) {
+	for _, c := range listedChanges(m.Changes) {
 		lines = append(lines, "• "+escape(plain(c)))
 	}
 	lines = append(lines, escape(m.URL))
 	return map[string]any{"text": strings.Join(lines, "\n"), "mrkdwn": false}
 }
 
-// card writes a message for Teams: an adaptive card as its workflows take it. Its texts
-// are runs of rich text, in which, unlike in a TextBlock, Markdown means nothing.
-func card(m message) any {
+// teamsCard returns a message for Teams: an adaptive card, as its workflows accept it. The texts are runs of rich text,
+// in which Markdown has no meaning, unlike in a TextBlock.
+func teamsCard(m message) any {
 	block := func(spacing string, run map[string]any) map[string]any {
 		run["type"] = "TextRun"
 		return map[string]any{"type": "RichTextBlock", "spacing": spacing, "inlines": []any{run}}
 	}
 	body := []any{block("Default", map[string]any{"text": plain(headline(m)), "weight": "Bolder", "size": "Medium"})}
-	for _, c := range shown(m.Changes) {
+	for _, c := range listedChanges(m.Changes) {
 		body = append(body, block("None", map[string]any{"text": "• " + plain(c)}))
 	}
 	return map[string]any{"type": "message", "attachments": []any{map[string]any{
@@ -152,24 +152,4 @@ func card(m message) any {
 			"actions": []any{map[string]any{"type": "Action.OpenUrl", "title": m.SoftwareTitle, "url": m.URL}},
 		},
 	}}}
-}
-
-// sign sets the headers of the Standard Webhooks specification: the event's id, the
-// time of the attempt, and, with a secret, the signature over both and the body.
-func sign(header http.Header, secret, id string, at time.Time, body []byte) error {
-	timestamp := strconv.FormatInt(at.Unix(), 10)
-	header["webhook-id"] = []string{id}
-	header["webhook-timestamp"] = []string{timestamp}
-	if secret == "" {
-		return nil
-	}
-	key, err := keyOf(secret)
-	if err != nil {
-		return err
-	}
-	mac := hmac.New(sha256.New, key)
-	fmt.Fprintf(mac, "%s.%s.", id, timestamp)
-	mac.Write(body)
-	header["webhook-signature"] = []string{"v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil))}
-	return nil
 }

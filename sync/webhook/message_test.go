@@ -27,12 +27,10 @@ func TestLinks(t *testing.T) {
 		{Teams, true, catalog.Updated, "https://p.example.com/titles/App"},
 		{Teams, true, testKind, "https://p.example.com/"},
 	} {
-		w := &Service{site: "https://p.example.com", page: c.page}
+		r := renderer{site: "https://p.example.com", page: c.page}
 		n := &catalog.Notice{}
 		n.Kind, n.Title = c.kind, patch.Summary{ID: "App", Name: "App"}
-		h := &hook{}
-		h.Format = c.format
-		body, err := w.body(h, n)
+		body, err := r.body(c.format, n)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -49,7 +47,7 @@ func TestLinks(t *testing.T) {
 // for that, and those that were written after its documentation for the other.
 func TestVersionUnderBothNames(t *testing.T) {
 	n := &catalog.Notice{Kind: catalog.Created, Title: patch.Summary{ID: "App", CurrentVersion: "1.2"}}
-	body, err := (&Service{}).body(&hook{Hook: Hook{Format: JSON}}, n)
+	body, err := renderer{}.body(JSON, n)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +67,7 @@ func TestMessagesHaveNoMarkupOfStrangers(t *testing.T) {
 	n := &catalog.Notice{Kind: catalog.Updated, Changes: []string{evil}}
 	n.Title = patch.Summary{ID: "App", Name: evil, CurrentVersion: evil}
 	for _, format := range []Format{Slack, Teams} {
-		body, err := (&Service{site: "https://p.example.com"}).body(&hook{Hook: Hook{Format: format}}, n)
+		body, err := renderer{site: "https://p.example.com"}.body(format, n)
 		if err != nil {
 			t.Fatal(err)
 		}

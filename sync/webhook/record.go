@@ -1,12 +1,11 @@
 package webhook
 
 import (
-	"context"
-	"encoding/base64"
+	"crypto/aes"
+	"crypto/cipher"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/patchsource/patchsource/patch/catalog"
 	"github.com/patchsource/patchsource/store"
@@ -15,7 +14,7 @@ import (
 const (
 	hooksKind      = "webhooks"
 	deliveriesKind = "deliveries"
-	format         = 1 // of records that this version writes
+	format         = 1 // of the records that this version writes
 )
 
 // A hookRecord is a webhook in the store.
@@ -31,14 +30,34 @@ type hookRecord struct {
 	Titles         []string            `json:"titles,omitempty"`
 }
 
-// A deliveryRecord is an event that waits for a webhook.
+// A deliveryRecord is a pending event in the store.
 type deliveryRecord struct {
 	Format int            `json:"format"`
 	Hook   string         `json:"hook"`
 	Notice catalog.Notice `json:"notice"`
 }
 
-func (w *Service) seal(h Hook) *hookRecord {
+// A vault encrypts the secrets of webhooks in their records.
+type vault struct{ aead cipher.AEAD } // nil: there is no key
+
+// newVault returns a vault with a key, which may be nil.
+func newVault(key []byte) (vault, error) {
+	if key == nil {
+		return vault{}, nil
+	}
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return vault{}, fmt.Errorf("the key for the secrets is invalid: %w", err)
+	}
+	aead, err := cipher.NewGCMWithRandomNonce(block)
+	if err != nil {
+		return vault{}, fmt.Errorf("the key for the secrets is invalid: %w", err)
+	}
+	return vault{aead}, nil
+}
+
+// seal returns the record of a webhook. A webhook with a secret needs a key.
+func (v vault) seal(h Hook) *hookRecord {
 	rec := &hookRecord{
 		Format:         format,
 		URL:            h.URL,
@@ -50,12 +69,14 @@ func (w *Service) seal(h Hook) *hookRecord {
 		Titles:         h.Titles,
 	}
 	if h.Secret != "" {
-		rec.Sealed = w.sealer.Seal(nil, nil, []byte(h.Secret), []byte(h.ID))
+		rec.Sealed = v.aead.Seal(nil, nil, []byte(h.Secret), []byte(h.ID))
 	}
 	return rec
 }
 
-func (w *Service) open(rec store.Record) (Hook, error) {
+// open returns the webhook of a record. The error is [store.ErrFormat] if a newer version wrote the record. If only the
+// secret cannot be decrypted, open returns the webhook and an error.
+func (v vault) open(rec store.Record) (Hook, error) {
 	var r hookRecord
 	if err := json.Unmarshal(rec.Value, &r); err != nil {
 		return Hook{}, err
@@ -73,74 +94,16 @@ func (w *Service) open(rec store.Record) (Hook, error) {
 		Events:         r.Events,
 		Titles:         r.Titles,
 	}
-	if r.Sealed != nil {
-		if w.sealer == nil {
-			return h, fmt.Errorf("its secret cannot be opened: there is no key")
-		}
-		secret, err := w.sealer.Open(nil, nil, r.Sealed, []byte(h.ID))
-		if err != nil {
-			return h, fmt.Errorf("its secret cannot be opened: the server's secret is another than when it was made")
-		}
-		h.Secret = string(secret)
+	if r.Sealed == nil {
+		return h, nil
 	}
+	if v.aead == nil {
+		return h, errors.New("the secret cannot be decrypted: the server has no key")
+	}
+	secret, err := v.aead.Open(nil, nil, r.Sealed, []byte(h.ID))
+	if err != nil {
+		return h, errors.New("the secret cannot be decrypted: the server has another secret than when it was encrypted")
+	}
+	h.Secret = string(secret)
 	return h, nil
-}
-
-// loadHooks brings the webhooks here to those in the store.
-func (w *Service) loadHooks(ctx context.Context) error {
-	w.changing.Lock() // so that none is made meanwhile
-	defer w.changing.Unlock()
-	there, locked := map[string]Hook{}, map[string]string{}
-	for rec, err := range w.store.List(ctx, hooksKind) {
-		if err != nil {
-			return unavailable(ctx, err)
-		}
-		h, err := w.open(rec)
-		if errors.Is(err, store.ErrFormat) {
-			return err
-		}
-		if err != nil {
-			// Sent unsigned would be worse than not sent.
-			w.log.Error(
-				"a webhook is told nothing until it can be read; what it is to be told is kept",
-				"webhook",
-				rec.Key.ID,
-				"error",
-				err,
-			)
-			if h.ID == "" {
-				continue
-			}
-			locked[h.ID] = err.Error()
-		}
-		there[h.ID] = h
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for id, h := range w.hooks {
-		if _, ok := there[id]; !ok {
-			h.gone = true
-			delete(w.hooks, id)
-			for _, d := range h.waiting() { // who deleted it removes them
-				delete(w.known, d.key.ID)
-			}
-		}
-	}
-	for id, h := range there {
-		if w.hooks[id] == nil {
-			w.hooks[id] = newHook(h)
-			if text := locked[id]; text != "" {
-				w.hooks[id].locked, w.hooks[id].status.LastError = true, text
-			}
-		}
-	}
-	return nil
-}
-
-// keyOf returns the key that a secret means.
-func keyOf(secret string) ([]byte, error) {
-	if coded, ok := strings.CutPrefix(secret, "whsec_"); ok {
-		return base64.StdEncoding.DecodeString(coded)
-	}
-	return []byte(secret), nil
 }

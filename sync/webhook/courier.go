@@ -1,0 +1,123 @@
+package webhook
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/patchsource/patchsource/patch/catalog"
+	"github.com/patchsource/patchsource/store"
+)
+
+// Wants implements [catalog.Courier].
+func (w *Service) Wants(id string, kind catalog.EventKind) (notice, definition bool) {
+	for _, h := range w.queues.subscribers(id, kind) {
+		notice, definition = true, definition || h.sendsDefinition()
+	}
+	return notice, definition
+}
+
+// Take implements [catalog.Courier]: it puts an event into the queue of each webhook that subscribes to it.
+func (w *Service) Take(ctx context.Context, n catalog.Notice) error {
+	// If an earlier call failed for one webhook, the event is not put into the queues of the others again.
+	taken := w.queues.taken(n.ID)
+	var errs []error
+	for _, h := range w.queues.subscribers(n.Title.ID, n.Kind) {
+		if taken[h.ID] {
+			continue
+		}
+		err := w.enqueue(ctx, h, n)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		taken[h.ID] = true
+	}
+	w.queues.setTaken(n.ID, taken, len(errs) == 0)
+	return errors.Join(errs...)
+}
+
+// enqueue puts an event into a webhook's queue in the store.
+func (w *Service) enqueue(ctx context.Context, h *hook, n catalog.Notice) error {
+	value, fits, err := w.encode(h, n)
+	if err != nil {
+		return err
+	}
+	if !fits {
+		w.dropNew(h)
+		return nil
+	}
+	d := &delivery{hook: h, title: strings.ToLower(n.Title.ID), size: int64(len(value)), since: n.At}
+	w.queues.announce(d, n.ID, w.now())
+	err = store.Finish(ctx, func(ctx context.Context) error {
+		_, err := w.store.Put(ctx, d.key, value, store.IfAbsent())
+		return err
+	})
+	if delivered := w.queues.confirm(d, err == nil); err != nil && !delivered {
+		return unavailable(ctx, err)
+	}
+	return nil
+}
+
+// encode returns the record of an event in a webhook's queue. It omits a large definition, which is read when the
+// event is sent, and one that does not fit. fits is false if the event does not fit.
+func (w *Service) encode(h *hook, n catalog.Notice) (value []byte, fits bool, err error) {
+	room := w.queues.room(h, w.maxQueueBytes)
+	if !h.sendsDefinition() || len(n.Definition) > catalog.MaxNoticeDefinition || int64(len(n.Definition)) > room {
+		n.Definition = nil
+	}
+	value, err = json.Marshal(deliveryRecord{Format: format, Hook: h.ID, Notice: n})
+	return value, int64(len(value)) <= room, err
+}
+
+// dropNew counts an event that does not fit into a webhook's queue.
+func (w *Service) dropNew(h *hook) {
+	w.queues.mu.Lock()
+	h.status.Dropped++
+	first, pending := h.status.Dropped == 1, h.pending
+	w.queues.mu.Unlock()
+	if first {
+		w.log.Error("the queue of a webhook is full: further events are dropped until the webhook answers",
+			"webhook", h.ID, "pending", pending)
+	}
+}
+
+// announce numbers a new delivery and adds it to the deliveries, so that remove finds it if another server delivers it
+// before confirm is called.
+func (q *queues) announce(d *delivery, event string, now time.Time) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.last = max(q.last+1, now.UnixNano())
+	d.number = q.last
+	d.key = store.Key{Kind: deliveriesKind, ID: fmt.Sprintf("%s/%020d-%s", d.hook.ID, d.number, event)}
+	q.deliveries[d.key.ID] = d
+}
+
+// confirm puts an announced delivery into its queue, if it was stored and its webhook still exists. It reports whether
+// another server has delivered it already.
+func (q *queues) confirm(d *delivery, stored bool) (delivered bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.deliveries[d.key.ID] != d {
+		return true
+	}
+	if !stored || d.hook.deleted {
+		delete(q.deliveries, d.key.ID)
+		return false
+	}
+	q.enqueue(d)
+	return false
+}
+
+// room returns the number of bytes that still fit into a webhook's queue.
+func (q *queues) room(h *hook, maxBytes int64) int64 {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if h.pending >= maxPending {
+		return 0
+	}
+	return maxBytes - h.bytes
+}

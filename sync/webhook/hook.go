@@ -1,0 +1,165 @@
+package webhook
+
+import (
+	"container/heap"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/patchsource/patchsource/patch/catalog"
+	"github.com/patchsource/patchsource/store"
+	"github.com/patchsource/patchsource/sync/internal/safehttp"
+)
+
+// testKind is the kind of test events.
+const testKind catalog.EventKind = "test"
+
+// A hook is a webhook with its queue. All but Hook and titles is guarded by queues.mu.
+type hook struct {
+	Hook
+	titles  map[string]bool // Hook.Titles in lower case
+	deleted bool
+	locked  bool // the secret cannot be decrypted: nothing is sent, and everything is kept
+	status  Status
+	// chains are the pending deliveries by title, in order. The first of each is the next one of its title.
+	chains  map[string][]*delivery
+	ready   deliveries // the first delivery of each chain, unless it is in progress
+	pending int        // deliveries in chains
+	bytes   int64      // of the records of these
+	running int        // deliveries in progress
+	next    time.Time  // the end of the pause after a failure
+}
+
+// A delivery is an event that is pending for a webhook. Its record in the store holds the event.
+type delivery struct {
+	key     store.Key
+	hook    *hook
+	title   string // its id in lower case
+	size    int64  // of the record
+	number  int64  // by which deliveries are ordered
+	since   time.Time
+	tries   int
+	next    time.Time // the end of the pause after a failure
+	queued  bool      // in the chain of its title
+	running bool      // in progress
+}
+
+func newHook(h Hook) *hook {
+	out := &hook{Hook: h, titles: map[string]bool{}, chains: map[string][]*delivery{}}
+	for _, id := range h.Titles {
+		out.titles[strings.ToLower(id)] = true
+	}
+	return out
+}
+
+// wants reports whether a webhook subscribes to an event.
+func (h *hook) wants(title string, kind catalog.EventKind) bool {
+	return h.Enabled && (len(h.Events) == 0 || slices.Contains(h.Events, kind)) &&
+		(len(h.titles) == 0 || h.titles[strings.ToLower(title)])
+}
+
+// sendsDefinition reports whether the events of the webhook contain definitions.
+func (h *hook) sendsDefinition() bool { return h.SendDefinition && h.Format == JSON }
+
+// host returns the host of the URL. It is the only part that is logged: the rest may be a secret.
+func (h *hook) host() string {
+	u, err := url.Parse(h.URL)
+	if err != nil {
+		return ""
+	}
+	return u.Host
+}
+
+// currentStatus returns the status. The caller must hold queues.mu.
+func (h *hook) currentStatus() Status {
+	s := h.status
+	s.Hook, s.Signed, s.Pending = h.Hook, h.Secret != "", h.pending
+	s.Hook.Secret, s.Hook.URL = "", safehttp.Redact(h.URL)
+	if h.pending > 0 {
+		s.NextAttempt = h.next.UTC()
+		if len(h.ready) > 0 && h.ready[0].next.After(h.next) {
+			s.NextAttempt = h.ready[0].next.UTC()
+		}
+	}
+	return s
+}
+
+// all returns all pending deliveries. The caller must hold queues.mu.
+func (h *hook) all() (all []*delivery) {
+	for _, chain := range h.chains {
+		all = append(all, chain...)
+	}
+	return all
+}
+
+// add puts a delivery into the chain of its title, by its number. That is usually the end: only deliveries of another
+// server, and those from before a start, may come late. The caller must hold queues.mu.
+func (h *hook) add(d *delivery) {
+	chain := h.chains[d.title]
+	at := len(chain)
+	for at > 0 && chain[at-1].number > d.number && !chain[at-1].running {
+		at--
+	}
+	h.chains[d.title] = slices.Insert(chain, at, d)
+	h.pending++
+	h.bytes += d.size
+	if at > 0 {
+		return
+	}
+	if rest := h.chains[d.title][1:]; len(rest) > 0 {
+		h.unready(rest[0]) // it is no longer the first
+	}
+	heap.Push(&h.ready, d)
+}
+
+// unready removes a delivery from the ready ones. The caller must hold queues.mu.
+func (h *hook) unready(d *delivery) {
+	if at := slices.Index(h.ready, d); at >= 0 {
+		heap.Remove(&h.ready, at)
+	}
+}
+
+// done removes the first delivery of a chain, which is not among the ready ones, and makes the next one ready. The
+// caller must hold queues.mu.
+func (h *hook) done(d *delivery) {
+	chain := h.chains[d.title][1:]
+	h.pending--
+	h.bytes -= d.size
+	if len(chain) == 0 {
+		delete(h.chains, d.title)
+		return
+	}
+	h.chains[d.title] = chain
+	heap.Push(&h.ready, chain[0])
+}
+
+// deliveries is a heap, ordered by when the deliveries may be tried and then by their numbers. It implements
+// [heap.Interface].
+type deliveries []*delivery
+
+// Len implements [heap.Interface].
+func (q deliveries) Len() int { return len(q) }
+
+// Less implements [heap.Interface].
+func (q deliveries) Less(a, b int) bool {
+	if !q[a].next.Equal(q[b].next) {
+		return q[a].next.Before(q[b].next)
+	}
+	return q[a].number < q[b].number
+}
+
+// Swap implements [heap.Interface].
+func (q deliveries) Swap(a, b int) { q[a], q[b] = q[b], q[a] }
+
+// Push implements [heap.Interface].
+func (q *deliveries) Push(x any) { *q = append(*q, x.(*delivery)) }
+
+// Pop implements [heap.Interface].
+func (q *deliveries) Pop() any {
+	last := len(*q) - 1
+	d := (*q)[last]
+	(*q)[last] = nil
+	*q = (*q)[:last]
+	return d
+}

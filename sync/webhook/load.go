@@ -1,0 +1,151 @@
+package webhook
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strconv"
+	"strings"
+
+	"github.com/patchsource/patchsource/store"
+)
+
+// loadHooks reads all webhooks from the store.
+func (w *Service) loadHooks(ctx context.Context) error {
+	w.changing.Lock() // so that no webhook is added or deleted meanwhile
+	defer w.changing.Unlock()
+	stored := map[string]*hook{}
+	for rec, err := range w.store.List(ctx, hooksKind) {
+		if err != nil {
+			return unavailable(ctx, err)
+		}
+		h, err := w.vault.open(rec)
+		if errors.Is(err, store.ErrFormat) {
+			return err
+		}
+		if err != nil {
+			// An event without a signature would be worse than none.
+			w.log.Error("a webhook cannot be read; its events are kept, and delivered once it can be",
+				"webhook", rec.Key.ID, "error", err)
+			if h.ID == "" {
+				continue
+			}
+		}
+		stored[h.ID] = newHook(h)
+		if err != nil {
+			stored[h.ID].locked, stored[h.ID].status.LastError = true, err.Error()
+		}
+	}
+	w.queues.replaceHooks(stored)
+	return nil
+}
+
+// loadQueues reads all pending events from the store, and removes those of webhooks that no longer exist.
+func (w *Service) loadQueues(ctx context.Context) error {
+	var orphans []*delivery
+	for rec, err := range w.store.List(ctx, deliveriesKind) {
+		if err != nil {
+			return unavailable(ctx, err)
+		}
+		if d := w.joinRecord(rec); d != nil && d.hook == nil {
+			orphans = append(orphans, d)
+		}
+	}
+	for _, d := range orphans {
+		// Another server may just have created the webhook.
+		id, _, _ := strings.Cut(d.key.ID, "/")
+		_, err := w.store.Get(ctx, store.Key{Kind: hooksKind, ID: id})
+		if errors.Is(err, store.ErrNotFound) {
+			w.drop(ctx, d)
+		} else if err != nil {
+			return unavailable(ctx, err)
+		}
+	}
+	return nil
+}
+
+// joinRecord puts the delivery of a record into its queue and returns it. It is nil if the record cannot be read, and
+// its hook is nil if the webhook is not known.
+func (w *Service) joinRecord(rec store.Record) *delivery {
+	d := w.decode(rec)
+	if d == nil {
+		return nil
+	}
+	id, _, _ := strings.Cut(rec.Key.ID, "/")
+	q := &w.queues
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if d.hook = q.hooks[id]; d.hook != nil {
+		q.last = max(q.last, d.number)
+		q.join(d)
+	}
+	return d
+}
+
+// decode returns the delivery of a record without its webhook, nil if the record cannot be read.
+func (w *Service) decode(rec store.Record) *delivery {
+	var r deliveryRecord
+	_, rest, _ := strings.Cut(rec.Key.ID, "/")
+	digits, _, _ := strings.Cut(rest, "-")
+	number, err := strconv.ParseInt(digits, 10, 64)
+	if err == nil {
+		err = json.Unmarshal(rec.Value, &r)
+	}
+	if err != nil || r.Format != format {
+		w.log.Error("a pending event cannot be read and is not delivered", "record", rec.Key.String(), "error", err)
+		return nil
+	}
+	return &delivery{
+		key:    rec.Key,
+		title:  strings.ToLower(r.Notice.Title.ID),
+		size:   int64(len(rec.Value)),
+		number: number,
+		since:  r.Notice.At,
+	}
+}
+
+// followHooks reads the webhooks again whenever another server changes them, until ctx ends.
+func (w *Service) followHooks(ctx context.Context) {
+	store.Follow(ctx, w.store, hooksKind, store.Follower{
+		Reload: func(ctx context.Context) error {
+			err := w.loadHooks(ctx)
+			if errors.Is(err, store.ErrFormat) {
+				w.log.Error("a webhook was written by a newer version: webhooks are not updated any more", "error", err)
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			return w.loadQueues(ctx) // events of a new webhook may be pending already
+		},
+		Report: w.reportFollow,
+	})
+}
+
+// followDeliveries keeps the queues up to date with the events that other servers queue and deliver, until ctx ends.
+func (w *Service) followDeliveries(ctx context.Context) {
+	store.Follow(ctx, w.store, deliveriesKind, store.Follower{
+		Reload: w.loadQueues,
+		Apply: func(ctx context.Context, c store.Change) error {
+			rec, err := w.store.Get(ctx, c.Key)
+			switch {
+			case errors.Is(err, store.ErrNotFound):
+				w.queues.remove(c.Key)
+				return nil
+			case errors.Is(err, store.ErrCorrupt):
+				w.log.Error("a pending event is corrupt and is not delivered", "record", c.Key.String(), "error", err)
+				return nil
+			case err != nil:
+				return err
+			}
+			w.joinRecord(rec)
+			return nil
+		},
+		Report: w.reportFollow,
+	})
+}
+
+// reportFollow logs an error of store.Follow.
+func (w *Service) reportFollow(err error) {
+	w.log.Error("changes that other servers make cannot be read yet", "error", err)
+}
