@@ -16,6 +16,7 @@ import (
 	"github.com/patchsource/patchsource/auth"
 	"github.com/patchsource/patchsource/auth/community"
 	"github.com/patchsource/patchsource/httpapi"
+	"github.com/patchsource/patchsource/httpapi/internal/services"
 	"github.com/patchsource/patchsource/store/memstore"
 	patchsync "github.com/patchsource/patchsource/sync"
 )
@@ -314,7 +315,7 @@ func TestSlowSourcesOfStrangers(t *testing.T) {
 	b.handler = newHandler(
 		t,
 		b.cat,
-		&httpapi.Options{Tokens: b.auth, Community: comm, Sync: sy, RateLimit: -1, Site: "https://patches.example.com"},
+		&httpapi.Options{Tokens: b.auth, Community: services.Community(comm), Sync: services.Sync(sy), RateLimit: -1, Site: "https://patches.example.com"},
 	)
 	token, _, err := b.auth.Issue(t.Context(), auth.Grant{Kind: auth.Contributor, Contributor: "macman"})
 	if err != nil {

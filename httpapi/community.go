@@ -10,8 +10,6 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/patchsource/patchsource/auth"
-	"github.com/patchsource/patchsource/auth/community"
-	"github.com/patchsource/patchsource/auth/mail"
 	"github.com/patchsource/patchsource/httpapi/internal/answer"
 	"github.com/patchsource/patchsource/httpapi/wire"
 	"github.com/patchsource/patchsource/patch"
@@ -114,10 +112,10 @@ func (a *api) publish(w http.ResponseWriter, r *http.Request, body []byte, p *pu
 	}
 	res, err := a.comm.Publish(
 		r.Context(),
-		community.Publication{AuthorName: name, AuthorEmail: email, Definition: def, URL: url},
+		wire.Publication{AuthorName: name, AuthorEmail: email, Definition: def, URL: url},
 	)
 	if err != nil {
-		return placed(err, "/author_name", "/author_email")
+		return err
 	}
 	a.log.InfoContext(r.Context(), "title published", "title", res.Title.ID, "version", res.Title.CurrentVersion)
 	a.reply(w, r, http.StatusCreated, wire.Answer{
@@ -127,21 +125,6 @@ func (a *api) publish(w http.ResponseWriter, r *http.Request, body []byte, p *pu
 		Warnings: res.Warnings,
 	})
 	return nil
-}
-
-// placed gives errors of a name or an address their place in the body.
-func placed(err error, name, address string) error {
-	all := &patch.ValidationError{}
-	if errors.Is(err, patch.ErrAuthor) || errors.Is(err, community.ErrName) {
-		all.Failures = append(all.Failures, patch.Failure{Path: name, Message: err.Error()})
-	}
-	if errors.Is(err, mail.ErrAddress) {
-		all.Failures = append(all.Failures, patch.Failure{Path: address, Message: err.Error()})
-	}
-	if len(all.Failures) > 0 {
-		return all
-	}
-	return err
 }
 
 // titleToken gives a title's author a new token: by mail, to who has the address
@@ -172,7 +155,7 @@ func (a *api) titleToken(w http.ResponseWriter, r *http.Request) error {
 		return all
 	}
 	if err := a.comm.Reset(r.Context(), id, email); err != nil {
-		return placed(err, "", "/author_email")
+		return err
 	}
 	// The same words whoever asks.
 	a.reply(

@@ -17,6 +17,7 @@ import (
 	"github.com/patchsource/patchsource/auth/community"
 	"github.com/patchsource/patchsource/auth/mail"
 	"github.com/patchsource/patchsource/httpapi"
+	"github.com/patchsource/patchsource/httpapi/internal/services"
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/store/memstore"
 	patchsync "github.com/patchsource/patchsource/sync"
@@ -107,7 +108,7 @@ func newPublic(t *testing.T, opts httpapi.Options) *public {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = p.comm.Close() })
-	opts.Tokens, opts.Community, opts.Sync, opts.Site = p.auth, p.comm, p.sync, "https://patches.example.com/"
+	opts.Tokens, opts.Community, opts.Sync, opts.Site = p.auth, services.Community(p.comm), services.Sync(p.sync), "https://patches.example.com/"
 	p.handler = newHandler(t, p.cat, &opts)
 	return p
 }

@@ -11,12 +11,9 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/patchsource/patchsource/auth"
-	"github.com/patchsource/patchsource/auth/community"
 	"github.com/patchsource/patchsource/httpapi/openapi"
 	"github.com/patchsource/patchsource/patch/catalog"
 	"github.com/patchsource/patchsource/store/memstore"
-	patchsync "github.com/patchsource/patchsource/sync"
-	"github.com/patchsource/patchsource/sync/webhook"
 )
 
 // The document that is published has every call that there is, with the methods that it
@@ -43,9 +40,9 @@ func TestDocumentHasEveryCall(t *testing.T) {
 		cat,
 		&Options{
 			Tokens:    &auth.Service{},
-			Community: &community.Service{},
-			Sync:      &patchsync.Runner{},
-			Webhooks:  &webhook.Service{},
+			Community: struct{ Community }{},
+			Sync:      struct{ Sync }{},
+			Webhooks:  struct{ Webhooks }{},
 			RootFeed:  true,
 		},
 	)

@@ -26,8 +26,7 @@ func (a *api) create(ctx context.Context, who auth.Principal, def *patch.Definit
 	}
 	if a.comm != nil {
 		if c, ok := a.comm.Contributor(who.Contributor); ok {
-			res, err := a.comm.Create(ctx, c.ID, def, &opts)
-			return res, placed(err, "/id", "")
+			return a.comm.Create(ctx, c.ID, def, &opts)
 		}
 	}
 	if a.comm != nil && a.toks != nil {
@@ -54,23 +53,12 @@ func (f contributorFeeds) ContributorID(name string) (id string, ok bool) {
 // ExtendedList implements feed.Contributors.
 func (f contributorFeeds) ExtendedList(id string) ([]byte, error) { return f.extendedList(id) }
 
-// A listedContributor is a contributor in the answer to listContributors.
-type listedContributor struct {
-	ID     string `json:"id"`
-	Name   string `json:"display_name"`
-	Titles int    `json:"title_count"`
-	URN    string `json:"urn"` // the path of their list
-	URL    string `json:"url"` // its address
-}
-
 func (a *api) listContributors(w http.ResponseWriter, r *http.Request) error {
-	listed := []listedContributor{}
+	listed := []wire.ContributorListing{}
 	for _, c := range a.comm.Contributors() {
-		urn := "jamf/v1/" + c.ID + "/software" // the second beta's page appends ?extend to it
-		listed = append(
-			listed,
-			listedContributor{ID: c.ID, Name: c.Name, Titles: c.Titles, URN: urn, URL: a.address(r) + "/" + urn},
-		)
+		c.URN = "jamf/v1/" + c.ID + "/software" // the second beta's page appends ?extend to it
+		c.URL = a.address(r) + "/" + c.URN
+		listed = append(listed, c)
 	}
 	w.Header().Set("Cache-Control", "no-cache")
 	answer.WriteJSON(w, http.StatusOK, listed)
@@ -94,7 +82,7 @@ func (a *api) registerContributor(w http.ResponseWriter, r *http.Request) error 
 		return all
 	}
 	if err := a.comm.Register(r.Context(), name, email); err != nil {
-		return placed(err, "/name", "/email")
+		return err
 	}
 	a.reply(
 		w,
@@ -149,7 +137,7 @@ func (a *api) contributorToken(w http.ResponseWriter, r *http.Request) error {
 		return all
 	}
 	if err := a.comm.ResetContributor(r.Context(), email); err != nil {
-		return placed(err, "", "/email")
+		return err
 	}
 	a.reply(
 		w,
@@ -173,7 +161,7 @@ func (a *api) releaseName(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if err := a.comm.Release(r.Context(), name); err != nil {
-		return placed(err, "", "")
+		return err
 	}
 	a.log.InfoContext(r.Context(), "contributor name released", "name", trace.Shorten(name), "token", who.TokenID)
 	a.reply(

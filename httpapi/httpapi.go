@@ -32,15 +32,12 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/patchsource/patchsource/auth"
-	"github.com/patchsource/patchsource/auth/community"
 	"github.com/patchsource/patchsource/httpapi/feed"
 	"github.com/patchsource/patchsource/httpapi/internal/answer"
 	"github.com/patchsource/patchsource/httpapi/internal/trace"
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/catalog"
 	"github.com/patchsource/patchsource/store"
-	patchsync "github.com/patchsource/patchsource/sync"
-	"github.com/patchsource/patchsource/sync/webhook"
 )
 
 // Options are options of [New] and [NewFeed]. Nil means the zero value.
@@ -54,14 +51,14 @@ type Options struct {
 	Tokens *auth.Service
 	// Community publishes titles for those who have no account. Nil: nobody
 	// without a token can create anything, and there are no contributors.
-	Community *community.Service
+	Community Community
 	// Sync keeps titles in step with sources elsewhere; somebody else has it run.
 	// Nil: titles that follow something stay as they are, and nobody can have one
 	// follow anything.
-	Sync *patchsync.Runner
+	Sync Sync
 	// Webhooks keeps and tells webhooks; somebody else has it run, and made it the
 	// catalog's courier. Nil: there are none.
-	Webhooks *webhook.Service
+	Webhooks Webhooks
 	// Store is what everything is kept in, for full backups. Nil: none are made.
 	Store store.Store
 	// MaxArchiveBytes bounds the body of a restore or an import. 0: 512 MiB.
@@ -122,12 +119,12 @@ const defaultMaxArchive = 512 << 20
 type api struct {
 	cat    *catalog.Catalog
 	access access
-	toks   *auth.Service      // nil: no calls about tokens
-	comm   *community.Service // nil: no public service
-	sync   *patchsync.Runner  // nil: nothing is followed
+	toks   *auth.Service // nil: no calls about tokens
+	comm   Community     // nil: no public service
+	sync   Sync          // nil: nothing is followed
 
-	hooks      *webhook.Service // nil: there are none
-	store      store.Store      // nil: no full backups
+	hooks      Webhooks    // nil: there are none
+	store      store.Store // nil: no full backups
 	maxArchive int64
 	uploadDir  string
 	newUpload  func(dir string) (*upload, error)

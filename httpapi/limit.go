@@ -10,8 +10,6 @@ import (
 	"github.com/go-chi/chi/v5/middleware"
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 	"golang.org/x/time/rate"
-
-	"github.com/patchsource/patchsource/auth/community"
 )
 
 const (
@@ -44,7 +42,7 @@ func newLimiter(perHour int, client func(*http.Request) netip.Addr) *limiter {
 	return l
 }
 
-// allow counts a request. The error is community.ErrLimited.
+// allow counts a request. The error is a *LimitedError.
 func (l *limiter) allow(r *http.Request) error {
 	if l.perHour < 0 {
 		return nil
@@ -55,7 +53,7 @@ func (l *limiter) allow(r *http.Request) error {
 		after = l.take(site, clientsOfSite)
 	}
 	if after > 0 {
-		return fmt.Errorf("too many requests from this address: %w", &community.LimitedError{After: after})
+		return &LimitedError{After: after}
 	}
 	return nil
 }

@@ -5,20 +5,17 @@ import (
 	"net/http"
 
 	"github.com/patchsource/patchsource/auth"
-	"github.com/patchsource/patchsource/auth/community"
 	"github.com/patchsource/patchsource/httpapi/internal/problem"
 	"github.com/patchsource/patchsource/httpapi/internal/trace"
 	"github.com/patchsource/patchsource/httpapi/wire"
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/archive"
 	"github.com/patchsource/patchsource/patch/catalog"
-	patchsync "github.com/patchsource/patchsource/sync"
-	"github.com/patchsource/patchsource/sync/webhook"
 )
 
 // Matches that several rows have.
 var (
-	unavailable = problem.Is(catalog.ErrUnavailable, auth.ErrUnavailable, webhook.ErrUnavailable)
+	unavailable = problem.Is(catalog.ErrUnavailable, auth.ErrUnavailable)
 	ofTitle     = problem.As[*catalog.TitleError]()
 	ofVersion   = problem.As[*patch.VersionError]()
 )
@@ -40,7 +37,7 @@ var problems = problem.Table{
 		Detail:  problem.Nothing,
 	},
 	{ // before the rows of its causes: an invalid definition of an upstream is not the caller's
-		Match:    problem.But(problem.Is(patchsync.ErrUpstream), problem.Is(catalog.ErrUnavailable)),
+		Match:    problem.But(problem.Is(ErrUpstream), problem.Is(catalog.ErrUnavailable)),
 		Status:   http.StatusBadRequest,
 		Code:     wire.CodeUpstreamFailure,
 		Message:  prefixed("The definition could not be fetched, and nothing was changed: "),
@@ -52,7 +49,7 @@ var problems = problem.Table{
 		Code:   wire.CodeUnauthorized,
 	},
 	{
-		Match:   problem.Is(community.ErrMail),
+		Match:   problem.Is(ErrMail),
 		Status:  http.StatusBadGateway,
 		Code:    wire.CodeMailFailure,
 		Message: problem.Text("The mail could not be sent, so nothing was created: check the address, or try again later."),
@@ -87,18 +84,8 @@ var problems = problem.Table{
 		Detail:   func(error) any { return "nothing was restored" },
 		Failures: problem.With(func(e *restoreError) []patch.Failure { return e.members }),
 	},
-	{
-		Match:   problem.As[*webhook.InvalidError](),
-		Status:  http.StatusBadRequest,
-		Code:    wire.CodeInvalidJSON,
-		Message: prefixed("The webhook was not created: "),
-		Detail:  func(error) any { return "validation failed" },
-		Failures: problem.With(func(e *webhook.InvalidError) []patch.Failure {
-			return []patch.Failure{{Path: "/" + e.Field, Message: e.Message}}
-		}),
-	},
 	{Match: problem.Is(archive.ErrNoArchive), Status: http.StatusBadRequest, Code: wire.CodeBadRequest},
-	{Match: problem.Is(webhook.ErrNotFound), Status: http.StatusNotFound, Code: wire.CodeWebhookNotFound},
+	{Match: problem.Is(ErrNoWebhook), Status: http.StatusNotFound, Code: wire.CodeWebhookNotFound},
 	{
 		Match:   problem.Is(catalog.ErrNoRevision),
 		Status:  http.StatusNotFound,
@@ -146,13 +133,12 @@ var problems = problem.Table{
 			"the file of the server's first token and start the server again: it makes another token, with which you can " +
 			"revoke this one. To revoke it all the same, add ?confirm=" + confirmLastAdministrator + "."),
 	},
-	{Match: problem.Is(community.ErrLimited, auth.ErrTooMany), Status: http.StatusTooManyRequests, Code: wire.CodeRateLimited},
-	{Match: problem.Is(community.ErrNameTaken), Status: http.StatusConflict, Code: wire.CodeDatabaseConflict},
+	{Match: problem.As[*LimitedError](), Status: http.StatusTooManyRequests, Code: wire.CodeRateLimited},
+	{Match: problem.Is(auth.ErrTooMany), Status: http.StatusTooManyRequests, Code: wire.CodeRateLimited},
 	{Match: problem.Is(auth.ErrGrant), Status: http.StatusBadRequest, Code: wire.CodeBadRequest},
 	{Match: problem.Is(auth.ErrNotFound), Status: http.StatusNotFound, Code: wire.CodeTokenNotFound},
 	{
-		Match: problem.Is(auth.ErrDenied, auth.ErrClaimed, errCrossSite, errSwitchedOff, community.ErrTooMany,
-			community.ErrCode),
+		Match:  problem.Is(auth.ErrDenied, auth.ErrClaimed, errCrossSite, errSwitchedOff),
 		Status: http.StatusForbidden,
 		Code:   wire.CodeForbidden,
 	},
@@ -161,17 +147,17 @@ var problems = problem.Table{
 		Status:  http.StatusForbidden,
 		Code:    wire.CodeForbidden,
 		Message: problem.With(syncedMessage),
-		Detail:  problem.With(func(e *catalog.TitleError) any { return trace.Shorten(patchsync.RedactURL(e.Follows)) }),
+		Detail:  problem.With(func(e *catalog.TitleError) any { return trace.Shorten(trace.URL(e.Follows)) }),
 	},
 	{Match: problem.Is(archive.ErrMember), Status: http.StatusBadRequest, Code: wire.CodeBadRequest},
 	{
-		Match:   problem.Both(problem.Is(patchsync.ErrNotFollowed), ofTitle),
+		Match:   problem.Both(problem.Is(ErrNotFollowed), ofTitle),
 		Status:  http.StatusNotFound,
 		Code:    wire.CodeTitleNotFound,
 		Message: prefixed("The title has no upstream to fetch it from or to unsubscribe from: "),
 	},
 	{
-		Match:   problem.Is(patchsync.ErrNotFollowed),
+		Match:   problem.Is(ErrNotFollowed),
 		Status:  http.StatusBadRequest,
 		Code:    wire.CodeBadRequest,
 		Message: prefixed("The title has no upstream to fetch it from or to unsubscribe from: "),
@@ -198,13 +184,14 @@ var problems = problem.Table{
 		Detail:  versionDetail,
 	},
 	{
-		Match:  problem.Both(problem.Is(community.ErrIDTaken), ofTitle),
+		Match:  problem.Both(problem.Is(ErrConflict), ofTitle),
 		Status: http.StatusConflict,
 		Code:   wire.CodeDatabaseConflict,
 		Message: titleMessage("Another author's title has the id '%s', and nothing was created. " +
 			"Use another id, or ask an administrator of this server."),
 		Detail: titleDetail,
 	},
+	{Match: problem.Is(ErrConflict), Status: http.StatusConflict, Code: wire.CodeDatabaseConflict},
 	{
 		Match:  problem.Both(problem.Is(catalog.ErrExists), ofTitle),
 		Status: http.StatusConflict,
@@ -257,7 +244,7 @@ func versionDetail(err error) any {
 
 func syncedMessage(e *catalog.TitleError) string {
 	return fmt.Sprintf("Title '%s' follows %s and cannot be changed here: change it there, or delete it here.",
-		e.ID, patchsync.RedactURL(e.Follows))
+		e.ID, trace.URL(e.Follows))
 }
 
 func invalidMessage(e *patch.ValidationError) string {

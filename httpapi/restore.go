@@ -15,10 +15,10 @@ import (
 
 	"github.com/patchsource/patchsource/auth"
 	"github.com/patchsource/patchsource/httpapi/internal/answer"
+	"github.com/patchsource/patchsource/httpapi/internal/trace"
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/archive"
 	"github.com/patchsource/patchsource/patch/catalog"
-	patchsync "github.com/patchsource/patchsource/sync"
 )
 
 // mostBadMembers is how many bad members of an archive an answer names.
@@ -111,7 +111,7 @@ func (a *api) restore(w http.ResponseWriter, r *http.Request) error {
 	for _, one := range all {
 		line := restored{ID: one.ID}
 		if one.Follows != "" {
-			line.Skipped = "it follows " + patchsync.RedactURL(one.Follows)
+			line.Skipped = "it follows " + trace.URL(one.Follows)
 		}
 		body = append(body, line)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/patchsource/patchsource/auth"
 	"github.com/patchsource/patchsource/httpapi"
+	"github.com/patchsource/patchsource/httpapi/internal/services"
 	"github.com/patchsource/patchsource/httpapi/openapi"
 	"github.com/patchsource/patchsource/patch/catalog"
 	"github.com/patchsource/patchsource/store/memstore"
@@ -89,9 +90,9 @@ func TestScopeOfEveryCall(t *testing.T) {
 				p.cat,
 				&httpapi.Options{
 					Tokens:    p.auth,
-					Community: p.comm,
-					Sync:      p.sync,
-					Webhooks:  hooks,
+					Community: services.Community(p.comm),
+					Sync:      services.Sync(p.sync),
+					Webhooks:  services.Webhooks(hooks),
 					RootFeed:  true,
 					RateLimit: -1,
 					LintLimit: -1,

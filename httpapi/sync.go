@@ -15,47 +15,7 @@ import (
 	"github.com/patchsource/patchsource/httpapi/wire"
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/catalog"
-	patchsync "github.com/patchsource/patchsource/sync"
 )
-
-// A syncState is how it goes with what is followed. Times are null if it has not
-// happened.
-type syncState struct {
-	URL         string     `json:"url"`
-	LastAttempt *time.Time `json:"last_attempt"`
-	LastSuccess *time.Time `json:"last_success"`
-	LastChange  *time.Time `json:"last_change"`
-	NextAttempt *time.Time `json:"next_attempt"`
-	Failures    int        `json:"failures"`
-	LastError   *string    `json:"last_error"`
-	Status      int        `json:"upstream_status,omitempty"`
-	Signer      string     `json:"signer,omitempty"`
-}
-
-func newSyncState(url string, s patchsync.State) syncState {
-	out := syncState{
-		URL:         patchsync.RedactURL(url),
-		LastAttempt: instant(s.LastAttempt),
-		LastSuccess: instant(s.LastSuccess),
-		LastChange:  instant(s.LastChange),
-		NextAttempt: instant(s.NextAttempt),
-		Failures:    s.Failures,
-		Status:      s.Status,
-		Signer:      s.Signer,
-	}
-	if s.LastError != "" {
-		out.LastError = &s.LastError
-	}
-	return out
-}
-
-func instant(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	t = t.UTC().Truncate(time.Second)
-	return &t
-}
 
 // notFollowed is what is wrong with a title that came with a source which this server
 // has been told to follow no more.
@@ -63,23 +23,20 @@ const notFollowed = "this server does not follow its source any more, so it stay
 
 // syncOf returns the state of following what a title follows, nil if it follows nothing. Only a caller who may change
 // the title is told why it fails.
-func (a *api) syncOf(title catalog.Title, mayChange bool) *syncState {
+func (a *api) syncOf(title catalog.Title, mayChange bool) *wire.SyncState {
 	if title.Follows == "" {
 		return nil
 	}
-	var s patchsync.State
+	var s wire.SyncState
 	known := false
 	if a.sync != nil {
-		s, known = a.sync.State(title)
+		s, known = a.sync.State(title, mayChange)
 	}
+	s.URL = trace.URL(title.Follows)
 	if !known && title.Source != "" {
-		s.LastError = notFollowed
+		s.LastError = wire.String(notFollowed)
 	}
-	if !mayChange && s.LastError != notFollowed {
-		s.LastError = s.Outcome()
-	}
-	out := newSyncState(title.Follows, s)
-	return &out
+	return &s
 }
 
 // listSync lists everything that is followed, and how it goes.
@@ -88,45 +45,27 @@ func (a *api) listSync(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	type source struct {
-		// Title is the title that is followed by itself, null for a whole source.
-		Title *string `json:"title"`
-		// Mirror names a whole source.
-		Mirror *string `json:"mirror"`
-		syncState
-		Titles  int               `json:"titles"`
-		Refused map[string]string `json:"refused,omitempty"`
-	}
-	body := struct {
-		Sources []source `json:"sources"`
-	}{[]source{}}
-	for s := range a.sync.States() {
-		if !a.mayKnow(r, who, s) {
-			continue
+	body := wire.SourceList{Sources: []wire.Source{}}
+	for s := range a.sync.Sources() {
+		if a.mayKnow(r, who, s) {
+			body.Sources = append(body.Sources, s)
 		}
-		one := source{syncState: newSyncState(s.Source, s), Titles: s.Titles, Refused: s.Refused}
-		if s.Mirror != "" {
-			one.Mirror = &s.Mirror
-		} else {
-			one.Title, one.Titles = &s.Title, 1
-		}
-		body.Sources = append(body.Sources, one)
 	}
-	data, err := answer.Encode(body)
+	doc, err := answer.NewJSON(body, a.now())
 	if err != nil {
 		return err
 	}
-	return a.serve(w, r, answer.New(data, a.now()))
+	return a.serve(w, r, doc)
 }
 
 // mayKnow reports whether a caller is told the state of a source: those who may change every title of all, others of
 // the titles that they may change.
-func (a *api) mayKnow(r *http.Request, who auth.Principal, s patchsync.State) bool {
-	if callOf(r).trusted {
-		return true
+func (a *api) mayKnow(r *http.Request, who auth.Principal, s wire.Source) bool {
+	if callOf(r).trusted || s.Title == nil {
+		return callOf(r).trusted
 	}
-	title, err := a.cat.Title(s.Title)
-	return s.Mirror == "" && err == nil && a.access.mayChange(r.Context(), who, title)
+	title, err := a.cat.Title(*s.Title)
+	return err == nil && a.access.mayChange(r.Context(), who, title)
 }
 
 // syncNow has a title's source asked soon.
@@ -144,7 +83,7 @@ func (a *api) syncNow(w http.ResponseWriter, r *http.Request) error {
 		"title",
 		title.ID,
 		"source",
-		patchsync.RedactURL(title.Follows),
+		trace.URL(title.Follows),
 		"token",
 		who.TokenID,
 	)
@@ -156,7 +95,7 @@ func (a *api) syncNow(w http.ResponseWriter, r *http.Request) error {
 			Message: fmt.Sprintf(
 				"Title '%s' will be brought up to date from %s in a moment; how it went stands in /api/v1/titles?q=%s",
 				title.ID,
-				patchsync.RedactURL(title.Follows),
+				trace.URL(title.Follows),
 				title.ID,
 			),
 			ID:   title.ID,
@@ -185,9 +124,9 @@ func (a *api) syncMirror(w http.ResponseWriter, r *http.Request) error {
 	}
 	if a.sync.TriggerMirror(name) != nil {
 		var names []string
-		for s := range a.sync.States() {
-			if s.Mirror != "" && len(names) < mostNamed {
-				names = append(names, "'"+s.Mirror+"'")
+		for s := range a.sync.Sources() {
+			if s.Mirror != nil && len(names) < mostNamed {
+				names = append(names, "'"+*s.Mirror+"'")
 			}
 		}
 		return failure(
@@ -243,7 +182,7 @@ func (a *api) subscribe(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer leave()
-	def, err := a.sync.Fetcher().Definition(r.Context(), url)
+	def, err := a.sync.Fetch(r.Context(), url)
 	if err != nil {
 		return err
 	}
@@ -262,11 +201,11 @@ func (a *api) subscribe(w http.ResponseWriter, r *http.Request) error {
 		"version",
 		res.Title.CurrentVersion,
 		"source",
-		patchsync.RedactURL(url),
+		trace.URL(url),
 		"token",
 		who.TokenID,
 	)
-	message := fmt.Sprintf("Title '%s' follows %s", res.Title.ID, patchsync.RedactURL(url))
+	message := fmt.Sprintf("Title '%s' follows %s", res.Title.ID, trace.URL(url))
 	answer.WriteJSON(w, http.StatusCreated, struct {
 		Success string `json:"success"`
 		wire.Answer
@@ -283,7 +222,7 @@ func (a *api) unsubscribe(w http.ResponseWriter, r *http.Request) error {
 	if err := a.access.authorize(r.Context(), who, auth.ActionCreate, titleOf(title)); err != nil {
 		return fmt.Errorf("%w; delete the title in place of ending its subscription", err)
 	}
-	_, known := a.sync.State(title)
+	_, known := a.sync.State(title, false)
 	switch {
 	case title.Source != "" && !known: // nothing brings it back
 	case title.Source != "":
@@ -291,12 +230,12 @@ func (a *api) unsubscribe(w http.ResponseWriter, r *http.Request) error {
 			"%w: title '%s' came with all of %s: take it out there, or it comes back",
 			auth.ErrDenied,
 			title.ID,
-			patchsync.RedactURL(title.Source),
+			trace.URL(title.Source),
 		)
 	case title.Follows == "":
 		return &catalog.TitleError{
 			ID:  title.ID,
-			Err: fmt.Errorf("%w: %w", catalog.ErrNotFound, patchsync.ErrNotFollowed),
+			Err: fmt.Errorf("%w: %w", catalog.ErrNotFound, ErrNotFollowed),
 		}
 	}
 	if err := a.delete(r, who, title, opts); err != nil {
@@ -305,7 +244,7 @@ func (a *api) unsubscribe(w http.ResponseWriter, r *http.Request) error {
 	message := fmt.Sprintf(
 		"Title '%s' follows %s no more, and is deleted",
 		title.ID,
-		patchsync.RedactURL(title.Follows),
+		trace.URL(title.Follows),
 	)
 	answer.WriteJSON(w, http.StatusOK, map[string]string{"success": message, "message": message})
 	return nil

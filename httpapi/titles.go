@@ -330,8 +330,8 @@ const maxLimit = 1000
 // A listedTitle is a title in the answer to listTitles.
 type listedTitle struct {
 	patch.Summary
-	Author *string    `json:"author"`
-	Sync   *syncState `json:"sync"`
+	Author *string         `json:"author"`
+	Sync   *wire.SyncState `json:"sync"`
 }
 
 // listTitles lists titles with what only this server knows of them, page by page.

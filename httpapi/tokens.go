@@ -15,6 +15,7 @@ import (
 	"github.com/patchsource/patchsource/auth"
 	"github.com/patchsource/patchsource/httpapi/internal/answer"
 	"github.com/patchsource/patchsource/httpapi/internal/trace"
+	"github.com/patchsource/patchsource/httpapi/wire"
 	"github.com/patchsource/patchsource/patch"
 )
 
@@ -196,7 +197,7 @@ func (a *api) makeToken(w http.ResponseWriter, r *http.Request) error {
 		Kind      auth.Kind  `json:"kind"`
 		Titles    []string   `json:"titles_in_scope"` // null: not bound to titles
 		ExpiresAt *time.Time `json:"expires"`         // null: never
-	}{"The token is shown this once.", id, token, grant.Name, grant.Kind, a.idsOf(grant.Kind, grant.Titles), instant(expires)})
+	}{"The token is shown this once.", id, token, grant.Name, grant.Kind, a.idsOf(grant.Kind, grant.Titles), wire.Time(expires)})
 	return nil
 }
 
@@ -245,7 +246,7 @@ func (a *api) self(w http.ResponseWriter, r *http.Request) error {
 		Titles      []string   `json:"titles_in_scope"` // null: not bound to titles
 		Contributor *string    `json:"contributor"`     // null: none
 		Expires     *time.Time `json:"expires"`         // null: never
-	}{ID: who.TokenID, Kind: who.Kind, Titles: a.idsOf(who.Kind, who.Titles), Expires: instant(who.Expires)}
+	}{ID: who.TokenID, Kind: who.Kind, Titles: a.idsOf(who.Kind, who.Titles), Expires: wire.Time(who.Expires)}
 	if who.Contributor != "" {
 		body.Contributor = &who.Contributor
 	}
@@ -300,7 +301,7 @@ func (a *api) listTokens(w http.ResponseWriter, r *http.Request) error {
 			Titles:  a.idsOf(t.Kind, t.Titles),
 			Created: t.Created.Truncate(time.Second),
 		}
-		l.Expires, l.LastUsed = instant(t.Expires), instant(t.Used)
+		l.Expires, l.LastUsed = wire.Time(t.Expires), wire.Time(t.Used)
 		if len(t.Chain) > 0 {
 			l.MadeWith = &t.Chain[len(t.Chain)-1]
 		}

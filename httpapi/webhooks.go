@@ -1,76 +1,22 @@
 package httpapi
 
 import (
-	"fmt"
+	"cmp"
 	"net/http"
 	"time"
 
 	"github.com/patchsource/patchsource/auth"
 	"github.com/patchsource/patchsource/httpapi/internal/answer"
 	"github.com/patchsource/patchsource/httpapi/wire"
-	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/catalog"
-	"github.com/patchsource/patchsource/sync/webhook"
 )
-
-// A listedHook is a webhook in the answer to listHooks: Patch Server's members, and
-// ours.
-type listedHook struct {
-	ID             string         `json:"id"`
-	URL            string         `json:"url"`
-	Enabled        bool           `json:"enabled"`
-	VerifySSL      bool           `json:"verify_ssl"`
-	SendDefinition bool           `json:"send_definition"`
-	Format         webhook.Format `json:"format"`
-	Signed         bool           `json:"signed"`
-	Events         []string       `json:"events"`
-	Titles         []string       `json:"titles"`
-	Pending        int            `json:"pending"`
-	Dropped        int            `json:"dropped"`
-	Failures       int            `json:"failures"`
-	LastAttempt    *time.Time     `json:"last_attempt"`
-	LastSuccess    *time.Time     `json:"last_success"`
-	NextAttempt    *time.Time     `json:"next_attempt"`
-	LastError      *string        `json:"last_error"`
-	Status         int            `json:"last_status,omitempty"`
-}
 
 func (a *api) listHooks(w http.ResponseWriter, r *http.Request) error {
 	if _, err := a.access.permitted(r, auth.ActionAdminister); err != nil {
 		return err
 	}
-	all := []listedHook{}
-	for _, s := range a.hooks.List() {
-		h := s.Hook
-		one := listedHook{
-			ID:             h.ID,
-			URL:            h.URL,
-			Enabled:        h.Enabled,
-			VerifySSL:      h.VerifySSL,
-			SendDefinition: h.SendDefinition,
-			Format:         h.Format,
-			Signed:         s.Signed,
-			Events:         []string{},
-			Titles:         []string{},
-			Pending:        s.Pending,
-			Dropped:        s.Dropped,
-			Failures:       s.Failures,
-			LastAttempt:    instant(s.LastAttempt),
-			LastSuccess:    instant(s.LastSuccess),
-			NextAttempt:    instant(s.NextAttempt),
-			Status:         s.Status,
-		}
-		for _, kind := range h.Events {
-			one.Events = append(one.Events, webhook.NameOf(kind))
-		}
-		one.Titles = append(one.Titles, h.Titles...)
-		if s.LastError != "" {
-			one.LastError = &s.LastError
-		}
-		all = append(all, one)
-	}
 	w.Header().Set("Cache-Control", "no-store")
-	answer.WriteJSON(w, http.StatusOK, all)
+	answer.WriteJSON(w, http.StatusOK, append([]wire.Webhook{}, a.hooks.List()...))
 	return nil
 }
 
@@ -79,55 +25,22 @@ func (a *api) createHook(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	body := struct {
-		URL            string         `json:"url"`
-		Enabled        bool           `json:"enabled"`
-		VerifySSL      bool           `json:"verify_ssl"`
-		SendDefinition bool           `json:"send_definition"`
-		Secret         string         `json:"secret"`
-		Format         webhook.Format `json:"format"`
-		Events         []string       `json:"events"`
-		Titles         []string       `json:"titles"`
-	}{Enabled: true, VerifySSL: true}
+	enabled, verify := true, true
+	body := wire.WebhookRequest{Enabled: &enabled, VerifySSL: &verify}
 	if err := a.readObject(w, r, &body, false); err != nil {
 		return err
 	}
-	hook := webhook.Hook{
-		URL:            body.URL,
-		Enabled:        body.Enabled,
-		VerifySSL:      body.VerifySSL,
-		SendDefinition: body.SendDefinition,
-		Secret:         body.Secret,
-		Format:         body.Format,
-		Titles:         body.Titles,
-	}
-	all := &patch.ValidationError{}
-	for i, name := range body.Events {
-		kind, ok := webhook.KindOf(name)
-		if !ok {
-			all.Failures = append(
-				all.Failures,
-				patch.Failure{
-					Path:    fmt.Sprintf("/events/%d", i),
-					Message: "must be new_title, title_updated or title_deleted",
-				},
-			)
-		}
-		hook.Events = append(hook.Events, kind)
-	}
-	if len(all.Failures) > 0 {
-		return all
-	}
-	id, err := a.hooks.Create(r.Context(), hook)
+	no := false // null is no absent member
+	body.Enabled, body.VerifySSL = cmp.Or(body.Enabled, &no), cmp.Or(body.VerifySSL, &no)
+	id, err := a.hooks.Create(r.Context(), body)
 	if err != nil {
 		return err
 	}
 	a.log.InfoContext(r.Context(), "webhook created", "webhook", id, "token", who.TokenID)
-	answer.WriteJSON(
-		w,
-		http.StatusCreated,
-		map[string]string{"id": id, "message": "The webhook is told of changes from now on."},
-	)
+	answer.WriteJSON(w, http.StatusCreated, wire.WebhookCreated{
+		ID:      id,
+		Message: "The webhook receives changes from now on.",
+	})
 	return nil
 }
 
@@ -178,7 +91,7 @@ type edition struct {
 }
 
 func newEdition(e catalog.Revision) edition {
-	out := edition{Number: e.Number, At: instant(e.At), Version: e.Version, Current: e.Current}
+	out := edition{Number: e.Number, At: wire.Time(e.At), Version: e.Version, Current: e.Current}
 	if e.By != "" {
 		out.Token = &e.By
 	}

@@ -47,9 +47,13 @@ var mayImport = map[string]struct{ ours, others string }{
 	"httpapi/internal/problem": {"patch httpapi/wire httpapi/internal/answer httpapi/internal/trace", feedModules},
 	"httpapi/internal/trace":   {"", ""},
 	"httpapi": {
-		"patch patch/archive patch/catalog store store/dump auth auth/mail auth/community sync sync/webhook httpapi/feed " +
-			"httpapi/wire httpapi/internal/answer httpapi/internal/problem httpapi/internal/trace",
-		syncModules + " github.com/gorilla/mux github.com/go-chi/chi/v5 golang.org/x/time golang.org/x/crypto golang.org/x/text github.com/wneessen/go-mail",
+		"patch patch/archive patch/catalog store store/dump auth httpapi/feed httpapi/wire httpapi/internal/answer " +
+			"httpapi/internal/problem httpapi/internal/trace",
+		feedModules + " github.com/gorilla/mux github.com/go-chi/chi/v5 golang.org/x/time",
+	},
+	"httpapi/internal/services": {
+		"patch patch/catalog auth auth/mail auth/community sync sync/webhook httpapi httpapi/wire",
+		"any",
 	},
 	"patch/archive":  {"patch", patchModules},
 	"patch/envelope": {"patch", patchModules + " github.com/smallstep/pkcs7"},

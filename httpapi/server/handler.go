@@ -7,6 +7,7 @@ import (
 	"github.com/klauspost/compress/gzhttp"
 
 	"github.com/patchsource/patchsource/httpapi"
+	"github.com/patchsource/patchsource/httpapi/internal/services"
 	"github.com/patchsource/patchsource/httpapi/openapi"
 	"github.com/patchsource/patchsource/httpapi/webui"
 	"github.com/patchsource/patchsource/store"
@@ -79,9 +80,9 @@ func (s *Server) apiOptions(c *Config, records store.Store) *httpapi.Options {
 		Authenticate:    httpapi.AnyOf(httpapi.BearerTokens(s.Tokens), c.Authenticate),
 		Authorize:       c.Authorize,
 		Tokens:          s.Tokens,
-		Community:       s.Community,
-		Sync:            s.Sync,
-		Webhooks:        s.Webhooks,
+		Community:       services.Community(s.Community),
+		Sync:            services.Sync(s.Sync),
+		Webhooks:        services.Webhooks(s.Webhooks),
 		Store:           records,
 		MaxArchiveBytes: c.Limits.ArchiveBytes,
 		UploadDir:       c.UploadDir,

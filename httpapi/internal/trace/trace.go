@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strings"
 	"time"
@@ -37,6 +38,34 @@ var token = regexp.MustCompile(`pst_[0-9A-Za-z]{4,}`)
 
 // Path returns the path of a request as it is logged: bounded, and without a token that is in it by mistake.
 func Path(r *http.Request) string { return token.ReplaceAllString(Shorten(r.URL.Path), "pst_…") }
+
+// hiddenURL is shown in place of a URL whose parts cannot be told apart.
+const hiddenURL = "(unreadable URL)"
+
+// URL returns the URL of an upstream as it is shown and logged: without the user name, password, query and fragment,
+// which may be secrets. A URL that cannot be parsed is not shown, since a secret may be anywhere in it. A text that is no
+// URL, such as the name of a file, is shown up to the first question mark or number sign, and the key of a folder whole.
+func URL(raw string) string {
+	if strings.HasPrefix(raw, "folder:") {
+		return raw
+	}
+	u, err := url.Parse(raw)
+	if err != nil {
+		return hiddenURL
+	}
+	if u.Host != "" {
+		u.User, u.RawQuery, u.ForceQuery, u.Fragment, u.RawFragment = nil, "", false, "", ""
+		return u.String()
+	}
+	before, _, hasAt := strings.Cut(raw, "@")
+	if u.User != nil || hasAt && strings.Contains(before, ":") {
+		return hiddenURL // a URL without its scheme, such as user:password@host
+	}
+	if at := strings.IndexAny(raw, "?#"); at >= 0 {
+		return raw[:at]
+	}
+	return raw
+}
 
 // maxRepeated bounds the bytes that an answer or a line of the log repeats of a request.
 const maxRepeated = 255

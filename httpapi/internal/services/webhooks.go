@@ -1,0 +1,84 @@
+package services
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/patchsource/patchsource/httpapi"
+	"github.com/patchsource/patchsource/httpapi/wire"
+	"github.com/patchsource/patchsource/patch"
+	"github.com/patchsource/patchsource/sync/webhook"
+)
+
+// Webhooks returns s as a service of package httpapi. It returns nil if s is nil.
+func Webhooks(s *webhook.Service) httpapi.Webhooks {
+	if s == nil {
+		return nil
+	}
+	return hooks{s}
+}
+
+type hooks struct{ service *webhook.Service }
+
+func (h hooks) List() (all []wire.Webhook) {
+	for _, s := range h.service.List() {
+		one := wire.Webhook{
+			ID:             s.Hook.ID,
+			URL:            s.Hook.URL,
+			Enabled:        s.Hook.Enabled,
+			VerifySSL:      s.Hook.VerifySSL,
+			SendDefinition: s.Hook.SendDefinition,
+			Format:         string(s.Hook.Format),
+			Signed:         s.Signed,
+			Events:         []string{},
+			Titles:         append([]string{}, s.Hook.Titles...),
+			Pending:        s.Pending,
+			Dropped:        s.Dropped,
+			Failures:       s.Failures,
+			LastAttempt:    wire.Time(s.LastAttempt),
+			LastSuccess:    wire.Time(s.LastSuccess),
+			NextAttempt:    wire.Time(s.NextAttempt),
+			LastError:      wire.String(s.LastError),
+			Status:         s.Status,
+		}
+		for _, kind := range s.Hook.Events {
+			one.Events = append(one.Events, webhook.NameOf(kind))
+		}
+		all = append(all, one)
+	}
+	return all
+}
+
+func (h hooks) Create(ctx context.Context, req wire.WebhookRequest) (id string, err error) {
+	hook := webhook.Hook{
+		URL:            req.URL,
+		Enabled:        req.Enabled == nil || *req.Enabled,
+		VerifySSL:      req.VerifySSL == nil || *req.VerifySSL,
+		SendDefinition: req.SendDefinition,
+		Secret:         req.Secret,
+		Format:         webhook.Format(req.Format),
+		Titles:         req.Titles,
+	}
+	all := &patch.ValidationError{}
+	for i, name := range req.Events {
+		kind, ok := webhook.KindOf(name)
+		if !ok {
+			all.Failures = append(all.Failures, patch.Failure{
+				Path:    fmt.Sprintf("/events/%d", i),
+				Message: "must be new_title, title_updated or title_deleted",
+			})
+		}
+		hook.Events = append(hook.Events, kind)
+	}
+	if len(all.Failures) > 0 {
+		return "", all
+	}
+	id, err = h.service.Create(ctx, hook)
+	return id, translate(err)
+}
+
+func (h hooks) Delete(ctx context.Context, id string) error {
+	return translate(h.service.Delete(ctx, id))
+}
+
+func (h hooks) Test(ctx context.Context, id string) error { return translate(h.service.Test(ctx, id)) }

@@ -1,0 +1,101 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/patchsource/patchsource/httpapi/wire"
+	"github.com/patchsource/patchsource/patch"
+	"github.com/patchsource/patchsource/patch/catalog"
+)
+
+// Errors of services, as errors.Is sees them. Services also return those of packages auth, patch and catalog:
+// catalog.ErrUnavailable for an outage, auth.ErrDenied for a limit that was reached, and a *patch.ValidationError for
+// invalid input, with paths in the body of the request.
+var (
+	// ErrUpstream is an upstream that failed, or whose definition was rejected.
+	ErrUpstream = errors.New("the upstream cannot be followed")
+	// ErrNotFollowed is a title, or the name of a mirror, that follows no upstream.
+	ErrNotFollowed = errors.New("no upstream is followed")
+	// ErrMail is a mail that could not be sent.
+	ErrMail = errors.New("the mail could not be sent")
+	// ErrConflict is a name or an id that is taken.
+	ErrConflict = errors.New("the name is taken")
+	// ErrNoWebhook is a webhook that does not exist.
+	ErrNoWebhook = errors.New("webhook not found")
+)
+
+// A LimitedError is returned for too many requests.
+type LimitedError struct {
+	// After is how long the client has to wait.
+	After time.Duration
+	// Err says what there is too much of. If nil, it is requests from the client's address.
+	Err error
+}
+
+// Error says what there is too much of, and when to retry.
+func (e *LimitedError) Error() string {
+	if e.Err != nil {
+		return e.Err.Error()
+	}
+	return fmt.Sprintf("too many requests from this address: try again in %v", e.After.Round(time.Second))
+}
+
+// Unwrap returns Err.
+func (e *LimitedError) Unwrap() error { return e.Err }
+
+// RetryAfter returns After.
+func (e *LimitedError) RetryAfter() time.Duration { return e.After }
+
+// A Community publishes titles of authors without an account, and registers contributors. It must be safe for concurrent
+// use.
+type Community interface {
+	// Publish publishes a title and mails its token to the author. The definition was parsed; either it or the URL is set.
+	Publish(ctx context.Context, p wire.Publication) (catalog.Result, error)
+	// Create creates a title of a contributor, whose name becomes part of the title's id and name. It does not change def.
+	Create(ctx context.Context, contributor string, def *patch.Definition, opts *catalog.CreateOptions) (
+		catalog.Result, error)
+	// Contributor returns the contributor with an id, in any case, without the links of the listing.
+	Contributor(id string) (wire.ContributorListing, bool)
+	// Contributors returns all contributors, without the links of the listing, those with the most titles first.
+	Contributors() []wire.ContributorListing
+	// Register reserves a name and mails a link that confirms the address; Verify is called for the link.
+	Register(ctx context.Context, name, email string) error
+	Verify(ctx context.Context, id, code string) (wire.ContributorListing, error)
+	// Release makes a name available again.
+	Release(ctx context.Context, name string) error
+	// Reset mails a new token for a title to its author if the address is the author's; ResetContributor does so for a
+	// contributor. Neither tells whether it is.
+	Reset(ctx context.Context, title, email string) error
+	ResetContributor(ctx context.Context, email string) error
+}
+
+// A Sync keeps titles in step with upstreams. It must be safe for concurrent use.
+type Sync interface {
+	// State returns the state of what a title follows, and false if it is not known. If detailed is false, the last error
+	// says no more than any client may know.
+	State(t catalog.Title, detailed bool) (wire.SyncState, bool)
+	// Sources yields everything that is followed, with detailed errors.
+	Sources() iter.Seq[wire.Source]
+	// Trigger asks for a round of a title soon, and TriggerMirror for one of a whole source. The error is ErrNotFollowed
+	// or catalog.ErrNotFound.
+	Trigger(id string) error
+	TriggerMirror(name string) error
+	// Fetch fetches the definition at a URL. The error is ErrUpstream or that of ctx.
+	Fetch(ctx context.Context, url string) (*patch.Definition, error)
+}
+
+// Webhooks keeps the webhooks that changes are delivered to. It must be safe for concurrent use.
+type Webhooks interface {
+	// List returns all webhooks with the state of their deliveries, in the order of their URLs.
+	List() []wire.Webhook
+	// Create adds a webhook and returns its id.
+	Create(ctx context.Context, h wire.WebhookRequest) (id string, err error)
+	// Delete removes a webhook. The error is ErrNoWebhook if there is none with this id.
+	Delete(ctx context.Context, id string) error
+	// Test sends a test event to a webhook. The error is ErrNoWebhook if there is none with this id.
+	Test(ctx context.Context, id string) error
+}
