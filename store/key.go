@@ -7,10 +7,10 @@ import (
 )
 
 const (
-	// MaxKindLength is the maximum length of a Key's Kind in bytes.
-	MaxKindLength = 32
-	// MaxIDLength is the maximum length of a Key's ID in bytes.
-	MaxIDLength = 512
+	// maxKindLength is the maximum length of a Key's Kind in bytes.
+	maxKindLength = 32
+	// maxIDLength is the maximum length of a Key's ID in bytes.
+	maxIDLength = 512
 )
 
 // A Key names a record.
@@ -31,8 +31,8 @@ func (k Key) Check() error {
 		return err
 	}
 	switch {
-	case k.ID == "" || len(k.ID) > MaxIDLength:
-		return fmt.Errorf("store: the id of a %s record has %d bytes, want 1 to %d", k.Kind, len(k.ID), MaxIDLength)
+	case k.ID == "" || len(k.ID) > maxIDLength:
+		return fmt.Errorf("store: the id of a %s record has %d bytes, want 1 to %d", k.Kind, len(k.ID), maxIDLength)
 	case !utf8.ValidString(k.ID) || strings.Contains(k.ID, "\x00"):
 		return fmt.Errorf("store: the id of a %s record is not UTF-8 without NUL: %q", k.Kind, k.ID)
 	}
@@ -41,8 +41,8 @@ func (k Key) Check() error {
 
 // CheckKind returns an error if kind is not valid as the Kind of a Key.
 func CheckKind(kind string) error {
-	if kind == "" || len(kind) > MaxKindLength || strings.Trim(kind, "abcdefghijklmnopqrstuvwxyz") != "" {
-		return fmt.Errorf("store: the kind %q does not have 1 to %d letters from a to z", kind, MaxKindLength)
+	if kind == "" || len(kind) > maxKindLength || strings.Trim(kind, "abcdefghijklmnopqrstuvwxyz") != "" {
+		return fmt.Errorf("store: the kind %q does not have 1 to %d letters from a to z", kind, maxKindLength)
 	}
 	return nil
 }

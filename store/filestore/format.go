@@ -23,7 +23,7 @@ const (
 	headFormat = `{"crc32c":"%08x",`
 	headLength = len(`{"crc32c":"12345678",`)
 	tail       = "}\n"
-	// maxHead is more than the length of the bytes before any value: an id of store.MaxIDLength bytes, all escaped.
+	// maxHead is more than the length of the bytes before any value: an id of 512 bytes, all escaped.
 	maxHead = 4096
 )
 
