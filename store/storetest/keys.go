@@ -33,8 +33,8 @@ var oddIDs = []string{
 	"../../etc/passwd", `a\b`, `..\a`, "a:b", "C:", "a*b?", `"`, "'", "a;b",
 	"CON", "con", "con.json", "Con.", "nul", "COM1", "com1.txt", "LPT9", "aux.h", "PRN", "CONIN$",
 	"%61", "%2e%2e", "%", "%%", "a%", "%00", "a b", "a+b", "a&b=c", "a#b", "a?b", "\n", "a\tb", "\x01", "\x7f",
-	"é", "e\u0301", "É", "中文", "😀", "ß", "ı", "K", "\ufeff", "\u202e", "a.json", "a.json.json", ".tmp-1", "lock",
-	"things", "things/a", "$", "{}", "null", "0", "-1",
+	"é", "e\u0301", "É", "中文", "😀", "ß", "ı", "K", "\ufeff", "\u202e", "a.json", "a.json.json", ".tmp-1",
+	"lock", "things", "things/a", "$", "{}", "null", "0", "-1",
 	strings.Repeat("a", 255), strings.Repeat("A", 255), strings.Repeat(".", 255), strings.Repeat("a", 512),
 	strings.Repeat("é", 256), strings.Repeat("a", 511) + "b",
 }
