@@ -154,11 +154,15 @@ func TestRunEndsWithItsCatalog(t *testing.T) {
 				t.Fatal(err)
 			}
 			synctest.Wait()
+			title, err := s.cat.Title("App")
+			if err != nil {
+				t.Fatal(err)
+			}
 			_ = s.cat.Close()
 			if err := <-done; !errors.Is(err, catalog.ErrClosed) {
 				t.Errorf("%v", err)
 			}
-			if state := s.state("App"); state.Failures != 0 {
+			if state, ok := s.sync.State(title); !ok || state.Failures != 0 {
 				t.Errorf("%+v", state)
 			}
 		})

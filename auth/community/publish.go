@@ -10,7 +10,6 @@ import (
 	"github.com/patchsource/patchsource/auth/mail"
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/catalog"
-	"github.com/patchsource/patchsource/store"
 )
 
 // A Publication is a request to publish a title.
@@ -50,7 +49,7 @@ func (s *Service) Publish(ctx context.Context, p Publication) (catalog.Result, e
 	if err := s.authorFree(p.AuthorName); err != nil {
 		return none, err
 	}
-	// This spares the slow hash. Reserve decides.
+	// This spares the slow hash. Create decides.
 	if _, err := s.catalog.Title(def.ID); err == nil {
 		return none, &catalog.TitleError{ID: def.ID, Err: catalog.ErrExists}
 	}
@@ -63,20 +62,23 @@ func (s *Service) Publish(ctx context.Context, p Publication) (catalog.Result, e
 		return none, err
 	}
 	defer leave()
-	reservation, err := s.catalog.Reserve(ctx, def, &catalog.CreateOptions{
+	var tokenID string
+	return s.catalog.Create(ctx, def, &catalog.CreateOptions{
 		Author:  strings.TrimSpace(p.AuthorName),
 		Mailbox: box.whole,
 		Account: box.account().id,
 		Follows: p.URL,
+		Confirm: func(ctx context.Context, t catalog.Title) (err error) {
+			tokenID, err = s.issueByMail(ctx, t, p.AuthorName, address, box)
+			return err
+		},
+		Undo: func(ctx context.Context) error {
+			if tokenID == "" {
+				return nil
+			}
+			return s.tokens.Revoke(ctx, tokenID)
+		},
 	})
-	if err != nil {
-		return none, err
-	}
-	res, tokenID, err := s.complete(ctx, reservation, p.AuthorName, address, box)
-	if err != nil {
-		return s.withdraw(ctx, reservation, tokenID, err)
-	}
-	return res, nil
 }
 
 // definition returns the definition of a publication, valid and under the author's name.
@@ -104,51 +106,21 @@ func (s *Service) definition(ctx context.Context, p Publication) (*patch.Definit
 	return &def, def.Namespace(p.AuthorName)
 }
 
-// complete makes and mails the token of a reserved title and publishes the title.
-func (s *Service) complete(ctx context.Context, r *catalog.Reservation, author, address string, box mailbox) (
-	res catalog.Result, tokenID string, err error,
+// issueByMail issues the token of a title whose id is reserved, and mails it to the author. It returns the token's ID, also
+// if the mail could not be sent.
+func (s *Service) issueByMail(ctx context.Context, t catalog.Title, author, address string, box mailbox) (
+	tokenID string, err error,
 ) {
 	// A contributor may have registered the name since it was checked.
 	if err := s.authorFree(author); err != nil {
-		return res, "", err
+		return "", err
 	}
 	if err := s.allow(box.counting); err != nil {
-		return res, "", err
+		return "", err
 	}
-	token, tokenID, err := s.tokens.Issue(ctx, auth.Grant{Kind: auth.TitleToken, Titles: []string{r.UID()}})
+	token, tokenID, err := s.tokens.Issue(ctx, auth.Grant{Kind: auth.TitleToken, Titles: []string{t.UID}})
 	if err != nil {
-		return res, "", err
+		return "", err
 	}
-	id := r.Definition().ID
-	if err := s.send(ctx, address, s.texts.published, s.facts(id, id, token)); err != nil {
-		return res, tokenID, err
-	}
-	// The mail is sent: the title is published even if the caller has gone away.
-	ctx, cancel := store.WriteContext(ctx)
-	defer cancel()
-	res, err = r.Publish(ctx)
-	return res, tokenID, err
-}
-
-// withdraw undoes a publication that failed with cause, which it returns. If the title is live after all, because the
-// store did not confirm a write that it made, it returns the title.
-func (s *Service) withdraw(ctx context.Context, r *catalog.Reservation, tokenID string, cause error) (
-	catalog.Result, error,
-) {
-	ctx, cancel := store.WriteContext(ctx)
-	defer cancel()
-	id := r.Definition().ID
-	live, err := r.Withdraw(ctx)
-	if live {
-		title, err := s.catalog.Title(id)
-		return catalog.Result{Title: title, Changed: true}, err
-	}
-	if err == nil && tokenID != "" {
-		err = s.tokens.Revoke(ctx, tokenID)
-	}
-	if err != nil {
-		s.options.Logger.Error("a failed publication could not be undone; its reservation will expire",
-			"title", id, "error", err)
-	}
-	return catalog.Result{}, cause
+	return tokenID, s.send(ctx, address, s.texts.published, s.facts(t.ID, t.ID, token))
 }

@@ -104,8 +104,8 @@ type Limits struct {
 	// ArchiveBytes bounds the body of a restore or an import. The default is 512 MiB.
 	ArchiveBytes int64
 	// AccountBytes bounds the definitions of all titles of one mailbox or contributor, in bytes. The default is
-	// catalog.DefaultMaxAccountBytes.
+	// 256 MiB.
 	AccountBytes int64
-	// CacheBytes bounds the memory for definitions. The default is catalog.DefaultCacheBytes.
+	// CacheBytes bounds the memory for definitions. The default is 256 MiB.
 	CacheBytes int64
 }

@@ -10,25 +10,34 @@ import (
 	"github.com/patchsource/patchsource/store"
 )
 
-// Definitions yields every title with its definition as JSON, in the order of their
-// ids' bytes, reading one at a time. Each is one that existed in full while the
-// sequence went on; a title that is there from beginning to end is among them. The
-// bytes are the receiver's.
+// A Stored is a title and its definition.
+type Stored struct {
+	Title      Title
+	Definition []byte
+}
+
+// Definitions yields every title with its definition as JSON, sorted by the bytes of their ids. It reads one title at
+// a time. Each definition was the title's at one moment of the iteration; a title that exists from its beginning to
+// its end is yielded. The bytes belong to the receiver.
 //
-// The error, [ErrUnavailable] or that of ctx, ends the sequence.
+// An error, which is [ErrUnavailable] or that of ctx, ends the sequence.
 func (c *Catalog) Definitions(ctx context.Context) iter.Seq2[Stored, error] {
 	return func(yield func(Stored, error) bool) {
-		for _, e := range c.index.Load().sorted {
-			r, rec, err := c.read(ctx, e.key)
+		if err := c.titles.gate.check(); err != nil {
+			yield(Stored{}, err)
+			return
+		}
+		for _, e := range c.titles.index.get().sorted {
+			rec, err := c.titles.read(ctx, e.key)
 			if errors.Is(err, store.ErrNotFound) || err == nil && rec.State != live {
 				continue // deleted meanwhile
 			}
 			if errors.Is(err, store.ErrCorrupt) {
-				continue // it has left the index
+				continue // the title has left the index
 			}
 			var now *entry
 			if err == nil {
-				now, err = rec.entry(e.key, r.Revision)
+				now, err = rec.entry(e.key)
 			}
 			if err != nil {
 				yield(Stored{}, err)
@@ -41,35 +50,30 @@ func (c *Catalog) Definitions(ctx context.Context) iter.Seq2[Stored, error] {
 	}
 }
 
-// A Stored is a title and its definition.
-type Stored struct {
-	Title      Title
-	Definition []byte
-}
-
 // PutOptions are options of [Catalog.Put]. Nil means the zero value.
 type PutOptions struct {
-	// DryRun says what would happen, and changes nothing.
+	// DryRun returns the result without changing anything.
 	DryRun bool
 	// By is who makes the change, for [Catalog.History]: the id of a token.
 	By string
 }
 
-// Put creates a title, or puts def in its place if it is there. kind says which of
-// that it was; with a Result that says that nothing changed, it is Updated.
+// Put creates a title, or replaces its definition by def if it exists. kind says which of the two it did; it is Updated
+// if nothing has changed.
 //
 // The errors are those of [Catalog.Create] and [Catalog.Replace].
 func (c *Catalog) Put(
-	ctx context.Context,
-	def *patch.Definition,
-	opts *PutOptions,
+	ctx context.Context, def *patch.Definition, opts *PutOptions,
 ) (res Result, kind EventKind, err error) {
 	var o PutOptions
 	if opts != nil {
 		o = *opts
 	}
+	if err := c.titles.gate.check(); err != nil {
+		return Result{}, "", err
+	}
 	if o.DryRun {
-		return c.wouldPut(ctx, def)
+		return c.dryPut(ctx, def)
 	}
 	for try := 0; ; try++ {
 		res, err := c.Replace(ctx, def.ID, def, &EditOptions{Rename: true, By: o.By})
@@ -77,18 +81,18 @@ func (c *Catalog) Put(
 			return res, Updated, err
 		}
 		res, err = c.Create(ctx, def, &CreateOptions{By: o.By})
-		if !errors.Is(err, ErrExists) || try == 2 { // it may be reserved for somebody
+		if !errors.Is(err, ErrExists) || try == 2 { // the id may be reserved
 			return res, Created, err
 		}
 	}
 }
 
-// wouldPut says what Put would do.
-func (c *Catalog) wouldPut(ctx context.Context, def *patch.Definition) (Result, EventKind, error) {
-	doc, e, err := c.definition(ctx, def.ID)
+// dryPut returns what Put would return, and changes nothing.
+func (c *Catalog) dryPut(ctx context.Context, def *patch.Definition) (Result, EventKind, error) {
+	doc, e, err := c.titles.definition(ctx, def.ID)
 	switch {
 	case errors.Is(err, ErrNotFound):
-		rec, warnings, err := c.newRecord(ctx, def, nil)
+		rec, warnings, err := c.writer.newRecord(ctx, def, nil)
 		if err != nil {
 			return Result{}, Created, err
 		}
@@ -106,14 +110,14 @@ func (c *Catalog) wouldPut(ctx context.Context, def *patch.Definition) (Result, 
 	if err := def.ValidateOver(old); err != nil {
 		return Result{}, Updated, err
 	}
-	d, now := *def, c.now()
-	warnings, err := c.lint(ctx, &d, now, nil)
+	d, now := *def, c.writer.now()
+	warnings, err := c.writer.rules.lint(ctx, &d, now, nil)
 	if !d.Supersede(old, now) {
 		return Result{Title: e.Title, Warnings: warnings}, Updated, nil
 	}
 	rec := &record{definition: doc.body}
 	if err == nil {
-		err = c.setDefinition(rec, &d)
+		err = c.writer.rules.setDefinition(rec, &d)
 	}
 	if err != nil {
 		return Result{}, Updated, err

@@ -8,9 +8,17 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
-// A cache holds the documents used last, bounded by the bytes that they take. S
-// is what a document is made from: who wants one made from something else is not
-// served by it.
+// CacheStats are the statistics of a cache since the catalog was opened.
+type CacheStats struct {
+	// Hits and Misses count the lookups that found a document, and those that did not.
+	Hits, Misses uint64
+	// Bytes is about how much memory the cache takes now.
+	Bytes int64
+}
+
+// A cache holds the documents that were used last, bounded by the bytes that they take. S identifies what a document
+// was made from: get returns it, and the caller decides whether the document is still valid. A cache is safe for
+// concurrent use.
 type cache[S comparable] struct {
 	mu    sync.Mutex
 	lru   *simplelru.LRU[string, cached[S]]
@@ -20,42 +28,13 @@ type cache[S comparable] struct {
 	hits, misses atomic.Uint64
 }
 
-// note counts whether what somebody wanted was there.
-func (c *cache[S]) note(there bool) {
-	if there {
-		c.hits.Add(1)
-	} else {
-		c.misses.Add(1)
-	}
-}
-
-// CacheStats say how well a cache serves, since the catalog was opened.
-type CacheStats struct {
-	// Hits and Misses are how often what was wanted was there, and was not.
-	Hits, Misses uint64
-	// Bytes is about how much memory it takes now.
-	Bytes int64
-}
-
-func (c *cache[S]) stats() CacheStats {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return CacheStats{Hits: c.hits.Load(), Misses: c.misses.Load(), Bytes: c.bytes}
-}
-
-// Caches says how well the caches of definitions and of selections serve: a definition
-// that is not there is read from the store, a selection is made anew.
-func (c *Catalog) Caches() (definitions, selections CacheStats) {
-	return c.definitions.stats(), c.selections.stats()
-}
-
 type cached[S comparable] struct {
 	doc   *Document
 	from  S
 	bytes int64
 }
 
-// overhead is about what a document takes beside its bytes.
+// overhead is about how many bytes a document takes besides its JSON.
 const overhead = 400
 
 func newCache[S comparable](max int64) *cache[S] {
@@ -65,8 +44,7 @@ func newCache[S comparable](max int64) *cache[S] {
 	return c
 }
 
-// get returns the document under key and what it was made from; nil if there is
-// none.
+// get returns the document under key and what it was made from. The document is nil if there is none.
 func (c *cache[S]) get(key string) (doc *Document, from S) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -74,8 +52,22 @@ func (c *cache[S]) get(key string) (doc *Document, from S) {
 	return v.doc, v.from
 }
 
-// put keeps a document. extra is about how many bytes it takes beside its own and
-// the usual overhead.
+// count counts a hit or a miss.
+func (c *cache[S]) count(hit bool) {
+	if hit {
+		c.hits.Add(1)
+	} else {
+		c.misses.Add(1)
+	}
+}
+
+func (c *cache[S]) stats() CacheStats {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return CacheStats{Hits: c.hits.Load(), Misses: c.misses.Load(), Bytes: c.bytes}
+}
+
+// put stores a document, which takes extra bytes besides itself.
 func (c *cache[S]) put(key string, doc *Document, from S, extra int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -89,7 +81,7 @@ func (c *cache[S]) put(key string, doc *Document, from S, extra int) {
 	c.shrink()
 }
 
-// grow notes that a content under key takes n bytes more.
+// grow records that a content under key takes n bytes more.
 func (c *cache[S]) grow(key string, of *content, n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

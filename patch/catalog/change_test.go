@@ -91,62 +91,9 @@ func TestSubscribersShareNothingWithCallers(t *testing.T) {
 		t.Fatal(err)
 	}
 	mutate(d)
-	mutate(r.Definition())
 	reading.Wait()
 	if len(told) != 4 {
 		t.Errorf("%d events", len(told))
-	}
-}
-
-// After Close nothing can be changed, and what is in memory can be read.
-func TestClosedMeansClosed(t *testing.T) {
-	ctx := t.Context()
-	s := memstore.New()
-	cat, err := catalog.Open(ctx, s, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	create(t, cat, "App", "2", "1")
-	r, err := cat.Reserve(ctx, definition("Reserved", "1"), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for range 2 {
-		if err := cat.Close(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for name, call := range map[string]func() error{
-		"create":  func() error { _, err := cat.Create(ctx, definition("New", "1"), nil); return err },
-		"replace": func() error { _, err := cat.Replace(ctx, "App", definition("App", "9"), nil); return err },
-		"add": func() error {
-			_, err := cat.AddVersions(ctx, "App", patch.Position{}, []patch.Patch{version("3")}, nil)
-			return err
-		},
-		"remove":   func() error { _, err := cat.RemoveVersion(ctx, "App", "2", nil); return err },
-		"delete":   func() error { return cat.Delete(ctx, "App", nil) },
-		"put":      func() error { _, _, err := cat.Put(ctx, definition("App", "9"), nil); return err },
-		"reserve":  func() error { _, err := cat.Reserve(ctx, definition("New", "1"), nil); return err },
-		"publish":  func() error { _, err := r.Publish(ctx); return err },
-		"withdraw": func() error { _, err := r.Withdraw(ctx); return err },
-		"restore": func() error {
-			merge := &catalog.RestoreOptions{Mode: catalog.RestoreMerge}
-			_, err := cat.Restore(ctx, yields(definition("App", "9")), merge)
-			return err
-		},
-	} {
-		if err := call(); !errors.Is(err, catalog.ErrClosed) {
-			t.Errorf("%s: %v, want ErrClosed", name, err)
-		}
-	}
-	if got := versions(t, cat, "App"); len(got) != 2 || cat.Len() != 1 {
-		t.Errorf("%q, %d titles", got, cat.Len())
-	}
-	if all, err := cat.History(ctx, "App"); err != nil || len(all) != 1 {
-		t.Errorf("%+v, %v", all, err)
-	}
-	if got := records(t, s, "titles"); got != 2 {
-		t.Errorf("%d records", got)
 	}
 }
 

@@ -175,7 +175,7 @@ func TestADamagedRecordThatIsNotInMemory(t *testing.T) {
 			if err := read(cat); !errors.Is(err, catalog.ErrUnavailable) || errors.Is(err, catalog.ErrNotFound) {
 				t.Errorf("%v, want ErrUnavailable", err)
 			}
-			if cat.Damaged() != 1 || state(cat) != "Other 1" || !strings.Contains(out.String(), "damaged") {
+			if cat.Damaged() != 1 || state(cat) != "Other 1" || !strings.Contains(out.String(), "corrupt") {
 				t.Errorf("%d damaged, %q; the log: %s", cat.Damaged(), state(cat), out.String())
 			}
 			for _, err := range cat.Definitions(ctx) {

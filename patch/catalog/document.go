@@ -12,14 +12,14 @@ import (
 	"time"
 )
 
-// A Document is JSON that is served as it is. It never changes, and its bytes
-// must not be changed.
+// A Document is JSON that can be served as it is, with its entity tag and its time. It never changes, and its bytes
+// must not be changed. It is safe for concurrent use.
 type Document struct {
 	*content
 	changed time.Time
 }
 
-// A content is the bytes of documents.
+// A content is the bytes of one or more documents.
 type content struct {
 	body     []byte
 	etag     string
@@ -29,8 +29,8 @@ type content struct {
 	indented atomic.Bool // pretty was called
 }
 
-// newDocument makes a document. grown, if not nil, is told how many bytes more
-// it takes when it is first compressed.
+// newDocument returns a document. It calls grown, if that is not nil, when a content takes n bytes more because its
+// compressed or indented form was made.
 func newDocument(body []byte, tag string, changed time.Time, grown func(c *content, n int)) *Document {
 	c := &content{body: body, etag: tag, gzipETag: gzipETag(tag)}
 	c.zipped = sync.OnceValue(func() []byte {
@@ -52,18 +52,37 @@ func newDocument(body []byte, tag string, changed time.Time, grown func(c *conte
 	return &Document{c, changed.Truncate(time.Second)}
 }
 
-// Pretty returns the same JSON indented by two spaces, with a space behind each colon, as its own document with its
-// own entity tag. It is made once, when it is first asked for.
+// Bytes returns the JSON.
+func (d *Document) Bytes() []byte { return d.body }
+
+// ETag returns the strong entity tag of [Document.Bytes] (RFC 9110), with its quotes. It depends on the bytes alone, so
+// it stays the same after a restart.
+func (d *Document) ETag() string { return d.etag }
+
+// Gzip returns the JSON compressed, and the entity tag of the compressed form. It returns nil if compression would not
+// make the JSON smaller. The first call compresses; later calls return the same bytes.
+func (d *Document) Gzip() (data []byte, etag string) { return d.zipped(), d.gzipETag }
+
+// GzipETag returns the entity tag of [Document.Gzip] without compressing.
+func (d *Document) GzipETag() string { return d.gzipETag }
+
+// Changed returns the time of the document's last change, in whole seconds. It may be ahead of the clock when there are
+// several changes within a second, because readers tell documents apart by it.
+func (d *Document) Changed() time.Time { return d.changed }
+
+// Pretty returns the same JSON indented by two spaces, with a space after each colon, as a document with its own entity
+// tag. The first call indents; later calls return the same content.
 func (d *Document) Pretty() *Document { return &Document{d.pretty(), d.changed} }
 
-// HasPretty reports whether [Document.Pretty] returns at once what it has made before.
+// HasPretty reports whether [Document.Pretty] has been called and returns at once.
 func (d *Document) HasPretty() bool { return d.indented.Load() }
 
-// maxIndented bounds how many times as large JSON may become by being indented. Definitions become two to three times
-// as large; what is nested deeply, in members that nobody knows, could become sixty times as large.
+// maxIndented bounds by what factor JSON may grow when it is indented. Definitions grow two- to threefold. Deeply
+// nested unknown members could grow sixtyfold.
 const maxIndented = 4
 
-// indent returns JSON indented. What would become too large, or is no JSON, such as a signed definition, stays as it is.
+// indent returns JSON indented. It returns JSON that would grow too much, and other data, such as a signed definition,
+// unchanged.
 func indent(body []byte) []byte {
 	if indentedSize(body) > maxIndented*len(body)+4096 {
 		return body
@@ -76,7 +95,7 @@ func indent(body []byte) []byte {
 	return b.Bytes()
 }
 
-// indentedSize returns how many bytes JSON without white space has when it is indented.
+// indentedSize returns the size of JSON without white space after it is indented.
 func indentedSize(body []byte) int {
 	size, depth, inString := len(body), 0, false
 	line := func() { size += 1 + 2*depth }
@@ -91,7 +110,7 @@ func indentedSize(body []byte) int {
 			inString = true
 		case c == '{', c == '[':
 			if i+1 < len(body) && (body[i+1] == '}' || body[i+1] == ']') {
-				i++ // it stays on one line
+				i++ // an empty object or array stays on one line
 				break
 			}
 			depth++
@@ -108,34 +127,16 @@ func indentedSize(body []byte) int {
 	return size
 }
 
-// Bytes returns the JSON.
-func (d *Document) Bytes() []byte { return d.body }
-
-// ETag returns the strong entity tag of [Document.Bytes] (RFC 9110, with its
-// quotes). It follows from the bytes alone, so that it outlives a restart.
-func (d *Document) ETag() string { return d.etag }
-
-// Gzip returns the JSON compressed, and its own strong entity tag. It is
-// compressed once, when first asked for. Nil: it would be no smaller.
-func (d *Document) Gzip() (data []byte, etag string) { return d.zipped(), d.gzipETag }
-
-// GzipETag returns the entity tag of [Document.Gzip], and compresses nothing.
-func (d *Document) GzipETag() string { return d.gzipETag }
-
-// Changed returns when the document became what it is, in whole seconds. It lies
-// ahead of the clock when changes come faster than seconds do, by a second for
-// each that somebody has seen.
-func (d *Document) Changed() time.Time { return d.changed }
-
-// gzipETag returns the ETag of the compressed form of what etag is of.
-func gzipETag(etag string) string { return strings.TrimSuffix(etag, `"`) + `-gzip"` }
-
+// etag returns the strong entity tag of bytes.
 func etag(body []byte) string {
 	sum := sha256.Sum256(body)
 	return `"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"`
 }
 
-// compress returns nil for what gets no smaller.
+// gzipETag returns the entity tag of the compressed form of what has this entity tag.
+func gzipETag(etag string) string { return strings.TrimSuffix(etag, `"`) + `-gzip"` }
+
+// compress returns bytes compressed, nil if that does not make them smaller.
 func compress(body []byte) []byte {
 	var b bytes.Buffer
 	z := gzip.NewWriter(&b)

@@ -11,52 +11,23 @@ import (
 	"time"
 
 	"github.com/patchsource/patchsource/patch"
-	"github.com/patchsource/patchsource/store"
 )
 
-// EditOptions are options of an edit. Nil means the zero value.
-type EditOptions struct {
-	// IfMatch is the ETag (of [Document.ETag] or [Title]) of what the edit was
-	// made for; if the title is no longer that, the edit is ErrPrecondition.
-	// Empty: whatever the title is.
-	IfMatch string
-	// UID is that of the [Title] that the caller may change; a title that has
-	// come to be in its place is ErrNotFound. Empty: any.
-	UID string
-	// From says that the edit comes from the source that the title follows: it is
-	// the title's [Title.From]. A title that follows none, or another, is
-	// ErrNotSynced. Empty: a title that follows any is ErrSynced.
-	From string
-	// Held are the patches that the source has in front of the definition's first and
-	// holds back. They are kept with the title and not served. [Catalog.Replace] with
-	// From keeps exactly these; without From, Held does not count. If they alone
-	// differ from what is kept, the title does not change for those who read it: not
-	// its ETag, lastModified or revisions, and no event tells of it.
-	Held []patch.Patch
-	// Rename lets the edit take the author's name out of the title's name, as an
-	// administrator may. Otherwise [Catalog.Replace] puts it back into a name that
-	// differs from the present one; see [patch.Definition.KeepAuthor].
-	Rename bool
-	// By is who makes the edit, for [Catalog.History]: the id of a token.
-	By string
-}
-
-// A Result is what came of a change.
+// A Result is the outcome of a change.
 type Result struct {
-	// Title is the title after it.
+	// Title is the title after the change.
 	Title Title
-	// Changed says whether it changed anything.
+	// Changed reports whether anything was changed.
 	Changed bool
-	// Warnings name what was put right, and what lint says (see [patch.Lint]):
-	// of the whole definition, or of the versions that were added. Their paths
-	// lead into the definition as it is after the change.
+	// Warnings say what was corrected, and what lint (see [patch.Lint]) says of the whole definition or of the versions
+	// that were added. Their paths point into the definition after the change.
 	Warnings []patch.Warning
 
 	before, after []byte // the definition's JSON
 }
 
-// Difference returns what an edit has changed; it is worked out when it is asked
-// for. Of a creation, or an edit that changed nothing, it is empty.
+// Difference returns what an edit has changed. It is empty if nothing was changed, and for a creation. It is computed
+// by each call.
 func (r Result) Difference() patch.Difference {
 	if r.before == nil || r.after == nil {
 		return nil
@@ -72,97 +43,100 @@ func (r Result) Difference() patch.Difference {
 	return patch.Diff(before, after)
 }
 
-// Replace puts def in the place of the title that id names. What def says of
-// lastModified does not count; a definition that says nothing new changes
-// nothing. def is not changed, nor kept. A value that newer rules refuse is accepted
-// where the title has it already; see [patch.Definition.ValidateOver].
+// Edit changes a title's definition by a function: it calls change with a copy of the definition, and stores what
+// change has made of it. If change returns an error, Edit changes nothing and returns that error. A change made by
+// another server meanwhile is not lost: Edit then calls change again, with the new definition.
 //
-// The error is [patch.ErrInvalid], [patch.ErrTooLarge], [ErrTooMuch], [ErrNotFound],
-// [ErrIDDiffers], [ErrSynced], [ErrNotSynced], [ErrPrecondition],
-// [ErrUnavailable] or that of ctx.
+// The title is locked while change runs. change must therefore not use the catalog, must return soon, and may be called
+// several times. It does not need to set lastModified or currentVersion. The rules are those of [Catalog.Replace].
+//
+// The error is that of change, or one of those of Replace.
+func (c *Catalog) Edit(
+	ctx context.Context, id string, change func(*patch.Definition) error, opts *EditOptions,
+) (Result, error) {
+	return c.replace(ctx, id, opts, func(old *patch.Definition) (*patch.Definition, error) {
+		d := old.Clone()
+		if err := change(d); err != nil {
+			return nil, err
+		}
+		if !strings.EqualFold(d.ID, old.ID) {
+			return nil, &TitleError{ID: id, Err: fmt.Errorf("%w: %q", ErrIDDiffers, d.ID)}
+		}
+		if d.CurrentVersion == old.CurrentVersion && len(d.Patches) > 0 {
+			d.CurrentVersion = d.Patches[0].Version // so that lint does not warn of it
+		}
+		return d, nil
+	})
+}
+
+// Replace replaces the definition of the title id by def. It ignores def's lastModified, and changes nothing if def
+// says nothing new. A value that newer rules reject is accepted if the title has it already; see
+// [patch.Definition.ValidateOver]. Replace neither changes def nor keeps a reference to it.
+//
+// The error is [patch.ErrInvalid], [patch.ErrTooLarge], [ErrTooMuch], [ErrNotFound], [ErrIDDiffers], [ErrSynced],
+// [ErrNotSynced], [ErrPrecondition], [ErrUnavailable] or that of ctx.
 func (c *Catalog) Replace(ctx context.Context, id string, def *patch.Definition, opts *EditOptions) (Result, error) {
-	var o EditOptions
-	if opts != nil {
-		o = *opts
+	if err := c.titles.gate.check(); err != nil {
+		return Result{}, err
 	}
 	if !strings.EqualFold(id, def.ID) {
 		return Result{}, &TitleError{ID: id, Err: fmt.Errorf("%w: %q", ErrIDDiffers, def.ID)}
 	}
+	return c.replace(ctx, id, opts, func(*patch.Definition) (*patch.Definition, error) {
+		d := *def
+		return &d, nil
+	})
+}
+
+// replace replaces the definition of a title by the one that next makes from it. next must not change the old one.
+func (c *Catalog) replace(
+	ctx context.Context, id string, opts *EditOptions, next func(old *patch.Definition) (*patch.Definition, error),
+) (Result, error) {
+	o := opts.orZero()
 	if o.From == "" {
 		o.Held = nil
 	}
-	held, err := c.heldJSON(o.Held)
+	held, err := c.writer.rules.heldJSON(o.Held)
 	if err != nil {
 		return Result{}, err
 	}
 	return c.edit(ctx, id, o, func(rec *record, old *patch.Definition, now time.Time) (
 		*patch.Definition, []patch.Warning, error,
 	) {
-		d := *def
-		// A name that stays as it is was given by an administrator.
+		d, err := next(old)
+		if err != nil {
+			return nil, nil, err
+		}
+		// A name that does not change was given by an administrator.
 		if author := rec.Owner.Author; author != "" && !o.Rename && d.Name != old.Name {
 			if err := d.KeepAuthor(author); err != nil {
 				return nil, nil, err
 			}
 		}
-		if err := whole(&d, o.Held).ValidateOver(old); err != nil {
+		if err := withHeld(d, o.Held).ValidateOver(old); err != nil {
 			return nil, nil, err
 		}
 		if o.From != "" {
 			rec.Held = held
 		}
-		warnings, err := c.lint(ctx, &d, now, nil)
+		warnings, err := c.writer.rules.lint(ctx, d, now, nil)
 		if !d.Supersede(old, now) {
-			return nil, warnings, nil // as it was, and lint cannot refuse that
+			return nil, warnings, nil // lint cannot reject a definition that does not change
 		}
-		return &d, warnings, err
+		return d, warnings, err
 	})
 }
 
-// whole returns d with the patches in front of it that its source holds back.
-func whole(d *patch.Definition, held []patch.Patch) *patch.Definition {
-	if len(held) == 0 {
-		return d
-	}
-	all := *d
-	all.Patches = slices.Concat(held, d.Patches)
-	return &all
-}
-
-// heldJSON returns patches that are held back as a record has them.
-func (c *Catalog) heldJSON(held []patch.Patch) ([]json.RawMessage, error) {
-	var all []json.RawMessage
-	n := 0
-	for _, p := range held {
-		data, err := json.Marshal(p)
-		if err != nil {
-			return nil, fmt.Errorf("%w: %w", patch.ErrInvalid, err)
-		}
-		if n += len(data); n > c.max {
-			return nil, fmt.Errorf("%w: the patches that the source holds back would have more than %d bytes",
-				patch.ErrTooLarge, c.max)
-		}
-		all = append(all, data)
-	}
-	return all, nil
-}
-
-// AddVersions adds versions to a title, all or none; see
-// [patch.Definition.AddPatches]. Without versions it changes nothing. If the title's
-// current version becomes an older one, although [patch.Ordered] was not asked for,
-// the result has the warning [patch.CodeCurrentVersionOlder].
+// AddVersions adds versions to a title, all or none; see [patch.Definition.AddPatches]. Without versions it changes
+// nothing. If the title's current version becomes an older one, the result has the warning
+// [patch.CodeCurrentVersionOlder]; [patch.Ordered] avoids that.
 //
-// The error is [patch.ErrInvalid], [patch.ErrVersionExists],
-// [patch.ErrPosition], [patch.ErrTooLarge], [ErrTooMuch], [ErrNotFound],
-// [ErrSynced], [ErrPrecondition], [ErrUnavailable] or that of ctx.
+// The error is [patch.ErrInvalid], [patch.ErrVersionExists], [patch.ErrPosition], [patch.ErrTooLarge], [ErrTooMuch],
+// [ErrNotFound], [ErrSynced], [ErrPrecondition], [ErrUnavailable] or that of ctx.
 func (c *Catalog) AddVersions(
 	ctx context.Context, id string, at patch.Position, versions []patch.Patch, opts *EditOptions,
 ) (Result, error) {
-	var o EditOptions
-	if opts != nil {
-		o = *opts
-	}
-	return c.edit(ctx, id, o, func(_ *record, old *patch.Definition, now time.Time) (
+	return c.edit(ctx, id, opts.orZero(), func(_ *record, old *patch.Definition, now time.Time) (
 		*patch.Definition, []patch.Warning, error,
 	) {
 		if len(versions) == 0 {
@@ -175,8 +149,7 @@ func (c *Catalog) AddVersions(
 		if err := d.ValidateOver(old); err != nil {
 			return nil, nil, err
 		}
-		warnings, err := c.lint(ctx, &d, now, aboutVersions(&d, versions))
-		// Ordered places never make it older.
+		warnings, err := c.writer.rules.lint(ctx, &d, now, aboutVersions(&d, versions))
 		if was, is := old.CurrentVersion, d.CurrentVersion; patch.CompareVersions(is, was) < 0 {
 			warnings = append(warnings, patch.Warning{
 				Code: patch.CodeCurrentVersionOlder,
@@ -189,8 +162,8 @@ func (c *Catalog) AddVersions(
 	})
 }
 
-// aboutVersions tells the warnings that are about versions that were added. One
-// that is about two neighbours may stand at the other.
+// aboutVersions returns a function that reports whether a warning concerns versions that were added to d. A warning
+// about two neighbors may have the path of either.
 func aboutVersions(d *patch.Definition, versions []patch.Patch) func(code, path string) bool {
 	isNew := make(map[string]bool, len(versions))
 	for i := range versions {
@@ -205,9 +178,9 @@ func aboutVersions(d *patch.Definition, versions []patch.Patch) func(code, path 
 			return false
 		}
 		switch code {
-		case patch.CodeOrder, patch.CodeSameVersion: // of i and the one in front
+		case patch.CodeOrder, patch.CodeSameVersion: // about i and the patch before it
 			return added(i-1) || added(i)
-		case patch.CodeDates: // of i and a neighbour
+		case patch.CodeDates: // about i and a neighbor
 			return added(i-1) || added(i) || added(i+1)
 		}
 		return added(i)
@@ -216,14 +189,10 @@ func aboutVersions(d *patch.Definition, versions []patch.Patch) func(code, path 
 
 // RemoveVersion removes a version of a title.
 //
-// The error is [patch.ErrVersionNotFound], [patch.ErrLastVersion],
-// [ErrNotFound], [ErrSynced], [ErrPrecondition], [ErrUnavailable] or that of ctx.
+// The error is [patch.ErrVersionNotFound], [patch.ErrLastVersion], [ErrNotFound], [ErrSynced], [ErrPrecondition],
+// [ErrUnavailable] or that of ctx.
 func (c *Catalog) RemoveVersion(ctx context.Context, id, version string, opts *EditOptions) (Result, error) {
-	var o EditOptions
-	if opts != nil {
-		o = *opts
-	}
-	return c.edit(ctx, id, o, func(_ *record, old *patch.Definition, now time.Time) (
+	return c.edit(ctx, id, opts.orZero(), func(_ *record, old *patch.Definition, now time.Time) (
 		*patch.Definition, []patch.Warning, error,
 	) {
 		d := *old
@@ -234,14 +203,15 @@ func (c *Catalog) RemoveVersion(ctx context.Context, id, version string, opts *E
 	})
 }
 
-// An editor makes the new definition of a title from its old one, which it must not
-// change, or returns nil if the definition stays as it is. It may change what else is
-// in the title's record.
+// An editor makes the new definition of a title from its old one, which it must not change. It returns nil if the
+// definition stays as it is. It may change other members of the record.
 type editor func(rec *record, old *patch.Definition, now time.Time) (*patch.Definition, []patch.Warning, error)
 
-// edit changes a title's definition.
+// edit changes a title's definition. The error is that of f, ErrSynced, ErrTooMuch, patch.ErrTooLarge or one of those
+// of change.
 func (c *Catalog) edit(ctx context.Context, id string, opts EditOptions, f editor) (res Result, err error) {
-	err = c.change(ctx, id, &opts, func(key string, old store.Record, rec *record) error {
+	var rejected error // by f: not a reason to retry, whatever it is
+	err = c.writer.change(ctx, id, opts, func(t *lockedTitle, rec *record) error {
 		if rec.Follows != nil && opts.From == "" {
 			return &TitleError{ID: id, Follows: rec.Follows.URL, Err: ErrSynced}
 		}
@@ -249,32 +219,22 @@ func (c *Catalog) edit(ctx context.Context, id string, opts EditOptions, f edito
 		if err != nil {
 			return fmt.Errorf("%w: title %q: %w", ErrUnavailable, id, err)
 		}
-		was := *rec
-		now := c.now()
+		was, now := *rec, c.writer.now()
 		after, warnings, err := f(rec, before, now)
 		if err != nil {
-			return err
+			rejected = err
+			return nil
 		}
 		if after == nil {
-			title, err := c.editHeld(ctx, key, old.Revision, &was, rec)
+			title, err := c.writer.updateHeld(ctx, t, &was, rec)
 			res = Result{Title: title, Warnings: warnings}
 			return err
 		}
-		if err := c.setDefinition(rec, after); err != nil {
-			return err
-		}
-		if err := c.prepare(ctx, key, &was, rec, now, opts.By); err != nil {
-			return err
-		}
-		if err := c.checkAccount(id, rec, was.bytes()); err != nil {
-			return err
-		}
-		event := Event{Kind: Updated, Before: before, After: after, At: now.UTC()}
-		e, err := c.succeed(ctx, key, old.Revision, &was, rec, event)
+		event := Event{Before: before, After: after, At: now.UTC()}
+		e, err := c.writer.updateDefinition(ctx, t, &was, rec, event, opts.By)
 		if err != nil {
 			return err
 		}
-		c.tell(Event{Kind: Updated, Title: e.Title, At: now.UTC()}, was.definition, rec.definition)
 		res = Result{
 			Title:    e.Title,
 			Changed:  true,
@@ -284,73 +244,46 @@ func (c *Catalog) edit(ctx context.Context, id string, opts EditOptions, f edito
 		}
 		return nil
 	})
+	if err == nil {
+		err = rejected
+	}
 	return res, err
 }
 
-// editHeld writes a record whose definition stays as it is, if the patches that are
-// held back have changed. The caller must hold the title's lock.
-func (c *Catalog) editHeld(ctx context.Context, key string, rev store.Revision, was, rec *record) (Title, error) {
+// updateDefinition writes a record with the definition after an edit in the place of was. The error is
+// patch.ErrTooLarge, ErrTooMuch, store.ErrConflict, ErrUnavailable or that of ctx.
+func (w *titleWriter) updateDefinition(
+	ctx context.Context, t *lockedTitle, was, rec *record, event Event, by string,
+) (*entry, error) {
+	if err := w.rules.setDefinition(rec, event.After); err != nil {
+		return nil, err
+	}
+	if err := w.prepareUpdate(ctx, t, was, rec, event.At, by); err != nil {
+		return nil, err
+	}
+	if err := w.rules.checkAccount(w.index.get(), event.Before.ID, rec, was.bytes()); err != nil {
+		return nil, err
+	}
+	return w.update(ctx, t, was, rec, event)
+}
+
+// updateHeld writes a record whose definition stays as it is, if the patches that are held back have changed.
+func (w *titleWriter) updateHeld(ctx context.Context, t *lockedTitle, was, rec *record) (Title, error) {
 	same := func(a, b json.RawMessage) bool { return bytes.Equal(a, b) }
 	if !slices.EqualFunc(was.Held, rec.Held, same) {
-		if err := c.indexRevisions(ctx, key, rec); err != nil {
+		if err := w.history.index(ctx, t.key, rec); err != nil {
 			return Title{}, err
 		}
-		if err := c.checkAccount(key, rec, was.bytes()); err != nil {
+		if err := w.rules.checkAccount(w.index.get(), t.key, rec, was.bytes()); err != nil {
 			return Title{}, err
 		}
-		if err := c.rewrite(ctx, key, rec, rev); err != nil {
+		if err := w.rewrite(ctx, t, rec); err != nil {
 			return Title{}, err
 		}
 	}
-	e, err := rec.entry(key, rev)
+	e, err := rec.entry(t.key)
 	if err != nil {
 		return Title{}, err
 	}
 	return e.Title, nil
-}
-
-// prepare makes rec, which has another definition than was, the record of the next
-// revision. It writes nothing. The error is [ErrUnavailable] or that of ctx.
-func (c *Catalog) prepare(ctx context.Context, key string, was, rec *record, now time.Time, by string) error {
-	if err := c.indexRevisions(ctx, key, was); err != nil {
-		return err
-	}
-	rec.Changed = later(was.Changed, now)
-	rec.Number, rec.By = was.number()+1, by
-	rec.Revisions, rec.Oldest = []revisionHead{}, was.Oldest
-	if c.history == 0 {
-		return nil
-	}
-	last, err := was.current().head()
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrUnavailable, err)
-	}
-	rec.Revisions = c.trimRevisions(append(slices.Clone(was.Revisions), last))
-	return nil
-}
-
-// succeed writes a record that prepare has made in the place of was, which becomes an
-// earlier revision. First the revision, then the title: wherever it is interrupted, no
-// revision is missing. The caller must hold the title's lock. The error is
-// store.ErrConflict, [ErrUnavailable] or that of ctx.
-func (c *Catalog) succeed(
-	ctx context.Context, key string, rev store.Revision, was, rec *record, event Event,
-) (*entry, error) {
-	shown, err := rec.entry(key, "")
-	if err != nil {
-		return nil, err
-	}
-	event.Title = shown.Title
-	if err := c.note(rec, event); err != nil {
-		return nil, err
-	}
-	rec.Oldest = c.sweepRevisions(ctx, was)
-	if err := c.keepRevision(ctx, was); err != nil {
-		return nil, err
-	}
-	e, err := c.put(ctx, key, rec, store.IfRevision(rev))
-	if err == nil {
-		c.dropRevisions(ctx, key, rec)
-	}
-	return e, err
 }

@@ -1,12 +1,14 @@
 package catalog
 
 import (
+	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/patchsource/patchsource/patch"
 )
 
-// An EventKind says what happened to a title.
+// An EventKind is the kind of a change of a title.
 type EventKind string
 
 const (
@@ -15,20 +17,19 @@ const (
 	Deleted EventKind = "deleted"
 )
 
-// An Event is a change of a title that is durable.
+// An Event describes a change of a title after it was written.
 type Event struct {
 	Kind EventKind
-	// Title is the title after the change; with Deleted, as it last was.
+	// Title is the title after the change; with Deleted, it is the title before the change.
 	Title Title
-	// Before and After are the definition before and after the change, nil
-	// where there is none. They are shared and must not be changed.
+	// Before and After are the definition before and after the change. Before is nil with Created, After with Deleted.
+	// They belong to the receiver of the event.
 	Before, After *patch.Definition
 	// At is the time of the change.
 	At time.Time
 }
 
-// Difference returns what changed, for Updated; it is worked out when it is asked
-// for.
+// Difference returns what changed, with Updated. Otherwise it is empty. It is computed by each call.
 func (e Event) Difference() patch.Difference {
 	if e.Before == nil || e.After == nil {
 		return nil
@@ -36,51 +37,67 @@ func (e Event) Difference() patch.Difference {
 	return patch.Diff(e.Before, e.After)
 }
 
-// Subscribe has f called with every change made through c from now on, until
-// cancel is called. The changes of one title come in order. f is called by who
-// makes the change, who waits for it, and other writers of the title with them:
-// it must be quick, and must neither change titles nor ask for their definitions,
-// which may wait for this very change; [Catalog.Title] is fine. f may be called by many
-// goroutines at once. Changes made by other servers over the same store are not
-// told.
-func (c *Catalog) Subscribe(f func(Event)) (cancel func()) {
-	c.subscribing.Lock()
-	defer c.subscribing.Unlock()
-	c.subscribers[&f] = true
+// A subscriptions holds the functions that are called with events.
+type subscriptions struct {
+	log   *slog.Logger
+	mu    sync.Mutex
+	funcs map[*func(Event)]bool
+}
+
+func newSubscriptions(log *slog.Logger) *subscriptions {
+	return &subscriptions{log: log, funcs: map[*func(Event)]bool{}}
+}
+
+// add adds a function until remove is called.
+func (s *subscriptions) add(f func(Event)) (remove func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.funcs[&f] = true
 	return func() {
-		c.subscribing.Lock()
-		defer c.subscribing.Unlock()
-		delete(c.subscribers, &f)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.funcs, &f)
 	}
 }
 
-// tell publishes an event about the definition's JSON before and after the change,
-// nil where there is none. Who calls it has the title's lock.
-func (c *Catalog) tell(e Event, before, after []byte) {
-	c.subscribing.Lock()
-	var subscribers []func(Event)
-	for f := range c.subscribers {
-		subscribers = append(subscribers, *f)
+// publish calls the functions with an event, and the definition's JSON before and after the change, nil where there is
+// none. t is the title that changed: its events are published in order.
+func (s *subscriptions) publish(_ *lockedTitle, e Event, before, after []byte) {
+	s.mu.Lock()
+	var funcs []func(Event)
+	for f := range s.funcs {
+		funcs = append(funcs, *f)
 	}
-	c.subscribing.Unlock()
-	if len(subscribers) == 0 {
+	s.mu.Unlock()
+	if len(funcs) == 0 {
 		return
 	}
-	// What subscribers get is theirs: the caller goes on using its definition.
-	e.Before, e.After = c.parseFor(e, before), c.parseFor(e, after)
-	for _, f := range subscribers {
-		f(e)
+	// The caller goes on using its definitions, so subscribers get definitions of their own.
+	e.Before, e.After = s.parse(e, before), s.parse(e, after)
+	for _, f := range funcs[1:] {
+		own := e
+		own.Before, own.After = clone(e.Before), clone(e.After)
+		f(own)
 	}
+	funcs[0](e)
 }
 
-// parseFor parses a definition for an event; nil stays nil.
-func (c *Catalog) parseFor(e Event, definition []byte) *patch.Definition {
+func clone(d *patch.Definition) *patch.Definition {
+	if d == nil {
+		return nil
+	}
+	return d.Clone()
+}
+
+// parse parses a definition for an event. The result is nil if there is none.
+func (s *subscriptions) parse(e Event, definition []byte) *patch.Definition {
 	if definition == nil {
 		return nil
 	}
 	d, err := parseStored(definition)
 	if err != nil {
-		c.log.Error("a changed title's definition cannot be read and is not told", "title", e.Title.ID, "error", err)
+		s.log.Error("the definition of a changed title cannot be read and is left out of an event",
+			"title", e.Title.ID, "error", err)
 	}
 	return d
 }

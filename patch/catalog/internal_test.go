@@ -74,7 +74,7 @@ func FuzzDecodeRecord(f *testing.F) {
 	f.Add([]byte(`{"format":1,"definition":{}}`))
 	f.Fuzz(func(t *testing.T, value []byte) {
 		if r, err := decodeRecord(value); err == nil {
-			_, _ = r.entry("k", "1")
+			_, _ = r.entry("k")
 			_, _ = r.parse()
 		}
 	})
@@ -129,7 +129,7 @@ func TestStates(t *testing.T) {
 	if _, err := c.Create(ctx, d, nil); err != nil {
 		t.Fatalf("the id of a title that is gone cannot be used again: %v", err)
 	}
-	if _, r, err := c.read(ctx, "gone"); err != nil || r.Events != 7 || len(r.Undelivered) != 1 {
+	if r, err := c.titles.read(ctx, "gone"); err != nil || r.Events != 7 || len(r.Undelivered) != 1 {
 		t.Errorf("what the old title still carried is lost: %+v, %v", r, err)
 	}
 }

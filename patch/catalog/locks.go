@@ -5,41 +5,61 @@ import (
 	"sync"
 )
 
-// locks lets one writer at a time change a title. The zero value is ready.
-type locks struct {
+// titleLocks hold a lock for each title, so that one goroutine at a time changes it. The zero value is ready.
+type titleLocks struct {
 	mu   sync.Mutex
-	held map[string]*lock
+	held map[string]*titleLock // by title key
 }
 
-type lock struct {
-	turn chan struct{} // holds one value while the lock is held
-	want int           // who holds it or waits for it
+// A titleLock is the lock of one title, while a goroutine holds it or waits for it.
+type titleLock struct {
+	turn  chan struct{} // holds one value while the lock is held
+	users int           // how many goroutines hold it or wait for it
 }
 
-// lock waits for the lock of a key, until ctx ends.
-func (l *locks) lock(ctx context.Context, key string) (unlock func(), err error) {
+// A lockedTitle proves that the caller holds the lock of a title: functions that need the lock take one. Only lock
+// makes it. It must not be used after unlock.
+type lockedTitle struct {
+	key     string
+	release func()
+}
+
+// unlock releases the lock. Calling it again does nothing.
+func (t *lockedTitle) unlock() { t.release() }
+
+// onUnlock calls f when the lock is released.
+func (t *lockedTitle) onUnlock(f func()) {
+	release := t.release
+	t.release = sync.OnceFunc(func() {
+		f()
+		release()
+	})
+}
+
+// lock waits for the lock of the title with this key. The error is that of ctx.
+func (l *titleLocks) lock(ctx context.Context, key string) (*lockedTitle, error) {
 	l.mu.Lock()
 	k := l.held[key]
 	if k == nil {
-		k = &lock{turn: make(chan struct{}, 1)}
+		k = &titleLock{turn: make(chan struct{}, 1)}
 		if l.held == nil {
-			l.held = map[string]*lock{}
+			l.held = map[string]*titleLock{}
 		}
 		l.held[key] = k
 	}
-	k.want++
+	k.users++
 	l.mu.Unlock()
 
 	leave := func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		if k.want--; k.want == 0 {
+		if k.users--; k.users == 0 {
 			delete(l.held, key)
 		}
 	}
 	select {
 	case k.turn <- struct{}{}:
-		return func() { <-k.turn; leave() }, nil
+		return &lockedTitle{key: key, release: sync.OnceFunc(func() { <-k.turn; leave() })}, nil
 	case <-ctx.Done():
 		leave()
 		return nil, context.Cause(ctx)

@@ -3,40 +3,41 @@ package catalog
 import (
 	"context"
 	"errors"
-	"fmt"
 	"iter"
 
 	"github.com/patchsource/patchsource/store"
 )
 
-// A Group is what the store has of a title: its record, and those of the earlier
-// revisions that it lists, the oldest first.
+// A Group is the records of a title: its own, and those of the earlier revisions in its index, the oldest first.
 type Group struct {
 	Title     store.Record
 	Revisions []store.Record
 }
 
-// Records yields every record of a title with those of its revisions, as a full backup
-// holds them, in the order of the titles' keys. Each Group is one that existed in full
-// while the sequence went on. Titles that nobody sees yet, or any more, are among
-// them. A record that cannot be read is logged and left out.
+// Records yields the records of every title, sorted by the titles' keys, for a full backup. Each Group existed in
+// full at one moment of the iteration. Titles that readers do not see, because they are pending or gone, are
+// included. A record that cannot be read is logged and left out.
 //
-// The error, [ErrUnavailable] or that of ctx, ends the sequence.
+// An error, which is [ErrUnavailable] or that of ctx, ends the sequence.
 func (c *Catalog) Records(ctx context.Context) iter.Seq2[Group, error] {
 	return func(yield func(Group, error) bool) {
+		if err := c.titles.gate.check(); err != nil {
+			yield(Group{}, err)
+			return
+		}
 		seen := map[string]bool{}
-		for r, err := range c.store.List(ctx, kind) {
+		for r, err := range c.titles.store.List(ctx, titleKind) {
 			if err != nil {
-				yield(Group{}, fmt.Errorf("%w: %w", ErrUnavailable, err))
+				yield(Group{}, unavailable(err))
 				return
 			}
 			seen[r.Key.ID] = true
-			group, err := c.group(ctx, r)
+			group, err := c.writer.group(ctx, r)
 			if errors.Is(err, store.ErrNotFound) {
 				continue // deleted meanwhile
 			}
 			if errors.Is(err, errUnreadable) || errors.Is(err, store.ErrCorrupt) {
-				c.log.Error("a title that cannot be read is left out of a backup",
+				c.titles.log.Error("a title that cannot be read is left out of a backup",
 					"record", r.Key.String(), "error", err)
 				continue
 			}
@@ -48,16 +49,12 @@ func (c *Catalog) Records(ctx context.Context) iter.Seq2[Group, error] {
 				return
 			}
 		}
-		// A store may have set a damaged record aside that memory holds.
-		for _, e := range c.index.Load().sorted {
+		// A store may have set a corrupt record aside that is still in memory.
+		for _, e := range c.titles.index.get().sorted {
 			if seen[e.key] {
 				continue
 			}
-			r, _, err := c.read(ctx, e.key)
-			var group Group
-			if err == nil {
-				group, err = c.group(ctx, r)
-			}
+			group, err := c.writer.groupInMemory(ctx, e.key)
 			if errors.Is(err, store.ErrNotFound) {
 				continue
 			}
@@ -68,29 +65,43 @@ func (c *Catalog) Records(ctx context.Context) iter.Seq2[Group, error] {
 	}
 }
 
-// group reads the revisions of the title whose record is r. If one is missing, the
-// title may have changed meanwhile: it is read again. The error is store.ErrNotFound,
-// ErrUnavailable or that of ctx.
-func (c *Catalog) group(ctx context.Context, r store.Record) (Group, error) {
-	r, rec, err := decode(ctx, r, nil)
-	if err == nil && rec.Staged != nil {
-		r, rec, err = c.settled(ctx, r.Key.ID) // a restore that was not finished
+// groupInMemory returns the group of a title that a list of the store did not have.
+func (w *titleWriter) groupInMemory(ctx context.Context, key string) (Group, error) {
+	rec, err := w.read(ctx, key)
+	if err != nil {
+		return Group{}, err
 	}
-	for try := 0; err == nil; try++ {
-		group := Group{Title: r}
+	return w.group(ctx, rec.stored(key))
+}
+
+// stored returns a record as it was read from the store.
+func (r *record) stored(key string) store.Record {
+	return store.Record{Key: storeKey(key), Value: r.raw, Revision: r.rev}
+}
+
+// group returns the group of the title with this record. If a revision is missing, the title may have changed
+// meanwhile, and is read again. The error is store.ErrNotFound, ErrUnavailable or that of ctx.
+func (w *titleWriter) group(ctx context.Context, r store.Record) (Group, error) {
+	key := r.Key.ID
+	rec, err := decode(ctx, r, nil)
+	if err == nil && rec.Staged != nil {
+		rec, err = w.lockAndSettle(ctx, key) // a restore was not finished
+	}
+	for try := 1; err == nil; try++ {
+		group := Group{Title: rec.stored(key)}
 		var missing []uint64
-		if group.Revisions, missing, err = c.revisionsOf(ctx, rec); err != nil {
+		if group.Revisions, missing, err = w.history.records(ctx, rec); err != nil {
 			break
 		}
 		if len(missing) == 0 || !rec.indexed() {
 			return group, nil
 		}
-		was := r.Revision
-		if r, rec, err = c.read(ctx, r.Key.ID); err != nil {
+		was := rec.rev
+		if rec, err = w.read(ctx, key); err != nil {
 			break
 		}
-		if r.Revision == was || try == maxTries {
-			c.log.Error("a backup lacks earlier revisions of a title that cannot be read",
+		if rec.rev == was || try == maxGroupReads {
+			w.log.Error("a backup lacks earlier revisions of a title that cannot be read",
 				"record", r.Key.String(), "revisions", missing)
 			return group, nil
 		}
@@ -98,41 +109,5 @@ func (c *Catalog) group(ctx context.Context, r store.Record) (Group, error) {
 	return Group{}, err
 }
 
-// settled reads a title's record and settles what a restore has left in it.
-func (c *Catalog) settled(ctx context.Context, key string) (store.Record, *record, error) {
-	unlock, err := c.writers.lock(ctx, key)
-	if err != nil {
-		return store.Record{}, nil, err
-	}
-	defer unlock()
-	return c.readSettled(ctx, key)
-}
-
-// revisionsOf reads the records of the revisions that rec lists, or that there may be if
-// it has no index, and returns which of them cannot be read.
-func (c *Catalog) revisionsOf(ctx context.Context, rec *record) (there []store.Record, missing []uint64, err error) {
-	var numbers []uint64
-	switch {
-	case rec.State == gone: // they are being deleted
-	case rec.indexed():
-		for _, e := range rec.Revisions {
-			numbers = append(numbers, e.Number)
-		}
-	default:
-		for n := c.oldestUnindexed(rec); n < rec.number(); n++ {
-			numbers = append(numbers, n)
-		}
-	}
-	for _, n := range numbers {
-		r, err := c.store.Get(ctx, historyKey(rec.UID, n))
-		switch {
-		case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrCorrupt):
-			missing = append(missing, n)
-		case err != nil:
-			return nil, nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
-		default:
-			there = append(there, r)
-		}
-	}
-	return there, missing, nil
-}
+// maxGroupReads bounds how often a title that changes is read for its group.
+const maxGroupReads = 10

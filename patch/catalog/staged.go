@@ -5,120 +5,143 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/patchsource/patchsource/store"
 )
 
-// readSettled reads a title's record, and first settles what a restore has staged in
-// it. Who calls it has the title's lock.
-func (c *Catalog) readSettled(ctx context.Context, key string) (store.Record, *record, error) {
-	for range maxTries {
-		old, rec, err := c.readLocked(ctx, key)
-		if err != nil || rec.Staged == nil {
-			return old, rec, err
-		}
-		it, err := c.readCommit(ctx, rec.Staged.Batch)
-		switch {
-		case err != nil:
-			return old, nil, err
-		case it != nil && it.Committed:
-			err = c.applyStaged(ctx, key, old.Revision, rec)
-		case it != nil && c.shared && c.now().Sub(it.At) < restoreTimeout:
-			return old, nil, errRestoring // on another server
-		default:
-			err = c.dropStaged(ctx, key, old.Revision, rec)
-		}
-		if err != nil && !errors.Is(err, store.ErrConflict) && !errors.Is(err, store.ErrNotFound) {
-			return old, nil, err
-		}
-	}
-	return store.Record{}, nil, fmt.Errorf("%w: title %q is changed by others too fast", ErrUnavailable, key)
+const (
+	// commitKind is the kind of the records of restores.
+	commitKind = "commits"
+	// restoreTimeout is the time after which a restore that another server began, and did not commit, is undone.
+	restoreTimeout = time.Hour
+)
+
+// A commit is the record of a restore. What is staged with its key as the batch is valid if it is committed.
+type commit struct {
+	Format    int       `json:"format"`
+	Committed bool      `json:"committed"`
+	At        time.Time `json:"at"`
 }
 
-// readCommit reads the record of a restore, nil if there is none.
-func (c *Catalog) readCommit(ctx context.Context, batch string) (*commit, error) {
-	r, err := c.store.Get(ctx, store.Key{Kind: commitKind, ID: batch})
+func commitKey(batch string) store.Key { return store.Key{Kind: commitKind, ID: batch} }
+
+// readSettled reads a title's record. It first applies, or drops, what a restore has staged in it. The error is
+// store.ErrNotFound, errRestoring if another server is restoring, ErrUnavailable or that of ctx.
+func (w *titleWriter) readSettled(ctx context.Context, t *lockedTitle) (rec *record, err error) {
+	err = retryConflicts(ctx, t.key, func() error {
+		if rec, err = w.readLocked(ctx, t); err != nil || rec.Staged == nil {
+			return err
+		}
+		if err = w.settle(ctx, t, rec); err != nil {
+			return deletedIsConflict(err)
+		}
+		if rec, err = w.readLocked(ctx, t); err == nil && rec.Staged != nil {
+			return store.ErrConflict // with another restore, by another server
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return rec, nil
+}
+
+// lockAndSettle reads a title's record, and applies or drops what a restore has staged in it.
+func (w *titleWriter) lockAndSettle(ctx context.Context, key string) (*record, error) {
+	t, err := w.lock(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	defer t.unlock()
+	return w.readSettled(ctx, t)
+}
+
+// settle applies, or drops, what a restore has staged in a record. The error is store.ErrConflict, store.ErrNotFound,
+// errRestoring, ErrUnavailable or that of ctx.
+func (w *titleWriter) settle(ctx context.Context, t *lockedTitle, rec *record) error {
+	c, err := w.readCommit(ctx, rec.Staged.Batch)
+	switch {
+	case err != nil:
+		return err
+	case c != nil && c.Committed:
+		return w.applyStaged(ctx, t, rec)
+	case c != nil && w.shared && w.now().Sub(c.At) < restoreTimeout:
+		return errRestoring // by another server
+	}
+	rec.Staged = nil
+	if rec.State == live {
+		return w.rewrite(ctx, t, rec)
+	}
+	return w.withdraw(ctx, t, rec)
+}
+
+// readCommit reads the record of a restore, nil if there is none. The error is ErrUnavailable.
+func (w *titleWriter) readCommit(ctx context.Context, batch string) (*commit, error) {
+	r, err := w.store.Get(ctx, commitKey(batch))
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+		return nil, unavailable(err)
 	}
-	var it commit
-	err = json.Unmarshal(r.Value, &it)
+	var c commit
+	err = json.Unmarshal(r.Value, &c)
 	if err == nil {
-		err = checkFormat(it.Format, plainFormat)
+		err = checkFormat(c.Format, plainFormat)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: record %v: %w", ErrUnavailable, r.Key, err)
 	}
-	return &it, nil
+	return &c, nil
 }
 
-// dropStaged undoes what a restore has staged.
-func (c *Catalog) dropStaged(ctx context.Context, key string, rev store.Revision, rec *record) error {
-	rec.Staged = nil
-	if rec.State == live {
-		return c.rewrite(ctx, key, rec, rev)
-	}
-	return c.giveUp(ctx, key, rev, rec)
-}
-
-// applyStaged makes what a restore has staged good.
-func (c *Catalog) applyStaged(ctx context.Context, key string, rev store.Revision, rec *record) error {
-	now := c.now().UTC()
+// applyStaged makes the title what a restore has staged. The error is store.ErrConflict, store.ErrNotFound,
+// ErrUnavailable or that of ctx.
+func (w *titleWriter) applyStaged(ctx context.Context, t *lockedTitle, rec *record) error {
 	to := rec.Staged
 	rec.Staged = nil
-	if rec.State != live {
-		rec.State, rec.Since, rec.Changed = live, now, later(rec.Changed, now)
-		if err := c.noteCreation(key, rec); err != nil {
+	switch {
+	case rec.State != live:
+		if _, err := w.goLive(ctx, t, rec); err != nil {
 			return err
 		}
-		e, err := c.put(ctx, key, rec, store.IfRevision(rev))
-		if err != nil {
-			return err
-		}
-		c.definitions.remove(key) // nobody has asked for it yet
-		c.tell(Event{Kind: Created, Title: e.Title, At: now}, nil, rec.definition)
+		w.definitions.remove(t.key) // no reader has asked for it yet
 		return nil
+	case to.Definition == nil:
+		return w.remove(ctx, t, rec)
+	default:
+		return w.applyDefinition(ctx, t, rec, to)
 	}
-	if to.Definition == nil {
-		e, err := rec.entry(key, rev)
-		if err != nil {
-			return err
-		}
-		if err := c.remove(ctx, key, rev, rec, e); err != nil {
-			return err
-		}
-		c.tell(Event{Kind: Deleted, Title: e.Title, At: now}, rec.definition, nil)
-		return nil
-	}
+}
+
+// applyDefinition gives a live title the definition that a restore has staged.
+func (w *titleWriter) applyDefinition(ctx context.Context, t *lockedTitle, rec *record, to *staged) error {
+	now := w.now().UTC()
 	before, err := rec.parse()
 	if err != nil {
-		return fmt.Errorf("%w: title %q: %w", ErrUnavailable, key, err)
+		return fmt.Errorf("%w: title %q: %w", ErrUnavailable, t.key, err)
 	}
 	was := *rec
 	rec.definition = to.Definition
 	after, err := rec.parse()
 	if err != nil {
-		return fmt.Errorf("%w: title %q: %w", ErrUnavailable, key, err)
+		return fmt.Errorf("%w: title %q: %w", ErrUnavailable, t.key, err)
 	}
-	// Of what the title is now: its lastModified must not go back.
+	// Compared with the title as it is now, because its lastModified must not go back.
 	if !after.Supersede(before, now) {
 		rec.definition = was.definition
-		return c.rewrite(ctx, key, rec, rev)
+		return w.rewrite(ctx, t, rec)
 	}
-	if err := c.setDefinition(rec, after); err != nil {
+	if err := w.rules.setDefinition(rec, after); err != nil {
 		return err
 	}
-	if err := c.prepare(ctx, key, &was, rec, now, to.By); err != nil {
+	if err := w.prepareUpdate(ctx, t, &was, rec, now, to.By); err != nil {
 		return err
 	}
-	e, err := c.succeed(ctx, key, rev, &was, rec, Event{Kind: Updated, Before: before, After: after, At: now})
-	if err != nil {
-		return err
+	_, err = w.update(ctx, t, &was, rec, Event{Before: before, After: after, At: now})
+	if err == nil {
+		w.definitions.remove(t.key) // no reader has asked for it yet
 	}
-	c.definitions.remove(key)
-	c.tell(Event{Kind: Updated, Title: e.Title, At: now}, was.definition, rec.definition)
-	return nil
+	return err
 }

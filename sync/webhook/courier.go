@@ -62,11 +62,14 @@ func (w *Service) enqueue(ctx context.Context, h *hook, n catalog.Notice) error 
 	return nil
 }
 
+// maxKeptDefinition bounds the bytes of a definition that is kept with an event.
+const maxKeptDefinition = 64 << 10
+
 // encode returns the record of an event in a webhook's queue. It omits a large definition, which is read when the
 // event is sent, and one that does not fit. fits is false if the event does not fit.
 func (w *Service) encode(h *hook, n catalog.Notice) (value []byte, fits bool, err error) {
 	room := w.queues.room(h, w.maxQueueBytes)
-	if !h.sendsDefinition() || len(n.Definition) > catalog.MaxNoticeDefinition || int64(len(n.Definition)) > room {
+	if !h.sendsDefinition() || len(n.Definition) > maxKeptDefinition || int64(len(n.Definition)) > room {
 		n.Definition = nil
 	}
 	value, err = json.Marshal(deliveryRecord{Format: format, Hook: h.ID, Notice: n})

@@ -65,8 +65,8 @@ type Hook struct {
 	Enabled bool
 	// VerifySSL requires a valid certificate of URL.
 	VerifySSL bool
-	// SendDefinition adds the definition to events in the JSON format. A definition of at most
-	// catalog.MaxNoticeDefinition bytes is the one after the change. A larger one is read when the event is sent, so
+	// SendDefinition adds the definition to events in the JSON format. A definition of at most 64 KiB
+	// is the one after the change. A larger one is read when the event is sent, so
 	// that it may be newer than the event; it is omitted if the title no longer exists.
 	SendDefinition bool
 	// Secret, if not empty, is the key that signs events with HMAC-SHA-256: as it is, or after "whsec_" in base64. It

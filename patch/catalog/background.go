@@ -1,0 +1,105 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/patchsource/patchsource/store"
+)
+
+const (
+	// maxBackgroundTitles bounds the titles that are worked on concurrently.
+	maxBackgroundTitles = 8
+	// backgroundPause is the pause after a failure.
+	backgroundPause = time.Second
+)
+
+// runBackground does the work in the queue until ctx ends. The next start does what is left then.
+func (w *titleWriter) runBackground(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-w.work.wake:
+		}
+		var group errgroup.Group
+		group.SetLimit(maxBackgroundTitles)
+		for _, key := range w.work.take() {
+			group.Go(func() error {
+				err := w.finishTitle(ctx, key)
+				if err != nil {
+					w.work.add(key)
+				}
+				return err
+			})
+		}
+		if err := group.Wait(); err != nil && ctx.Err() == nil {
+			w.log.Error("the work that follows a change could not be done yet", "error", err)
+			select {
+			case <-ctx.Done():
+			case <-time.After(backgroundPause):
+			}
+		}
+	}
+}
+
+// finishTitle delivers the notices that a title's record carries, and removes them from the record.
+func (w *titleWriter) finishTitle(ctx context.Context, key string) error {
+	rec, err := w.read(ctx, key)
+	if errors.Is(err, store.ErrNotFound) {
+		w.couriers.forget(key)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	delivered, err := w.couriers.deliver(ctx, key, rec.Undelivered)
+	if err != nil {
+		if delivered > 0 { // these are not delivered again
+			err = errors.Join(err, w.removeDelivered(ctx, key, delivered))
+		}
+		return err
+	}
+	return w.removeDelivered(ctx, key, delivered)
+}
+
+// removeDelivered removes the notices up to a number from a title's record, and deletes the record if the title is gone
+// and no notice is left.
+func (w *titleWriter) removeDelivered(ctx context.Context, key string, upTo uint64) error {
+	t, err := w.lock(ctx, key)
+	if err != nil {
+		return err
+	}
+	defer t.unlock()
+	err = retryConflicts(ctx, key, func() error {
+		rec, err := w.readLocked(ctx, t)
+		if err != nil {
+			return err
+		}
+		var rest []undelivered
+		for _, u := range rec.Undelivered {
+			if u.Number > upTo {
+				rest = append(rest, u)
+			}
+		}
+		removed := len(rest) < len(rec.Undelivered)
+		rec.Undelivered = rest
+		switch {
+		case rec.State == gone && len(rest) == 0:
+			if err := w.history.dropAll(ctx, rec); err != nil {
+				return err
+			}
+			return w.delete(ctx, t, rec)
+		case removed:
+			return w.rewrite(ctx, t, rec)
+		}
+		return nil
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	return err
+}

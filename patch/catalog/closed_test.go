@@ -1,0 +1,132 @@
+package catalog_test
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"reflect"
+	"testing"
+
+	"github.com/patchsource/patchsource/patch"
+	"github.com/patchsource/patchsource/patch/catalog"
+	"github.com/patchsource/patchsource/store/memstore"
+)
+
+// lastError returns the error that a sequence ends with.
+func lastError[T any](seq iter.Seq2[T, error]) (err error) {
+	for _, err = range seq {
+	}
+	return err
+}
+
+// After Close, every method that can return an error returns ErrClosed, whatever its arguments, and nothing is changed.
+func TestClosedCatalog(t *testing.T) {
+	ctx := t.Context()
+	s := memstore.New()
+	cat, err := catalog.Open(ctx, s, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	create(t, cat, "App", "2", "1")
+	r, err := cat.Reserve(ctx, definition("Reserved", "1"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := cat.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	app, invalid := definition("App", "9"), &patch.Definition{ID: "?"}
+	calls := map[string][]func() error{
+		"AddVersions": {func() error {
+			_, err := cat.AddVersions(ctx, "App", patch.Position{}, []patch.Patch{version("3")}, nil)
+			return err
+		}},
+		"ByUID": {func() error { _, err := cat.ByUID("Nope"); return err }},
+		"Create": {
+			func() error { _, err := cat.Create(ctx, definition("New", "1"), nil); return err },
+			func() error { _, err := cat.Create(ctx, invalid, nil); return err },
+			func() error {
+				_, err := cat.Create(ctx, definition("New", "1"), &catalog.CreateOptions{
+					Confirm: func(context.Context, catalog.Title) error { return errors.New("called") },
+				})
+				return err
+			},
+		},
+		"Definition": {
+			func() error { _, err := cat.Definition(ctx, "App"); return err },
+			func() error { _, err := cat.Definition(ctx, "Nope"); return err },
+		},
+		"DefinitionOf": {func() error { _, err := cat.DefinitionOf(ctx, "x", "App"); return err }},
+		"Definitions":  {func() error { return lastError(cat.Definitions(ctx)) }},
+		"Delete": {
+			func() error { return cat.Delete(ctx, "App", nil) },
+			func() error { return cat.Delete(ctx, "?", nil) },
+		},
+		"Edit": {func() error {
+			_, err := cat.Edit(ctx, "App", func(*patch.Definition) error { return errors.New("called") }, nil)
+			return err
+		}},
+		"History": {
+			func() error { _, err := cat.History(ctx, "App"); return err },
+			func() error { _, err := cat.History(ctx, "?"); return err },
+		},
+		"Load": {func() error { _, _, err := cat.Load(ctx, "App"); return err }},
+		"Ping": {func() error { return cat.Ping(ctx) }},
+		"Put": {
+			func() error { _, _, err := cat.Put(ctx, app, nil); return err },
+			func() error { _, _, err := cat.Put(ctx, app, &catalog.PutOptions{DryRun: true}); return err },
+		},
+		"Records":       {func() error { return lastError(cat.Records(ctx)) }},
+		"RemoveVersion": {func() error { _, err := cat.RemoveVersion(ctx, "App", "2", nil); return err }},
+		"Replace": {
+			func() error { _, err := cat.Replace(ctx, "App", app, nil); return err },
+			func() error { _, err := cat.Replace(ctx, "Nope", app, nil); return err },
+		},
+		"Reserve": {func() error { _, err := cat.Reserve(ctx, definition("New", "1"), nil); return err }},
+		"Restore": {
+			func() error {
+				_, err := cat.Restore(ctx, yields(app), &catalog.RestoreOptions{Mode: catalog.RestoreMerge})
+				return err
+			},
+			func() error { _, err := cat.Restore(ctx, yields(app), nil); return err },
+		},
+		"Revision":   {func() error { _, err := cat.Revision(ctx, "App", 1); return err }},
+		"SelectOf":   {func() error { _, err := cat.SelectOf("x", "App"); return err }},
+		"SoftwareOf": {func() error { _, err := cat.SoftwareOf("x"); return err }},
+		"Title":      {func() error { _, err := cat.Title("App"); return err }},
+		"WithoutRestore": {func() error {
+			return cat.WithoutRestore(func() error { return errors.New("called") })
+		}},
+		"a reservation": {
+			func() error { _, err := r.Publish(ctx); return err },
+			func() error { _, err := r.Withdraw(ctx); return err },
+		},
+	}
+	for name, all := range calls {
+		for i, call := range all {
+			if err := call(); !errors.Is(err, catalog.ErrClosed) {
+				t.Errorf("%s, call %d: error %v, want ErrClosed", name, i, err)
+			}
+		}
+	}
+	failing := reflect.TypeFor[error]()
+	sequence := reflect.TypeFor[iter.Seq2[catalog.Stored, error]]().Kind()
+	for m := range reflect.TypeFor[*catalog.Catalog]().Methods() {
+		last := m.Type.NumOut() - 1
+		if last < 0 || m.Name == "Close" {
+			continue
+		}
+		if out := m.Type.Out(last); (out == failing || out.Kind() == sequence && m.Type.NumIn() == 2 &&
+			m.Type.In(1) == reflect.TypeFor[context.Context]()) && calls[m.Name] == nil {
+			t.Errorf("%s is not tested", m.Name)
+		}
+	}
+	if got := listed(t, cat.Software()); len(got) != 1 || cat.Len() != 1 {
+		t.Errorf("the closed catalog lists %q, %d titles, want one", got, cat.Len())
+	}
+	if got := records(t, s, "titles"); got != 2 {
+		t.Errorf("the store has %d records, want 2", got)
+	}
+}

@@ -1,0 +1,158 @@
+package catalog
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/patchsource/patchsource/patch"
+	"github.com/patchsource/patchsource/store"
+)
+
+const (
+	// plainFormat is the format of a title's record without any of the members that recordFormat added, and of all
+	// other records of this package.
+	plainFormat = 1
+	// recordFormat is the newest format of a title's record. It adds the index of revisions, held back patches and the
+	// account.
+	recordFormat = 2
+)
+
+// checkFormat returns an error if a record has another format than 1 to newest. It is [store.ErrFormat] if the format
+// is newer.
+func checkFormat(format, newest int) error {
+	switch {
+	case format > newest:
+		return fmt.Errorf("%w: the record has format %d, and this version knows formats up to %d: "+
+			"start the newer version, or restore a backup made before", store.ErrFormat, format, newest)
+	case format < 1:
+		return errors.New("the record is corrupt: it has no format")
+	}
+	return nil
+}
+
+// format returns the oldest format that can hold the record.
+func (r *record) format() int {
+	if r.Revisions != nil || r.Held != nil || r.Owner.Account != "" {
+		return recordFormat
+	}
+	return plainFormat
+}
+
+var definitionMember = []byte(`,"definition":`)
+
+// encode returns the record as the store holds it.
+func (r *record) encode() ([]byte, error) {
+	r.Format = r.format()
+	data, err := json.Marshal(r.head)
+	if err != nil {
+		return nil, err
+	}
+	data = append(data[:len(data)-1], definitionMember...)
+	data = append(data, r.definition...)
+	return append(data, '}'), nil
+}
+
+// decodeRecord reads a record. Its definition shares value's memory. The error is [store.ErrFormat] if a newer version
+// wrote the record; any other error means that the record is corrupt.
+func decodeRecord(value []byte) (*record, error) {
+	r, err := splitRecord(value)
+	if err != nil {
+		// A newer format may look different in all but its format.
+		var newer struct {
+			Format int `json:"format"`
+		}
+		if json.Unmarshal(value, &newer) == nil && newer.Format > recordFormat {
+			err = checkFormat(newer.Format, recordFormat)
+		}
+		return nil, err
+	}
+	if err := checkFormat(r.Format, recordFormat); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// splitRecord reads a record's head and finds its definition.
+func splitRecord(value []byte) (*record, error) {
+	dec := jsontext.NewDecoder(bytes.NewBuffer(value))
+	if t, err := dec.ReadToken(); err != nil || t.Kind() != '{' {
+		return nil, errors.New("the record is not a JSON object")
+	}
+	end := int(dec.InputOffset()) // of the head
+	for {
+		name, err := dec.ReadToken()
+		if err != nil {
+			return nil, fmt.Errorf("the record is corrupt: %w", err)
+		}
+		if name.Kind() != '"' {
+			return nil, errors.New("the record has no definition")
+		}
+		if name.String() == "definition" {
+			break
+		}
+		if err := dec.SkipValue(); err != nil {
+			return nil, fmt.Errorf("the record is corrupt: %w", err)
+		}
+		end = int(dec.InputOffset())
+	}
+	start := int(dec.InputOffset()) + len(":")
+	if start >= len(value) || value[len(value)-1] != '}' {
+		return nil, errors.New("the record is corrupt: it ends too early")
+	}
+	r := &record{definition: value[start : len(value)-1], raw: value}
+	if err := json.Unmarshal(append(bytes.Clone(value[:end]), '}'), &r.head); err != nil {
+		return nil, fmt.Errorf("the record is corrupt: %w", err)
+	}
+	return r, nil
+}
+
+// parse parses the definition.
+func (r *record) parse() (*patch.Definition, error) { return parseStored(r.definition) }
+
+// parseStored parses a definition that was valid when it was written.
+func parseStored(definition []byte) (*patch.Definition, error) {
+	return patch.Parse(definition, &patch.ParseOptions{MaxBytes: len(definition), Stored: true})
+}
+
+// readSummary reads a definition's summary. It does not read what follows the summary's members.
+func readSummary(definition []byte) (patch.Summary, error) {
+	var s patch.Summary
+	wanted := map[string]*string{
+		"id":             &s.ID,
+		"name":           &s.Name,
+		"publisher":      &s.Publisher,
+		"lastModified":   &s.LastModified,
+		"currentVersion": &s.CurrentVersion,
+	}
+	dec := jsontext.NewDecoder(bytes.NewBuffer(definition))
+	if _, err := dec.ReadToken(); err != nil {
+		return s, err
+	}
+	for len(wanted) > 0 {
+		name, err := dec.ReadToken()
+		if err != nil {
+			return s, err
+		}
+		if name.Kind() != '"' {
+			return s, errors.New("the definition has no summary")
+		}
+		field := wanted[name.String()]
+		if field == nil {
+			if err := dec.SkipValue(); err != nil {
+				return s, err
+			}
+			continue
+		}
+		delete(wanted, name.String())
+		v, err := dec.ReadToken()
+		if err != nil {
+			return s, err
+		}
+		*field = v.String()
+	}
+	return s, nil
+}

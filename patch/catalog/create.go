@@ -1,0 +1,196 @@
+package catalog
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+
+	"github.com/patchsource/patchsource/patch"
+	"github.com/patchsource/patchsource/store"
+)
+
+// CreateOptions are options of [Catalog.Create]. Nil means the zero value.
+type CreateOptions struct {
+	// Author is the name under which the title is published, as it was typed. It is shown beside the title, and changes
+	// neither id nor name; see [patch.Definition.Namespace].
+	Author string
+	// Follows is the URL of the source that the title follows. If it is not empty, only edits from the source are
+	// accepted; see [EditOptions].
+	Follows string
+	// Source is the key of the mirror that the title belongs to, if it does not follow its source by itself. It needs
+	// Follows.
+	Source string
+	// Contributor is the id of the contributor who owns the title.
+	Contributor string
+	// Mailbox is a hash of the author's address. The catalog does not interpret it.
+	Mailbox json.RawMessage
+	// Account is the account that the bytes of the title count for; see Options.MaxAccountBytes. The catalog does not
+	// interpret it. If empty, they count for Mailbox or else Contributor; if those are empty too, they do not count.
+	Account string
+	// Held are the patches before the definition's first that the source holds back; see [EditOptions]. It needs
+	// Follows.
+	Held []patch.Patch
+	// By is who creates the title, for [Catalog.History]: the id of a token.
+	By string
+	// Confirm, if not nil, decides whether the title is published. While it runs, the id is reserved, and the title
+	// is not visible. If it returns nil, the title is published, even if ctx has ended meanwhile; otherwise the
+	// reservation is withdrawn, and Create returns its error. Confirm may call the methods of the catalog. It must
+	// return within two minutes: after that, the reservation expires, and another caller can take the id.
+	Confirm func(ctx context.Context, t Title) error
+	// Undo, if not nil, is called when Confirm was called and the title is certainly not published. It undoes what
+	// Confirm has done, with a context that does not end with that of Create. Its error is logged.
+	Undo func(ctx context.Context) error
+}
+
+// Create adds a title. It keeps def's lastModified, in UTC and whole seconds, or sets it if it is empty, and sets
+// currentVersion. It neither changes def nor keeps a reference to it.
+//
+// The error is [patch.ErrInvalid], [patch.ErrTooLarge], [ErrTooMuch], [ErrExists], [ErrUnavailable], that of
+// CreateOptions.Confirm or that of ctx.
+func (c *Catalog) Create(ctx context.Context, def *patch.Definition, opts *CreateOptions) (Result, error) {
+	if err := c.titles.gate.check(); err != nil {
+		return Result{}, err
+	}
+	if opts != nil && opts.Confirm != nil {
+		return c.createConfirmed(ctx, def, opts)
+	}
+	rec, warnings, err := c.writer.newRecord(ctx, def, opts)
+	if err != nil {
+		return Result{}, err
+	}
+	e, err := c.writer.create(ctx, rec)
+	if err != nil {
+		return Result{}, err
+	}
+	return Result{Title: e.Title, Changed: true, Warnings: warnings}, nil
+}
+
+// createConfirmed is Create with opts.Confirm.
+func (c *Catalog) createConfirmed(ctx context.Context, def *patch.Definition, opts *CreateOptions) (Result, error) {
+	r, err := c.reserve(ctx, def, opts)
+	if err != nil {
+		return Result{}, err
+	}
+	var res Result
+	if err = opts.Confirm(ctx, r.title); err == nil {
+		ctx, cancel := store.WriteContext(ctx)
+		defer cancel()
+		res, err = r.publish(ctx)
+	}
+	if err == nil {
+		return res, nil
+	}
+	ctx, cancel := store.WriteContext(ctx)
+	defer cancel()
+	published, undoErr := r.withdraw(ctx)
+	if published { // although publish failed
+		title, err := c.Title(def.ID)
+		return Result{Title: title, Changed: true, Warnings: r.warnings}, err
+	}
+	if undoErr == nil && opts.Undo != nil {
+		undoErr = opts.Undo(ctx)
+	}
+	if undoErr != nil {
+		c.titles.log.Error("a failed publication could not be undone: its reservation expires",
+			"title", def.ID, "error", undoErr)
+	}
+	return Result{}, err
+}
+
+// newRecord returns the record of a new title. The error is patch.ErrInvalid, patch.ErrTooLarge, ErrTooMuch or that of
+// ctx.
+func (w *titleWriter) newRecord(
+	ctx context.Context, def *patch.Definition, opts *CreateOptions,
+) (*record, []patch.Warning, error) {
+	var o CreateOptions
+	if opts != nil {
+		o = *opts
+	}
+	if o.Follows == "" {
+		o.Held = nil
+	}
+	if err := withHeld(def, o.Held).Validate(); err != nil {
+		return nil, nil, err
+	}
+	held, err := w.rules.heldJSON(o.Held)
+	if err != nil {
+		return nil, nil, err
+	}
+	d := *def
+	now := w.now()
+	// Before Complete, which corrects some of what lint warns of.
+	warnings, err := w.rules.lint(ctx, &d, now, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	d.Complete(now)
+	rec := &record{head: head{
+		UID:   rand.Text(),
+		State: live,
+		Since: now.UTC(),
+		// Later than everything that readers were served of an earlier title with the id.
+		Changed: later(now, later(w.index.get().changed, now)),
+		Number:  1,
+		By:      o.By,
+		Held:    held,
+		Owner:   owner{Author: o.Author, Contributor: o.Contributor, Mailbox: o.Mailbox, Account: o.Account},
+	}}
+	if o.Follows != "" {
+		rec.Follows = &source{URL: o.Follows, Source: o.Source}
+	}
+	if err := w.rules.setDefinition(rec, &d); err != nil {
+		return nil, nil, err
+	}
+	return rec, warnings, w.rules.checkAccount(w.index.get(), d.ID, rec, 0)
+}
+
+// create creates a title, or a reservation, from a new record. The error is ErrExists, ErrUnavailable or that of ctx.
+func (w *titleWriter) create(ctx context.Context, rec *record) (*entry, error) {
+	summary, err := readSummary(rec.definition)
+	if err != nil {
+		return nil, err
+	}
+	t, err := w.lockForChange(ctx, titleKey(summary.ID))
+	if err != nil {
+		return nil, err
+	}
+	defer t.unlock()
+	if rec.State == live {
+		if err := w.noteCreation(t, rec); err != nil {
+			return nil, err
+		}
+	}
+	e, err := w.createLocked(ctx, t, rec)
+	if errors.Is(err, store.ErrConflict) {
+		return nil, &TitleError{ID: summary.ID, Err: ErrExists}
+	}
+	if err == nil && rec.State == live {
+		w.events.publish(t, Event{Kind: Created, Title: e.Title, At: rec.Since}, nil, rec.definition)
+	}
+	return e, err
+}
+
+// createLocked writes the record of a new title, or of a reservation. The error is store.ErrConflict if the id is
+// taken, ErrUnavailable or that of ctx.
+func (w *titleWriter) createLocked(ctx context.Context, t *lockedTitle, rec *record) (*entry, error) {
+	e, err := w.put(ctx, t, rec)
+	if !errors.Is(err, store.ErrConflict) {
+		return e, err
+	}
+	was, err := w.readSettled(ctx, t)
+	if errors.Is(err, store.ErrNotFound) {
+		return w.put(ctx, t, rec)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if was.State != gone && !w.expired(was) {
+		// Another server may have created it, and the index may not have it yet.
+		return nil, errors.Join(store.ErrConflict, w.readBack(ctx, t))
+	}
+	if err := w.takeOver(ctx, was, rec); err != nil {
+		return nil, err
+	}
+	return w.put(ctx, t, rec)
+}

@@ -1,0 +1,78 @@
+package catalog
+
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// A currentIndex holds the index that is served, and replaces it when a title changes.
+type currentIndex struct {
+	now   func() time.Time
+	index atomic.Pointer[index]
+	mu    sync.Mutex // held to replace index
+}
+
+// get returns the index. It is nil until load was called.
+func (c *currentIndex) get() *index { return c.index.Load() }
+
+// serve returns the index for a reader, which may rely on its time: see index.changed.
+func (c *currentIndex) serve() *index {
+	for {
+		x := c.index.Load()
+		if x.served.Load() == served || x.served.CompareAndSwap(unserved, served) {
+			return x
+		}
+		if x.served.Load() == superseded {
+			runtime.Gosched() // the next index is stored in a moment
+		}
+	}
+}
+
+// load stores the index of the entries that read returns.
+func (c *currentIndex) load(read func() ([]*entry, error)) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	entries, err := read()
+	if err == nil {
+		c.index.Store(newIndex(entries, c.now()))
+	}
+	return err
+}
+
+// loaded waits for a load in progress and returns the index. It is nil if load was not called yet, which will then read
+// all changes made until now.
+func (c *currentIndex) loaded() *index {
+	if x := c.index.Load(); x != nil {
+		return x
+	}
+	c.mu.Lock() // held by load
+	defer c.mu.Unlock()
+	return c.index.Load()
+}
+
+// publish stores the entry of a title, or removes the title if e is nil.
+func (c *currentIndex) publish(key string, e *entry) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	x := c.index.Load()
+	if next := x.with(key, e); next != x {
+		x.supersede(next, c.now())
+		c.index.Store(next)
+	}
+}
+
+// renew stores the entry of a title's record in which nothing has changed that readers see.
+func (c *currentIndex) renew(key string, e *entry) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	x := c.index.Load()
+	old, next := x.byKey(key), x.with(key, e)
+	if old != nil && old.ETag == e.ETag {
+		x.renew(next)
+	} else {
+		x.supersede(next, c.now()) // the index did not know a change made by another server
+	}
+	c.index.Store(next)
+}

@@ -1,0 +1,179 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/patchsource/patchsource/patch"
+	"github.com/patchsource/patchsource/store"
+)
+
+// stage stages in each title's record what the restore makes of the title.
+func (r *restore) stage(ctx context.Context, defs iter.Seq2[*patch.Definition, error]) error {
+	if err := r.stageAll(ctx, defs); err != nil {
+		return err
+	}
+	if r.opts.Mode != RestoreReplace {
+		return context.Cause(ctx)
+	}
+	var others []*entry
+	var deleted []string
+	for _, e := range r.w.index.get().sorted {
+		if !r.seen[e.key] && e.Follows == "" {
+			others = append(others, e)
+			deleted = append(deleted, e.ID)
+		}
+	}
+	if r.opts.Confirm != nil && len(deleted) > 0 {
+		if err := r.opts.Confirm(deleted); err != nil {
+			return err
+		}
+	}
+	for _, e := range others {
+		if err := r.stageOne(ctx, e.key, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stageAll stages all definitions.
+func (r *restore) stageAll(ctx context.Context, defs iter.Seq2[*patch.Definition, error]) error {
+	group, working := errgroup.WithContext(ctx)
+	group.SetLimit(maxRestoreWriters)
+	var failed error
+	for def, err := range defs {
+		if err != nil {
+			failed = err
+			break
+		}
+		if working.Err() != nil {
+			break
+		}
+		key := titleKey(def.ID)
+		if r.seen[key] {
+			failed = &TitleError{ID: def.ID, Err: fmt.Errorf("%w: the id occurs twice", ErrExists)}
+			break
+		}
+		r.seen[key] = true
+		group.Go(func() error { return r.stageOne(working, key, def) })
+	}
+	return errors.Join(failed, group.Wait())
+}
+
+// stageOne stages a definition, or the deletion of a title if def is nil.
+func (r *restore) stageOne(ctx context.Context, key string, def *patch.Definition) error {
+	t, err := r.w.lock(ctx, key)
+	if err != nil {
+		return err
+	}
+	defer t.unlock()
+	rec, err := r.w.readSettled(ctx, t)
+	isNew := errors.Is(err, store.ErrNotFound) || err == nil && rec.State != live
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	switch {
+	case isNew && def == nil:
+		return nil
+	case isNew:
+		err = r.stageNew(ctx, t, rec, def)
+	case rec.Follows != nil && def != nil:
+		r.addOutcome(Restored{ID: def.ID, Follows: rec.Follows.URL}, "")
+		return nil
+	case rec.Follows != nil:
+		return nil // a backup does not contain titles that follow a source
+	default:
+		err = r.stageOver(ctx, t, rec, def)
+	}
+	if errors.Is(err, store.ErrConflict) {
+		err = fmt.Errorf("%w: title %q was changed by another server meanwhile", ErrUnavailable, key)
+	}
+	return err
+}
+
+// stageNew stages a title that does not exist: it is pending until the restore is committed. was is the record under
+// the title's key, nil if there is none.
+func (r *restore) stageNew(ctx context.Context, t *lockedTitle, was *record, def *patch.Definition) error {
+	if was != nil && was.State == pending && !r.w.expired(was) {
+		return &TitleError{ID: def.ID, Err: fmt.Errorf("%w: it is being published at this moment", ErrExists)}
+	}
+	rec, _, err := r.w.newRecord(ctx, def, &CreateOptions{By: r.opts.By})
+	if err != nil {
+		return err
+	}
+	rec.State = pending
+	rec.Staged = &staged{Batch: r.batch, Definition: rec.definition, By: r.opts.By}
+	if was != nil {
+		if err := r.w.takeOver(ctx, was, rec); err != nil {
+			return err
+		}
+	}
+	if _, err := r.w.put(ctx, t, rec); err != nil {
+		return err
+	}
+	r.addOutcome(Restored{ID: def.ID}, t.key)
+	return nil
+}
+
+// stageOver stages another definition of an existing title, or its deletion if def is nil.
+func (r *restore) stageOver(ctx context.Context, t *lockedTitle, rec *record, def *patch.Definition) error {
+	rec.Staged = &staged{Batch: r.batch, By: r.opts.By}
+	if def == nil {
+		r.addOutcome(Restored{}, t.key)
+		return r.w.rewrite(ctx, t, rec)
+	}
+	d, changed, err := r.successor(ctx, rec, def)
+	if err != nil {
+		return err
+	}
+	if !changed {
+		r.addOutcome(Restored{ID: d.ID}, "")
+		return nil
+	}
+	after := &record{}
+	if err := r.w.rules.setDefinition(after, d); err != nil {
+		return err
+	}
+	rec.Staged.Definition = after.definition
+	r.addOutcome(Restored{ID: d.ID}, t.key)
+	return r.w.rewrite(ctx, t, rec)
+}
+
+// successor returns the definition that takes the place of an existing title's, and whether it says anything new.
+func (r *restore) successor(
+	ctx context.Context, rec *record, def *patch.Definition,
+) (d *patch.Definition, changed bool, err error) {
+	before, err := rec.parse()
+	if err != nil {
+		return nil, false, fmt.Errorf("%w: title %q: %w", ErrUnavailable, def.ID, err)
+	}
+	after := *def
+	if err := after.ValidateOver(before); err != nil {
+		return nil, false, err
+	}
+	if _, err := r.w.rules.lint(ctx, &after, r.w.now(), nil); err != nil {
+		return nil, false, err
+	}
+	return &after, after.Supersede(before, r.w.now()), nil
+}
+
+// addOutcome records the outcome for a title, unless its ID is empty, and the title's key if something is staged in it.
+func (r *restore) addOutcome(one Restored, key string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if key != "" {
+		r.staged = append(r.staged, key)
+	}
+	if one.ID == "" {
+		return
+	}
+	r.all = append(r.all, one)
+	if n := len(r.all); r.opts.Progress != nil && n%1000 == 0 {
+		r.opts.Progress(n)
+	}
+}

@@ -1,0 +1,111 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"github.com/patchsource/patchsource/store"
+)
+
+// A titleStore reads and writes the records of titles, and keeps the index and the cached definitions in step with
+// them. It does not know what a change means.
+type titleStore struct {
+	store  store.Store
+	shared bool // other servers may use the same store
+	log    *slog.Logger
+	now    func() time.Time
+
+	locks       titleLocks
+	gate        gate
+	index       currentIndex
+	definitions definitionCache
+	damaged     damagedTitles
+	reads       singleflight.Group // of definitions
+	work        *workQueue
+}
+
+// lock waits for the lock of a title. The error is that of ctx.
+func (s *titleStore) lock(ctx context.Context, key string) (*lockedTitle, error) {
+	return s.locks.lock(ctx, key)
+}
+
+// lockForChange waits for the lock of a title and begins a change, which ends with the lock. The error is ErrClosed,
+// errRestoring or that of ctx.
+func (s *titleStore) lockForChange(ctx context.Context, key string) (*lockedTitle, error) {
+	t, err := s.lock(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	leave, err := s.gate.enter()
+	if err != nil {
+		t.unlock()
+		return nil, err
+	}
+	t.onUnlock(leave)
+	return t, nil
+}
+
+// decode decodes what the store returned for a title's record. The error is store.ErrNotFound, ErrUnavailable or that
+// of ctx; ErrUnavailable is also errUnreadable if the record cannot be decoded.
+func decode(ctx context.Context, r store.Record, err error) (*record, error) {
+	switch {
+	case errors.Is(err, store.ErrNotFound), errors.Is(err, ErrUnavailable), err != nil && ctx.Err() != nil:
+		return nil, err
+	case err != nil:
+		return nil, unavailable(err)
+	}
+	rec, err := decodeRecord(r.Value)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w: record %v: %w", ErrUnavailable, errUnreadable, r.Key, err)
+	}
+	rec.rev = r.Revision
+	return rec, nil
+}
+
+// publish stores the entry of a title in the index, or removes the title if e is nil.
+func (s *titleStore) publish(t *lockedTitle, e *entry) {
+	if e != nil {
+		s.damaged.remove(t.key)
+	}
+	s.index.publish(t.key, e)
+}
+
+// unpublish removes a title from the index and the cache.
+func (s *titleStore) unpublish(t *lockedTitle) {
+	s.definitions.remove(t.key)
+	s.publish(t, nil)
+}
+
+// adopt brings the index to what was read of a title: a record, or an error. It returns the error, unless it is
+// store.ErrNotFound.
+func (s *titleStore) adopt(t *lockedTitle, rec *record, err error) error {
+	if errors.Is(err, store.ErrNotFound) {
+		s.publish(t, nil)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if e := s.index.get().byKey(t.key); e != nil && e.rev == rec.rev {
+		return nil
+	}
+	e, err := rec.liveEntry(t.key)
+	if err != nil {
+		return fmt.Errorf("%w: %w: record %v: %w", ErrUnavailable, errUnreadable, storeKey(t.key), err)
+	}
+	s.publish(t, e)
+	return nil
+}
+
+// readBack brings the index to what the store has of a title after a write. Unlike read, it takes a record that is not
+// in the store for one that was deleted.
+func (s *titleStore) readBack(ctx context.Context, t *lockedTitle) error {
+	r, err := s.store.Get(ctx, storeKey(t.key))
+	rec, err := decode(ctx, r, err)
+	return s.adopt(t, rec, err)
+}

@@ -1,0 +1,159 @@
+package catalog
+
+import (
+	"context"
+	"slices"
+	"time"
+)
+
+// reservationTimeout is the time after which a reservation that was neither published nor withdrawn may be taken over,
+// or is deleted when a server that shares the store starts. A server that does not share its store deletes all
+// reservations when it starts.
+const reservationTimeout = 2 * time.Minute
+
+// A titleWriter changes titles. Each of its changes writes the title's record once: with the record come its notice for
+// the couriers, and before it, the earlier revision. An event follows.
+type titleWriter struct {
+	*titleStore
+	rules    rules
+	history  *history
+	couriers *couriers
+	events   *subscriptions
+}
+
+// expired reports whether a record belongs to a reservation that was neither published nor withdrawn in time.
+func (w *titleWriter) expired(rec *record) bool {
+	return rec.State == pending && w.now().Sub(rec.Since) > reservationTimeout
+}
+
+// noteCreation adds the notice of its creation to a record.
+func (w *titleWriter) noteCreation(t *lockedTitle, rec *record) error {
+	e, err := rec.entry(t.key)
+	if err != nil {
+		return err
+	}
+	return w.couriers.addNotice(rec, Event{Kind: Created, Title: e.Title, At: rec.Since})
+}
+
+// goLive makes a title live whose record is pending, or is not in the store. The error is store.ErrConflict,
+// ErrUnavailable or that of ctx.
+func (w *titleWriter) goLive(ctx context.Context, t *lockedTitle, rec *record) (*entry, error) {
+	now := w.now()
+	rec.State, rec.Since, rec.Changed = live, now.UTC(), later(rec.Changed, now)
+	if err := w.noteCreation(t, rec); err != nil {
+		return nil, err
+	}
+	e, err := w.put(ctx, t, rec)
+	if err == nil {
+		w.events.publish(t, Event{Kind: Created, Title: e.Title, At: rec.Since}, nil, rec.definition)
+	}
+	return e, err
+}
+
+// prepareUpdate makes rec, which has another definition than was, the record of the next revision. It writes nothing.
+// The error is ErrUnavailable or that of ctx.
+func (w *titleWriter) prepareUpdate(
+	ctx context.Context, t *lockedTitle, was, rec *record, now time.Time, by string,
+) error {
+	if err := w.history.index(ctx, t.key, was); err != nil {
+		return err
+	}
+	rec.Changed = later(was.Changed, now)
+	rec.Number, rec.By = was.number()+1, by
+	rec.Revisions, rec.Oldest = []revisionHead{}, was.Oldest
+	if w.history.max == 0 {
+		return nil
+	}
+	last, err := was.current().head()
+	if err != nil {
+		return unavailable(err)
+	}
+	rec.Revisions = w.history.trim(append(slices.Clip(was.Revisions), last))
+	return nil
+}
+
+// update writes a record that prepareUpdate has made in the place of was, which becomes an earlier revision. It writes
+// the revision first: wherever it is interrupted, no revision is missing. event has the definitions. The error is
+// store.ErrConflict, ErrUnavailable or that of ctx.
+func (w *titleWriter) update(ctx context.Context, t *lockedTitle, was, rec *record, event Event) (*entry, error) {
+	after, err := rec.entry(t.key)
+	if err != nil {
+		return nil, err
+	}
+	event.Kind, event.Title = Updated, after.Title
+	if err := w.couriers.addNotice(rec, event); err != nil {
+		return nil, err
+	}
+	rec.Oldest = w.history.sweep(ctx, was)
+	if err := w.history.keep(ctx, was); err != nil {
+		return nil, err
+	}
+	e, err := w.put(ctx, t, rec)
+	if err != nil {
+		return nil, err
+	}
+	w.history.drop(ctx, t.key, rec)
+	event.Title = e.Title
+	w.events.publish(t, event, was.definition, rec.definition)
+	return e, nil
+}
+
+// remove deletes a live title. If there are notices to deliver, or revisions to delete with it, its record stays as one
+// that is gone until that is done. The error is store.ErrConflict, store.ErrNotFound, ErrUnavailable or that of ctx.
+func (w *titleWriter) remove(ctx context.Context, t *lockedTitle, rec *record) error {
+	e, err := rec.entry(t.key)
+	if err != nil {
+		return err
+	}
+	event := Event{Kind: Deleted, Title: e.Title, At: w.now().UTC()}
+	if err := w.couriers.addNotice(rec, event); err != nil {
+		return err
+	}
+	if len(rec.Undelivered) > 0 || rec.number() > 1 {
+		rec.State, rec.Since, rec.Staged = gone, event.At, nil
+		_, err = w.put(ctx, t, rec)
+		w.work.add(t.key)
+	} else {
+		err = w.delete(ctx, t, rec)
+		w.readBackAfter(ctx, t, err)
+		if err == nil {
+			w.history.dropCurrent(ctx, rec)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	w.unpublish(t)
+	w.events.publish(t, event, rec.definition, nil)
+	return nil
+}
+
+// withdraw deletes the record of a reservation. Notices of an earlier title with the id stay until they are delivered.
+// The error is store.ErrConflict, store.ErrNotFound, ErrUnavailable or that of ctx.
+func (w *titleWriter) withdraw(ctx context.Context, t *lockedTitle, rec *record) error {
+	if len(rec.Undelivered) == 0 {
+		return w.delete(ctx, t, rec)
+	}
+	rest := *rec
+	rest.State, rest.Staged = gone, nil
+	_, err := w.put(ctx, t, &rest)
+	return err
+}
+
+// takeOver makes rec, a new record, take the place of was, whose title is gone or whose reservation has expired. It
+// writes nothing. The error is ErrUnavailable.
+func (w *titleWriter) takeOver(ctx context.Context, was, rec *record) error {
+	if was.State == gone {
+		if err := w.history.dropAll(ctx, was); err != nil {
+			return err
+		}
+	}
+	// The notices of the earlier title are delivered first.
+	for i := range rec.Undelivered {
+		rec.Undelivered[i].Number += was.Events
+	}
+	rec.Undelivered = append(slices.Clip(was.Undelivered), rec.Undelivered...)
+	rec.Events += was.Events
+	rec.rev = was.rev
+	return nil
+}
