@@ -7,12 +7,12 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// Mistakes explains flags that a program does not have, by the names under which people look for
-// them: "port" as "the address is set by --addr".
+// Mistakes explains flags that a program does not have, by the names that people try: "port" as "the address is set by
+// --addr".
 type Mistakes map[string]string
 
-// UnknownFlag returns the error for a flag that a program does not have. The name has no dashes
-// in front. The error says what is in m, or names the flag that is spelled nearest, if one is near.
+// UnknownFlag returns the error for a flag that a program does not have. The name is without dashes. The error contains
+// the explanation in m, or suggests the flag with the most similar name, if one is similar.
 func (m Mistakes) UnknownFlag(app *kong.Application, name string) error {
 	if explanation, ok := m[name]; ok {
 		return fmt.Errorf("there is no flag --%s: %s", name, explanation)
@@ -23,7 +23,7 @@ func (m Mistakes) UnknownFlag(app *kong.Application, name string) error {
 	return fmt.Errorf("there is no flag --%s", name)
 }
 
-// flagNames returns the names of all flags of a program, with those that switch one off.
+// flagNames returns the names of all flags of a program, including those that negate one.
 func flagNames(app *kong.Application) (names []string) {
 	for _, flag := range app.Flags {
 		names = append(names, flag.Name)
@@ -34,33 +34,32 @@ func flagNames(app *kong.Application) (names []string) {
 	return names
 }
 
-// unknownFlag returns the name of the flag that an error of kong's says is unknown. Kong has no
-// type for it that others can see.
+// unknownFlag returns the name of the flag that kong reports as unknown. Kong exports no type for that error.
 func unknownFlag(err error) (name string, ok bool) {
 	rest, ok := strings.CutPrefix(err.Error(), "unknown flag --")
 	name, _, _ = strings.Cut(rest, ",")
 	return name, ok
 }
 
-// nearest returns the candidate with the fewest edits from a name, empty if more than about a
+// nearest returns the candidate with the smallest distance from a name. It returns the empty string if more than about a
 // third of the name would have to be edited.
 func nearest(name string, candidates []string) (best string) {
-	most := max(1, (len(name)+1)/3)
+	limit := max(1, (len(name)+1)/3)
 	for _, c := range candidates {
-		if d := distance(name, c); d <= most {
-			best, most = c, d-1
+		if d := distance(name, c); d <= limit {
+			best, limit = c, d-1
 		}
 	}
 	return best
 }
 
-// distance returns how many bytes have to be inserted, deleted or replaced to make b of a. It
-// stops counting where the lengths alone differ by more than any near name does.
+// distance returns the number of bytes that have to be inserted, deleted or replaced to turn a into b (Levenshtein). If
+// the lengths differ too much for similar names, it returns an upper bound.
 func distance(a, b string) int {
 	if difference := len(a) - len(b); max(difference, -difference) > len(a)/3+1 {
 		return max(len(a), len(b))
 	}
-	row := make([]int, len(b)+1) // the distances of a's first bytes to those of b
+	row := make([]int, len(b)+1) // the distances of a prefix of a from the prefixes of b
 	for j := range row {
 		row[j] = j
 	}

@@ -1,4 +1,4 @@
-// Package app is the reference server as a function, so that tests can run it.
+// Package app is the reference server as a function that tests can call.
 package app
 
 import (
@@ -15,9 +15,8 @@ import (
 	"github.com/patchsource/patchsource/store"
 )
 
-// Run runs the server until ctx ends, with the environment environ, in the form of os.Environ,
-// and returns the exit code of the process:
-// 0 after a stop in good order, 1 after an error, 2 for flags that are wrong.
+// Run runs the server until ctx ends. environ is the environment, in the form of os.Environ. Run returns the exit code of
+// the process: 0 after an orderly stop, 1 after an error, and 2 if the flags are invalid.
 func Run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
 	f, err := parseFlags(args, environ, stdout)
 	if errors.Is(err, cli.ErrAnswered) {
@@ -33,7 +32,7 @@ func Run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	}
 	log := slog.New(handler)
 	if err := run(ctx, f, log); err != nil {
-		log.Error("the server ends with an error", "error", err)
+		log.Error("the server stopped because of an error", "error", err)
 		return 1
 	}
 	log.Info("stopped")
@@ -43,22 +42,20 @@ func Run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 func run(ctx context.Context, f *flags, log *slog.Logger) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	// The port first: who starts a second server should learn of it before
-	// anything else happens.
+	// The port comes first: starting a second server fails before anything else happens.
 	web, err := listen(f, log)
 	if err != nil {
 		return err
 	}
 	b, err := openBackend(ctx, f, web.site(f), log)
 	if err != nil && ctx.Err() != nil {
-		err = nil // stopped before it was ready
-		return errors.Join(err, web.stop(ctx))
+		return web.stop(ctx) // stopped before it was ready
 	}
 	if err != nil {
 		return errors.Join(err, web.stop(ctx))
 	}
 	var background sync.WaitGroup
-	background.Go(func() { _ = b.Run(ctx) }) // it fails only if it is called twice, or too late
+	background.Go(func() { _ = b.Run(ctx) }) // fails only if it is called twice or after Close
 	err = serve(ctx, f, log, web, b)
 	err = errors.Join(err, web.stop(ctx))
 	stop()
@@ -66,7 +63,7 @@ func run(ctx context.Context, f *flags, log *slog.Logger) error {
 	return errors.Join(err, b.Close())
 }
 
-// serve serves until ctx ends, which is no error.
+// serve imports the files of --import and serves until ctx ends, which is not an error.
 func serve(ctx context.Context, f *flags, log *slog.Logger, web *web, b *backend) error {
 	for _, path := range f.Import {
 		if err := importPath(ctx, path, b.Catalog, log); err != nil && ctx.Err() == nil {
@@ -77,7 +74,7 @@ func serve(ctx context.Context, f *flags, log *slog.Logger, web *web, b *backend
 		return nil
 	}
 	if f.BaseURL == "" && web.site(f) != web.url(f) {
-		log.Warn("no --base-url set: links in mails and events may not be resolved by other hosts", "url", web.site(f))
+		log.Warn("no --base-url set: other hosts may not be able to resolve the links in mails and events", "url", web.site(f))
 	}
 	web.use(b)
 	if err := profile(ctx, f.PprofAddr, log); err != nil {
@@ -85,14 +82,14 @@ func serve(ctx context.Context, f *flags, log *slog.Logger, web *web, b *backend
 	}
 	url := cmp.Or(strings.TrimRight(f.BaseURL, "/"), web.url(f))
 	for _, fault := range store.Faults(ctx, b.store) {
-		log.Warn("a record is not served, and /readyz says so unless --tolerate-faults is given",
+		log.Warn("a record cannot be read and is not served; /readyz fails unless --tolerate-faults is set",
 			"file", fault.Name, "reason", fault.Reason)
 	}
 	log.Info("ready", "url", url, "jamf_feed", url+"/jamf/v1", "listen", web.url(f),
 		"store", f.Store, "titles", b.Catalog.Len(), "admin_token_file", f.AdminTokenFile)
 	select {
 	case <-ctx.Done():
-		log.Info("stopping: requests under way are finished; a second signal ends at once")
+		log.Info("stopping after the requests in progress; a second signal stops at once")
 		return nil
 	case err := <-web.failed:
 		return fmt.Errorf("serve: %w", err)

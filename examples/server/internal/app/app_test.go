@@ -218,7 +218,7 @@ func TestImport(t *testing.T) {
 		t.Errorf("%d %s", status, body)
 	}
 	log := p.logged()
-	for _, want := range []string{`"imported":22`, `"refused":3`, "off.json", "/enabled", "broken.json", "wrong.json", "/name", "/publisher", "another file of this import, has the same id"} {
+	for _, want := range []string{`"imported":22`, `"rejected":3`, "off.json", "/enabled", "broken.json", "wrong.json", "/name", "/publisher", "another file of this import has the same id"} {
 		if !strings.Contains(log, want) {
 			t.Errorf("the log does not say %s: %s", want, log)
 		}
@@ -237,7 +237,7 @@ func TestImport(t *testing.T) {
 	if status, body := p.do("GET", "/readyz", ""); status != 200 || !strings.Contains(body, `"titles":152`) {
 		t.Errorf("%d %s", status, body)
 	}
-	if log := p.logged(); !strings.Contains(log, `"there_already":22`) || !strings.Contains(log, `"imported":130`) {
+	if log := p.logged(); !strings.Contains(log, `"existing":22`) || !strings.Contains(log, `"imported":130`) {
 		t.Errorf("the log: %s", log)
 	}
 	if _, body := p.do("GET", "/jamf/v1/software/Upper", ""); !strings.Contains(body, `"currentVersion":"2"`) {

@@ -8,21 +8,19 @@ import (
 	"time"
 )
 
-// drainTimeout bounds the wait for clients to send another request on a connection
-// that they keep, and to be told to close it.
+// drainTimeout bounds the wait for clients to send another request on an idle connection, whose answer asks them to close
+// it.
 const drainTimeout = 500 * time.Millisecond
 
-// A drain has clients close their connections when the server stops. A connection
-// that the server closes may have a request on its way, whose client then sees a
-// reset and cannot know whether it was applied.
+// A drain makes clients close their connections when the server stops. If the server closed them, a request that is on
+// its way would be answered by a reset, and its client could not know whether the request was applied.
 type drain struct {
 	timeout time.Duration
 	begun   atomic.Bool
 	open    atomic.Int64 // connections
 }
 
-// handler returns a handler that has clients close their connections once the
-// drain has begun.
+// handler returns a handler that asks clients to close their connections once the drain has begun.
 func (d *drain) handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if d.begun.Load() {
@@ -32,7 +30,7 @@ func (d *drain) handler(next http.Handler) http.Handler {
 	})
 }
 
-// track is for the ConnState of an http.Server.
+// track counts connections. It is the ConnState of an http.Server.
 func (d *drain) track(_ net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
@@ -42,8 +40,8 @@ func (d *drain) track(_ net.Conn, state http.ConnState) {
 	}
 }
 
-// wait begins the drain and waits until no connection is open, but no longer than
-// its timeout. The server must have stopped accepting connections.
+// wait begins the drain and waits until no connection is open, until ctx ends, or for the drain's timeout. The server must
+// have stopped accepting connections.
 func (d *drain) wait(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()

@@ -12,15 +12,15 @@ import (
 	"github.com/patchsource/patchsource/examples/internal/cli"
 )
 
-// envPrefix begins the environment variables that stand for flags.
+// envPrefix is the prefix of the environment variables of flags.
 const envPrefix = "PATCHSOURCE_"
 
-// mistakes explains flags that people look for and that have another name.
+// mistakes explains flags that people try but that have another name here.
 var mistakes = cli.Mistakes{
 	"address":        "the address is set by --addr :8080",
 	"bind":           "the address is set by --addr :8080",
 	"certificate":    "the certificate is set by --tls-cert and --tls-key",
-	"config":         "there is no configuration file: give flags, or environment variables such as PATCHSOURCE_ADDR",
+	"config":         "there is no configuration file: use flags, or environment variables such as PATCHSOURCE_ADDR",
 	"data":           "the folder of the titles is set by --store file:./data",
 	"data-dir":       "the folder of the titles is set by --store file:./data",
 	"dir":            "the folder of the titles is set by --store file:./data",
@@ -28,39 +28,39 @@ var mistakes = cli.Mistakes{
 	"host":           "the address is set by --addr 127.0.0.1:8080",
 	"hostname":       "the address for other hosts is set by --base-url https://patches.example.com",
 	"http-port":      "the address is set by --addr :8080",
-	"https":          "HTTPS is switched on by --tls-cert and --tls-key",
+	"https":          "HTTPS is enabled by --tls-cert and --tls-key",
 	"key":            "the private key is set by --tls-key",
 	"listen":         "the address is set by --addr :8080",
 	"listen-address": "the address is set by --addr :8080",
-	"log-level":      "the log has one level; --no-access-log leaves requests out",
+	"log-level":      "the log has one level; --no-access-log omits requests",
 	"mirror":         "another source is mirrored by --follow URL",
 	"port":           "the address is set by --addr :8080",
-	"proxy":          "reverse proxies are named by --trusted-proxies 127.0.0.1/32",
+	"proxy":          "reverse proxies are set by --trusted-proxies 127.0.0.1/32",
 	"public-url":     "the address for other hosts is set by --base-url https://patches.example.com",
-	"smtp":           "mail is set up by --mail smtp://user:password@host:587",
-	"ssl":            "HTTPS is switched on by --tls-cert and --tls-key",
-	"tls":            "HTTPS is switched on by --tls-cert and --tls-key",
+	"smtp":           "mail is configured by --mail smtp://user:password@host:587",
+	"ssl":            "HTTPS is enabled by --tls-cert and --tls-key",
+	"tls":            "HTTPS is enabled by --tls-cert and --tls-key",
 	"token":          "the administrator's token is read from the file of --admin-token-file",
 	"url":            "the address for other hosts is set by --base-url https://patches.example.com",
 }
 
-// foreign are variables with the prefix that are not for the server but may be in its
-// environment: an image's version, and those of the clients' scripts and of the project's tests.
+// foreign are the variables with the prefix that do not belong to the server but may be in its environment: the version
+// of an image, and the variables of clients' scripts and of this project's tests.
 var foreign = []string{
 	"HELP", "VERSION", "TOKEN", "TOKEN_FILE", "URL",
 	"AXE", "BROWSER", "RANDOM_REQUESTS", "SCREENSHOTS", "SERVERS", "TEST_BINARY",
 }
 
-// discovery matches the variables that Kubernetes sets in each container for services whose names
-// begin with "patchsource". That of the port has a URL as its value.
+// discovery matches the variables that Kubernetes sets in each container for services whose names begin with
+// "patchsource". The value of the port's variable is a URL.
 var discovery = regexp.MustCompile(`^([A-Z0-9_]+_)?(SERVICE_HOST|SERVICE_PORT|SERVICE_PORT_[A-Z0-9_]+|` +
 	`PORT_[0-9]+_(TCP|UDP|SCTP)(_PROTO|_PORT|_ADDR)?)=|^([A-Z0-9_]+_)?PORT=(tcp|udp|sctp)://`)
 
-// An environment has the values of the variables that begin with the prefix and may be the
-// server's, by the names of the flags that they stand for. Empty ones count as not set.
+// An environment contains the values of the server's variables, by the names of their flags. Empty variables count as
+// unset.
 type environment map[string]string
 
-// readEnvironment reads variables in the form of os.Environ.
+// readEnvironment parses variables, which have the form of os.Environ.
 func readEnvironment(environ []string) environment {
 	e := environment{}
 	for _, variable := range environ {
@@ -73,13 +73,13 @@ func readEnvironment(environ []string) environment {
 	return e
 }
 
-// Validate implements kong.Resolver. It returns an error for a variable that is no flag's, such as
-// a misspelled one: the server would run without what it was to set.
+// Validate implements kong.Resolver. It returns an error for a variable without a flag, such as a misspelled one: the
+// server would ignore its value.
 func (e environment) Validate(app *kong.Application) error {
 	for _, name := range slices.Sorted(maps.Keys(e)) {
 		if !hasFlag(app, name) {
 			if on, switchedOff := strings.CutPrefix(name, "no-"); switchedOff && hasFlag(app, on) {
-				return fmt.Errorf("environment variable %s: there is none: set %s=false", variable(name), variable(on))
+				return fmt.Errorf("environment variable %s: there is no such variable: set %s=false", variable(name), variable(on))
 			}
 			return fmt.Errorf("environment variable %s: %w", variable(name), mistakes.UnknownFlag(app, name))
 		}
@@ -92,7 +92,7 @@ func hasFlag(app *kong.Application, name string) bool {
 	return slices.ContainsFunc(app.Flags, func(f *kong.Flag) bool { return f.Name == name })
 }
 
-// variable returns the name of the variable that stands for a flag.
+// variable returns the name of the variable of a flag.
 func variable(flag string) string {
 	return envPrefix + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }

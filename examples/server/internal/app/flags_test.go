@@ -42,7 +42,7 @@ func TestUnknownFlagsAndVariables(t *testing.T) {
 		},
 		{
 			"a switch as a variable", nil, []string{"PATCHSOURCE_NO_COMMUNITY=1"},
-			"environment variable PATCHSOURCE_NO_COMMUNITY: there is none: set PATCHSOURCE_COMMUNITY=false",
+			"environment variable PATCHSOURCE_NO_COMMUNITY: there is no such variable: set PATCHSOURCE_COMMUNITY=false",
 		},
 		{"variables of the tests", nil, []string{"PATCHSOURCE_BROWSER=/x", "PATCHSOURCE_RANDOM_REQUESTS=9"}, ""},
 		{"an empty variable", nil, []string{"PATCHSOURCE_STROE="}, ""},

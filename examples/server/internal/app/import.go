@@ -23,20 +23,18 @@ import (
 )
 
 const (
-	// importers is how many titles are written at once: a store that syncs each
-	// write can do several of them in one go.
+	// importers is the number of titles that are written concurrently: a store that syncs each write can combine them.
 	importers = 8
-	// progressInterval is how often an import that takes long says how far it is.
+	// progressInterval is the time between two log lines about the progress of an import.
 	progressInterval = 2 * time.Second
-	// mostReasons is how many failures of one file the log names.
-	mostReasons = 20
+	// maxReasons bounds the failures of one file that are logged.
+	maxReasons = 20
 )
 
-// importPath loads the definitions of a folder or a zip. A title that is there
-// already is left as it is, so that an import can be repeated; a file that is no
-// acceptable definition is named in the log and left out. The error is of the
-// folder or zip as a whole, or of the store.
-func importPath(ctx context.Context, name string, cat *catalog.Catalog, log *slog.Logger) error {
+// importPath imports the definitions of a folder, a zip or one file. It does not change existing titles, so that an import
+// can be repeated, and logs and skips files that are invalid. It returns an error if the folder or zip as a whole cannot
+// be read, or if the store fails.
+func importPath(ctx context.Context, name string, c *catalog.Catalog, log *slog.Logger) error {
 	info, err := os.Stat(name)
 	if err != nil {
 		return fmt.Errorf("--import: %w", err)
@@ -52,7 +50,7 @@ func importPath(ctx context.Context, name string, cat *catalog.Catalog, log *slo
 	default:
 		z, zipErr := zip.OpenReader(name)
 		if zipErr != nil {
-			return fmt.Errorf("--import %s: it is neither a folder nor a zip nor a .json file: %w", name, zipErr)
+			return fmt.Errorf("--import %s: not a folder, a zip or a .json file: %w", name, zipErr)
 		}
 		defer z.Close()
 		files = z
@@ -61,28 +59,16 @@ func importPath(ctx context.Context, name string, cat *catalog.Catalog, log *slo
 	if err != nil {
 		return fmt.Errorf("--import %s: %w", name, err)
 	}
-	if err := importFiles(ctx, files, names, cat, log.With("from", name)); err != nil {
+	if err := importFiles(ctx, files, names, c, log.With("from", name)); err != nil {
 		return fmt.Errorf("--import %s: %w", name, err)
 	}
 	return nil
 }
 
-func importFiles(ctx context.Context, files fs.FS, names []string, cat *catalog.Catalog, log *slog.Logger) error {
-	var imported, there, refused atomic.Int64
-	var here sync.Map // file names by the ids in them, in lower case
-	counts := func() []any {
-		return []any{
-			"files",
-			len(names),
-			"imported",
-			imported.Load(),
-			"there_already",
-			there.Load(),
-			"refused",
-			refused.Load(),
-		}
-	}
-	log.Info("import begins", "files", len(names))
+// importFiles imports the named files.
+func importFiles(ctx context.Context, files fs.FS, names []string, c *catalog.Catalog, log *slog.Logger) error {
+	run := &importRun{files: files, catalog: c, log: log}
+	log.Info("importing", "files", len(names))
 	begun := time.Now()
 	progress := time.NewTicker(progressInterval)
 	defer progress.Stop()
@@ -95,79 +81,95 @@ func importFiles(ctx context.Context, files fs.FS, names []string, cat *catalog.
 		}
 		select {
 		case <-progress.C:
-			log.Info("import goes on", counts()...)
+			log.Info("still importing", run.counts(len(names))...)
 		default:
 		}
-		group.Go(func() error {
-			var invalid *patch.ValidationError
-			mended, unheeded, err := importFile(working, files, name, cat, &here)
-			for _, w := range mended {
-				log.Warn("a file was mended", "file", name, "path", w.Path, "what", w.Message)
-			}
-			for _, w := range unheeded {
-				log.Warn("a file asks for what is not done", "file", name, "path", w.Path, "what", w.Message)
-			}
-			switch {
-			case err == nil:
-				imported.Add(1)
-			case errors.Is(err, catalog.ErrExists):
-				there.Add(1)
-			case errors.Is(err, catalog.ErrUnavailable), working.Err() != nil:
-				return err
-			case errors.As(err, &invalid):
-				refused.Add(1)
-				log.Warn(
-					"a file was refused",
-					"file",
-					name,
-					"failures",
-					len(invalid.Failures),
-					"reasons",
-					invalid.Failures[:min(len(invalid.Failures), mostReasons)],
-				)
-			default:
-				refused.Add(1)
-				log.Warn("a file was refused", "file", name, "reason", err)
-			}
-			return nil
-		})
+		group.Go(func() error { return run.importFile(working, name) })
 	}
 	if err := errors.Join(group.Wait(), context.Cause(ctx)); err != nil {
 		return err
 	}
-	log.Info("import is done", append(counts(), "took", time.Since(begun).Round(time.Millisecond))...)
+	log.Info("imported", append(run.counts(len(names)), "took", time.Since(begun).Round(time.Millisecond))...)
 	return nil
 }
 
-// importFile loads one file, unless another one had its id before. It returns what was mended of the file,
-// and what it asks for that no source does.
-func importFile(ctx context.Context, files fs.FS, name string, cat *catalog.Catalog, here *sync.Map) (
-	mended, unheeded []patch.Warning, err error,
-) {
-	f, err := files.Open(name)
+// An importRun imports files concurrently.
+type importRun struct {
+	files   fs.FS
+	catalog *catalog.Catalog
+	log     *slog.Logger
+
+	imported, existing, rejected atomic.Int64
+	seen                         sync.Map // file names by the ids in them, in lower case
+}
+
+// counts returns the number of files with each outcome, as attributes of a log line.
+func (r *importRun) counts(files int) []any {
+	return []any{
+		"files", files,
+		"imported", r.imported.Load(),
+		"existing", r.existing.Load(),
+		"rejected", r.rejected.Load(),
+	}
+}
+
+// importFile imports one file and logs why it cannot. It returns an error only if the import cannot continue.
+func (r *importRun) importFile(ctx context.Context, name string) error {
+	log := r.log.With("file", name)
+	def, repairs, err := r.read(name)
+	for _, w := range repairs {
+		log.Warn("repaired a file", "path", w.Path, "repair", w.Message)
+	}
+	var result catalog.Result
+	if err == nil {
+		result, err = r.catalog.Create(ctx, def, nil)
+	}
+	var invalid *patch.ValidationError
+	switch {
+	case err == nil:
+		r.imported.Add(1)
+		warnIgnored(log, result.Warnings)
+	case errors.Is(err, catalog.ErrExists):
+		r.existing.Add(1)
+	case errors.Is(err, catalog.ErrUnavailable), ctx.Err() != nil:
+		return err
+	case errors.As(err, &invalid):
+		r.rejected.Add(1)
+		log.Warn("rejected a file", "failures", len(invalid.Failures),
+			"reasons", invalid.Failures[:min(len(invalid.Failures), maxReasons)])
+	default:
+		r.rejected.Add(1)
+		log.Warn("rejected a file", "reason", err)
+	}
+	return nil
+}
+
+// read parses a file, unless an earlier file of the import had the same id. It also returns what it repaired.
+func (r *importRun) read(name string) (def *patch.Definition, repairs []patch.Warning, err error) {
+	f, err := r.files.Open(name)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, patch.DefaultMaxBytes+1)) // Parse refuses what is longer
+	data, err := io.ReadAll(io.LimitReader(f, patch.DefaultMaxBytes+1)) // ParseRepair rejects longer files
 	if err != nil {
 		return nil, nil, err
 	}
-	def, mended, err := patch.ParseRepair(data, nil)
+	def, repairs, err = patch.ParseRepair(data, nil)
 	if err != nil {
 		return nil, nil, err
 	}
-	if other, twice := here.LoadOrStore(strings.ToLower(def.ID), name); twice {
-		return nil, nil, fmt.Errorf("%s, another file of this import, has the same id: %s", other, def.ID)
+	if other, loaded := r.seen.LoadOrStore(strings.ToLower(def.ID), name); loaded {
+		return nil, nil, fmt.Errorf("another file of this import has the same id %s: %s", def.ID, other)
 	}
-	res, err := cat.Create(ctx, def, nil)
-	if err != nil {
-		return mended, nil, err
-	}
-	for _, w := range res.Warnings {
-		if w.Code == patch.CodeEnabledIgnored { // the others stand on the page
-			unheeded = append(unheeded, w)
+	return def, repairs, nil
+}
+
+// warnIgnored logs the members of a definition that have no effect. The other warnings are shown on the page.
+func warnIgnored(log *slog.Logger, warnings []patch.Warning) {
+	for _, w := range warnings {
+		if w.Code == patch.CodeEnabledIgnored {
+			log.Warn("ignored a member of a file", "path", w.Path, "reason", w.Message)
 		}
 	}
-	return mended, unheeded, nil
 }

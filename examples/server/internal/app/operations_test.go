@@ -130,7 +130,7 @@ func TestProfiles(t *testing.T) {
 	where := ""
 	for line := range strings.Lines(p.logged()) {
 		var l struct{ Msg, URL string }
-		if json.Unmarshal([]byte(line), &l) == nil && l.Msg == "profiles are served" {
+		if json.Unmarshal([]byte(line), &l) == nil && l.Msg == "serving profiles" {
 			where = l.URL
 		}
 	}

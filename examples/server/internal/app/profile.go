@@ -10,7 +10,7 @@ import (
 	"net/http/pprof"
 )
 
-// profile serves profiles of the process on an address of its own, until ctx ends.
+// profile serves profiles of the process on a separate address until ctx ends. If addr is empty, it does nothing.
 func profile(ctx context.Context, addr string, log *slog.Logger) error {
 	if addr == "" {
 		return nil
@@ -29,9 +29,9 @@ func profile(ctx context.Context, addr string, log *slog.Logger) error {
 	context.AfterFunc(ctx, func() { _ = server.Close() })
 	go func() {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			log.Error("profiles are not served any more", "error", err)
+			log.Error("stopped serving profiles", "error", err)
 		}
 	}()
-	log.Info("profiles are served", "url", "http://"+listener.Addr().String()+"/debug/pprof/")
+	log.Info("serving profiles", "url", "http://"+listener.Addr().String()+"/debug/pprof/")
 	return nil
 }

@@ -1,8 +1,6 @@
 package app
 
 import (
-	"crypto"
-	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
 	"errors"
@@ -13,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/patchsource/patchsource/patch/envelope"
 	patchsync "github.com/patchsource/patchsource/sync"
 )
 
@@ -34,38 +31,27 @@ type sourceSpec struct {
 	Interval       string   `json:"interval"`
 	RefuseUnsigned bool     `json:"refuse_unsigned"`
 	Roots          string   `json:"roots"` // a file of certificates
-	// AuthorizationFile is a file with the value of the Authorization header that
-	// the source wants.
+	// AuthorizationFile is a file with the value of the Authorization header that the source requires.
 	AuthorizationFile string `json:"authorization_file"`
 }
 
 // mirrors returns the sources that the flags name.
 func (f *flags) mirrors() ([]patchsync.Mirror, error) {
 	var all []patchsync.Mirror
-	for _, where := range f.Follow {
-		spec := sourceSpec{Folder: where, Remove: f.FollowRemove}
-		if strings.Contains(where, "://") {
-			spec = sourceSpec{URL: where, Remove: f.FollowRemove}
+	for _, location := range f.Follow {
+		spec := sourceSpec{Folder: location, Remove: f.FollowRemove}
+		if strings.Contains(location, "://") {
+			spec = sourceSpec{URL: location, Remove: f.FollowRemove}
 		}
 		m, err := spec.mirror()
 		if err != nil {
-			return nil, fmt.Errorf("--follow %s: %w", patchsync.RedactURL(where), err)
+			return nil, fmt.Errorf("--follow %s: %w", patchsync.RedactURL(location), err)
 		}
 		all = append(all, m)
 	}
-	if f.Sources == "" {
-		return all, nil
-	}
-	file, err := os.Open(f.Sources)
+	specs, err := readSources(f.Sources)
 	if err != nil {
-		return nil, fmt.Errorf("--sources: %w", err)
-	}
-	defer file.Close()
-	var specs []sourceSpec
-	dec := json.NewDecoder(io.LimitReader(file, maxSourcesBytes))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&specs); err != nil {
-		return nil, fmt.Errorf("--sources %s: it must be a JSON array of sources: %w", f.Sources, err)
+		return nil, err
 	}
 	for i, spec := range specs {
 		m, err := spec.mirror()
@@ -77,8 +63,27 @@ func (f *flags) mirrors() ([]patchsync.Mirror, error) {
 	return all, nil
 }
 
-func (s *sourceSpec) mirror() (patchsync.Mirror, error) {
-	m := patchsync.Mirror{
+// readSources reads the file of --sources. If name is empty, there are none.
+func readSources(name string) (specs []sourceSpec, err error) {
+	if name == "" {
+		return nil, nil
+	}
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("--sources: %w", err)
+	}
+	defer file.Close()
+	dec := json.NewDecoder(io.LimitReader(file, maxSourcesBytes))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&specs); err != nil {
+		return nil, fmt.Errorf("--sources %s: it must be a JSON array of sources: %w", name, err)
+	}
+	return specs, nil
+}
+
+// mirror returns the mirror of a source.
+func (s *sourceSpec) mirror() (m patchsync.Mirror, err error) {
+	m = patchsync.Mirror{
 		Name:           s.Name,
 		Only:           s.Only,
 		Except:         s.Except,
@@ -88,55 +93,65 @@ func (s *sourceSpec) mirror() (patchsync.Mirror, error) {
 		AllowDowngrade: s.AllowDowngrade,
 	}
 	if s.Interval != "" {
-		d, err := time.ParseDuration(s.Interval)
-		if err != nil || d < time.Second {
+		m.Interval, err = time.ParseDuration(s.Interval)
+		if err != nil || m.Interval < time.Second {
 			return m, fmt.Errorf("interval %q: it must be a duration of a second or more, such as 15m", s.Interval)
 		}
-		m.Interval = d
 	}
 	switch {
 	case (s.URL == "") == (s.Folder == ""):
 		return m, errors.New(`it needs either "url" or "folder"`)
-	case s.Folder != "" && (s.Roots != "" || s.RefuseUnsigned):
-		return m, errors.New(`"roots" and "refuse_unsigned" are for a url: what is in a folder is trusted`)
-	case s.Folder != "" && s.AuthorizationFile != "":
-		return m, errors.New(`"authorization_file" is for a url: a folder asks for no credentials`)
 	case s.Folder != "":
-		if info, err := os.Stat(s.Folder); err != nil || !info.IsDir() {
-			return m, fmt.Errorf("%s is no folder, nor an address such as https://example.com/jamf/v1",
-				patchsync.RedactURL(s.Folder))
-		}
-		m.Source = patchsync.Folder(s.Folder)
-		m.AllowDowngrade = true // who may write there may also go back
-		return m, nil
+		m.AllowDowngrade = true // a folder may be reset to an earlier state
+		m.Source, err = s.folder()
+	default:
+		m.Source, err = s.patchSource()
 	}
+	return m, err
+}
+
+// folder returns the source of a folder.
+func (s *sourceSpec) folder() (patchsync.Source, error) {
+	if s.Roots != "" || s.RefuseUnsigned {
+		return nil, errors.New(`"roots" and "refuse_unsigned" are for a url: the definitions in a folder are trusted`)
+	}
+	if s.AuthorizationFile != "" {
+		return nil, errors.New(`"authorization_file" is for a url: a folder needs no credentials`)
+	}
+	if info, err := os.Stat(s.Folder); err != nil || !info.IsDir() {
+		return nil, fmt.Errorf("%s is neither a folder nor a URL such as https://example.com/jamf/v1",
+			patchsync.RedactURL(s.Folder))
+	}
+	return patchsync.Folder(s.Folder), nil
+}
+
+// patchSource returns the source of a URL.
+func (s *sourceSpec) patchSource() (patchsync.Source, error) {
 	opts := &patchsync.PatchSourceOptions{RefuseUnsigned: s.RefuseUnsigned}
 	if s.Roots != "" {
 		data, err := os.ReadFile(s.Roots)
 		if err != nil {
-			return m, err
+			return nil, err
 		}
 		opts.Roots = x509.NewCertPool()
 		if !opts.Roots.AppendCertsFromPEM(data) {
-			return m, fmt.Errorf("%s has no certificate in it (PEM)", s.Roots)
+			return nil, fmt.Errorf("%s contains no certificate (PEM)", s.Roots)
 		}
 	}
 	if s.AuthorizationFile != "" {
 		opts.Authorization = func() (string, error) { return readAuthorization(s.AuthorizationFile) }
-		if _, err := opts.Authorization(); err != nil { // better now than in the first round
-			return m, fmt.Errorf("authorization_file %s: %w", s.AuthorizationFile, err)
+		if _, err := opts.Authorization(); err != nil { // fail now rather than in the first round
+			return nil, fmt.Errorf("authorization_file %s: %w", s.AuthorizationFile, err)
 		}
 	}
-	m.Source = patchsync.PatchSource(s.URL, opts)
-	return m, nil
+	return patchsync.PatchSource(s.URL, opts), nil
 }
 
 // maxAuthorizationBytes bounds the file of an authorization.
 const maxAuthorizationBytes = 16 << 10
 
-// readAuthorization reads the value of an Authorization header from a file of one line.
-// The error tells neither the value nor where the file is, since it is shown with the
-// state of the source.
+// readAuthorization reads the value of an Authorization header from a file of one line. The state of the source shows
+// the error, so it contains neither the value nor the path of the file.
 func readAuthorization(name string) (string, error) {
 	file, err := os.Open(name)
 	if err != nil {
@@ -150,56 +165,21 @@ func readAuthorization(name string) (string, error) {
 	value := strings.TrimSpace(string(data))
 	switch {
 	case len(data) > maxAuthorizationBytes:
-		return "", fmt.Errorf("its file has more than %d bytes", maxAuthorizationBytes)
+		return "", fmt.Errorf("the file has more than %d bytes", maxAuthorizationBytes)
 	case value == "":
-		return "", errors.New(
-			"its file is empty: write the value of the Authorization header into it, such as Bearer TOKEN",
-		)
+		return "", errors.New("the file is empty: write the value of the Authorization header into it, " +
+			"such as Bearer TOKEN")
 	case strings.ContainsAny(value, "\r\n"):
-		return "", errors.New(
-			"its file has more than one line: write the value of the Authorization header alone into it",
-		)
+		return "", errors.New("the file has more than one line: write only the value of the Authorization header into it")
 	}
 	return value, nil
 }
 
-// withoutPath returns an error about a file that does not tell which.
+// withoutPath returns an error about a file without the file's path.
 func withoutPath(err error) error {
-	var where *fs.PathError
-	if errors.As(err, &where) {
-		return where.Err
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		return pathErr.Err
 	}
 	return err
-}
-
-// signer returns what the definitions of the feed are signed with, nil if they are
-// not.
-func (f *flags) signer() (*envelope.Signer, error) {
-	if f.SignCert == "" {
-		return nil, nil
-	}
-	pair, err := tls.LoadX509KeyPair(f.SignCert, f.SignKey)
-	if err != nil {
-		return nil, fmt.Errorf("--sign-cert and --sign-key: %w", err)
-	}
-	key, ok := pair.PrivateKey.(crypto.Signer)
-	if !ok {
-		return nil, errors.New("--sign-key: it must be an RSA or an ECDSA key")
-	}
-	s := &envelope.Signer{Key: key}
-	for i, der := range pair.Certificate {
-		cert, err := x509.ParseCertificate(der)
-		if err != nil {
-			return nil, fmt.Errorf("--sign-cert: %w", err)
-		}
-		if i == 0 {
-			s.Certificate = cert
-		} else {
-			s.Chain = append(s.Chain, cert)
-		}
-	}
-	if _, err := s.Seal(nil); err != nil {
-		return nil, fmt.Errorf("--sign-cert and --sign-key: %w", err)
-	}
-	return s, nil
 }

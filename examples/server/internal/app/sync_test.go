@@ -169,7 +169,7 @@ func TestSourcesThatCannotBe(t *testing.T) {
 		"no certificates":  {[]string{"--sources", file("e", `[{"url":"https://example.com","roots":"`+key+`"}]`)}, "no certificate"},
 		"a share":          {[]string{"--sources", file("f", `[{"url":"https://example.com","max_remove_share":2}]`)}, "between 0 and 1"},
 		"twice":            {[]string{"--follow", "https://example.com", "--follow", "https://example.com/"}, "twice"},
-		"half a signer":    {[]string{"--sign-cert", cert}, "go together"},
+		"half a signer":    {[]string{"--sign-cert", cert}, "require each other"},
 		"no signer":        {[]string{"--sign-cert", key, "--sign-key", key}, "--sign-cert"},
 		"a short interval": {[]string{"--sync-interval", "1ms"}, "--sync-interval"},
 	} {

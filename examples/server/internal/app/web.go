@@ -15,29 +15,29 @@ import (
 	"time"
 )
 
-// Limits on clients that are slow, by intent or not.
+// Limits for slow clients.
 const (
 	readHeaderTimeout = 10 * time.Second
 	readTimeout       = 2 * time.Minute
 	writeTimeout      = 5 * time.Minute
 	idleTimeout       = 2 * time.Minute
-	// maxHeaderBytes bounds a request's line and header: a selection of some thousand titles fits.
+	// maxHeaderBytes bounds the request line and the header. A selection of a few thousand titles fits.
 	maxHeaderBytes = 128 << 10
-	// stopTimeout is how long requests under way may take when the server stops.
+	// stopTimeout bounds the wait for requests in progress when the server stops.
 	stopTimeout = 30 * time.Second
 )
 
-// A web is the listening part of the server. Until it is given a handler, it
-// says that the server is starting.
+// A web is the HTTP server. Until use is called, it answers that the server is starting.
 type web struct {
 	listener net.Listener
 	server   *http.Server
 	handler  atomic.Pointer[http.Handler]
 	drain    drain
 	failed   chan error
-	served   chan struct{} // closed when no more connections are accepted
+	served   chan struct{} // closed when connections are no longer accepted
 }
 
+// listen starts a web on the address of --addr.
 func listen(f *flags, log *slog.Logger) (*web, error) {
 	if f.TLSCert != "" {
 		if _, err := tls.LoadX509KeyPair(f.TLSCert, f.TLSKey); err != nil {
@@ -46,7 +46,7 @@ func listen(f *flags, log *slog.Logger) (*web, error) {
 	}
 	listener, err := net.Listen("tcp", f.Addr)
 	if err != nil {
-		return nil, fmt.Errorf("cannot listen: %w: choose another address with --addr, or stop what uses this one", err)
+		return nil, fmt.Errorf("cannot listen: %w: choose another address with --addr, or stop the program that uses this one", err)
 	}
 	w := &web{
 		listener: listener,
@@ -76,8 +76,8 @@ func listen(f *flags, log *slog.Logger) (*web, error) {
 	return w, nil
 }
 
-// strictTransport has browsers use TLS for a year. It is sent over the server's own TLS alone:
-// behind a reverse proxy, the proxy sends it.
+// strictTransport makes browsers use TLS for a year. It is sent over the server's own TLS only: a reverse proxy sends its
+// own.
 const strictTransport = "max-age=31536000"
 
 // ServeHTTP implements http.Handler.
@@ -88,9 +88,10 @@ func (w *web) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	(*w.handler.Load()).ServeHTTP(rw, r)
 }
 
+// use sets the handler.
 func (w *web) use(h http.Handler) { w.handler.Store(&h) }
 
-// url is where the server is found from this machine.
+// url returns the URL of the server on this machine.
 func (w *web) url(f *flags) string {
 	scheme := "http"
 	if f.TLSCert != "" {
@@ -99,8 +100,8 @@ func (w *web) url(f *flags) string {
 	return scheme + "://" + w.listener.Addr().String()
 }
 
-// site is where the server is found from outside, as far as it can be known: for mails
-// and events, which go out without anybody having come in.
+// site returns the URL of the server for other hosts, as far as it is known. Mails and events need one without a request
+// that names the host.
 func (w *web) site(f *flags) string {
 	if f.BaseURL != "" {
 		return f.BaseURL
@@ -116,9 +117,8 @@ func (w *web) site(f *flags) string {
 	return scheme + "://" + net.JoinHostPort(host, port)
 }
 
-// stop accepts no more connections, has clients close those that they keep, and
-// waits for requests in progress. ctx has ended by then, as a rule: it is not what
-// bounds the waiting.
+// stop stops accepting connections, makes clients close idle ones, and waits for requests in progress, for at most
+// stopTimeout. ctx may have ended.
 func (w *web) stop(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 	defer cancel()
@@ -126,12 +126,12 @@ func (w *web) stop(ctx context.Context) error {
 	<-w.served
 	w.drain.wait(ctx)
 	if err := w.server.Shutdown(ctx); err != nil {
-		return errors.Join(fmt.Errorf("requests under way were broken off: %w", err), w.server.Close())
+		return errors.Join(fmt.Errorf("requests in progress were aborted: %w", err), w.server.Close())
 	}
 	return nil
 }
 
-// starting answers until the titles are read.
+// starting answers requests until the titles are read.
 func starting(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")

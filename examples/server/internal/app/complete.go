@@ -1,0 +1,107 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// complete checks the flags and derives the defaults that depend on other flags.
+func (f *flags) complete() error {
+	beside, err := f.checkStorePath()
+	for _, check := range []func() error{f.checkAddresses, f.checkPairs, f.checkNumbers} {
+		if err == nil {
+			err = check()
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if f.Mail == "" {
+		f.Mail = "outbox:" + beside + ".outbox"
+	}
+	if f.AdminTokenFile == "" {
+		f.AdminTokenFile = beside + ".admin-token"
+	}
+	if f.SecretFile == "" {
+		f.SecretFile = beside + ".secret"
+	}
+	return nil
+}
+
+// checkStorePath checks --store. It returns the path that the names of the server's other files begin with: that of
+// the folder, however it is written.
+func (f *flags) checkStorePath() (beside string, err error) {
+	scheme, dir, _ := strings.Cut(f.Store, ":")
+	switch {
+	case f.Store == "memory:":
+		return "patchsource", nil
+	case scheme != "file" || dir == "":
+		return "", fmt.Errorf("--store %s: it must be file: and a folder, such as file:./data, or memory: alone", f.Store)
+	}
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return "", fmt.Errorf("--store %s: %w", f.Store, err)
+	}
+	if filepath.Dir(abs) == abs {
+		return "", fmt.Errorf("--store %s: it must be a folder below the root of the disk", f.Store)
+	}
+	if base := filepath.Base(dir); base == "." || base == ".." {
+		return abs, nil
+	}
+	return filepath.Join(filepath.Dir(filepath.Clean(dir)), filepath.Base(abs)), nil
+}
+
+// checkAddresses checks the flags with addresses and networks.
+func (f *flags) checkAddresses() error {
+	if _, port, err := net.SplitHostPort(f.Addr); err != nil {
+		return fmt.Errorf("--addr %s: it must be HOST:PORT, such as 127.0.0.1:8080 or :8080", f.Addr)
+	} else if _, err := net.LookupPort("tcp", port); err != nil {
+		return fmt.Errorf("--addr %s: %q is not a port: a port is a number from 0 to 65535", f.Addr, port)
+	}
+	if _, _, err := net.SplitHostPort(f.PprofAddr); f.PprofAddr != "" && err != nil {
+		return fmt.Errorf("--pprof-addr %s: it must be HOST:PORT, such as 127.0.0.1:6060", f.PprofAddr)
+	}
+	if f.BaseURL != "" && !isWebURL(f.BaseURL) {
+		return fmt.Errorf("--base-url %s: it must be a URL such as https://patches.example.com", f.BaseURL)
+	}
+	for _, p := range f.TrustedProxies {
+		if _, err := netip.ParsePrefix(p); err != nil {
+			return fmt.Errorf("--trusted-proxies %s: it must be a network such as 10.0.0.0/8 or 127.0.0.1/32", p)
+		}
+	}
+	return nil
+}
+
+// isWebURL reports whether s is an absolute http or https URL.
+func isWebURL(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https")
+}
+
+// checkPairs checks the flags that require each other.
+func (f *flags) checkPairs() error {
+	if (f.TLSCert == "") != (f.TLSKey == "") {
+		return errors.New("--tls-cert and --tls-key require each other")
+	}
+	if (f.SignCert == "") != (f.SignKey == "") {
+		return errors.New("--sign-cert and --sign-key require each other")
+	}
+	return nil
+}
+
+// checkNumbers checks the flags with numbers and durations.
+func (f *flags) checkNumbers() error {
+	if f.SyncInterval < time.Second {
+		return errors.New("--sync-interval: it must be a second or more, such as 30m")
+	}
+	if f.MaxTitles < 1 {
+		return errors.New("--max-titles: it must be at least 1")
+	}
+	return nil
+}
