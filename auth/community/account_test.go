@@ -12,101 +12,119 @@ import (
 	"github.com/patchsource/patchsource/patch/catalog"
 )
 
-// Addresses that differ in what follows a plus sign are one mailbox, for the titles that it may have and for the mails.
-func TestPlusAddressesAreOneMailbox(t *testing.T) {
-	t.Run("titles", func(t *testing.T) {
-		s := newService(t, community.Options{MaxTitles: 2})
-		for i, want := range []error{nil, nil, community.ErrTooMany} {
-			_, err := s.Publish(t.Context(), publication(fmt.Sprintf("Ann%d", i), fmt.Sprintf("ann+%d@example.com", i)))
-			if !errors.Is(err, want) {
-				t.Errorf("%d: %v, want %v", i, err, want)
-			}
+// TestPlusAddresses checks that addresses that differ only in what follows a plus sign are one mailbox when titles are
+// counted, and different addresses when a token is reset.
+func TestPlusAddresses(t *testing.T) {
+	s := newService(t, community.Options{MaxTitles: 2})
+	for i, want := range []error{nil, nil, community.ErrTooMany} {
+		_, err := s.Publish(t.Context(), publication(fmt.Sprintf("Ann%d", i), fmt.Sprintf("ann+%d@example.com", i)))
+		if !errors.Is(err, want) {
+			t.Errorf("title %d: %v, want %v", i, err, want)
 		}
-		for title := range s.cat.Find(catalog.Filter{}) {
-			if title.Account == "" {
-				t.Errorf("%s has no account", title.ID)
-			}
+	}
+	for title := range s.catalog.Find(catalog.Filter{}) {
+		if title.Account == "" {
+			t.Errorf("%s has no account", title.ID)
 		}
-		// Recovery goes on matching, and mailing, the whole address.
-		for _, address := range []string{"ann@example.com", "ann+1@example.com", "ann+0@example.com"} {
-			if err := s.Reset(t.Context(), "Xcode_Ann0", address); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := s.Close(); err != nil {
+	}
+	before := len(s.mailbag.mails)
+	for _, address := range []string{"ann@example.com", "ann+1@example.com", "ann+0@example.com"} {
+		if err := s.Reset(t.Context(), "Xcode_Ann0", address); err != nil {
 			t.Fatal(err)
 		}
-		if n, all := len(s.box.tokens("ann+0@example.com")), len(s.box.mails); n != 2 || all != 3 {
-			t.Errorf("%d of %d mails to the address", n, all)
-		}
-	})
-	t.Run("mails", func(t *testing.T) {
-		s := newService(t, community.Options{MailsPerHour: 2})
-		for i, want := range []error{nil, nil, community.ErrLimited} {
-			err := s.Register(t.Context(), fmt.Sprintf("ann%d", i), fmt.Sprintf("ann+%d@example.com", i))
-			if !errors.Is(err, want) {
-				t.Errorf("%d: %v, want %v", i, err, want)
-			}
-		}
-	})
-	t.Run("titles from before there were accounts", func(t *testing.T) {
-		s := newService(t, community.Options{MaxTitles: 1})
-		mailbox, err := s.HashAddress(t.Context(), "ann@example.com")
-		if err != nil {
-			t.Fatal(err)
-		}
-		opts := &catalog.CreateOptions{Author: "Ann", Mailbox: mailbox}
-		if _, err := s.cat.Create(t.Context(), definition("Xcode_Ann"), opts); err != nil {
-			t.Fatal(err)
-		}
-		for _, address := range []string{"ann@example.com", "ann+x@example.com"} {
-			if _, err := s.Publish(t.Context(), publication("Other", address)); !errors.Is(err, community.ErrTooMany) {
-				t.Errorf("%s: %v, want ErrTooMany", address, err)
-			}
-		}
-	})
+	}
+	s.wait(t)
+	s.checkMails(t, before, 1)
+	if n := len(s.mailbag.tokens("ann+0@example.com")); n != 2 {
+		t.Errorf("ann+0@example.com received %d mails, want 2", n)
+	}
 }
 
-// A contributor who creates many titles at once gets no more than the limit.
-func TestMaxTitlesOfAContributorUnderRaces(t *testing.T) {
-	const most = 3
-	s := newService(t, community.Options{MaxTitles: most, Site: "https://patches.example.com"})
-	s.register(t, "macman", "mac@example.com")
-	c, _ := s.Contributor("macman")
-	old := &catalog.CreateOptions{Author: c.Name, Contributor: c.ID} // from before there were accounts
-	if _, err := s.cat.Create(t.Context(), definition("Old_macman"), old); err != nil {
+// TestPlusAddressesShareMails checks the same when mails are counted.
+func TestPlusAddressesShareMails(t *testing.T) {
+	s := newService(t, community.Options{MailsPerHour: 2})
+	for i, want := range []error{nil, nil, community.ErrLimited} {
+		err := s.Register(t.Context(), fmt.Sprintf("ann%d", i), fmt.Sprintf("ann+%d@example.com", i))
+		if !errors.Is(err, want) {
+			t.Errorf("mail %d: %v, want %v", i, err, want)
+		}
+	}
+}
+
+// TestTitlesWithoutAccount checks that titles that were created before accounts existed count for the mailbox.
+func TestTitlesWithoutAccount(t *testing.T) {
+	s := newService(t, community.Options{MaxTitles: 1})
+	mailbox, err := s.HashAddress(t.Context(), "ann@example.com")
+	if err != nil {
 		t.Fatal(err)
 	}
+	opts := &catalog.CreateOptions{Author: "Ann", Mailbox: mailbox}
+	if _, err := s.catalog.Create(t.Context(), definition("Xcode_Ann"), opts); err != nil {
+		t.Fatal(err)
+	}
+	for _, address := range []string{"ann@example.com", "ann+x@example.com"} {
+		if _, err := s.Publish(t.Context(), publication("Other", address)); !errors.Is(err, community.ErrTooMany) {
+			t.Errorf("Publish for %s: %v, want ErrTooMany", address, err)
+		}
+	}
+}
+
+// TestMaxTitlesAtOnce checks that the limit of a mailbox holds if many titles are published at the same time.
+func TestMaxTitlesAtOnce(t *testing.T) {
+	s := newService(t, community.Options{MaxTitles: 3, MailsPerHour: -1})
 	var wg sync.WaitGroup
-	for i := range 50 {
+	for i := range 12 {
 		wg.Go(func() {
-			_, err := s.Create(context.Background(), c.ID, definition(fmt.Sprintf("App%d", i)), nil)
+			_, err := s.Publish(context.Background(), publication(fmt.Sprintf("Ann%d", i), "ann@example.com"))
 			if err != nil && !errors.Is(err, community.ErrTooMany) {
 				t.Error(err)
 			}
 		})
 	}
 	wg.Wait()
-	if s.cat.Len() != most {
-		t.Errorf("%d titles, want %d", s.cat.Len(), most)
+	if s.catalog.Len() != 3 {
+		t.Errorf("%d titles were published, want 3", s.catalog.Len())
 	}
-	for title := range s.cat.Find(catalog.Filter{}) {
+}
+
+// TestMaxTitlesOfContributorAtOnce checks the same for a contributor.
+func TestMaxTitlesOfContributorAtOnce(t *testing.T) {
+	const limit = 3
+	s := newService(t, community.Options{MaxTitles: limit, Site: site})
+	s.register(t, "macman", "mac@example.com")
+	old := &catalog.CreateOptions{Author: "macman", Contributor: "macman"} // without an account
+	if _, err := s.catalog.Create(t.Context(), definition("Old_macman"), old); err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for i := range 50 {
+		wg.Go(func() {
+			_, err := s.Create(context.Background(), "macman", definition(fmt.Sprintf("App%d", i)), nil)
+			if err != nil && !errors.Is(err, community.ErrTooMany) {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if s.catalog.Len() != limit {
+		t.Errorf("there are %d titles, want %d", s.catalog.Len(), limit)
+	}
+	for title := range s.catalog.Find(catalog.Filter{}) {
 		if title.ID != "Old_macman" && !strings.HasPrefix(title.Account, "mailbox/") {
-			t.Errorf("%s is counted for %q", title.ID, title.Account)
+			t.Errorf("%s has the account %q, want a mailbox", title.ID, title.Account)
 		}
 	}
 }
 
-// Names are cheap: the titles of all contributors of a mailbox, and those that it publishes without one, count
-// together.
-func TestNamesOfAMailboxCountTogether(t *testing.T) {
-	s := newService(t, community.Options{MaxTitles: 3, MailsPerHour: -1, Site: "https://patches.example.com"})
+// TestContributorsOfOneMailbox checks that the titles of all contributors with a mailbox, and those that are published
+// from it without a contributor, count together.
+func TestContributorsOfOneMailbox(t *testing.T) {
+	s := newService(t, community.Options{MaxTitles: 3, MailsPerHour: -1, Site: site})
 	var errs []error
 	for i, name := range []string{"macman", "otherman"} {
 		s.register(t, name, fmt.Sprintf("mac+%d@example.com", i))
-		c, _ := s.Contributor(name)
 		for j := range 2 {
-			_, err := s.Create(t.Context(), c.ID, definition(fmt.Sprintf("App%d", j)), nil)
+			_, err := s.Create(t.Context(), name, definition(fmt.Sprintf("App%d", j)), nil)
 			errs = append(errs, err)
 		}
 	}
@@ -115,6 +133,30 @@ func TestNamesOfAMailboxCountTogether(t *testing.T) {
 	for i, want := range []error{nil, nil, nil, community.ErrTooMany, community.ErrTooMany} {
 		if !errors.Is(errs[i], want) {
 			t.Errorf("title %d: %v, want %v", i, errs[i], want)
+		}
+	}
+}
+
+// TestMaxTitlesNegative checks that a negative limit is no limit.
+func TestMaxTitlesNegative(t *testing.T) {
+	s := newService(t, community.Options{MaxTitles: -1, Site: site})
+	s.register(t, "macman", "mac@example.com")
+	for i := range 101 {
+		if _, err := s.Create(t.Context(), "macman", definition(fmt.Sprintf("App%d", i)), nil); err != nil {
+			t.Fatalf("title %d: %v", i, err)
+		}
+	}
+}
+
+// TestCreateWithoutContributor checks that a name that is not registered, or not confirmed, creates nothing.
+func TestCreateWithoutContributor(t *testing.T) {
+	s := newService(t, community.Options{Site: site})
+	if err := s.Register(t.Context(), "pending", "ann@example.com"); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{"", "nobody", "pending"} {
+		if _, err := s.Create(t.Context(), id, definition("App"), nil); !errors.Is(err, community.ErrNoContributor) {
+			t.Errorf("Create for %q: %v, want ErrNoContributor", id, err)
 		}
 	}
 }

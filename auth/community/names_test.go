@@ -1,7 +1,6 @@
 package community_test
 
 import (
-	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -12,132 +11,103 @@ import (
 	"github.com/patchsource/patchsource/patch/catalog"
 )
 
-// register makes a contributor, who confirms their address.
-func (s *service) register(t testing.TB, name, address string) (token string) {
-	t.Helper()
-	if err := s.Register(context.Background(), name, address); err != nil {
-		t.Fatal(err)
-	}
-	id, code := s.box.link(t, address)
-	if _, err := s.Verify(context.Background(), id, code); err != nil {
-		t.Fatal(err)
-	}
-	tokens := s.box.tokens(address)
-	return tokens[len(tokens)-1]
-}
-
-// under publishes a title under a name.
-func (s *service) under(author, id string) error {
-	p := publication(author, "someone@example.com")
-	p.Definition = definition(id)
-	_, err := s.Publish(context.Background(), p)
-	return err
-}
-
-func newNames(t testing.TB, now *time.Time) *service {
-	return newService(t, community.Options{
-		Site:         "https://patches.example.com",
-		MailsPerHour: -1,
-		Now:          func() time.Time { return *now },
-	})
-}
-
-// Names that look alike are one name, for authors and contributors, confirmed or not.
-func TestNamesThatLookAlike(t *testing.T) {
+// TestSimilarNames checks that names that look alike are one name, for authors and for contributors, pending or
+// confirmed.
+func TestSimilarNames(t *testing.T) {
 	ctx := t.Context()
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	s := newNames(t, &now)
+	s := newServiceAt(t, &now)
 	for _, name := range []string{"soft-ware", "A.P.I", "ad_min", "READYZ"} {
 		if err := s.Register(ctx, name, "x@example.com"); !errors.Is(err, community.ErrName) {
-			t.Errorf("%s looks like a reserved name: %v", name, err)
+			t.Errorf("Register(%q), which looks like a reserved name: %v, want ErrName", name, err)
 		}
 	}
 	s.register(t, "MacMan", "mac@example.com")
 	if err := s.Register(ctx, "Pending", "pending@example.com"); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.under("Núñez", "Xcode"); err != nil {
+	if err := s.publishAs("Núñez", "Xcode"); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"MACMAN", "mac-man", "M.a.c_Man", "pen-ding", "PENDING", "nunez", "Nu.Nez"} {
 		if err := s.Register(ctx, name, "x@example.com"); !errors.Is(err, community.ErrNameTaken) {
-			t.Errorf("contributor %s: %v", name, err)
+			t.Errorf("Register(%q): %v, want ErrNameTaken", name, err)
 		}
 	}
 	for _, author := range []string{"MacMan", "mac man", "Mäc-Man", "Pending", "p.ending"} {
-		if err := s.under(author, "Slack"); !errors.Is(err, patch.ErrAuthor) {
-			t.Errorf("author %s: %v", author, err)
+		if err := s.publishAs(author, "Slack"); !errors.Is(err, patch.ErrAuthor) {
+			t.Errorf("Publish as %q: %v, want patch.ErrAuthor", author, err)
 		}
 	}
 	now = now.Add(24 * time.Hour)
-	if err := s.under("pend ing", "Slack"); err != nil {
-		t.Errorf("a day later the name that was not confirmed is free: %v", err)
+	if err := s.publishAs("pend ing", "Slack"); err != nil {
+		t.Errorf("Publish under a name whose registration has expired: %v", err)
 	}
 }
 
-// A title's author is who it is recorded for, and not what its id ends in.
-func TestIDThatEndsInAnotherName(t *testing.T) {
+// TestIDWithAnotherName checks that the author of a title is the one that its record names, not the one that its id
+// ends with.
+func TestIDWithAnotherName(t *testing.T) {
 	ctx := t.Context()
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	s := newNames(t, &now)
-	if err := s.under("x", "Zoom_man"); err != nil {
+	s := newServiceAt(t, &now)
+	if err := s.publishAs("x", "Zoom_man"); err != nil {
 		t.Fatal(err)
 	}
 	s.register(t, "man_x", "man@example.com")
-	c, ok := s.Contributor("man_x")
-	if !ok || c.Titles != 0 {
-		t.Fatalf("%+v", c)
+	if c, ok := s.Contributor("man_x"); !ok || c.Titles != 0 {
+		t.Fatalf("Contributor() = %+v, %v; want no titles", c, ok)
 	}
-	_, err := s.Create(ctx, c.ID, definition("Zoom"), nil)
+	_, err := s.Create(ctx, "man_x", definition("Zoom"), nil)
 	if !errors.Is(err, community.ErrIDTaken) || !errors.Is(err, catalog.ErrExists) {
-		t.Errorf("%v, want ErrIDTaken", err)
+		t.Errorf("Create with the id of another author's title: %v, want ErrIDTaken", err)
 	}
-	res, err := s.Create(ctx, c.ID, definition("Slack"), nil)
+	res, err := s.Create(ctx, "man_x", definition("Slack"), nil)
 	if err != nil || res.Title.ID != "Slack_man_x" || res.Title.Author != "man_x" || res.Title.Contributor != "man_x" {
-		t.Errorf("%+v %v", res, err)
+		t.Errorf("Create() = %+v, %v", res, err)
 	}
-	_, err = s.Create(ctx, c.ID, definition("Slack"), nil)
+	_, err = s.Create(ctx, "man_x", definition("Slack"), nil)
 	if errors.Is(err, community.ErrIDTaken) || !errors.Is(err, catalog.ErrExists) {
-		t.Errorf("their own: %v", err)
+		t.Errorf("Create with the id of an own title: %v, want catalog.ErrExists alone", err)
 	}
 }
 
-// What has happened to a name since it was registered is looked at again when the address is confirmed.
-func TestVerifyLooksAgain(t *testing.T) {
+// TestVerifyNameTaken checks that Verify refuses a name that an author has taken since it was registered.
+func TestVerifyNameTaken(t *testing.T) {
 	ctx := t.Context()
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	s := newNames(t, &now)
+	s := newServiceAt(t, &now)
 	if err := s.Register(ctx, "Ann", "ann@example.com"); err != nil {
 		t.Fatal(err)
 	}
-	id, code := s.box.link(t, "ann@example.com")
+	id, code := s.mailbag.link(t, "ann@example.com")
 	// Another server, which does not know of the registration, publishes under the name.
-	if _, err := s.cat.Create(ctx, definition("Xcode_Ann"), &catalog.CreateOptions{Author: "Ann"}); err != nil {
+	if _, err := s.catalog.Create(ctx, definition("Xcode_Ann"), &catalog.CreateOptions{Author: "Ann"}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Verify(ctx, id, code); !errors.Is(err, community.ErrNameTaken) {
-		t.Errorf("%v, want ErrNameTaken", err)
+		t.Errorf("Verify: %v, want ErrNameTaken", err)
 	}
-	if n := s.records(t, "contributors"); n != 0 || len(s.Contributors()) != 0 || len(s.tokens.List()) != 0 {
-		t.Errorf("%d records, %v, %v", n, s.Contributors(), s.tokens.List())
+	s.checkRecords(t, "contributors", 0)
+	if len(s.Contributors()) != 0 || len(s.tokens.List()) != 0 {
+		t.Errorf("the contributors %+v and the tokens %+v remain", s.Contributors(), s.tokens.List())
 	}
 	if _, err := s.Verify(ctx, id, code); !errors.Is(err, community.ErrCode) {
-		t.Errorf("again: %v, want ErrCode", err)
+		t.Errorf("Verify again: %v, want ErrCode", err)
 	}
 }
 
-// A name that a single title of an author, or a registration that nobody confirms, keeps from a contributor can be
-// released.
-func TestRelease(t *testing.T) {
+// TestReleaseOfAuthor checks that a name under which an author has titles can be released for a contributor.
+func TestReleaseOfAuthor(t *testing.T) {
 	ctx := t.Context()
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	s := newNames(t, &now)
-	if err := s.under("Vendor", "Xcode"); err != nil {
+	s := newServiceAt(t, &now)
+	if err := s.publishAs("Vendor", "Xcode"); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Register(ctx, "vendor", "vendor@example.com"); !errors.Is(err, community.ErrNameTaken) ||
-		!strings.Contains(err.Error(), "release") {
-		t.Fatalf("%v, want ErrNameTaken", err)
+	err := s.Register(ctx, "vendor", "vendor@example.com")
+	if !errors.Is(err, community.ErrNameTaken) || !strings.Contains(err.Error(), "release") {
+		t.Fatalf("Register: %v, want an ErrNameTaken that mentions the release", err)
 	}
 	for range 2 {
 		if err := s.Release(ctx, "VENDOR"); err != nil {
@@ -145,26 +115,33 @@ func TestRelease(t *testing.T) {
 		}
 	}
 	s.register(t, "vendor", "vendor@example.com")
-	if err := s.again(t).Release(ctx, "vendor"); !errors.Is(err, community.ErrNameTaken) {
-		t.Errorf("of a contributor: %v", err)
+	if err := s.restart(t, nil).Release(ctx, "vendor"); !errors.Is(err, community.ErrNameTaken) {
+		t.Errorf("Release of a contributor's name: %v, want ErrNameTaken", err)
 	}
-	if err := s.under("Vendor", "Slack"); !errors.Is(err, patch.ErrAuthor) {
-		t.Errorf("the author publishes on: %v", err)
+	if err := s.publishAs("Vendor", "Slack"); !errors.Is(err, patch.ErrAuthor) {
+		t.Errorf("Publish under the contributor's name: %v, want patch.ErrAuthor", err)
 	}
+}
+
+// TestReleaseOfRegistration checks that a pending registration can be released.
+func TestReleaseOfRegistration(t *testing.T) {
+	ctx := t.Context()
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	s := newServiceAt(t, &now)
 	if err := s.Register(ctx, "Squatter", "squatter@example.com"); err != nil {
 		t.Fatal(err)
 	}
-	id, code := s.box.link(t, "squatter@example.com")
+	id, code := s.mailbag.link(t, "squatter@example.com")
 	if err := s.Release(ctx, "squat-ter"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Verify(ctx, id, code); !errors.Is(err, community.ErrCode) {
-		t.Errorf("the link of a registration that was dropped: %v", err)
+		t.Errorf("Verify with the link of the released registration: %v, want ErrCode", err)
 	}
 	s.register(t, "Squatter", "other@example.com")
 	for _, name := range []string{"", "\n", "._-", strings.Repeat("a", 256)} {
 		if err := s.Release(ctx, name); !errors.Is(err, community.ErrName) {
-			t.Errorf("%q is no name: %v", name, err)
+			t.Errorf("Release(%q): %v, want ErrName", name, err)
 		}
 	}
 }

@@ -43,8 +43,8 @@ var defaultTemplates = Templates{
 		Text: "A new token for {{.ID}} was requested, probably by you:\n\n  {{.Token}}\n\n" +
 			"Your previous token works until this one is first used. " +
 			"If you did not request it, ignore this mail.\n" + useText,
-		HTML: "<p>A new token for <b>{{.ID}}</b> was requested, probably by you. Your previous token works until this " +
-			"one is first used. If you did not request it, ignore this mail.</p>\n" + useHTML,
+		HTML: "<p>A new token for <b>{{.ID}}</b> was requested, probably by you. Your previous token works until " +
+			"this one is first used. If you did not request it, ignore this mail.</p>\n" + useHTML,
 	},
 	Verify: Template{
 		Subject: "Confirm your address to become the contributor {{.Name}}",
@@ -58,7 +58,8 @@ var defaultTemplates = Templates{
 	Contributor: Template{
 		Subject: "Your token as the contributor {{.Name}}",
 		Text: "You are now the contributor {{.Name}}. " +
-			"This is the token with which you publish and manage your titles:\n\n  {{.Token}}\n\n" + feedText + keepText,
+			"This is the token with which you publish and manage your titles:\n\n  {{.Token}}\n\n" +
+			feedText + keepText,
 		HTML: "<p>You are now the contributor <b>{{.Name}}</b>. " +
 			"This is the token with which you publish and manage your titles:</p>\n" + tokenHTML + feedHTML + keepHTML,
 	},
