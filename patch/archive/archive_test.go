@@ -17,11 +17,14 @@ import (
 )
 
 func definition(id string) string {
-	return `{"id":"` + id + `","name":"A","publisher":"P","appName":null,"bundleId":null,"requirements":[{"name":"n","operator":"is","value":"v","type":"recon","and":true}],"patches":[` +
-		`{"version":"1","releaseDate":"2018-02-02T17:39:58Z","standalone":true,"minimumOperatingSystem":"10.9","reboot":false,"killApps":[],"components":[],"capabilities":[]}],"extensionAttributes":[]}`
+	return `{"id":"` + id + `","name":"A","publisher":"P","appName":null,"bundleId":null,` +
+		`"requirements":[{"name":"n","operator":"is","value":"v","type":"recon","and":true}],` +
+		`"patches":[{"version":"1","releaseDate":"2018-02-02T17:39:58Z","standalone":true,` +
+		`"minimumOperatingSystem":"10.9","reboot":false,"killApps":[],"components":[],"capabilities":[]}],` +
+		`"extensionAttributes":[]}`
 }
 
-// zipped makes a zip of names and contents, in turn.
+// zipped returns a zip of members, given as names and contents in turn.
 func zipped(t testing.TB, members ...string) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -41,6 +44,7 @@ func zipped(t testing.TB, members ...string) []byte {
 	return b.Bytes()
 }
 
+// read returns the ids of the definitions of an archive, and the errors.
 func read(data []byte, opts *archive.ReadOptions) (ids []string, errs []error) {
 	for m, err := range archive.Read(bytes.NewReader(data), int64(len(data)), opts) {
 		if err != nil {
@@ -63,55 +67,75 @@ func TestRead(t *testing.T) {
 		_ = z.Close()
 		return b.Bytes()
 	}
+	limits := func(o archive.ReadOptions) *archive.ReadOptions { return &o }
+	two := zipped(t, "A.json", definition("A"), "B.json", definition("B"))
+	junk := zipped(t, "patch_archive/", "", "patch_archive/A.json", definition("A"), "__MACOSX/", "",
+		"__MACOSX/patch_archive/._A.json", "x", "patch_archive/.DS_Store", "x", "._B.json", "x",
+		"a/__MACOSX/c.json", "{")
+	long := zipped(t, "A.json", definition("A"), "B.json", definition("B")+strings.Repeat(" ", 1000))
 	for _, c := range []struct {
-		name string
-		data []byte
-		opts *archive.ReadOptions
-		ids  string
-		errs []string // what they say
-		is   error
+		name   string
+		data   []byte
+		opts   *archive.ReadOptions
+		ids    string
+		errs   []string // parts of the messages
+		target error
 	}{
-		{"Patch Server's layout", zipped(t, "patch_archive/A.json", definition("A"), "patch_archive/B.json", definition("B")), nil, "A B", nil, nil},
+		{"Patch Server's layout",
+			zipped(t, "patch_archive/A.json", definition("A"), "patch_archive/B.json", definition("B")),
+			nil, "A B", nil, nil},
 		{"at the root", zipped(t, "A.json", definition("A"), "B.JSON", definition("B")), nil, "A B", nil, nil},
-		{"with junk", zipped(t, "patch_archive/", "", "patch_archive/A.json", definition("A"), "__MACOSX/", "", "__MACOSX/patch_archive/._A.json", "x", "patch_archive/.DS_Store", "x", "._B.json", "x", "a/__MACOSX/c.json", "{"), nil, "A", nil, nil},
-		{"a full backup", zipped(t, "patch_archive/A.json", definition("A"), "patchsource/records.ndjson", "x"), nil, "A", nil, nil},
+		{"with junk", junk, nil, "A", nil, nil},
+		{"a full backup", zipped(t, "patch_archive/A.json", definition("A"), "patchsource/records.ndjson", "x"),
+			nil, "A", nil, nil},
 		{"empty", zipped(t), nil, "", nil, nil},
-		{"several bad ones", zipped(t, "a.json", "{}", "B.json", definition("B"), "c.json", "{"), nil, "B", []string{"a.json: ", "c.json: "}, patch.ErrInvalid},
-		{"another file", zipped(t, "a.txt", "x"), nil, "", []string{"a.txt: it is no .json file"}, archive.ErrMember},
-		{"a name that climbs", zipped(t, "../../etc/a.json", definition("A")), nil, "", []string{"leads elsewhere"}, archive.ErrMember},
-		{"an absolute name", zipped(t, "/etc/a.json", definition("A")), nil, "", []string{"leads elsewhere"}, archive.ErrMember},
-		{"a name of another system", zipped(t, `..\a.json`, definition("A")), nil, "", []string{"leads elsewhere"}, archive.ErrMember},
-		{"a link", link(), nil, "", []string{"it is no file"}, archive.ErrMember},
-		{"no zip", []byte("PK, or not"), nil, "", []string{"no zip"}, archive.ErrNoArchive},
-		{"nothing", nil, nil, "", []string{"no zip"}, archive.ErrNoArchive},
-		{"half of one", zipped(t, "A.json", definition("A"))[:200], nil, "", []string{"no zip"}, archive.ErrNoArchive},
-		{"a member that is too large", zipped(t, "A.json", definition("A"), "B.json", definition("B")+strings.Repeat(" ", 1000)), &archive.ReadOptions{MaxBytes: 1000}, "A", []string{"B.json"}, patch.ErrTooLarge},
-		{"too many members", zipped(t, "A.json", definition("A"), "B.json", definition("B")), &archive.ReadOptions{MaxMembers: 1}, "", []string{"more than 1 members"}, patch.ErrTooLarge},
-		{"too much in all", zipped(t, "A.json", definition("A"), "B.json", definition("B")), &archive.ReadOptions{MaxTotalBytes: 500}, "A", []string{"more than 500 bytes"}, patch.ErrTooLarge},
+		{"several invalid members", zipped(t, "a.json", "{}", "B.json", definition("B"), "c.json", "{"),
+			nil, "B", []string{"a.json: ", "c.json: "}, patch.ErrInvalid},
+		{"another file", zipped(t, "a.txt", "x"),
+			nil, "", []string{"a.txt: it is not a .json file"}, archive.ErrMember},
+		{"a name that leads up", zipped(t, "../../etc/a.json", definition("A")),
+			nil, "", []string{"leads out"}, archive.ErrMember},
+		{"an absolute name", zipped(t, "/etc/a.json", definition("A")),
+			nil, "", []string{"leads out"}, archive.ErrMember},
+		{"a name of Windows", zipped(t, `..\a.json`, definition("A")),
+			nil, "", []string{"leads out"}, archive.ErrMember},
+		{"a link", link(), nil, "", []string{"not a regular file"}, archive.ErrMember},
+		{"not a zip", []byte("PK, or not"), nil, "", []string{"not a zip"}, archive.ErrNoArchive},
+		{"nothing", nil, nil, "", []string{"not a zip"}, archive.ErrNoArchive},
+		{"half of a zip", zipped(t, "A.json", definition("A"))[:200],
+			nil, "", []string{"not a zip"}, archive.ErrNoArchive},
+		{"a member that is too large", long, limits(archive.ReadOptions{MaxBytes: 1000}),
+			"A", []string{"B.json"}, patch.ErrTooLarge},
+		{"too many members", two, limits(archive.ReadOptions{MaxMembers: 1}),
+			"", []string{"more than 1 members"}, patch.ErrTooLarge},
+		{"too many bytes in total", two, limits(archive.ReadOptions{MaxTotalBytes: 500}),
+			"A", []string{"more than 500 bytes"}, patch.ErrTooLarge},
+		{"no limits", two, limits(archive.ReadOptions{MaxMembers: -1, MaxBytes: -1, MaxTotalBytes: -1}),
+			"A B", nil, nil},
 		{"a bomb", zipped(t, "A.json", strings.Repeat(" ", 40<<20)), nil, "", []string{"A.json"}, patch.ErrTooLarge},
-		{"a small bomb", zipped(t, "A.json", strings.Repeat(" ", 9<<20)), nil, "", []string{"compressed too far"}, patch.ErrTooLarge},
+		{"a small bomb", zipped(t, "A.json", strings.Repeat(" ", 9<<20)),
+			nil, "", []string{"compression ratio"}, patch.ErrTooLarge},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			ids, errs := read(c.data, c.opts)
 			if strings.Join(ids, " ") != c.ids || len(errs) != len(c.errs) {
-				t.Fatalf("%v, %v", ids, errs)
+				t.Fatalf("read %v and the errors %v, want %s and %q", ids, errs, c.ids, c.errs)
 			}
 			for i, err := range errs {
-				if !strings.Contains(err.Error(), c.errs[i]) || !errors.Is(err, c.is) {
-					t.Errorf("%v", err)
+				if !strings.Contains(err.Error(), c.errs[i]) || !errors.Is(err, c.target) {
+					t.Errorf("error %v, want %v with %q", err, c.target, c.errs[i])
 				}
 			}
 		})
 	}
 }
 
-// What other systems' exports lack is mended when that is asked for, and refused
-// otherwise.
+// Repair repairs faults of other systems' exports, which are errors without it.
 func TestReadRepairs(t *testing.T) {
 	lacking := strings.Replace(definition("A"), `,"extensionAttributes":[]`, "", 1)
 	data := zipped(t, "A.json", lacking, "B.json", definition("B"))
 	if ids, errs := read(data, nil); !slices.Equal(ids, []string{"B"}) || len(errs) != 1 {
-		t.Errorf("%v, %v", ids, errs)
+		t.Errorf("without Repair: read %v and the errors %v, want B and one error", ids, errs)
 	}
 	var codes []string
 	opts := &archive.ReadOptions{Repair: true}
@@ -120,31 +144,31 @@ func TestReadRepairs(t *testing.T) {
 			t.Fatal(err)
 		}
 		if m.Definition.ExtensionAttributes == nil {
-			t.Errorf("%s: no extension attributes", m.Name)
+			t.Errorf("%s: extensionAttributes is nil", m.Name)
 		}
 		for _, w := range m.Warnings {
 			codes = append(codes, m.Name+" "+w.Code)
 		}
 	}
-	if !slices.Equal(codes, []string{"A.json " + patch.CodeMissingAttributes}) {
-		t.Errorf("%v", codes)
+	if want := []string{"A.json " + patch.CodeMissingAttributes}; !slices.Equal(codes, want) {
+		t.Errorf("warnings %v, want %v", codes, want)
 	}
 }
 
-// A member that says that it is small, and is not, is noticed.
-func TestALyingMember(t *testing.T) {
+// A member is an error if the directory understates its size.
+func TestUnderstatedMember(t *testing.T) {
 	data := zipped(t, "A.json", definition("A")+strings.Repeat("\n", 5000))
-	at := bytes.LastIndex(data, []byte("PK\x01\x02")) // its entry in the directory
+	at := bytes.LastIndex(data, []byte("PK\x01\x02")) // its header in the directory
 	for i, b := range []byte{100, 0, 0, 0} {
 		data[at+24+i] = b
 	}
 	if ids, errs := read(data, nil); len(ids) != 0 || len(errs) != 1 {
-		t.Errorf("%v, %v", ids, errs)
+		t.Errorf("read %v and the errors %v, want one error", ids, errs)
 	}
 }
 
-// A directory that says that it is small, and is not, is counted.
-func TestALyingDirectory(t *testing.T) {
+// The members are counted even if the end of the directory understates their number.
+func TestUnderstatedDirectory(t *testing.T) {
 	var members []string
 	for i := range 2000 {
 		members = append(members, fmt.Sprintf("%d.json", i), "{}")
@@ -156,7 +180,7 @@ func TestALyingDirectory(t *testing.T) {
 	}
 	ids, errs := read(data, &archive.ReadOptions{MaxMembers: 10})
 	if len(ids) != 0 || len(errs) != 1 || !errors.Is(errs[0], patch.ErrTooLarge) {
-		t.Errorf("%d members, %v", len(ids), errs)
+		t.Errorf("read %d members and the errors %v, want ErrTooLarge", len(ids), errs)
 	}
 }
 
@@ -176,17 +200,33 @@ func TestWriteIsDeterministic(t *testing.T) {
 	}
 	data := write()
 	if !bytes.Equal(data, write()) {
-		t.Error("the same titles make other bytes")
+		t.Error("the same definitions make different bytes")
 	}
 	if ids, errs := read(data, nil); !slices.Equal(ids, []string{"A", "B"}) || errs != nil {
-		t.Errorf("%v, %v", ids, errs)
+		t.Errorf("read %v and the errors %v, want A and B", ids, errs)
 	}
 	if err := archive.NewWriter(io.Discard).Definition("../x", nil); err == nil {
-		t.Error("an id that leads elsewhere is written")
+		t.Error("an id that leads out of the archive is written")
 	}
 }
 
-// Whatever comes, reading ends, and what it yields is acceptable.
+func TestReadNothing(t *testing.T) {
+	for name, of := range map[string]struct {
+		r    io.ReaderAt
+		size int64
+	}{
+		"nil reader":    {nil, 100},
+		"negative size": {strings.NewReader("x"), -1},
+	} {
+		for _, err := range archive.Read(of.r, of.size, nil) {
+			if !errors.Is(err, archive.ErrNoArchive) {
+				t.Errorf("%s: %v, want ErrNoArchive", name, err)
+			}
+		}
+	}
+}
+
+// FuzzRead checks that reading ends, and that every definition read is valid.
 func FuzzRead(f *testing.F) {
 	f.Add(zipped(f, "patch_archive/A.json", definition("A"), "b.json", "{"))
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -195,10 +235,10 @@ func FuzzRead(f *testing.F) {
 			n := 0
 			for m, err := range archive.Read(bytes.NewReader(data), int64(len(data)), opts) {
 				if n++; n > 11 {
-					t.Fatal("it has no end")
+					t.Fatal("more members are read than the limit")
 				}
 				if err == nil && m.Definition.Validate() != nil {
-					t.Errorf("%s is invalid", m.Name)
+					t.Errorf("the definition of %s is invalid", m.Name)
 				}
 			}
 		})
@@ -208,8 +248,10 @@ func FuzzRead(f *testing.F) {
 func Example() {
 	var b bytes.Buffer
 	w := archive.NewWriter(&b)
-	_ = w.Definition("Composer", []byte(definition("Composer")))
-	_ = w.Close()
+	if err := errors.Join(w.Definition("Composer", []byte(definition("Composer"))), w.Close()); err != nil {
+		fmt.Println(err)
+		return
+	}
 
 	for m, err := range archive.Read(bytes.NewReader(b.Bytes()), int64(b.Len()), nil) {
 		if err != nil {

@@ -9,8 +9,8 @@ import (
 	"github.com/patchsource/patchsource/patch/patchtest"
 )
 
-// Reading costs in proportion to what is read, whether it is many members or a
-// large one, good or refused.
+// The cost of reading is proportional to the size of the archive, whether it has many members or a large one, and
+// whether they are accepted or refused.
 func TestReadIsLinear(t *testing.T) {
 	for _, c := range []struct {
 		name string

@@ -1,21 +1,18 @@
-// Package envelope opens and makes CMS SignedData envelopes (RFC 5652) around
-// patch definitions: Jamf's own patch feed wraps each definition in one, and so
-// can a source of one's own.
+// Package envelope opens and makes CMS SignedData envelopes (RFC 5652) around patch definitions. Jamf's own patch feed
+// wraps each definition in one, and so can any patch source.
 //
-// An envelope says who has made a definition. [Open] always checks that the
-// signature is right; whose it is, is checked against roots when there are any,
-// and only reported otherwise. Certificates that have expired meanwhile are
-// reported, and fatal only when [OpenOptions] says so: the vendor's feed has
-// gone on for months with such ones.
+// The signature of an envelope proves who made a definition. [Open] always verifies the signature. It verifies the
+// signer's certificate if there are roots, and otherwise only reports it. Expired certificates are reported, and are an
+// error only if [OpenOptions] demand it: Jamf's feed has used such certificates for months.
 package envelope
 
 import (
-	"crypto"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/asn1"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -25,67 +22,69 @@ import (
 )
 
 var (
-	// ErrFormat is what is no envelope that can be read.
-	ErrFormat = errors.New("no CMS envelope")
-	// ErrSignature is an envelope whose signature is wrong, or missing.
-	ErrSignature = errors.New("the signature of the envelope does not hold")
-	// ErrSigner is an envelope of somebody who is not trusted, or whose
-	// certificate was not valid.
+	// ErrFormat means that the data is not an envelope that can be read.
+	ErrFormat = errors.New("not a CMS envelope")
+	// ErrSignature means that the signature of an envelope is wrong or missing.
+	ErrSignature = errors.New("the signature of the envelope is not valid")
+	// ErrSigner means that the signer of an envelope is not trusted, or that the certificate was not valid at the time.
 	ErrSigner = errors.New("the signer of the envelope is not trusted")
 )
 
 // OpenOptions are options of [Open]. Nil means the zero value.
 type OpenOptions struct {
-	// Roots are who is trusted to sign, or to say who may. Nil: anybody may
-	// sign, and Signer says who did.
+	// Roots are the certificates of the authorities that are trusted. If nil, every signer is accepted.
 	Roots *x509.CertPool
-	// RefuseExpired makes a certificate that has expired an ErrSigner.
+	// RefuseExpired makes an expired certificate an ErrSigner.
 	RefuseExpired bool
-	// MaxBytes bounds the envelope. 0: patch.DefaultMaxBytes and 1 MiB more.
+	// MaxBytes is the maximum size of the envelope in bytes. The default is [patch.DefaultMaxBytes] and 1 MiB more; a
+	// negative number means no limit.
 	MaxBytes int
-	// Now is the time that certificates are judged by. Zero: the time of day.
+	// Now is the time at which certificates must be valid. If zero, it is the current time.
 	Now time.Time
 }
 
-// An Envelope is what was in one.
+// withDefaults returns the options that o stands for.
+func (o *OpenOptions) withDefaults() OpenOptions {
+	var all OpenOptions
+	if o != nil {
+		all = *o
+	}
+	switch {
+	case all.MaxBytes == 0:
+		all.MaxBytes = patch.DefaultMaxBytes + 1<<20
+	case all.MaxBytes < 0:
+		all.MaxBytes = math.MaxInt
+	}
+	if all.Now.IsZero() {
+		all.Now = time.Now()
+	}
+	return all
+}
+
+// An Envelope is the content of an envelope whose signature is valid.
 type Envelope struct {
-	// Content is what was signed.
+	// Content is the data that was signed.
 	Content []byte
-	// Signer is the certificate of who has signed it.
+	// Signer is the signer's certificate.
 	Signer *x509.Certificate
-	// Trusted says that the signer's certificate leads to one of the roots.
+	// Trusted reports whether the signer's certificate leads to one of the roots.
 	Trusted bool
-	// Expired says that the signer's certificate is not valid now, or was not
-	// when it signed.
+	// Expired reports whether the signer's certificate is not valid now, or was not when the envelope was signed.
 	Expired bool
 }
 
-// Is reports whether data looks like an envelope rather than like JSON.
+// Is reports whether data looks like an envelope and not like JSON.
 func Is(data []byte) bool { return len(data) > 1 && data[0] == 0x30 }
 
-// Open opens an envelope in DER, or in BER with lengths indefinite, and checks its
-// signature, which has to be made with SHA-2: SHA-1 and MD5 can be forged. It is
-// safe for concurrent use.
+// Open opens an envelope in DER, or in BER with indefinite lengths, and verifies its signature. The signature must be
+// made with SHA-2: SHA-1 and MD5 can be forged. Open is safe for concurrent use.
 //
-// The error is [ErrFormat], [ErrSignature], [ErrSigner] or patch.ErrTooLarge.
+// The error is [ErrFormat], [ErrSignature], [ErrSigner] or [patch.ErrTooLarge].
 func Open(data []byte, opts *OpenOptions) (*Envelope, error) {
-	var o OpenOptions
-	if opts != nil {
-		o = *opts
-	}
-	if o.MaxBytes == 0 {
-		o.MaxBytes = patch.DefaultMaxBytes + 1<<20
-	}
-	if o.Now.IsZero() {
-		o.Now = time.Now()
-	}
+	o := opts.withDefaults()
 	if len(data) > o.MaxBytes {
-		return nil, fmt.Errorf(
-			"%w: the envelope has %d bytes, at most %d are read",
-			patch.ErrTooLarge,
-			len(data),
-			o.MaxBytes,
-		)
+		return nil, fmt.Errorf("%w: the envelope has %d bytes, the limit is %d",
+			patch.ErrTooLarge, len(data), o.MaxBytes)
 	}
 	if err := checkShape(data); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
@@ -95,7 +94,7 @@ func Open(data []byte, opts *OpenOptions) (*Envelope, error) {
 		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
 	}
 	if len(p.Signers) == 0 {
-		return nil, fmt.Errorf("%w: nobody has signed it", ErrSignature)
+		return nil, fmt.Errorf("%w: it has no signer", ErrSignature)
 	}
 	signer := p.GetOnlySigner()
 	if signer == nil {
@@ -111,63 +110,60 @@ func Open(data []byte, opts *OpenOptions) (*Envelope, error) {
 	if err := checkSignature(p, signer); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrSignature, err)
 	}
-	if err := e.judge(p, o); err != nil {
+	if err := e.verifySigner(p, o); err != nil {
 		return nil, err
 	}
 	return e, nil
 }
 
 const (
-	// maxCertificates bounds the certificates in an envelope.
+	// maxCertificates is the maximum number of certificates in an envelope.
 	maxCertificates = 32
-	// maxKeyBits bounds an RSA key, as crypto/tls does: a signature by one of a
-	// million bits takes minutes to check.
+	// maxKeyBits is the maximum length of an RSA key, as in crypto/tls: verifying a signature by a key of a million
+	// bits takes minutes.
 	maxKeyBits = 8192
 )
 
-// checkKeys refuses certificates that cost too much to check.
+// checkKeys refuses certificates that are too expensive to verify.
 func checkKeys(certs []*x509.Certificate) error {
 	if len(certs) > maxCertificates {
-		return fmt.Errorf("there are %d certificates in it, at most %d are looked at", len(certs), maxCertificates)
+		return fmt.Errorf("the envelope has %d certificates, at most %d are allowed", len(certs), maxCertificates)
 	}
 	for _, c := range certs {
 		if key, ok := c.PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() > maxKeyBits {
-			return fmt.Errorf("a key in it has %d bits, at most %d are taken", key.N.BitLen(), maxKeyBits)
+			return fmt.Errorf("a key in the envelope has %d bits, at most %d are allowed", key.N.BitLen(), maxKeyBits)
 		}
 	}
 	return nil
 }
 
-// goodDigests are the digests that a signature may be made of, by either of the
-// names that envelopes have for them.
-var goodDigests = []asn1.ObjectIdentifier{
+// allowedDigests are the digests that a signature may be made with, by both identifiers that envelopes use for them.
+var allowedDigests = []asn1.ObjectIdentifier{
 	pkcs7.OIDDigestAlgorithmSHA256, pkcs7.OIDEncryptionAlgorithmRSASHA256,
 	pkcs7.OIDDigestAlgorithmSHA384, pkcs7.OIDEncryptionAlgorithmRSASHA384,
 	pkcs7.OIDDigestAlgorithmSHA512, pkcs7.OIDEncryptionAlgorithmRSASHA512,
 }
 
-// checkAlgorithms refuses signatures of digests that can be forged: SHA-1, MD5 and
-// whatever else is not SHA-2.
+// checkAlgorithms refuses signatures made with other digests than SHA-2: SHA-1 and MD5 can be forged.
 func checkAlgorithms(p *pkcs7.PKCS7) error {
 	for _, s := range p.Signers {
 		digest := s.DigestAlgorithm.Algorithm
-		good := slices.ContainsFunc(goodDigests, digest.Equal)
-		// Of ECDSA, it is the name of the signature that decides.
+		allowed := slices.ContainsFunc(allowedDigests, digest.Equal)
+		// The identifier of an ECDSA signature takes precedence.
 		if s.DigestEncryptionAlgorithm.Algorithm.Equal(pkcs7.OIDDigestAlgorithmECDSASHA1) {
-			digest, good = pkcs7.OIDDigestAlgorithmSHA1, false
+			digest, allowed = pkcs7.OIDDigestAlgorithmSHA1, false
 		}
 		if digest.Equal(pkcs7.OIDDigestAlgorithmSHA1) {
 			return errors.New("it is made with SHA-1, which can be forged: sign with SHA-256")
 		}
-		if !good {
-			return fmt.Errorf("it is made with the digest %v, which is not taken: sign with SHA-256", digest)
+		if !allowed {
+			return fmt.Errorf("it is made with the digest %v, which is not allowed: sign with SHA-256", digest)
 		}
 	}
 	return nil
 }
 
-// checkSignature checks the signature, and nothing of the certificate's dates:
-// what they mean is for judge to say.
+// checkSignature verifies the signature. It ignores the dates of the certificate, which verifySigner checks.
 func checkSignature(p *pkcs7.PKCS7, signer *x509.Certificate) error {
 	ageless := *signer
 	ageless.NotBefore, ageless.NotAfter = time.Time{}, time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -177,8 +173,8 @@ func checkSignature(p *pkcs7.PKCS7, signer *x509.Certificate) error {
 	return p.Verify()
 }
 
-// judge finds out whether the signer is trusted, and whether in time.
-func (e *Envelope) judge(p *pkcs7.PKCS7, o OpenOptions) error {
+// verifySigner sets Trusted and Expired. The error is ErrSigner.
+func (e *Envelope) verifySigner(p *pkcs7.PKCS7, o OpenOptions) error {
 	e.Expired = o.Now.After(e.Signer.NotAfter) || o.Now.Before(e.Signer.NotBefore)
 	var signed time.Time
 	if p.UnmarshalSignedAttribute(pkcs7.OIDAttributeSigningTime, &signed) == nil {
@@ -197,8 +193,8 @@ func (e *Envelope) judge(p *pkcs7.PKCS7, o OpenOptions) error {
 		_, err := e.Signer.Verify(verify)
 		var invalid x509.CertificateInvalidError
 		if errors.As(err, &invalid) && invalid.Reason == x509.Expired {
-			// Somebody on the way has expired: were all of them good while the
-			// signer's certificate was?
+			// A certificate of the chain has expired. Accept the chain if it was valid while the signer's
+			// certificate was.
 			e.Expired = true
 			verify.CurrentTime = e.Signer.NotAfter
 			_, err = e.Signer.Verify(verify)
@@ -209,44 +205,8 @@ func (e *Envelope) judge(p *pkcs7.PKCS7, o OpenOptions) error {
 		e.Trusted = true
 	}
 	if e.Expired && o.RefuseExpired {
-		return fmt.Errorf(
-			"%w: the certificate of %s, valid from %s to %s, is expired",
-			ErrSigner,
-			e.Signer.Subject,
-			patch.FormatTime(e.Signer.NotBefore),
-			patch.FormatTime(e.Signer.NotAfter),
-		)
+		return fmt.Errorf("%w: the certificate of %s, valid from %s to %s, has expired", ErrSigner, e.Signer.Subject,
+			patch.FormatTime(e.Signer.NotBefore), patch.FormatTime(e.Signer.NotAfter))
 	}
 	return nil
-}
-
-// A Signer makes envelopes.
-type Signer struct {
-	// Certificate is that of the signer, and Key its private key: RSA or ECDSA.
-	Certificate *x509.Certificate
-	Key         crypto.Signer
-	// Chain are the certificates between Certificate and a root, the issuer of
-	// Certificate first. They go along with every envelope.
-	Chain []*x509.Certificate
-}
-
-// Seal makes an envelope in DER around content, signed with SHA-256. It is safe for
-// concurrent use.
-func (s *Signer) Seal(content []byte) ([]byte, error) {
-	if s.Certificate == nil || s.Key == nil {
-		return nil, errors.New("sign an envelope: the Signer has no certificate or no key: set both")
-	}
-	data, err := pkcs7.NewSignedData(content)
-	if err != nil {
-		return nil, fmt.Errorf("make an envelope: %w", err)
-	}
-	data.SetDigestAlgorithm(pkcs7.OIDDigestAlgorithmSHA256)
-	if err := data.AddSignerChain(s.Certificate, s.Key, s.Chain, pkcs7.SignerInfoConfig{}); err != nil {
-		return nil, fmt.Errorf("sign an envelope: %w", err)
-	}
-	sealed, err := data.Finish()
-	if err != nil {
-		return nil, fmt.Errorf("make an envelope: %w", err)
-	}
-	return sealed, nil
 }

@@ -24,7 +24,7 @@ import (
 	"github.com/patchsource/patchsource/patch/patchtest"
 )
 
-// What a search for the end of the JSON would stumble over stands in it.
+// content has brackets that would mislead a search for the end of the JSON.
 const content = `{"id":"Firefox","x":"]}]}","patches":[]}`
 
 // An authority signs certificates.
@@ -48,7 +48,7 @@ func newKey(t testing.TB, kind string) crypto.Signer {
 	return key
 }
 
-// issue makes a certificate, of its own when there is no authority above it.
+// issue issues a certificate to a new authority. If a is nil, the certificate is self-signed.
 func (a *authority) issue(t testing.TB, name, kind string, from, to time.Time) *authority {
 	t.Helper()
 	key := newKey(t, kind)
@@ -56,7 +56,7 @@ func (a *authority) issue(t testing.TB, name, kind string, from, to time.Time) *
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The name has in it what ends a definition.
+	// The name has the brackets that end a definition.
 	template := &x509.Certificate{
 		SerialNumber:          serial,
 		Subject:               pkix.Name{CommonName: name, Organization: []string{"a]}b"}},
@@ -89,11 +89,11 @@ func pool(certs ...*x509.Certificate) *x509.CertPool {
 	return p
 }
 
-// openssl makes an envelope as other sources do.
+// openssl makes an envelope with OpenSSL, as other sources do.
 func openssl(t *testing.T, a *authority, args ...string) []byte {
 	t.Helper()
 	if _, err := exec.LookPath("openssl"); err != nil {
-		t.Fatal("openssl is missing, which other sources make envelopes with: install it")
+		t.Fatal("openssl is missing: install it, because other sources make envelopes with it")
 	}
 	dir := t.TempDir()
 	key, err := x509.MarshalPKCS8PrivateKey(a.key)
@@ -109,26 +109,9 @@ func openssl(t *testing.T, a *authority, args ...string) []byte {
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.Command(
-		"openssl",
-		append(
-			[]string{
-				"cms",
-				"-sign",
-				"-binary",
-				"-nodetach",
-				"-in",
-				"in.json",
-				"-signer",
-				"cert.pem",
-				"-inkey",
-				"key.pem",
-				"-outform",
-				"DER",
-				"-out",
-				"out",
-			},
-			args...)...)
+	sign := strings.Fields(
+		"cms -sign -binary -nodetach -in in.json -signer cert.pem -inkey key.pem -outform DER -out out")
+	cmd := exec.Command("openssl", append(sign, args...)...)
 	cmd.Dir = dir
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("openssl: %v: %s", err, out)
@@ -144,47 +127,56 @@ func TestOpenWhatOpenSSLMakes(t *testing.T) {
 	now := time.Now()
 	old, soon := now.Add(-48*time.Hour), now.Add(48*time.Hour)
 	root := (*authority)(nil).issue(t, "Root", "ecdsa", old, soon)
+	ended := now.Add(-time.Hour)
+	vendor := func(until time.Time) *authority { return root.issue(t, "Vendor", "rsa", old, until) }
+	stranger := func(until time.Time) *authority { return (*authority)(nil).issue(t, "Root", "ecdsa", old, until) }
+	trusting := &envelope.OpenOptions{Roots: pool(root.cert)}
+	trustingLater := &envelope.OpenOptions{Roots: pool(root.cert), Now: soon.Add(time.Hour)}
 	for _, c := range []struct {
-		name            string
-		signer          *authority
-		args            []string
-		opts            *envelope.OpenOptions
-		err             error
-		expired, proven bool
+		name             string
+		signer           *authority
+		args             string
+		opts             *envelope.OpenOptions
+		err              error
+		expired, trusted bool
 	}{
-		{"DER, RSA", root.issue(t, "Vendor", "rsa", old, soon), nil, nil, nil, false, false},
-		{"BER with indefinite lengths", root.issue(t, "Vendor", "rsa", old, soon), []string{"-stream"}, nil, nil, false, false},
-		{"ECDSA", root.issue(t, "Vendor", "ecdsa", old, soon), nil, nil, nil, false, false},
-		{"without attributes", root.issue(t, "Vendor", "rsa", old, soon), []string{"-noattr"}, nil, nil, false, false},
-		{"SHA-512", root.issue(t, "Vendor", "rsa", old, soon), []string{"-md", "sha512"}, nil, nil, false, false},
-		{"trusted", root.issue(t, "Vendor", "rsa", old, soon), nil, &envelope.OpenOptions{Roots: pool(root.cert)}, nil, false, true},
-		{"trusted, BER", root.issue(t, "Vendor", "rsa", old, soon), []string{"-stream"}, &envelope.OpenOptions{Roots: pool(root.cert)}, nil, false, true},
-		{"of somebody else", (*authority)(nil).issue(t, "Root", "ecdsa", old, soon), nil, &envelope.OpenOptions{Roots: pool(root.cert)}, envelope.ErrSigner, false, false},
-		{"expired", root.issue(t, "Vendor", "rsa", old, now.Add(-time.Hour)), nil, nil, nil, true, false},
-		{"expired and trusted", root.issue(t, "Vendor", "rsa", old, now.Add(-time.Hour)), nil, &envelope.OpenOptions{Roots: pool(root.cert)}, nil, true, true},
-		{"expired and of somebody else", (*authority)(nil).issue(t, "X", "rsa", old, now.Add(-time.Hour)), nil, &envelope.OpenOptions{Roots: pool(root.cert)}, envelope.ErrSigner, true, false},
-		{"expired, and that is refused", root.issue(t, "Vendor", "rsa", old, now.Add(-time.Hour)), nil, &envelope.OpenOptions{RefuseExpired: true}, envelope.ErrSigner, true, false},
-		{"expires later", root.issue(t, "Vendor", "rsa", old, soon), nil, &envelope.OpenOptions{Roots: pool(root.cert), Now: soon.Add(time.Hour)}, nil, true, true},
-		{"without the certificate", root.issue(t, "Vendor", "rsa", old, soon), []string{"-nocerts"}, nil, envelope.ErrSignature, false, false},
-		{"too large", root.issue(t, "Vendor", "rsa", old, soon), nil, &envelope.OpenOptions{MaxBytes: 100}, patch.ErrTooLarge, false, false},
+		{"DER, RSA", vendor(soon), "", nil, nil, false, false},
+		{"BER with indefinite lengths", vendor(soon), "-stream", nil, nil, false, false},
+		{"ECDSA", root.issue(t, "Vendor", "ecdsa", old, soon), "", nil, nil, false, false},
+		{"without attributes", vendor(soon), "-noattr", nil, nil, false, false},
+		{"SHA-512", vendor(soon), "-md sha512", nil, nil, false, false},
+		{"no limit", vendor(soon), "", &envelope.OpenOptions{MaxBytes: -1}, nil, false, false},
+		{"trusted", vendor(soon), "", trusting, nil, false, true},
+		{"trusted, BER", vendor(soon), "-stream", trusting, nil, false, true},
+		{"another signer", stranger(soon), "", trusting, envelope.ErrSigner, false, false},
+		{"expired", vendor(ended), "", nil, nil, true, false},
+		{"expired and trusted", vendor(ended), "", trusting, nil, true, true},
+		{"expired and another signer", stranger(ended), "", trusting, envelope.ErrSigner, true, false},
+		{"expired and refused", vendor(ended), "", &envelope.OpenOptions{RefuseExpired: true},
+			envelope.ErrSigner, true, false},
+		{"expires later", vendor(soon), "", trustingLater, nil, true, true},
+		{"without the certificate", vendor(soon), "-nocerts", nil, envelope.ErrSignature, false, false},
+		{"too large", vendor(soon), "", &envelope.OpenOptions{MaxBytes: 100}, patch.ErrTooLarge, false, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			data := openssl(t, c.signer, c.args...)
+			data := openssl(t, c.signer, strings.Fields(c.args)...)
 			if !envelope.Is(data) {
-				t.Error("it is not seen to be an envelope")
+				t.Error("Is = false, want true")
 			}
 			e, err := envelope.Open(data, c.opts)
 			if !errors.Is(err, c.err) {
-				t.Fatalf("%v, want %v", err, c.err)
+				t.Fatalf("Open = %v, want %v", err, c.err)
 			}
 			if err != nil {
 				return
 			}
 			if string(e.Content) != content || !e.Signer.Equal(c.signer.cert) || e.Expired != c.expired ||
-				e.Trusted != c.proven {
-				t.Errorf("%q, of %s, expired %v, trusted %v", e.Content, e.Signer.Subject, e.Expired, e.Trusted)
+				e.Trusted != c.trusted {
+				t.Errorf("content %q, signer %s, expired %v, trusted %v, want %q, %s, %v, %v",
+					e.Content, e.Signer.Subject, e.Expired, e.Trusted, content,
+					c.signer.cert.Subject, c.expired, c.trusted)
 			}
-			// One byte of what is signed changed: not the same signature.
+			// A change of one byte invalidates the signature.
 			forged := bytes.Replace(data, []byte("Firefox"), []byte("Firefux"), 1)
 			if _, err := envelope.Open(forged, c.opts); !errors.Is(err, envelope.ErrSignature) {
 				t.Errorf("forged: %v, want ErrSignature", err)
@@ -193,7 +185,7 @@ func TestOpenWhatOpenSSLMakes(t *testing.T) {
 	}
 }
 
-// Signatures of digests that can be forged are refused, whatever the key.
+// Signatures made with digests that can be forged are refused, whatever the key.
 func TestOpenRefusesWeakDigests(t *testing.T) {
 	now := time.Now()
 	for _, kind := range []string{"rsa", "ecdsa"} {
@@ -201,12 +193,12 @@ func TestOpenRefusesWeakDigests(t *testing.T) {
 		for _, digest := range []string{"sha1", "md5"} {
 			for _, more := range [][]string{nil, {"-noattr"}} {
 				if kind == "ecdsa" && digest == "md5" {
-					continue // which openssl does not make
+					continue // openssl does not make such a signature
 				}
 				data := openssl(t, signer, append([]string{"-md", digest}, more...)...)
 				e, err := envelope.Open(data, nil)
 				if !errors.Is(err, envelope.ErrSignature) || !strings.Contains(err.Error(), "SHA-256") {
-					t.Errorf("%s, %s %v: %+v, %v", kind, digest, more, e, err)
+					t.Errorf("%s, %s %v: %+v, %v, want ErrSignature that names SHA-256", kind, digest, more, e, err)
 				}
 			}
 		}
@@ -216,12 +208,13 @@ func TestOpenRefusesWeakDigests(t *testing.T) {
 func TestSealWithoutKeyOrCertificate(t *testing.T) {
 	a := (*authority)(nil).issue(t, "Vendor", "ecdsa", time.Now(), time.Now().Add(time.Hour))
 	for name, s := range map[string]*envelope.Signer{
+		"nil":            nil,
 		"zero":           {},
 		"no key":         {Certificate: a.cert},
 		"no certificate": {Key: a.key},
 	} {
 		if data, err := s.Seal([]byte(content)); err == nil {
-			t.Errorf("%s: sealed %d bytes", name, len(data))
+			t.Errorf("%s: Seal returned %d bytes and no error", name, len(data))
 		}
 	}
 }
@@ -232,48 +225,38 @@ func TestSealIsOpenedByOpenSSL(t *testing.T) {
 	middle := root.issue(t, "Middle", "ecdsa", now.Add(-time.Hour), now.Add(time.Hour))
 	for _, kind := range []string{"rsa", "ecdsa"} {
 		leaf := middle.issue(t, "Leaf", kind, now.Add(-time.Hour), now.Add(time.Hour))
-		data, err := (&envelope.Signer{Certificate: leaf.cert, Key: leaf.key, Chain: []*x509.Certificate{middle.cert}}).Seal(
-			[]byte(content),
-		)
+		signer := &envelope.Signer{Certificate: leaf.cert, Key: leaf.key, Chain: []*x509.Certificate{middle.cert}}
+		data, err := signer.Seal([]byte(content))
 		if err != nil {
 			t.Fatal(err)
 		}
 		dir := t.TempDir()
-		for name, data := range map[string][]byte{"data": data, "root.pem": pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: root.cert.Raw})} {
+		for name, data := range map[string][]byte{
+			"data":     data,
+			"root.pem": pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: root.cert.Raw}),
+		} {
 			if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}
-		cmd := exec.Command(
-			"openssl",
-			"cms",
-			"-verify",
-			"-binary",
-			"-inform",
-			"DER",
-			"-in",
-			"data",
-			"-CAfile",
-			"root.pem",
-			"-purpose",
-			"any",
-		)
+		verify := "cms -verify -binary -inform DER -in data -CAfile root.pem -purpose any"
+		cmd := exec.Command("openssl", strings.Fields(verify)...)
 		cmd.Dir = dir
 		out, err := cmd.Output()
 		if err != nil || string(out) != content {
-			t.Errorf("%s: openssl read %q, %v", kind, out, err)
+			t.Errorf("%s: openssl = %q, %v, want %q", kind, out, err, content)
 		}
 		e, err := envelope.Open(data, &envelope.OpenOptions{Roots: pool(root.cert)})
 		if err != nil || !e.Trusted || string(e.Content) != content {
-			t.Errorf("%s: %+v, %v", kind, e, err)
+			t.Errorf("%s: Open = %+v, %v, want a trusted signer and the content", kind, e, err)
 		}
 	}
 }
 
-func TestOpenRefusesWhatIsNone(t *testing.T) {
+func TestOpenRefusesOtherData(t *testing.T) {
 	nested := bytes.Repeat([]byte{0x30, 0x80}, 5_000_000)
 	many := append([]byte{0x30, 0x83, 0x98, 0x96, 0x80}, bytes.Repeat([]byte{5, 0}, 5_000_000)...)
-	// What the parser would take for 10,000 levels around four megabytes.
+	// The parser would take these for 10,000 levels around four megabytes.
 	siblings := append(bytes.Repeat([]byte{0x30, 0x80, 0, 0}, 10_000), 4, 0x83, 0x40, 0, 0)
 	siblings = append(append(siblings, make([]byte, 4<<20)...), make([]byte, 20_000)...)
 	siblings = append(
@@ -284,32 +267,32 @@ func TestOpenRefusesWhatIsNone(t *testing.T) {
 		deep = append([]byte{0x30, byte(len(deep))}, deep...)
 	}
 	for name, data := range map[string][]byte{
-		"empty siblings":          siblings,
-		"deep":                    deep,
-		"an end of nothing":       {0x30, 4, 0, 0, 5, 0},
-		"nothing":                 nil,
-		"JSON":                    []byte(content),
-		"nested without end":      nested,
-		"millions of elements":    many,
-		"a length beyond it":      {0x30, 0x84, 0x7f, 0xff, 0xff, 0xff, 0},
-		"an empty sequence":       {0x30, 0},
-		"empty and indefinite":    {0x30, 0x80, 0, 0},
-		"more after it":           {0x30, 0, 1},
-		"a child that sticks out": {0x30, 3, 4, 5, 0, 0, 0, 0},
+		"empty siblings":            siblings,
+		"deep":                      deep,
+		"a stray end-of-contents":   {0x30, 4, 0, 0, 5, 0},
+		"nothing":                   nil,
+		"JSON":                      []byte(content),
+		"endless nesting":           nested,
+		"millions of elements":      many,
+		"a length beyond the end":   {0x30, 0x84, 0x7f, 0xff, 0xff, 0xff, 0},
+		"an empty sequence":         {0x30, 0},
+		"empty and indefinite":      {0x30, 0x80, 0, 0},
+		"data after it":             {0x30, 0, 1},
+		"a child beyond its parent": {0x30, 3, 4, 5, 0, 0, 0, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e, err := envelope.Open(data, nil)
 			if !errors.Is(err, envelope.ErrFormat) && !errors.Is(err, envelope.ErrSignature) {
-				t.Errorf("%+v, %v", e, err)
+				t.Errorf("Open = %+v, %v, want ErrFormat or ErrSignature", e, err)
 			}
 			if name == "deep" && !strings.Contains(err.Error(), "nested") {
-				t.Errorf("%v", err)
+				t.Errorf("Open = %v, want an error about the nesting", err)
 			}
 		})
 	}
 }
 
-// A key that would take minutes to check is refused at once.
+// A key that would take minutes to verify is refused immediately.
 func TestHugeKey(t *testing.T) {
 	n := new(big.Int).Lsh(big.NewInt(1), 60_000)
 	n.Add(n, big.NewInt(12345))
@@ -335,12 +318,11 @@ func TestHugeKey(t *testing.T) {
 	}
 	if _, err := envelope.Open(sealed, nil); !errors.Is(err, envelope.ErrSigner) ||
 		!strings.Contains(err.Error(), "60001 bits") {
-		t.Errorf("%v", err)
+		t.Errorf("Open = %v, want ErrSigner with the length of the key", err)
 	}
 }
 
-// Whatever comes from outside, Open neither panics nor takes a signature for good
-// that is not.
+// FuzzOpen checks that Open neither panics nor accepts an invalid signature.
 func FuzzOpen(f *testing.F) {
 	now := time.Now()
 	a := (*authority)(nil).issue(f, "Fuzz", "ecdsa", now.Add(-time.Hour), now.Add(time.Hour))
@@ -356,10 +338,10 @@ func FuzzOpen(f *testing.F) {
 		var err error
 		patchtest.Bounded(t, len(data), func() { e, err = envelope.Open(data, trusted) })
 		if err == nil && string(e.Content) != content {
-			t.Errorf("forged: %q", e.Content)
+			t.Errorf("Open accepts forged content: %q", e.Content)
 		}
 		if err != nil && strings.TrimSpace(err.Error()) == "" {
-			t.Error("an error that says nothing")
+			t.Error("the error has no message")
 		}
 	})
 }

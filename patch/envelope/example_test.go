@@ -13,17 +13,29 @@ import (
 	"github.com/patchsource/patchsource/patch/envelope"
 )
 
-// A definition is sealed, and opened by who trusts the signer.
+// A definition is sealed, and opened with the signer's certificate as a root.
 func Example() {
-	key, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1),
 		Subject:      pkix.Name{CommonName: "Example Patch Source"},
 		NotBefore:    time.Now(),
 		NotAfter:     time.Now().Add(time.Hour),
 	}
-	der, _ := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	cert, _ := x509.ParseCertificate(der)
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
 
 	signer := &envelope.Signer{Certificate: cert, Key: key}
 	sealed, err := signer.Seal([]byte(`{"id": "Firefox"}`))

@@ -9,7 +9,7 @@ import (
 	"github.com/patchsource/patchsource/patch/patchtest"
 )
 
-// Opening costs in proportion to the envelope, good or not.
+// The cost of opening is proportional to the size of the envelope, valid or not.
 func TestOpenIsLinear(t *testing.T) {
 	a := (*authority)(nil).issue(t, "Growth", "ecdsa", time.Now().Add(-time.Hour), time.Now().Add(time.Hour))
 	sequence := func(content []byte) []byte {
@@ -37,7 +37,9 @@ func TestOpenIsLinear(t *testing.T) {
 			pieces := bytes.Repeat([]byte{4, 1, 'x'}, n)
 			return sequence(append(append([]byte{0x24, 0x80}, pieces...), 0, 0))
 		}},
-		{"a long tag", 256 << 10, func(n int) []byte { return append([]byte{0x1f}, bytes.Repeat([]byte{0xff}, n)...) }},
+		{"a long tag", 256 << 10, func(n int) []byte {
+			return append([]byte{0x1f}, bytes.Repeat([]byte{0xff}, n)...)
+		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			patchtest.Linear(t, func(n int) func() {

@@ -6,99 +6,123 @@ import (
 )
 
 const (
-	// maxDepth is how deep an envelope may be nested. One that is honest needs
-	// about 15, of which the names in the certificates take the most.
+	// maxDepth is the maximum nesting of an envelope. An honest one needs about 15, most of it for the names in the
+	// certificates.
 	maxDepth = 40
-	// maxElements is how many elements it may have. Ten megabytes in pieces of a
-	// thousand bytes are 10,000, and each costs the parser a hundred bytes.
+	// maxElements is the maximum number of elements. Ten megabytes in pieces of a thousand bytes are 10,000, and each
+	// element costs the parser a hundred bytes.
 	maxElements = 100_000
 )
 
-// checkShape walks over BER before the parser does, which recurses and allocates as
-// the data says: what a stranger has sent must not exhaust the stack or the
-// memory. It keeps no more than the places where the open elements end.
+// errTruncated means that BER ends within an element.
+var errTruncated = errors.New("it ends too early")
+
+// checkShape walks over BER before the parser does, which recurses and allocates as the data demands: untrusted data
+// must not exhaust the stack or the memory. checkShape itself keeps no more than the ends of the open elements.
 func checkShape(ber []byte) error {
-	// Where the open elements end; 0: at their end-of-contents.
-	var open []int
-	first := false // what comes next is the first in the innermost one
-	pos, elements := 0, 0
-	for {
-		for len(open) > 0 {
-			end := open[len(open)-1]
-			switch {
-			case end > 0 && pos > end:
-				return errors.New("an element is longer than what it is in")
-			case end > 0 && pos < end, end == 0 && !endOfContents(ber[pos:]):
-			default:
-				if end == 0 {
-					// The parser reads an element before it looks for the end, and so
-					// takes what follows an empty one for its contents.
-					if first {
-						return errors.New("an element of indefinite length is empty")
-					}
-					pos += 2
-				}
-				first = false
-				open = open[:len(open)-1]
-				continue
-			}
-			break
-		}
-		if elements > 0 && len(open) == 0 {
-			if pos != len(ber) {
-				return fmt.Errorf("%d bytes follow it", len(ber)-pos)
-			}
-			return nil
-		}
-		if elements++; elements > maxElements {
-			return fmt.Errorf("it has more than %d elements", maxElements)
-		}
-		constructed, length, size, err := header(ber[pos:])
-		if err != nil {
+	s := shape{ber: ber}
+	for elements := 0; ; elements++ {
+		if err := s.closeElements(); err != nil {
 			return err
 		}
-		if ber[pos] == 0 {
-			return errors.New("an end-of-contents ends nothing")
+		if elements > 0 && len(s.open) == 0 {
+			break
 		}
-		first = false
-		pos += size
-		if length > len(ber)-pos {
-			return errors.New("it ends too early")
+		if elements == maxElements {
+			return fmt.Errorf("it has more than %d elements", maxElements)
 		}
-		switch {
-		case !constructed:
-			pos += length
-			continue
-		case length < 0:
-			open = append(open, 0)
-		default:
-			open = append(open, pos+length)
-		}
-		first = true
-		if len(open) > maxDepth {
-			return fmt.Errorf("it is nested deeper than %d", maxDepth)
+		if err := s.openElement(); err != nil {
+			return err
 		}
 	}
+	if rest := len(ber) - s.pos; rest > 0 {
+		return fmt.Errorf("%d bytes follow it", rest)
+	}
+	return nil
 }
 
-func endOfContents(ber []byte) bool { return len(ber) >= 2 && ber[0] == 0 && ber[1] == 0 }
+// A shape is the state of a walk over BER.
+type shape struct {
+	ber  []byte
+	pos  int
+	open []int // the ends of the open elements; 0 for those of indefinite length
+	// first reports whether the next element is the first one of the innermost open element.
+	first bool
+}
 
-// header reads the tag and the length of an element; a length below 0 is
+// closeElements closes the open elements that end at the current position.
+func (s *shape) closeElements() error {
+	for ; len(s.open) > 0; s.open = s.open[:len(s.open)-1] {
+		switch end := s.open[len(s.open)-1]; {
+		case end > 0 && s.pos > end:
+			return errors.New("an element is longer than the one that contains it")
+		case end > 0 && s.pos < end:
+			return nil
+		case end > 0:
+		case !endOfContents(s.ber[s.pos:]):
+			return nil
+		case s.first:
+			// The parser reads an element before it looks for the end, and so takes what follows for the contents.
+			return errors.New("an element of indefinite length is empty")
+		default:
+			s.pos += endOfContentsLength
+		}
+		s.first = false
+	}
+	return nil
+}
+
+// openElement reads the header of the next element, and skips the contents of one that has no elements.
+func (s *shape) openElement() error {
+	constructed, length, size, err := header(s.ber[s.pos:])
+	if err != nil {
+		return err
+	}
+	if s.ber[s.pos] == 0 {
+		return errors.New("an end-of-contents is not in an element of indefinite length")
+	}
+	s.first = constructed
+	s.pos += size
+	if length > len(s.ber)-s.pos {
+		return errTruncated
+	}
+	switch {
+	case !constructed:
+		s.pos += length
+		return nil
+	case length < 0:
+		s.open = append(s.open, 0)
+	default:
+		s.open = append(s.open, s.pos+length)
+	}
+	if len(s.open) > maxDepth {
+		return fmt.Errorf("it is nested deeper than %d levels", maxDepth)
+	}
+	return nil
+}
+
+// endOfContentsLength is the length of what ends an element of indefinite length.
+const endOfContentsLength = 2
+
+func endOfContents(ber []byte) bool {
+	return len(ber) >= endOfContentsLength && ber[0] == 0 && ber[1] == 0
+}
+
+// header reads the tag and the length of an element. size is the number of bytes that they take. A negative length is
 // indefinite.
 func header(ber []byte) (constructed bool, length, size int, err error) {
-	short := errors.New("it ends too early")
 	if len(ber) < 2 {
-		return false, 0, 0, short
+		return false, 0, 0, errTruncated
 	}
 	constructed = ber[0]&0x20 != 0
 	size = 1
-	if ber[0]&0x1f == 0x1f { // the tag goes on
+	if ber[0]&0x1f == 0x1f { // the tag has more bytes
 		for size < len(ber) && ber[size]&0x80 != 0 {
 			size++
 		}
 		size++
 		if size >= len(ber) {
-			return false, 0, 0, short
+			return false, 0, 0, errTruncated
 		}
 	}
 	first := ber[size]
@@ -109,7 +133,7 @@ func header(ber []byte) (constructed bool, length, size int, err error) {
 	case first == 0x80 && constructed:
 		return constructed, -1, size, nil
 	case first == 0x80:
-		return false, 0, 0, errors.New("a primitive element has no length")
+		return false, 0, 0, errors.New("a primitive element has an indefinite length")
 	case n > 4 || size+n > len(ber):
 		return false, 0, 0, errors.New("a length is too long")
 	default:

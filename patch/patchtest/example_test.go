@@ -7,7 +7,7 @@ import (
 	"github.com/patchsource/patchsource/patch/patchtest"
 )
 
-// Every hostile body of a small size is read, or refused with what is wrong, within a bounded amount of memory.
+// Every small hostile definition is read or refused within a limited amount of memory.
 func ExampleHostile() {
 	for _, name := range patchtest.HostileNames() {
 		body := patchtest.Hostile(name, 10)

@@ -8,7 +8,7 @@ import (
 	"github.com/patchsource/patchsource/patch/patchtest"
 )
 
-// A recorder is a test that only notes whether it failed.
+// A recorder is a test that only records whether it failed.
 type recorder struct {
 	testing.TB
 	failed bool
@@ -19,7 +19,7 @@ func (r *recorder) Errorf(string, ...any) { r.failed = true }
 
 var sink int
 
-// Linear tells linear work from quadratic work.
+// Linear distinguishes linear work from quadratic work.
 func TestLinear(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes a minute with the race detector")
@@ -79,8 +79,8 @@ func TestHostile(t *testing.T) {
 		if len(data) < size || len(data) > 2*size {
 			t.Errorf("%s: %d bytes, want %d or a little more", name, len(data), size)
 		}
-		if !json.Valid(data) && name != "nesting without end" {
-			t.Errorf("%s: no JSON: %.300s", name, data)
+		if !json.Valid(data) && name != "endless nesting" {
+			t.Errorf("%s: not JSON: %.300s", name, data)
 		}
 	}
 	if patchtest.Hostile("nothing", 1) != nil {

@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// Hostile returns the JSON of a definition that is made to be expensive in one
-// way, which [HostileNames] lists, and has at least n bytes. It is nil for any
-// other name. Most are refused when they are long: that has to be cheap too.
+// Hostile returns the JSON of a definition of at least n bytes that is designed to be expensive in one way.
+// [HostileNames] lists the ways; for any other name, the result is nil. Most long ones are refused, which must be
+// cheap too.
 func Hostile(name string, n int) []byte {
 	if fill := hostile[name]; fill != nil {
 		return fill(n)
@@ -18,9 +18,10 @@ func Hostile(name string, n int) []byte {
 	return nil
 }
 
-// HostileNames returns the ways in which [Hostile] makes definitions expensive.
+// HostileNames returns the names of the ways in which [Hostile] makes definitions expensive.
 func HostileNames() []string { return slices.Sorted(maps.Keys(hostile)) }
 
+// hostile maps the names to functions that make definitions of at least n bytes.
 var hostile = map[string]func(n int) []byte{
 	"attributes and criteria": func(n int) []byte {
 		script := base64.StdEncoding.EncodeToString([]byte("#!/bin/sh\necho '<result>1</result>'\n"))
@@ -134,11 +135,10 @@ var hostile = map[string]func(n int) []byte{
 		deep := strings.Repeat("[", 50) + strings.Repeat("]", 50)
 		return definition(parts{more: `"x":[` + elements(n, func(int) string { return deep }) + `]`})
 	},
-	"nesting without end": func(n int) []byte { return definition(parts{more: `"x":` + strings.Repeat("[", n)}) },
+	"endless nesting": func(n int) []byte { return definition(parts{more: `"x":` + strings.Repeat("[", n)}) },
 }
 
-// parts are what definition and version put in; what is empty is as small as it
-// may be.
+// parts are the parts of a definition and of a version. Empty ones are made as small as possible.
 type parts struct {
 	name, requirements, patches, attributes string // of a definition
 	minimum, killApps, components, criteria string // of a version
@@ -163,7 +163,7 @@ func definition(p parts) []byte {
 		`"patches":[` + p.patches + `],"extensionAttributes":[` + p.attributes + `]` + p.more + `}`)
 }
 
-// highest is the version number 0 of version; higher numbers are older versions.
+// highest is the version that version makes for 0. It makes older ones for higher numbers.
 const highest = "1.1000000"
 
 func version(i int, p parts) string {
@@ -174,7 +174,8 @@ func version(i int, p parts) string {
 		p.more = "," + p.more
 	}
 	return `{"version":"` + fmt.Sprintf("1.%d", 1_000_000-i) + `","releaseDate":"2018-02-02T17:39:58Z",` +
-		`"standalone":true,"minimumOperatingSystem":"` + p.minimum + `","reboot":false,"killApps":[` + p.killApps + `],` +
+		`"standalone":true,"minimumOperatingSystem":"` + p.minimum + `","reboot":false,` +
+		`"killApps":[` + p.killApps + `],` +
 		`"components":[` + p.components + `],"capabilities":[` + p.criteria + `]` + p.more + `}`
 }
 
@@ -182,7 +183,7 @@ func criterion(name, operator, value, kind string) string {
 	return fmt.Sprintf(`{"name":%q,"operator":%q,"value":%q,"type":%q,"and":true}`, name, operator, value, kind)
 }
 
-// elements returns so many elements that they have n bytes, separated by commas.
+// elements returns elements of at least n bytes in total, separated by commas.
 func elements(n int, element func(i int) string) string {
 	var b strings.Builder
 	for i := 0; b.Len() == 0 || b.Len() < n; i++ {

@@ -4,6 +4,5 @@ package patchtest
 
 import "time"
 
-// processorTime returns 0 where the system does not count it for us: [Linear] then
-// measures the bytes alone.
+// processorTime returns 0, because the system does not provide it: [Linear] then measures the bytes alone.
 func processorTime() time.Duration { return 0 }

@@ -7,12 +7,11 @@ import (
 	"time"
 )
 
-// processorTime returns the time that processors have spent in this process's own
-// code.
+// processorTime returns the processor time that this process has used in user mode.
 func processorTime() time.Duration {
 	var usage syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
-		panic("patchtest: getrusage: " + err.Error()) // it cannot fail for one's own process
+		panic("patchtest: getrusage: " + err.Error()) // it cannot fail for the calling process
 	}
 	return time.Duration(usage.Utime.Nano())
 }
