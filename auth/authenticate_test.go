@@ -50,7 +50,7 @@ func TestAuthenticate(t *testing.T) {
 	for name, a := range map[string]*auth.Service{"same server": a, "after a restart": open(t, s, clock)} {
 		t.Run(name, func(t *testing.T) {
 			p, err := a.Authenticate(t.Context(), admin)
-			if err != nil || p.TokenID != adminID || p.Kind != auth.Administrator {
+			if err != nil || p.TokenID != adminID || p.Kind != auth.Administrator || !p.HasToken() {
 				t.Errorf("the administrator's token: %+v, %v", p, err)
 			}
 			p, err = a.Authenticate(t.Context(), title)

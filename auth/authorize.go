@@ -113,6 +113,9 @@ func (p Principal) Anonymous() bool {
 	return p.TokenID == "" && p.Name == "" && p.Kind == "" && p.Contributor == "" && len(p.Titles) == 0
 }
 
+// HasToken reports whether a [Service] authenticated p by a token, rather than an embedder by something else.
+func (p Principal) HasToken() bool { return p.issued }
+
 // CheckExpiry returns an error that is [ErrUnauthorized] if p has expired at a time. Callers check it each time that a
 // principal was authenticated by something other than a [Service], which never returns an expired one.
 func (p Principal) CheckExpiry(now time.Time) error {
@@ -129,18 +132,3 @@ func (e *unauthorizedError) Error() string { return e.message }
 
 // Is makes an unauthorizedError an ErrUnauthorized.
 func (e *unauthorizedError) Is(target error) bool { return target == ErrUnauthorized }
-
-// MayCreate reports whether p may create titles: an administrator or editor any,
-// a contributor their own.
-func (p Principal) MayCreate() bool {
-	return p.Kind == Administrator || p.Kind == Editor || p.Kind == Contributor && p.Contributor != ""
-}
-
-// MayChange reports whether p may change, or delete, the title with this UID that
-// belongs to this contributor (empty: to none).
-func (p Principal) MayChange(uid, contributor string) bool {
-	return p.Kind == Administrator || p.Kind == Editor || p.owns(Title{UID: uid, Contributor: contributor})
-}
-
-// MayAdminister reports whether p may do what concerns the server as a whole.
-func (p Principal) MayAdminister() bool { return p.Kind == Administrator }

@@ -70,6 +70,9 @@ func TestAuthorize(t *testing.T) {
 			if got := c.p.Anonymous(); got != (c.err == auth.ErrUnauthorized) {
 				t.Errorf("Anonymous() = %v, want %v", got, !got)
 			}
+			if c.p.HasToken() {
+				t.Error("HasToken() = true for a principal of another authentication")
+			}
 			for _, r := range requests {
 				err := auth.Authorize(t.Context(), c.p, r.action, r.title)
 				switch {

@@ -119,7 +119,7 @@ func (a access) principal(r *http.Request) (auth.Principal, error) {
 	if err == nil {
 		err = p.CheckExpiry(a.now())
 	}
-	if err == nil && p.Kind == auth.TitleToken && !slices.ContainsFunc(p.Titles, a.exists) {
+	if err == nil && p.HasToken() && p.Kind == auth.TitleToken && !slices.ContainsFunc(p.Titles, a.exists) {
 		err = auth.ErrUnauthorized
 	}
 	if err != nil {

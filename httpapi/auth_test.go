@@ -16,10 +16,11 @@ import (
 
 // people authenticates by a header that a proxy in front of the server would set.
 var people = map[string]auth.Principal{
-	"editor":  {Grant: auth.Grant{Kind: auth.Editor, Name: "Edith"}},
-	"team":    {Grant: auth.Grant{Name: "Tom"}},
-	"reader":  {Grant: auth.Grant{Name: "Rita"}},
-	"expired": {Grant: auth.Grant{Kind: auth.Administrator, Name: "Eve", Expires: time.Unix(1, 0)}},
+	"editor":   {Grant: auth.Grant{Kind: auth.Editor, Name: "Edith"}},
+	"team":     {Grant: auth.Grant{Name: "Tom"}},
+	"reader":   {Grant: auth.Grant{Name: "Rita"}},
+	"untitled": {Grant: auth.Grant{Kind: auth.TitleToken, Name: "Uma"}},
+	"expired":  {Grant: auth.Grant{Kind: auth.Administrator, Name: "Eve", Expires: time.Unix(1, 0)}},
 }
 
 func byProxy(r *http.Request) (auth.Principal, error) {
@@ -70,6 +71,8 @@ func TestAuthorize(t *testing.T) {
 		{"reader", "POST", "/api/v1/title/Composer/version", versionJSON("3"), 403},
 		{"reader", "GET", "/api/v1/tokens", "", 403},
 		{"reader", "POST", "/api/v1/titles/import", "[]", 403},
+		{"untitled", "POST", "/api/v1/title/Composer/version", versionJSON("3"), 403},
+		{"untitled", "GET", "/api/v1/token", "", 200},
 		{"expired", "DELETE", "/api/v1/title/Composer", "", 401},
 		{"", "DELETE", "/api/v1/title/Composer", "", 401},
 		{"", "POST", "/api/v1/title", definition("Word", "1"), 401},
