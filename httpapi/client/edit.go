@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
@@ -41,6 +42,15 @@ func (c *Client) Publish(ctx context.Context, p wire.Publication) (wire.Answer, 
 	return c.post(ctx, api("title"), p)
 }
 
+// PublishJSON is [Client.Publish] with a definition in JSON in place of that of p. It is sent as it is but for space, so
+// that the failures of an [*Error] point into it.
+func (c *Client) PublishJSON(ctx context.Context, p wire.Publication, definition []byte) (wire.Answer, error) {
+	return c.post(ctx, api("title"), struct {
+		wire.Publication
+		Definition json.RawMessage `json:"definition"` // hides that of the Publication
+	}{p, definition})
+}
+
 // Replace replaces the definition of the title that has the id of def. It returns ErrNotFound if there is none.
 func (c *Client) Replace(ctx context.Context, def *patch.Definition, opts *EditOptions) (wire.Answer, error) {
 	data, err := encode(def)
@@ -55,7 +65,7 @@ func (c *Client) Replace(ctx context.Context, def *patch.Definition, opts *EditO
 func (c *Client) ReplaceJSON(ctx context.Context, id string, definition []byte, opts *EditOptions) (
 	a wire.Answer, err error,
 ) {
-	q := call{method: http.MethodPut, path: api("title", id), header: opts.header(), body: definition}
+	q := call{method: http.MethodPut, path: api("titles", id), header: opts.header(), body: definition}
 	return a, c.do(ctx, q, &a)
 }
 
@@ -88,8 +98,8 @@ func (c *Client) Put(ctx context.Context, def *patch.Definition) (a wire.Answer,
 }
 
 // Delete deletes a title.
-func (c *Client) Delete(ctx context.Context, id string, opts *EditOptions) error {
-	return c.do(ctx, call{method: http.MethodDelete, path: api("title", id), header: opts.header()}, nil)
+func (c *Client) Delete(ctx context.Context, id string, opts *EditOptions) (a wire.Answer, err error) {
+	return a, c.do(ctx, call{method: http.MethodDelete, path: api("titles", id), header: opts.header()}, &a)
 }
 
 // A Place is a place among the versions of a title. The zero Place is the one that version order gives each version.
@@ -138,14 +148,14 @@ func (c *Client) AddVersions(ctx context.Context, id string, versions []patch.Pa
 func (c *Client) AddVersionsJSON(ctx context.Context, id string, versions []byte, opts *AddOptions) (
 	a wire.Answer, err error,
 ) {
-	q := call{method: http.MethodPost, path: api("title", id, "version"), body: versions}
+	q := call{method: http.MethodPost, path: api("titles", id, "versions"), body: versions}
 	opts.apply(&q)
 	return a, c.do(ctx, q, &a)
 }
 
 // RemoveVersion removes a version of a title. It returns ErrInvalid for the only version.
 func (c *Client) RemoveVersion(ctx context.Context, id, version string, opts *EditOptions) (a wire.Answer, err error) {
-	q := call{method: http.MethodDelete, path: api("title", id, "version", version), header: opts.header()}
+	q := call{method: http.MethodDelete, path: api("titles", id, "versions", version), header: opts.header()}
 	return a, c.do(ctx, q, &a)
 }
 

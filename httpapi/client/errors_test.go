@@ -43,7 +43,7 @@ func TestErrors(t *testing.T) {
 		},
 		{"missing title", errOf(c.AddVersions(ctx, "Nope", one, nil)), client.ErrNotFound, wire.CodeTitleNotFound},
 		{"odd id", errOf(c.AddVersions(ctx, "../x/..", one, nil)), client.ErrNotFound, wire.CodeTitleNotFound},
-		{"dots as an id", c.Delete(ctx, "..", nil), client.ErrNotFound, wire.CodeTitleNotFound},
+		{"dots as an id", errOf(c.Delete(ctx, "..", nil)), client.ErrNotFound, wire.CodeTitleNotFound},
 		{"invalid definition", errOf(c.Create(ctx, definition("B"))), client.ErrInvalid, wire.CodeInvalidJSON},
 		{"missing token", errOf(c.RevokeToken(ctx, "x", nil)), client.ErrNotFound, wire.CodeTokenNotFound},
 		{"missing webhook", c.DeleteWebhook(ctx, "x"), client.ErrNotFound, wire.CodeWebhookNotFound},
@@ -95,7 +95,7 @@ func TestEmptyID(t *testing.T) {
 	_, _, definitionErr := c.Definition(ctx, "")
 	for name, err := range map[string]error{
 		"Definition":         definitionErr,
-		"Delete":             c.Delete(ctx, "", nil),
+		"Delete":             errOf(c.Delete(ctx, "", nil)),
 		"ReplaceJSON":        errOf(c.ReplaceJSON(ctx, "", []byte("{}"), nil)),
 		"RemoveVersion":      errOf(c.RemoveVersion(ctx, "App", "", nil)),
 		"Select":             errOf(c.Select(ctx, "")),
@@ -156,7 +156,7 @@ func TestUnexpectedAnswers(t *testing.T) {
 		{"an empty backup", "application/zip", "", backup},
 		{"JSON as a backup", "application/json", "{}", backup},
 		{"HTML for a deleted title", "text/html", html, func(ctx context.Context, c *client.Client) error {
-			return c.Delete(ctx, "App", nil)
+			return errOf(c.Delete(ctx, "App", nil))
 		}},
 		{"no titles", "application/json", "{}", func(ctx context.Context, c *client.Client) error {
 			for _, err := range c.Titles(ctx, nil) {
@@ -197,7 +197,7 @@ func TestUnexpectedAnswers(t *testing.T) {
 
 func TestRetries(t *testing.T) {
 	software := func(ctx context.Context, c *client.Client) error { return errOf(c.Software(ctx)) }
-	remove := func(ctx context.Context, c *client.Client) error { return c.Delete(ctx, "x", nil) }
+	remove := func(ctx context.Context, c *client.Client) error { return errOf(c.Delete(ctx, "x", nil)) }
 	restore := func(ctx context.Context, c *client.Client) error {
 		return errOf(c.Restore(ctx, strings.NewReader("x"), nil))
 	}
@@ -269,7 +269,7 @@ func TestRetryUntilContextEnds(t *testing.T) {
 		}
 		ctx, cancel := context.WithCancelCause(t.Context())
 		time.AfterFunc(time.Minute, func() { cancel(io.EOF) })
-		if err := c.Delete(ctx, "x", nil); !errors.Is(err, io.EOF) {
+		if _, err := c.Delete(ctx, "x", nil); !errors.Is(err, io.EOF) {
 			t.Errorf("Delete returned %v, want the cause of the context", err)
 		}
 		if tries != 6 { // after 0, 1, 3, 7, 15 and 31 seconds

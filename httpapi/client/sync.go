@@ -24,7 +24,7 @@ func (c *Client) Unsubscribe(ctx context.Context, id string) (wire.Answer, error
 
 // Sync has the upstream of a title polled soon.
 func (c *Client) Sync(ctx context.Context, id string) (wire.Answer, error) {
-	return c.post(ctx, api("title", id, "sync"), nil)
+	return c.post(ctx, api("titles", id, "sync"), nil)
 }
 
 // SyncMirror has all titles of a mirror polled soon. It needs an administrator's token.

@@ -53,10 +53,10 @@ func TestTitles(t *testing.T) {
 	if result, err := c.Lint(ctx, data); err != nil || len(result.Errors) == 0 {
 		t.Errorf("Lint returned %+v, %v", result, err)
 	}
-	if err := c.Delete(ctx, "App", nil); err != nil {
+	if _, err := c.Delete(ctx, "App", nil); err != nil {
 		t.Error(err)
 	}
-	if err := c.Delete(ctx, "App", nil); !errors.Is(err, client.ErrNotFound) {
+	if _, err := c.Delete(ctx, "App", nil); !errors.Is(err, client.ErrNotFound) {
 		t.Errorf("deleting again returned %v, want ErrNotFound", err)
 	}
 }
@@ -172,7 +172,12 @@ func TestPublish(t *testing.T) {
 			t.Errorf("Publish returned %+v, %v", a, err)
 		}
 	}
-	_, err := c.Publish(t.Context(), wire.Publication{AuthorEmail: "nobody", Definition: definition("App", "1")})
+	data, _ := definition("Raw", "1").MarshalJSON()
+	a, err := c.PublishJSON(t.Context(), wire.Publication{AuthorName: "Bob", AuthorEmail: "bob@example.com"}, data)
+	if err != nil || a.ID != "Raw_Bob" {
+		t.Errorf("PublishJSON returned %+v, %v", a, err)
+	}
+	_, err = c.Publish(t.Context(), wire.Publication{AuthorEmail: "nobody", Definition: definition("App", "1")})
 	var refused *client.Error
 	if !errors.As(err, &refused) || refused.Status != 400 || len(refused.Failures) == 0 {
 		t.Errorf("an invalid publication returned %v", err)

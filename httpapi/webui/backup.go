@@ -1,151 +1,106 @@
 package webui
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
-	"net/url"
 	"strings"
 
-	"github.com/patchsource/patchsource/patch"
+	"github.com/patchsource/patchsource/httpapi/client"
+	"github.com/patchsource/patchsource/httpapi/wire"
 )
 
 const (
-	// maxImported is how many lines of an import are shown.
+	// maxImported limits the number of results of an import that are shown.
 	maxImported = 1000
-	// maxNamed is how many titles of each kind a restore names before it is made.
+	// maxNamed limits the number of titles in each list of what a restore would do.
 	maxNamed = 20
-	// maxField bounds a field in front of a file that is passed on to the API.
-	maxField = 4 << 10
 )
 
-// A backupPage makes backups, and takes them.
+// backupPages are the pages for backup, restore and import.
+type backupPages struct{ *visit }
+
+// A backupPage has the forms for backups, and the results of an import.
 type backupPage struct {
 	complaint
-	Imported []imported
+	Imported []wire.Imported
 	Counts   map[string]int
 	DryRun   bool
-	Cut      bool // there are more than are shown
-	Replace  bool // as the form had it
+	Cut      bool // there are more results than are shown
+	Replace  bool // as in the form
 }
 
-// An imported is a line of the answer to an import.
-type imported struct {
-	Item     string          `json:"item"`
-	ID       string          `json:"id"`
-	Result   string          `json:"result"`
-	Message  string          `json:"message"`
-	Errors   []patch.Failure `json:"errors"`
-	Warnings []patch.Warning `json:"warnings"`
-}
-
-func (v *visit) backup() {
-	if v.signedIn() {
-		v.show(http.StatusOK, "backup", "Backup", backupPage{})
+func (p backupPages) forms() {
+	if p.signedIn() {
+		p.show(http.StatusOK, "backup", "Backup", backupPage{})
 	}
 }
 
-// fullBackup streams a full backup.
-func (v *visit) fullBackup() {
-	if !v.signedIn() {
+// full streams a full backup. It is the only call whose answer goes to the visitor as the API sends it, because it must
+// not be kept in memory.
+func (p backupPages) full() {
+	if !p.signedIn() {
 		return
 	}
-	if !v.who.Administrator() {
-		v.fail(http.StatusForbidden, "This is for administrators.")
+	if p.visitor.hasKind() && !p.visitor.Administrator() {
+		p.fail(http.StatusForbidden, "This is for administrators.")
 		return
 	}
-	v.h.api.ServeHTTP(v.w, v.request(v.r.Method, "/api/v1/backup?full=1", http.NoBody))
+	p.passOn(p.w, p.r.Method, "/api/v1/backup?full=1")
 }
 
-// file returns the file of a form as a stream, to be passed on without being kept. Fields in
-// front of it are in the request's PostForm. If there is no file, it says so.
-func (v *visit) file() (io.Reader, bool) {
-	v.r.PostForm = url.Values{}
-	form, err := v.r.MultipartReader()
-	for n := 0; err == nil && n < maxFiles; n++ {
-		part, partErr := form.NextPart()
-		switch {
-		case partErr != nil:
-			err = partErr
-		case part.FormName() == "file" && part.FileName() != "":
-			return part, true
-		case part.FormName() != "file":
-			var value []byte
-			value, err = io.ReadAll(io.LimitReader(part, maxField))
-			v.r.PostForm.Add(part.FormName(), string(value))
-		}
-	}
-	if err == io.EOF {
-		v.fail(http.StatusBadRequest, "No file was chosen, so nothing was changed.")
-	} else {
-		v.fail(http.StatusBadRequest, "The form cannot be read. Open the page again, and try once more.")
-	}
-	return nil, false
-}
-
-// withQuery returns a target with the parameters that are set, if any are.
-func withQuery(path string, query url.Values) string {
-	return (&url.URL{Path: path, RawQuery: query.Encode()}).String()
-}
-
-// restore restores a backup. A restore that deletes titles takes two steps: without the number
-// of titles that it deletes, in the field confirm, the page shows what the restore would do.
-func (v *visit) restore() {
-	if !v.signedIn() {
+// restore restores a backup. A restore that deletes titles takes two steps: if the field confirm, the number of titles
+// that it deletes, is empty, the page shows what the restore would do.
+func (p backupPages) restore() {
+	if !p.signedIn() {
 		return
 	}
-	file, ok := v.file()
+	file, ok := p.stream()
 	if !ok {
 		return
 	}
-	mode, confirm := v.r.URL.Query().Get("mode"), v.value("confirm")
-	query := url.Values{}
-	if mode != "" {
-		query.Set("mode", mode)
+	opts := &client.RestoreOptions{Mode: client.RestoreMode(p.r.URL.Query().Get("mode"))}
+	if confirm := p.value("confirm"); confirm != "" {
+		opts.Confirm = confirm + p.value("digest")
+	} else if opts.Mode == client.RestoreReplace {
+		plan, err := p.api.PlanRestore(p.r.Context(), file, opts)
+		p.showPlan(plan, err)
+		return
 	}
-	if confirm != "" {
-		query.Set("confirm", confirm+v.value("digest"))
-	}
-	plan := mode == "replace" && confirm == ""
-	if plan {
-		query.Set("dry_run", "1")
-	}
-	a := v.askStream("POST", withQuery("/api/v1/restore", query), file, "Content-Type", "application/zip")
-	if plan {
-		v.showPlan(a)
-	} else {
-		v.showRestored(a)
-	}
+	restored, err := p.api.Restore(p.r.Context(), file, opts)
+	p.showRestored(restored, err)
 }
 
-// showRestored says what a restore has done.
-func (v *visit) showRestored(a *answer) {
-	var restored []struct {
-		Skipped string `json:"skipped"`
-	}
-	if !a.ok() || !a.into(&restored) {
-		v.again(a, "backup", "Backup", backupPage{complaint: complaint{a.Message, a.Errors}})
+// showRefused shows the forms again, with the error of the API.
+func (p backupPages) showRefused(err error, page backupPage) {
+	r := p.refusalOf(err)
+	page.complaint = r.complaint()
+	p.again(r, "backup", "Backup", page)
+}
+
+// showRestored shows the result of a restore.
+func (p backupPages) showRestored(restored []wire.Restored, err error) {
+	if err != nil {
+		p.showRefused(err, backupPage{})
 		return
 	}
 	skipped := 0
-	for _, one := range restored {
-		if one.Skipped != "" {
+	for _, title := range restored {
+		if title.Skipped != "" {
 			skipped++
 		}
 	}
-	said := fmt.Sprintf("%d titles were restored.", len(restored)-skipped)
+	notice := fmt.Sprintf("%d titles were restored.", len(restored)-skipped)
 	if skipped > 0 {
-		said += fmt.Sprintf(" %d that follow a source were left as they are.", skipped)
+		notice += fmt.Sprintf(" %d that follow a source were left as they are.", skipped)
 	}
-	v.goTo("/", said)
+	p.redirect("/", notice)
 }
 
-// A planPage says what a restore would do, and asks whether it is to be made.
+// A planPage shows what a restore would do, and asks for confirmation.
 type planPage struct {
-	Delete int    // how many titles it deletes
-	Digest string // what follows that number in the confirmation: of which titles they are
+	Delete int // the number of titles that it deletes
+	// Digest is the part of the confirmation behind that number. It stands for which titles they are.
+	Digest string
 	Parts  []planPart
 }
 
@@ -158,78 +113,65 @@ type planPart struct {
 }
 
 // showPlan shows what a restore would do.
-func (v *visit) showPlan(a *answer) {
-	var plan struct {
-		Create    []string       `json:"create"`
-		Replace   []string       `json:"replace"`
-		Unchanged []string       `json:"unchanged"`
-		Delete    []string       `json:"delete"`
-		Skip      []string       `json:"skip"`
-		Counts    map[string]int `json:"counts"`
-		Confirm   string         `json:"confirm"`
-	}
-	if !a.ok() || !a.into(&plan) {
-		v.again(a, "backup", "Backup", backupPage{complaint: complaint{a.Message, a.Errors}})
+func (p backupPages) showPlan(plan wire.RestorePlan, err error) {
+	if err != nil {
+		p.showRefused(err, backupPage{})
 		return
 	}
-	var p planPage
+	var page planPage
 	add := func(what, name string, ids []string) int {
-		n := max(plan.Counts[name], len(ids)) // the lists are cut
+		n := max(plan.Counts[name], len(ids)) // the lists may be cut
 		named := ids[:min(len(ids), maxNamed)]
-		p.Parts = append(p.Parts, planPart{What: what, Count: n, Named: named, More: n - len(named)})
+		page.Parts = append(page.Parts, planPart{What: what, Count: n, Named: named, More: n - len(named)})
 		return n
 	}
-	p.Delete = add("Deleted, with their history", "delete", plan.Delete)
+	page.Delete = add("Deleted, with their history", "delete", plan.Delete)
 	if i := strings.Index(plan.Confirm, "-"); i >= 0 {
-		p.Digest = plan.Confirm[i:]
+		page.Digest = plan.Confirm[i:]
 	}
 	add("Replaced", "replace", plan.Replace)
 	add("Created", "create", plan.Create)
 	add("Unchanged", "unchanged", plan.Unchanged)
 	add("Left alone, because they follow a source", "skip", plan.Skip)
-	v.show(http.StatusOK, "plan", "Restore", p)
+	p.show(http.StatusOK, "plan", "Restore", page)
 }
 
-// importTitles takes many titles. Those that exist are replaced if the form says so.
-func (v *visit) importTitles() {
-	if !v.signedIn() {
+// importTitles imports titles. Those that exist are replaced if the form says so.
+func (p backupPages) importTitles() {
+	if !p.signedIn() {
 		return
 	}
-	file, ok := v.file()
+	file, ok := p.stream()
 	if !ok {
 		return
 	}
-	p := backupPage{
-		DryRun:  v.r.URL.Query().Get("dry_run") != "",
-		Replace: v.value("replace") != "",
+	page := backupPage{
+		DryRun:  p.r.URL.Query().Get("dry_run") != "",
+		Replace: p.value("replace") != "",
 		Counts:  map[string]int{},
 	}
-	query := url.Values{}
-	if p.DryRun {
-		query.Set("dry_run", "1")
-	}
-	if p.Replace {
-		query.Set("replace", "1")
-	}
-	a := v.askStream("POST", withQuery("/api/v1/titles/import", query), file, "Content-Type",
-		"application/octet-stream")
-	if !a.ok() {
-		p.complaint = complaint{a.Message, a.Errors}
-		v.again(a, "backup", "Backup", p)
-		return
-	}
-	p.Cut = len(a.body) >= maxAnswer
-	for l := range bytes.Lines(a.body) {
-		var one imported
-		if json.Unmarshal(l, &one) != nil {
-			continue
-		}
-		p.Counts[one.Result]++
-		if len(p.Imported) < maxImported {
-			p.Imported = append(p.Imported, one)
-		} else {
-			p.Cut = true
+	opts := &client.ImportOptions{DryRun: page.DryRun, Replace: page.Replace}
+	for imported, err := range p.api.Import(p.r.Context(), file, opts) {
+		switch {
+		case err != nil && len(page.Counts) == 0:
+			page.Counts = nil
+			p.showRefused(err, page)
+			return
+		case err != nil: // the rest of the answer is missing
+			page.Cut = true
+		default:
+			page.add(imported)
 		}
 	}
-	v.show(http.StatusOK, "backup", "Backup", p)
+	p.show(http.StatusOK, "backup", "Backup", page)
+}
+
+// add adds the result for one title.
+func (p *backupPage) add(imported wire.Imported) {
+	p.Counts[imported.Result]++
+	if len(p.Imported) < maxImported {
+		p.Imported = append(p.Imported, imported)
+	} else {
+		p.Cut = true
+	}
 }

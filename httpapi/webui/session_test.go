@@ -29,10 +29,13 @@ func (d *desk) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	d.asked = append(d.asked, strings.TrimSpace(r.Method+" "+r.URL.RequestURI()+" "+who))
 	d.from = append(d.from, strings.TrimSpace(r.RemoteAddr+" "+r.Header.Get("X-Forwarded-For")))
 	d.bodies = append(d.bodies, string(body))
+	w.Header().Set("Content-Type", "application/json")
+	if strings.HasSuffix(r.URL.Path, "/titles/import") {
+		w.Header().Set("Content-Type", "application/x-ndjson")
+	}
 	if d.answer != nil && d.answer(w, r) {
 		return
 	}
-	w.Header().Set("Content-Type", "application/json")
 	switch {
 	case who == "admin" && r.URL.Path == "/api/v1/token":
 		fmt.Fprint(w, `{"id":"a","kind":"administrator","titles_in_scope":null,"contributor":null,"expires":null}`)

@@ -11,7 +11,7 @@ import (
 	"github.com/patchsource/patchsource/patch"
 )
 
-// pageSize is how many titles one page of the table has.
+// pageSize is the number of titles on one page of the table.
 const pageSize = 100
 
 // A table is one page of the titles.
@@ -19,48 +19,43 @@ type table struct {
 	Query, Sort    string
 	Titles         []Title
 	Total, Matches int
-	From, To       int
+	From, To       int // counted from 1
 	Columns        []column
 	Previous, Next string // addresses; empty: there is none
 }
 
-// A column is one that the table can be sorted by.
+// A column is a column of the table, by which it can be sorted.
 type column struct {
 	Name, Label, URL string
-	// Order is what aria-sort says.
+	// Order is the value of aria-sort, empty if the table is not sorted by the column.
 	Order string
 }
 
-// A row is a title with what it is sorted by, made once.
+// A row is a title and the keys that it is sorted by.
 type row struct {
 	Title
 	key     string
 	version patch.Version
 }
 
-// orders compare rows by a column; keys make what they compare, if it has to be made.
+func compareKeys(a, b *row) int { return cmp.Compare(a.key, b.key) }
+
 var (
-	orders = map[string]func(a, b *row) int{
-		"name":      func(a, b *row) int { return cmp.Compare(a.key, b.key) },
-		"publisher": func(a, b *row) int { return cmp.Compare(a.key, b.key) },
-		"author":    func(a, b *row) int { return cmp.Compare(a.key, b.key) },
+	// comparisons compare rows by a column.
+	comparisons = map[string]func(a, b *row) int{
+		"name":      compareKeys,
+		"publisher": compareKeys,
+		"author":    compareKeys,
 		"version":   func(a, b *row) int { return a.version.Order(b.version) },
 		"changed":   func(a, b *row) int { return b.Changed.Compare(a.Changed) }, // the latest first
-		"source":    func(a, b *row) int { return cmp.Compare(a.key, b.key) },
+		"source":    compareKeys,
 	}
+	// keys return the keys for compareKeys.
 	keys = map[string]func(t *Title) string{
 		"name":      func(t *Title) string { return strings.ToLower(t.Name) },
 		"publisher": func(t *Title) string { return strings.ToLower(t.Publisher) },
 		"author":    func(t *Title) string { return strings.ToLower(t.Author) },
-		"source": func(t *Title) string { // what fails first, what follows nothing last
-			switch {
-			case t.Trouble != "":
-				return "1"
-			case t.Follows != "":
-				return "2"
-			}
-			return "3"
-		},
+		"source":    sourceKey,
 	}
 	columns = []column{
 		{Name: "name", Label: "Name"},
@@ -72,81 +67,97 @@ var (
 	}
 )
 
-// titles shows the table.
-func (v *visit) titles() {
-	q := v.r.URL.Query()
+// sourceKey sorts failing titles first and titles that follow nothing last.
+func sourceKey(t *Title) string {
+	switch {
+	case t.Trouble != "":
+		return "1"
+	case t.Follows != "":
+		return "2"
+	}
+	return "3"
+}
+
+// titlePages are the pages that show titles.
+type titlePages struct{ *visit }
+
+// table shows the table of the titles.
+func (p titlePages) table() {
+	q := p.r.URL.Query()
 	t := table{Query: q.Get("q"), Sort: q.Get("sort")}
 	name, descending := strings.CutPrefix(t.Sort, "-")
-	if orders[name] == nil {
+	if comparisons[name] == nil {
 		name, descending, t.Sort = "name", false, "name"
 	}
-	rows := v.choose(&t, name)
+	rows := p.matches(&t, name)
 	t.Matches = len(rows)
 	slices.SortFunc(rows, func(a, b *row) int {
-		c := orders[name](a, b)
+		c := comparisons[name](a, b)
 		if descending {
 			c = -c
 		}
 		return cmp.Or(c, cmp.Compare(a.ID, b.ID))
 	})
 	last := max(0, (t.Matches-1)/pageSize)
-	page, _ := strconv.Atoi(q.Get("page")) // what is no number is the first page
+	page, _ := strconv.Atoi(q.Get("page")) // an invalid number is the first page
 	page = min(max(page-1, 0), last)
 	t.From, t.To = page*pageSize, min((page+1)*pageSize, t.Matches)
-	for _, one := range rows[t.From:t.To] {
-		t.Titles = append(t.Titles, one.Title)
+	for _, r := range rows[t.From:t.To] {
+		t.Titles = append(t.Titles, r.Title)
 	}
 	if t.Matches > 0 {
 		t.From++ // counted from 1
 	}
 	if page > 0 {
-		t.Previous = v.tableAt(t.Query, t.Sort, page-1)
+		t.Previous = p.tableURL(t.Query, t.Sort, page-1)
 	}
 	if page < last {
-		t.Next = v.tableAt(t.Query, t.Sort, page+1)
+		t.Next = p.tableURL(t.Query, t.Sort, page+1)
 	}
-	for _, c := range columns {
-		c.URL = v.tableAt(t.Query, c.Name, 0)
-		if c.Name == name {
-			c.Order = "ascending"
-			if descending {
-				c.Order = "descending"
-			} else {
-				c.URL = v.tableAt(t.Query, "-"+name, 0)
-			}
-		}
-		t.Columns = append(t.Columns, c)
-	}
-	v.show(http.StatusOK, "titles", "Titles", t)
+	t.Columns = p.columns(&t, name, descending)
+	p.show(http.StatusOK, "titles", "Titles", t)
 }
 
-// choose returns the titles that match what is searched for, with what they are sorted
-// by.
-func (v *visit) choose(t *table, by string) (rows []*row) {
-	wanted := strings.ToLower(strings.TrimSpace(t.Query))
-	for title := range v.h.cat.Titles() {
+// columns returns the columns of a table that is sorted by one of them. The link of that one reverses the order.
+func (p titlePages) columns(t *table, sorted string, descending bool) (all []column) {
+	for _, c := range columns {
+		c.URL = p.tableURL(t.Query, c.Name, 0)
+		switch {
+		case c.Name != sorted:
+		case descending:
+			c.Order = "descending"
+		default:
+			c.Order, c.URL = "ascending", p.tableURL(t.Query, "-"+sorted, 0)
+		}
+		all = append(all, c)
+	}
+	return all
+}
+
+// matches returns the titles that match the query of a table, with the keys of the column that they are sorted by. It
+// also counts all titles.
+func (p titlePages) matches(t *table, sorted string) (rows []*row) {
+	query := strings.ToLower(strings.TrimSpace(t.Query))
+	for title := range p.h.catalog.Titles() {
 		t.Total++
-		if wanted != "" &&
-			!strings.Contains(
-				strings.ToLower(title.Name+"\n"+title.ID+"\n"+title.Publisher+"\n"+title.Author),
-				wanted,
-			) {
+		text := title.Name + "\n" + title.ID + "\n" + title.Publisher + "\n" + title.Author
+		if query != "" && !strings.Contains(strings.ToLower(text), query) {
 			continue
 		}
-		one := &row{Title: title}
-		if key := keys[by]; key != nil {
-			one.key = key(&title)
+		r := &row{Title: title}
+		if key := keys[sorted]; key != nil {
+			r.key = key(&title)
 		}
-		if by == "version" {
-			one.version = patch.ParseVersion(title.Version)
+		if sorted == "version" {
+			r.version = patch.ParseVersion(title.Version)
 		}
-		rows = append(rows, one)
+		rows = append(rows, r)
 	}
 	return rows
 }
 
-// tableAt is the address of a page of the table.
-func (v *visit) tableAt(query, sort string, page int) string {
+// tableURL returns the address of a page of the table.
+func (p titlePages) tableURL(query, sort string, page int) string {
 	q := url.Values{}
 	if query != "" {
 		q.Set("q", query)
@@ -157,5 +168,5 @@ func (v *visit) tableAt(query, sort string, page int) string {
 	if page > 0 {
 		q.Set("page", strconv.Itoa(page+1))
 	}
-	return v.h.base + "/?" + q.Encode()
+	return p.h.base + "/?" + q.Encode()
 }

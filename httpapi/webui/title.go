@@ -3,82 +3,67 @@ package webui
 import (
 	"encoding/base64"
 	"fmt"
-	"html/template"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/patchsource/patchsource/patch"
 )
 
-// functions are what the templates call.
-var functions = template.FuncMap{
-	"utc":     func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-	"moment":  func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") },
-	"day":     func(t time.Time) string { return t.UTC().Format("2006-01-02") },
-	"release": release,
-	"words":   words,
-	"join":    strings.Join,
-	"list":    func(values ...any) []any { return values },
-}
-
-// release is a release date as people read it: the day, if it is a time.
-func release(s string) string {
-	if t, err := patch.ParseTime(s); err == nil {
-		return t.Format("2006-01-02")
-	}
-	return s
-}
-
-// versionsShown is how many versions of a title are shown at once.
+// versionsShown is the number of versions of a title on one page.
 const versionsShown = 100
 
-// A titlePage is a title's own page.
+// A titlePage is the page of a title.
 type titlePage struct {
 	Title
 	Definition *patch.Definition
-	Versions   []versionPart // of this part of the page
+	Versions   []versionPart // those on this page
 	From, To   int           // counted from 1
 	Total      int
-	Earlier    int // from which version the part before begins; 0: there is none
-	Later      int
+	Earlier    int // the version that the previous page begins with; 0: there is none
+	Later      int // the same of the next page
 	Scripts    []script
-	Warnings   []patch.Warning // of no version
-	Editions   []Revision
+	Warnings   []patch.Warning // those of no version
+	Revisions  []Revision
 	MayChange  bool
 }
 
-// A versionPart is a version with what lint says of it.
+// A versionPart is a version and the warnings about it.
 type versionPart struct {
 	patch.Patch
 	Warnings []patch.Warning
 }
 
-// A script is an extension attribute as people read it.
+// A script is the script of an extension attribute.
 type script struct{ Key, Name, Text string }
 
 // title shows a title.
-func (v *visit) title() {
-	t, def, ok := v.load()
+func (p titlePages) title() {
+	t, def, ok := p.load()
 	if !ok {
 		return
 	}
-	editions, err := v.h.cat.History(v.r.Context(), t.ID)
-	if !v.loaded(err) {
+	revisions, err := p.h.catalog.History(p.r.Context(), t.ID)
+	if !p.loaded(err) {
 		return
 	}
-	p := titlePage{
+	page := titlePage{
 		Title:      t,
 		Definition: def,
-		Editions:   editions,
-		MayChange:  v.who.MayChange(t),
+		Revisions:  revisions,
+		MayChange:  p.visitor.MayChange(t),
 		Total:      len(def.Patches),
+		Scripts:    scriptsOf(def),
 	}
-	from, _ := strconv.Atoi(v.r.URL.Query().Get("from")) // what is no number is the first
-	from = min(max(from-1, 0), p.Total-1) / versionsShown * versionsShown
+	from, _ := strconv.Atoi(p.r.URL.Query().Get("from")) // an invalid number is the first page
+	page.addVersions(from-1, patch.Lint(def, &patch.LintOptions{Now: p.h.now()}))
+	p.show(http.StatusOK, "title", t.Name, page)
+}
+
+// addVersions adds the versions of the part that has the one at index from, and the warnings.
+func (p *titlePage) addVersions(from int, warnings []patch.Warning) {
+	from = min(max(from, 0), p.Total-1) / versionsShown * versionsShown
 	p.From, p.To = from+1, min(from+versionsShown, p.Total)
 	if from > 0 {
 		p.Earlier = from - versionsShown + 1
@@ -86,29 +71,33 @@ func (v *visit) title() {
 	if p.To < p.Total {
 		p.Later = p.To + 1
 	}
-	for _, one := range def.Patches[from:p.To] {
-		p.Versions = append(p.Versions, versionPart{Patch: one})
+	for _, version := range p.Definition.Patches[from:p.To] {
+		p.Versions = append(p.Versions, versionPart{Patch: version})
 	}
-	for _, w := range patch.Lint(def, &patch.LintOptions{Now: v.h.now()}) {
-		switch i, ok := patchOf(w.Path, p.Total); {
+	for _, w := range warnings {
+		switch i, ok := patchIndex(w.Path, p.Total); {
 		case !ok:
 			p.Warnings = append(p.Warnings, w)
 		case i >= from && i < p.To:
 			p.Versions[i-from].Warnings = append(p.Versions[i-from].Warnings, w)
 		}
 	}
+}
+
+// scriptsOf returns the scripts of the extension attributes of a definition.
+func scriptsOf(def *patch.Definition) (scripts []script) {
 	for _, ea := range def.ExtensionAttributes {
 		s := script{Key: ea.Key, Name: ea.DisplayName, Text: "(not text)"}
 		if data, err := base64.StdEncoding.DecodeString(ea.Value); err == nil && utf8.Valid(data) {
 			s.Text = string(data)
 		}
-		p.Scripts = append(p.Scripts, s)
+		scripts = append(scripts, s)
 	}
-	v.show(http.StatusOK, "title", t.Name, p)
+	return scripts
 }
 
-// patchOf returns the index of the version that a path is in.
-func patchOf(path string, n int) (int, bool) {
+// patchIndex returns the index of the patch that a JSON Pointer into a definition leads to. n is the number of patches.
+func patchIndex(path string, n int) (int, bool) {
 	rest, ok := strings.CutPrefix(path, "/patches/")
 	if !ok {
 		return 0, false
@@ -118,8 +107,8 @@ func patchOf(path string, n int) (int, bool) {
 	return i, err == nil && i >= 0 && i < n
 }
 
-// words says criteria as a smart group's rows are read.
-func words(criteria []patch.Criterion) []string {
+// criteriaInWords returns criteria as the rows of a smart group read.
+func criteriaInWords(criteria []patch.Criterion) []string {
 	var all []string
 	for i, c := range criteria {
 		text := fmt.Sprintf("%s %s “%s”", c.Name, c.Operator, c.Value)
@@ -135,34 +124,40 @@ func words(criteria []patch.Criterion) []string {
 	return all
 }
 
-// An editionPage shows what has changed since an edition.
-type editionPage struct {
+// A revisionPage shows the changes since a revision.
+type revisionPage struct {
 	Title
-	Number    string
+	Number    uint64
 	Changes   []string
 	MayChange bool
 }
 
-// edition shows what has changed since an edition.
-func (v *visit) edition() {
-	t, _, ok := v.load()
+// revision shows the changes since a revision.
+func (p titlePages) revision() {
+	t, _, ok := p.load()
 	if !ok {
 		return
 	}
-	n := v.r.PathValue("n")
-	if v.h.api == nil {
-		v.notFound()
+	number, ok := p.revisionNumber()
+	if !ok {
 		return
 	}
-	a := v.ask("GET", titlePath(t.ID, "/history/"+url.PathEscape(n)+"/diff"), nil)
-	p := editionPage{Title: t, Number: n, MayChange: v.who.MayChange(t)}
-	var diff struct {
-		Changes []string `json:"changes"`
-	}
-	if !a.ok() || !a.into(&diff) {
-		v.refused(a)
+	changes, err := p.api.Changes(p.r.Context(), t.ID, number, 0)
+	if err != nil {
+		p.refused(err)
 		return
 	}
-	p.Changes = diff.Changes
-	v.show(http.StatusOK, "edition", t.Name+" as it was", p)
+	p.show(http.StatusOK, "revision", t.Name+" as it was",
+		revisionPage{Title: t, Number: number, Changes: changes, MayChange: p.visitor.MayChange(t)})
+}
+
+// revisionNumber returns the number of the revision in the path. If it cannot be one, it shows an error and returns
+// false.
+func (v *visit) revisionNumber() (uint64, bool) {
+	number, err := strconv.ParseUint(v.r.PathValue("n"), 10, 64)
+	if err != nil || v.api == nil {
+		v.fail(http.StatusNotFound, "There is no such revision of this title, or not any more.")
+		return 0, false
+	}
+	return number, true
 }

@@ -1,179 +1,176 @@
 package webui
 
 import (
-	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
-	"time"
 
-	"github.com/patchsource/patchsource/patch"
+	"github.com/patchsource/patchsource/httpapi/client"
+	"github.com/patchsource/patchsource/httpapi/wire"
 )
 
-// A token is one in the list.
-type token struct {
-	ID       string     `json:"id"`
-	Name     string     `json:"name"`
-	Kind     string     `json:"kind"`
-	Titles   []string   `json:"titles_in_scope"`
-	MadeWith string     `json:"made_with"` // empty: none
-	Created  time.Time  `json:"created"`
-	Expires  *time.Time `json:"expires"`
-	LastUsed *time.Time `json:"last_used"`
-}
+// tokenPages are the pages about tokens.
+type tokenPages struct{ *visit }
 
-// What a token that is made on the page is for.
+// The uses of a token that the form offers.
 const (
 	forTitles        = "titles"        // the titles that the form names
-	forAll           = "all"           // every title that its maker may change
+	forAll           = "all"           // every title that the visitor may change
 	forAdministrator = "administrator" // everything
 )
 
-// defaultDays is how long a token lives unless the form says otherwise.
-const defaultDays = "365"
+const (
+	// defaultDays is the lifetime of a token in days unless the form has another.
+	defaultDays = "365"
+	// maxDays limits the lifetime of a token in days.
+	maxDays = 365
+)
 
-// A tokensPage lists tokens and has the form that makes one.
+// A tokensPage lists the tokens, and has the form to create one.
 type tokensPage struct {
-	Tokens                  []token
+	Tokens                  []wire.Token
 	Name, For, Titles, Days string
 	Never                   bool
 	complaint
-	failures // of fields
+	fieldErrors
 }
 
-func (v *visit) tokens() {
-	p := tokensPage{For: forTitles, Days: defaultDays}
-	if v.who.MayCreate() {
-		p.For = forAll
+func (p tokenPages) list() {
+	page := tokensPage{For: forTitles, Days: defaultDays}
+	if p.visitor.MayCreate() {
+		page.For = forAll
 	}
-	v.showTokens(http.StatusOK, p)
+	p.showList(http.StatusOK, page)
 }
 
-func (v *visit) showTokens(status int, p tokensPage) {
-	if all, ok := v.listTokens(); ok {
-		p.Tokens = all
-		v.show(status, "tokens", "Tokens", p)
+func (p tokenPages) showList(status int, page tokensPage) {
+	if all, ok := p.tokens(); ok {
+		page.Tokens = all
+		p.show(status, "tokens", "Tokens", page)
 	}
 }
 
-// listTokens returns the tokens that the visitor may see; if it cannot, it says so.
-func (v *visit) listTokens() ([]token, bool) {
-	var list struct {
-		Tokens []token `json:"tokens"`
+// tokens returns the tokens that the visitor may see. If it cannot, it shows an error and returns false.
+func (p tokenPages) tokens() ([]wire.Token, bool) {
+	if !p.signedIn() {
+		return nil, false
 	}
-	ok := v.askFor("/api/v1/tokens", &list)
-	return list.Tokens, ok
+	all, err := p.api.Tokens(p.r.Context())
+	return all, p.offered(err)
 }
 
-// makeToken makes the token that the form describes. A form that leaves out what the token is
-// called, what it is for or how long it lives makes none.
-func (v *visit) makeToken() {
-	if !v.signedIn() || !v.form() {
+// offered reports whether a call of the API has succeeded that a server may not offer. If not, it shows an error.
+func (v *visit) offered(err error) bool {
+	if err == nil {
+		return true
+	}
+	r := v.refusalOf(err)
+	if r.Status == http.StatusNotFound {
+		r.Message = "This server does not offer this."
+	}
+	v.refused(r)
+	return false
+}
+
+// create makes the token that the form describes. A form without a name, a use or a lifetime makes none.
+func (p tokenPages) create() {
+	if !p.signedIn() || !p.readForm() {
 		return
 	}
-	p := tokensPage{
-		Name:     v.value("name"),
-		For:      v.value("for"),
-		Titles:   v.value("titles"),
-		Days:     v.value("days"),
-		Never:    v.value("never") != "",
-		failures: failures{},
+	page := tokensPage{
+		Name:        p.value("name"),
+		For:         p.value("for"),
+		Titles:      p.value("titles"),
+		Days:        p.value("days"),
+		Never:       p.value("never") != "",
+		fieldErrors: fieldErrors{},
 	}
-	body := p.request()
-	if len(p.failures) > 0 {
-		p.Message = "No token was created: correct the marked fields."
-		v.showTokens(http.StatusBadRequest, p)
+	request := page.request()
+	if len(page.fieldErrors) > 0 {
+		page.Message = "No token was created: correct the marked fields."
+		p.showList(http.StatusBadRequest, page)
 		return
 	}
-	a := v.askJSON("POST", "/api/v1/tokens", body)
-	if a.ok() {
-		v.showToken(a)
+	made, err := p.api.MakeToken(p.r.Context(), request)
+	if err == nil {
+		p.showSecret(madePage{ID: made.ID, Secret: made.Secret, Message: made.Message})
 		return
 	}
-	p.Message = a.Message
-	for _, e := range a.Errors {
-		switch e.Path {
-		case "/name", "/titles_in_scope", "/expires_in_days":
-			p.failures[e.Path] = e.Message
-		default:
-			p.Errors = append(p.Errors, e)
-		}
-	}
-	v.retryAfter(a)
-	v.showTokens(a.status, p)
+	r := p.refusalOf(err)
+	page.Message = r.Message
+	page.Errors = page.take(r.Errors, "/name", "/titles_in_scope", "/expires_in_days")
+	p.retryAfter(r)
+	p.showList(r.Status, page)
 }
 
-// request returns the body that has the API make the token, and records what is wrong with the
-// fields.
-func (p *tokensPage) request() map[string]any {
-	body := map[string]any{"name": p.Name}
+// request returns the request for the token, and records the errors of the fields.
+func (p *tokensPage) request() wire.TokenRequest {
+	request := wire.TokenRequest{Name: p.Name}
 	if p.Name == "" {
-		p.failures["/name"] = "give it a name that says where it is used"
+		p.fieldErrors["/name"] = "give it a name that says where it is used"
 	}
-	switch titles := split(p.Titles); {
+	switch titles := splitList(p.Titles); {
 	case p.For == forTitles && len(titles) == 0:
-		p.failures["/titles_in_scope"] = "name at least one title, or choose another use"
+		p.fieldErrors["/titles_in_scope"] = "name at least one title, or choose another use"
 	case p.For == forTitles:
-		body["titles_in_scope"] = titles
+		request.Titles = titles
 	case p.For != forAll && p.For != forAdministrator:
-		p.failures["/for"] = "choose what the token is for"
+		p.fieldErrors["/for"] = "choose what the token is for"
 	case len(titles) > 0:
-		p.failures["/titles_in_scope"] = "leave this empty, or choose “these titles”"
+		p.fieldErrors["/titles_in_scope"] = "leave this empty, or choose “these titles”"
 	case p.For == forAdministrator:
-		body["administrator"] = true
+		request.Administrator = true
 	}
 	switch days, err := strconv.Atoi(p.Days); {
 	case p.Never:
-		body["never_expires"] = true
-	case err != nil || days < 1 || days > 365:
-		p.failures["/expires_in_days"] = "must be a number from 1 to 365"
+		request.NeverExpires = true
+	case err != nil || days < 1 || days > maxDays:
+		p.fieldErrors["/expires_in_days"] = "must be a number from 1 to 365"
 	default:
-		body["expires_in_days"] = days
+		request.Days = &days
 	}
-	return body
+	return request
 }
 
-// A revokePage asks whether a token is to be revoked.
+// A revokePage asks for the confirmation that a token is to be revoked.
 type revokePage struct {
-	token
+	wire.Token
 	Own bool
-	// Below are the tokens that end with it.
-	Below []token
-	// Last says that the API refuses to revoke the token, the last administrator's, unless its
-	// id is typed.
-	Last    bool
-	Message string
-	Errors  []patch.Failure
+	// Below are the tokens that were made with it, and end with it.
+	Below []wire.Token
+	// Last says that the token is the last administrator's, which the API revokes only if it is confirmed: its id has to
+	// be typed.
+	Last bool
+	complaint
 }
 
-func (v *visit) revokeForm() { v.askToRevoke(http.StatusOK, revokePage{}) }
+func (p tokenPages) revokeForm() { p.askToConfirm(http.StatusOK, revokePage{}) }
 
-// askToRevoke shows the page that asks whether the token in the path is to be revoked.
-func (v *visit) askToRevoke(status int, p revokePage) {
-	all, ok := v.listTokens()
+// askToConfirm shows the page that asks for confirmation before the token in the path is revoked.
+func (p tokenPages) askToConfirm(status int, page revokePage) {
+	all, ok := p.tokens()
 	if !ok {
 		return
 	}
-	id := v.r.PathValue("id")
-	i := slices.IndexFunc(all, func(t token) bool { return t.ID == id })
+	id := p.r.PathValue("id")
+	i := slices.IndexFunc(all, func(t wire.Token) bool { return t.ID == id })
 	if i < 0 {
-		v.fail(http.StatusNotFound, "There is no such token. It may have been revoked.")
+		p.fail(http.StatusNotFound, "There is no such token. It may have been revoked.")
 		return
 	}
-	p.token, p.Own, p.Below = all[i], id == v.who.ID, madeWith(all, id)
-	v.show(status, "revoke", "Revoke a token", p)
+	page.Token, page.Own, page.Below = all[i], id == p.visitor.ID, madeWith(all, id)
+	p.show(status, "revoke", "Revoke a token", page)
 }
 
-// madeWith returns the tokens that were made with one, at any depth.
-func madeWith(all []token, id string) (below []token) {
-	maker := make(map[string]string, len(all))
+// madeWith returns the tokens that were made with the one with an id, directly or through others.
+func madeWith(all []wire.Token, id string) (below []wire.Token) {
+	makers := make(map[string]*string, len(all))
 	for _, t := range all {
-		maker[t.ID] = t.MadeWith
+		makers[t.ID] = t.MadeWith
 	}
 	for _, t := range all {
-		for m := t.MadeWith; m != ""; m = maker[m] {
-			if m == id {
+		for maker := t.MadeWith; maker != nil; maker = makers[*maker] {
+			if *maker == id {
 				below = append(below, t)
 				break
 			}
@@ -182,43 +179,44 @@ func madeWith(all []token, id string) (below []token) {
 	return below
 }
 
-// revoke revokes a token. The API answers 409 for the last administrator's token; then the page
-// asks for its id.
-func (v *visit) revoke() {
-	if !v.signedIn() || !v.form() {
+// revoke revokes a token. If it is the last administrator's, the API answers 409, and the page asks for its id.
+func (p tokenPages) revoke() {
+	if !p.signedIn() || !p.readForm() {
 		return
 	}
-	id := v.r.PathValue("id")
-	target := "/api/v1/tokens/" + url.PathEscape(id) + "/invalidate"
-	if v.r.PostForm.Has("confirm") {
-		if v.value("confirm") != id {
-			v.askToRevoke(http.StatusBadRequest, revokePage{Last: true, Message: "This is not the id of the token, " +
-				"so it was not revoked: type the id, or cancel."})
+	id := p.r.PathValue("id")
+	var opts client.RevokeOptions
+	if p.r.PostForm.Has("confirm") {
+		if p.value("confirm") != id {
+			p.askToConfirm(http.StatusBadRequest, revokePage{Last: true, complaint: complaint{
+				Message: "This is not the id of the token, so it was not revoked: type the id, or cancel.",
+			}})
 			return
 		}
-		target += "?confirm=last-administrator"
+		opts.LastAdministrator = true
 	}
-	a := v.ask("POST", target, nil)
+	below, err := p.api.RevokeToken(p.r.Context(), id, &opts)
 	switch {
-	case a.status == http.StatusConflict:
-		v.askToRevoke(a.status, revokePage{Last: true, Message: a.Message, Errors: a.Errors})
-	case !a.ok():
-		v.refused(a)
-	case id == v.who.ID:
-		v.setCookie(tokenCookie, "", -1)
-		v.goTo("/", "Your token was revoked"+below(a)+", and you are signed out.")
+	case err != nil && p.statusOf(err) == http.StatusConflict:
+		r := p.refusalOf(err)
+		p.askToConfirm(r.Status, revokePage{Last: true, complaint: r.complaint()})
+	case err != nil:
+		p.refused(err)
+	case id == p.visitor.ID:
+		p.forgetToken()
+		p.redirect("/", "Your token was revoked"+withBelow(below)+", and you are signed out.")
 	default:
-		v.goTo("/tokens", "The token "+id+" was revoked"+below(a)+".")
+		p.redirect("/tokens", "The token "+id+" was revoked"+withBelow(below)+".")
 	}
 }
 
-// below says how many tokens were revoked together with the one that they were made with.
-func below(a *answer) string {
-	switch n, _ := strconv.Atoi(a.header.Get("Revoked-Tokens")); {
-	case n == 1:
+// withBelow says how many tokens were revoked together with the one that they were made with.
+func withBelow(n int) string {
+	switch n {
+	case 0:
+		return ""
+	case 1:
 		return ", with the one made with it"
-	case n > 1:
-		return fmt.Sprintf(", with the %d made with it", n)
 	}
-	return ""
+	return ", with the " + strconv.Itoa(n) + " made with it"
 }

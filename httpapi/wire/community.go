@@ -31,8 +31,9 @@ type TitleTokenRequest struct {
 
 // A Publication is the body of a request to publish a title without an account: a definition, or the URL of one.
 type Publication struct {
-	AuthorName  string            `json:"author_name"`
-	AuthorEmail string            `json:"author_email"`
-	Definition  *patch.Definition `json:"definition,omitempty"`
-	URL         string            `json:"definition_url,omitempty"`
+	AuthorName  string `json:"author_name"`
+	AuthorEmail string `json:"author_email"`
+	// Definition is nil if URL is set.
+	Definition *patch.Definition `json:"definition,omitempty"`
+	URL        string            `json:"definition_url,omitempty"`
 }

@@ -113,7 +113,7 @@ func TestOtherSites(t *testing.T) {
 	b.signIn(s.token())
 	b.do(chromedp.Navigate(strings.Replace(elsewhere.URL, "127.0.0.1", "localhost", 1)))
 	b.click("button")
-	b.sees("This came from another site, so nothing was changed.")
+	b.sees("This request came from another site, so nothing was changed.")
 	if status, _ := s.call("GET", "/api/v1/titles/App", ""); status != 200 {
 		t.Errorf("it was deleted: %d", status)
 	}

@@ -162,7 +162,7 @@ func TestAdministration(t *testing.T) {
 	b.visit("/webhooks")
 	b.fill("#url", upstream.URL+"/hook")
 	b.press("Add")
-	b.sees("The webhook is told of changes from now on.")
+	b.sees("The webhook receives changes from now on.")
 	b.press("Test")
 	b.sees("A test event is on its way.")
 	select {

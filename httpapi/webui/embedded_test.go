@@ -1,0 +1,217 @@
+package webui_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/patchsource/patchsource/auth"
+	"github.com/patchsource/patchsource/httpapi"
+	"github.com/patchsource/patchsource/httpapi/webui"
+	"github.com/patchsource/patchsource/patch"
+	"github.com/patchsource/patchsource/patch/catalog"
+	"github.com/patchsource/patchsource/store/memstore"
+)
+
+// sessions is an API that knows its callers by a cookie, and writes down the credentials of each request.
+type sessions struct {
+	desk
+	credentials []string
+}
+
+func newSessions() *sessions {
+	s := &sessions{}
+	s.desk.answer = func(w http.ResponseWriter, r *http.Request) bool {
+		s.credentials = append(s.credentials,
+			strings.TrimSpace(r.Header.Get("Cookie")+" "+r.Header.Get("Authorization")))
+		c, err := r.Cookie("session")
+		switch {
+		case r.URL.Path == "/api/v1/token" && err == nil && c.Value == "ann":
+			fmt.Fprint(w, `{"id":"","kind":"administrator","titles_in_scope":null,"contributor":null,"expires":null}`)
+		case r.URL.Path == "/api/v1/token" && err == nil && c.Value == "tom":
+			fmt.Fprint(w, `{"id":"","kind":"","titles_in_scope":null,"contributor":null,"expires":null}`)
+		case err == nil && c.Value == "ann", r.URL.Path == "/api/v1/contributors/token":
+			fmt.Fprint(w, `{"message":"Done","id":"x"}`)
+		default:
+			w.WriteHeader(http.StatusUnauthorized)
+			fmt.Fprint(w, `{"message":"No."}`)
+		}
+		return true
+	}
+	return s
+}
+
+var ownSession = &webui.Session{SignInURL: "https://id.example.com/in", SignOutURL: "/own/out"}
+
+// With the sessions of the program that embeds the page, a visitor is the one whom the API knows by their credentials.
+// The page has links to the program's own pages, and no form for a token.
+func TestOwnSession(t *testing.T) {
+	api := newSessions()
+	h := newPage(some(), &webui.Options{API: api, Session: ownSession, Publishing: true})
+
+	w := send(h, "GET", "/titles/x", "", "Cookie", "session=ann")
+	body := w.Body.String()
+	for text, want := range map[string]bool{
+		`<a href="/own/out">Sign out</a>`: true, "Administrator": true, "Add a version": true, `href="/webhooks"`: true,
+		`action="/signout"`: false, "Sign in": false, "Exchange it": false,
+	} {
+		if strings.Contains(body, text) != want {
+			t.Errorf("signed in, the page has %s: %v, want %v", text, !want, want)
+		}
+	}
+	if got := w.Header().Get("Cache-Control"); got != "no-store" {
+		t.Errorf("signed in, Cache-Control is %q, want no-store", got)
+	}
+
+	w = send(h, "GET", "/titles/x", "", "Cookie", "session=ended")
+	body = w.Body.String()
+	for text, want := range map[string]bool{
+		`<a href="https://id.example.com/in">Sign in</a>`: true, "Add a version": false, "Sign out": false,
+		"/signin": false, "the token has ended": false,
+	} {
+		if strings.Contains(body, text) != want {
+			t.Errorf("with an ended session, the page has %s: %v, want %v", text, !want, want)
+		}
+	}
+	if len(w.Result().Cookies()) > 0 {
+		t.Errorf("with an ended session, the page sets the cookies %v", w.Result().Cookies())
+	}
+
+	// A page that needs a visitor asks them to sign in elsewhere.
+	for _, path := range []string{"/tokens", "/titles/x/edit", "/backup"} {
+		w := send(h, "GET", path, "")
+		if body := w.Body.String(); w.Code != 401 || !strings.Contains(body, `href="https://id.example.com/in"`) ||
+			strings.Contains(body, `name="token"`) || strings.Contains(body, "pst_") {
+			t.Errorf("%s without a session answered %d: %s", path, w.Code, body)
+		}
+	}
+	w = send(h, "GET", "/signin", "")
+	if w.Code != 303 || w.Header().Get("Location") != "https://id.example.com/in" {
+		t.Errorf("/signin answered %d to %q", w.Code, w.Header().Get("Location"))
+	}
+	for _, path := range []string{"/signin", "/signout"} {
+		if w := send(h, "POST", path, "token=admin"); w.Code != 404 && w.Code != 405 || len(w.Result().Cookies()) > 0 {
+			t.Errorf("POST %s answered %d", path, w.Code)
+		}
+	}
+}
+
+// The Cookie and Authorization headers of the visitor go to the API as they are, but not with the calls that everybody
+// may make.
+func TestOwnSessionCredentials(t *testing.T) {
+	api := newSessions()
+	h := newPage(some(), &webui.Options{API: api, Session: ownSession, Publishing: true})
+	last := func() string { return api.credentials[len(api.credentials)-1] }
+
+	w := send(h, "POST", "/titles/x/delete", "", "Cookie", "session=ann; other=1", "Authorization", "Basic YTpi")
+	if w.Code != 303 || last() != "session=ann; other=1 Basic YTpi" {
+		t.Errorf("a change answered %d and was sent with %q", w.Code, last())
+	}
+	if got := api.asked[len(api.asked)-1]; !strings.HasPrefix(got, "DELETE /api/v1/titles/x") {
+		t.Errorf("the API was asked %s", got)
+	}
+	w = send(h, "POST", "/contributors/token", "email=a%40example.com", "Cookie", "session=ann")
+	if w.Code != 303 || last() != "" {
+		t.Errorf("a lost token answered %d and was asked for with %q", w.Code, last())
+	}
+
+	// The cookie of a token is nobody's session.
+	api.credentials = nil
+	w = send(h, "POST", "/titles/x/delete", "", "Cookie", "patchsource_token=admin")
+	if w.Code != 401 || strings.Contains(strings.Join(api.asked, "\n"), "DELETE /api/v1/titles/x admin") {
+		t.Errorf("a token's cookie answered %d: %v", w.Code, api.asked)
+	}
+	for _, sent := range api.credentials {
+		if strings.Contains(sent, "Bearer") {
+			t.Errorf("the token of the cookie was sent: %q", sent)
+		}
+	}
+
+	// A change from another site changes nothing.
+	before := len(api.asked)
+	w = send(h, "POST", "/titles/x/delete", "", "Cookie", "session=ann", "Sec-Fetch-Site", "cross-site")
+	if w.Code != 403 || strings.Contains(strings.Join(api.asked[before:], "\n"), "DELETE") {
+		t.Errorf("a change from another site answered %d: %v", w.Code, api.asked[before:])
+	}
+}
+
+// What the page offers to a visitor without one of the kinds of package auth, the program decides.
+func TestOwnSessionOffers(t *testing.T) {
+	offered := func(session webui.Session) (change, create bool) {
+		h := newPage(some(), &webui.Options{API: newSessions(), Session: &session})
+		body := send(h, "GET", "/titles/x", "", "Cookie", "session=tom").Body.String()
+		return strings.Contains(body, "Add a version"), strings.Contains(body, `href="/upload"`)
+	}
+	if change, create := offered(webui.Session{}); !change || !create {
+		t.Errorf("without MayChange, the page offers to change: %v, to create: %v", change, create)
+	}
+	changes := func(_ *http.Request, t webui.Title) bool { return t.ID == "x" }
+	if change, create := offered(webui.Session{MayChange: changes}); !change || create {
+		t.Errorf("with MayChange, the page offers to change: %v, to create: %v", change, create)
+	}
+	reads := func(*http.Request, webui.Title) bool { return false }
+	if change, create := offered(webui.Session{MayChange: reads}); change || create {
+		t.Errorf("to a reader, the page offers to change: %v, to create: %v", change, create)
+	}
+}
+
+// The page and the API together, with an Authenticator that knows a cookie.
+func TestOwnSessionWithTheAPI(t *testing.T) {
+	titles, err := catalog.Open(t.Context(), memstore.New(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer titles.Close()
+	api, err := httpapi.New(titles, &httpapi.Options{
+		Authenticate: func(r *http.Request) (auth.Principal, error) {
+			if c, err := r.Cookie("session"); err == nil && c.Value == "ann" {
+				return auth.Principal{Grant: auth.Grant{Kind: auth.Editor, Name: "Ann"}}, nil
+			}
+			return auth.Principal{}, auth.ErrUnauthorized
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := newPage(&shelf{}, &webui.Options{API: api, Session: ownSession})
+	data, err := (&patch.Definition{
+		ID: "App", Name: "App", Publisher: "P",
+		Requirements: []patch.Criterion{
+			{Name: "Application Title", Operator: "is", Value: "App", Type: "recon", And: new(true)},
+		},
+		Patches: []patch.Patch{{Version: "1", ReleaseDate: "2018-02-02T17:39:58Z"}},
+	}).MarshalJSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	contentType, body := form(t, map[string]string{"app.json": string(data)})
+	if w := send(h, "POST", "/upload", body, "Content-Type", contentType); w.Code != 401 || titles.Len() != 0 {
+		t.Errorf("an upload without a session answered %d", w.Code)
+	}
+	w := send(h, "POST", "/upload", body, "Content-Type", contentType, "Cookie", "session=ann")
+	if w.Code != 303 || w.Header().Get("Location") != "/titles/App" || titles.Len() != 1 {
+		t.Errorf("an upload answered %d: %s", w.Code, w.Body)
+	}
+	if body := send(h, "GET", "/", "", "Cookie", "session=ann").Body.String(); !strings.Contains(body, "Editor") {
+		t.Errorf("the page does not know the visitor: %s", body)
+	}
+}
+
+// Example_session mounts the page beside the pages of a program that signs people in itself.
+func Example_session() {
+	api := http.NotFoundHandler() // httpapi.New, with an Authenticator that knows the program's cookie
+	page, err := webui.New(&shelf{}, &webui.Options{
+		API:     api,
+		Session: &webui.Session{SignInURL: "/login", SignOutURL: "/logout"},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	w := httptest.NewRecorder()
+	page.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+	fmt.Println(w.Code, strings.Contains(w.Body.String(), `<a href="/login">Sign in</a>`))
+	// Output: 200 true
+}
