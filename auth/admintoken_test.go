@@ -84,8 +84,7 @@ func TestLoadAdminToken(t *testing.T) {
 	})
 }
 
-// TestLoadAdminTokenEnded checks that the server starts with a new token if that of the file has ended, in whatever
-// way.
+// TestLoadAdminTokenEnded checks that the server starts with a new token if that of the file has ended.
 func TestLoadAdminTokenEnded(t *testing.T) {
 	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	revoke := func(t *testing.T, a *auth.Service, id string) {

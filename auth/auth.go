@@ -4,9 +4,9 @@
 // # Tokens
 //
 // A token is pst_ and 59 capital letters and digits: 260 random bits, of which the first 60 are its public id, and a
-// checksum, by which a typing error is recognized without a lookup, and a token by a secret scanner. A token is shown
-// once, when it is made; the store keeps its SHA-256 only, and comparisons take constant time. A token is opaque: the
-// store says what it grants, so that it can be revoked, and a revocation is effective for the next call.
+// checksum. With the checksum, a typing error is found without a lookup, and secret scanners recognize tokens. A token
+// is shown once, when it is made; the store keeps only its SHA-256, and comparisons take constant time. A token is
+// opaque: its record says what it grants, so it can be revoked, and a revocation is effective for the next call.
 //
 // # Chains and epochs
 //
@@ -14,11 +14,11 @@
 // and is valid only while all of them are: revoking a token ends all tokens that were made with it, at any depth, in
 // one write.
 //
-// The tokens of an owner, which is a title or a contributor, carry the owner's epoch besides. [Service.Recover] makes a
-// token of a later epoch, which is mailed to an owner who has lost theirs. Its first use raises the owner's epoch,
-// which ends all earlier tokens in one write, including those that are made in the meantime. Until then they remain
-// valid, so that a client who requests a new token for somebody else locks out no owner. Tokens that an administrator
-// or editor made have no owner and remain valid.
+// Tokens of a title's author or of a contributor have an owner, which is the title or the contributor, and carry the
+// owner's epoch. [Service.Recover] makes a token of a later epoch, to be mailed to an author who has lost theirs. Its
+// first use raises the owner's epoch, which ends all earlier tokens in one write, including those made in the meantime.
+// Until then the earlier tokens remain valid, so that a client cannot lock out an owner by requesting a token for them.
+// Tokens that an administrator or editor made have no owner and remain valid.
 //
 // # Authorization
 //

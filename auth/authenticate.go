@@ -9,8 +9,8 @@ import (
 )
 
 // Authenticate returns the principal that a token belongs to. It takes as long for a wrong token as for a valid one. It
-// does not access the store, but for the first use of a token of [Service.Recover]: it then returns once the earlier
-// tokens of the owner have ended.
+// does not access the store, except at the first use of a token of [Service.Recover], when it ends the earlier tokens
+// of the owner before it returns.
 //
 // The error is [ErrUnauthorized]; or [ErrUnavailable] or that of ctx if the earlier tokens could not be ended.
 func (a *Service) Authenticate(ctx context.Context, token string) (Principal, error) {
@@ -71,7 +71,7 @@ func (a *Service) authenticate(ctx context.Context, token string) (Principal, er
 	}}, nil
 }
 
-// hashOf returns the hash of a token. The conversion does not allocate memory.
+// hashOf returns the hash of a string that has the form of a token. It does not allocate memory.
 func hashOf(token string) [sha256.Size]byte {
 	var buf [tokenLength]byte
 	return sha256.Sum256(buf[:copy(buf[:], token)])

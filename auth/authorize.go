@@ -107,17 +107,18 @@ func (p Principal) owns(t Title) bool {
 	return false
 }
 
-// Anonymous reports whether p is nobody in particular: the zero Principal, with or without an Expires. A principal with
-// a TokenID or a Name but without a Kind is signed in, and [Authorize] denies it everything.
+// Anonymous reports whether p identifies no caller: it is the zero Principal, but for its Expires. A principal with a
+// TokenID or a Name but without a Kind is signed in, and [Authorize] denies it everything.
 func (p Principal) Anonymous() bool {
 	return p.TokenID == "" && p.Name == "" && p.Kind == "" && p.Contributor == "" && len(p.Titles) == 0
 }
 
-// HasToken reports whether a [Service] authenticated p by a token, rather than an embedder by something else.
+// HasToken reports whether p was authenticated by a token of a [Service]. It is false for the principals that an
+// embedder makes.
 func (p Principal) HasToken() bool { return p.issued }
 
-// CheckExpiry returns an error that is [ErrUnauthorized] if p has expired at a time. Callers check it each time that a
-// principal was authenticated by something other than a [Service], which never returns an expired one.
+// CheckExpiry returns an error that is [ErrUnauthorized] if p has expired at a time. Package httpapi calls it for every
+// principal; a [Service] never returns an expired one.
 func (p Principal) CheckExpiry(now time.Time) error {
 	if !p.Expires.IsZero() && !now.Before(p.Expires) {
 		return &unauthorizedError{"the sign-in has expired: sign in again"}

@@ -34,7 +34,7 @@ func (a *Service) limitedRoot(chain []string) string {
 	return ""
 }
 
-// A rateError is an [ErrTooMany] that is over after a while, and that revoking tokens does not help against.
+// A rateError is an [ErrTooMany] that ends by itself after a while. Revoking tokens does not end it.
 type rateError struct{ made int }
 
 func (e rateError) Error() string {

@@ -26,8 +26,8 @@ func TestMaxChain(t *testing.T) {
 	}
 }
 
-// TestMaxMade checks that at most MaxMade tokens below a title's or contributor's token are valid, at whatever depth
-// they were made, and also if many are made at the same time.
+// TestMaxMade checks that at most MaxMade tokens below a title's or contributor's token are valid, at any depth, even
+// if many are made at the same time.
 func TestMaxMade(t *testing.T) {
 	ctx := t.Context()
 	for _, c := range []struct {
@@ -152,8 +152,8 @@ func rotateUntilLimited(t *testing.T, a *auth.Service, id string) (made int) {
 	return made
 }
 
-// TestRateLimitOfAuthors checks that the hourly limit holds for every token of an author, whatever it grants and
-// whoever made it.
+// TestRateLimitOfAuthors checks that the hourly limit holds for all tokens of an author, regardless of their kind and
+// maker.
 func TestRateLimitOfAuthors(t *testing.T) {
 	two := auth.Grant{Kind: auth.TitleToken, Titles: []string{"u", "v"}}
 	second := auth.Grant{Kind: auth.TitleToken, Titles: []string{"v"}}

@@ -98,5 +98,5 @@ func (e *entry) ended(now time.Time) (at time.Time, ended bool) {
 	return e.Expires, !e.Expires.IsZero() && !now.Before(e.Expires)
 }
 
-// endsAlone reports whether the end of the token does not end the tokens that were made with it; see CreatedBy.
+// endsAlone reports whether the token ended without ending the tokens that were made with it; see CreatedBy.
 func (e *entry) endsAlone() bool { return e.Format == format1 && !e.Revoked.IsZero() }

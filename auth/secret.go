@@ -9,7 +9,7 @@ import (
 	"slices"
 )
 
-// A Secret is the server's secret. It is never printed, whatever the format. Make one with [LoadSecret] or [NewSecret].
+// A Secret is the server's secret. No format of package fmt prints it. Make one with [LoadSecret] or [NewSecret].
 type Secret struct {
 	bytes func() []byte // a function, because fmt prints everything else
 }

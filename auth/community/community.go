@@ -1,5 +1,5 @@
-// Package community is the public service without HTTP: everybody may publish a title under their name, and is mailed
-// a token to manage it with.
+// Package community is the public service without HTTP: anyone may publish a title under their name, and is mailed a
+// token to manage it with.
 //
 // # Publishing
 //

@@ -15,8 +15,8 @@ import (
 )
 
 // The policy of names: no author has the name of a contributor, and no contributor has that of an author or of another
-// contributor. Names are compared by their skeletons. The author of a title is the one that its record names, whatever
-// its id looks like.
+// contributor. Names are compared by their skeletons. The author of a title is the one that its record names, not
+// the one that its id seems to name.
 
 // maxContributorName is the maximum length of a contributor's name in bytes.
 const maxContributorName = 64

@@ -106,8 +106,8 @@ func (s *Service) definition(ctx context.Context, p Publication) (*patch.Definit
 	return &def, def.Namespace(p.AuthorName)
 }
 
-// issueByMail issues the token of a title whose id is reserved, and mails it to the author. It returns the token's ID, also
-// if the mail could not be sent.
+// issueByMail issues the token of a title whose id is reserved, and mails it to the author. It returns the token's ID,
+// also if the mail could not be sent.
 func (s *Service) issueByMail(ctx context.Context, t catalog.Title, author, address string, box mailbox) (
 	tokenID string, err error,
 ) {

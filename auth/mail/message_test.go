@@ -62,7 +62,7 @@ func FuzzCheckAddress(f *testing.F) {
 	})
 }
 
-// TestSendRejects checks messages that no Mailer accepts. An Outbox stands for all.
+// TestSendRejects checks messages that no Mailer accepts, with an Outbox.
 func TestSendRejects(t *testing.T) {
 	o, err := mail.NewOutbox(t.TempDir(), sender)
 	if err != nil {
