@@ -19,7 +19,7 @@ const (
 // An agenda holds the jobs and knows when the next round of each is due. It is safe for concurrent use.
 type agenda struct {
 	now func() time.Time
-	// scheduleChanged and requested receive a value when the queue or the requests should be looked at.
+	// scheduleChanged and requestAdded receive a value when the queue or the requests have changed.
 	scheduleChanged, requestAdded chan struct{}
 
 	mu         sync.Mutex

@@ -20,13 +20,13 @@ import (
 	"github.com/patchsource/patchsource/store/filestore"
 )
 
-// A countedStore counts the writes.
+// A countedStore counts its writes.
 type countedStore struct {
 	store.Store
 	n atomic.Int64
 }
 
-// Put implements store.Store.
+// Put implements [store.Store].
 func (c *countedStore) Put(
 	ctx context.Context,
 	key store.Key,
@@ -37,6 +37,7 @@ func (c *countedStore) Put(
 	return c.Store.Put(ctx, key, value, cond)
 }
 
+// benchDefinition returns a definition with one version.
 func benchDefinition(id, version string) *patch.Definition {
 	return &patch.Definition{
 		ID:             id,
@@ -53,8 +54,7 @@ func benchDefinition(id, version string) *patch.Definition {
 	}
 }
 
-// An upstreamHost answers for every host that there is: real HTTP over real
-// connections of this machine.
+// An upstreamHost is an HTTP server on this machine that answers for every host.
 type upstreamHost struct {
 	version         atomic.Pointer[string]
 	requests, bytes atomic.Int64
@@ -62,6 +62,7 @@ type upstreamHost struct {
 	transport       *http.Transport
 }
 
+// newUpstream returns a server with a list of some titles.
 func newUpstream(b *testing.B, titles int) *upstreamHost {
 	u := &upstreamHost{}
 	one := "1"
@@ -104,6 +105,7 @@ func newUpstream(b *testing.B, titles int) *upstreamHost {
 	return u
 }
 
+// benchRunner returns a Runner over a filestore that sends its requests to u.
 func benchRunner(b *testing.B, u *upstreamHost, mirrors ...Mirror) (*Runner, *countedStore) {
 	files, err := filestore.Open(b.TempDir(), nil)
 	if err != nil {
@@ -111,18 +113,19 @@ func benchRunner(b *testing.B, u *upstreamHost, mirrors ...Mirror) (*Runner, *co
 	}
 	b.Cleanup(func() { _ = files.Close() })
 	st := &countedStore{Store: files}
-	cat, err := catalog.Open(b.Context(), st, nil)
+	c, err := catalog.Open(b.Context(), st, nil)
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.Cleanup(func() { _ = cat.Close() })
-	r, err := New(cat, st, &Options{Transport: u.transport, Mirrors: mirrors, Interval: time.Hour})
+	b.Cleanup(func() { _ = c.Close() })
+	r, err := New(c, st, &Options{Transport: u.transport, Mirrors: mirrors, Interval: time.Hour})
 	if err != nil {
 		b.Fatal(err)
 	}
 	return r, st
 }
 
+// each calls f with the numbers below n, 64 at once, and returns one of the errors.
 func each(n int, f func(i int) error) error {
 	var group sync.WaitGroup
 	var failed atomic.Pointer[error]
@@ -147,8 +150,8 @@ func each(n int, f func(i int) error) error {
 	return nil
 }
 
-// A round of 10,000 titles on 50 hosts, nothing changed, beside the bare requests of
-// it; and how soon one that has changed is served. Limit: twice the bare requests.
+// BenchmarkFollowed measures a round of each of 10,000 titles on 50 hosts without changes, which must take at most
+// twice as long as the bare requests, and the time until a change is served.
 func BenchmarkFollowed(b *testing.B) {
 	const titles, hosts = 10_000, 50
 	u := newUpstream(b, 0)
@@ -169,7 +172,7 @@ func BenchmarkFollowed(b *testing.B) {
 		}
 		return each(len(jobs), func(i int) error { return r.runRound(b.Context(), jobs[i]) })
 	}
-	if err := round(); err != nil { // the ETags are known from now on
+	if err := round(); err != nil { // so that the ETags are known
 		b.Fatal(err)
 	}
 	client := &http.Client{Transport: u.transport}
@@ -217,13 +220,13 @@ func BenchmarkFollowed(b *testing.B) {
 				b.Fatal(err)
 			}
 			if t, _ := r.catalog.Title("T00000"); t.CurrentVersion != v {
-				b.Fatalf("%s is served", t.CurrentVersion)
+				b.Fatalf("version %s is served, want %s", t.CurrentVersion, v)
 			}
 		}
 	})
 }
 
-// A source of 3,000 titles: the first round, and one in which nothing has changed.
+// BenchmarkMirror measures the first round of a source of 3,000 titles, and a round without changes.
 func BenchmarkMirror(b *testing.B) {
 	u := newUpstream(b, 3000)
 	mirror := Mirror{Source: PatchSource("http://vendor.example/v1", nil)}

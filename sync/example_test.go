@@ -11,21 +11,28 @@ import (
 	patchsync "github.com/patchsource/patchsource/sync"
 )
 
-// A source is mirrored: its title is here, and stays as it is there.
-func Example() {
-	const list = `[{"id": "Composer", "name": "Composer", "publisher": "Jamf", "lastModified": "2018-02-02T17:39:58Z", "currentVersion": "10.1.1"}]`
-	const definition = `{
-		"id": "Composer", "name": "Composer", "publisher": "Jamf", "appName": "Composer.app", "bundleId": "com.jamfsoftware.Composer",
+// The list and the one definition of an external patch source.
+const (
+	exampleList = `[{"id": "Composer", "name": "Composer", "publisher": "Jamf",
+		"lastModified": "2018-02-02T17:39:58Z", "currentVersion": "10.1.1"}]`
+	exampleDefinition = `{
+		"id": "Composer", "name": "Composer", "publisher": "Jamf",
+		"appName": "Composer.app", "bundleId": "com.jamfsoftware.Composer",
 		"lastModified": "2018-02-02T17:39:58Z", "currentVersion": "10.1.1",
-		"requirements": [{"name": "Application Bundle ID", "operator": "is", "value": "com.jamfsoftware.Composer", "type": "recon", "and": true}],
-		"patches": [{"version": "10.1.1", "releaseDate": "2017-12-20T10:08:38Z", "standalone": true, "minimumOperatingSystem": "10.9", "reboot": false,
-			"killApps": [], "components": [], "capabilities": []}],
+		"requirements": [{"name": "Application Bundle ID", "operator": "is", "value": "com.jamfsoftware.Composer",
+			"type": "recon", "and": true}],
+		"patches": [{"version": "10.1.1", "releaseDate": "2017-12-20T10:08:38Z", "standalone": true,
+			"minimumOperatingSystem": "10.9", "reboot": false, "killApps": [], "components": [], "capabilities": []}],
 		"extensionAttributes": []}`
+)
+
+// A mirror follows an external patch source: its title is created here.
+func Example() {
 	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/jamf/v1/software" {
-			fmt.Fprint(w, list)
+			fmt.Fprint(w, exampleList)
 		} else {
-			fmt.Fprint(w, definition)
+			fmt.Fprint(w, exampleDefinition)
 		}
 	}))
 	defer upstream.Close()
@@ -33,20 +40,20 @@ func Example() {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	s := memstore.New()
-	cat, err := catalog.Open(ctx, s, nil)
+	c, err := catalog.Open(ctx, s, nil)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	defer cat.Close()
+	defer c.Close()
 	created := make(chan catalog.Event, 1)
-	cat.Subscribe(func(e catalog.Event) { created <- e })
+	c.Subscribe(func(e catalog.Event) { created <- e })
 
-	runner, err := patchsync.New(cat, s, &patchsync.Options{
+	runner, err := patchsync.New(c, s, &patchsync.Options{
 		Mirrors: []patchsync.Mirror{
 			{Name: "vendor", Source: patchsync.PatchSource(upstream.URL+"/jamf/v1", nil)},
 		},
-		AllowPrivateNetworks: true, // the example's source is on this machine
+		AllowPrivateNetworks: true, // the source of this example is on this machine
 	})
 	if err != nil {
 		fmt.Println(err)

@@ -13,8 +13,8 @@ import (
 	patchsync "github.com/patchsource/patchsource/sync"
 )
 
-// override serves a title whose list and definition say what its current version is,
-// whatever its first patch is, as Kinobi's override does.
+// override serves a title whose current version, in the list and in the definition, is not its first patch, as Kinobi
+// does when an administrator overrides it.
 func (w *world) override(listed, defined, lastModified string, d *patch.Definition) {
 	w.t.Helper()
 	d.Complete(time.Now())
@@ -33,10 +33,10 @@ func (w *world) override(listed, defined, lastModified string, d *patch.Definiti
 	w.put(vendor+"/software", page{body: list})
 }
 
-// served returns the versions of a title that are served, the first one first.
+// served returns the versions of a title that are served, the newest first.
 func (s *server) served(id string) (versions []string) {
 	s.t.Helper()
-	d, _, err := s.cat.Load(s.t.Context(), id)
+	d, _, err := s.catalog.Load(s.t.Context(), id)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -46,25 +46,27 @@ func (s *server) served(id string) (versions []string) {
 	return versions
 }
 
-// A source whose list and definition agree on a current version that is not the first
-// patch holds its newest back: they are not served until it releases them.
-func TestSourceHoldsItsNewestBack(t *testing.T) {
+// A source whose list and definition agree on a current version that is not the first patch holds back its newest
+// patches: they are not served until the source releases them.
+func TestHeldPatches(t *testing.T) {
+	two, three := []string{"1.8.152", "1.8.151"}, []string{"1.8.152", "1.8.151", "1.7"}
+	four := []string{"1.9", "1.8.152", "1.8.151", "1.8"}
 	for _, c := range []struct {
 		name            string
 		allow           bool
 		listed, defined string
 		patches         []string
 		want            string // the versions that are served
-		says            string // in the last error; empty: nothing is wrong
+		says            string // part of LastError, empty if there is none
 	}{
-		{"nothing", false, "1.8.152", "1.8.152", []string{"1.8.152", "1.8.151"}, "1.8.152 1.8.151", ""},
-		{"the newest", false, "1.8.151", "1.8.151", []string{"1.8.152", "1.8.151"}, "1.8.151", ""},
-		{"two", false, "1.8.151", "1.8.151", []string{"1.9", "1.8.152", "1.8.151", "1.8"}, "1.8.151 1.8", ""},
-		{"the list disagrees", false, "1.8.151", "1.8.152", []string{"1.8.152", "1.8.151"}, "1.8.152 1.8.151", "the list says"},
-		{"the definition disagrees", false, "1.8.152", "1.8.151", []string{"1.8.152", "1.8.151"}, "1.8.152 1.8.151", ""},
-		{"no patch of that version", false, "1.8.150", "1.8.150", []string{"1.8.152", "1.8.151"}, "1.8.152 1.8.151", "the list says"},
-		{"what is served", false, "1.7", "1.7", []string{"1.8.152", "1.8.151", "1.7"}, "1.8", "allow downgrades"},
-		{"what is served, and it may", true, "1.7", "1.7", []string{"1.8.152", "1.8.151", "1.7"}, "1.7", ""},
+		{"none", false, "1.8.152", "1.8.152", two, "1.8.152 1.8.151", ""},
+		{"the newest", false, "1.8.151", "1.8.151", two, "1.8.151", ""},
+		{"two", false, "1.8.151", "1.8.151", four, "1.8.151 1.8", ""},
+		{"the list disagrees", false, "1.8.151", "1.8.152", two, "1.8.152 1.8.151", "the list says"},
+		{"the definition disagrees", false, "1.8.152", "1.8.151", two, "1.8.152 1.8.151", ""},
+		{"no patch of that version", false, "1.8.150", "1.8.150", two, "1.8.152 1.8.151", "the list says"},
+		{"the served version", false, "1.7", "1.7", three, "1.8", "allow downgrades"},
+		{"the served version, with downgrades", true, "1.7", "1.7", three, "1.7", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			live(t, patchsync.Mirror{AllowDowngrade: c.allow}, func(t *testing.T, w *world, _ *counted, s *server) {
@@ -75,25 +77,24 @@ func TestSourceHoldsItsNewestBack(t *testing.T) {
 				if diff := cmp.Diff(strings.Fields(c.want), s.served("App")); diff != "" {
 					t.Errorf("served (-want +got):\n%s", diff)
 				}
-				if got, _ := s.cat.Title("App"); got.CurrentVersion != strings.Fields(c.want)[0] {
-					t.Errorf("the current version is %s", got.CurrentVersion)
+				if got := s.version("App"); got != strings.Fields(c.want)[0] {
+					t.Errorf("the current version is %s", got)
 				}
 				if says := s.round(vendor).LastError; c.says == "" && says != "" || !strings.Contains(says, c.says) {
-					t.Errorf("it says %q, want %q", says, c.says)
+					t.Errorf("LastError is %q, want %q", says, c.says)
 				}
 			})
 		})
 	}
 }
 
-// A new title whose newest patches are held back begins with the one that is not; they
-// come when they are released, as one change, and are held back again only if
-// downgrades are allowed.
+// A new title begins with the newest patch that is not held back. The others are added as one change when the source
+// releases them, and are held back again only if downgrades are allowed.
 func TestHeldPatchesAreReleased(t *testing.T) {
 	for _, allow := range []bool{false, true} {
 		live(t, patchsync.Mirror{AllowDowngrade: allow}, func(t *testing.T, w *world, st *counted, s *server) {
 			var events []string
-			defer s.cat.Subscribe(func(e catalog.Event) {
+			defer s.catalog.Subscribe(func(e catalog.Event) {
 				events = append(events, string(e.Kind)+" "+e.Title.CurrentVersion)
 			})()
 			newest := func() *patch.Definition { return definition("App", "1.8.152", "1.8.151") }
@@ -107,9 +108,9 @@ func TestHeldPatchesAreReleased(t *testing.T) {
 			w.override("1.8.151", "1.8.151", "2019-01-01T00:00:00Z", newest())
 			check("1.8.151")
 			titles := st.written("titles")
-			check("1.8.151") // unchanged
+			check("1.8.151")
 			if n := st.written("titles") - titles; n != 0 {
-				t.Errorf("%d writes of titles, though nothing has changed", n)
+				t.Errorf("%d writes of titles in a round without changes", n)
 			}
 			w.override("1.8.152", "1.8.152", "2019-02-01T00:00:00Z", newest())
 			check("1.8.152", "1.8.151")
@@ -121,7 +122,7 @@ func TestHeldPatchesAreReleased(t *testing.T) {
 			} else {
 				check("1.8.152", "1.8.151")
 				if says := s.round(vendor).Refused["App"]; !strings.Contains(says, "holds back") {
-					t.Errorf("it says %q", says)
+					t.Errorf("App is refused because of %q, want held patches", says)
 				}
 			}
 			if diff := cmp.Diff(want, events); diff != "" {
@@ -131,7 +132,7 @@ func TestHeldPatchesAreReleased(t *testing.T) {
 	}
 }
 
-// A patch that is held back must be one that can be served later.
+// A patch that is held back must be valid, so that it can be served later.
 func TestHeldPatchesAreChecked(t *testing.T) {
 	live(t, patchsync.Mirror{}, func(t *testing.T, w *world, _ *counted, s *server) {
 		d := definition("App", "2", "1")
@@ -140,14 +141,13 @@ func TestHeldPatchesAreChecked(t *testing.T) {
 		w.override("1", "1", "2019-01-01T00:00:00Z", d)
 		next()
 		if says := s.round(vendor).Refused["App"]; s.version("App") != "-" || !strings.Contains(says, "/patches/0/") {
-			t.Errorf("%s is served, it says %q", s.version("App"), says)
+			t.Errorf("version %s is served, refused because of %q", s.version("App"), says)
 		}
 	})
 }
 
-// The Source of one definition, and a title that follows one, serve its first patch:
-// there is no list that says the same.
-func TestOneDefinitionHoldsNothingBack(t *testing.T) {
+// A title that follows a definition on its own has no held patches, because there is no list that agrees.
+func TestNoHeldPatchesWithoutAList(t *testing.T) {
 	w := newWorld(t)
 	s := open(t, newStore(), w, patchsync.Options{})
 	d := definition("App", "3", "2")
@@ -160,6 +160,6 @@ func TestOneDefinitionHoldsNothingBack(t *testing.T) {
 	w.put(here, page{body: data})
 	s.follow(here, definition("App", "2"), nil)
 	if _, err := s.sync.Sync(t.Context(), "App"); err != nil || s.version("App") != "3" {
-		t.Errorf("%s, %v", s.version("App"), err)
+		t.Errorf("version %s is served, error %v", s.version("App"), err)
 	}
 }

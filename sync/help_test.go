@@ -20,7 +20,7 @@ import (
 	patchsync "github.com/patchsource/patchsource/sync"
 )
 
-// definition makes a definition whose versions are given, the newest first.
+// definition returns a definition with some versions, the newest first.
 func definition(id string, versions ...string) *patch.Definition {
 	d := &patch.Definition{ID: id, Name: id, Publisher: "P", LastModified: "2018-02-02T17:39:58Z",
 		Requirements: []patch.Criterion{
@@ -35,6 +35,7 @@ func definition(id string, versions ...string) *patch.Definition {
 	return d
 }
 
+// document returns a definition as JSON.
 func document(t testing.TB, d *patch.Definition) []byte {
 	t.Helper()
 	d.Complete(time.Now())
@@ -45,7 +46,7 @@ func document(t testing.TB, d *patch.Definition) []byte {
 	return data
 }
 
-// A page is what the world outside answers at a URL.
+// A page is the answer of a URL.
 type page struct {
 	status int // 0: 200
 	header http.Header
@@ -53,34 +54,30 @@ type page struct {
 	err    error
 }
 
-// A world is everything outside, without a network.
+// A world is a transport that answers for all hosts, without a network.
 type world struct {
 	t     testing.TB
 	mu    sync.Mutex
 	pages map[string]page
-	asked map[string][]*http.Request
+	log   map[string][]*http.Request // by URL
 	delay time.Duration
-	down  map[string]bool // hosts
 }
 
 func newWorld(t testing.TB) *world {
-	return &world{t: t, pages: map[string]page{}, asked: map[string][]*http.Request{}, down: map[string]bool{}}
+	return &world{t: t, pages: map[string]page{}, log: map[string][]*http.Request{}}
 }
 
-// RoundTrip answers as a good server does: with an ETag, and 304.
+// RoundTrip implements [http.RoundTripper]. It supports conditional requests with an ETag.
 func (w *world) RoundTrip(r *http.Request) (*http.Response, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	url := r.URL.String()
-	w.asked[url] = append(w.asked[url], r)
+	w.log[url] = append(w.log[url], r)
 	p, ok := w.pages[url]
-	if d := w.delay; d > 0 { // it answers what there was when it was asked
+	if d := w.delay; d > 0 { // the answer is that of the moment of the request
 		w.mu.Unlock()
 		time.Sleep(d)
 		w.mu.Lock()
-	}
-	if w.down[r.URL.Host] {
-		return nil, fmt.Errorf("connection refused")
 	}
 	if !ok {
 		p = page{status: http.StatusNotFound}
@@ -110,26 +107,28 @@ func (w *world) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
+// put sets the answer of a URL.
 func (w *world) put(url string, p page) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.pages[url] = p
 }
 
+// define makes a URL answer with a definition.
 func (w *world) define(url string, d *patch.Definition) { w.put(url, page{body: document(w.t, d)}) }
 
-// slow has every answer take a while.
+// slow delays every answer.
 func (w *world) slow(d time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.delay = d
 }
 
-// requests returns how often a URL was asked for, or all that begin with it.
+// requests returns the number of requests for URLs that begin with prefix.
 func (w *world) requests(prefix string) (n int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for url, all := range w.asked {
+	for url, all := range w.log {
 		if strings.HasPrefix(url, prefix) {
 			n += len(all)
 		}
@@ -137,7 +136,7 @@ func (w *world) requests(prefix string) (n int) {
 	return n
 }
 
-// source serves titles as a whole source does.
+// source serves titles as an external patch source does.
 func (w *world) source(base string, titles ...*patch.Definition) {
 	list := []patch.Summary{}
 	for _, d := range titles {
@@ -151,56 +150,76 @@ func (w *world) source(base string, titles ...*patch.Definition) {
 	w.put(base+"/software", page{body: data})
 }
 
-// A counted store counts what is written to it.
+// A counted store counts its writes.
 type counted struct {
 	store.Store
 	mu     sync.Mutex
 	writes map[string]int // by kind
 }
 
-func (c *counted) note(key store.Key) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.writes[key.Kind]++
-}
-
+// written returns the number of writes of a kind.
 func (c *counted) written(kind string) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.writes[kind]
 }
 
-// Put implements store.Store.
+// Put implements [store.Store].
 func (c *counted) Put(ctx context.Context, key store.Key, value []byte, cond store.Condition) (store.Revision, error) {
-	c.note(key)
+	c.mu.Lock()
+	c.writes[key.Kind]++
+	c.mu.Unlock()
 	return c.Store.Put(ctx, key, value, cond)
 }
 
-// alone hides that the store tells of changes: there is one server.
+// alone hides that a store is a [store.Watcher], so that its server is the only one.
 type alone struct{ store.Store }
 
 func newStore() *counted { return &counted{Store: alone{memstore.New()}, writes: map[string]int{}} }
 
-// A server is what one process has.
+// A server is the catalog and the Runner of one process.
 type server struct {
-	t    testing.TB
-	cat  *catalog.Catalog
-	sync *patchsync.Runner
+	t       testing.TB
+	catalog *catalog.Catalog
+	sync    *patchsync.Runner
 }
 
+// openCatalog opens a catalog for the duration of the test.
+func openCatalog(t testing.TB, s store.Store) *catalog.Catalog {
+	t.Helper()
+	c, err := catalog.Open(t.Context(), s, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// open returns a server over a store, whose Runner sends its requests through w.
 func open(t testing.TB, s store.Store, w http.RoundTripper, opts patchsync.Options) *server {
 	t.Helper()
-	cat, err := catalog.Open(t.Context(), s, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = cat.Close() })
+	c := openCatalog(t, s)
 	opts.Transport = w
-	r, err := patchsync.New(cat, s, &opts)
+	r, err := patchsync.New(c, s, &opts)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &server{t, cat, r}
+	return &server{t, c, r}
+}
+
+// run runs a server's Runner in the background until the returned function stops it.
+func run(t *testing.T, s *server) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- s.sync.Run(ctx) }()
+	return func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		_ = s.catalog.Close()
+	}
 }
 
 // follow creates a title that follows a URL.
@@ -215,31 +234,32 @@ func (s *server) follow(url string, d *patch.Definition, opts *catalog.CreateOpt
 			s.t.Fatal(err)
 		}
 	}
-	res, err := s.cat.Create(s.t.Context(), d, opts)
+	res, err := s.catalog.Create(s.t.Context(), d, opts)
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	return res.Title
 }
 
-// version returns the current version that is served; "-": none.
+// version returns the current version of a title, "-" if there is no title.
 func (s *server) version(id string) string {
-	t, err := s.cat.Title(id)
+	t, err := s.catalog.Title(id)
 	if err != nil {
 		return "-"
 	}
 	return t.CurrentVersion
 }
 
+// state returns the state of the source that a title follows.
 func (s *server) state(id string) patchsync.State {
 	s.t.Helper()
-	t, err := s.cat.Title(id)
+	t, err := s.catalog.Title(id)
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	state, ok := s.sync.State(t)
 	if !ok {
-		s.t.Fatalf("no state of %s", id)
+		s.t.Fatalf("%s has no state", id)
 	}
 	return state
 }
@@ -247,7 +267,7 @@ func (s *server) state(id string) patchsync.State {
 // ids returns the ids of all titles.
 func (s *server) ids() string {
 	var ids []string
-	for t := range s.cat.Find(catalog.Filter{}) {
+	for t := range s.catalog.Find(catalog.Filter{}) {
 		ids = append(ids, t.ID)
 	}
 	return strings.Join(ids, " ")

@@ -3,8 +3,8 @@ package patchsync_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -15,19 +15,19 @@ import (
 	patchsync "github.com/patchsource/patchsource/sync"
 )
 
-// A mortal store is what one server has of a store: when the server is dead, or cut
-// off, it does nothing any more.
+// A mortal store is the connection of one server to a store, which can break.
 type mortal struct {
 	store.Store
-	dead atomic.Bool
-	deaf atomic.Bool // it can read, and not write
+	dead     atomic.Bool
+	readOnly atomic.Bool
 }
 
 var errDead = errors.New("no connection")
 
+// Unwrap returns the store, so that [store.As] finds its capabilities.
 func (m *mortal) Unwrap() store.Store { return m.Store }
 
-// Get implements store.Store.
+// Get implements [store.Store].
 func (m *mortal) Get(ctx context.Context, key store.Key) (store.Record, error) {
 	if m.dead.Load() {
 		return store.Record{}, errDead
@@ -35,121 +35,125 @@ func (m *mortal) Get(ctx context.Context, key store.Key) (store.Record, error) {
 	return m.Store.Get(ctx, key)
 }
 
-// Put implements store.Store.
+// Put implements [store.Store].
 func (m *mortal) Put(ctx context.Context, key store.Key, value []byte, cond store.Condition) (store.Revision, error) {
-	if m.dead.Load() || m.deaf.Load() {
+	if m.dead.Load() || m.readOnly.Load() {
 		return "", errDead
 	}
 	return m.Store.Put(ctx, key, value, cond)
 }
 
-// A tagged transport counts who asks.
+// A tagged transport counts the requests of one server.
 type tagged struct {
-	w   *world
-	n   *atomic.Int32
-	now *time.Time // of the last
+	w    *world
+	n    *atomic.Int32
+	last *time.Time // when the last request was sent
 }
 
+// RoundTrip implements [http.RoundTripper].
 func (c tagged) RoundTrip(r *http.Request) (*http.Response, error) {
 	c.n.Add(1)
-	*c.now = time.Now()
+	*c.last = time.Now()
 	return c.w.RoundTrip(r)
 }
 
-// Of several servers one asks, whatever their clocks say; another takes over when
-// it stops at once, and when it dies after a lease; a title that one of them creates
-// is followed by whoever does the work, and all of them know how it goes.
+// A member is one of several servers over a store.
+type member struct {
+	*server
+	store *mortal
+	n     atomic.Int32
+	last  time.Time
+	stop  func()
+}
+
+// A cluster is several servers over one store.
+type cluster []*member
+
+// newCluster starts n servers, whose clocks differ by 40 seconds.
+func newCluster(t *testing.T, n int, shared store.Store, w *world, opts patchsync.Options) cluster {
+	t.Helper()
+	var all cluster
+	for i := range n {
+		m := &member{store: &mortal{Store: shared}}
+		skew := time.Duration(i-1) * 40 * time.Second
+		opts.Now = func() time.Time { return time.Now().Add(skew) }
+		m.server = open(t, m.store, tagged{w, &m.n, &m.last}, opts)
+		m.stop = run(t, m.server)
+		all = append(all, m)
+	}
+	return all
+}
+
+// workers returns the servers that send requests in the next time, and the number of these requests.
+func (c cluster) workers(d time.Duration) (active []*member, n int32) {
+	var before []int32
+	for _, m := range c {
+		before = append(before, m.n.Load())
+	}
+	time.Sleep(d)
+	for i, m := range c {
+		if k := m.n.Load() - before[i]; k > 0 {
+			active, n = append(active, m), n+k
+		}
+	}
+	return active, n
+}
+
+// One of several servers sends requests, whatever their clocks say. Another takes over at once when it stops, and after
+// the time of the lease when it dies. A title that was created on any of them is followed, and all of them know the
+// state.
 func TestOneServerDoesTheWork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const lease, interval = 30 * time.Second, 10 * time.Second
-		shared, w := memstore.New(), newWorld(t)
+		w := newWorld(t)
 		w.define(here, definition("App", "1"))
-		type member struct {
-			*server
-			store *mortal
-			n     atomic.Int32
-			last  time.Time
-			stop  func()
-		}
-		var all []*member
-		for i := range 3 {
-			m := &member{store: &mortal{Store: shared}}
-			skew := time.Duration(i-1) * 40 * time.Second
-			m.server = open(
-				t,
-				m.store,
-				tagged{w, &m.n, &m.last},
-				patchsync.Options{
-					Interval: interval,
-					Lease:    lease,
-					Now:      func() time.Time { return time.Now().Add(skew) },
-				},
-			)
-			m.stop = run(t, m.server)
-			all = append(all, m)
-		}
+		all := newCluster(t, 3, memstore.New(), w, patchsync.Options{Interval: interval, Lease: lease})
 		all[1].follow(here, definition("App", "1"), nil)
-		// workers returns who asks in the time to come, and their requests.
-		workers := func(d time.Duration) (who []*member, n int32) {
-			var before []int32
-			for _, m := range all {
-				before = append(before, m.n.Load())
-			}
-			time.Sleep(d)
-			for i, m := range all {
-				if k := m.n.Load() - before[i]; k > 0 {
-					who, n = append(who, m), n+k
-				}
-			}
-			return who, n
-		}
 		time.Sleep(lease)
-		who, n := workers(10 * time.Minute)
-		if len(who) != 1 || n < 54 || n > 66 {
-			t.Fatalf("%d servers asked, %d times in 60 intervals", len(who), n)
+		active, n := all.workers(10 * time.Minute)
+		if len(active) != 1 || n < 54 || n > 66 {
+			t.Fatalf("%d servers sent %d requests in 60 intervals, want 1 server and about 60", len(active), n)
 		}
-		first := who[0]
+		first := active[0]
 
 		w.define(here, definition("App", "2"))
 		time.Sleep(2 * interval)
 		for i, m := range all {
 			if v := m.version("App"); v != "2" {
-				t.Errorf("server %d serves %s", i, v)
+				t.Errorf("server %d serves version %s, want 2", i, v)
 			}
 			if state := m.state("App"); state.LastChange.IsZero() {
-				t.Errorf("server %d does not know how it goes: %+v", i, state)
+				t.Errorf("server %d does not know of the change: %+v", i, state)
 			}
 		}
 
-		first.stop() // in good order
-		who, _ = workers(lease/2 + interval)
-		if len(who) != 1 || who[0] == first {
-			t.Fatalf("%d servers took over within half a lease", len(who))
+		first.stop()
+		active, _ = all.workers(lease/2 + interval)
+		if len(active) != 1 || active[0] == first {
+			t.Fatalf("%d servers took over within half a lease, want 1", len(active))
 		}
-		second := who[0]
+		second := active[0]
 
-		second.store.dead.Store(true) // without a word
+		second.store.dead.Store(true) // it can no longer release the lease
 		began := time.Now()
-		who, _ = workers(5 * time.Minute)
-		third := who[len(who)-1]
-		if third == second || third == first {
-			third = who[0]
+		active, _ = all.workers(5 * time.Minute)
+		active = slices.DeleteFunc(active, func(m *member) bool { return m == second }) // its last requests
+		if len(active) != 1 || active[0] == first {
+			t.Fatalf("%d servers took over after one had died, want 1", len(active))
 		}
-		if third == second || third == first || len(who) > 2 {
-			t.Fatalf("%d servers asked after one had died", len(who))
-		}
+		third := active[0]
 		if d := second.last.Sub(began); d > lease {
-			t.Errorf("the one that was cut off asked for %v more", d)
+			t.Errorf("the server without a connection went on for %v", d)
 		}
-		if who, _ := workers(5 * time.Minute); fmt.Sprint(who) != fmt.Sprint([]*member{third}) {
-			t.Errorf("%d servers ask in the end", len(who))
+		if active, _ := all.workers(5 * time.Minute); len(active) != 1 || active[0] != third {
+			t.Errorf("%d servers send requests in the end, want the third alone", len(active))
 		}
 		second.stop()
 		third.stop()
 	})
 }
 
-// Any server brings a title up to date for who asks for it.
+// Trigger and Sync work on every server, and the others learn the state.
 func TestSyncOnAnyServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		shared, w := memstore.New(), newWorld(t)
@@ -169,20 +173,20 @@ func TestSyncOnAnyServer(t *testing.T) {
 			time.Sleep(11 * time.Second)
 		}
 		if a.version("App") != "2" || b.version("App") != "2" {
-			t.Errorf("%s and %s are served", a.version("App"), b.version("App"))
+			t.Errorf("versions %s and %s are served, want 2", a.version("App"), b.version("App"))
 		}
 		w.put(here, page{status: 500})
 		if _, err := b.sync.Sync(t.Context(), "App"); err == nil {
-			t.Error("no error")
+			t.Error("Sync of a source that fails: no error")
 		}
 		time.Sleep(time.Second)
 		if state := a.state("App"); state.Status != 500 {
-			t.Errorf("the other server does not know: %+v", state)
+			t.Errorf("the other server does not know of the failure: %+v", state)
 		}
 	})
 }
 
-// Who cannot renew the lease stops before another one begins.
+// A server that cannot renew the lease stops before another one begins.
 func TestNoTwoServersWork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const lease = time.Minute
@@ -202,16 +206,16 @@ func TestNoTwoServersWork(t *testing.T) {
 			time.Sleep(lease)
 		}
 		if n[0].Load() == 0 || n[1].Load() != 0 {
-			t.Fatalf("%d and %d requests", n[0].Load(), n[1].Load())
+			t.Fatalf("%d and %d requests, want the first server alone", n[0].Load(), n[1].Load())
 		}
-		stores[0].deaf.Store(true)
+		stores[0].readOnly.Store(true)
 		for n[1].Load() == 0 {
 			time.Sleep(time.Second)
 		}
 		began := time.Now()
 		time.Sleep(5 * lease)
 		if last[0].After(began) {
-			t.Errorf("both asked for %v", last[0].Sub(began))
+			t.Errorf("both servers sent requests for %v", last[0].Sub(began))
 		}
 	})
 }

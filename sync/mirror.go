@@ -11,8 +11,8 @@ import (
 	"github.com/patchsource/patchsource/sync/internal/safehttp"
 )
 
-// DefaultMaxRemoveShare is the default of Mirror.MaxRemoveShare.
-const DefaultMaxRemoveShare = 0.1
+// defaultMaxRemoveShare is the default of Mirror.MaxRemoveShare.
+const defaultMaxRemoveShare = 0.1
 
 // A Mirror follows a whole source: each of its titles becomes a title here. A title that exists already, and did not
 // come from this source, is left alone.
@@ -34,9 +34,9 @@ type Mirror struct {
 	Rename func(*patch.Definition)
 	// Remove deletes titles that have vanished from the source. Otherwise they stay as they are.
 	Remove bool
-	// MaxRemoveShare bounds how many titles may vanish at once, as a share of all: 1 title always may. If more titles
-	// vanish, none is deleted and the state says so; likewise if the source lists no title at all. The default is
-	// DefaultMaxRemoveShare. With 1 or a negative number there is no limit.
+	// MaxRemoveShare bounds how many titles may vanish at once, as a share of all titles of the mirror; a single title
+	// always may. If more titles vanish, none is deleted and the state says so; likewise if the source lists no title
+	// at all. The default is 0.1. A value of 1, or a negative one, means no limit.
 	MaxRemoveShare float64
 	// AllowDowngrade accepts definitions that return to an older version.
 	AllowDowngrade bool
@@ -82,7 +82,7 @@ func (m *Mirror) complete(set *settings) error {
 	if err := m.check(set.fetcher.client); err != nil {
 		return fmt.Errorf("mirror %s: %w", RedactURL(m.Name), err)
 	}
-	m.MaxRemoveShare = cmp.Or(m.MaxRemoveShare, DefaultMaxRemoveShare)
+	m.MaxRemoveShare = cmp.Or(m.MaxRemoveShare, defaultMaxRemoveShare)
 	m.Interval = cmp.Or(m.Interval, set.interval)
 	m.only, m.except = foldedSet(m.Only), foldedSet(m.Except)
 	return nil

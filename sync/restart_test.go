@@ -13,25 +13,24 @@ import (
 	patchsync "github.com/patchsource/patchsource/sync"
 )
 
-// What failed before a start is tried again soon after it, since a setting may have
-// been corrected, unless the source has asked to be left alone; how often it has failed
-// is still known.
-func TestFailuresAreTriedAgainAfterAStart(t *testing.T) {
+// A source that failed before a start is retried soon after it, because a setting may have been corrected, unless the
+// source has asked for a pause. The number of failures is kept.
+func TestFailuresAreRetriedAfterAStart(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		page  page
-		again bool
+		retry bool
 	}{
-		{"an address that was refused", page{err: errors.New("this address is not allowed")}, true},
-		{"credentials that were missing", page{status: 401}, true},
-		{"no definition", page{body: []byte("<html>")}, true},
+		{"a refused address", page{err: errors.New("this address is not allowed")}, true},
+		{"missing credentials", page{status: 401}, true},
+		{"an invalid definition", page{body: []byte("<html>")}, true},
 		{"too many requests", page{status: 429}, false},
-		{"a source that is unavailable", page{status: 503}, false},
+		{"an unavailable source", page{status: 503}, false},
 	} {
 		for _, shared := range []bool{false, true} {
 			name := c.name
 			if shared {
-				name += ", by a server that takes over the work"
+				name += ", on a server that takes over the work"
 			}
 			t.Run(name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
@@ -59,18 +58,18 @@ func TestFailuresAreTriedAgainAfterAStart(t *testing.T) {
 					defer stop()
 					time.Sleep(11 * time.Second)
 					want := 0
-					if c.again {
+					if c.retry {
 						want = 2
 					}
 					if n := w.requests("") - before; n != want {
 						t.Errorf("%d requests after a start, want %d", n, want)
 					}
 					if got := s.state("App").Failures; got != failures+want/2 {
-						t.Errorf("%d failures, before the start %d", got, failures)
+						t.Errorf("%d failures, want %d", got, failures+want/2)
 					}
-					time.Sleep(10 * time.Minute) // and not again and again
+					time.Sleep(10 * time.Minute)
 					if n := w.requests("") - before; n > want {
-						t.Errorf("%d requests ten minutes after a start", n)
+						t.Errorf("%d requests ten minutes after a start, want %d", n, want)
 					}
 				})
 			})
@@ -78,9 +77,8 @@ func TestFailuresAreTriedAgainAfterAStart(t *testing.T) {
 	}
 }
 
-// A title of a whole source that was refused under other settings is tried again after
-// a start.
-func TestRefusedTitlesAreTriedAgainAfterAStart(t *testing.T) {
+// A title of a mirror that was rejected before a start is retried after it.
+func TestRejectionsAreRetriedAfterAStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, st := newWorld(t), newStore()
 		mirror := patchsync.Mirror{Source: patchsync.PatchSource(vendor, nil)}
@@ -91,32 +89,22 @@ func TestRefusedTitlesAreTriedAgainAfterAStart(t *testing.T) {
 		w.source(vendor, definition("A", "1"), definition("B", "1"))
 		time.Sleep(20 * time.Hour)
 		if s.round(vendor).Refused["A"] == "" {
-			t.Fatalf("%+v", s.round(vendor))
+			t.Fatalf("A is not refused: %+v", s.round(vendor))
 		}
 		stop()
 		mirror.AllowDowngrade = true
 		s = open(t, st, w, patchsync.Options{Interval: time.Hour, Mirrors: []patchsync.Mirror{mirror}})
-		asked := w.requests(vendor + "/patch/B")
+		before := w.requests(vendor + "/patch/B")
 		stop = run(t, s)
 		defer stop()
 		synctest.Wait()
-		if s.version("A") != "1" || s.round(vendor).LastError != "" || w.requests(vendor+"/patch/B") != asked {
-			t.Errorf("A is at %s, %+v", s.version("A"), s.round(vendor))
+		if s.version("A") != "1" || s.round(vendor).LastError != "" || w.requests(vendor+"/patch/B") != before {
+			t.Errorf("version %s of A is served, want 1; state %+v", s.version("A"), s.round(vendor))
 		}
 	})
 }
 
-func TestNewNeedsItsParts(t *testing.T) {
-	s := open(t, newStore(), newWorld(t), patchsync.Options{})
-	if _, err := patchsync.New(nil, newStore(), nil); err == nil {
-		t.Error("without a catalog: no error")
-	}
-	if _, err := patchsync.New(s.cat, nil, nil); err == nil {
-		t.Error("without a store: no error")
-	}
-}
-
-// A Runner runs once at a time, and again when it has ended.
+// A second call of Run is refused until the first has ended.
 func TestSecondRunIsRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t, newStore(), newWorld(t), patchsync.Options{})
@@ -126,19 +114,18 @@ func TestSecondRunIsRefused(t *testing.T) {
 			go func() { done <- s.sync.Run(ctx) }()
 			synctest.Wait()
 			if err := s.sync.Run(ctx); !errors.Is(err, patchsync.ErrRunning) {
-				t.Errorf("a second Run: %v", err)
+				t.Errorf("second Run: %v, want ErrRunning", err)
 			}
 			cancel()
 			if err := <-done; err != nil {
 				t.Error(err)
 			}
 		}
-		_ = s.cat.Close()
+		_ = s.catalog.Close()
 	})
 }
 
-// A Runner ends when its catalog is closed, while it waits and while it works, and
-// counts that against no source.
+// Run ends when the catalog is closed, between rounds and during one, which does not count as a failure of a source.
 func TestRunEndsWithItsCatalog(t *testing.T) {
 	for _, delay := range []time.Duration{0, time.Minute} {
 		synctest.Test(t, func(t *testing.T) {
@@ -154,16 +141,16 @@ func TestRunEndsWithItsCatalog(t *testing.T) {
 				t.Fatal(err)
 			}
 			synctest.Wait()
-			title, err := s.cat.Title("App")
+			title, err := s.catalog.Title("App")
 			if err != nil {
 				t.Fatal(err)
 			}
-			_ = s.cat.Close()
+			_ = s.catalog.Close()
 			if err := <-done; !errors.Is(err, catalog.ErrClosed) {
-				t.Errorf("%v", err)
+				t.Errorf("Run: %v, want ErrClosed", err)
 			}
 			if state, ok := s.sync.State(title); !ok || state.Failures != 0 {
-				t.Errorf("%+v", state)
+				t.Errorf("state %+v, want no failures", state)
 			}
 		})
 	}

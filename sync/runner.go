@@ -77,10 +77,19 @@ func (r *Runner) TriggerMirror(name string) error {
 		}
 	}
 	if !found {
-		return fmt.Errorf("mirror %q: %w", RedactURL(name), ErrNotFollowed)
+		return &notFollowedError{fmt.Sprintf("there is no mirror %q", RedactURL(name))}
 	}
 	return nil
 }
+
+// A notFollowedError is an [ErrNotFollowed] with a text of its own.
+type notFollowedError struct{ text string }
+
+// Error implements error.
+func (e *notFollowedError) Error() string { return e.text }
+
+// Is reports whether target is [ErrNotFollowed].
+func (e *notFollowedError) Is(target error) bool { return target == ErrNotFollowed }
 
 // jobOf returns the job that follows the source of a title.
 func (r *Runner) jobOf(id string) (*job, error) {
@@ -89,14 +98,14 @@ func (r *Runner) jobOf(id string) (*job, error) {
 		return nil, err
 	}
 	if title.Follows == "" {
-		return nil, fmt.Errorf("title %q: %w", title.ID, ErrNotFollowed)
+		return nil, &notFollowedError{fmt.Sprintf("the title %q follows no source", title.ID)}
 	}
 	r.reconcile()
 	if j := r.agenda.job(keyOf(title)); j != nil {
 		return j, nil
 	}
-	return nil, fmt.Errorf("title %q: %w any more: %s is not among the sources of this server",
-		title.ID, ErrNotFollowed, RedactURL(title.Source))
+	return nil, &notFollowedError{fmt.Sprintf("the title %q is no longer followed: %s is not among the sources of "+
+		"this server", title.ID, RedactURL(title.Source))}
 }
 
 // State returns the state of the source that a title follows. Of a title that a mirror brought, it is the state of

@@ -56,7 +56,7 @@ var (
 	// ErrUpstream reports that a source failed, or that what it sent was rejected. errors.As finds the
 	// *[UpstreamError] with the reason.
 	ErrUpstream = errors.New("the source cannot be followed")
-	// ErrNotFollowed reports a title, or a mirror, that this Runner does not follow.
+	// ErrNotFollowed reports a title whose source, or a mirror, that the Runner does not follow.
 	ErrNotFollowed = errors.New("the title follows no source")
 	// ErrDowngrade reports a source that has returned to an older version.
 	ErrDowngrade = errors.New("the source has returned to an older version")
@@ -65,10 +65,10 @@ var (
 )
 
 const (
-	// DefaultInterval is the default of Options.Interval.
-	DefaultInterval = 30 * time.Minute
-	// DefaultLease is the default of Options.Lease.
-	DefaultLease = 30 * time.Second
+	// defaultInterval is the default of Options.Interval.
+	defaultInterval = 30 * time.Minute
+	// defaultLease is the default of Options.Lease.
+	defaultLease = 30 * time.Second
 	// homepage tells the administrator of a source which software asks.
 	homepage = "https://github.com/patchsource/patchsource"
 )
@@ -77,7 +77,7 @@ const (
 type Options struct {
 	// Mirrors are the whole sources to follow.
 	Mirrors []Mirror
-	// Interval is the time between two rounds of a source, give or take a tenth. The default is [DefaultInterval].
+	// Interval is the time between two rounds of a source, give or take a tenth. The default is 30 min.
 	Interval time.Duration
 	// AllowDowngrade accepts older versions from the sources of titles that are followed on their own. For mirrors
 	// there is Mirror.AllowDowngrade.
@@ -87,14 +87,14 @@ type Options struct {
 	AllowPrivateNetworks bool
 	// Timeout bounds one request, from the connection to the last byte. The default is 10 s.
 	Timeout time.Duration
-	// MaxBytes bounds the size of a definition or list, both as sent and decompressed. The default is 10 MiB.
+	// MaxBytes bounds the size of a definition or list, both compressed and decompressed. The default is 10 MiB.
 	MaxBytes int
 	// PerHost and Concurrency bound the requests in progress to one host and in all. The defaults are 4 and 64.
 	PerHost, Concurrency int
 	// Contact is added to the User-Agent: a URL or an address of the administrator of this server. If empty, the
 	// User-Agent names the project's page only.
 	Contact string
-	// Lease is the time after which another server takes over from one that has died. The default is [DefaultLease].
+	// Lease is the time after which another server takes over from one that has died. The default is 30 s.
 	Lease time.Duration
 	// Logger receives changes, and sources that begin to fail or recover. If nil, nothing is logged.
 	Logger *slog.Logger
@@ -137,8 +137,8 @@ func New(c *catalog.Catalog, s store.Store, opts *Options) (*Runner, error) {
 		catalog:        c,
 		fetcher:        newFetcher(&o),
 		allowDowngrade: o.AllowDowngrade,
-		interval:       cmp.Or(o.Interval, DefaultInterval),
-		lease:          cmp.Or(o.Lease, DefaultLease),
+		interval:       cmp.Or(o.Interval, defaultInterval),
+		lease:          cmp.Or(o.Lease, defaultLease),
 		log:            o.Logger,
 		now:            o.Now,
 	}

@@ -18,9 +18,6 @@ import (
 	"github.com/patchsource/patchsource/sync/internal/safehttp"
 )
 
-// DefaultMaxQueueBytes is the default of Options.MaxQueueBytes.
-const DefaultMaxQueueBytes = 64 << 20
-
 // Options configure a [Service]. Limits share one convention: 0 is the default, a negative number means no limit.
 type Options struct {
 	// Key encrypts the secrets of webhooks in the store: 32 bytes, such as auth.Secret.Key returns. If nil, no webhook
@@ -39,7 +36,7 @@ type Options struct {
 	// definitions are not sent.
 	Definition func(ctx context.Context, id string) ([]byte, error)
 	// MaxQueueBytes bounds the size of the pending events of one webhook, in bytes of the store. Events above the limit
-	// are dropped. The default is [DefaultMaxQueueBytes].
+	// are dropped. The default is 64 MiB.
 	MaxQueueBytes int64
 	// Timeout bounds one attempt. The default is 10 s.
 	Timeout time.Duration
@@ -59,9 +56,11 @@ const (
 	// maxPending bounds the number of pending events of one webhook.
 	maxPending = 10_000
 	// maxAge bounds the time for which an event is retried.
-	maxAge       = 24 * time.Hour
-	defaultLease = 30 * time.Second
-	userAgent    = "patchsource-webhook (+https://github.com/patchsource/patchsource)"
+	maxAge = 24 * time.Hour
+	// defaultMaxQueueBytes and defaultLease are the defaults of the options.
+	defaultMaxQueueBytes = 64 << 20
+	defaultLease         = 30 * time.Second
+	userAgent            = "patchsource-webhook (+https://github.com/patchsource/patchsource)"
 )
 
 // A Service keeps webhooks and delivers events to them. [Open] makes one, and [Service.Run] delivers. It is safe for
@@ -114,7 +113,7 @@ func Open(ctx context.Context, s store.Store, opts *Options) (*Service, error) {
 		renderer:      renderer{site: strings.TrimRight(o.Site, "/"), page: o.WebPage},
 		sender:        newSender(&o),
 		definition:    o.Definition,
-		maxQueueBytes: cmp.Or(o.MaxQueueBytes, DefaultMaxQueueBytes),
+		maxQueueBytes: cmp.Or(o.MaxQueueBytes, defaultMaxQueueBytes),
 		queues:        newQueues(),
 	}
 	if w.maxQueueBytes < 0 {
