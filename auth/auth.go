@@ -92,9 +92,9 @@ const (
 const (
 	// MaxLifetime is the maximum lifetime of a token that expires.
 	MaxLifetime = 365 * 24 * time.Hour
-	// MaxNameLength is the maximum length of a token's name in bytes.
-	MaxNameLength = 100
 
+	// maxNameLength is the maximum length of a token's name in bytes.
+	maxNameLength = 100
 	// maxReferenceLength is the maximum length of a title's UID or a contributor's id in bytes.
 	maxReferenceLength = 255
 )
@@ -102,7 +102,7 @@ const (
 // A Grant is what a token is valid for.
 type Grant struct {
 	Kind Kind
-	// Name is shown in lists of tokens. It has at most MaxNameLength bytes, without control and format characters, and
+	// Name is shown in lists of tokens. It has at most 100 bytes, without control and format characters, and
 	// may be empty.
 	Name string
 	// Titles are the UIDs of the titles that a TitleToken may change. Other kinds have none.

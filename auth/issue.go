@@ -129,9 +129,9 @@ func (a *Service) check(g Grant) error {
 	switch {
 	case !slices.Contains([]Kind{Administrator, Editor, Contributor, TitleToken}, g.Kind):
 		return fmt.Errorf("%w: there are no tokens of kind %q", ErrGrant, g.Kind)
-	case len(g.Name) > MaxNameLength || !utf8.ValidString(g.Name) || strings.ContainsFunc(g.Name, invisible):
+	case len(g.Name) > maxNameLength || !utf8.ValidString(g.Name) || strings.ContainsFunc(g.Name, invisible):
 		return fmt.Errorf("%w: a token's name has at most %d bytes of UTF-8, and no control or format characters",
-			ErrGrant, MaxNameLength)
+			ErrGrant, maxNameLength)
 	case (g.Kind == TitleToken) != (len(g.Titles) > 0):
 		return fmt.Errorf("%w: a title's token names titles, and no other token does", ErrGrant)
 	case (g.Kind == Contributor) != (g.Contributor != ""):

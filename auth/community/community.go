@@ -45,9 +45,6 @@ import (
 var (
 	// ErrMail is returned when a mail could not be sent. Nothing was published or confirmed.
 	ErrMail = errors.New("the mail with the token could not be sent")
-	// ErrLimited is returned when a mailbox has reached its limit of mails. errors.As finds the *[LimitedError] that
-	// says when to try again.
-	ErrLimited = errors.New("too many requests for this mailbox")
 	// ErrTooMany is returned when a mailbox or contributor has reached its limit of titles.
 	ErrTooMany = errors.New("this mailbox or contributor has as many titles as it may have")
 	// ErrIDTaken is returned when a title of another author or contributor has the id of a contributor's new title.
@@ -62,16 +59,17 @@ var (
 	ErrCode = errors.New("the link is wrong, too old or was already used")
 )
 
-// A LimitedError is an [ErrLimited] that says when to try again.
-type LimitedError struct{ After time.Duration }
+// A LimitedError is returned, as a pointer, when a mailbox has reached its limit of mails or too many mails are
+// pending.
+type LimitedError struct {
+	// After is the time after which to try again.
+	After time.Duration
+}
 
 // Error implements error.
 func (e *LimitedError) Error() string {
-	return fmt.Sprintf("%v: try again in %v", ErrLimited, e.After.Round(time.Second))
+	return fmt.Sprintf("too many requests for this mailbox: try again in %v", e.After.Round(time.Second))
 }
-
-// Is reports whether target is [ErrLimited].
-func (e *LimitedError) Is(target error) bool { return target == ErrLimited }
 
 const (
 	defaultMaxTitles    = 100

@@ -34,7 +34,7 @@ type Fetcher interface {
 // Publish publishes a title and mails its token to the author. When it returns nil, both are done.
 //
 // The error is patch.ErrAuthor, also for the name of a contributor, mail.ErrAddress, patch.ErrInvalid,
-// patch.ErrTooLarge, catalog.ErrExists, [ErrLimited], [ErrTooMany], [ErrMail], catalog.ErrUnavailable,
+// patch.ErrTooLarge, catalog.ErrExists, a [LimitedError], [ErrTooMany], [ErrMail], catalog.ErrUnavailable,
 // auth.ErrUnavailable, that of the fetcher or that of ctx.
 func (s *Service) Publish(ctx context.Context, p Publication) (catalog.Result, error) {
 	none := catalog.Result{}

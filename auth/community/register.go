@@ -18,7 +18,7 @@ import (
 // Register reserves a name and mails a link that confirms the address. It ends the tokens of the name's earlier owners,
 // as far as this server knows of them. If the link is not used within 24 hours, the name is free again.
 //
-// The error is [ErrName], [ErrNameTaken], mail.ErrAddress, [ErrLimited], [ErrMail], catalog.ErrUnavailable,
+// The error is [ErrName], [ErrNameTaken], mail.ErrAddress, a [LimitedError], [ErrMail], catalog.ErrUnavailable,
 // auth.ErrUnavailable or that of ctx.
 func (s *Service) Register(ctx context.Context, name, address string) error {
 	address, addressErr := mail.CheckAddress(address)

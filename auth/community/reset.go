@@ -17,7 +17,7 @@ import (
 // Reset mails a new token for a title to its author if address is the author's. It returns before it knows whether it
 // is, so that the answer reveals nothing. The old tokens remain valid until the new one is first used.
 //
-// The error is mail.ErrAddress, catalog.ErrNotFound, or [ErrLimited] if too many such requests are pending.
+// The error is mail.ErrAddress, catalog.ErrNotFound, or a [LimitedError] if too many such requests are pending.
 func (s *Service) Reset(ctx context.Context, id, address string) error {
 	address, err := mail.CheckAddress(address)
 	if err != nil {
@@ -36,7 +36,7 @@ func (s *Service) Reset(ctx context.Context, id, address string) error {
 // any, so that the answer reveals nothing. The old tokens of a contributor remain valid until the new one is first
 // used.
 //
-// The error is mail.ErrAddress, or [ErrLimited] if too many such requests are pending.
+// The error is mail.ErrAddress, or a [LimitedError] if too many such requests are pending.
 func (s *Service) ResetContributor(ctx context.Context, address string) error {
 	address, err := mail.CheckAddress(address)
 	if err != nil {
@@ -46,7 +46,7 @@ func (s *Service) ResetContributor(ctx context.Context, address string) error {
 }
 
 // inBackground runs f without the caller waiting for it, and logs its error with attrs. Close waits for it. The error
-// is [ErrLimited] if too many requests are pending.
+// is a [LimitedError] if too many requests are pending.
 func (s *Service) inBackground(ctx context.Context, f func(context.Context) error, attrs ...any) error {
 	select {
 	case s.pending <- struct{}{}:
@@ -133,7 +133,7 @@ func (s *Service) recover(ctx context.Context, g auth.Grant, f facts, address st
 }
 
 // allow counts a mail against the hourly limit of a key, which is the hash of a mailbox, alone or with the kind of
-// mail. The error is [ErrLimited].
+// mail. The error is a [LimitedError].
 func (s *Service) allow(key string) error {
 	perHour := s.options.MailsPerHour
 	if perHour < 0 {

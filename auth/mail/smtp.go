@@ -31,8 +31,8 @@ type SMTPOptions struct {
 	RootCAs *x509.CertPool
 }
 
-// An SMTP is a [Mailer] that hands messages to a server. Make one with [NewSMTP].
-type SMTP struct {
+// An smtpMailer is a Mailer that hands messages to a server.
+type smtpMailer struct {
 	from    string
 	host    string
 	options []gomail.Option
@@ -50,7 +50,7 @@ type SMTP struct {
 // not connect to the server.
 //
 // The error is [ErrAddress] for the sender, or says what is wrong with the address of the server, without its password.
-func NewSMTP(address, from string, opts *SMTPOptions) (*SMTP, error) {
+func NewSMTP(address, from string, opts *SMTPOptions) (Mailer, error) {
 	if err := checkSender(from); err != nil {
 		return nil, err
 	}
@@ -75,7 +75,7 @@ func NewSMTP(address, from string, opts *SMTPOptions) (*SMTP, error) {
 	if _, err := gomail.NewClient(u.Hostname(), options...); err != nil {
 		return nil, fmt.Errorf("mail: %s: %w", u.Redacted(), err)
 	}
-	return &SMTP{from: from, host: u.Hostname(), options: options, timeout: o.Timeout}, nil
+	return &smtpMailer{from: from, host: u.Hostname(), options: options, timeout: o.Timeout}, nil
 }
 
 // parseServer parses and checks the address of a server.
@@ -136,8 +136,8 @@ func clientOptions(u *url.URL, o SMTPOptions) ([]gomail.Option, error) {
 	return options, nil
 }
 
-// Send implements [Mailer]. Each message has a connection of its own.
-func (s *SMTP) Send(ctx context.Context, m Message) error {
+// Send implements Mailer. Each message has a connection of its own.
+func (s *smtpMailer) Send(ctx context.Context, m Message) error {
 	msg, err := build(s.from, m)
 	if err != nil {
 		return err
