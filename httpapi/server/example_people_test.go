@@ -53,8 +53,8 @@ func ExampleConfig_sessionOrToken() {
 	// Anonymous 401
 }
 
-// A person who is signed in without a kind may change nothing. The answer is 403, and not the 401 that asks an anonymous
-// client to sign in.
+// A person who is signed in without a kind may change nothing. The answer is 403, and not the 401 that asks an
+// anonymous client to sign in.
 func ExampleConfig_readOnly() {
 	people := func(r *http.Request) (auth.Principal, error) {
 		name, _, _ := r.BasicAuth() // checked by a reverse proxy

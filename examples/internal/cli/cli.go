@@ -11,7 +11,8 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// ErrAnswered is returned for arguments that asked for output, such as help, which was written. The program should exit.
+// ErrAnswered is returned for arguments that asked for output, such as help, which was written. The program should
+// exit.
 var ErrAnswered = errors.New("answered")
 
 // A Program describes a program to [Parse].
@@ -67,8 +68,8 @@ func (p Program) describe(app *kong.Application) {
 	}
 }
 
-// DefinitionFiles returns the names of the files that may contain a patch definition (*.json). It omits hidden files and
-// the files that macOS adds to archives.
+// DefinitionFiles returns the names of the files that may contain a patch definition (*.json). It omits hidden files
+// and the files that macOS adds to archives.
 func DefinitionFiles(files fs.FS) (names []string, err error) {
 	err = fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
 		switch base := path.Base(name); {

@@ -41,8 +41,8 @@ func unknownFlag(err error) (name string, ok bool) {
 	return name, ok
 }
 
-// nearest returns the candidate with the smallest distance from a name. It returns the empty string if more than about a
-// third of the name would have to be edited.
+// nearest returns the candidate with the smallest distance from a name. It returns the empty string if more than about
+// a third of the name would have to be edited.
 func nearest(name string, candidates []string) (best string) {
 	limit := max(1, (len(name)+1)/3)
 	for _, c := range candidates {

@@ -15,8 +15,8 @@ import (
 	"github.com/patchsource/patchsource/store"
 )
 
-// Run runs the server until ctx ends. environ is the environment, in the form of os.Environ. Run returns the exit code of
-// the process: 0 after an orderly stop, 1 after an error, and 2 if the flags are invalid.
+// Run runs the server until ctx ends. environ is the environment, in the form of os.Environ. Run returns the exit code
+// of the process: 0 after an orderly stop, 1 after an error, and 2 if the flags are invalid.
 func Run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
 	f, err := parseFlags(args, environ, stdout)
 	if errors.Is(err, cli.ErrAnswered) {
@@ -74,7 +74,8 @@ func serve(ctx context.Context, f *flags, log *slog.Logger, web *web, b *backend
 		return nil
 	}
 	if f.BaseURL == "" && web.site(f) != web.url(f) {
-		log.Warn("no --base-url set: other hosts may not be able to resolve the links in mails and events", "url", web.site(f))
+		log.Warn("no --base-url set: other hosts may not be able to resolve the links in mails and events",
+			"url", web.site(f))
 	}
 	web.use(b)
 	if err := profile(ctx, f.PprofAddr, log); err != nil {

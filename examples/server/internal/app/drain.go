@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// drainTimeout bounds the wait for clients to send another request on an idle connection, whose answer asks them to close
-// it.
+// drainTimeout bounds the wait for clients to send another request on an idle connection, whose answer asks them to
+// close it.
 const drainTimeout = 500 * time.Millisecond
 
 // A drain makes clients close their connections when the server stops. If the server closed them, a request that is on
@@ -40,8 +40,8 @@ func (d *drain) track(_ net.Conn, state http.ConnState) {
 	}
 }
 
-// wait begins the drain and waits until no connection is open, until ctx ends, or for the drain's timeout. The server must
-// have stopped accepting connections.
+// wait begins the drain and waits until no connection is open, until ctx ends, or for the drain's timeout. The server
+// must have stopped accepting connections.
 func (d *drain) wait(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()

@@ -78,8 +78,9 @@ func readEnvironment(environ []string) environment {
 func (e environment) Validate(app *kong.Application) error {
 	for _, name := range slices.Sorted(maps.Keys(e)) {
 		if !hasFlag(app, name) {
-			if on, switchedOff := strings.CutPrefix(name, "no-"); switchedOff && hasFlag(app, on) {
-				return fmt.Errorf("environment variable %s: there is no such variable: set %s=false", variable(name), variable(on))
+			if on, negated := strings.CutPrefix(name, "no-"); negated && hasFlag(app, on) {
+				return fmt.Errorf("environment variable %s: there is no such variable: set %s=false",
+					variable(name), variable(on))
 			}
 			return fmt.Errorf("environment variable %s: %w", variable(name), mistakes.UnknownFlag(app, name))
 		}

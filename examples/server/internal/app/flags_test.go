@@ -1,23 +1,24 @@
 package app
 
 import (
-	"encoding/json"
 	"io"
+	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/alecthomas/kong"
 )
 
-// A flag or a variable that the server does not have is an error that names the one that was
-// meant.
+// The error for a flag or a variable that does not exist names the one that was probably intended.
 func TestUnknownFlagsAndVariables(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		args    []string
 		environ []string
-		says    string // the whole error; empty: there is none
+		want    string // the error; empty if there is none
 	}{
 		{
-			"a flag of other servers", []string{"--port", "80"}, nil,
+			"a flag of another server", []string{"--port", "80"}, nil,
 			"there is no flag --port: the address is set by --addr :8080",
 		},
 		{"with its value", []string{"--port=80"}, nil, "there is no flag --port: the address is set by --addr :8080"},
@@ -26,7 +27,7 @@ func TestUnknownFlagsAndVariables(t *testing.T) {
 			"a misspelled switch", []string{"--no-comunity"}, nil,
 			"there is no flag --no-comunity: did you mean --no-community?",
 		},
-		{"a flag like no other", []string{"--frobnicate"}, nil, "there is no flag --frobnicate"},
+		{"a flag that resembles none", []string{"--frobnicate"}, nil, "there is no flag --frobnicate"},
 		{
 			"a misspelled variable", nil, []string{"PATCHSOURCE_STROE=memory:"},
 			"environment variable PATCHSOURCE_STROE: there is no flag --stroe: did you mean --store?",
@@ -37,7 +38,7 @@ func TestUnknownFlagsAndVariables(t *testing.T) {
 				"there is no flag --trusted-proxy: did you mean --trusted-proxies?",
 		},
 		{
-			"a variable of other servers", nil, []string{"PATCHSOURCE_PORT=80"},
+			"a variable of another server", nil, []string{"PATCHSOURCE_PORT=80"},
 			"environment variable PATCHSOURCE_PORT: there is no flag --port: the address is set by --addr :8080",
 		},
 		{
@@ -46,7 +47,7 @@ func TestUnknownFlagsAndVariables(t *testing.T) {
 		},
 		{"variables of the tests", nil, []string{"PATCHSOURCE_BROWSER=/x", "PATCHSOURCE_RANDOM_REQUESTS=9"}, ""},
 		{"an empty variable", nil, []string{"PATCHSOURCE_STROE="}, ""},
-		{"a variable of something else", nil, []string{"PATCHSOURCES_STROE=x", "STORE=y"}, ""},
+		{"unrelated variables", nil, []string{"PATCHSOURCES_STROE=x", "STORE=y"}, ""},
 		{
 			"variables of the clients", nil,
 			[]string{"PATCHSOURCE_URL=https://x", "PATCHSOURCE_TOKEN=pst_x", "PATCHSOURCE_TOKEN_FILE=x"}, "",
@@ -61,17 +62,18 @@ func TestUnknownFlagsAndVariables(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := parseFlags(c.args, c.environ, io.Discard)
-			if got := errorText(err); got != c.says {
-				t.Errorf("%q, want %q", got, c.says)
+			if got := errorText(err); got != c.want {
+				t.Errorf("got error %q, want %q", got, c.want)
 			}
 		})
 	}
 	code, _, stderr := runOnce(t, []string{"PATCHSOURCE_MIAL=smtp://user:hunter2@host"})
 	if code != 2 || !strings.Contains(stderr, "PATCHSOURCE_MIAL") || strings.Contains(stderr, "hunter2") {
-		t.Errorf("%d %q", code, stderr)
+		t.Errorf("got exit code %d and %q", code, stderr)
 	}
 }
 
+// errorText returns the text of an error, or the empty string.
 func errorText(err error) string {
 	if err == nil {
 		return ""
@@ -79,55 +81,105 @@ func errorText(err error) string {
 	return err.Error()
 }
 
-// What explains a flag that the server does not have speaks of flags that it has.
+// Each flag has a description, and each description has a flag.
+func TestEveryFlagHasHelp(t *testing.T) {
+	parser, err := kong.New(&flags{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, flag := range parser.Model.Flags {
+		if _, ok := help[flag.Name]; !ok && flag.Name != "help" {
+			t.Errorf("--%s has no description", flag.Name)
+		}
+	}
+	for name := range help {
+		if !hasFlag(parser.Model, name) {
+			t.Errorf("--%s has a description but does not exist", name)
+		}
+	}
+}
+
+// The explanations of flags that do not exist mention only flags that do.
 func TestMistakesNameFlags(t *testing.T) {
 	var help strings.Builder
 	if _, err := parseFlags([]string{"--help"}, nil, &help); err == nil {
-		t.Fatal("there is no help")
+		t.Fatal("--help was not answered")
 	}
 	for name, explanation := range mistakes {
 		if strings.Contains(help.String(), "--"+name+" ") || strings.Contains(help.String(), "--"+name+"=") {
-			t.Errorf("the server has a flag --%s", name)
+			t.Errorf("--%s is explained but exists", name)
 		}
 		for word := range strings.FieldsSeq(explanation) {
 			if flag, ok := strings.CutPrefix(strings.Trim(word, ",;:"), "--"); ok &&
 				!strings.Contains(help.String(), strings.TrimPrefix(flag, "no-")) {
-				t.Errorf("--%s: there is no flag --%s", name, flag)
+				t.Errorf("the explanation of --%s mentions --%s, which does not exist", name, flag)
 			}
 		}
 	}
 }
 
-// The line that says that the server is ready has the address for other hosts, and the one that it
-// listens on.
-func TestReadyLine(t *testing.T) {
-	for _, c := range []struct {
-		name, base, url string // empty url: where it listens
-	}{
-		{"no address for others", "", ""},
-		{"an address for others", "https://patches.example.com", "https://patches.example.com"},
-		{"a prefix, with a slash", "https://example.com/patches/", "https://example.com/patches"},
+func TestHelpAndVersion(t *testing.T) {
+	code, out, stderr := runOnce(t, nil, "--help")
+	if code != 0 || stderr != "" {
+		t.Errorf("--help: got exit code %d and %q", code, stderr)
+	}
+	for _, want := range []string{
+		"--addr", "--store", "--admin-token-file", "--secret-file", "--import", "--tls-cert", "--follow",
+		"--sync-interval", "--log-format", "PATCHSOURCE_", "Jamf Pro",
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			p := start(t, t.TempDir(), "--base-url="+c.base)
-			if c.url == "" {
-				c.url = p.url
-			}
-			var ready struct {
-				Msg, URL, Listen string
-				Feed             string `json:"jamf_feed"`
-			}
-			for line := range strings.Lines(p.logged()) {
-				if err := json.Unmarshal([]byte(line), &ready); err != nil {
-					t.Fatal(err)
-				}
-				if ready.Msg == "ready" {
-					break
-				}
-			}
-			if ready.URL != c.url || ready.Feed != c.url+"/jamf/v1" || ready.Listen != p.url {
-				t.Errorf("%+v", ready)
-			}
-		})
+		if !strings.Contains(out, want) {
+			t.Errorf("--help does not mention %s", want)
+		}
+	}
+	if strings.Contains(out, "${default}") {
+		t.Errorf("--help has a placeholder in it: %s", out)
+	}
+	if code, out, _ := runOnce(t, nil, "--version"); code != 0 || !strings.Contains(out, "patchsource") ||
+		!strings.Contains(out, "go1.") {
+		t.Errorf("--version: got exit code %d and %q", code, out)
+	}
+}
+
+func TestEnvironment(t *testing.T) {
+	dir := t.TempDir()
+	f, err := parseFlags([]string{"--addr", ":1"}, []string{
+		"HOME=/root", "PATCHSOURCE_ADDR=:2", "PATCHSOURCE_STORE=file:" + dir + "/",
+		"PATCHSOURCE_RATE_LIMIT=false", "PATCHSOURCE_LOG_FORMAT=json",
+	}, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f.Addr != ":1" || f.RateLimit || f.LogFormat != "json" || f.AdminTokenFile != dir+".admin-token" ||
+		f.SecretFile != dir+".secret" {
+		t.Errorf("got %+v", f)
+	}
+	if _, err := parseFlags(nil, []string{"PATCHSOURCE_VERSION=1.4.2", "PATCHSOURCE_HELP=true"},
+		io.Discard); err != nil {
+		t.Errorf("a variable of an image is read as a flag: %v", err)
+	}
+	if code, _, stderr := runOnce(t, []string{"PATCHSOURCE_STORE=ftp:x"}); code != 2 ||
+		!strings.Contains(stderr, "ftp:x") {
+		t.Errorf("got exit code %d and %q", code, stderr)
+	}
+}
+
+// The files of the server are beside the folder of its store.
+func TestFilesBesideTheStore(t *testing.T) {
+	for _, c := range []struct{ store, beside string }{
+		{"file:data", "data"}, {"file:./a/b/", "a/b"}, {"file:/x/y", "/x/y"},
+	} {
+		f, err := parseFlags([]string{"--store", c.store}, nil, io.Discard)
+		if err != nil || f.SecretFile != c.beside+".secret" {
+			t.Errorf("--store %s: got %+v, %v, want %s.secret", c.store, f, err, c.beside)
+		}
+	}
+	dir := t.TempDir()
+	t.Chdir(dir)
+	if f, err := parseFlags([]string{"--store", "file:."}, nil, io.Discard); err != nil ||
+		filepath.Dir(f.SecretFile) != filepath.Dir(dir) {
+		t.Errorf("--store file:.: got %+v, %v", f, err)
+	}
+	if _, err := parseFlags([]string{"--store", "file:/"}, nil, io.Discard); err == nil {
+		t.Error("the root of the disk is accepted as a store")
 	}
 }

@@ -15,15 +15,15 @@ var help = map[string]string{
 		"machine (default: ${default}).",
 	"store": "Where titles are stored: file:DIR is a folder, which is created if it does not exist; memory: keeps " +
 		"titles until the server stops (default: ${default}).",
-	"admin-token-file": "File with the administrator token. If it does not exist, a token is made and written to it, " +
-		"readable only by you (default: beside the folder of --store, ./data.admin-token).",
-	"secret-file": "File with the server's secret, from which its keys are derived. If it does not exist, a secret is " +
-		"made. Keep it with your backups (default: beside the folder of --store, ./data.secret).",
+	"admin-token-file": "File with the administrator token. If it does not exist, a token is made and written to " +
+		"it, readable only by you (default: beside the folder of --store, ./data.admin-token).",
+	"secret-file": "File with the server's secret, from which its keys are derived. If it does not exist, a secret " +
+		"is made. Keep it with your backups (default: beside the folder of --store, ./data.secret).",
 	"import": "Before serving, load patch definitions: the *.json files of a folder or a zip, such as a copy of a " +
 		"Stupid Simple Patch Server bucket or a Patch Server backup, or one .json file. Existing titles are not " +
 		"changed. May be repeated; its variable has one value.",
-	"restore": "Before serving, load a full backup (made by GET /api/v1/backup?full=1) into the store, which must be " +
-		"empty: titles with their authors and history, tokens, contributors, webhooks and the state of sources. " +
+	"restore": "Before serving, load a full backup (made by GET /api/v1/backup?full=1) into the store, which must " +
+		"be empty: titles with their authors and history, tokens, contributors, webhooks and the state of sources. " +
 		"Use the secret file of the server that made the backup: with another one, this server recognizes neither " +
 		"the addresses of authors nor the secrets of webhooks.",
 	"tls-cert": "Serve HTTPS with this certificate (PEM, with its chain). Requires --tls-key.",
@@ -31,9 +31,10 @@ var help = map[string]string{
 	"community": "Let anyone publish a title with a name and an email address, to which the token of the title is " +
 		"sent (default: on).",
 	"mail": "How mail is sent: smtp://user:password@host:587 (STARTTLS), smtps://user:password@host:465, " +
-		"smtp://host:25?tls=off, or outbox:DIR, which writes each mail to a file (default: outbox: beside the folder " +
-		"of --store, ./data.outbox).",
-	"mail-from": "Sender of mails, such as patches@example.com or Patches <patches@example.com> (default: ${default}).",
+		"smtp://host:25?tls=off, or outbox:DIR, which writes each mail to a file (default: outbox: beside the " +
+		"folder of --store, ./data.outbox).",
+	"mail-from": "Sender of mails, such as patches@example.com or Patches <patches@example.com> (default: " +
+		"${default}).",
 	"base-url": "URL at which other hosts reach the server, such as https://patches.example.com. It is shown by the " +
 		"web page and the log, and links in mails and webhook events begin with it (default: the address that the " +
 		"server listens on).",
@@ -42,12 +43,12 @@ var help = map[string]string{
 	"trusted-proxies": "Networks of reverse proxies, such as 127.0.0.1/32, whose X-Forwarded-For header is trusted. " +
 		"May be repeated.",
 
-	"follow": "Mirror all titles of another patch source, such as https://jamf-patch.jamfcloud.com/v1, or of a folder " +
-		"of definitions, such as a checkout. May be repeated.",
-	"follow-remove": "Delete titles that disappear from a source of --follow. None is deleted if more than a tenth of " +
-		"the titles, and more than one, disappear at once.",
-	"sources": "Mirror the sources in a JSON file: an array of objects with url or folder and, optionally, name, only, " +
-		"except, author, remove, max_remove_share, allow_downgrade, interval, roots, refuse_unsigned and " +
+	"follow": "Mirror all titles of another patch source, such as https://jamf-patch.jamfcloud.com/v1, or of a " +
+		"folder of definitions, such as a checkout. May be repeated.",
+	"follow-remove": "Delete titles that disappear from a source of --follow. None is deleted if more than a tenth " +
+		"of the titles, and more than one, disappear at once.",
+	"sources": "Mirror the sources in a JSON file: an array of objects with url or folder and, optionally, name, " +
+		"only, except, author, remove, max_remove_share, allow_downgrade, interval, roots, refuse_unsigned and " +
 		"authorization_file (a file with the value of the Authorization header).",
 	"sync-interval": "Time between two checks of a source for changes (default: ${default}).",
 	"allow-private-networks": "Also allow sources and webhooks in private networks and on this machine. For labs: " +
@@ -55,10 +56,10 @@ var help = map[string]string{
 	"sign-cert": "Sign the definitions of the feed with this certificate (PEM, with its chain). Requires --sign-key.",
 	"sign-key":  "Private key of --sign-cert (PEM).",
 
-	"access-log": "Log each request: its id, method, path, status, bytes, duration and client (default: on). Requests " +
-		"for /healthz, /readyz and /metrics are not logged.",
-	"tolerate-faults": "Let /readyz answer 200 even if records of the store cannot be read. They are not served; the " +
-		"log names them.",
+	"access-log": "Log each request: its id, method, path, status, bytes, duration and client (default: on). " +
+		"Requests for /healthz, /readyz and /metrics are not logged.",
+	"tolerate-faults": "Let /readyz answer 200 even if records of the store cannot be read. They are not served; " +
+		"the log names them.",
 	"pprof-addr": "Serve profiles of this process (/debug/pprof/) on a separate address, such as 127.0.0.1:6060. " +
 		"Profiles reveal internals: do not expose the address to other machines.",
 	"log-format": "Format of the log on standard error (default: ${default}).",

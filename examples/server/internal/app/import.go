@@ -31,9 +31,9 @@ const (
 	maxReasons = 20
 )
 
-// importPath imports the definitions of a folder, a zip or one file. It does not change existing titles, so that an import
-// can be repeated, and logs and skips files that are invalid. It returns an error if the folder or zip as a whole cannot
-// be read, or if the store fails.
+// importPath imports the definitions of a folder, a zip or one file. It does not change existing titles, so that an
+// import can be repeated, and logs and skips files that are invalid. It returns an error if the folder or zip as a
+// whole cannot be read, or if the store fails.
 func importPath(ctx context.Context, name string, c *catalog.Catalog, log *slog.Logger) error {
 	info, err := os.Stat(name)
 	if err != nil {

@@ -16,21 +16,20 @@ import (
 	"github.com/patchsource/patchsource/httpapi/openapi"
 )
 
-// Every call has an example of what it takes and of what it answers, and examples are what
-// they are examples of.
+// The document has valid examples of every request and every response.
 func TestEveryCallHasExamples(t *testing.T) {
 	doc, err := openapi3.NewLoader().LoadFromData(openapi.Document())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := doc.Validate(t.Context()); err != nil { // the examples too
+	if err := doc.Validate(t.Context()); err != nil { // also validates the examples
 		t.Fatal(err)
 	}
 	bodies := 0
 	check := func(where string, content openapi3.Content) {
 		for mediaType, m := range content {
 			switch mediaType {
-			case "application/zip", "multipart/form-data": // bytes
+			case "application/zip", "multipart/form-data": // binary
 				continue
 			}
 			bodies++
@@ -39,7 +38,7 @@ func TestEveryCallHasExamples(t *testing.T) {
 			}
 			for name, e := range m.Examples {
 				if e.Value == nil || e.Value.Value == nil {
-					t.Errorf("%s, %s: the example %s says nothing", where, mediaType, name)
+					t.Errorf("%s, %s: example %s is empty", where, mediaType, name)
 				}
 			}
 		}
@@ -56,11 +55,11 @@ func TestEveryCallHasExamples(t *testing.T) {
 		}
 	}
 	if bodies < 200 {
-		t.Errorf("only %d bodies were looked at", bodies)
+		t.Errorf("checked %d bodies, want 200 or more", bodies)
 	}
 }
 
-// The published contract is valid, and what the server answers is what it says.
+// The published document is valid, and it describes the answers of the server.
 func TestAnswersAreAsDocumented(t *testing.T) {
 	p := start(t, t.TempDir(), "--allow-private-networks", "--rate-limit=false")
 	_, text := p.do("GET", "/api/openapi.yaml", "")
@@ -77,16 +76,15 @@ func TestAnswersAreAsDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	upstream := httptest.NewServer(
-		http.HandlerFunc(
-			func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, definition("Sub", "1")) },
-		),
-	)
+	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, definition("Sub", "1"))
+	}))
 	defer upstream.Close()
 	openapi3filter.RegisterBodyDecoder("text/plain", openapi3filter.FileBodyDecoder)
-	openapi3filter.RegisterBodyDecoder("application/x-ndjson", openapi3filter.JSONBodyDecoder) // of one line
+	openapi3filter.RegisterBodyDecoder("application/x-ndjson", openapi3filter.JSONBodyDecoder) // has one line
 	openapi3filter.RegisterBodyDecoder("application/zip", openapi3filter.FileBodyDecoder)
 	zipped := zipOf(t, "Zipped")
+	published := `{"author_name":"Ann","author_email":"ann@example.com","definition":` + definition("P", "1") + `}`
 	for _, c := range []struct {
 		method, path, body string
 		status             int
@@ -95,7 +93,7 @@ func TestAnswersAreAsDocumented(t *testing.T) {
 		{"POST", "/api/v1/title", definition("App", "1"), 201, ""},
 		{"POST", "/api/v1/title", definition("App", "1"), 409, ""},
 		{"POST", "/api/v1/title", `{"id":"x"}`, 400, ""},
-		{"POST", "/api/v1/title", `{"author_name":"Ann","author_email":"ann@example.com","definition":` + definition("P", "1") + `}`, 201, ""},
+		{"POST", "/api/v1/title", published, 201, ""},
 		{"GET", "/jamf/v1/software", "", 200, ""},
 		{"GET", "/jamf/v1/software/App,Nope", "", 200, ""},
 		{"GET", "/jamf/v1/patch/App", "", 200, ""},
@@ -191,7 +189,7 @@ func TestAnswersAreAsDocumented(t *testing.T) {
 		body, err := io.ReadAll(res.Body)
 		_ = res.Body.Close()
 		if err != nil || res.StatusCode != c.status {
-			t.Errorf("%s %s: %d %s, want %d", c.method, c.path, res.StatusCode, body, c.status)
+			t.Errorf("%s %s: got status %d, want %d: %s", c.method, c.path, res.StatusCode, c.status, body)
 			continue
 		}
 		answer := &openapi3filter.ResponseValidationInput{
@@ -207,7 +205,7 @@ func TestAnswersAreAsDocumented(t *testing.T) {
 	}
 }
 
-// zipOf is a backup of a title.
+// zipOf returns a backup of one title.
 func zipOf(t *testing.T, id string) string {
 	t.Helper()
 	var b bytes.Buffer

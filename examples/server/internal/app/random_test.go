@@ -21,14 +21,14 @@ import (
 	"github.com/patchsource/patchsource/httpapi/openapi"
 )
 
-// requestsVariable says how many random requests are made; 0 or not set: some.
+// requestsVariable is the number of random requests. The default is 3000.
 const requestsVariable = "PATCHSOURCE_RANDOM_REQUESTS"
 
-// Requests made at random from the published contract are never answered by an internal error, by a redirect, or at
-// the cost of a second of CPU time.
+// Random requests that are derived from the published document are never answered with an internal error or a redirect,
+// and never cost more than a second of CPU time.
 func TestRandomRequests(t *testing.T) {
 	if testing.Short() {
-		t.Skip("it makes many requests")
+		t.Skip("sends many requests")
 	}
 	n, _ := strconv.Atoi(os.Getenv(requestsVariable))
 	if n == 0 {
@@ -47,43 +47,36 @@ func TestRandomRequests(t *testing.T) {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	statuses := map[int]int{}
-	var dearest time.Duration
+	var highest time.Duration
 	for i := range n {
 		r, text := g.request()
 		res, body, took, err := costOf(t, client, r)
 		if err != nil {
 			t.Fatalf("seed %d, request %d: %s: %v", seed, i, text, err)
 		}
-		for again := 0; again < 2 && took > time.Second; again++ { // it may have been the work of others
+		for again := 0; again < 2 && took > time.Second; again++ { // the time may be that of other work
 			_, _, less, err := costOf(t, client, r)
 			if err == nil {
 				took = min(took, less)
 			}
 		}
-		dearest = max(dearest, took)
+		highest = max(highest, took)
 		statuses[res.StatusCode]++
 		g.learn(body)
 		unavailable := res.StatusCode == http.StatusServiceUnavailable && res.Header.Get("Retry-After") != ""
 		redirect := res.StatusCode >= 300 && res.StatusCode < 400 && res.StatusCode != http.StatusNotModified
 		if res.StatusCode >= 500 && !unavailable || redirect || took > time.Second {
-			t.Errorf(
-				"seed %d, request %d: %d after %v of CPU time: %s\n%.400s",
-				seed,
-				i,
-				res.StatusCode,
-				took,
-				text,
-				body,
-			)
+			t.Errorf("seed %d, request %d: got status %d after %v of CPU time: %s\n%.400s",
+				seed, i, res.StatusCode, took, text, body)
 		}
 	}
-	t.Logf("seed %d: %d requests, %v, the dearest took %v of CPU time", seed, n, statuses, dearest)
+	t.Logf("seed %d: %d requests, statuses %v, at most %v of CPU time", seed, n, statuses, highest)
 	if statuses[200] == 0 || statuses[201] == 0 || statuses[400] == 0 || statuses[403] == 0 {
-		t.Errorf("the requests were not of all kinds: %v", statuses)
+		t.Errorf("some statuses did not occur: %v", statuses)
 	}
 }
 
-// costOf makes a request and returns the CPU time that was used until it was answered.
+// costOf sends a request and returns the answer and the CPU time until it was read.
 func costOf(t *testing.T, client *http.Client, r *http.Request) (*http.Response, []byte, time.Duration, error) {
 	t.Helper()
 	var err error
@@ -98,11 +91,11 @@ func costOf(t *testing.T, client *http.Client, r *http.Request) (*http.Response,
 		return nil, nil, 0, err
 	}
 	defer res.Body.Close()
-	body, _ := io.ReadAll(res.Body) // an answer that breaks off is judged by its status
+	body, _ := io.ReadAll(res.Body) // the status of an aborted answer is enough
 	return res, body, cpuTime(t) - before, nil
 }
 
-// cpuTime returns the CPU time that this process, the server with it, has used.
+// cpuTime returns the CPU time that this process, which includes the server, has used.
 func cpuTime(t *testing.T) time.Duration {
 	t.Helper()
 	var u syscall.Rusage
@@ -112,20 +105,22 @@ func cpuTime(t *testing.T) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// A guesser makes requests from a document: its examples, and what they may be mistaken for.
+// A guesser makes random requests from the examples of a document, and from modified ones.
 type guesser struct {
 	rand   *rand.Rand
 	url    string
 	calls  []guessedCall
-	tokens []string // the first is an administrator's, the second none
+	tokens []string // the first is an administrator's, the second is empty
 	ids    []string
 }
 
+// A guessedCall is a call of the document.
 type guessedCall struct {
 	method, path string
 	op           *openapi3.Operation
 }
 
+// newGuesser returns a guesser for a server.
 func newGuesser(p *process, doc *openapi3.T) *guesser {
 	g := &guesser{
 		url:    p.url,
@@ -142,12 +137,13 @@ func newGuesser(p *process, doc *openapi3.T) *guesser {
 	return g
 }
 
+// pick returns a random element.
 func pick[T any](g *guesser, all []T) T { return all[g.rand.IntN(len(all))] }
 
-// request returns a request at random, and the same in words.
+// request returns a random request and a description of it.
 func (g *guesser) request() (*http.Request, string) {
 	call := pick(g, g.calls)
-	if g.rand.IntN(3) == 0 { // the calls that make something come more often: the others need something to work on
+	if g.rand.IntN(3) == 0 { // prefer calls that create something: the others need it
 		for call.method != "POST" {
 			call = pick(g, g.calls)
 		}
@@ -163,27 +159,10 @@ func (g *guesser) request() (*http.Request, string) {
 			}
 			path = strings.ReplaceAll(path, "{"+parameter.Name+"}", value)
 		case parameter.In == "query" && g.rand.IntN(4) == 0:
-			query.Set(
-				parameter.Name,
-				pick(
-					g,
-					[]string{
-						"",
-						"1",
-						"0",
-						"-1",
-						"true",
-						"App",
-						"2",
-						"merge",
-						"ordered",
-						"9999999999999999999",
-						"\x00",
-						"é",
-						strings.Repeat("y", 3000),
-					},
-				),
-			)
+			query.Set(parameter.Name, pick(g, []string{
+				"", "1", "0", "-1", "true", "App", "2", "merge", "ordered", "9999999999999999999", "\x00", "é",
+				strings.Repeat("y", 3000),
+			}))
 		}
 	}
 	if len(query) > 0 {
@@ -194,7 +173,7 @@ func (g *guesser) request() (*http.Request, string) {
 		body = g.body(call.op.RequestBody.Value)
 	}
 	r, err := http.NewRequest(call.method, g.url+path, strings.NewReader(body))
-	if err != nil { // the path cannot be one: another
+	if err != nil { // the path is invalid
 		return g.request()
 	}
 	token := pick(g, g.tokens)
@@ -204,37 +183,23 @@ func (g *guesser) request() (*http.Request, string) {
 	if token != "" {
 		r.Header.Set("Authorization", "Bearer "+token)
 	}
-	r.Header.Set(
-		"Content-Type",
-		pick(
-			g,
-			[]string{
-				"application/json",
-				"application/json",
-				"application/json",
-				"application/json; charset=utf-8",
-				"text/plain",
-				"text/html",
-				"",
-				"multipart/form-data",
-				"multipart/form-data; boundary=b",
-				"application/zip",
-			},
-		),
-	)
+	r.Header.Set("Content-Type", pick(g, []string{
+		"application/json", "application/json", "application/json", "application/json; charset=utf-8", "text/plain",
+		"text/html", "", "multipart/form-data", "multipart/form-data; boundary=b", "application/zip",
+	}))
 	if g.rand.IntN(10) == 0 {
 		r.Header.Set("If-Match", pick(g, []string{"*", `"x"`, "x", `W/"x", "y"`, ""}))
 		r.Header.Set("If-None-Match", pick(g, []string{"*", `"x"`, "x"}))
 		r.Header.Set("Accept", pick(g, []string{"*/*", "application/json; indent=2", ";;", "text/html"}))
 	}
-	// The last administrator's token is what the rest is asked for with.
+	// The other requests need the last administrator's token.
 	if strings.Contains(path, "invalidate") {
 		r.URL.RawQuery = ""
 	}
 	return r, fmt.Sprintf("%s %s\n%v\n%.2000s", call.method, path, r.Header, body)
 }
 
-// body returns a body: an example, or one that was changed a little.
+// body returns an example of a body, with a few changes.
 func (g *guesser) body(of *openapi3.RequestBody) string {
 	for _, mediaType := range slices.Sorted(maps.Keys(of.Content)) {
 		examples := of.Content[mediaType].Examples
@@ -257,24 +222,21 @@ func (g *guesser) body(of *openapi3.RequestBody) string {
 		}
 		return string(text)
 	}
-	return pick(
-		g,
-		[]string{
-			"",
-			"{}",
-			"[]",
-			"PK\x03\x04",
-			"--b\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\n{}\r\n--b--\r\n",
-		},
-	)
+	return pick(g, []string{
+		"", "{}", "[]", "PK\x03\x04",
+		"--b\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\n{}\r\n--b--\r\n",
+	})
 }
 
-// change changes one thing in a value.
+// change returns a value with one change.
 func (g *guesser) change(value any) any {
 	if g.rand.IntN(4) == 0 {
 		switch v := value.(type) {
 		case string:
-			return pick(g, []any{"", v + "1", "1." + strconv.Itoa(g.rand.IntN(50)), "\x00", "\u202e", "(", strings.Repeat("a{1000}", 500), "N\u043e", strings.Repeat("z", 2000), 1, nil, "App", "a@example.com"})
+			return pick(g, []any{
+				"", v + "1", "1." + strconv.Itoa(g.rand.IntN(50)), "\x00", "\u202e", "(",
+				strings.Repeat("a{1000}", 500), "N\u043e", strings.Repeat("z", 2000), 1, nil, "App", "a@example.com",
+			})
 		case bool:
 			return !v
 		case float64:
@@ -310,7 +272,7 @@ func (g *guesser) change(value any) any {
 	return value
 }
 
-// learn takes ids and tokens from an answer, for later requests.
+// learn remembers the ids and tokens in an answer for later requests.
 func (g *guesser) learn(body []byte) {
 	var made struct {
 		ID    string `json:"id"`

@@ -170,7 +170,8 @@ func readAuthorization(name string) (string, error) {
 		return "", errors.New("the file is empty: write the value of the Authorization header into it, " +
 			"such as Bearer TOKEN")
 	case strings.ContainsAny(value, "\r\n"):
-		return "", errors.New("the file has more than one line: write only the value of the Authorization header into it")
+		return "", errors.New("the file has more than one line: write only the value of the Authorization header " +
+			"into it")
 	}
 	return value, nil
 }

@@ -17,7 +17,7 @@ import (
 	patchsync "github.com/patchsource/patchsource/sync"
 )
 
-// A guarded source answers only requests with the right Authorization header.
+// A guarded is a patch source that answers only requests with the right Authorization header.
 type guarded struct {
 	mu   sync.Mutex
 	want string
@@ -44,8 +44,8 @@ func (g *guarded) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// A source is asked with the credentials of its file, which can be changed while the
-// server runs, and which are told by nothing.
+// Requests to a source carry the credentials in its file. The file can be changed while the server runs, and neither
+// the credentials nor the path of the file are shown.
 func TestFollowWithCredentials(t *testing.T) {
 	source := &guarded{want: "Bearer hunter22"}
 	upstream := httptest.NewServer(source)
@@ -61,7 +61,7 @@ func TestFollowWithCredentials(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := start(t, t.TempDir(), "--sources", sources, "--allow-private-networks")
-	eventually(t, "it is taken", func() bool {
+	waitFor(t, "the title is mirrored", func() bool {
 		status, _ := p.do("GET", "/jamf/v1/patch/Guarded", "")
 		return status == 200
 	})
@@ -72,25 +72,27 @@ func TestFollowWithCredentials(t *testing.T) {
 	source.mu.Lock()
 	source.want = "Bearer hunter22-2"
 	source.mu.Unlock()
-	eventually(t, "it is refused", func() bool { return strings.Contains(state(), "401") })
+	waitFor(t, "the credentials are refused", func() bool { return strings.Contains(state(), "401") })
 	if body := state(); strings.Contains(body, "hunter22") || strings.Contains(body, credentials) {
-		t.Errorf("%s", body)
+		t.Errorf("the state shows credentials: %s", body)
 	}
 	if err := os.WriteFile(credentials, []byte("Bearer hunter22-2"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the new credentials are taken", func() bool { return strings.Contains(state(), `"failures":0`) })
+	waitFor(t, "the new credentials are accepted", func() bool { return strings.Contains(state(), `"failures":0`) })
 	if err := os.Remove(credentials); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "that they are gone is told", func() bool { return strings.Contains(state(), "cannot be read") })
+	waitFor(t, "the state shows that there are no credentials", func() bool {
+		return strings.Contains(state(), "cannot be read")
+	})
 	if body := state(); strings.Contains(body, credentials) {
-		t.Errorf("where the credentials are is told: %s", body)
+		t.Errorf("the state shows the path of the credentials: %s", body)
 	}
 }
 
 func TestReadAuthorization(t *testing.T) {
-	for _, c := range []struct{ name, text, want, says string }{
+	for _, c := range []struct{ name, text, want, err string }{
 		{"a line", "Bearer x", "Bearer x", ""},
 		{"space around it", " \nBearer x\r\n\n", "Bearer x", ""},
 		{"nothing", " \n", "", "empty"},
@@ -102,21 +104,21 @@ func TestReadAuthorization(t *testing.T) {
 			t.Fatal(err)
 		}
 		got, err := readAuthorization(path)
-		if got != c.want || (err == nil) != (c.says == "") || err != nil && !strings.Contains(err.Error(), c.says) {
-			t.Errorf("%s: %q, %v", c.name, got, err)
+		if got != c.want || (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
+			t.Errorf("%s: got %q, %v; want %q, %q", c.name, got, err, c.want, c.err)
 		}
 	}
 	if _, err := readAuthorization("/nope/secret"); err == nil || strings.Contains(err.Error(), "nope") {
-		t.Errorf("%v", err)
+		t.Errorf("a missing file: got %v, want an error without the path", err)
 	}
 }
 
-// What is wrong with a source is said without the secrets of its URL.
+// Errors about a source do not contain the secrets of its URL.
 func TestSourcesAreRefusedWithoutTheirSecrets(t *testing.T) {
-	for _, where := range []string{"user:hunter22@example.com/v1", "http:user:hunter22@example.com/v1"} {
-		f := &flags{Follow: []string{where}}
+	for _, source := range []string{"user:hunter22@example.com/v1", "http:user:hunter22@example.com/v1"} {
+		f := &flags{Follow: []string{source}}
 		if _, err := f.mirrors(); err == nil || strings.Contains(err.Error(), "hunter22") {
-			t.Errorf("%s: %v", where, err)
+			t.Errorf("%s: got %v, want an error without the password", source, err)
 		}
 	}
 	f := &flags{Follow: []string{"http://user:hunter22@example.com/v1"}}
@@ -125,7 +127,7 @@ func TestSourcesAreRefusedWithoutTheirSecrets(t *testing.T) {
 		t.Fatal(err)
 	}
 	if shown := patchsync.RedactURL(all[0].Source.Key()); shown != "http://example.com/v1" {
-		t.Errorf("%q is shown", shown)
+		t.Errorf("the source is shown as %q", shown)
 	}
 	f = &flags{Sources: filepath.Join(t.TempDir(), "sources.json")}
 	spec := `[{"folder":".","authorization_file":"x"}]`
@@ -133,6 +135,6 @@ func TestSourcesAreRefusedWithoutTheirSecrets(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := f.mirrors(); err == nil || !strings.Contains(err.Error(), "for a url") {
-		t.Errorf("credentials of a folder: %v", err)
+		t.Errorf("credentials for a folder: got %v, want an error", err)
 	}
 }

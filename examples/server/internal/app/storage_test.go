@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// Uploads are kept in the store's folder, and a start removes what is left there.
+// Uploads are kept in the folder of the store. The server removes old ones when it starts.
 func TestUploadsAreKeptBesideTheStore(t *testing.T) {
 	dir := t.TempDir()
 	uploads := filepath.Join(dir, "data", ".uploads")
@@ -22,49 +22,49 @@ func TestUploadsAreKeptBesideTheStore(t *testing.T) {
 	}
 	p := start(t, dir)
 	if _, err := os.Stat(leftover); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("%v, want the leftover gone", err)
+		t.Errorf("the old upload: got %v, want ErrNotExist", err)
 	}
 	if status, body := p.do("POST", "/api/v1/titles/import", definition("App", "1")); status != 200 {
-		t.Errorf("import: %d %s", status, body)
+		t.Errorf("import: got status %d: %s", status, body)
 	}
-	if err := os.Remove(uploads); err != nil { // nothing is in it
+	if err := os.Remove(uploads); err != nil { // it is empty
 		t.Error(err)
 	}
 	status, body := p.do("POST", "/api/v1/titles/import", definition("Other", "1"))
 	if info, err := os.Stat(uploads); status != 200 || err != nil || info.Mode().Perm() != 0o700 {
-		t.Errorf("import without the folder: %d %s %v %v, want it made again", status, body, info, err)
+		t.Errorf("import without the folder: got status %d: %s; the folder: %v, %v", status, body, info, err)
 	}
 	if c := p.stop(); c != 0 {
-		t.Fatalf("exit code %d", c)
+		t.Fatalf("got exit code %d", c)
 	}
 	start(t, dir)
 	if info, err := os.Stat(uploads); err != nil || info.Mode().Perm() != 0o700 {
-		t.Errorf("the folder after another start: %v %v", info, err)
+		t.Errorf("the folder after another start: got %v, %v", info, err)
 	}
 }
 
-// When tokens were last used is not worth an error of the process.
+// If the server cannot save when tokens were last used, it logs that, and stops without an error.
 func TestStopWithoutTheStorage(t *testing.T) {
 	p := start(t, t.TempDir())
 	if status, body := p.do("GET", "/api/v1/token", ""); status != 200 { // the token is used
-		t.Fatalf("%d %s", status, body)
+		t.Fatalf("got status %d: %s", status, body)
 	}
 	if err := os.RemoveAll(filepath.Join(p.dir, "data", "tokens")); err != nil {
 		t.Fatal(err)
 	}
 	if c := p.stop(); c != 0 || !strings.Contains(p.logged(), "could not save when tokens were last used") {
-		t.Errorf("exit code %d; the log:\n%s", c, p.logged())
+		t.Errorf("got exit code %d; the log:\n%s", c, p.logged())
 	}
 }
 
-// A data folder that is deleted under the server is an outage.
+// If the data folder is deleted while the server runs, changes are answered with 503, and the feed goes on.
 func TestDataFolderDeletedUnderTheServer(t *testing.T) {
 	p := start(t, t.TempDir())
 	if status, body := p.do("POST", "/api/v1/title", definition("App", "1")); status != 201 {
-		t.Fatalf("%d %s", status, body)
+		t.Fatalf("got status %d: %s", status, body)
 	}
 	if status, body := p.do("GET", "/readyz", ""); status != 200 {
-		t.Fatalf("%d %s", status, body)
+		t.Fatalf("got status %d: %s", status, body)
 	}
 	if err := os.RemoveAll(filepath.Join(p.dir, "data")); err != nil {
 		t.Fatal(err)
@@ -76,10 +76,10 @@ func TestDataFolderDeletedUnderTheServer(t *testing.T) {
 		{"POST", "/api/v1/title", definition("Other", "1")},
 	} {
 		if status, body := p.do(call[0], call[1], call[2]); status != 503 {
-			t.Errorf("%s %s: %d %s, want 503", call[0], call[1], status, body)
+			t.Errorf("%s %s: got status %d, want 503: %s", call[0], call[1], status, body)
 		}
 	}
 	if status, body := p.do("GET", "/jamf/v1/software", ""); status != 200 || !strings.Contains(body, `"App"`) {
-		t.Errorf("the feed: %d %s, want the title still", status, body)
+		t.Errorf("the feed: got status %d, want the title: %s", status, body)
 	}
 }

@@ -46,7 +46,8 @@ func listen(f *flags, log *slog.Logger) (*web, error) {
 	}
 	listener, err := net.Listen("tcp", f.Addr)
 	if err != nil {
-		return nil, fmt.Errorf("cannot listen: %w: choose another address with --addr, or stop the program that uses this one", err)
+		return nil, fmt.Errorf("cannot listen: %w: choose another address with --addr, or stop the program that uses "+
+			"this one", err)
 	}
 	w := &web{
 		listener: listener,
@@ -76,8 +77,8 @@ func listen(f *flags, log *slog.Logger) (*web, error) {
 	return w, nil
 }
 
-// strictTransport makes browsers use TLS for a year. It is sent over the server's own TLS only: a reverse proxy sends its
-// own.
+// strictTransport makes browsers use TLS for a year. It is sent over the server's own TLS only: a reverse proxy sends
+// its own.
 const strictTransport = "max-age=31536000"
 
 // ServeHTTP implements http.Handler.
@@ -100,8 +101,8 @@ func (w *web) url(f *flags) string {
 	return scheme + "://" + w.listener.Addr().String()
 }
 
-// site returns the URL of the server for other hosts, as far as it is known. Mails and events need one without a request
-// that names the host.
+// site returns the URL of the server for other hosts, as far as it is known. Mails and events need one without a
+// request that names the host.
 func (w *web) site(f *flags) string {
 	if f.BaseURL != "" {
 		return f.BaseURL
