@@ -10,9 +10,10 @@ import (
 	"github.com/patchsource/patchsource/auth/community"
 	"github.com/patchsource/patchsource/auth/mail"
 	"github.com/patchsource/patchsource/httpapi"
+	"github.com/patchsource/patchsource/httpapi/feed"
+	"github.com/patchsource/patchsource/httpapi/webui"
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/catalog"
-	"github.com/patchsource/patchsource/patch/envelope"
 	"github.com/patchsource/patchsource/store"
 	patchsync "github.com/patchsource/patchsource/sync"
 )
@@ -37,6 +38,9 @@ type Config struct {
 	Authenticate httpapi.Authenticator
 	// Authorize decides what a person may do. If nil, it is auth.Authorize, which decides by the kind of the principal.
 	Authorize httpapi.Authorizer
+	// Session makes the page use the sessions that Authenticate accepts, in place of asking for a token. It requires
+	// Authenticate. If its MayChange is nil, the page offers what Authorize allows.
+	Session *webui.Session
 
 	// Mailer sends authors their tokens. If it is set, anyone can publish titles and register as a contributor, and a
 	// Secret is required. If nil, there is no community. The caller closes it after [Server.Close].
@@ -57,8 +61,8 @@ type Config struct {
 	// AllowPrivateNetworks lets upstreams and webhooks be in private networks and on this machine. Callers who may name
 	// URLs can then reach what is there.
 	AllowPrivateNetworks bool
-	// Signer signs the definitions of the feed. If nil, they are served unsigned.
-	Signer *envelope.Signer
+	// Signer signs the definitions of the feed; an *envelope.Signer is one. If nil, they are served unsigned.
+	Signer feed.Signer
 
 	// TrustedProxies are the networks, such as 10.0.0.0/8, of the reverse proxies in front of the server, whose
 	// X-Forwarded-For header names the client. If empty, the client address is that of the connection.

@@ -34,9 +34,6 @@ func (s *Server) newHandler(c *Config, records store.Store) (http.Handler, error
 	}
 	opts := s.apiOptions(c, records)
 	opts.Budget = budget
-	if c.Signer != nil {
-		opts.Signer = c.Signer
-	}
 	var page http.Handler // set below: the page calls the API
 	opts.NotFound = func(w http.ResponseWriter, r *http.Request) bool {
 		if !browsing(r) {
@@ -51,6 +48,7 @@ func (s *Server) newHandler(c *Config, records store.Store) (http.Handler, error
 	}
 	pageHandler, err := webui.New(pages{s}, &webui.Options{
 		API:        api,
+		Session:    s.session(c, opts.Authenticate),
 		Budget:     budget,
 		Site:       c.Site,
 		Publishing: s.Community != nil,
@@ -75,6 +73,7 @@ func (s *Server) newHandler(c *Config, records store.Store) (http.Handler, error
 	return unlessPolled(all, logged), nil
 }
 
+// apiOptions returns the options of the API.
 func (s *Server) apiOptions(c *Config, records store.Store) *httpapi.Options {
 	return &httpapi.Options{
 		Authenticate:    httpapi.AnyOf(httpapi.BearerTokens(s.Tokens), c.Authenticate),
@@ -86,6 +85,7 @@ func (s *Server) apiOptions(c *Config, records store.Store) *httpapi.Options {
 		Store:           records,
 		MaxArchiveBytes: c.Limits.ArchiveBytes,
 		UploadDir:       c.UploadDir,
+		Signer:          c.Signer,
 		Site:            c.Site,
 		RateLimit:       c.Limits.Requests,
 		LintLimit:       c.Limits.Lints,

@@ -81,8 +81,14 @@ func (c *Config) complete() error {
 	if c.Mailer != nil && c.Secret.IsZero() {
 		return errors.New("server: Config.Mailer needs Config.Secret: load one with auth.LoadSecret")
 	}
+	if c.Session != nil && c.Authenticate == nil {
+		return errors.New("server: Config.Session needs Config.Authenticate, which accepts the sessions")
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Authorize == nil {
+		c.Authorize = auth.Authorize
 	}
 	if c.Now == nil {
 		c.Now = time.Now

@@ -19,6 +19,7 @@ import (
 	"github.com/patchsource/patchsource/auth"
 	"github.com/patchsource/patchsource/auth/mail"
 	"github.com/patchsource/patchsource/httpapi/server"
+	"github.com/patchsource/patchsource/httpapi/webui"
 	"github.com/patchsource/patchsource/store"
 	"github.com/patchsource/patchsource/store/memstore"
 	patchsync "github.com/patchsource/patchsource/sync"
@@ -307,6 +308,9 @@ func TestAFailingOpenLeavesNothingRunning(t *testing.T) {
 	}{
 		{"no store", func(c *server.Config) { c.Store = nil }, "Config.Store"},
 		{"a mailer without a secret", func(c *server.Config) { c.Secret = auth.Secret{} }, "Config.Secret"},
+		{"sessions without people", func(c *server.Config) { c.Session = &webui.Session{} }, "Config.Authenticate"},
+		{"a bad site", func(c *server.Config) { c.Site = "patches" }, "patches"},
+		{"a proxy without a mask", func(c *server.Config) { c.TrustedProxies = []string{"10.0.0.1"} }, "10.0.0.1"},
 		{"a newer store", func(c *server.Config) { c.Store = newer }, store.ErrFormat.Error()},
 		{"tokens", func(c *server.Config) { c.Store = &brokenStore{memstore.New(), "tokens"} }, errBroken.Error()},
 		{"webhooks", func(c *server.Config) { c.Store = &brokenStore{memstore.New(), "webhooks"} }, ""},

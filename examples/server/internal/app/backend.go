@@ -117,8 +117,12 @@ func (f *flags) config(s store.Store, site string, log *slog.Logger) (server.Con
 	if c.Mirrors, err = f.mirrors(); err != nil {
 		return c, err
 	}
-	if c.Signer, err = f.signer(); err != nil {
+	signer, err := f.signer()
+	if err != nil {
 		return c, err
+	}
+	if signer != nil { // an interface of a nil pointer is not nil
+		c.Signer = signer
 	}
 	c.UploadDir, err = makeUploadDir(f.Store)
 	return c, err
