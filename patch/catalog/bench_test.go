@@ -17,9 +17,8 @@ import (
 	"github.com/patchsource/patchsource/store/filestore"
 )
 
-// BenchmarkAddVersionDurable adds versions to titles on a filestore. "ratio" is
-// their rate to that of the disk itself: a file written, synced and renamed, and
-// its folder synced, with the same number of writers.
+// BenchmarkAddVersionDurable adds versions to titles in a filestore. "ratio" compares their rate with that of the disk:
+// the same number of writers write, sync and rename a file, and sync its directory.
 func BenchmarkAddVersionDurable(b *testing.B) {
 	for _, writers := range []int{1, 8} {
 		b.Run(strconv.Itoa(writers)+" writers", func(b *testing.B) {
@@ -62,7 +61,7 @@ func BenchmarkAddVersionDurable(b *testing.B) {
 				rounds++
 				ours += run(func(w, i int) error {
 					id := "t" + strconv.Itoa(w)
-					if i == 0 { // keep it small
+					if i == 0 { // the title stays small
 						d := definition(id, "r"+strconv.Itoa(rounds))
 						_, err := cat.Replace(ctx, id, d, nil)
 						return err
@@ -82,6 +81,7 @@ func BenchmarkAddVersionDurable(b *testing.B) {
 	}
 }
 
+// writeDurably writes a file as a filestore does.
 func writeDurably(dir, name string, data []byte) error {
 	temp, final := filepath.Join(dir, "tmp-"+name), filepath.Join(dir, "file-"+name)
 	f, err := os.Create(temp)
@@ -106,9 +106,8 @@ func writeDurably(dir, name string, data []byte) error {
 	return d.Sync()
 }
 
-// BenchmarkOpen opens 10,000 titles made from real definitions, of 45 kB on
-// average, as a server does that starts; "bytes/title" is what the index takes of
-// memory for each.
+// BenchmarkOpen opens 10,000 titles with real definitions of 45 kB on average, as a server does when it starts.
+// "bytes/title" is the memory that the index takes for each.
 func BenchmarkOpen(b *testing.B) {
 	z, err := zip.OpenReader("../testdata/definitions.zip")
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"reflect"
+	"sync"
 	"testing"
 
 	"github.com/patchsource/patchsource/patch"
@@ -129,4 +130,43 @@ func TestClosedCatalog(t *testing.T) {
 	if got := records(t, s, "titles"); got != 2 {
 		t.Errorf("the store has %d records, want 2", got)
 	}
+}
+
+// Done is closed by Close.
+func TestDone(t *testing.T) {
+	cat, err := catalog.Open(t.Context(), memstore.New(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-cat.Done():
+		t.Error("Done is closed before Close")
+	default:
+	}
+	_ = cat.Close()
+	<-cat.Done()
+}
+
+// Close waits for a change in progress.
+func TestCloseWaitsForChanges(t *testing.T) {
+	s := &slow{Store: unwatched{memstore.New()}}
+	cat, err := catalog.Open(t.Context(), s, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.reached, s.goOn = make(chan struct{}), make(chan struct{})
+	reached := s.reached
+	var group sync.WaitGroup
+	group.Go(func() { create(t, cat, "App", "1") })
+	<-reached
+	group.Go(func() {
+		if err := cat.Close(); err != nil {
+			t.Error(err)
+		}
+		if cat.Len() != 1 {
+			t.Error("Close returned while a title was being written")
+		}
+	})
+	close(s.goOn)
+	group.Wait()
 }

@@ -7,28 +7,8 @@ import (
 	"testing"
 
 	"github.com/patchsource/patchsource/patch/catalog"
-	"github.com/patchsource/patchsource/store"
 	"github.com/patchsource/patchsource/store/memstore"
 )
-
-// A lossy store reports errors for writes to a title that it has made, or has not made.
-type lossy struct {
-	store.Store
-	fail, lose bool // what the next Put does
-}
-
-func (s *lossy) Put(ctx context.Context, key store.Key, value []byte, cond store.Condition) (store.Revision, error) {
-	if key.Kind == "titles" && s.fail {
-		s.fail = false
-		return "", errors.New("the disk is full")
-	}
-	rev, err := s.Store.Put(ctx, key, value, cond)
-	if key.Kind == "titles" && s.lose {
-		s.lose = false
-		return "", errors.New("the connection was lost")
-	}
-	return rev, err
-}
 
 func TestCreateWithConfirm(t *testing.T) {
 	errMail := errors.New("no mail")
@@ -40,7 +20,9 @@ func TestCreateWithConfirm(t *testing.T) {
 		want    []string // what was called
 	}{
 		{"confirmed", func(*lossy, context.CancelFunc) error { return nil }, nil, true, []string{"confirm", "event"}},
-		{"rejected", func(*lossy, context.CancelFunc) error { return errMail }, errMail, false, []string{"confirm", "undo"}},
+		{"rejected", func(*lossy, context.CancelFunc) error {
+			return errMail
+		}, errMail, false, []string{"confirm", "undo"}},
 		{"confirmed after ctx has ended", func(_ *lossy, cancel context.CancelFunc) error {
 			cancel()
 			return nil
@@ -73,7 +55,8 @@ func TestCreateWithConfirm(t *testing.T) {
 					if _, err := cat.Title("App"); !errors.Is(err, catalog.ErrNotFound) {
 						t.Errorf("the title is visible before it is confirmed: %v", err)
 					}
-					if _, err := cat.Create(t.Context(), definition("aPP", "1"), nil); !errors.Is(err, catalog.ErrExists) {
+					_, err := cat.Create(t.Context(), definition("aPP", "1"), nil)
+					if !errors.Is(err, catalog.ErrExists) {
 						t.Errorf("the id can be taken: %v", err)
 					}
 					uid = title.UID
@@ -85,7 +68,8 @@ func TestCreateWithConfirm(t *testing.T) {
 				},
 			})
 			if !errors.Is(err, c.err) || c.live != (cat.Len() == 1) || !slices.Equal(called, c.want) {
-				t.Errorf("error %v, %d titles, called %q; want %v, %t, %q", err, cat.Len(), called, c.err, c.live, c.want)
+				t.Errorf("error %v, %d titles, called %q; want %v, live %t, %q",
+					err, cat.Len(), called, c.err, c.live, c.want)
 			}
 			if c.live && (res.Title.UID != uid || !res.Changed || uid == "") {
 				t.Errorf("the result is %+v, the UID was %q", res, uid)

@@ -23,7 +23,7 @@ import (
 	"github.com/patchsource/patchsource/store/memstore"
 )
 
-// A log keeps what is logged.
+// A log keeps log lines in memory.
 type log struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
@@ -43,7 +43,7 @@ func (l *log) String() string {
 
 func (l *log) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
 
-// openFiles opens a filestore in a new folder.
+// openFiles opens a filestore in a new directory.
 func openFiles(t *testing.T) (s *filestore.Store, dir string) {
 	t.Helper()
 	dir = filepath.Join(t.TempDir(), "data")
@@ -69,9 +69,9 @@ func damage(t *testing.T, dir, key string) {
 	}
 }
 
-// A record that is damaged while the catalog runs is written back from memory, with all
-// that belongs to the title, by whatever reads it next.
-func TestADamagedRecordIsWrittenBack(t *testing.T) {
+// A record that becomes corrupt while the catalog is open is written back from memory, with all its members, when it is
+// next read.
+func TestCorruptRecordIsWrittenBack(t *testing.T) {
 	ctx := t.Context()
 	const url = "https://example.com/d.json"
 	fromSource := &catalog.EditOptions{From: url, Held: []patch.Patch{version("5")}}
@@ -91,7 +91,7 @@ func TestADamagedRecordIsWrittenBack(t *testing.T) {
 		},
 		"revision": func(cat *catalog.Catalog) error { _, err := cat.Revision(ctx, "App", 1); return err },
 		"list, then edit": func(cat *catalog.Catalog) error {
-			for _, err := range cat.Records(ctx) { // the file is set aside and left out
+			for _, err := range cat.Records(ctx) { // which sets the file aside
 				if err != nil {
 					return err
 				}
@@ -131,7 +131,7 @@ func TestADamagedRecordIsWrittenBack(t *testing.T) {
 				t.Fatalf("%v; the log: %s", err, out.String())
 			}
 			if !strings.Contains(out.String(), "written back") || cat.Damaged() != 0 {
-				t.Errorf("%d damaged; the log: %s", cat.Damaged(), out.String())
+				t.Errorf("%d corrupt titles; the log: %s", cat.Damaged(), out.String())
 			}
 			for _, cat := range []*catalog.Catalog{cat, open(t, s, nil)} {
 				after, err := cat.Title("App")
@@ -143,19 +143,19 @@ func TestADamagedRecordIsWrittenBack(t *testing.T) {
 				}
 				if after.UID != before.UID || after.Mailbox != before.Mailbox || after.Account != "a" ||
 					after.From() != url || after.Held != 1 {
-					t.Errorf("it was %+v and is %+v", before, after)
+					t.Errorf("the title was %+v and is %+v", before, after)
 				}
 				if _, err := cat.Revision(ctx, "App", 1); err != nil {
-					t.Errorf("its first revision: %v", err)
+					t.Errorf("the first revision: %v", err)
 				}
 			}
 		})
 	}
 }
 
-// A damaged record whose definition is not in memory takes its title out of the list,
-// counted and logged, until the title is written again; the others go on.
-func TestADamagedRecordThatIsNotInMemory(t *testing.T) {
+// A title whose record is corrupt, and whose definition is not in memory, leaves the list until it is written again.
+// It is counted and logged. Other titles are not affected.
+func TestCorruptRecordNotInMemory(t *testing.T) {
 	ctx := t.Context()
 	for name, read := range map[string]func(*catalog.Catalog) error{
 		"definition": func(cat *catalog.Catalog) error { _, err := cat.Definition(ctx, "App"); return err },
@@ -169,30 +169,30 @@ func TestADamagedRecordThatIsNotInMemory(t *testing.T) {
 			s, dir := openFiles(t)
 			create(t, open(t, s, nil), "App")
 			var out log
-			cat := open(t, s, &catalog.Options{Logger: out.logger()}) // it has read no definition
+			cat := open(t, s, &catalog.Options{Logger: out.logger()}) // with no definition in memory
 			create(t, cat, "Other")
 			damage(t, dir, "app")
 			if err := read(cat); !errors.Is(err, catalog.ErrUnavailable) || errors.Is(err, catalog.ErrNotFound) {
 				t.Errorf("%v, want ErrUnavailable", err)
 			}
 			if cat.Damaged() != 1 || state(cat) != "Other 1" || !strings.Contains(out.String(), "corrupt") {
-				t.Errorf("%d damaged, %q; the log: %s", cat.Damaged(), state(cat), out.String())
+				t.Errorf("%d corrupt titles, the others are %q; the log: %s", cat.Damaged(), state(cat), out.String())
 			}
 			for _, err := range cat.Definitions(ctx) {
 				if err != nil {
-					t.Errorf("a backup: %v", err)
+					t.Errorf("Definitions: %v", err)
 				}
 			}
 			create(t, cat, "App", "9")
 			if cat.Damaged() != 0 || state(cat) != "App 9, Other 1" {
-				t.Errorf("%d damaged, %q", cat.Damaged(), state(cat))
+				t.Errorf("%d corrupt titles, the titles are %q", cat.Damaged(), state(cat))
 			}
 		})
 	}
 }
 
-// Many readers and writers who find a damaged record at the same time lose nothing.
-func TestADamagedRecordAndManyReaders(t *testing.T) {
+// Concurrent readers and writers that find a corrupt record lose no change.
+func TestCorruptRecordAndManyReaders(t *testing.T) {
 	ctx := context.Background()
 	s, dir := openFiles(t)
 	cat := open(t, s, nil)
@@ -211,13 +211,12 @@ func TestADamagedRecordAndManyReaders(t *testing.T) {
 		group.Wait()
 	}
 	if got := versions(t, cat, "App"); len(got) != 21 || cat.Damaged() != 0 {
-		t.Errorf("%d versions, %d damaged", len(got), cat.Damaged())
+		t.Errorf("%d versions, want 21; %d corrupt titles", len(got), cat.Damaged())
 	}
 }
 
-// A record of a newer version is never left out: the store is not opened, and nothing
-// in it is changed.
-func TestARecordOfANewerVersion(t *testing.T) {
+// A store with a record in a newer format is not opened, and nothing in it is changed.
+func TestRecordInNewerFormat(t *testing.T) {
 	ctx := t.Context()
 	for name, value := range map[string]string{
 		"like ours":     `{"format":99,"uid":"x","state":"live","definition":{}}`,
@@ -241,20 +240,20 @@ func TestARecordOfANewerVersion(t *testing.T) {
 			}
 			for _, part := range []string{"titles/newer", "up to 2"} {
 				if !strings.Contains(err.Error(), part) {
-					t.Errorf("%v does not say %s", err, part)
+					t.Errorf("error %q does not contain %q", err, part)
 				}
 			}
 			if r, err := s.Get(ctx, titleRecord("newer")); err != nil || string(r.Value) != value {
-				t.Errorf("%s, %v", r.Value, err)
+				t.Errorf("the record is now %s, %v", r.Value, err)
 			}
 		})
 	}
 }
 
-// A store that changes a title while its records are read.
+// A changing store changes a title while its records are read.
 type changing struct {
 	store.Store
-	change atomic.Pointer[func()] // made before the next revision is read
+	change atomic.Pointer[func()] // called before the next revision is read
 }
 
 func (s *changing) Get(ctx context.Context, key store.Key) (store.Record, error) {
@@ -270,7 +269,7 @@ func (s *changing) List(ctx context.Context, kind string) iter.Seq2[store.Record
 	return s.Store.List(ctx, kind)
 }
 
-// A title and its revisions are read as one state, also while the title changes.
+// Records yields a title and its revisions as they were at one moment, also while the title changes.
 func TestRecordsAreOneState(t *testing.T) {
 	ctx := t.Context()
 	s := &changing{Store: memstore.New()}
@@ -302,7 +301,7 @@ func TestRecordsAreOneState(t *testing.T) {
 	moved := open(t, to, &catalog.Options{History: 3})
 	all, err := moved.History(ctx, "App")
 	if err != nil || len(all) != 4 || groups != 2 {
-		t.Fatalf("%d groups, %+v, %v", groups, all, err)
+		t.Fatalf("%d groups, want 2; the history is %+v, %v", groups, all, err)
 	}
 	for _, e := range all {
 		if _, err := moved.Revision(ctx, "App", e.Number); err != nil {
@@ -310,13 +309,13 @@ func TestRecordsAreOneState(t *testing.T) {
 		}
 	}
 	if got := records(t, to, "history"); got != 3 {
-		t.Errorf("%d revisions", got)
+		t.Errorf("%d records of revisions, want 3", got)
 	}
 }
 
-// A record that is damaged while nothing can be written stays listed and served: to Jamf Pro, a title that is missing
-// is one that was deleted. It is written back as soon as that is possible.
-func TestADamagedRecordThatCannotBeWrittenBackYet(t *testing.T) {
+// A title whose record becomes corrupt while nothing can be written stays listed and served, because Jamf Pro takes a
+// missing title for a deleted one. The record is written back as soon as possible.
+func TestCorruptRecordThatCannotBeWrittenBackYet(t *testing.T) {
 	ctx := t.Context()
 	files, dir := openFiles(t)
 	s := newPicky(files)
@@ -335,21 +334,21 @@ func TestADamagedRecordThatCannotBeWrittenBackYet(t *testing.T) {
 			t.Errorf("%v, want ErrUnavailable", err)
 		}
 		if _, err := cat.Definition(ctx, "App"); err != nil || state(cat) != "App 1" || cat.Damaged() != 1 {
-			t.Errorf("%v, %q, %d damaged", err, state(cat), cat.Damaged())
+			t.Errorf("error %v, the titles are %q, %d of them corrupt", err, state(cat), cat.Damaged())
 		}
 	}
 	s.failPut.Store("")
 	add(t, cat, "App", "2")
 	if cat.Damaged() != 0 || !strings.Contains(out.String(), "written back") {
-		t.Errorf("%d damaged; the log: %s", cat.Damaged(), out.String())
+		t.Errorf("%d corrupt titles; the log: %s", cat.Damaged(), out.String())
 	}
 	if again := open(t, s, nil); state(again) != "App 2" {
-		t.Errorf("in the store: %q", state(again))
+		t.Errorf("the store has %q, want App 2", state(again))
 	}
 }
 
-// A full backup has a title whose file was set aside when it was first read.
-func TestRecordsHaveWhatMemoryHas(t *testing.T) {
+// A full backup contains a title whose file was set aside when it was first read, and which is in memory.
+func TestRecordsFromMemory(t *testing.T) {
 	ctx := t.Context()
 	s, dir := openFiles(t)
 	cat := open(t, s, nil)
@@ -368,6 +367,6 @@ func TestRecordsHaveWhatMemoryHas(t *testing.T) {
 	}
 	slices.Sort(keys)
 	if !slices.Equal(keys, []string{"app", "other"}) {
-		t.Errorf("%q", keys)
+		t.Errorf("the groups are of %q, want app and other", keys)
 	}
 }

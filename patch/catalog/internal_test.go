@@ -15,6 +15,7 @@ import (
 	"github.com/patchsource/patchsource/store/memstore"
 )
 
+// someRecord returns a record of a title in a state.
 func someRecord(t testing.TB, id string, st state) *record {
 	t.Helper()
 	yes := true
@@ -30,6 +31,7 @@ func someRecord(t testing.TB, id string, st state) *record {
 	return &record{head: head{UID: "U", State: st, Since: now, Changed: now}, definition: data}
 }
 
+// A record is the same after it is encoded and decoded.
 func TestRecordRoundTrip(t *testing.T) {
 	r := someRecord(t, "App", live)
 	r.Owner = owner{Author: `"definition":`, Contributor: "c", Mailbox: json.RawMessage(`{"hash":"x"}`)}
@@ -42,7 +44,7 @@ func TestRecordRoundTrip(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !json.Valid(value) {
-		t.Fatalf("no JSON: %s", value)
+		t.Fatalf("the record is not JSON: %s", value)
 	}
 	got, err := decodeRecord(value)
 	if err != nil {
@@ -50,11 +52,12 @@ func TestRecordRoundTrip(t *testing.T) {
 	}
 	again, err := got.encode()
 	if err != nil || !bytes.Equal(value, again) || !bytes.Equal(got.definition, r.definition) {
-		t.Errorf("%v\n%s\n%s", err, value, again)
+		t.Errorf("decoded and encoded again (error %v):\n%s\nwant\n%s", err, again, value)
 	}
 }
 
-func TestDecodeRecordRefuses(t *testing.T) {
+// decodeRecord rejects corrupt records and those in a newer format.
+func TestDecodeRecordRejects(t *testing.T) {
 	for _, value := range []string{
 		"", "x", "null", "[]", "{}", `{"format":1}`, `{"format":1,"definition"`, `{"format":1,"definition":`,
 		`{"format":3,"definition":{}}`, `{"format":3}`, `{"definition":{}}`, `{"format":"1","definition":{}}`,
@@ -65,6 +68,7 @@ func TestDecodeRecordRefuses(t *testing.T) {
 	}
 }
 
+// FuzzDecodeRecord checks that decodeRecord and the parts of a record do not panic.
 func FuzzDecodeRecord(f *testing.F) {
 	value, err := someRecord(f, "App", live).encode()
 	if err != nil {
@@ -80,8 +84,7 @@ func FuzzDecodeRecord(f *testing.F) {
 	})
 }
 
-// Records that are not live are in no list; a damaged one is named in the log and
-// left out.
+// Titles that are not live are not listed. A corrupt record is logged and left out.
 func TestStates(t *testing.T) {
 	ctx := t.Context()
 	s := memstore.New()
@@ -108,14 +111,14 @@ func TestStates(t *testing.T) {
 	}
 	defer c.Close()
 	if c.Len() != 1 || c.Damaged() != 1 || !strings.Contains(log.String(), "titles/damaged") {
-		t.Errorf("%d titles, %d damaged; the log: %s", c.Len(), c.Damaged(), log.String())
+		t.Errorf("%d titles, %d of them corrupt; the log: %s", c.Len(), c.Damaged(), log.String())
 	}
 	for _, id := range []string{"Pending", "Gone"} {
 		if _, err := c.Definition(ctx, id); !isNotFound(err) {
-			t.Errorf("%s: %v", id, err)
+			t.Errorf("Definition of %s: error %v, want ErrNotFound", id, err)
 		}
 		if err := c.Delete(ctx, id, nil); !isNotFound(err) {
-			t.Errorf("Delete %s: %v", id, err)
+			t.Errorf("Delete of %s: error %v, want ErrNotFound", id, err)
 		}
 	}
 	d, err := patch.Parse(someRecord(t, "pending", live).definition, nil)
@@ -123,17 +126,18 @@ func TestStates(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := c.Create(ctx, d, nil); err == nil {
-		t.Error("a pending id was given away")
+		t.Error("a title was created with a reserved id")
 	}
 	d.ID = "gone"
 	if _, err := c.Create(ctx, d, nil); err != nil {
-		t.Fatalf("the id of a title that is gone cannot be used again: %v", err)
+		t.Fatalf("Create with the id of a deleted title: %v", err)
 	}
 	if r, err := c.titles.read(ctx, "gone"); err != nil || r.Events != 7 || len(r.Undelivered) != 1 {
-		t.Errorf("what the old title still carried is lost: %+v, %v", r, err)
+		t.Errorf("the notices of the deleted title are lost: %+v, %v", r, err)
 	}
 }
 
+// isNotFound reports whether an error is a TitleError with ErrNotFound.
 func isNotFound(err error) bool {
 	te, ok := err.(*TitleError)
 	return ok && te.Err == ErrNotFound
@@ -158,7 +162,7 @@ func FuzzIndex(f *testing.F) {
 			before := slices.Clone(x.sorted)
 			next := x.with(key, e)
 			if !slices.Equal(before, x.sorted) {
-				t.Fatal("an index has changed")
+				t.Fatal("with has changed its index")
 			}
 			x = next
 		}
@@ -179,11 +183,12 @@ func FuzzIndex(f *testing.F) {
 	})
 }
 
+// compress returns nil if the compressed form is not smaller.
 func TestCompress(t *testing.T) {
 	if z := compress([]byte("[]")); z != nil {
-		t.Errorf("%d bytes for two", len(z))
+		t.Errorf("two bytes became %d", len(z))
 	}
 	if z := compress(bytes.Repeat([]byte("a"), 1000)); z == nil || len(z) > 100 {
-		t.Errorf("%d bytes for a thousand equal ones", len(z))
+		t.Errorf("a thousand equal bytes became %d", len(z))
 	}
 }

@@ -4,36 +4,29 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/catalog"
 	"github.com/patchsource/patchsource/store/memstore"
 )
 
-func TestWritersLoseNothing(t *testing.T) {
+// Concurrent writers at two servers over one store lose no version.
+func TestConcurrentWriters(t *testing.T) {
 	s := memstore.New()
-	// Two servers over one store, and writers at both.
 	cats := []*catalog.Catalog{open(t, s, nil), open(t, s, nil)}
 	create(t, cats[0], "Race", "0")
 	var wg sync.WaitGroup
 	for i := 1; i <= 40; i++ {
 		wg.Go(func() {
 			for {
-				_, err := cats[i%2].AddVersions(
-					context.Background(),
-					"Race",
-					patch.Position{},
-					[]patch.Patch{version(strconv.Itoa(i))},
-					nil,
-				)
+				next := []patch.Patch{version(strconv.Itoa(i))}
+				_, err := cats[i%2].AddVersions(context.Background(), "Race", patch.Position{}, next, nil)
 				if errors.Is(err, catalog.ErrUnavailable) {
-					continue // too many others were faster: said openly, and tried again
+					continue // after too many conflicts
 				}
 				if err != nil {
 					t.Error(err)
@@ -55,7 +48,8 @@ func TestWritersLoseNothing(t *testing.T) {
 	}
 }
 
-func TestOneOfManyCreates(t *testing.T) {
+// Of many concurrent creations of a title, one succeeds.
+func TestConcurrentCreates(t *testing.T) {
 	s := memstore.New()
 	cats := []*catalog.Catalog{open(t, s, nil), open(t, s, nil)}
 	var won atomic.Int32
@@ -73,61 +67,13 @@ func TestOneOfManyCreates(t *testing.T) {
 	}
 	wg.Wait()
 	if won.Load() != 1 {
-		t.Errorf("%d succeeded", won.Load())
+		t.Errorf("%d creations succeeded, want 1", won.Load())
 	}
 }
 
-// eventually waits for what another goroutine brings about.
-func eventually(t testing.TB, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !ok(); {
-		if time.Now().After(end) {
-			t.Fatal("it did not come about")
-		}
-		time.Sleep(time.Millisecond)
-	}
-}
-
-func TestChangesMadeElsewhere(t *testing.T) {
-	s := memstore.New()
-	here, there := open(t, s, nil), open(t, s, nil)
-	create(t, there, "App", "1")
-	eventually(t, func() bool { return here.Len() == 1 })
-	if _, err := there.AddVersions(t.Context(), "App", patch.Position{}, []patch.Patch{version("2")}, nil); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, func() bool { title, err := here.Title("App"); return err == nil && title.CurrentVersion == "2" })
-	if err := there.Delete(t.Context(), "App", nil); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, func() bool { return here.Len() == 0 })
-}
-
-func TestAMissFindsWhatOthersHaveChanged(t *testing.T) {
-	s := memstore.New()
-	here := open(t, blind{s}, &catalog.Options{CacheBytes: 1}) // nothing is held
-	there := open(t, s, nil)
-	create(t, here, "App", "1")
-	if _, err := there.AddVersions(t.Context(), "App", patch.Position{}, []patch.Patch{version("2")}, nil); err != nil {
-		t.Fatal(err)
-	}
-	if got := versions(t, here, "App"); !slices.Equal(got, []string{"2", "1"}) {
-		t.Errorf("%q", got)
-	}
-	if title, _ := here.Title("App"); title.CurrentVersion != "2" {
-		t.Errorf("the summary still says %s", title.CurrentVersion)
-	}
-	if err := there.Delete(t.Context(), "App", nil); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := here.Definition(t.Context(), "App"); !errors.Is(err, catalog.ErrNotFound) || here.Len() != 0 {
-		t.Errorf("%v; %d titles", err, here.Len())
-	}
-}
-
-// A title that is being changed never shows a definition that its summary, read
-// later, has not caught up with, or the other way round.
-func TestSummaryAndDefinitionNeverDisagree(t *testing.T) {
+// While a title changes, a reader that alternates between its summary and its definition never sees an older state
+// after a newer one.
+func TestSummaryAndDefinitionAgree(t *testing.T) {
 	cat := open(t, memstore.New(), &catalog.Options{CacheBytes: 1})
 	create(t, cat, "App", "0")
 	ctx, cancel := context.WithCancel(t.Context())
@@ -135,15 +81,13 @@ func TestSummaryAndDefinitionNeverDisagree(t *testing.T) {
 	defer func() { cancel(); wg.Wait() }()
 	wg.Go(func() {
 		for i := 1; ctx.Err() == nil; i++ {
-			if _, err := cat.AddVersions(ctx, "App", patch.Position{}, []patch.Patch{version(strconv.Itoa(i))}, nil); err != nil &&
-				ctx.Err() == nil {
-				t.Error(err)
+			v := strconv.Itoa(i)
+			_, err := cat.AddVersions(ctx, "App", patch.Position{}, []patch.Patch{version(v)}, nil)
+			if err == nil && i%20 == 0 { // the title stays small
+				_, err = cat.Replace(ctx, "App", definition("App", v), nil)
 			}
-			if i%20 == 0 { // keep it small
-				if _, err := cat.Replace(ctx, "App", definition("App", strconv.Itoa(i)), nil); err != nil &&
-					ctx.Err() == nil {
-					t.Error(err)
-				}
+			if err != nil && ctx.Err() == nil {
+				t.Error(err)
 			}
 		}
 	})
@@ -176,12 +120,12 @@ func TestSummaryAndDefinitionNeverDisagree(t *testing.T) {
 				t.Fatal(err)
 			}
 			if title.Summary != d.Summary() {
-				t.Fatalf("Load: the title says %+v, the definition %+v", title.Summary, d.Summary())
+				t.Fatalf("Load: the title has %+v, the definition %+v", title.Summary, d.Summary())
 			}
 			now = d.Summary()
 		}
 		if now.LastModified < last.LastModified || now.LastModified == last.LastModified && now != last {
-			t.Fatalf("after %+v was seen, call %d says %+v", last, i%4, now)
+			t.Fatalf("after %+v, call %d returned %+v", last, i%4, now)
 		}
 		last = now
 	}

@@ -1,39 +1,24 @@
 package catalog_test
 
 import (
+	"archive/zip"
 	"bytes"
 	"encoding/json"
-	"errors"
 	"io/fs"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"archive/zip"
-
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/catalog"
-	"github.com/patchsource/patchsource/store"
 	"github.com/patchsource/patchsource/store/memstore"
 )
 
-func listed(t testing.TB, doc *catalog.Document) (ids []string) {
-	t.Helper()
-	var all []patch.Summary
-	if err := json.Unmarshal(doc.Bytes(), &all); err != nil {
-		t.Fatal(err)
-	}
-	for _, s := range all {
-		ids = append(ids, s.ID)
-	}
-	return ids
-}
-
+// Software and Select return summaries in order, with entity tags that depend on the bytes.
 func TestListAndSelect(t *testing.T) {
 	cat := open(t, memstore.New(), nil)
 	if got := string(cat.Software().Bytes()); got != "[]" {
@@ -43,10 +28,17 @@ func TestListAndSelect(t *testing.T) {
 		create(t, cat, id)
 	}
 	if got := listed(t, cat.Software()); !slices.Equal(got, []string{"A", "B2", "C", "a2", "b"}) {
-		t.Errorf("%q", got)
+		t.Errorf("the list is %q", got)
 	}
 	for _, c := range []struct{ ask, want string }{
-		{"C,A", "C A"}, {"c,C,c", "C"}, {"Nope,b,,Nada,a", "b A"}, {"", ""}, {",", ""}, {"Nope", ""}, {strings.Repeat("x", 300), ""}, {"b", "b"},
+		{"C,A", "C A"},
+		{"c,C,c", "C"},
+		{"Nope,b,,Nada,a", "b A"},
+		{"", ""},
+		{",", ""},
+		{"Nope", ""},
+		{strings.Repeat("x", 300), ""},
+		{"b", "b"},
 	} {
 		for range 2 { // the second time from the cache
 			if got := strings.Join(listed(t, cat.Select(c.ask)), " "); got != c.want {
@@ -59,7 +51,7 @@ func TestListAndSelect(t *testing.T) {
 	after := cat.Select("A,C")
 	if after.ETag() != before.ETag() || !after.Changed().After(before.Changed()) {
 		t.Errorf(
-			"after another title came: ETag %s, %s; changed %v, %v",
+			"after the creation of another title: ETag %s, %s; changed %v, %v",
 			before.ETag(),
 			after.ETag(),
 			before.Changed(),
@@ -70,10 +62,11 @@ func TestListAndSelect(t *testing.T) {
 		t.Fatal(err)
 	}
 	if cat.Select("A,C").ETag() == before.ETag() {
-		t.Error("the selection did not change with its title")
+		t.Error("the selection has the same ETag after its title has changed")
 	}
 }
 
+// Find yields the titles that a filter selects.
 func TestFind(t *testing.T) {
 	cat := open(t, memstore.New(), nil)
 	for _, id := range []string{"Xcode", "Firefox", "Safari"} {
@@ -81,7 +74,8 @@ func TestFind(t *testing.T) {
 	}
 	d := definition("Fire_Bryson", "1")
 	d.Name, d.Publisher = "Fire (Bryson)", "Mozilla"
-	if _, err := cat.Create(t.Context(), d, &catalog.CreateOptions{Author: "Bryson", Follows: "https://example.com/"}); err != nil {
+	synced := &catalog.CreateOptions{Author: "Bryson", Follows: "https://example.com/"}
+	if _, err := cat.Create(t.Context(), d, synced); err != nil {
 		t.Fatal(err)
 	}
 	yes, no := true, false
@@ -93,13 +87,13 @@ func TestFind(t *testing.T) {
 		{"all", catalog.Filter{}, "Fire_Bryson Firefox Safari Xcode"},
 		{"by id", catalog.Filter{Query: "fIRE"}, "Fire_Bryson Firefox"},
 		{"by name", catalog.Filter{Query: "(bry"}, "Fire_Bryson"},
-		{"by publisher's part", catalog.Filter{Query: "mozil"}, "Fire_Bryson"},
+		{"by part of the publisher", catalog.Filter{Query: "mozil"}, "Fire_Bryson"},
 		{"by publisher", catalog.Filter{Publisher: "example"}, "Firefox Safari Xcode"},
 		{"by author", catalog.Filter{Author: "bryson"}, "Fire_Bryson"},
 		{"synced", catalog.Filter{Synced: &yes}, "Fire_Bryson"},
 		{"not synced", catalog.Filter{Synced: &no, Query: "fire"}, "Firefox"},
 		{"after one", catalog.Filter{After: "Firefox"}, "Safari Xcode"},
-		{"after one that is gone", catalog.Filter{After: "Fz"}, "Safari Xcode"},
+		{"after one that does not exist", catalog.Filter{After: "Fz"}, "Safari Xcode"},
 		{"after all", catalog.Filter{After: "z"}, ""},
 		{"none", catalog.Filter{Query: "nope"}, ""},
 	} {
@@ -113,13 +107,12 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// The list's time moves with every state of it that somebody has seen, and never
-// back, whatever the clock does.
+// The time of the list moves forward after each state that a reader has seen, whatever the clock does.
 func TestListChanged(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	cat := open(t, memstore.New(), &catalog.Options{Now: func() time.Time { return now }})
 	create(t, cat, "a")
-	create(t, cat, "b") // nobody has seen the list between the two
+	create(t, cat, "b") // no reader has seen the list before that
 	seen := cat.Software().Changed()
 	if !seen.Equal(now) {
 		t.Errorf("changed %v, want %v", seen, now)
@@ -129,13 +122,14 @@ func TestListChanged(t *testing.T) {
 		create(t, cat, "c"+strconv.Itoa(i))
 		changed := cat.Software().Changed()
 		if !changed.After(seen) {
-			t.Errorf("step %d: changed %v, seen before %v", i, changed, seen)
+			t.Errorf("step %d: changed %v, want a time after %v", i, changed, seen)
 		}
 		seen = changed
 	}
 }
 
-func TestDocumentsOutliveARestart(t *testing.T) {
+// Documents have the same bytes, entity tags and times after a restart.
+func TestDocumentsAfterRestart(t *testing.T) {
 	s := memstore.New()
 	first := open(t, s, nil)
 	for i := range 20 {
@@ -143,21 +137,22 @@ func TestDocumentsOutliveARestart(t *testing.T) {
 	}
 	second := open(t, s, nil)
 	if first.Software().ETag() != second.Software().ETag() {
-		t.Error("the list has another ETag")
+		t.Error("the list has another ETag after a restart")
 	}
 	a, errA := first.Definition(t.Context(), "t3")
 	b, errB := second.Definition(t.Context(), "t3")
 	if errA != nil || errB != nil || a.ETag() != b.ETag() || string(a.Bytes()) != string(b.Bytes()) ||
 		!a.Changed().Equal(b.Changed()) {
-		t.Errorf("%v %v", errA, errB)
+		t.Errorf("the definition differs after a restart: errors %v, %v", errA, errB)
 	}
 	title, err := second.Title("t3")
 	if err != nil || title.ETag != b.ETag() {
-		t.Errorf("%+v, %v", title, err)
+		t.Errorf("the title is %+v, %v", title, err)
 	}
 }
 
-func TestCorpusLoadsWhole(t *testing.T) {
+// The corpus of real definitions is stored and loaded without a difference.
+func TestCorpus(t *testing.T) {
 	z, err := zip.OpenReader("../testdata/definitions.zip")
 	if err != nil {
 		t.Fatal(err)
@@ -182,7 +177,7 @@ func TestCorpusLoadsWhole(t *testing.T) {
 	}
 	cat = open(t, s, nil)
 	if cat.Len() != 150 {
-		t.Errorf("%d titles", cat.Len())
+		t.Errorf("%d titles, want 150", cat.Len())
 	}
 	for id, d := range want {
 		got, title, err := cat.Load(t.Context(), id)
@@ -193,43 +188,12 @@ func TestCorpusLoadsWhole(t *testing.T) {
 			t.Errorf("%s: %s", id, diff)
 		}
 		if title.Summary != got.Summary() {
-			t.Errorf("%s: the summary %+v is not the definition's", id, title.Summary)
+			t.Errorf("%s: the summary %+v differs from the definition's", id, title.Summary)
 		}
 	}
 }
 
-// blind hides that a store watches: the catalog then finds out when it reads.
-type blind struct{ store.Store }
-
-var errDown = errors.New("connection refused")
-
-// Selections do not keep the indexes of the past in memory.
-func TestSelectionsKeepNoIndex(t *testing.T) {
-	cat := open(t, memstore.New(), nil)
-	for i := range 3000 {
-		create(t, cat, "title-with-a-long-name-"+strconv.Itoa(i))
-	}
-	heap := func() uint64 {
-		runtime.GC()
-		runtime.GC()
-		var m runtime.MemStats
-		runtime.ReadMemStats(&m)
-		return m.HeapAlloc
-	}
-	before := heap()
-	for i := range 200 {
-		cat.Select("title-with-a-long-name-1,x" + strconv.Itoa(i))
-		cat.Software().Bytes()
-		if _, err := cat.AddVersions(t.Context(), "title-with-a-long-name-1", patch.Position{}, []patch.Patch{version("v" + strconv.Itoa(i))}, nil); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if grown := int64(heap()) - int64(before); grown > 20<<20 {
-		t.Errorf("200 small selections take %d MB", grown>>20)
-	}
-}
-
-// What would become many times as large by being indented stays as it is; an ordinary definition is indented.
+// Pretty indents ordinary definitions, and not those that would grow many times as large.
 func TestPrettyIsBounded(t *testing.T) {
 	cat := open(t, memstore.New(), nil)
 	deep := strings.Repeat("[", 50) + strings.Repeat("1,", 20_000) + "1" + strings.Repeat("]", 50)
@@ -254,11 +218,37 @@ func TestPrettyIsBounded(t *testing.T) {
 			}
 			pretty := doc.Pretty().Bytes()
 			if indented := !bytes.Equal(pretty, doc.Bytes()); indented != c.indented {
-				t.Errorf("indented: %v; %d bytes of %d", indented, len(pretty), len(doc.Bytes()))
+				t.Errorf("indented: %v; %d bytes from %d", indented, len(pretty), len(doc.Bytes()))
 			}
 			if !json.Valid(pretty) || len(pretty) > 4*len(doc.Bytes())+4096 {
 				t.Errorf("%d bytes become %d", len(doc.Bytes()), len(pretty))
 			}
 		})
+	}
+}
+
+// A title that is created with the id of a deleted one has a later time, whatever the clock does.
+func TestRecreatedTitlesHaveLaterTimes(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	s := memstore.New()
+	opts := &catalog.Options{Now: func() time.Time { return now }}
+	cat := open(t, s, opts)
+	for i := range 4 {
+		create(t, cat, "App", strconv.Itoa(i))
+		doc, err := cat.Definition(t.Context(), "App")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !doc.Changed().After(now) {
+			t.Errorf("changed %v, want a time after %v, at which clients read the earlier title", doc.Changed(), now)
+		}
+		cat.Software()
+		seen := cat.Changed()
+		if again := open(t, s, opts); !again.Changed().After(now) || again.Changed().Before(seen) {
+			t.Errorf("after a restart the list has the time %v, before it %v", again.Changed(), seen)
+		}
+		if err := cat.Delete(t.Context(), "App", nil); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

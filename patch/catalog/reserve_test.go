@@ -11,14 +11,15 @@ import (
 	"github.com/patchsource/patchsource/store/memstore"
 )
 
+// A reservation holds its id and is not visible. It ends when it is published or withdrawn, or expires.
 func TestReserve(t *testing.T) {
 	ctx := t.Context()
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	opts := &catalog.Options{Now: func() time.Time { return now }}
 	s := memstore.New()
 	cat := open(t, s, opts)
-	var told []string
-	cat.Subscribe(func(e catalog.Event) { told = append(told, string(e.Kind)+" "+e.Title.ID) })
+	var events []string
+	cat.Subscribe(func(e catalog.Event) { events = append(events, string(e.Kind)+" "+e.Title.ID) })
 	reserve := func() *catalog.Reservation {
 		t.Helper()
 		r, err := cat.Reserve(
@@ -31,58 +32,58 @@ func TestReserve(t *testing.T) {
 		}
 		return r
 	}
-	unseen := func() {
+	notVisible := func() {
 		t.Helper()
 		if _, err := cat.Definition(ctx, "App"); !errors.Is(err, catalog.ErrNotFound) || cat.Len() != 0 ||
-			len(told) != 0 {
-			t.Errorf("a reservation is seen: %v, %d titles, %q", err, cat.Len(), told)
+			len(events) != 0 {
+			t.Errorf("the reservation is visible: error %v, %d titles, events %q", err, cat.Len(), events)
 		}
 	}
 	r := reserve()
-	unseen()
+	notVisible()
 	for _, id := range []string{"App", "aPP"} {
 		if _, err := cat.Create(ctx, definition(id, "1"), nil); !errors.Is(err, catalog.ErrExists) {
-			t.Errorf("the id was given away: %v", err)
+			t.Errorf("Create with the id: error %v, want ErrExists", err)
 		}
 		if _, err := cat.Reserve(ctx, definition(id, "1"), nil); !errors.Is(err, catalog.ErrExists) {
-			t.Errorf("the id was reserved twice: %v", err)
+			t.Errorf("Reserve with the id: error %v, want ErrExists", err)
 		}
 	}
 	if live, err := r.Withdraw(ctx); err != nil || live {
 		t.Fatal(live, err)
 	}
 	if _, err := r.Publish(ctx); !errors.Is(err, catalog.ErrNotFound) {
-		t.Errorf("withdrawn and published: %v", err)
+		t.Errorf("Publish after Withdraw: error %v, want ErrNotFound", err)
 	}
-	unseen()
+	notVisible()
 
-	// One that was abandoned is taken over later, and not before.
+	// An expired reservation can be taken over.
 	old := reserve()
 	now = now.Add(time.Minute)
 	if _, err := cat.Reserve(ctx, definition("App", "1"), nil); !errors.Is(err, catalog.ErrExists) {
-		t.Errorf("%v", err)
+		t.Errorf("Reserve before it has expired: error %v, want ErrExists", err)
 	}
 	now = now.Add(2 * time.Minute)
 	next := reserve()
 	if _, err := old.Publish(ctx); !errors.Is(err, catalog.ErrNotFound) {
-		t.Errorf("%v", err)
+		t.Errorf("Publish of the expired reservation: error %v, want ErrNotFound", err)
 	}
 	if live, err := old.Withdraw(ctx); err != nil || live {
-		t.Error(live, err)
+		t.Errorf("Withdraw of the expired reservation: %t, %v", live, err)
 	}
-	unseen()
+	notVisible()
 	res, err := next.Publish(ctx)
 	if err != nil || res.Title.UID != next.UID() || res.Title.Author != "Ann" || res.Title.Mailbox != `{"hash":"x"}` {
-		t.Fatalf("%+v %v", res, err)
+		t.Fatalf("Publish: the result is %+v, %v", res, err)
 	}
-	if len(told) != 1 || told[0] != "created App" || cat.Len() != 1 {
-		t.Errorf("%q, %d titles", told, cat.Len())
+	if len(events) != 1 || events[0] != "created App" || cat.Len() != 1 {
+		t.Errorf("the events are %q, %d titles", events, cat.Len())
 	}
 	if live, err := next.Withdraw(ctx); err != nil || !live || cat.Len() != 1 {
-		t.Errorf("withdrawn after it was published: %v %v", live, err)
+		t.Errorf("Withdraw after Publish: %t, %v; want true", live, err)
 	}
 
-	// A start sweeps what is abandoned.
+	// Open deletes expired reservations.
 	if _, err := cat.Reserve(ctx, definition("Other", "1"), nil); err != nil {
 		t.Fatal(err)
 	}
@@ -94,18 +95,17 @@ func TestReserve(t *testing.T) {
 	}
 	open(t, s, opts)
 	if n := records(); n != 2 {
-		t.Errorf("%d records: a fresh reservation was swept away", n)
+		t.Errorf("%d records, want 2: a reservation that has not expired was deleted", n)
 	}
 	now = now.Add(time.Hour)
 	open(t, s, opts)
 	if n := records(); n != 1 {
-		t.Errorf("%d records", n)
+		t.Errorf("%d records, want 1: an expired reservation was not deleted", n)
 	}
 }
 
-// Killed while publishing, a server that has its store for itself gives the id free
-// at its next start: no other server can be at it.
-func TestAStartGivesUpReservationsOfAStoreThatIsNotShared(t *testing.T) {
+// Open deletes all reservations if the store is not shared, because no other server can be publishing.
+func TestOpenDeletesReservations(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		s    store.Store
@@ -124,11 +124,113 @@ func TestAStartGivesUpReservationsOfAStoreThatIsNotShared(t *testing.T) {
 			}
 			cat := open(t, c.s, nil)
 			if _, err := cat.Create(t.Context(), definition("App", "1"), nil); !errors.Is(err, c.want) {
-				t.Errorf("create: %v, want %v", err, c.want)
+				t.Errorf("Create with the reserved id: error %v, want %v", err, c.want)
 			}
 			if _, err := cat.Title("Live"); err != nil {
-				t.Errorf("a live title: %v", err)
+				t.Errorf("the live title: %v", err)
 			}
 		})
 	}
+}
+
+// The id of a deleted title can be reserved while the couriers take the notice of the deletion. The notices of the
+// deleted title are delivered whether the reservation is published or withdrawn.
+func TestReserveIDOfDeletedTitle(t *testing.T) {
+	ctx := t.Context()
+	for _, publish := range []bool{true, false} {
+		for range 50 {
+			s, taken := memstore.New(), &courier{}
+			cat := open(t, s, &catalog.Options{Couriers: []catalog.Courier{taken}})
+			create(t, cat, "App", "1")
+			if err := cat.Delete(ctx, "App", nil); err != nil {
+				t.Fatal(err)
+			}
+			r, err := cat.Reserve(ctx, definition("App", "2"), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := 2
+			if publish {
+				want = 3
+				if _, err := r.Publish(ctx); err != nil {
+					t.Fatal(err)
+				}
+			} else if live, err := r.Withdraw(ctx); live || err != nil {
+				t.Fatalf("Withdraw: %t, %v", live, err)
+			}
+			eventually(t, func() bool { return len(taken.all()) == want })
+			if !publish {
+				create(t, cat, "App", "3")
+			}
+			_ = cat.Close()
+		}
+	}
+}
+
+// The notices of a deleted title are delivered even if a reservation of its id is withdrawn, by its caller or by the
+// next start.
+func TestWithdrawnReservationKeepsNotices(t *testing.T) {
+	ctx := t.Context()
+	for _, withdraw := range []bool{true, false} {
+		s, down := unwatched{memstore.New()}, &courier{fail: true}
+		now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+		clock := func() time.Time { return now }
+		cat := open(t, s, &catalog.Options{Couriers: []catalog.Courier{down}, Now: clock})
+		create(t, cat, "App", "1")
+		if err := cat.Delete(ctx, "App", nil); err != nil {
+			t.Fatal(err)
+		}
+		r, err := cat.Reserve(ctx, definition("App", "2"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if withdraw {
+			if _, err := r.Withdraw(ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_ = cat.Close()
+		now = now.Add(time.Hour)
+		taken := &courier{}
+		_ = open(t, s, &catalog.Options{Couriers: []catalog.Courier{taken}, Now: clock})
+		eventually(t, func() bool { return len(taken.all()) == 2 })
+		eventually(t, func() bool { return records(t, s, "titles") == 0 })
+	}
+}
+
+// Put returns ErrExists for a reserved id.
+func TestPutReservedID(t *testing.T) {
+	cat := open(t, memstore.New(), nil)
+	if _, err := cat.Reserve(t.Context(), definition("App", "1"), nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := cat.Put(t.Context(), definition("App", "2"), nil); !errors.Is(err, catalog.ErrExists) {
+		t.Errorf("error %v, want ErrExists", err)
+	}
+}
+
+// If a write of Open fails, Open returns an error, and the next Open completes the work.
+func TestOpenWithFailingWrite(t *testing.T) {
+	ctx := t.Context()
+	inner, down := memstore.New(), &courier{fail: true}
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	clock := func() time.Time { return now }
+	cat := open(t, unwatched{inner}, &catalog.Options{Couriers: []catalog.Courier{down}, Now: clock})
+	create(t, cat, "App", "1")
+	if err := cat.Delete(ctx, "App", nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := cat.Reserve(ctx, definition("App", "2"), nil); err != nil {
+		t.Fatal(err)
+	}
+	_ = cat.Close()
+	now = now.Add(time.Hour)
+	s := &hiccup{Store: unwatched{inner}}
+	s.left.Store(1)
+	if _, err := catalog.Open(ctx, s, &catalog.Options{Now: clock}); !errors.Is(err, catalog.ErrUnavailable) {
+		t.Fatalf("Open: error %v, want ErrUnavailable", err)
+	}
+	taken := &courier{}
+	_ = open(t, unwatched{inner}, &catalog.Options{Couriers: []catalog.Courier{taken}, Now: clock})
+	eventually(t, func() bool { return len(taken.all()) == 2 && records(t, inner, "titles") == 0 })
 }

@@ -1,74 +1,56 @@
 package catalog_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/catalog"
-	"github.com/patchsource/patchsource/store"
 	"github.com/patchsource/patchsource/store/memstore"
 )
 
-func yields(defs ...*patch.Definition) iter.Seq2[*patch.Definition, error] {
-	return func(yield func(*patch.Definition, error) bool) {
-		for _, d := range defs {
-			if d == nil {
-				yield(nil, errBroken)
-				return
-			}
-			if !yield(d, nil) {
-				return
-			}
-		}
-	}
-}
-
-var errBroken = errors.New("a broken member")
-
-// state says which versions of which titles there are.
-func state(cat *catalog.Catalog) string {
-	var all []string
-	for t := range cat.Find(catalog.Filter{}) {
-		all = append(all, t.ID+" "+t.CurrentVersion)
-	}
-	return strings.Join(all, ", ")
-}
-
+// Restore replaces titles as its mode says, or changes nothing.
 func TestRestore(t *testing.T) {
 	const before = "A 1, B 1, Synced 1"
+	type defs []*patch.Definition
 	for _, c := range []struct {
 		name string
 		mode catalog.RestoreMode
-		defs []*patch.Definition
+		defs defs
 		err  error
 		want string // the titles afterwards
-		says string // what is answered
+		says string // the outcomes
 	}{
-		{"merge", catalog.RestoreMerge, []*patch.Definition{definition("a", "2", "1"), definition("C", "1")}, nil, "A 2, B 1, C 1, Synced 1", "A C"},
-		{"replace", catalog.RestoreReplace, []*patch.Definition{definition("A", "2", "1"), definition("C", "1")}, nil, "A 2, C 1, Synced 1", "A C"},
-		{"the same", catalog.RestoreMerge, []*patch.Definition{definition("A", "1")}, nil, before, "A"},
-		{"what follows a source", catalog.RestoreReplace, []*patch.Definition{definition("A", "1"), definition("B", "1"), definition("Synced", "9")}, nil, before, "A B Synced(https://example.com)"},
-		{"nothing, in the place of all", catalog.RestoreReplace, nil, nil, "Synced 1", ""},
-		{"onto titles", catalog.RestoreEmpty, []*patch.Definition{definition("C", "1")}, catalog.ErrNotEmpty, before, ""},
-		{"twice", catalog.RestoreMerge, []*patch.Definition{definition("C", "1"), definition("A", "2"), definition("c", "2")}, catalog.ErrExists, before, ""},
-		{"what is invalid", catalog.RestoreMerge, []*patch.Definition{definition("C", "1"), definition("A", "2"), definition("D")}, patch.ErrInvalid, before, ""},
-		{"what breaks off", catalog.RestoreReplace, []*patch.Definition{definition("C", "1"), definition("A", "2"), nil}, errBroken, before, ""},
+		{"merge", catalog.RestoreMerge, defs{definition("a", "2", "1"), definition("C", "1")},
+			nil, "A 2, B 1, C 1, Synced 1", "A C"},
+		{"replace", catalog.RestoreReplace, defs{definition("A", "2", "1"), definition("C", "1")},
+			nil, "A 2, C 1, Synced 1", "A C"},
+		{"the same", catalog.RestoreMerge, defs{definition("A", "1")}, nil, before, "A"},
+		{"a title that follows a source", catalog.RestoreReplace,
+			defs{definition("A", "1"), definition("B", "1"), definition("Synced", "9")},
+			nil, before, "A B Synced(https://example.com)"},
+		{"nothing in place of everything", catalog.RestoreReplace, nil, nil, "Synced 1", ""},
+		{"into a catalog with titles", catalog.RestoreEmpty, defs{definition("C", "1")},
+			catalog.ErrNotEmpty, before, ""},
+		{"an id twice", catalog.RestoreMerge,
+			defs{definition("C", "1"), definition("A", "2"), definition("c", "2")}, catalog.ErrExists, before, ""},
+		{"an invalid definition", catalog.RestoreMerge,
+			defs{definition("C", "1"), definition("A", "2"), definition("D")}, patch.ErrInvalid, before, ""},
+		{"a sequence that ends with an error", catalog.RestoreReplace,
+			defs{definition("C", "1"), definition("A", "2"), nil}, errBroken, before, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			ctx := t.Context()
-			s := solitary{memstore.New()}
+			s := unwatched{memstore.New()}
 			cat := open(t, s, nil)
 			create(t, cat, "A", "1")
 			create(t, cat, "B", "1")
-			if _, err := cat.Create(ctx, definition("Synced", "1"), &catalog.CreateOptions{Follows: "https://example.com"}); err != nil {
+			follows := &catalog.CreateOptions{Follows: "https://example.com"}
+			if _, err := cat.Create(ctx, definition("Synced", "1"), follows); err != nil {
 				t.Fatal(err)
 			}
 			uid := func(cat *catalog.Catalog) string { title, _ := cat.Title("A"); return title.UID }
@@ -85,14 +67,14 @@ func TestRestore(t *testing.T) {
 				says = append(says, r.ID)
 			}
 			if strings.Join(says, " ") != c.says {
-				t.Errorf("it says %v", says)
+				t.Errorf("the outcomes are %q, want %q", says, c.says)
 			}
 			for _, cat := range []*catalog.Catalog{cat, open(t, s, nil)} {
 				if got := state(cat); got != c.want {
-					t.Errorf("%q, want %q", got, c.want)
+					t.Errorf("the titles are %q, want %q", got, c.want)
 				}
 				if strings.Contains(c.want, "A ") && uid(cat) != owner {
-					t.Error("a title that was there has another UID: its tokens open it no more")
+					t.Error("an existing title has another UID: its tokens are no longer valid")
 				}
 			}
 			if n := records(t, s, "commits"); n != 0 {
@@ -100,43 +82,19 @@ func TestRestore(t *testing.T) {
 			}
 			for rec := range s.List(ctx, "titles") {
 				if strings.Contains(string(rec.Value), "staged") {
-					t.Errorf("staged: %s", rec.Value)
+					t.Errorf("a definition is still staged: %s", rec.Value)
 				}
 			}
 			if strings.Contains(c.want, "A 2") {
 				if h, err := cat.History(ctx, "A"); err != nil || len(h) != 2 || h[0].By != "admin" {
-					t.Errorf("%+v, %v", h, err)
+					t.Errorf("the history is %+v, %v", h, err)
 				}
 			}
 		})
 	}
 }
 
-// A stopping store fails from a number of writes on, as if the process was killed.
-type stopping struct {
-	store.Store
-	left atomic.Int64
-}
-
-var errStopped = errors.New("stopped")
-
-// Put implements store.Store.
-func (s *stopping) Put(ctx context.Context, key store.Key, value []byte, cond store.Condition) (store.Revision, error) {
-	if s.left.Add(-1) < 0 {
-		return "", errStopped
-	}
-	return s.Store.Put(ctx, key, value, cond)
-}
-
-// Delete implements store.Store.
-func (s *stopping) Delete(ctx context.Context, key store.Key, cond store.Condition) error {
-	if s.left.Add(-1) < 0 {
-		return errStopped
-	}
-	return s.Store.Delete(ctx, key, cond)
-}
-
-// Wherever a restore is killed, the next start finds all of it or nothing.
+// If the process is killed during a restore, the next start has all of it or nothing.
 func TestRestoreIsAllOrNothing(t *testing.T) {
 	ctx := t.Context()
 	var defs []*patch.Definition
@@ -147,7 +105,7 @@ func TestRestoreIsAllOrNothing(t *testing.T) {
 	seen := map[string]int{}
 	for n := int64(0); ; n++ {
 		inner := memstore.New()
-		s := &stopping{Store: solitary{inner}}
+		s := &stopping{Store: unwatched{inner}}
 		s.left.Store(1 << 60)
 		cat := open(t, s, nil)
 		for _, id := range []string{"Old", "T0", "T1"} {
@@ -159,31 +117,31 @@ func TestRestoreIsAllOrNothing(t *testing.T) {
 		if err != nil && !errors.Is(err, catalog.ErrUnavailable) {
 			t.Fatalf("after %d writes: %v", n, err)
 		}
-		cat = open(t, solitary{inner}, nil)
+		cat = open(t, unwatched{inner}, nil)
 		got := state(cat)
 		if got != nothing && got != all {
-			t.Errorf("after %d writes: %q", n, got)
+			t.Errorf("after %d writes, the titles are %q", n, got)
 		}
 		seen[got]++
 		if err == nil {
 			if got != all {
-				t.Errorf("acknowledged, and %q is there", got)
+				t.Errorf("the restore succeeded, and the titles are %q", got)
 			}
 			break
 		}
-		// Nothing is left that keeps anybody from trying again.
-		if _, err := cat.Restore(ctx, yields(defs...), &catalog.RestoreOptions{Mode: catalog.RestoreReplace}); err != nil ||
-			state(cat) != all {
-			t.Errorf("after %d writes, once more: %v, %q", n, err, state(cat))
+		// The restore can be repeated.
+		_, err = cat.Restore(ctx, yields(defs...), &catalog.RestoreOptions{Mode: catalog.RestoreReplace})
+		if err != nil || state(cat) != all {
+			t.Errorf("after %d writes, repeated: error %v, the titles are %q", n, err, state(cat))
 		}
 		_ = cat.Close()
 	}
 	if seen[nothing] < 5 || seen[all] < 5 {
-		t.Errorf("%v: the kills were not before and after", seen)
+		t.Errorf("the outcomes are %v: there are too few kills before or after the commit", seen)
 	}
 }
 
-// While a restore is under way nobody changes titles, and everybody reads.
+// During a restore, titles can be read and cannot be changed.
 func TestChangesDuringARestore(t *testing.T) {
 	ctx := t.Context()
 	cat := open(t, memstore.New(), nil)
@@ -212,24 +170,24 @@ func TestChangesDuringARestore(t *testing.T) {
 		"restore": func() error { _, err := cat.Restore(ctx, yields(), nil); return err }(),
 	} {
 		if !errors.Is(err, catalog.ErrUnavailable) {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("%s: error %v, want ErrUnavailable", name, err)
 		}
 	}
 	if _, err := cat.Definition(ctx, "A"); err != nil || state(cat) != "A 1" {
-		t.Errorf("%v, %q", err, state(cat))
+		t.Errorf("during the restore: error %v, the titles are %q", err, state(cat))
 	}
 	close(goOn)
 	group.Wait()
 	if state(cat) != "A 1, B 1" {
-		t.Errorf("%q", state(cat))
+		t.Errorf("after the restore, the titles are %q", state(cat))
 	}
 	create(t, cat, "C", "1")
 }
 
-// What a restore changes is told as any other change is.
-func TestRestoreIsTold(t *testing.T) {
-	told := &courier{}
-	cat := open(t, memstore.New(), &catalog.Options{Couriers: []catalog.Courier{told}})
+// The changes of a restore have events and notices.
+func TestRestoreHasEvents(t *testing.T) {
+	taken := &courier{}
+	cat := open(t, memstore.New(), &catalog.Options{Couriers: []catalog.Courier{taken}})
 	create(t, cat, "A", "1")
 	create(t, cat, "B", "1")
 	var mu sync.Mutex
@@ -239,38 +197,24 @@ func TestRestoreIsTold(t *testing.T) {
 		defer mu.Unlock()
 		events = append(events, fmt.Sprint(e.Kind, e.Title.ID))
 	})
-	if _, err := cat.Restore(t.Context(), yields(definition("A", "2"), definition("C", "1")), &catalog.RestoreOptions{Mode: catalog.RestoreReplace}); err != nil {
+	defs := yields(definition("A", "2"), definition("C", "1"))
+	if _, err := cat.Restore(t.Context(), defs, &catalog.RestoreOptions{Mode: catalog.RestoreReplace}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, func() bool { return len(told.told()) == 5 })
+	eventually(t, func() bool { return len(taken.all()) == 5 })
 	slices.Sort(events)
 	if fmt.Sprint(events) != "[createdC deletedB updatedA]" {
-		t.Errorf("%v", events)
+		t.Errorf("the events are %v", events)
 	}
 }
 
-// A failing store fails one write, and goes on.
-type hiccup struct {
-	store.Store
-	left atomic.Int64
-}
-
-// Put implements store.Store.
-func (s *hiccup) Put(ctx context.Context, key store.Key, value []byte, cond store.Condition) (store.Revision, error) {
-	if s.left.Add(-1) == 0 {
-		return "", errStopped
-	}
-	return s.Store.Put(ctx, key, value, cond)
-}
-
-// One write that fails, wherever, leaves nothing half restored: not now, not after an
-// edit, not after the next start.
-func TestRestoreWithAHiccup(t *testing.T) {
+// Whichever write of a restore fails, the next start has all of it or nothing.
+func TestRestoreWithFailingWrite(t *testing.T) {
 	ctx := t.Context()
 	const nothing, all = "A 1, B 1", "A 2, B 2, C 2"
 	for n := int64(1); n < 14; n++ {
 		inner := memstore.New()
-		s := &hiccup{Store: solitary{inner}}
+		s := &hiccup{Store: unwatched{inner}}
 		cat := open(t, s, &catalog.Options{History: -1})
 		create(t, cat, "A", "1")
 		create(t, cat, "B", "1")
@@ -282,9 +226,31 @@ func TestRestoreWithAHiccup(t *testing.T) {
 		)
 		s.left.Store(0)
 		_ = cat.Close()
-		after := state(open(t, solitary{inner}, nil))
+		after := state(open(t, unwatched{inner}, nil))
 		if after != nothing && after != all || err == nil && after != all {
-			t.Errorf("write %d failed: %q (%v)", n, after, err)
+			t.Errorf("write %d failed: the titles are %q, the error %v", n, after, err)
 		}
+	}
+}
+
+// The notices of a title are delivered even if the process is killed during a restore of the title.
+func TestKilledRestoreKeepsNotices(t *testing.T) {
+	ctx := t.Context()
+	inner, down := memstore.New(), &courier{fail: true}
+	s := &stopping{Store: unwatched{inner}}
+	s.left.Store(1 << 60)
+	cat := open(t, s, &catalog.Options{Couriers: []catalog.Courier{down}})
+	create(t, cat, "App", "1")
+	s.left.Store(2) // the record of the restore, and the staged definition
+	merge := &catalog.RestoreOptions{Mode: catalog.RestoreMerge}
+	if _, err := cat.Restore(ctx, yields(definition("App", "2")), merge); err == nil {
+		t.Fatal("Restore returned no error")
+	}
+	_ = cat.Close()
+	taken := &courier{}
+	cat = open(t, unwatched{inner}, &catalog.Options{Couriers: []catalog.Courier{taken}})
+	eventually(t, func() bool { return len(taken.all()) == 1 })
+	if state(cat) != "App 1" {
+		t.Errorf("the titles are %q, want App 1", state(cat))
 	}
 }

@@ -1,12 +1,10 @@
 package catalog_test
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -17,52 +15,8 @@ import (
 	"github.com/patchsource/patchsource/store/memstore"
 )
 
-// add adds a version in front of a title.
-func add(t testing.TB, c *catalog.Catalog, id, v string) catalog.Result {
-	t.Helper()
-	r, err := c.AddVersions(context.Background(), id, patch.Position{}, []patch.Patch{version(v)}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
-}
-
-// A picky store fails the calls that it is told to fail.
-type picky struct {
-	store.Store
-	failPut    atomic.Value // the kind whose Put fails
-	failDelete atomic.Value // the kind whose Delete fails
-	gets       atomic.Int64
-}
-
-func newPicky(s store.Store) *picky {
-	p := &picky{Store: s}
-	p.failPut.Store("")
-	p.failDelete.Store("")
-	return p
-}
-
-func (s *picky) Get(ctx context.Context, key store.Key) (store.Record, error) {
-	s.gets.Add(1)
-	return s.Store.Get(ctx, key)
-}
-
-func (s *picky) Put(ctx context.Context, key store.Key, value []byte, cond store.Condition) (store.Revision, error) {
-	if s.failPut.Load() == key.Kind {
-		return "", errStopped
-	}
-	return s.Store.Put(ctx, key, value, cond)
-}
-
-func (s *picky) Delete(ctx context.Context, key store.Key, cond store.Condition) error {
-	if s.failDelete.Load() == key.Kind {
-		return errStopped
-	}
-	return s.Store.Delete(ctx, key, cond)
-}
-
-// A change that cannot keep the definition that it replaces is no change.
-func TestAChangeThatCannotKeepItsPredecessorFails(t *testing.T) {
+// A change fails if the definition that it replaces cannot be kept as a revision.
+func TestChangeFailsIfRevisionCannotBeKept(t *testing.T) {
 	ctx := t.Context()
 	s := newPicky(memstore.New())
 	cat := open(t, s, nil)
@@ -78,24 +32,23 @@ func TestAChangeThatCannotKeepItsPredecessorFails(t *testing.T) {
 	}
 	for _, cat := range []*catalog.Catalog{cat, open(t, s, nil)} {
 		if got := versions(t, cat, "App"); !cmp.Equal(got, []string{"1"}) || cat.Software().ETag() != before {
-			t.Errorf("the title has changed: %q", got)
+			t.Errorf("the title has changed: its versions are %q", got)
 		}
 	}
 	s.failPut.Store("")
 	add(t, cat, "App", "2")
 	if all, err := cat.History(ctx, "App"); err != nil || len(all) != 2 {
-		t.Errorf("%+v, %v", all, err)
+		t.Errorf("the history is %+v, %v; want 2 revisions", all, err)
 	}
 }
 
-// Whichever write is the last before the process is killed, every revision before the
-// current one that the history should keep is there.
+// Whichever write is the last before the process is killed, the history has every earlier revision that it should keep.
 func TestNoRevisionIsLost(t *testing.T) {
 	ctx := t.Context()
 	const history, changes = 3, 8
 	for n := int64(0); ; n++ {
 		inner := memstore.New()
-		s := &stopping{Store: solitary{inner}}
+		s := &stopping{Store: unwatched{inner}}
 		s.left.Store(1 << 60)
 		opts := &catalog.Options{History: history}
 		cat := open(t, s, opts)
@@ -111,14 +64,14 @@ func TestNoRevisionIsLost(t *testing.T) {
 		}
 		_ = cat.Close()
 
-		cat = open(t, solitary{inner}, opts)
+		cat = open(t, unwatched{inner}, opts)
 		all, err := cat.History(ctx, "App")
 		if err != nil {
 			t.Fatal(err)
 		}
 		current := int(all[0].Number)
 		if current < acknowledged {
-			t.Errorf("after %d writes: change %d was acknowledged, and %d is there", n, acknowledged, current)
+			t.Errorf("after %d writes: change %d has succeeded, and the title is at %d", n, acknowledged, current)
 		}
 		if want := min(current, history+1); len(all) != want {
 			t.Errorf("after %d writes: %d revisions are listed, want %d", n, len(all), want)
@@ -128,7 +81,7 @@ func TestNoRevisionIsLost(t *testing.T) {
 				t.Errorf("after %d writes: revision %d of %d: %v", n, e.Number, current, err)
 			}
 		}
-		// What is left over goes with the next changes.
+		// The next changes delete revisions that are left over.
 		add(t, cat, "App", "x")
 		add(t, cat, "App", "y")
 		if got := records(t, inner, "history"); got > history {
@@ -136,15 +89,15 @@ func TestNoRevisionIsLost(t *testing.T) {
 		}
 		if acknowledged == changes {
 			if n < 10 {
-				t.Errorf("all changes took %d writes only", n)
+				t.Errorf("all changes took only %d writes", n)
 			}
 			return
 		}
 	}
 }
 
-// The history is in the title's record: it costs one read, however many revisions there
-// are. A record of a version that had no such index is read the slow way once.
+// History reads one record, because the title's record has an index of its revisions. If an older version wrote the
+// record, the revisions are read once.
 func TestHistoryReadsOneRecord(t *testing.T) {
 	ctx := t.Context()
 	s := newPicky(memstore.New())
@@ -182,7 +135,7 @@ func TestHistoryReadsOneRecord(t *testing.T) {
 
 	unindex(t, s, "app")
 	cat = open(t, s, nil)
-	add(t, cat, "App", "22") // a change makes the index, too
+	add(t, cat, "App", "22") // a change also makes the index
 	if got, reads := history(cat); len(got) != 21 || got[20].Version != "2" || reads != 1 {
 		t.Errorf("after a change: %d revisions, %d reads", len(got), reads)
 	}
@@ -193,7 +146,7 @@ func TestHistoryReadsOneRecord(t *testing.T) {
 	eventually(t, func() bool { return records(t, s, "history") == 0 })
 }
 
-// unindex makes a title's record what a version without an index of revisions wrote.
+// unindex changes a title's record to one that a version without an index of revisions wrote.
 func unindex(t *testing.T, s store.Store, key string) {
 	t.Helper()
 	r, err := s.Get(t.Context(), store.Key{Kind: "titles", ID: key})
@@ -220,8 +173,8 @@ func unindex(t *testing.T, s store.Store, key string) {
 	}
 }
 
-// The history of a title is bounded by bytes, and one revision is always kept.
-func TestHistoryIsBoundedByBytes(t *testing.T) {
+// The history of a title is bounded by Options.HistoryBytes, and has at least one earlier revision.
+func TestHistoryBytes(t *testing.T) {
 	ctx := t.Context()
 	large := func(v string, bytes int) *patch.Definition {
 		d := definition("App", v)
@@ -232,13 +185,13 @@ func TestHistoryIsBoundedByBytes(t *testing.T) {
 		name  string
 		bound int64
 		sizes []int
-		want  string // the versions that can be undone to
+		want  string // the versions of the earlier revisions
 	}{
 		{"all fit", 1 << 20, []int{1000, 1000, 1000}, "3 2 1"},
-		{"the oldest goes", 3500, []int{1000, 1000, 1000}, "3 2"},
-		{"one that is larger than the bound stays", 500, []int{1000, 1000, 1000}, "3"},
-		{"a large one pushes out the rest", 5000, []int{100, 100, 4500}, "3"},
-		{"no bound", -1, []int{10000, 10000, 10000}, "3 2 1"},
+		{"the oldest is dropped", 3500, []int{1000, 1000, 1000}, "3 2"},
+		{"one that is larger than the limit stays", 500, []int{1000, 1000, 1000}, "3"},
+		{"a large one drops the others", 5000, []int{100, 100, 4500}, "3"},
+		{"no limit", -1, []int{10000, 10000, 10000}, "3 2 1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := memstore.New()
@@ -260,7 +213,7 @@ func TestHistoryIsBoundedByBytes(t *testing.T) {
 				got = append(got, e.Version)
 			}
 			if strings.Join(got, " ") != c.want || records(t, s, "history") != len(got) {
-				t.Errorf("%q, %d in the store", got, records(t, s, "history"))
+				t.Errorf("the history has %q, want %q; the store has %d", got, c.want, records(t, s, "history"))
 			}
 			var bytes int64
 			for r := range s.List(ctx, "history") {
@@ -284,8 +237,7 @@ func TestHistoryIsBoundedByBytes(t *testing.T) {
 	}
 }
 
-// Revisions that could not be deleted when they fell out of the history are deleted
-// later.
+// Revisions that could not be deleted when the history dropped them are deleted by a later change.
 func TestOldRevisionsAreDeletedLater(t *testing.T) {
 	s := newPicky(memstore.New())
 	cat := open(t, s, &catalog.Options{History: 2})
@@ -305,8 +257,8 @@ func TestOldRevisionsAreDeletedLater(t *testing.T) {
 	}
 }
 
-// A revision that is listed and cannot be read keeps nothing else from working.
-func TestADamagedRevision(t *testing.T) {
+// A corrupt revision does not keep the others from being read.
+func TestCorruptRevision(t *testing.T) {
 	ctx := t.Context()
 	s := memstore.New()
 	cat := open(t, s, nil)
@@ -321,23 +273,23 @@ func TestADamagedRevision(t *testing.T) {
 		t.Errorf("%v, want ErrNoRevision", err)
 	}
 	if _, err := cat.Revision(ctx, "App", 2); err != nil {
-		t.Error(err)
+		t.Errorf("another revision: %v", err)
 	}
 	unindex(t, s, "app")
 	if all, err := open(t, s, nil).History(ctx, "App"); err != nil || len(all) != 2 {
-		t.Errorf("%+v, %v", all, err)
+		t.Errorf("the history is %+v, %v; want 2 revisions", all, err)
 	}
 }
 
-// A revision that was kept for a change that failed goes with its title.
-func TestADeletedTitleLeavesNoRevision(t *testing.T) {
+// A revision that was kept for a failed change is deleted with its title.
+func TestDeletedTitleLeavesNoRevision(t *testing.T) {
 	ctx := t.Context()
 	s := newPicky(memstore.New())
 	cat := open(t, s, nil)
 	create(t, cat, "App", "1")
 	s.failPut.Store("titles")
 	if _, err := cat.AddVersions(ctx, "App", patch.Position{}, []patch.Patch{version("2")}, nil); err == nil {
-		t.Fatal("it was written")
+		t.Fatal("AddVersions returned no error")
 	}
 	if n := records(t, s, "history"); n != 1 {
 		t.Fatalf("%d revisions were kept for a change, want 1", n)
@@ -348,5 +300,71 @@ func TestADeletedTitleLeavesNoRevision(t *testing.T) {
 	}
 	if n := records(t, s, "history"); n != 0 {
 		t.Errorf("%d revisions are left over", n)
+	}
+}
+
+// A bounded number of revisions can be read and restored, and each has the name of its maker. A later title with the
+// same id has a history of its own.
+func TestHistory(t *testing.T) {
+	ctx := t.Context()
+	s := memstore.New()
+	cat := open(t, s, &catalog.Options{History: 5})
+	if _, err := cat.Create(ctx, definition("App", "1"), &catalog.CreateOptions{By: "ann"}); err != nil {
+		t.Fatal(err)
+	}
+	for v := 2; v <= 40; v++ {
+		next, by := []patch.Patch{version(fmt.Sprint(v))}, &catalog.EditOptions{By: fmt.Sprint("t", v)}
+		if _, err := cat.AddVersions(ctx, "App", patch.Position{}, next, by); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := records(t, s, "history"); n < 5 || n > 13 {
+		t.Errorf("%d revisions are kept", n)
+	}
+	cat = open(t, s, &catalog.Options{History: 5})
+	all, err := cat.History(ctx, "app")
+	if err != nil || len(all) != 6 {
+		t.Fatalf("%d revisions, %v", len(all), err)
+	}
+	for i, e := range all {
+		want := fmt.Sprint(40 - i)
+		if e.Number != uint64(40-i) || e.Version != want || e.By != "t"+want || e.Current != (i == 0) ||
+			e.At.IsZero() ||
+			i > 0 && e.At.After(all[i-1].At) {
+			t.Errorf("revision %d is %+v", i, e)
+		}
+		if d, err := cat.Revision(ctx, "App", e.Number); err != nil || d.CurrentVersion != want ||
+			len(d.Patches) != 40-i {
+			t.Errorf("the definition of revision %d is %v, %v", i, d, err)
+		}
+	}
+	for _, n := range []uint64{0, 1, 41, 1 << 63} {
+		if _, err := cat.Revision(ctx, "App", n); !errors.Is(err, catalog.ErrNoRevision) {
+			t.Errorf("revision %d: error %v, want ErrNoRevision", n, err)
+		}
+	}
+	d, err := cat.Revision(ctx, "App", 37)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := cat.Replace(ctx, "App", d, nil); err != nil {
+		t.Fatal(err)
+	}
+	if title, _ := cat.Title("App"); title.CurrentVersion != "37" {
+		t.Errorf("the current version is %s, want 37", title.CurrentVersion)
+	}
+	if all, err := cat.History(ctx, "App"); err != nil || all[0].Number != 41 || all[1].Version != "40" {
+		t.Errorf("the history is %+v, %v", all, err)
+	}
+	if err := cat.Delete(ctx, "App", nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := cat.History(ctx, "App"); !errors.Is(err, catalog.ErrNotFound) {
+		t.Errorf("the history of the deleted title: error %v, want ErrNotFound", err)
+	}
+	create(t, cat, "App", "1")
+	eventually(t, func() bool { return records(t, s, "history") == 0 })
+	if all, err := cat.History(ctx, "App"); err != nil || len(all) != 1 || all[0].Number != 1 {
+		t.Errorf("the history of the new title is %+v, %v", all, err)
 	}
 }

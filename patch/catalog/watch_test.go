@@ -4,20 +4,22 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"slices"
 	"sync/atomic"
 	"testing"
 
+	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/catalog"
 	"github.com/patchsource/patchsource/store"
 	"github.com/patchsource/patchsource/store/memstore"
 )
 
-// A scripted store is a memstore whose watch says what a test wants.
+// A scripted store is a memstore whose Watch yields the changes that a test sends.
 type scripted struct {
 	*memstore.Store
 	changes  chan store.Change
-	failList atomic.Int32 // so many Lists fail
-	lists    chan bool    // if not nil, each List waits for one
+	failList atomic.Int32 // the number of Lists that fail
+	lists    chan bool    // if not nil, each List receives from it first
 }
 
 func (s *scripted) Watch(ctx context.Context, _ string) iter.Seq2[store.Change, error] {
@@ -47,15 +49,15 @@ func (s *scripted) List(ctx context.Context, kind string) iter.Seq2[store.Record
 
 func newScripted() *scripted {
 	s := &scripted{Store: memstore.New(), changes: make(chan store.Change, 10)}
-	s.changes <- store.Change{} // it watches
+	s.changes <- store.Change{} // the watch has begun
 	return s
 }
 
-// What happened in a gap is seen, though the first attempts to read it fail.
-func TestAfterAGap(t *testing.T) {
+// After a gap in the watch, all titles are read again, until that succeeds.
+func TestGap(t *testing.T) {
 	s := newScripted()
 	here := open(t, s, nil)
-	there := open(t, blind{s.Store}, nil)
+	there := open(t, unwatched{s.Store}, nil)
 	create(t, there, "A")
 	create(t, there, "B")
 	s.failList.Store(3)
@@ -68,11 +70,11 @@ func TestAfterAGap(t *testing.T) {
 	eventually(t, func() bool { return here.Len() == 1 })
 }
 
-// A record of a newer version stops nothing else.
-func TestAnUnreadableRecordStopsNothing(t *testing.T) {
+// A change to a record that cannot be read does not keep the catalog from seeing later changes.
+func TestUnreadableChange(t *testing.T) {
 	s := newScripted()
 	here := open(t, s, nil)
-	there := open(t, blind{s.Store}, nil)
+	there := open(t, unwatched{s.Store}, nil)
 	key := store.Key{Kind: "titles", ID: "newer"}
 	if _, err := s.Put(t.Context(), key, []byte(`{"format":99,"definition":{}}`), store.Condition{}); err != nil {
 		t.Fatal(err)
@@ -83,10 +85,10 @@ func TestAnUnreadableRecordStopsNothing(t *testing.T) {
 	eventually(t, func() bool { return here.Len() == 1 })
 }
 
-// A gap that comes while the titles are being read is waited for.
-func TestAGapWhileLoading(t *testing.T) {
+// A gap in the watch while Open reads the titles does not lose titles.
+func TestGapWhileLoading(t *testing.T) {
 	s := newScripted()
-	create(t, open(t, blind{s.Store}, nil), "A")
+	create(t, open(t, unwatched{s.Store}, nil), "A")
 	s.lists = make(chan bool, 10)
 	s.changes <- store.Change{}
 	opened := make(chan *catalog.Catalog)
@@ -103,6 +105,45 @@ func TestAGapWhileLoading(t *testing.T) {
 	c := <-opened
 	defer c.Close()
 	if c.Len() != 1 {
-		t.Errorf("%d titles", c.Len())
+		t.Errorf("%d titles, want 1", c.Len())
+	}
+}
+
+// A catalog sees the changes that another one over the same store makes.
+func TestChangesByOtherServers(t *testing.T) {
+	s := memstore.New()
+	here, there := open(t, s, nil), open(t, s, nil)
+	create(t, there, "App", "1")
+	eventually(t, func() bool { return here.Len() == 1 })
+	if _, err := there.AddVersions(t.Context(), "App", patch.Position{}, []patch.Patch{version("2")}, nil); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func() bool { title, err := here.Title("App"); return err == nil && title.CurrentVersion == "2" })
+	if err := there.Delete(t.Context(), "App", nil); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func() bool { return here.Len() == 0 })
+}
+
+// A catalog that does not watch its store finds changes of another one when it reads a definition.
+func TestMissFindsChangesByOtherServers(t *testing.T) {
+	s := memstore.New()
+	here := open(t, unwatched{s}, &catalog.Options{CacheBytes: 1}) // nothing is cached
+	there := open(t, s, nil)
+	create(t, here, "App", "1")
+	if _, err := there.AddVersions(t.Context(), "App", patch.Position{}, []patch.Patch{version("2")}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := versions(t, here, "App"); !slices.Equal(got, []string{"2", "1"}) {
+		t.Errorf("versions %q, want 2 and 1", got)
+	}
+	if title, _ := here.Title("App"); title.CurrentVersion != "2" {
+		t.Errorf("the summary has version %s, want 2", title.CurrentVersion)
+	}
+	if err := there.Delete(t.Context(), "App", nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := here.Definition(t.Context(), "App"); !errors.Is(err, catalog.ErrNotFound) || here.Len() != 0 {
+		t.Errorf("error %v, %d titles; want ErrNotFound and none", err, here.Len())
 	}
 }
