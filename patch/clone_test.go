@@ -10,7 +10,7 @@ import (
 	"github.com/patchsource/patchsource/patch"
 )
 
-// A clone is equal, and no pointer or slice of it leads to the original.
+// A clone equals the original, and no pointer or slice of it leads to the original.
 func TestCloneSharesNothing(t *testing.T) {
 	field := []patch.Field{{Name: "x", Value: json.RawMessage(`{"a":1}`)}}
 	d := parseFile(t, "testdata/lint/clean.json")
@@ -33,7 +33,7 @@ func TestCloneSharesNothing(t *testing.T) {
 	}
 }
 
-// shared fails the test where two equal values lead to the same memory.
+// shared fails the test if two values of the same shape share memory.
 func shared(t *testing.T, path string, a, b reflect.Value) {
 	t.Helper()
 	switch a.Kind() {

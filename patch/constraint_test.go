@@ -16,8 +16,9 @@ import (
 )
 
 func TestConstraint(t *testing.T) {
-	for _, c := range []struct{ constraint, allowed, refused string }{ // versions, separated by |
-		{">= 1.2, < 2", "1.2|1.2.0|v1.9.9|1.9.9.9|1.2 (4567)|1.2u5", "1.1.9|2|2.0.0|2.1|1.3.0-beta.1|1.2b1|2.0b1|latest|"},
+	for _, c := range []struct{ constraint, allowed, refused string }{ // versions are separated by |
+		{">= 1.2, < 2", "1.2|1.2.0|v1.9.9|1.9.9.9|1.2 (4567)|1.2u5",
+			"1.1.9|2|2.0.0|2.1|1.3.0-beta.1|1.2b1|2.0b1|latest|"},
 		{">=1.2 <2", "1.2|1.9", "1.1|2"},
 		{"=> 1.2 , =< 2", "1.2|2|2.9.9", "1.1|3"},
 		{"~1.4 || ^2.1", "1.4|1.4.9|2.1|2.9", "1.5|2|3|1.3"},
@@ -84,10 +85,11 @@ func TestConstraint(t *testing.T) {
 	}
 }
 
-func TestParseConstraintRefuses(t *testing.T) {
+func TestParseConstraintErrors(t *testing.T) {
 	for _, bad := range []string{
-		"", " ", "newest", "1 &&& 2", ">", ">= ", "1,", ",1", "1,,2", "1 ||", "|| 1", "1 | 2", ">> 1", "=!1", ">=1<2", "(>= 1)",
-		"1 - ", "- 1", "1 - 2 - 3", "> 1 - 2", "1 - < 2", "1 -2", "x.foo", "foo.x", "1b3.x", "~latest", "1.2*",
+		"", " ", "newest", "1 &&& 2", ">", ">= ", "1,", ",1", "1,,2", "1 ||", "|| 1", "1 | 2", ">> 1", "=!1",
+		">=1<2", "(>= 1)", "1 - ", "- 1", "1 - 2 - 3", "> 1 - 2", "1 - < 2", "1 -2", "x.foo", "foo.x", "1b3.x",
+		"~latest", "1.2*",
 		strings.Repeat("1 ", 300),
 	} {
 		if c, err := patch.ParseConstraint(bad); !errors.Is(err, patch.ErrConstraint) {
@@ -160,60 +162,68 @@ func TestConstraintsAgainstSemver(t *testing.T) {
 	t.Logf("%d alike, %d skipped", same, skipped)
 }
 
-// differentByDesign reports whether a comparison of a constraint means something else to Masterminds/semver: a
-// pre-release that is not of three numbers, which it treats as a range in some comparisons, ~0.0.0, which it treats as
-// any version, and the end -0 where it is an identifier like others.
+// differentByDesign reports whether a comparison of a constraint has another meaning for Masterminds/semver: a
+// pre-release with fewer than three numbers, which that package treats as a range in some comparisons; ~0.0.0, which
+// it treats as any version; and -0, which is an identifier like others.
 func differentByDesign(constraint string) bool {
-	return slices.ContainsFunc(strings.FieldsFunc(constraint, func(r rune) bool { return strings.ContainsRune(" ,|", r) }),
-		func(c string) bool {
-			operand := strings.TrimLeft(c, "=!<>~^")
-			release, suffix, _ := strings.Cut(operand, "-")
-			return suffix != "" && (strings.Count(release, ".") < 2 || suffix == "0") || strings.HasPrefix(c, "~") && release == "0.0.0"
-		})
+	isSeparator := func(r rune) bool { return strings.ContainsRune(" ,|", r) }
+	return slices.ContainsFunc(strings.FieldsFunc(constraint, isSeparator), func(comparison string) bool {
+		operand := strings.TrimLeft(comparison, "=!<>~^")
+		release, suffix, _ := strings.Cut(operand, "-")
+		if strings.HasPrefix(comparison, "~") && release == "0.0.0" {
+			return true
+		}
+		return suffix == "0" || suffix != "" && strings.Count(release, ".") < 2
+	})
 }
 
-// FuzzConstraint checks the laws of constraints: their relation to the order of versions, and to each other.
+// FuzzConstraint checks the laws of constraints with one comparison: their relation to the order of versions, and to
+// each other.
 func FuzzConstraint(f *testing.F) {
 	f.Add("1.2.3.4", "8u171")
 	f.Add("1.0b3", "1.0.0b3")
 	f.Add("2024-01-15", "latest")
-	f.Fuzz(func(t *testing.T, a, v string) {
-		patchtest.Bounded(t, len(a)+len(v), func() {
-			if c, err := patch.ParseConstraint(a); err == nil {
+	f.Fuzz(func(t *testing.T, operand, v string) {
+		patchtest.Bounded(t, len(operand)+len(v), func() {
+			if c, err := patch.ParseConstraint(operand); err == nil {
 				c.Check(v)
 			}
 		})
-		check := func(operator string) (allowed, ok bool) {
-			c, err := patch.ParseConstraint(operator + a)
-			if err != nil {
-				return false, false
-			}
-			return c.Check(v), true
-		}
-		if strings.ContainsAny(a, ",|-=!<>~^xX*") || strings.ContainsFunc(a, unicode.IsSpace) {
+		if strings.ContainsAny(operand, ",|-=!<>~^xX*") || strings.ContainsFunc(operand, unicode.IsSpace) {
 			return // not one version
 		}
-		ge, ok := check(">=")
-		if !ok {
-			return
+		allowed := map[string]bool{}
+		for _, operator := range []string{"=", "!=", "<", "<=", ">", ">="} {
+			c, err := patch.ParseConstraint(operator + operand)
+			if err != nil {
+				return
+			}
+			allowed[operator] = c.Check(v)
 		}
-		lt, _ := check("<")
-		eq, _ := check("=")
-		ne, _ := check("!=")
-		gt, _ := check(">")
-		le, _ := check("<=")
-		any, err := patch.ParseConstraint("*")
-		if err != nil {
-			t.Fatal(err)
+		if every, err := patch.ParseConstraint("*"); err != nil || !every.Check(v) && !allowed[">="] && !allowed["<"] {
+			return // v is a pre-release, and operand is not
 		}
-		if !any.Check(v) && !ge && !lt {
-			return // a pre-release that a does not ask for
-		}
-		if order := patch.CompareVersions(v, a); ge != (order >= 0) || lt != (order < 0) {
-			t.Errorf("CompareVersions(%q, %q) = %d, but >= is %v and < is %v", v, a, order, ge, lt)
-		}
-		if eq == ne || gt == le || eq && (gt || !ge) || gt && lt {
-			t.Errorf("%q and %q: = %v, != %v, > %v, <= %v, >= %v, < %v", v, a, eq, ne, gt, le, ge, lt)
-		}
+		order := patch.CompareVersions(v, operand)
+		checkComparisons(t, fmt.Sprintf("CompareVersions(%q, %q) = %d", v, operand, order), order, allowed)
 	})
+}
+
+// checkComparisons checks what each operator allows, given the order of the version and the operand.
+func checkComparisons(t *testing.T, what string, order int, allowed map[string]bool) {
+	t.Helper()
+	for _, law := range []struct {
+		text  string
+		holds bool
+	}{
+		{">= follows from the order", allowed[">="] == (order >= 0)},
+		{"< follows from the order", allowed["<"] == (order < 0)},
+		{"!= is the opposite of =", allowed["!="] != allowed["="]},
+		{"> is the opposite of <=", allowed[">"] != allowed["<="]},
+		{"= excludes > and <", !allowed["="] || !allowed[">"] && !allowed["<"]},
+		{"> excludes <", !allowed[">"] || !allowed["<"]},
+	} {
+		if !law.holds {
+			t.Errorf("%s: %s does not hold: %v", what, law.text, allowed)
+		}
+	}
 }

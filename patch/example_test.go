@@ -32,15 +32,10 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	summary, err := json.Marshal(d.Summary())
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	fmt.Println(string(summary))
+	fmt.Println(d.ID, d.CurrentVersion, d.LastModified)
 	fmt.Println("warnings:", len(patch.Lint(d, nil)))
 	// Output:
-	// {"name":"Composer","publisher":"Jamf","lastModified":"2026-01-02T04:04:05Z","currentVersion":"10.2","id":"Composer"}
+	// Composer 10.2 2026-01-02T04:04:05Z
 	// warnings: 0
 }
 

@@ -1,6 +1,6 @@
 package patch
 
-// What tests of package patch_test need of the package's internals.
+// The limits, for tests of package patch_test.
 const (
 	MaxAuthorLength = maxAuthorLength
 	MaxAttributes   = maxAttributes
@@ -12,4 +12,5 @@ const (
 	MaxRegexLength  = maxRegexLength
 )
 
+// UnsafeText is unsafeText, for tests of package patch_test.
 var UnsafeText = unsafeText

@@ -9,11 +9,10 @@ import (
 	"github.com/patchsource/patchsource/patch/patchtest"
 )
 
-// hostileBytes is the size of a hostile definition, which is also made as many
-// times as large as patchtest.Growth says.
+// hostileBytes is the size of the smaller of two hostile definitions, whose ratio is patchtest.Growth.
 const hostileBytes = 128 << 10
 
-// Whatever a definition is made of, no work on it grows faster than it does.
+// No work on a definition grows faster than its size, whatever its content.
 func TestWorkIsLinear(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes a minute with the race detector")
@@ -23,7 +22,7 @@ func TestWorkIsLinear(t *testing.T) {
 			texts, definitions := map[int][]byte{}, map[int]*patch.Definition{}
 			for _, n := range []int{hostileBytes, patchtest.Growth * hostileBytes} {
 				texts[n] = patchtest.Hostile(name, n)
-				// What may be stored is more than what is taken today; nil: it never was.
+				// A stored definition may violate newer rules. If it violates older ones, the result is nil.
 				definitions[n], _ = patch.Parse(texts[n], &patch.ParseOptions{Stored: true, MaxBytes: len(texts[n])})
 			}
 			other, stored := title(t, "1"), &patch.ParseOptions{Stored: true}
@@ -32,7 +31,7 @@ func TestWorkIsLinear(t *testing.T) {
 				of   func(data []byte)
 			}{
 				{"Parse", func(data []byte) { _, _ = patch.Parse(data, nil) }},
-				{"Parse of what is stored", func(data []byte) { _, _ = patch.Parse(data, stored) }},
+				{"Parse with Stored", func(data []byte) { _, _ = patch.Parse(data, stored) }},
 				{"ParseRepair", func(data []byte) { _, _, _ = patch.ParseRepair(data, stored) }},
 			} {
 				t.Run(work.name, func(t *testing.T) {
@@ -68,8 +67,7 @@ func TestWorkIsLinear(t *testing.T) {
 	}
 }
 
-// A difference is linear also where every element of a long list was replaced, or
-// every second one, or all stand the other way round.
+// Diff is linear even if every element of a long list is replaced, or every second one, or if the list is reversed.
 func TestDiffIsLinear(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes a minute with the race detector")
@@ -107,7 +105,7 @@ func TestDiffIsLinear(t *testing.T) {
 					before := list.of(n, func(i int) int { return i })
 					after := list.of(n, func(i int) int { return c.after(n, i) })
 					return func() { patch.Diff(before, after) }
-				}, 20_000) // of fewer, what is quadratic hides behind the rest
+				}, 20_000) // quadratic work on fewer elements would be hidden by the rest
 			})
 		}
 	}
@@ -144,7 +142,7 @@ func TestEditsAreLinear(t *testing.T) {
 	}
 }
 
-// Names are strings of strangers.
+// Names are untrusted, and the work on them is linear.
 func TestNamesAreLinear(t *testing.T) {
 	for _, text := range []struct{ name, of string }{
 		{"letters", "Gооgle "}, {"marks", "́"}, {"the author", " (Nobody)"}, {"white space", "  "},

@@ -11,9 +11,8 @@ import (
 
 const module = "github.com/patchsource/patchsource"
 
-// mayImport says which of our packages each of our packages may import, and which
-// modules of others it may pull in, itself or through what it imports. What is
-// not listed is forbidden; "any" under ours allows all of ours.
+// mayImport lists, for each package, the packages of this module that it may import, and the other modules that it may
+// depend on, directly or indirectly. What is not listed is forbidden; "any" allows everything.
 var mayImport = map[string]struct{ ours, others string }{
 	"":                {"", ""},
 	"patch":           {"", patchModules},
@@ -32,7 +31,7 @@ var mayImport = map[string]struct{ ours, others string }{
 	"auth/mail":       {"", "github.com/wneessen/go-mail golang.org/x/crypto golang.org/x/text"},
 	"auth/community": {
 		"patch patch/catalog auth auth/mail store",
-		patchModules + " github.com/hashicorp/golang-lru/v2 golang.org/x/sync golang.org/x/time golang.org/x/crypto golang.org/x/sys golang.org/x/text github.com/wneessen/go-mail",
+		feedModules + " golang.org/x/time golang.org/x/crypto golang.org/x/sys github.com/wneessen/go-mail",
 	},
 	"httpapi/openapi": {"", ""},
 	"httpapi/webui":   {"patch httpapi/client httpapi/wire", patchModules},
@@ -86,7 +85,8 @@ const (
 	jsonModule   = "github.com/go-json-experiment/json"
 	patchModules = jsonModule + " golang.org/x/text"
 	feedModules  = patchModules + " github.com/hashicorp/golang-lru/v2 golang.org/x/sync"
-	syncModules  = patchModules + " github.com/hashicorp/golang-lru/v2 golang.org/x/sync golang.org/x/sys code.dny.dev/ssrf github.com/smallstep/pkcs7 github.com/fsnotify/fsnotify"
+	syncModules  = feedModules + " golang.org/x/sys code.dny.dev/ssrf github.com/smallstep/pkcs7 " +
+		"github.com/fsnotify/fsnotify"
 )
 
 type listed struct {
@@ -97,7 +97,7 @@ type listed struct {
 	Module     *struct{ Path string }
 }
 
-// goList runs go list on the whole module.
+// goList runs go list in the root of the module.
 func goList(t *testing.T, args ...string) (all []listed) {
 	t.Helper()
 	cmd := exec.Command("go", append([]string{"list", "-json=ImportPath,Standard,Imports,Deps,Module"}, args...)...)
@@ -117,8 +117,8 @@ func goList(t *testing.T, args ...string) (all []listed) {
 	}
 }
 
-// The architecture is a budget of imports: a package that reaches for more than
-// it may has work in it that belongs elsewhere, and an embedder pays for it.
+// TestImports checks the imports of every package against its budget. A package that needs more has work that
+// belongs to another one, and makes embedders pay for it.
 func TestImports(t *testing.T) {
 	moduleOf := map[string]string{}
 	for _, p := range goList(t, "-deps", "./...") {
@@ -131,24 +131,27 @@ func TestImports(t *testing.T) {
 		name := strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, module), "/")
 		budget, ok := mayImport[name]
 		if !ok {
-			t.Errorf("package %q has no budget: give it one", name)
+			t.Errorf("package %q has no budget: add it to mayImport", name)
 			continue
 		}
 		seen++
 		for _, imported := range p.Imports {
-			if ours, ok := strings.CutPrefix(imported, module+"/"); ok && budget.ours != "any" &&
-				!slices.Contains(strings.Fields(budget.ours), ours) {
+			if ours, ok := strings.CutPrefix(imported, module+"/"); ok && !allows(budget.ours, ours) {
 				t.Errorf("%s may not import %s", name, ours)
 			}
 		}
 		for _, dep := range p.Deps {
-			m := moduleOf[dep]
-			if m != "" && m != module && budget.others != "any" && !slices.Contains(strings.Fields(budget.others), m) {
-				t.Errorf("%s may not pull in %s (as %s)", name, m, dep)
+			if m := moduleOf[dep]; m != "" && m != module && !allows(budget.others, m) {
+				t.Errorf("%s may not depend on %s (package %s)", name, m, dep)
 			}
 		}
 	}
 	if seen != len(mayImport) {
-		t.Errorf("%d packages have a budget, %d are there", len(mayImport), seen)
+		t.Errorf("%d packages have a budget, but %d exist", len(mayImport), seen)
 	}
+}
+
+// allows reports whether a budget has a name.
+func allows(budget, name string) bool {
+	return budget == "any" || slices.Contains(strings.Fields(budget), name)
 }

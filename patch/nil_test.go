@@ -55,7 +55,9 @@ var callsOnDefinition = map[string]func(*patch.Definition){
 	"AddPatches ordered": func(d *patch.Definition) {
 		_ = d.AddPatches(patch.Ordered(), time.Time{}, patch.Patch{}, patch.Patch{Version: "1"})
 	},
-	"AddPatches before":  func(d *patch.Definition) { _ = d.AddPatches(patch.Before(""), now, patch.Patch{Version: "2"}) },
+	"AddPatches before": func(d *patch.Definition) {
+		_ = d.AddPatches(patch.Before(""), now, patch.Patch{Version: "2"})
+	},
 	"AddPatches of none": func(d *patch.Definition) { _ = d.AddPatches(patch.After("x"), now) },
 	"Clone":              func(d *patch.Definition) { d.Clone() },
 	"Complete":           func(d *patch.Definition) { d.Complete(time.Time{}) },

@@ -13,15 +13,15 @@ import (
 	"github.com/patchsource/patchsource/patch"
 )
 
-// failurePaths returns where an error says that a definition is invalid.
+// failurePaths returns the paths of the failures of a definition.
 func failurePaths(t testing.TB, err error) (paths []string) {
 	t.Helper()
-	var invalid *patch.ValidationError
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
-	case !errors.As(err, &invalid):
-		t.Fatalf("%v, want a ValidationError", err)
+	}
+	var invalid *patch.ValidationError
+	if !errors.As(err, &invalid) {
+		t.Fatalf("error %v, want a ValidationError", err)
 	}
 	for _, f := range invalid.Failures {
 		paths = append(paths, f.Path)
@@ -30,7 +30,7 @@ func failurePaths(t testing.TB, err error) (paths []string) {
 }
 
 func TestUnsafeText(t *testing.T) {
-	for _, c := range []struct{ name, text, says string }{
+	for _, c := range []struct{ name, text, message string }{ // part of the message; empty: safe
 		{"empty", "", ""},
 		{"plain", "Google Chrome (José Núñez) 日本 – 1.0β ™ 😀", ""},
 		{"a replacement character", "a\uFFFD", ""},
@@ -54,16 +54,16 @@ func TestUnsafeText(t *testing.T) {
 		{"object replacement", "a\uFFFC", "U+FFFC"},
 		{"null notehead", "a\U0001D159", "U+1D159"},
 		{"ideographic variation selector", "a\U000E0100", "U+E0100"},
-		{"as many marks as a language needs", "e\u0323\u0302\u0301\u0308", ""},
+		{"marks of a language", "e\u0323\u0302\u0301\u0308", ""},
 		{"vowels and medials beside a letter, as in Burmese", "လျှော့စျေး", ""},
 		{"a pile of marks", "e" + strings.Repeat("\u0301", 5), "more than 4 marks"},
 		{"Braille blank", "a\u2800", "U+2800"},
-		{"no UTF-8", "a\xff", "UTF-8"},
+		{"invalid UTF-8", "a\xff", "UTF-8"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got := patch.UnsafeText(c.text)
-			if c.says == "" && got != "" || !strings.Contains(got, c.says) {
-				t.Errorf("got the message %q, want one that contains %q", got, c.says)
+			if c.message == "" && got != "" || !strings.Contains(got, c.message) {
+				t.Errorf("got the message %q, want one that contains %q", got, c.message)
 			}
 		})
 	}
@@ -72,7 +72,7 @@ func TestUnsafeText(t *testing.T) {
 // repeat returns a list of n equal elements.
 func repeat[T any](n int, v T) []T { return slices.Repeat([]T{v}, n) }
 
-// policyCases are definitions that break one of the rules that stored ones may.
+// policyCases are changes to a definition that violate a rule from which stored definitions are exempt.
 var policyCases = []struct {
 	name string
 	edit func(*patch.Definition)
@@ -116,9 +116,8 @@ var policyCases = []struct {
 	}, "/extensionAttributes", patch.CodeListLength},
 }
 
-// What a newer rule refuses is one failure in a new definition. A stored one is
-// read, served, edited and warned of.
-func TestNewerRulesSpareWhatIsStored(t *testing.T) {
+// A violation of a newer rule is one failure in a new definition. Over a definition with the same violation it is none.
+func TestNewerRulesRefuseNewDefinitions(t *testing.T) {
 	for _, c := range policyCases {
 		t.Run(c.name, func(t *testing.T) {
 			d := title(t, "2", "1")
@@ -136,7 +135,7 @@ func TestNewerRulesSpareWhatIsStored(t *testing.T) {
 				t.Errorf("Parse: %s", diff)
 			}
 			if diff := cmp.Diff(want, failurePaths(t, d.ValidateOver(title(t, "2", "1")))); diff != "" {
-				t.Errorf("ValidateOver a good one: %s", diff)
+				t.Errorf("ValidateOver a definition without the violation: %s", diff)
 			}
 			if err := d.ValidateOver(d); err != nil {
 				t.Errorf("ValidateOver itself: %v", err)
@@ -144,23 +143,34 @@ func TestNewerRulesSpareWhatIsStored(t *testing.T) {
 			if _, err := patch.Parse(data, &patch.ParseOptions{Over: d}); err != nil {
 				t.Errorf("Parse over itself: %v", err)
 			}
+		})
+	}
+}
+
+// A stored definition with such a violation is read and written without loss, and lint warns about it.
+func TestNewerRulesSpareStoredDefinitions(t *testing.T) {
+	for _, c := range policyCases {
+		t.Run(c.name, func(t *testing.T) {
+			d := title(t, "2", "1")
+			c.edit(d)
+			data, err := d.MarshalJSON()
+			if err != nil {
+				t.Fatal(err)
+			}
 			stored, err := patch.Parse(data, &patch.ParseOptions{Stored: true})
 			if err != nil {
-				t.Fatalf("Parse of what is stored: %v", err)
+				t.Fatalf("Parse with Stored: %v", err)
 			}
-			again, err := stored.MarshalJSON()
-			if err != nil || string(again) != string(data) {
-				t.Errorf("what is stored comes back otherwise: %v", err)
+			if again, err := stored.MarshalJSON(); err != nil || string(again) != string(data) {
+				t.Errorf("a stored definition is written differently: %v", err)
 			}
-			var unmarshalled patch.Definition
-			if err := json.Unmarshal(data, &unmarshalled); err != nil {
-				t.Errorf("what is served cannot be read: %v", err)
+			var unmarshaled patch.Definition
+			if err := json.Unmarshal(data, &unmarshaled); err != nil {
+				t.Errorf("json.Unmarshal: %v", err)
 			}
-			warned := false
-			for _, w := range patch.Lint(d, nil) {
-				warned = warned || w.Code == c.code && w.Path == c.path
-			}
-			if !warned {
+			if !slices.ContainsFunc(patch.Lint(d, nil), func(w patch.Warning) bool {
+				return w.Code == c.code && w.Path == c.path
+			}) {
 				t.Errorf("no warning %s at %s", c.code, c.path)
 			}
 		})
@@ -176,7 +186,7 @@ func TestValidateOver(t *testing.T) {
 	}{
 		{"another unsafe name", func(d *patch.Definition) { d.Name = "A\u200B" },
 			func(d *patch.Definition) { d.Name = "B\u200B" }, []string{"/name"}},
-		{"an old version elsewhere", unsafe, func(d *patch.Definition) {
+		{"an old version in another place", unsafe, func(d *patch.Definition) {
 			unsafe(d)
 			slices.Reverse(d.Patches)
 			d.CurrentVersion = d.Patches[0].Version
@@ -195,12 +205,12 @@ func TestValidateOver(t *testing.T) {
 		}, func(d *patch.Definition) {
 			d.Patches[1].KillApps = repeat(patch.MaxKillApps+9, patch.KillApp{})
 		}, []string{"/patches/1/killApps"}},
-		{"as long a list in another patch", func(d *patch.Definition) {
+		{"an equally long list in another patch", func(d *patch.Definition) {
 			d.Patches[1].KillApps = repeat(patch.MaxKillApps+8, patch.KillApp{})
 		}, func(d *patch.Definition) {
 			d.Patches[0].KillApps = repeat(patch.MaxKillApps+8, patch.KillApp{})
 		}, []string{"/patches/0/killApps"}},
-		{"what was never allowed", func(d *patch.Definition) { d.Name = "" },
+		{"a violation of an older rule", func(d *patch.Definition) { d.Name = "" },
 			func(d *patch.Definition) { d.Name = "" }, []string{"/name"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -222,7 +232,7 @@ func TestValidateOver(t *testing.T) {
 	}
 }
 
-// A version by itself has the rules of one in a title.
+// The newer rules also apply to a patch that is validated by itself.
 func TestNewerRulesForOnePatch(t *testing.T) {
 	old := title(t, "2\u200B", "1")
 	p := old.Patches[0]
@@ -242,7 +252,7 @@ func TestNewerRulesForOnePatch(t *testing.T) {
 	}
 }
 
-// The reader does not make values of what it will refuse.
+// The elements beyond the maximum length of a list are counted, but not read.
 func TestLongListsAreSkipped(t *testing.T) {
 	criterion := `{"name":"n","operator":"is","value":"v","type":"recon"}`
 	text := edit(t, `"capabilities":[]`, `"capabilities":[`+strings.Repeat(criterion+",", 100_000)+criterion+`]`)
@@ -251,6 +261,6 @@ func TestLongListsAreSkipped(t *testing.T) {
 	if !errors.As(err, &invalid) || len(invalid.Failures) != 1 ||
 		invalid.Failures[0].Path != "/patches/0/capabilities" ||
 		!strings.Contains(invalid.Failures[0].Message, "100001") {
-		t.Errorf("%v", err)
+		t.Errorf("Parse = %v, want one failure at the list, with its length", err)
 	}
 }

@@ -20,14 +20,14 @@ func TestParseRepair(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name, text string
-		keys       string   // afterwards
-		warnings   []string // code path
-		refusal    string   // Parse's
+		keys       string   // of the extension attributes afterwards
+		warnings   []string // code and path of each
+		refusal    string   // part of the message of Parse; empty: Parse accepts the text
 	}{
-		{"nothing to mend", minimal, "", nil, ""},
-		{"attributes missing", edit(t, `,"extensionAttributes":[]`, ""), "",
+		{"no fault", minimal, "", nil, ""},
+		{"missing attributes", edit(t, `,"extensionAttributes":[]`, ""), "",
 			[]string{"missing-attributes /extensionAttributes"}, "empty array: []"},
-		{"key twice", attributes("k", "k"), "k k-2",
+		{"duplicate key", attributes("k", "k"), "k k-2",
 			[]string{"repeated-attribute /extensionAttributes/1/key"}, "such as key and key-2"},
 		{"numbers taken", attributes("k", "k-2", "k", "k-3", "k", "k-2"), "k k-2 k-4 k-3 k-5 k-2-2", []string{
 			"repeated-attribute /extensionAttributes/2/key", "repeated-attribute /extensionAttributes/4/key",
@@ -46,7 +46,7 @@ func TestParseRepair(t *testing.T) {
 			for _, w := range warnings {
 				got = append(got, w.Code+" "+w.Path)
 				if w.Message == "" || w.Fix == "" {
-					t.Errorf("%+v", w)
+					t.Errorf("the warning %+v has no message or no fix", w)
 				}
 			}
 			if diff := cmp.Diff(c.keys, strings.Join(keys, " ")); diff != "" {
@@ -60,23 +60,23 @@ func TestParseRepair(t *testing.T) {
 			}
 			_, err = patch.Parse([]byte(c.text), nil)
 			if (err == nil) != (c.refusal == "") || err != nil && !strings.Contains(err.Error(), c.refusal) {
-				t.Errorf("Parse: %v, want %q", err, c.refusal)
+				t.Errorf("Parse = %v, want an error with %q", err, c.refusal)
 			}
 		})
 	}
 	otherType := edit(t, `"extensionAttributes":[]`, `"extensionAttributes":{}`)
 	if _, _, err := patch.ParseRepair([]byte(otherType), nil); !errors.Is(err, patch.ErrInvalid) {
-		t.Errorf("attributes of another type: %v", err)
+		t.Errorf("ParseRepair of attributes of another type = %v, want ErrInvalid", err)
 	}
 }
 
-// What is sent in the wrong place, or is nearly JSON, says so once.
+// Common mistakes are reported once, with their remedy.
 func TestMessages(t *testing.T) {
 	_, err := patch.ParsePatch([]byte(minimal), &patch.ParseOptions{At: "/items/0"})
 	var invalid *patch.ValidationError
 	if !errors.As(err, &invalid) || len(invalid.Failures) != 1 || invalid.Failures[0].Path != "/items/0" ||
 		!strings.Contains(invalid.Failures[0].Message, "whole definition") {
-		t.Errorf("a definition for a version: %v", err)
+		t.Errorf("ParsePatch of a definition = %v, want one failure", err)
 	}
 	for name, text := range map[string]string{
 		"object": edit(t, `"extensionAttributes":[]`, `"extensionAttributes":[], `),
@@ -85,7 +85,7 @@ func TestMessages(t *testing.T) {
 		_, err := patch.Parse([]byte(text), nil)
 		var syntax *patch.SyntaxError
 		if !errors.As(err, &syntax) || !strings.Contains(syntax.Reason, "comma before the closing") {
-			t.Errorf("a comma too many in an %s: %v", name, err)
+			t.Errorf("Parse of a trailing comma in an %s = %v, want an error about the comma", name, err)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -25,7 +26,7 @@ var (
 	now      = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 )
 
-// bundle makes an application with this Info.plist.
+// bundle returns an application with this Info.plist.
 func bundle(info []byte) fstest.MapFS {
 	return fstest.MapFS{
 		".":                   {Mode: fs.ModeDir | 0o755, ModTime: modified},
@@ -33,6 +34,7 @@ func bundle(info []byte) fstest.MapFS {
 	}
 }
 
+// xml returns a property list in XML with some strings, given as keys and values in turn.
 func xml(pairs ...string) []byte {
 	var b strings.Builder
 	b.WriteString(`<?xml version="1.0" encoding="UTF-8"?>
@@ -45,6 +47,7 @@ func xml(pairs ...string) []byte {
 	return []byte(b.String())
 }
 
+// binary returns a property list in binary form with some strings, given as keys and values in turn.
 func binary(t testing.TB, pairs ...string) []byte {
 	t.Helper()
 	m := map[string]any{"CFBundleURLTypes": []any{map[string]any{"x": 1}}}
@@ -58,51 +61,35 @@ func binary(t testing.TB, pairs ...string) []byte {
 	return data
 }
 
-// expected is a definition written down from the specification.
+// expected returns a definition as Patch-Starter-Script makes it.
 func expected(id, name, publisher, appName, bundleID, version, minimumOS, attributes string) string {
-	r := strings.NewReplacer(
-		"ID",
-		id,
-		"NAME",
-		name,
-		"PUBLISHER",
-		publisher,
-		"APP",
-		appName,
-		"BUNDLE",
-		bundleID,
-		"VERSION",
-		version,
-		"MINOS",
-		minimumOS,
-		"ATTRIBUTES",
-		attributes,
-	)
-	return r.Replace(
-		`{"id":"ID","name":"NAME","publisher":"PUBLISHER","appName":"APP","bundleId":"BUNDLE","lastModified":"2026-01-02T03:04:05Z","currentVersion":"VERSION",
+	r := strings.NewReplacer("ID", id, "NAME", name, "PUBLISHER", publisher, "APP", appName, "BUNDLE", bundleID,
+		"VERSION", version, "MINOS", minimumOS, "ATTRIBUTES", attributes)
+	text := r.Replace(`{"id":"ID","name":"NAME","publisher":"PUBLISHER","appName":"APP","bundleId":"BUNDLE",
+		"lastModified":"2026-01-02T03:04:05Z","currentVersion":"VERSION",
 		"requirements":[{"name":"Application Bundle @","operator":"is","value":"BUNDLE","type":"recon","and":true}],
-		"patches":[{"version":"VERSION","releaseDate":"2018-02-02T17:39:58Z","standalone":true,"minimumOperatingSystem":"MINOS","reboot":false,
+		"patches":[{"version":"VERSION","releaseDate":"2018-02-02T17:39:58Z","standalone":true,
+			"minimumOperatingSystem":"MINOS","reboot":false,
 			"killApps":[{"bundleId":"BUNDLE","appName":"APP"}],
 			"components":[{"name":"NAME","version":"VERSION","criteria":[
 				{"name":"Application Bundle @","operator":"is","value":"BUNDLE","type":"recon","and":true},
 				{"name":"Application Version","operator":"is","value":"VERSION","type":"recon"}]}],
-			"capabilities":[{"name":"Operating System Version","operator":"greater than or equal","value":"MINOS","type":"recon"}],
+			"capabilities":[{"name":"Operating System Version","operator":"greater than or equal","value":"MINOS",
+				"type":"recon"}],
 			"dependencies":[]}],
-		"extensionAttributes":[ATTRIBUTES]}`,
-	)
+		"extensionAttributes":[ATTRIBUTES]}`)
+	return strings.ReplaceAll(text, "@", "ID")
 }
 
 func TestNew(t *testing.T) {
 	all := []string{
-		"CFBundleName",
-		"Some App",
-		"CFBundleShortVersionString",
-		"1.2",
-		"CFBundleIdentifier",
-		"com.example.some",
-		"LSMinimumSystemVersion",
-		"10.9",
+		"CFBundleName", "Some App",
+		"CFBundleShortVersionString", "1.2",
+		"CFBundleIdentifier", "com.example.some",
+		"LSMinimumSystemVersion", "10.9",
 	}
+	unnamed, identifier := all[2:], all[4:6]
+	someApp := expected("SomeApp", "Some App", "Some App", "Some App.app", "com.example.some", "1.2", "10.9", "")
 	for _, c := range []struct {
 		name string
 		info []byte
@@ -110,16 +97,25 @@ func TestNew(t *testing.T) {
 		opts appbundle.Options
 		want string
 	}{
-		{"XML", xml(all...), "Some App.app", appbundle.Options{}, expected("SomeApp", "Some App", "Some App", "Some App.app", "com.example.some", "1.2", "10.9", "")},
-		{"binary", binary(t, all...), "Some App.app", appbundle.Options{}, expected("SomeApp", "Some App", "Some App", "Some App.app", "com.example.some", "1.2", "10.9", "")},
-		{"every option", xml(all...), "Some App.app", appbundle.Options{Publisher: "Vendor", Name: "Other Name", Version: "2.0", MinimumOS: "11.0", Scripts: [][]byte{[]byte("#!/bin/sh\n"), nil}},
+		{"XML", xml(all...), "Some App.app", appbundle.Options{}, someApp},
+		{"binary", binary(t, all...), "Some App.app", appbundle.Options{}, someApp},
+		{"every option", xml(all...), "Some App.app",
+			appbundle.Options{
+				Publisher: "Vendor", Name: "Other Name", Version: "2.0", MinimumOS: "11.0",
+				Scripts: [][]byte{[]byte("#!/bin/sh\n"), nil},
+			},
 			expected("OtherName", "Other Name", "Vendor", "Some App.app", "com.example.some", "2.0", "11.0",
-				`{"key":"other-name","value":"IyEvYmluL3NoCg==","displayName":"Other Name"},{"key":"other-name-2","value":"","displayName":"Other Name"}`)},
-		{"no CFBundleName", xml(all[2:]...), "Some App.app", appbundle.Options{}, expected("SomeApp", "Some App", "Some App", "Some App.app", "com.example.some", "1.2", "10.9", "")},
-		{"missing and given", xml(all[4:6]...), "A.app", appbundle.Options{Version: "3", MinimumOS: "12"}, expected("A", "A", "A", "A.app", "com.example.some", "3", "12", "")},
-		{"unicode name", binary(t, append([]string{"CFBundleName", "Café Über & Söhne"}, all[2:]...)...), "Café.app", appbundle.Options{Publisher: "株式会社"},
-			expected("CafeUberSohne", "Café Über & Söhne", "株式会社", "Café.app", "com.example.some", "1.2", "10.9", "")},
-		{"a byte order mark", append([]byte("\ufeff"), xml(all...)...), "Some App.app", appbundle.Options{}, expected("SomeApp", "Some App", "Some App", "Some App.app", "com.example.some", "1.2", "10.9", "")},
+				`{"key":"other-name","value":"IyEvYmluL3NoCg==","displayName":"Other Name"},
+				{"key":"other-name-2","value":"","displayName":"Other Name"}`)},
+		{"no CFBundleName", xml(unnamed...), "Some App.app", appbundle.Options{}, someApp},
+		{"missing keys in the options", xml(identifier...), "A.app", appbundle.Options{Version: "3", MinimumOS: "12"},
+			expected("A", "A", "A", "A.app", "com.example.some", "3", "12", "")},
+		{"unicode name",
+			binary(t, append([]string{"CFBundleName", "Café Über & Söhne"}, unnamed...)...), "Café.app",
+			appbundle.Options{Publisher: "株式会社"},
+			expected("CafeUberSohne", "Café Über & Söhne", "株式会社", "Café.app", "com.example.some", "1.2",
+				"10.9", "")},
+		{"a byte order mark", append([]byte("\ufeff"), xml(all...)...), "Some App.app", appbundle.Options{}, someApp},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.opts.Now = now
@@ -135,7 +131,7 @@ func TestNew(t *testing.T) {
 			if err := json.Unmarshal(out, &got); err != nil {
 				t.Fatal(err)
 			}
-			if err := json.Unmarshal([]byte(strings.ReplaceAll(c.want, "@", "ID")), &want); err != nil {
+			if err := json.Unmarshal([]byte(c.want), &want); err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
@@ -145,65 +141,54 @@ func TestNew(t *testing.T) {
 	}
 }
 
-// What is made of an application gives lint nothing to say.
-func TestItIsLintClean(t *testing.T) {
-	d, err := appbundle.New(
-		bundle(xml("CFBundleShortVersionString", "1", "CFBundleIdentifier", "b", "LSMinimumSystemVersion", "10.9")),
-		"A.app",
-		nil,
-	)
+// Lint has no warning about a definition that is made from an application.
+func TestNewIsLintClean(t *testing.T) {
+	info := xml("CFBundleShortVersionString", "1", "CFBundleIdentifier", "b", "LSMinimumSystemVersion", "10.9")
+	d, err := appbundle.New(bundle(info), "A.app", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if w := patch.Lint(d, &patch.LintOptions{Now: now}); len(w) != 0 || d.LastModified != "" {
-		t.Errorf("%+v; lastModified %q", w, d.LastModified)
+	if w := patch.Lint(d, &patch.LintOptions{Now: now}); len(w) != 0 {
+		t.Errorf("Lint = %+v, want no warnings", w)
+	}
+	if d.LastModified != "" {
+		t.Errorf("lastModified is %q without Now, want none", d.LastModified)
 	}
 }
 
 func TestErrors(t *testing.T) {
-	version, identifier, minimum := []string{
-		"CFBundleShortVersionString",
-		"1",
-	}, []string{
-		"CFBundleIdentifier",
-		"b",
-	}, []string{
-		"LSMinimumSystemVersion",
-		"10.9",
-	}
-	join := func(pairs ...[]string) (all []string) {
-		for _, p := range pairs {
-			all = append(all, p...)
-		}
-		return all
-	}
+	version := []string{"CFBundleShortVersionString", "1"}
+	identifier := []string{"CFBundleIdentifier", "b"}
+	minimum := []string{"LSMinimumSystemVersion", "10.9"}
+	all := slices.Concat(version, identifier, minimum)
+	unnamed := slices.Concat([]string{"CFBundleName", "株式"}, all)
+	wrongType := strings.Replace(string(xml(all...)), "<string>1</string>", "<array/>", 1)
 	for _, c := range []struct {
 		name string
 		info []byte
-		file string
 		err  error
-		says string
+		text string // part of the message
 	}{
-		{"no identifier", xml(join(version, minimum)...), "A.app", appbundle.ErrMissing, "CFBundleIdentifier"},
-		{"no version", xml(join(identifier, minimum)...), "A.app", appbundle.ErrMissing, "CFBundleShortVersionString"},
-		{"no minimum OS", xml(join(identifier, version)...), "A.app", appbundle.ErrMissing, "LSMinimumSystemVersion"},
-		{"empty", nil, "A.app", appbundle.ErrPropertyList, ""},
-		{"text form", []byte(`{ CFBundleName = "A"; }`), "A.app", appbundle.ErrPropertyList, "neither XML nor binary"},
-		{"cut binary", binary(t, join(version, identifier, minimum)...)[:60], "A.app", appbundle.ErrPropertyList, ""},
-		{"cut XML", xml(join(version, identifier, minimum)...)[:200], "A.app", appbundle.ErrPropertyList, ""},
-		{"too large", append(xml(), bytes.Repeat([]byte(" "), 1<<20)...), "A.app", appbundle.ErrPropertyList, "bytes"},
-		{"a name without a letter", xml(join([]string{"CFBundleName", "株式"}, version, identifier, minimum)...), "A.app", patch.ErrInvalid, "/id"},
-		{"a version of the wrong type", []byte(strings.Replace(string(xml(join(version, identifier, minimum)...)), "<string>1</string>", "<array/>", 1)), "A.app", appbundle.ErrPropertyList, ""},
+		{"no identifier", xml(slices.Concat(version, minimum)...), appbundle.ErrMissing, "CFBundleIdentifier"},
+		{"no version", xml(slices.Concat(identifier, minimum)...), appbundle.ErrMissing, "CFBundleShortVersionString"},
+		{"no minimum OS", xml(slices.Concat(identifier, version)...), appbundle.ErrMissing, "LSMinimumSystemVersion"},
+		{"empty", nil, appbundle.ErrPropertyList, ""},
+		{"text form", []byte(`{ CFBundleName = "A"; }`), appbundle.ErrPropertyList, "neither XML nor binary"},
+		{"truncated binary", binary(t, all...)[:60], appbundle.ErrPropertyList, ""},
+		{"truncated XML", xml(all...)[:200], appbundle.ErrPropertyList, ""},
+		{"too large", append(xml(), bytes.Repeat([]byte(" "), 1<<20)...), appbundle.ErrPropertyList, "bytes"},
+		{"a name without a letter for an id", xml(unnamed...), patch.ErrInvalid, "/id"},
+		{"a version of the wrong type", []byte(wrongType), appbundle.ErrPropertyList, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := appbundle.New(bundle(c.info), c.file, nil)
-			if !errors.Is(err, c.err) || !strings.Contains(err.Error(), c.says) {
-				t.Errorf("%v, want %v", err, c.err)
+			_, err := appbundle.New(bundle(c.info), "A.app", nil)
+			if !errors.Is(err, c.err) || !strings.Contains(err.Error(), c.text) {
+				t.Errorf("New = %v, want %v with %q", err, c.err, c.text)
 			}
 		})
 	}
 	if _, err := appbundle.New(fstest.MapFS{}, "A.app", nil); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("%v, want fs.ErrNotExist", err)
+		t.Errorf("New without Info.plist = %v, want fs.ErrNotExist", err)
 	}
 	if _, err := appbundle.New(nil, "A.app", nil); !errors.Is(err, appbundle.ErrNoBundle) {
 		t.Errorf("New(nil) = %v, want ErrNoBundle", err)
@@ -211,72 +196,59 @@ func TestErrors(t *testing.T) {
 	if _, err := appbundle.Zip(nil, nil); !errors.Is(err, appbundle.ErrNoBundle) {
 		t.Errorf("Zip(nil) = %v, want ErrNoBundle", err)
 	}
-	// A few hundred bytes that would become gigabytes, were all of them decoded.
+	// These values would take gigabytes if all of them were decoded.
 	deep := []byte("<plist><dict><key>x</key>" + strings.Repeat("<array>", 100_000))
 	if _, err := appbundle.New(bundle(deep), "A.app", nil); !errors.Is(err, appbundle.ErrPropertyList) {
-		t.Errorf("%v", err)
+		t.Errorf("New of deep nesting = %v, want ErrPropertyList", err)
 	}
 }
 
-func TestZip(t *testing.T) {
-	packAt := func(at time.Time, names ...string) *zip.Reader {
-		t.Helper()
-		var b bytes.Buffer
-		w := zip.NewWriter(&b)
-		for _, name := range names {
-			h := &zip.FileHeader{Name: name, Modified: at}
-			f, err := w.CreateHeader(h)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if strings.HasSuffix(name, "Info.plist") {
-				_, _ = f.Write(
-					xml(
-						"CFBundleShortVersionString",
-						"1",
-						"CFBundleIdentifier",
-						name,
-						"LSMinimumSystemVersion",
-						"10.9",
-					),
-				)
-			}
+// packed returns a zip of empty files, but for Info.plists, whose identifiers are their names.
+func packed(t *testing.T, modified time.Time, names ...string) *zip.Reader {
+	t.Helper()
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	for _, name := range names {
+		f, err := w.CreateHeader(&zip.FileHeader{Name: name, Modified: modified})
+		if err == nil && strings.HasSuffix(name, "Info.plist") {
+			_, err = f.Write(xml("CFBundleShortVersionString", "1", "CFBundleIdentifier", name,
+				"LSMinimumSystemVersion", "10.9"))
 		}
-		if err := w.Close(); err != nil {
-			t.Fatal(err)
-		}
-		r, err := zip.NewReader(bytes.NewReader(b.Bytes()), int64(b.Len()))
 		if err != nil {
 			t.Fatal(err)
 		}
-		return r
 	}
-	pack := func(names ...string) *zip.Reader { return packAt(modified, names...) }
-	d, err := appbundle.Zip(
-		pack(
-			"__MACOSX/A.app/Contents/Info.plist",
-			"x/B.app/Contents/Info.plist",
-			"x/B.app/Contents/Helpers/A.app/Contents/Info.plist",
-			"x/C.app/Contents/Info.plist",
-		),
-		nil,
-	)
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r, err := zip.NewReader(bytes.NewReader(b.Bytes()), int64(b.Len()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestZip(t *testing.T) {
+	several := packed(t, modified, "__MACOSX/A.app/Contents/Info.plist", "x/B.app/Contents/Info.plist",
+		"x/B.app/Contents/Helpers/A.app/Contents/Info.plist", "x/C.app/Contents/Info.plist")
+	d, err := appbundle.Zip(several, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if d.ID != "B" || *d.AppName != "B.app" || d.Patches[0].ReleaseDate != "2018-02-02T17:39:58Z" {
-		t.Errorf("%s %s %s", d.ID, *d.AppName, d.Patches[0].ReleaseDate)
+		t.Errorf("Zip = %s of %s, released at %s, want B of B.app, 2018-02-02T17:39:58Z", d.ID, *d.AppName,
+			d.Patches[0].ReleaseDate)
 	}
-	undated := packAt(time.Time{}, "A.app/Contents/Info.plist")
+	undated := packed(t, time.Time{}, "A.app/Contents/Info.plist")
 	if d, err := appbundle.Zip(undated, &appbundle.Options{Now: now}); err != nil ||
 		d.Patches[0].ReleaseDate != patch.FormatTime(now) {
-		t.Errorf("a zip without times: %v", err)
+		t.Errorf("Zip without times = %v, want the release date %v", err, now)
 	}
 	if _, err := appbundle.Zip(undated, nil); err == nil {
-		t.Error("a zip without times, and no clock: no error")
+		t.Error("Zip without times and without Now returns no error")
 	}
-	if _, err := appbundle.Zip(pack("readme.txt"), nil); !errors.Is(err, appbundle.ErrNoBundle) {
-		t.Errorf("%v, want ErrNoBundle", err)
+	if _, err := appbundle.Zip(packed(t, modified, "readme.txt"), nil); !errors.Is(err, appbundle.ErrNoBundle) {
+		t.Errorf("Zip without an application = %v, want ErrNoBundle", err)
 	}
 }
 
@@ -291,7 +263,7 @@ func FuzzPropertyList(f *testing.F) {
 		if err == nil {
 			err = d.Validate()
 			if err != nil {
-				t.Errorf("an invalid definition: %v", err)
+				t.Errorf("New returns an invalid definition: %v", err)
 			}
 		}
 	})

@@ -14,9 +14,8 @@ import (
 	"github.com/patchsource/patchsource/patch/patchtest"
 )
 
-// shared makes a binary property list of n arrays, each of which has the next one
-// twice: written out, it would have 2 to the power of n elements. The first is the
-// value of a key that is read.
+// shared returns a binary property list of n arrays, each of which contains the next one twice: expanded, it would
+// have 2 to the power of n elements. The first array is the value of a key that is read.
 func shared(n int) []byte {
 	b := []byte("bplist00")
 	var offsets []int
@@ -41,7 +40,7 @@ func shared(n int) []byte {
 	return enc.BigEndian.AppendUint64(b, uint64(table))
 }
 
-// Making a definition costs in proportion to what is read of the application.
+// The cost of a definition is proportional to the size of Info.plist.
 func TestNewIsLinear(t *testing.T) {
 	list := func(of string) func(n int) []byte {
 		return func(n int) []byte {
@@ -76,8 +75,7 @@ func TestNewIsLinear(t *testing.T) {
 	}
 }
 
-// Scripts are taken as they come, and the application is found in a zip of any
-// number of members.
+// The cost is also proportional to the number of scripts, and of members of a zip.
 func TestOptionsAndZipAreLinear(t *testing.T) {
 	info := xml("CFBundleName", "A", "CFBundleShortVersionString", "1", "CFBundleIdentifier", "a",
 		"LSMinimumSystemVersion", "1")
