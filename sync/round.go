@@ -93,9 +93,6 @@ func (r *Runner) beginRound(j *job) *round {
 		first:    !j.tried,
 		began:    r.now().UTC(),
 		state:    &state,
-		listed:   map[string]bool{},
-		known:    map[string]bool{},
-		claimed:  map[string]string{},
 	}
 }
 
@@ -160,6 +157,7 @@ func (rd *round) differs(it *item) bool {
 // decide returns the items to take: those that are wanted, and are new, have changed or are to be retried. It marks
 // items as present that had vanished and have not changed.
 func (rd *round) decide(items []Item) (due []Item) {
+	rd.listed, rd.known, rd.claimed = map[string]bool{}, map[string]bool{}, map[string]string{}
 	wanted := rd.wanted(items)
 	if rd.state.Items == nil {
 		rd.state.Items = map[string]item{}

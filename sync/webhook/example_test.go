@@ -12,9 +12,9 @@ import (
 	"github.com/patchsource/patchsource/sync/webhook"
 )
 
-// A receiver is told that a title was created.
+// A webhook is notified that a title was created.
 func Example() {
-	told := make(chan string, 1)
+	events := make(chan string, 1)
 	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		var event struct {
 			Event   string `json:"event"`
@@ -22,7 +22,7 @@ func Example() {
 			Version string `json:"version"`
 		}
 		_ = json.NewDecoder(r.Body).Decode(&event)
-		told <- fmt.Sprint(event.Event, " ", event.Title, " ", event.Version)
+		events <- fmt.Sprint(event.Event, " ", event.Title, " ", event.Version)
 	}))
 	defer receiver.Close()
 
@@ -31,18 +31,18 @@ func Example() {
 	s := memstore.New()
 	hooks, err := webhook.Open(ctx, s, &webhook.Options{
 		Site:                 "https://patches.example.com",
-		AllowPrivateNetworks: true, // the example's receiver is on this machine
+		AllowPrivateNetworks: true, // the receiver of this example is on this machine
 	})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	cat, err := catalog.Open(ctx, s, &catalog.Options{Couriers: []catalog.Courier{hooks}})
+	titles, err := catalog.Open(ctx, s, &catalog.Options{Couriers: []catalog.Courier{hooks}})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	defer cat.Close()
+	defer titles.Close()
 	done := make(chan error)
 	go func() { done <- hooks.Run(ctx) }()
 
@@ -50,11 +50,11 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	if _, err := cat.Create(ctx, definition("Composer", "10.1.1"), nil); err != nil {
+	if _, err := titles.Create(ctx, definition("Composer", "10.1.1"), nil); err != nil {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(<-told)
+	fmt.Println(<-events)
 	stop()
 	if err := <-done; err != nil {
 		fmt.Println(err)

@@ -22,10 +22,12 @@ import (
 	"github.com/patchsource/patchsource/sync/webhook"
 )
 
+// version returns a version of a title.
 func version(v string) patch.Patch {
 	return patch.Patch{Version: v, ReleaseDate: "2018-02-02T17:39:58Z", MinimumOperatingSystem: "10.9"}
 }
 
+// definition returns a definition with one version.
 func definition(id, v string) *patch.Definition {
 	return &patch.Definition{ID: id, Name: id + " App", Publisher: "P", Patches: []patch.Patch{version(v)},
 		Requirements: []patch.Criterion{
@@ -33,7 +35,7 @@ func definition(id, v string) *patch.Definition {
 		}}
 }
 
-// A received event.
+// A received event is one that a receiver accepted.
 type received struct {
 	at     time.Time
 	header http.Header
@@ -47,7 +49,7 @@ type received struct {
 	}
 }
 
-// get returns a header by the name that it was given.
+// get returns a header by its exact name, which need not be canonical.
 func (r received) get(name string) string {
 	if v := r.header[name]; len(v) > 0 {
 		return v[0]
@@ -55,29 +57,29 @@ func (r received) get(name string) string {
 	return ""
 }
 
-// receivers are everybody who is told, by host.
+// receivers are the receivers of events on all hosts, as a transport without a network. The maps are by host.
 type receivers struct {
-	mu     sync.Mutex
-	got    map[string][]received
-	answer map[string]func(n int, body string) (status int, err error) // to the n-th attempt; nil: 200
-	tries  map[string]int
-	active map[string]int
-	most   map[string]int
-	delay  map[string]time.Duration
+	mu      sync.Mutex
+	got     map[string][]received
+	answer  map[string]func(n int, body string) (status int, err error) // to the n-th attempt; nil: 200
+	tries   map[string]int
+	active  map[string]int // attempts in progress
+	maximum map[string]int // of active
+	delay   map[string]time.Duration
 }
 
 func newReceivers() *receivers {
 	return &receivers{
-		got:    map[string][]received{},
-		answer: map[string]func(int, string) (int, error){},
-		tries:  map[string]int{},
-		active: map[string]int{},
-		most:   map[string]int{},
-		delay:  map[string]time.Duration{},
+		got:     map[string][]received{},
+		answer:  map[string]func(int, string) (int, error){},
+		tries:   map[string]int{},
+		active:  map[string]int{},
+		maximum: map[string]int{},
+		delay:   map[string]time.Duration{},
 	}
 }
 
-// RoundTrip implements http.RoundTripper.
+// RoundTrip implements [http.RoundTripper].
 func (r *receivers) RoundTrip(q *http.Request) (*http.Response, error) {
 	host := q.URL.Host
 	body, err := io.ReadAll(q.Body)
@@ -88,7 +90,7 @@ func (r *receivers) RoundTrip(q *http.Request) (*http.Response, error) {
 	defer r.mu.Unlock()
 	r.tries[host]++
 	r.active[host]++
-	r.most[host] = max(r.most[host], r.active[host])
+	r.maximum[host] = max(r.maximum[host], r.active[host])
 	defer func() { r.active[host]-- }()
 	if d := r.delay[host]; d > 0 {
 		r.mu.Unlock()
@@ -120,27 +122,28 @@ func (r *receivers) RoundTrip(q *http.Request) (*http.Response, error) {
 	}, nil
 }
 
+// of returns the events that a host accepted, in order.
 func (r *receivers) of(host string) []received {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.got[host])
 }
 
-// tried returns how often a host was tried, and by how many at once.
-func (r *receivers) tried(host string) (n, most int) {
+// tried returns the number of attempts to a host, and the maximum of those in progress at once.
+func (r *receivers) tried(host string) (n, maximum int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.tries[host], r.most[host]
+	return r.tries[host], r.maximum[host]
 }
 
-// respond has a host answer in another way from now on.
+// respond sets how a host answers from now on; see receivers.answer.
 func (r *receivers) respond(host string, f func(n int, body string) (int, error)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.answer[host] = f
 }
 
-// events says what a host was told, in order.
+// events describes the events that a host accepted, in order.
 func (r *receivers) events(host string) string {
 	var all []string
 	for _, e := range r.of(host) {
@@ -149,48 +152,86 @@ func (r *receivers) events(host string) string {
 	return strings.Join(all, ", ")
 }
 
-// single hides that the store tells of changes: there is one server.
+// single hides that a store is a [store.Watcher], so that its server is the only one.
 type single struct{ store.Store }
 
-// A server is what one process has.
+// A server is the webhooks and the catalog of one process.
 type server struct {
-	t     *testing.T
-	hooks *webhook.Service
-	cat   *catalog.Catalog
-	stop  func()
+	t       *testing.T
+	hooks   *webhook.Service
+	catalog *catalog.Catalog
+	stop    func()
 }
 
+// start starts a server whose receivers are r.
 func start(t *testing.T, s store.Store, r *receivers) *server {
 	t.Helper()
-	return startWith(t, s, r, make([]byte, 32))
+	return startWith(t, s, r, webhook.Options{Key: make([]byte, 32), Site: "https://patches.example.com/"})
 }
 
-func startWith(t *testing.T, s store.Store, r *receivers, key []byte) *server {
+// startWith starts a server with some options.
+func startWith(t *testing.T, st store.Store, r *receivers, opts webhook.Options) *server {
 	t.Helper()
-	hooks, err := webhook.Open(
-		t.Context(),
-		s,
-		&webhook.Options{Key: key, Site: "https://patches.example.com/", Transport: r},
-	)
-	if err != nil {
+	s := &server{t: t}
+	opts.Transport = r
+	var err error
+	if s.hooks, err = webhook.Open(t.Context(), st, &opts); err != nil {
 		t.Fatal(err)
 	}
-	cat, err := catalog.Open(t.Context(), s, &catalog.Options{Couriers: []catalog.Courier{hooks}})
+	s.catalog, err = catalog.Open(t.Context(), st, &catalog.Options{Couriers: []catalog.Courier{s.hooks}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- hooks.Run(ctx) }()
-	return &server{t, hooks, cat, func() {
+	go func() { done <- s.hooks.Run(ctx) }()
+	s.stop = func() {
 		cancel()
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
-		_ = cat.Close()
-	}}
+		_ = s.catalog.Close()
+	}
+	return s
 }
 
+// create creates a title with one version.
+func (s *server) create(d *patch.Definition) {
+	s.t.Helper()
+	if _, err := s.catalog.Create(s.t.Context(), d, nil); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// add adds a version to a title.
+func (s *server) add(id, v string) {
+	s.t.Helper()
+	_, err := s.catalog.AddVersions(s.t.Context(), id, patch.Position{}, []patch.Patch{version(v)}, nil)
+	if err != nil {
+		s.t.Error(err)
+	}
+}
+
+// delete deletes a title.
+func (s *server) delete(id string) {
+	s.t.Helper()
+	if err := s.catalog.Delete(s.t.Context(), id, nil); err != nil {
+		s.t.Error(err)
+	}
+}
+
+// change creates, updates and deletes a title.
+func (s *server) change(id string) {
+	s.t.Helper()
+	s.create(definition(id, "1"))
+	s.add(id, "2")
+	s.delete(id)
+}
+
+// allChanges is what change causes for the title App; see receivers.events.
+const allChanges = "new_title App 1, title_updated App 2, title_deleted App 2"
+
+// hook creates an enabled webhook.
 func (s *server) hook(h webhook.Hook) string {
 	s.t.Helper()
 	h.Enabled = true
@@ -201,26 +242,13 @@ func (s *server) hook(h webhook.Hook) string {
 	return id
 }
 
-// change creates, updates and deletes a title.
-func (s *server) change(id string) {
-	s.t.Helper()
-	_, err := s.cat.Create(s.t.Context(), definition(id, "1"), nil)
-	if err == nil {
-		_, err = s.cat.AddVersions(s.t.Context(), id, patch.Position{}, []patch.Patch{version("2")}, nil)
-	}
-	if err == nil {
-		err = s.cat.Delete(s.t.Context(), id, nil)
-	}
-	if err != nil {
-		s.t.Error(err)
-	}
-}
-
+// bubble runs f in a bubble of synctest, with a store and receivers.
 func bubble(t *testing.T, f func(t *testing.T, st store.Store, r *receivers)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) { f(t, single{memstore.New()}, newReceivers()) })
 }
 
+// count returns the number of records of a kind.
 func count(t *testing.T, s store.Store, kind string) (n int) {
 	t.Helper()
 	for _, err := range s.List(t.Context(), kind) {
@@ -232,7 +260,7 @@ func count(t *testing.T, s store.Store, kind string) (n int) {
 	return n
 }
 
-// logTo returns a logger that writes to w, one line at a time.
+// logTo returns a logger that writes to w.
 func logTo(w io.Writer) *slog.Logger {
 	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }

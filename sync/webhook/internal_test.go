@@ -11,14 +11,15 @@ import (
 	"github.com/patchsource/patchsource/store/memstore"
 )
 
+// accepts is a transport of receivers that accept every event.
 type accepts struct{}
 
-// RoundTrip implements http.RoundTripper.
+// RoundTrip implements [http.RoundTripper].
 func (accepts) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: 200, Body: http.NoBody, Request: r}, nil
 }
 
-// What one server delivers leaves the queues of all, with its bytes.
+// An event that one server has delivered leaves the queues of all servers, with its bytes.
 func TestDeliveredElsewhere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		shared := memstore.New()
@@ -51,27 +52,27 @@ func TestDeliveredElsewhere(t *testing.T) {
 		running.Wait()
 		for i, w := range servers {
 			h := w.queues.hooks[id]
-			if len(w.queues.deliveries) != 0 || h.pending != 0 || h.bytes != 0 || len(h.chains) != 0 || len(h.ready) != 0 {
-				t.Errorf("server %d: %d known, %d wait, %d bytes, %d chains, %d ready",
+			left := len(w.queues.deliveries) + h.pending + int(h.bytes) + len(h.chains) + len(h.ready)
+			if left != 0 {
+				t.Errorf("server %d: %d deliveries, %d pending, %d bytes, %d chains, %d ready",
 					i, len(w.queues.deliveries), h.pending, h.bytes, len(h.chains), len(h.ready))
 			}
 		}
 	})
 }
 
-// Of one title's events, one is ready: a late one that comes first takes the turn of the
-// one that was first.
-func TestLateEventTakesTheTurn(t *testing.T) {
+// One event of each title is ready: the one with the lowest number, even if it comes late.
+func TestLateEventBecomesReady(t *testing.T) {
 	h := newHook(Hook{})
-	for _, seq := range []int64{3, 4, 5, 2, 6, 1} {
-		h.add(&delivery{number: seq})
+	for _, number := range []int64{3, 4, 5, 2, 6, 1} {
+		h.add(&delivery{number: number})
 		if len(h.ready) != 1 || h.ready[0] != h.chains[""][0] {
-			t.Fatalf("after %d: %d events are ready", seq, len(h.ready))
+			t.Fatalf("after event %d: %d events are ready, want the first of the chain", number, len(h.ready))
 		}
 	}
 	for i, d := range h.chains[""] {
 		if d.number != int64(i+1) {
-			t.Errorf("at %d: event %d", i, d.number)
+			t.Errorf("event %d is at position %d", d.number, i)
 		}
 	}
 }

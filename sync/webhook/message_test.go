@@ -9,8 +9,8 @@ import (
 	"github.com/patchsource/patchsource/patch/catalog"
 )
 
-// Messages for people lead to the page, if there is one; events for programs to the
-// definition, as Patch Server's did.
+// The links in messages for people lead to the web page, if it is served. Those in events for programs lead to the
+// definition, as Patch Server's do.
 func TestLinks(t *testing.T) {
 	for _, c := range []struct {
 		format Format
@@ -38,13 +38,13 @@ func TestLinks(t *testing.T) {
 		_, rest, _ := strings.Cut(text, "https://p.example.com")
 		link := "https://p.example.com" + rest[:strings.IndexAny(rest, `"|`)]
 		if link != c.want {
-			t.Errorf("%+v: %s", c, text)
+			t.Errorf("%s of kind %s, page %v: link %s, want %s", c.format, c.kind, c.page, link, c.want)
 		}
 	}
 }
 
-// Patch Server's webhooks have the version under a name with a colon: its receivers look
-// for that, and those that were written after its documentation for the other.
+// Patch Server sends the version in a member whose name has a colon, which its receivers read. Receivers that follow
+// its documentation read the other name.
 func TestVersionUnderBothNames(t *testing.T) {
 	n := &catalog.Notice{Kind: catalog.Created, Title: patch.Summary{ID: "App", CurrentVersion: "1.2"}}
 	body, err := renderer{}.body(JSON, n)
@@ -56,61 +56,73 @@ func TestVersionUnderBothNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got["version"] != "1.2" || got["version:"] != "1.2" {
-		t.Errorf("%s", body)
+		t.Errorf("body %s", body)
 	}
 }
 
-// What strangers have named means nothing in a message to people: no link, no markup, no
-// line of its own.
-func TestMessagesHaveNoMarkupOfStrangers(t *testing.T) {
+// A teamsMessage is a message for Teams, as far as the test reads it.
+type teamsMessage struct {
+	Attachments []struct {
+		Content struct {
+			Body []struct {
+				Type    string
+				Inlines []struct{ Type, Text string }
+			}
+		}
+	}
+}
+
+// The texts of authors are no markup in a message for people: they make no link, no format and no line of their own.
+func TestMessagesContainNoMarkup(t *testing.T) {
 	const evil = "[Click](https://evil.example/login) <https://evil.example|x> **b** _i_ `c` <!channel> & <b>\n- a line"
 	n := &catalog.Notice{Kind: catalog.Updated, Changes: []string{evil}}
 	n.Title = patch.Summary{ID: "App", Name: evil, CurrentVersion: evil}
-	for _, format := range []Format{Slack, Teams} {
+	render := func(format Format, message any) []byte {
+		t.Helper()
 		body, err := renderer{site: "https://p.example.com"}.body(format, n)
+		if err == nil {
+			err = json.Unmarshal(body, message)
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		var got struct {
-			Text        string
-			Mrkdwn      *bool
-			Attachments []struct {
-				Content struct {
-					Body []struct {
-						Type    string
-						Inlines []struct{ Type, Text string }
-					}
-				}
-			}
+		return body
+	}
+	var slack struct {
+		Text   string
+		Mrkdwn *bool
+	}
+	body := render(Slack, &slack)
+	if slack.Mrkdwn == nil || *slack.Mrkdwn || strings.ContainsAny(slack.Text, "<>") {
+		t.Errorf("Slack reads this as markup: %s", body)
+	}
+	lines := strings.Split(slack.Text, "\n")
+	if len(lines) != 3 {
+		t.Fatalf("Slack: %d lines, want the headline, the change and the link: %q", len(lines), slack.Text)
+	}
+	checkPlainTexts(t, Slack, lines[:2])
+
+	var teams teamsMessage
+	body = render(Teams, &teams)
+	var texts []string
+	for _, block := range teams.Attachments[0].Content.Body {
+		if block.Type != "RichTextBlock" || len(block.Inlines) != 1 || block.Inlines[0].Type != "TextRun" {
+			t.Fatalf("Teams reads this as Markdown: %s", body)
 		}
-		if err := json.Unmarshal(body, &got); err != nil {
-			t.Fatal(err)
-		}
-		var texts []string
-		switch format {
-		case Slack:
-			if got.Mrkdwn == nil || *got.Mrkdwn || strings.ContainsAny(got.Text, "<>") {
-				t.Errorf("Slack takes it for markup: %s", body)
-			}
-			texts = strings.Split(got.Text, "\n")[:2]
-			if n := strings.Count(got.Text, "\n"); n != 2 { // the headline, the change, the link
-				t.Errorf("%d lines: %q", n+1, got.Text)
-			}
-		case Teams:
-			for _, block := range got.Attachments[0].Content.Body {
-				if block.Type != "RichTextBlock" || len(block.Inlines) != 1 || block.Inlines[0].Type != "TextRun" {
-					t.Fatalf("Teams takes it for Markdown: %s", body)
-				}
-				texts = append(texts, block.Inlines[0].Text)
-			}
-		}
-		if len(texts) != 2 {
-			t.Errorf("%q", texts)
-		}
-		for _, text := range texts {
-			if strings.Contains(text, "](") || strings.Contains(text, "\n") || !strings.Contains(text, "Click") {
-				t.Errorf("%s: %q", format, text)
-			}
+		texts = append(texts, block.Inlines[0].Text)
+	}
+	checkPlainTexts(t, Teams, texts)
+}
+
+// checkPlainTexts checks that the headline and the change of a message contain no link and no line break.
+func checkPlainTexts(t *testing.T, format Format, texts []string) {
+	t.Helper()
+	if len(texts) != 2 {
+		t.Errorf("%s: texts %q, want 2", format, texts)
+	}
+	for _, text := range texts {
+		if strings.Contains(text, "](") || strings.Contains(text, "\n") || !strings.Contains(text, "Click") {
+			t.Errorf("%s: text %q", format, text)
 		}
 	}
 }
