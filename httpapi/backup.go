@@ -112,7 +112,7 @@ func (a *api) writeBackup(r *http.Request, out io.Writer, full bool) error {
 		}
 	}
 	if full {
-		if err := dump.Write(r.Context(), z, a.store, titleRecords(a.cat.Records(r.Context()))); err != nil {
+		if err := dump.Write(r.Context(), z, a.store, a.cat.Records(r.Context())); err != nil {
 			return err
 		}
 	}

@@ -286,22 +286,22 @@ func TestRecordsAreOneState(t *testing.T) {
 	}
 	s.change.Store(&change)
 	to := memstore.New()
-	groups := 0
-	for group, err := range cat.Records(ctx) {
+	titles := 0
+	for r, err := range cat.Records(ctx) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		groups++
-		for _, r := range append(group.Revisions, group.Title) {
-			if _, err := to.Put(ctx, r.Key, r.Value, store.IfAbsent()); err != nil {
-				t.Fatal(err)
-			}
+		if r.Key.Kind == "titles" {
+			titles++
+		}
+		if _, err := to.Put(ctx, r.Key, r.Value, store.IfAbsent()); err != nil {
+			t.Fatal(err)
 		}
 	}
 	moved := open(t, to, &catalog.Options{History: 3})
 	all, err := moved.History(ctx, "App")
-	if err != nil || len(all) != 4 || groups != 2 {
-		t.Fatalf("%d groups, want 2; the history is %+v, %v", groups, all, err)
+	if err != nil || len(all) != 4 || titles != 2 {
+		t.Fatalf("%d titles, want 2; the history is %+v, %v", titles, all, err)
 	}
 	for _, e := range all {
 		if _, err := moved.Revision(ctx, "App", e.Number); err != nil {
@@ -359,14 +359,14 @@ func TestRecordsFromMemory(t *testing.T) {
 	}
 	damage(t, dir, "app")
 	var keys []string
-	for g, err := range cat.Records(ctx) {
+	for r, err := range cat.Records(ctx) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		keys = append(keys, g.Title.Key.ID)
+		keys = append(keys, r.Key.ID)
 	}
 	slices.Sort(keys)
 	if !slices.Equal(keys, []string{"app", "other"}) {
-		t.Errorf("the groups are of %q, want app and other", keys)
+		t.Errorf("the records are those of %q, want app and other", keys)
 	}
 }

@@ -143,23 +143,6 @@ func create(t *testing.T, c *catalog.Catalog, ids ...string) {
 	}
 }
 
-// titlesOf yields the records of the catalog's titles, each title after its earlier revisions.
-func titlesOf(ctx context.Context, c *catalog.Catalog) iter.Seq2[store.Record, error] {
-	return func(yield func(store.Record, error) bool) {
-		for group, err := range c.Records(ctx) {
-			if err != nil {
-				yield(store.Record{}, err)
-				return
-			}
-			for _, r := range append(group.Revisions, group.Title) {
-				if !yield(r, nil) {
-					return
-				}
-			}
-		}
-	}
-}
-
 // A backup states its format, and holds epochs and the adopted tokens, but no other configuration.
 func TestWrite(t *testing.T) {
 	for _, listed := range []bool{false, true} {
@@ -177,7 +160,7 @@ func TestWrite(t *testing.T) {
 			}
 			put(t, s, "config/secret", `1`)
 			put(t, s, "leases/work", `{}`)
-			titles := titlesOf(t.Context(), c)
+			titles := c.Records(t.Context())
 			if listed {
 				titles = nil
 			}
@@ -361,7 +344,7 @@ func TestWriteDuringChanges(t *testing.T) {
 	}
 	for range 10 {
 		to := memstore.New()
-		if _, err := load(t, to, write(t, s, titlesOf(t.Context(), c))); err != nil {
+		if _, err := load(t, to, write(t, s, c.Records(t.Context()))); err != nil {
 			t.Fatal(err)
 		}
 		moved := openCatalog(t, to)
