@@ -17,7 +17,7 @@ const (
 	backgroundPause = time.Second
 )
 
-// runBackground does the work in the queue until ctx ends. The next start does what is left then.
+// runBackground does the work in the queue until ctx ends. The next start does the rest.
 func (w *titleWriter) runBackground(ctx context.Context) {
 	for {
 		select {
@@ -29,7 +29,7 @@ func (w *titleWriter) runBackground(ctx context.Context) {
 		group.SetLimit(maxBackgroundTitles)
 		for _, key := range w.work.take() {
 			group.Go(func() error {
-				err := w.finishTitle(ctx, key)
+				err := w.deliverNotices(ctx, key)
 				if err != nil {
 					w.work.add(key)
 				}
@@ -46,8 +46,8 @@ func (w *titleWriter) runBackground(ctx context.Context) {
 	}
 }
 
-// finishTitle delivers the notices that a title's record carries, and removes them from the record.
-func (w *titleWriter) finishTitle(ctx context.Context, key string) error {
+// deliverNotices delivers the notices that a title's record carries, and removes them from the record.
+func (w *titleWriter) deliverNotices(ctx context.Context, key string) error {
 	rec, err := w.read(ctx, key)
 	if errors.Is(err, store.ErrNotFound) {
 		w.couriers.forget(key)

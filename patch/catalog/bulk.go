@@ -54,7 +54,7 @@ func (c *Catalog) Definitions(ctx context.Context) iter.Seq2[Stored, error] {
 type PutOptions struct {
 	// DryRun returns the result without changing anything.
 	DryRun bool
-	// By is who makes the change, for [Catalog.History]: the id of a token.
+	// By identifies the maker of the change in [Catalog.History], such as the id of a token.
 	By string
 }
 
@@ -87,7 +87,7 @@ func (c *Catalog) Put(
 	}
 }
 
-// dryPut returns what Put would return, and changes nothing.
+// dryPut returns the result that Put would have, and changes nothing.
 func (c *Catalog) dryPut(ctx context.Context, def *patch.Definition) (Result, EventKind, error) {
 	doc, e, err := c.titles.definition(ctx, def.ID)
 	switch {

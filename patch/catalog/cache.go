@@ -16,8 +16,8 @@ type CacheStats struct {
 	Bytes int64
 }
 
-// A cache holds the documents that were used last, bounded by the bytes that they take. S identifies what a document
-// was made from: get returns it, and the caller decides whether the document is still valid. A cache is safe for
+// A cache holds the documents that were used last, bounded by the bytes that they take. S identifies the origin of a
+// document: get returns it, and the caller decides whether the document is still valid. A cache is safe for
 // concurrent use.
 type cache[S comparable] struct {
 	mu    sync.Mutex
@@ -44,7 +44,7 @@ func newCache[S comparable](max int64) *cache[S] {
 	return c
 }
 
-// get returns the document under key and what it was made from. The document is nil if there is none.
+// get returns the document under key, nil if there is none, and its origin.
 func (c *cache[S]) get(key string) (doc *Document, from S) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -28,7 +28,7 @@ type EditOptions struct {
 	// Rename allows the edit to remove the author's name from the title's name, as an administrator may. Otherwise
 	// [Catalog.Replace] and [Catalog.Edit] add it to a new name; see [patch.Definition.KeepAuthor].
 	Rename bool
-	// By is who makes the edit, for [Catalog.History]: the id of a token.
+	// By identifies the maker of the edit in [Catalog.History], such as the id of a token.
 	By string
 }
 

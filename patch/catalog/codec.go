@@ -118,7 +118,7 @@ func parseStored(definition []byte) (*patch.Definition, error) {
 	return patch.Parse(definition, &patch.ParseOptions{MaxBytes: len(definition), Stored: true})
 }
 
-// readSummary reads a definition's summary. It does not read what follows the summary's members.
+// readSummary reads a definition's summary. It reads only as far as the summary's members.
 func readSummary(definition []byte) (patch.Summary, error) {
 	var s patch.Summary
 	wanted := map[string]*string{

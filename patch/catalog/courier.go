@@ -42,8 +42,8 @@ type Notice struct {
 	At   time.Time `json:"at"`
 	// Title is the title's summary after the change; with Deleted, it is that before the change.
 	Title patch.Summary `json:"title"`
-	// Changes describe for people what has changed; see [patch.Difference]. There are at most 100; the last one then
-	// says how many more there were.
+	// Changes describe the differences in words; see [patch.Difference]. There are at most 101: the last one then says
+	// how many more there were.
 	Changes []string `json:"changes,omitempty"`
 	// Definition is the definition after the change; with Deleted, it is that before the change. It is empty if no
 	// courier wanted it or if it has more than 64 KiB: a courier can then read it from the catalog.

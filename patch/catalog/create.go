@@ -21,7 +21,7 @@ type CreateOptions struct {
 	// Source is the key of the mirror that the title belongs to, if it does not follow its source by itself. It needs
 	// Follows.
 	Source string
-	// Contributor is the id of the contributor who owns the title.
+	// Contributor is the id of the contributor that owns the title.
 	Contributor string
 	// Mailbox is a hash of the author's address. The catalog does not interpret it.
 	Mailbox json.RawMessage
@@ -31,15 +31,15 @@ type CreateOptions struct {
 	// Held are the patches before the definition's first that the source holds back; see [EditOptions]. It needs
 	// Follows.
 	Held []patch.Patch
-	// By is who creates the title, for [Catalog.History]: the id of a token.
+	// By identifies the maker of the title in [Catalog.History], such as the id of a token.
 	By string
 	// Confirm, if not nil, decides whether the title is published. While it runs, the id is reserved, and the title
 	// is not visible. If it returns nil, the title is published, even if ctx has ended meanwhile; otherwise the
 	// reservation is withdrawn, and Create returns its error. Confirm may call the methods of the catalog. It must
 	// return within two minutes: after that, the reservation expires, and another caller can take the id.
 	Confirm func(ctx context.Context, t Title) error
-	// Undo, if not nil, is called when Confirm was called and the title is certainly not published. It undoes what
-	// Confirm has done, with a context that does not end with that of Create. Its error is logged.
+	// Undo, if not nil, undoes the effects of Confirm. It is called after Confirm if the title is certainly not
+	// published. Its context does not end with that of Create, and its error is logged.
 	Undo func(ctx context.Context) error
 }
 
@@ -119,7 +119,7 @@ func (w *titleWriter) newRecord(
 	}
 	d := *def
 	now := w.now()
-	// Before Complete, which corrects some of what lint warns of.
+	// Lint comes before Complete, which corrects some of the mistakes that lint finds.
 	warnings, err := w.rules.lint(ctx, &d, now, nil)
 	if err != nil {
 		return nil, nil, err

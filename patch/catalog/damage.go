@@ -107,7 +107,7 @@ func (s *titleStore) repair(ctx context.Context, t *lockedTitle, cause error) (s
 	return s.store.Get(ctx, storeKey(t.key))
 }
 
-// refresh brings the index to what the store has of a title. The error is ErrUnavailable or that of ctx.
+// refresh updates the index with the record of a title in the store. The error is ErrUnavailable or that of ctx.
 func (s *titleStore) refresh(ctx context.Context, key string) error {
 	t, err := s.lock(ctx, key)
 	if err != nil {

@@ -133,7 +133,7 @@ func etag(body []byte) string {
 	return `"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"`
 }
 
-// gzipETag returns the entity tag of the compressed form of what has this entity tag.
+// gzipETag returns the entity tag of the compressed form, from that of the uncompressed one.
 func gzipETag(etag string) string { return strings.TrimSuffix(etag, `"`) + `-gzip"` }
 
 // compress returns bytes compressed, nil if that does not make them smaller.

@@ -19,15 +19,15 @@ type Result struct {
 	Title Title
 	// Changed reports whether anything was changed.
 	Changed bool
-	// Warnings say what was corrected, and what lint (see [patch.Lint]) says of the whole definition or of the versions
-	// that were added. Their paths point into the definition after the change.
+	// Warnings are corrections that were made, and the warnings of lint (see [patch.Lint]) about the whole definition
+	// or about the versions that were added. Their paths point into the definition after the change.
 	Warnings []patch.Warning
 
 	before, after []byte // the definition's JSON
 }
 
-// Difference returns what an edit has changed. It is empty if nothing was changed, and for a creation. It is computed
-// by each call.
+// Difference returns the difference between the definitions before and after an edit. It is empty if nothing was
+// changed, and for a creation. Each call computes it.
 func (r Result) Difference() patch.Difference {
 	if r.before == nil || r.after == nil {
 		return nil
@@ -43,9 +43,9 @@ func (r Result) Difference() patch.Difference {
 	return patch.Diff(before, after)
 }
 
-// Edit changes a title's definition by a function: it calls change with a copy of the definition, and stores what
-// change has made of it. If change returns an error, Edit changes nothing and returns that error. A change made by
-// another server meanwhile is not lost: Edit then calls change again, with the new definition.
+// Edit changes a title's definition by a function: it calls change with a copy of the definition, and stores the copy
+// afterwards. If change returns an error, Edit changes nothing and returns that error. A change that another server
+// makes meanwhile is not lost: Edit then calls change again, with the new definition.
 //
 // The title is locked while change runs. change must therefore not use the catalog, must return soon, and may be called
 // several times. It does not need to set lastModified or currentVersion. The rules are those of [Catalog.Replace].

@@ -45,12 +45,12 @@ var (
 // A TitleError records an error and the title that it concerns. It unwraps to one of this package's errors.
 type TitleError struct {
 	ID string
-	// Follows is the URL that the title follows, with [ErrSynced]. It may hold a secret: Error leaves it out.
+	// Follows is the URL that the title follows, with [ErrSynced]. It may contain a secret: Error omits it.
 	Follows string
 	Err     error
 }
 
-// Error names the title and what failed.
+// Error returns the title's id and the message of Err.
 func (e *TitleError) Error() string {
 	return fmt.Sprintf("title %q: %v", e.ID, e.Err)
 }

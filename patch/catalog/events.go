@@ -29,7 +29,8 @@ type Event struct {
 	At time.Time
 }
 
-// Difference returns what changed, with Updated. Otherwise it is empty. It is computed by each call.
+// Difference returns the difference between Before and After, with Updated. Otherwise it is empty. Each call computes
+// it.
 func (e Event) Difference() patch.Difference {
 	if e.Before == nil || e.After == nil {
 		return nil

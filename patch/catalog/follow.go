@@ -7,8 +7,8 @@ import (
 	"github.com/patchsource/patchsource/store"
 )
 
-// follow brings the index to what other servers change, until ctx ends. It calls started when no later change is
-// missed: the index must be loaded after that.
+// follow updates the index with the changes of other servers, until ctx ends. It calls started when no later change is
+// missed: the caller must load the index after that.
 func (s *titleStore) follow(ctx context.Context, started func()) {
 	loaded := false
 	store.Follow(ctx, s.store, titleKind, store.Follower{
@@ -25,7 +25,7 @@ func (s *titleStore) follow(ctx context.Context, started func()) {
 	})
 }
 
-// followOne brings the index to a change of one title.
+// followOne updates the index with a change of one title.
 func (s *titleStore) followOne(ctx context.Context, change store.Change) error {
 	x := s.index.loaded()
 	if x == nil {
@@ -47,7 +47,7 @@ func (s *titleStore) followOne(ctx context.Context, change store.Change) error {
 	return err
 }
 
-// followAll brings the index to what the store has, after changes may have been missed.
+// followAll updates the index with all records of the store, after changes may have been missed.
 func (s *titleStore) followAll(ctx context.Context) error {
 	if s.index.loaded() == nil {
 		return nil

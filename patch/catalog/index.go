@@ -150,7 +150,7 @@ func (x *index) accountBytes(a account, key string) (bytes int64) {
 }
 
 // supersede prepares next to take x's place. HTTP has times in whole seconds: if a reader was served from x, next
-// gets a later second, so that the two are told apart.
+// gets a later second, so that readers can distinguish the two.
 func (x *index) supersede(next *index, now time.Time) {
 	next.changed = now.UTC().Truncate(time.Second)
 	earliest := x.changed

@@ -78,7 +78,7 @@ func (l *listCache) ofContributor(x *index, contributor, ids string) (*Document,
 // definition returns the definition of a contributor's title, under its plain id and name. stored is the definition
 // that the catalog has.
 func (l *listCache) definition(e *entry, stored *Document) (*Document, error) {
-	// The entity tag identifies what the document is made from.
+	// The entity tag identifies the definition that the document is made from.
 	key := "definition " + e.UID + " " + stored.ETag()
 	if doc, _ := l.contributors.get(key); doc != nil {
 		return doc, nil

@@ -66,7 +66,7 @@ func (s *titleStore) lockedDefinition(ctx context.Context, key, id string) (*Doc
 const readTimeout = 30 * time.Second
 
 // readDefinition reads the definition of the title with this entry, once for all concurrent callers. It returns nil if
-// the store has another definition now, and has brought the index to it.
+// the store has another definition now, and has updated the index.
 func (s *titleStore) readDefinition(ctx context.Context, e *entry) (*Document, error) {
 	result := s.reads.DoChan(e.key+" "+string(e.rev), func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTimeout)

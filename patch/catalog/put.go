@@ -7,7 +7,7 @@ import (
 	"github.com/patchsource/patchsource/store"
 )
 
-// put writes a record, which becomes the title's if rec.rev is still that in the store, and brings the index to it. The
+// put writes a record, which becomes the title's if rec.rev is still that in the store, and updates the index. The
 // error is store.ErrConflict, ErrUnavailable or that of ctx.
 func (s *titleStore) put(ctx context.Context, t *lockedTitle, rec *record) (*entry, error) {
 	e, err := s.write(ctx, t, rec)

@@ -23,12 +23,12 @@ func storeKey(key string) store.Key { return store.Key{Kind: titleKind, ID: key}
 type state string
 
 const (
-	// live: the title is served.
+	// A live title is served.
 	live state = "live"
-	// pending: the id is reserved until the title can be published. Readers do not see the title.
+	// A pending title is a reservation of its id: readers do not see it.
 	pending state = "pending"
-	// gone: the title is deleted, and its record stays until the couriers have taken the notices in it. Readers do not
-	// see the title.
+	// A title that is gone is deleted: readers do not see it. Its record stays until the couriers have taken its
+	// notices.
 	gone state = "gone"
 )
 
@@ -39,10 +39,11 @@ type record struct {
 	head
 	definition []byte
 
-	rev store.Revision // in which the store has the record; empty if it has not been written
-	raw []byte         // as it was read from the store, if it was
+	rev store.Revision // the store's revision of the record; empty if the record has not been written
+	raw []byte         // the value that was read from the store, if any
 }
 
+// A head is a record without its definition.
 type head struct {
 	Format int `json:"format"`
 	// UID distinguishes the title from a later one with the same id.
@@ -53,7 +54,7 @@ type head struct {
 	// Changed is the time at which the definition last changed, by the clock of the server that changed it. It is later
 	// with every change.
 	Changed time.Time `json:"changed"`
-	// Number is the number of the definition in the title's history (0 means 1), and By is who made it.
+	// Number is the number of the definition in the title's history; 0 means 1. By identifies its maker.
 	Number uint64 `json:"edition,omitempty"`
 	By     string `json:"by,omitempty"`
 	// Revisions is the index of the earlier revisions that are kept, the newest last. If it is nil and Number is
@@ -71,11 +72,11 @@ type head struct {
 	// the last notice.
 	Undelivered []undelivered `json:"undelivered,omitempty"`
 	Events      uint64        `json:"events,omitempty"`
-	// Staged is what a restore makes of the title once it is committed.
+	// Staged is the change that a restore makes to the title once it is committed.
 	Staged *staged `json:"staged,omitempty"`
 }
 
-// An owner is who may change a title besides an administrator.
+// An owner identifies the person who may change a title besides an administrator.
 type owner struct {
 	// Author is the author's name as it was typed.
 	Author string `json:"author,omitempty"`
@@ -87,13 +88,14 @@ type owner struct {
 	Account string `json:"account,omitempty"`
 }
 
+// A source is the source that a title follows.
 type source struct {
 	URL string `json:"url"`
 	// Source is the key of the mirror that the title belongs to.
 	Source string `json:"source,omitempty"`
 }
 
-// from returns what an edit from s says in EditOptions.From.
+// from returns the value of EditOptions.From for an edit that comes from s.
 func (s *source) from() string { return cmp.Or(s.Source, s.URL) }
 
 // An undelivered is a Notice, as JSON, that a courier has not taken yet.
@@ -102,6 +104,7 @@ type undelivered struct {
 	Event  json.RawMessage `json:"event"`
 }
 
+// A staged is a change of a title that a restore will make when it is committed.
 type staged struct {
 	Batch string `json:"batch"`
 	// Definition is the definition that the title will have. If empty, the title will be deleted.
@@ -109,7 +112,7 @@ type staged struct {
 	By         string          `json:"by,omitempty"`
 }
 
-// A revisionHead is what a title's record says of an earlier revision.
+// A revisionHead describes an earlier revision in the title's record.
 type revisionHead struct {
 	Number  uint64    `json:"number"`
 	At      time.Time `json:"at"`

@@ -20,7 +20,7 @@ import (
 // maxRestoreWriters bounds the titles that a restore writes concurrently.
 const maxRestoreWriters = 8
 
-// A RestoreMode says what a restore does with existing titles.
+// A RestoreMode determines the fate of existing titles in a restore.
 type RestoreMode string
 
 const (
@@ -35,7 +35,7 @@ const (
 // RestoreOptions are options of [Catalog.Restore]. Nil means the zero value.
 type RestoreOptions struct {
 	Mode RestoreMode
-	// By is who restores, for [Catalog.History].
+	// By identifies the maker of the restored definitions in [Catalog.History], such as the id of a token.
 	By string
 	// Progress, if not nil, is called now and then with the number of titles that are written. Calls do not overlap.
 	Progress func(titles int)
@@ -88,7 +88,7 @@ func (c *Catalog) Restore(
 }
 
 // A restore is a restore in progress. It first stages every definition in the record of its title, then commits by
-// writing a record of its own, and then applies what it has staged.
+// writing a record of its own, and then applies the staged definitions.
 type restore struct {
 	w     *titleWriter
 	opts  RestoreOptions
@@ -109,8 +109,8 @@ func (r *restore) run(ctx context.Context, defs iter.Seq2[*patch.Definition, err
 		err = r.writeCommit(ctx, true)
 	}
 	if err != nil {
-		// Without its record, what is staged is invalid. If the record cannot be deleted, it says that the restore is
-		// not committed, and the next start undoes it.
+		// Without the restore's record, staged definitions are invalid. If the record cannot be deleted, it says that
+		// the restore is not committed, and the next start undoes it.
 		undoErr := r.deleteCommit(ctx)
 		if undoErr == nil {
 			undoErr = r.settle(ctx)
@@ -152,7 +152,7 @@ func (r *restore) deleteCommit(ctx context.Context) error {
 	return err
 }
 
-// settle applies what is staged, or drops it, as the restore's record says, even if ctx has ended.
+// settle applies the staged definitions, or drops them, as the restore's record says, even if ctx has ended.
 func (r *restore) settle(ctx context.Context) error {
 	ctx = context.WithoutCancel(ctx)
 	var group errgroup.Group

@@ -15,7 +15,7 @@ import (
 type Revision struct {
 	// Number counts the revisions of a title, from 1.
 	Number uint64
-	// At is the time at which the revision was made, and By is who made it, as EditOptions.By said.
+	// At is the time at which the revision was made. By identifies its maker; see EditOptions.By.
 	At time.Time
 	By string
 	// Version is the current version in the revision.

@@ -10,14 +10,15 @@ import (
 	"github.com/patchsource/patchsource/patch"
 )
 
-// rules are what every definition and every title must satisfy before it is written, beside being valid.
+// rules are the conditions that a definition and its title must satisfy before they are written, besides being valid.
 type rules struct {
 	maxBytes        int   // of a definition, and of the patches that are held back
 	maxAccountBytes int64 // of all titles of an account
 	options         patch.LintOptions
 }
 
-// lint returns what lint says of a definition. If about is not nil, it chooses the warnings that concern the change.
+// lint returns the warnings of patch.Lint about a definition. If about is not nil, it selects the warnings that concern
+// the change.
 // The error is patch.ErrInvalid for warnings that the options make errors, or that of ctx.
 func (r *rules) lint(
 	ctx context.Context, d *patch.Definition, now time.Time, about func(code, path string) bool,

@@ -12,7 +12,7 @@ import (
 	"github.com/patchsource/patchsource/store"
 )
 
-// stage stages in each title's record what the restore makes of the title.
+// stage stages in each title's record the definition that the restore gives the title.
 func (r *restore) stage(ctx context.Context, defs iter.Seq2[*patch.Definition, error]) error {
 	if err := r.stageAll(ctx, defs); err != nil {
 		return err

@@ -17,7 +17,8 @@ const (
 	restoreTimeout = time.Hour
 )
 
-// A commit is the record of a restore. What is staged with its key as the batch is valid if it is committed.
+// A commit is the record of a restore. Changes that are staged with its key as their batch are valid if it is
+// committed.
 type commit struct {
 	Format    int       `json:"format"`
 	Committed bool      `json:"committed"`
@@ -26,8 +27,8 @@ type commit struct {
 
 func commitKey(batch string) store.Key { return store.Key{Kind: commitKind, ID: batch} }
 
-// readSettled reads a title's record. It first applies, or drops, what a restore has staged in it. The error is
-// store.ErrNotFound, errRestoring if another server is restoring, ErrUnavailable or that of ctx.
+// readSettled reads a title's record. If a restore has staged a change in it, readSettled first applies or drops
+// that. The error is store.ErrNotFound, errRestoring if another server is restoring, ErrUnavailable or that of ctx.
 func (w *titleWriter) readSettled(ctx context.Context, t *lockedTitle) (rec *record, err error) {
 	err = retryConflicts(ctx, t.key, func() error {
 		if rec, err = w.readLocked(ctx, t); err != nil || rec.Staged == nil {
@@ -47,7 +48,7 @@ func (w *titleWriter) readSettled(ctx context.Context, t *lockedTitle) (rec *rec
 	return rec, nil
 }
 
-// lockAndSettle reads a title's record, and applies or drops what a restore has staged in it.
+// lockAndSettle is readSettled for a caller that does not hold the title's lock.
 func (w *titleWriter) lockAndSettle(ctx context.Context, key string) (*record, error) {
 	t, err := w.lock(ctx, key)
 	if err != nil {
@@ -57,8 +58,8 @@ func (w *titleWriter) lockAndSettle(ctx context.Context, key string) (*record, e
 	return w.readSettled(ctx, t)
 }
 
-// settle applies, or drops, what a restore has staged in a record. The error is store.ErrConflict, store.ErrNotFound,
-// errRestoring, ErrUnavailable or that of ctx.
+// settle applies, or drops, the change that a restore has staged in a record. The error is store.ErrConflict,
+// store.ErrNotFound, errRestoring, ErrUnavailable or that of ctx.
 func (w *titleWriter) settle(ctx context.Context, t *lockedTitle, rec *record) error {
 	c, err := w.readCommit(ctx, rec.Staged.Batch)
 	switch {
@@ -96,7 +97,7 @@ func (w *titleWriter) readCommit(ctx context.Context, batch string) (*commit, er
 	return &c, nil
 }
 
-// applyStaged makes the title what a restore has staged. The error is store.ErrConflict, store.ErrNotFound,
+// applyStaged makes the change that a restore has staged. The error is store.ErrConflict, store.ErrNotFound,
 // ErrUnavailable or that of ctx.
 func (w *titleWriter) applyStaged(ctx context.Context, t *lockedTitle, rec *record) error {
 	to := rec.Staged

@@ -31,7 +31,7 @@ func (r *record) current() *storedRevision {
 	}
 }
 
-// head returns what the title's record says of the revision. The error is store.ErrCorrupt.
+// head returns the description of the revision for the title's record. The error is store.ErrCorrupt.
 func (r *storedRevision) head() (revisionHead, error) {
 	summary, err := readSummary(r.Definition)
 	if err != nil {

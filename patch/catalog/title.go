@@ -8,7 +8,7 @@ import (
 	"github.com/patchsource/patchsource/patch"
 )
 
-// A Title is what the catalog knows of a title without reading its definition.
+// A Title describes a title. The catalog has it in memory.
 type Title struct {
 	patch.Summary
 	// UID distinguishes the title from a later one with the same id. It is random, and must not be published.
@@ -19,7 +19,7 @@ type Title struct {
 	Changed time.Time
 	// Author is the name under which the title was published, as it was typed. It may be empty.
 	Author string
-	// Contributor is the id of the contributor who owns the title, if any.
+	// Contributor is the id of the contributor that owns the title, if any.
 	Contributor string
 	// Mailbox is the hash of the author's address that CreateOptions gave, if any. It must not be published.
 	Mailbox string
@@ -38,8 +38,8 @@ type Title struct {
 	Bytes int64
 }
 
-// From returns what an edit that comes from the title's source says in [EditOptions]. It is empty if the title follows
-// none.
+// From returns the value of EditOptions.From for an edit that comes from the title's source. It is empty if the title
+// follows none.
 func (t Title) From() string { return cmp.Or(t.Source, t.Follows) }
 
 // Matches reports whether etag is the entity tag of the title's definition, compressed or not.
@@ -60,7 +60,7 @@ func (t Title) Plain() (id, name string) {
 	return id, name
 }
 
-// An account is what the bytes of several titles are added up for. The zero account has no limit.
+// An account owns the titles whose bytes are added up for Options.MaxAccountBytes. The zero account has no limit.
 type account struct{ kind, name string }
 
 // account returns the account that the title's bytes count for.

@@ -13,7 +13,7 @@ import (
 )
 
 // A titleStore reads and writes the records of titles, and keeps the index and the cached definitions in step with
-// them. It does not know what a change means.
+// them.
 type titleStore struct {
 	store  store.Store
 	shared bool // other servers may use the same store
@@ -50,8 +50,8 @@ func (s *titleStore) lockForChange(ctx context.Context, key string) (*lockedTitl
 	return t, nil
 }
 
-// decode decodes what the store returned for a title's record. The error is store.ErrNotFound, ErrUnavailable or that
-// of ctx; ErrUnavailable is also errUnreadable if the record cannot be decoded.
+// decode decodes a title's record, or passes on the error of reading it. The error is store.ErrNotFound,
+// ErrUnavailable or that of ctx; ErrUnavailable is also errUnreadable if the record cannot be decoded.
 func decode(ctx context.Context, r store.Record, err error) (*record, error) {
 	switch {
 	case errors.Is(err, store.ErrNotFound), errors.Is(err, ErrUnavailable), err != nil && ctx.Err() != nil:
@@ -81,7 +81,7 @@ func (s *titleStore) unpublish(t *lockedTitle) {
 	s.publish(t, nil)
 }
 
-// adopt brings the index to what was read of a title: a record, or an error. It returns the error, unless it is
+// adopt updates the index with the outcome of reading a title's record, and returns the error, unless it is
 // store.ErrNotFound.
 func (s *titleStore) adopt(t *lockedTitle, rec *record, err error) error {
 	if errors.Is(err, store.ErrNotFound) {
@@ -102,8 +102,8 @@ func (s *titleStore) adopt(t *lockedTitle, rec *record, err error) error {
 	return nil
 }
 
-// readBack brings the index to what the store has of a title after a write. Unlike read, it takes a record that is not
-// in the store for one that was deleted.
+// readBack updates the index with a title's record in the store after a write. Unlike read, it takes a missing record
+// for one that was deleted.
 func (s *titleStore) readBack(ctx context.Context, t *lockedTitle) error {
 	r, err := s.store.Get(ctx, storeKey(t.key))
 	rec, err := decode(ctx, r, err)

@@ -11,8 +11,8 @@ import (
 // reservations when it starts.
 const reservationTimeout = 2 * time.Minute
 
-// A titleWriter changes titles. Each of its changes writes the title's record once: with the record come its notice for
-// the couriers, and before it, the earlier revision. An event follows.
+// A titleWriter changes titles. A change first writes the earlier revision, then the title's record, which carries the
+// notice for the couriers, and then publishes an event.
 type titleWriter struct {
 	*titleStore
 	rules    rules
@@ -35,8 +35,7 @@ func (w *titleWriter) noteCreation(t *lockedTitle, rec *record) error {
 	return w.couriers.addNotice(rec, Event{Kind: Created, Title: e.Title, At: rec.Since})
 }
 
-// goLive makes a title live whose record is pending, or is not in the store. The error is store.ErrConflict,
-// ErrUnavailable or that of ctx.
+// goLive makes a pending title live. The error is store.ErrConflict, ErrUnavailable or that of ctx.
 func (w *titleWriter) goLive(ctx context.Context, t *lockedTitle, rec *record) (*entry, error) {
 	now := w.now()
 	rec.State, rec.Since, rec.Changed = live, now.UTC(), later(rec.Changed, now)
