@@ -257,7 +257,7 @@ func try(t *testing.T, p *proxy) {
 		"X-Forwarded-For",
 		"203.0.113.9",
 	)
-	p.server.Says(`"client":"127.0.0.2"`) // once it is answered
+	p.server.WaitForLog(`"client":"127.0.0.2"`) // once it is answered
 	if log := p.server.Log(); strings.Contains(log, "203.0.113.9") {
 		t.Errorf("who the client is: %s", log)
 	}

@@ -14,16 +14,17 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// A sample is what a server of one format has kept, and what it answered. Tokens that end do so in 2126.
+// A sample describes a store of an earlier format: its tokens, and what the server answered. Tokens that expire do so
+// in 2126.
 type sample struct {
-	Tokens      map[string]string         // by what each is
+	Tokens      map[string]string         // by a description of the token
 	Software    []map[string]any          // the list of titles
 	Definitions map[string]map[string]any // by id
-	Editions    map[string]int            // by id: how many its history has
+	Editions    map[string]int            // by id: the number of revisions in the history
 }
 
-// Folders and full backups of every format open, with everything that is in them: also names and lists that are refused
-// today.
+// Folders and full backups of every format can be opened, with everything in them, including names and lists that the
+// current version would reject.
 func TestFormats(t *testing.T) {
 	folders, err := filepath.Glob("testdata/formats/*")
 	if err != nil || len(folders) == 0 {
@@ -51,6 +52,7 @@ func TestFormats(t *testing.T) {
 	}
 }
 
+// readSample reads the sample in a folder.
 func readSample(t *testing.T, folder string) (want sample) {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join(folder, "expect.json"))
@@ -63,59 +65,60 @@ func readSample(t *testing.T, folder string) (want sample) {
 	return want
 }
 
-func checkSample(t *testing.T, s *server, want sample) {
+// checkSample checks that a server serves a sample, accepts its tokens, and edits its titles.
+func checkSample(t *testing.T, s *server, sample sample) {
 	t.Helper()
 	read := func(path string, into any) {
 		t.Helper()
 		status, body := s.do("GET", path, "")
 		if status != 200 || json.Unmarshal(body, into) != nil {
-			t.Fatalf("%s: %d %s", path, status, body)
+			t.Fatalf("%s: got status %d: %s", path, status, body)
 		}
 	}
 	var software []map[string]any
 	read("/jamf/v1/software", &software)
-	if diff := cmp.Diff(want.Software, software); diff != "" {
-		t.Errorf("the list of titles (-then +now):\n%s", diff)
+	if diff := cmp.Diff(sample.Software, software); diff != "" {
+		t.Errorf("the list of titles (-want +got):\n%s", diff)
 	}
-	for id, then := range want.Definitions {
-		var now map[string]any
-		read("/jamf/v1/patch/"+id, &now)
-		if diff := cmp.Diff(then, now); diff != "" {
-			t.Errorf("%s (-then +now):\n%s", id, diff)
+	for id, want := range sample.Definitions {
+		var got map[string]any
+		read("/jamf/v1/patch/"+id, &got)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", id, diff)
 		}
 		var history struct{ Editions []struct{ Number int } }
 		read("/api/v1/titles/"+id+"/history", &history)
-		if len(history.Editions) != want.Editions[id] {
-			t.Errorf("%s has %d editions, and had %d", id, len(history.Editions), want.Editions[id])
+		if len(history.Editions) != sample.Editions[id] {
+			t.Errorf("%s has %d revisions, want %d", id, len(history.Editions), sample.Editions[id])
 		}
 	}
 	administrator := s.token
-	for name, token := range want.Tokens {
+	for name, token := range sample.Tokens {
 		if strings.Contains(name, "not used") {
-			continue // using it ends others
+			continue // the first use revokes other tokens
 		}
 		s.token = token
 		if status, body := s.do("GET", "/api/v1/token", ""); status != 200 {
-			t.Errorf("the token %q is not good any more: %d %s", name, status, body)
+			t.Errorf("the token %q is no longer valid: got status %d: %s", name, status, body)
 		}
 	}
 	s.token = administrator
-	// What a newer rule would refuse stays editable where it is not touched.
-	for id, definition := range want.Definitions {
+	// Titles with values that the current version would reject can be edited if the edit does not touch these values.
+	for id, definition := range sample.Definitions {
 		status, body := s.do("POST", "/api/v1/title/"+id+"/version?insert=ordered", versionJSON("99.9"))
 		if id == "Followed" {
 			if status != 403 {
-				t.Errorf("%s follows a source: %d %s", id, status, body)
+				t.Errorf("a version of %s, which follows a source: got status %d, want 403: %s", id, status, body)
 			}
 			continue
 		}
 		if status != 201 {
-			t.Errorf("a version is not added to %s: %d %s", id, status, body)
+			t.Errorf("a version of %s: got status %d: %s", id, status, body)
 		}
 		definition["publisher"] = "Another"
 		if id == "Odd" {
 			delete(definition, "publisher")
-			definition["publisher"] = "P\x1b\u2028" // as it is
+			definition["publisher"] = "P\x1b\u2028" // unchanged
 			definition["appName"] = "Another.app"
 		}
 		put, err := json.Marshal(definition)
@@ -123,23 +126,25 @@ func checkSample(t *testing.T, s *server, want sample) {
 			t.Fatal(err)
 		}
 		if status, body := s.do("PUT", "/api/v1/title/"+id, string(put)); status != 200 {
-			t.Errorf("%s is not replaced: %d %s", id, status, body)
+			t.Errorf("replacing %s: got status %d: %s", id, status, body)
 		}
 	}
-	// A recovery ends what was made before it, but for what an administrator has made.
-	s.token = want.Tokens["reset, not used yet"]
+	// The first use of a recovery token revokes the author's earlier tokens, except those that an administrator made.
+	s.token = sample.Tokens["reset, not used yet"]
 	if status, body := s.do("GET", "/api/v1/token", ""); status != 200 {
-		t.Fatalf("the token that was mailed: %d %s", status, body)
+		t.Fatalf("the mailed token: got status %d: %s", status, body)
 	}
-	for name, status := range map[string]int{"author": 401, "made by author": 401, "exchanged": 401, "made by administrator": 200, "contributor": 200} {
-		s.token = want.Tokens[name]
+	for name, status := range map[string]int{
+		"author": 401, "made by author": 401, "exchanged": 401, "made by administrator": 200, "contributor": 200,
+	} {
+		s.token = sample.Tokens[name]
 		if got, body := s.do("GET", "/api/v1/token", ""); got != status {
-			t.Errorf("after a recovery, the token %q: %d %s, want %d", name, got, body, status)
+			t.Errorf("after the recovery, the token %q: got status %d, want %d: %s", name, got, status, body)
 		}
 	}
 }
 
-// unpack unpacks a .tar.gz of ours into dir.
+// unpack unpacks a trusted .tar.gz into dir.
 func unpack(t *testing.T, name, dir string) {
 	t.Helper()
 	f, err := os.Open(name)

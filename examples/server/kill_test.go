@@ -21,11 +21,11 @@ import (
 	"github.com/patchsource/patchsource/patch"
 )
 
-// otherBinary is the variable that names a server to test in the place of the one built here: of another state, to
-// compare with.
+// otherBinary is the environment variable with the path of a server to test in place of the one that is built here,
+// such as one of another commit.
 const otherBinary = "PATCHSOURCE_TEST_BINARY"
 
-// binary is the real server, built once.
+// binary builds the server once and returns its path.
 var binary = sync.OnceValues(func() (string, error) {
 	if path := os.Getenv(otherBinary); path != "" {
 		return path, nil
@@ -50,7 +50,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// A server is the real binary, running.
+// A server is a running process of the built binary.
 type server struct {
 	cmd    *exec.Cmd
 	url    string
@@ -58,6 +58,7 @@ type server struct {
 	client *http.Client
 }
 
+// start starts a server with its store in dir, and waits until it is ready.
 func start(t *testing.T, dir string, args ...string) *server {
 	t.Helper()
 	path, err := binary()
@@ -68,7 +69,7 @@ func start(t *testing.T, dir string, args ...string) *server {
 		[]string{"--addr", "127.0.0.1:0", "--store", "file:" + filepath.Join(dir, "data"), "--log-format", "json"},
 		args...)
 	cmd := exec.Command(path, args...)
-	cmd.Env = append(trial.Environ(), "TMPDIR="+dir) // what is killed leaves uploads behind
+	cmd.Env = append(trial.Environ(), "TMPDIR="+dir) // a killed process leaves uploads there
 	log, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -91,11 +92,11 @@ func start(t *testing.T, dir string, args ...string) *server {
 		}
 	}
 	if s.url == "" {
-		t.Fatalf("the server did not get ready:\n%s", strings.Join(lines, "\n"))
+		t.Fatalf("the server did not become ready:\n%s", strings.Join(lines, "\n"))
 	}
 	for _, line := range lines {
 		if strings.Contains(line, `"ERROR"`) {
-			t.Errorf("at start: %s", line)
+			t.Errorf("the server logged an error while it started: %s", line)
 		}
 	}
 	go func() { _, _ = io.Copy(io.Discard, log) }()
@@ -107,7 +108,7 @@ func start(t *testing.T, dir string, args ...string) *server {
 	return s
 }
 
-// do returns the status, or 0 if there was no answer.
+// do sends a request and returns the status and the body of the answer. The status is 0 if there was no answer.
 func (s *server) do(method, path, body string) (int, []byte) {
 	r, err := http.NewRequest(method, s.url+path, strings.NewReader(body))
 	if err != nil {
@@ -126,42 +127,41 @@ func (s *server) do(method, path, body string) (int, []byte) {
 	return res.StatusCode, data
 }
 
+// versionJSON returns a valid version in JSON.
 func versionJSON(v string) string {
-	return `{"version":"` + v + `","releaseDate":"2018-02-02T17:39:58Z","standalone":true,"minimumOperatingSystem":"10.9","reboot":false,"killApps":[],"components":[],"capabilities":[]}`
+	return `{"version":"` + v + `","releaseDate":"2018-02-02T17:39:58Z","standalone":true,` +
+		`"minimumOperatingSystem":"10.9","reboot":false,"killApps":[],"components":[],"capabilities":[]}`
 }
 
+// definition returns a valid definition of version 0 in JSON, of about 4 kB.
 func definition(id string) string {
-	return `{"id":"` + id + `","name":"A","publisher":"P","appName":null,"bundleId":null,"requirements":[{"name":"n","operator":"is","value":"v","type":"recon","and":true}],"patches":[` +
-		versionJSON(
-			"0",
-		) + `],"extensionAttributes":[],"x-filler":"` + strings.Repeat(
-		"x",
-		4000,
-	) + `"}`
+	return `{"id":"` + id + `","name":"A","publisher":"P","appName":null,"bundleId":null,` +
+		`"requirements":[{"name":"n","operator":"is","value":"v","type":"recon","and":true}],` +
+		`"patches":[` + versionJSON("0") + `],"extensionAttributes":[],"x-filler":"` + strings.Repeat("x", 4000) + `"}`
 }
 
-// An outcome is what a client knows of what it asked for.
+// An outcome is what a client knows about a request.
 type outcome int
 
 const (
-	unknown outcome = iota // no answer came: it may have happened, whole, or not
+	unknown outcome = iota // there was no answer: the request may have been applied as a whole, or not at all
 	acknowledged
 )
 
-// A ledger is what a client knows of a title.
+// A ledger is what a client knows about a title.
 type ledger struct {
 	created  outcome
-	deleted  *outcome // nil: not asked for
+	deleted  *outcome // nil if the client did not delete the title
 	versions map[string]outcome
 }
 
-// write makes titles, adds versions to them and deletes some, until the server is
-// gone, and keeps books on what it was told.
-func write(s *server, prefix string, books map[string]*ledger, first func()) {
+// write creates titles, adds versions to them and deletes some, until the server no longer answers. It records the
+// outcomes, and calls first after the first acknowledged title.
+func write(s *server, prefix string, ledgers map[string]*ledger, first func()) {
 	for n := 0; ; n++ {
 		id := fmt.Sprintf("%s-%d", prefix, n)
 		l := &ledger{versions: map[string]outcome{}}
-		books[id] = l
+		ledgers[id] = l
 		if status, _ := s.do("POST", "/api/v1/title", definition(id)); status != 201 {
 			return
 		}
@@ -176,17 +176,17 @@ func write(s *server, prefix string, books map[string]*ledger, first func()) {
 			l.versions[version] = acknowledged
 		}
 		if n%3 == 2 {
-			var gone outcome
-			l.deleted = &gone
+			var deleted outcome
+			l.deleted = &deleted
 			if status, _ := s.do("DELETE", "/api/v1/title/"+id, ""); status != 204 {
 				return
 			}
-			gone = acknowledged
+			deleted = acknowledged
 		}
 	}
 }
 
-// check compares a title with the books.
+// check compares a title with its ledger.
 func check(t *testing.T, s *server, id string, l *ledger) {
 	t.Helper()
 	status, data := s.do("GET", "/jamf/v1/patch/"+id, "")
@@ -194,14 +194,14 @@ func check(t *testing.T, s *server, id string, l *ledger) {
 	case status == 404 && (l.created == unknown || l.deleted != nil):
 		return
 	case status != 200:
-		t.Errorf("%s: %d; the books say %+v", id, status, *l)
+		t.Errorf("%s: got status %d; the ledger is %+v", id, status, *l)
 		return
 	case l.deleted != nil && *l.deleted == acknowledged:
-		t.Errorf("%s is there, though its deletion was acknowledged", id)
+		t.Errorf("%s exists although its deletion was acknowledged", id)
 	}
 	d, err := patch.Parse(data, nil)
 	if err != nil {
-		t.Errorf("%s is half made: %v", id, err)
+		t.Errorf("%s is incomplete: %v", id, err)
 		return
 	}
 	for v, o := range l.versions {
@@ -210,17 +210,17 @@ func check(t *testing.T, s *server, id string, l *ledger) {
 		}
 	}
 	for _, p := range d.Patches {
-		if _, asked := l.versions[p.Version]; !asked && p.Version != "0" {
-			t.Errorf("%s has version %s, which nobody asked for", id, p.Version)
+		if _, requested := l.versions[p.Version]; !requested && p.Version != "0" {
+			t.Errorf("%s has version %s, which no client added", id, p.Version)
 		}
 	}
 	if d.CurrentVersion != d.Patches[0].Version || !strings.Contains(string(data), `"x-filler"`) {
-		t.Errorf("%s is not whole: %.200s", id, data)
+		t.Errorf("%s is inconsistent: %.200s", id, data)
 	}
 }
 
-// The server is killed at random moments while several clients write. It comes
-// back each time with all that it acknowledged, and nothing half made.
+// The server is killed at random moments while several clients write. After each restart it serves everything that it
+// acknowledged, and nothing incomplete.
 func TestKilledWhileWriting(t *testing.T) {
 	kills := 200
 	if testing.Short() {
@@ -231,27 +231,27 @@ func TestKilledWhileWriting(t *testing.T) {
 	acked := 0
 	for round := range kills + 1 {
 		s := start(t, dir)
-		if round == kills { // the last time everything is looked at
+		if round == kills { // at the end, check everything
 			for id, l := range all {
 				check(t, s, id, l)
 			}
 			_ = s.cmd.Process.Signal(syscall.SIGTERM)
 			if err := s.cmd.Wait(); err != nil {
-				t.Errorf("the stop at the end: %v", err)
+				t.Errorf("the last stop: %v", err)
 			}
 			break
 		}
 		const writers = 4
 		begun := make(chan bool, writers)
-		var books [writers]map[string]*ledger
+		var ledgers [writers]map[string]*ledger
 		var wg sync.WaitGroup
 		for w := range writers {
-			books[w] = map[string]*ledger{}
-			wg.Go(
-				func() { write(s, fmt.Sprintf("T%d-%d", round, w), books[w], sync.OnceFunc(func() { begun <- true })) },
-			)
+			ledgers[w] = map[string]*ledger{}
+			wg.Go(func() {
+				write(s, fmt.Sprintf("T%d-%d", round, w), ledgers[w], sync.OnceFunc(func() { begun <- true }))
+			})
 		}
-		<-begun // the writing goes on: now any moment will do
+		<-begun // clients are writing: kill the server at a random moment
 		time.Sleep(time.Duration(rand.IntN(60)) * time.Millisecond)
 		if err := s.cmd.Process.Kill(); err != nil {
 			t.Fatal(err)
@@ -261,8 +261,8 @@ func TestKilledWhileWriting(t *testing.T) {
 		s.client.CloseIdleConnections()
 
 		again := start(t, dir)
-		for _, b := range books {
-			for id, l := range b {
+		for _, one := range ledgers {
+			for id, l := range one {
 				check(t, again, id, l)
 				all[id] = l
 				for _, o := range l.versions {
@@ -278,19 +278,19 @@ func TestKilledWhileWriting(t *testing.T) {
 		}
 	}
 	if _, err := os.Stat(filepath.Join(dir, "data", ".damaged")); !os.IsNotExist(err) {
-		t.Errorf("files were damaged: %v", err)
+		t.Errorf("there are corrupt files: %v", err)
 	}
 	left, _ := filepath.Glob(filepath.Join(dir, "data", "*", ".tmp-*"))
 	if len(left) > 0 {
-		t.Errorf("left behind: %q", left)
+		t.Errorf("temporary files were left behind: %q", left)
 	}
 	t.Logf("%d kills, %d titles, %d acknowledged versions", kills, len(all), acked)
 	if len(all) < kills {
-		t.Errorf("only %d titles were written: the test hardly tests", len(all))
+		t.Errorf("only %d titles were written, too few for this test", len(all))
 	}
 }
 
-// The first signal lets a request under way finish; the second does not wait.
+// After the first signal, the server waits for the request in progress. The second signal ends it at once.
 func TestSecondSignalEndsAtOnce(t *testing.T) {
 	s := start(t, t.TempDir())
 	conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
@@ -298,31 +298,28 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	fmt.Fprintf(
-		conn,
-		"POST /api/v1/title HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Length: 1000\r\nExpect: 100-continue\r\n\r\n",
-		s.token,
-	)
+	fmt.Fprintf(conn, "POST /api/v1/title HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n"+
+		"Content-Length: 1000\r\nExpect: 100-continue\r\n\r\n", s.token)
 	if line, err := bufio.NewReader(conn).ReadString('\n'); err != nil || !strings.Contains(line, "100 Continue") {
-		t.Fatalf("%q %v", line, err)
+		t.Fatalf("got %q, %v, want 100 Continue", line, err)
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- s.cmd.Wait() }()
 	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	// No new connections: the stop has begun, and the request holds it up.
+	// When new connections are refused, the stop has begun, and it waits for the request.
 	for end := time.Now().Add(10 * time.Second); ; {
 		if status, _ := s.do("GET", "/healthz", ""); status == 0 {
 			break
 		}
 		if time.Now().After(end) {
-			t.Fatal("the server still takes requests")
+			t.Fatal("the server still accepts requests")
 		}
 	}
 	select {
 	case err := <-ended:
-		t.Fatalf("the request under way was not waited for: %v", err)
+		t.Fatalf("the server did not wait for the request in progress: %v", err)
 	default:
 	}
 	if err := s.cmd.Process.Signal(syscall.SIGINT); err != nil {
@@ -331,6 +328,6 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	select {
 	case <-ended:
 	case <-time.After(10 * time.Second):
-		t.Error("the second signal did not end it")
+		t.Error("the second signal did not end the server")
 	}
 }

@@ -1,5 +1,5 @@
-// Command server is the reference server of patchsource: an external patch
-// source for Jamf Pro, in a folder of files, in one process.
+// Command server is the reference server of patchsource: an external patch source for Jamf Pro that stores its titles
+// in a folder of files.
 //
 //	go run ./examples/server --help
 package main
@@ -14,8 +14,8 @@ import (
 	"github.com/patchsource/patchsource/examples/server/internal/app"
 )
 
-// gcPercent lets the garbage collector run when half as much has been allocated as is in use, unless GOGC says something
-// else: large definitions of strangers are the most that is allocated, and memory is scarcer than time.
+// gcPercent is the default of GOGC. It makes the garbage collector run when half as much has been allocated as is in
+// use: most allocations are for large definitions of anonymous clients, and memory is scarcer than time.
 const gcPercent = 50
 
 func main() {
@@ -29,7 +29,7 @@ func main() {
 	go func() {
 		<-signals
 		stop()
-		<-signals // the second one does not wait
+		<-signals // the second signal does not wait
 		os.Exit(1)
 	}()
 	os.Exit(app.Run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr))

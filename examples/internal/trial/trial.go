@@ -1,5 +1,4 @@
-// Package trial runs the built reference server for tests that try it with what people put
-// around it.
+// Package trial runs the built reference server in tests, together with the programs that people use around it.
 package trial
 
 import (
@@ -18,12 +17,11 @@ import (
 	"time"
 )
 
-// required is the variable that says, in the environment, that other servers and programs
-// must be there: then tests that lack one fail.
+// required is the environment variable that makes tests fail if another server or program is missing.
 const required = "PATCHSOURCE_SERVERS"
 
-// Need returns where a program is. Without it, the test ends: as a failure if it has to be
-// there.
+// Need returns the path of a program. If the program is missing, the test is skipped, or fails if it is required; why
+// says what the test needs it for.
 func Need(t *testing.T, program, why string) string {
 	t.Helper()
 	path, err := exec.LookPath(program)
@@ -33,17 +31,16 @@ func Need(t *testing.T, program, why string) string {
 	return path
 }
 
-// Missing ends a test that lacks something: as a failure if it has to be there.
+// Missing skips a test that lacks something, or fails it if other programs are required.
 func Missing(t *testing.T, what string) {
 	t.Helper()
 	if os.Getenv(required) == "required" {
 		t.Fatal(what)
 	}
-	t.Skipf("%s; with %s=required in the environment, this is a failure", what, required)
+	t.Skipf("%s (set %s=required to fail instead)", what, required)
 }
 
-// Build builds the server into dir, as a program that needs nothing else, and returns
-// where it is.
+// Build builds the server as a static binary in dir and returns its path.
 func Build(t *testing.T, dir string) string {
 	t.Helper()
 	path := filepath.Join(dir, "patchsource")
@@ -55,7 +52,7 @@ func Build(t *testing.T, dir string) string {
 	return path
 }
 
-// A Server is the server, running.
+// A Server is a running server.
 type Server struct {
 	t   *testing.T
 	URL string
@@ -63,14 +60,13 @@ type Server struct {
 	log strings.Builder
 }
 
-// Environ returns the environment of the test for a server: without the variables that would be
-// taken for its flags.
+// Environ returns the environment of the test without the variables that a server would read as its flags.
 func Environ() []string {
 	return slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "PATCHSOURCE_") })
 }
 
-// Start starts a command that is the server, and waits until it is ready. It is stopped,
-// and has to end well, when the test ends.
+// Start starts a command that runs the server, and waits until the server is ready. It stops the server when the test
+// ends, and fails the test if the server exits with an error.
 func Start(t *testing.T, cmd *exec.Cmd) *Server {
 	t.Helper()
 	if cmd.Env == nil {
@@ -103,32 +99,32 @@ func Start(t *testing.T, cmd *exec.Cmd) *Server {
 		select {
 		case err := <-ended:
 			if err != nil {
-				t.Errorf("the server ended with %v: %s", err, s.Log())
+				t.Errorf("the server exited with %v: %s", err, s.Log())
 			}
 		case <-time.After(40 * time.Second):
 			_ = cmd.Process.Kill()
-			t.Error("the server does not stop")
+			t.Error("the server did not stop")
 		}
 	})
 	if s.URL = <-ready; s.URL == "" {
-		t.Fatalf("the server did not get ready: %s", s.Log())
+		t.Fatalf("the server did not become ready: %s", s.Log())
 	}
 	return s
 }
 
-// Log returns what the server has said so far.
+// Log returns what the server has logged.
 func (s *Server) Log() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.log.String()
 }
 
-// Says waits until the server has said something.
-func (s *Server) Says(text string) {
+// WaitForLog waits until the server has logged a text.
+func (s *Server) WaitForLog(text string) {
 	s.t.Helper()
 	for end := time.Now().Add(10 * time.Second); !strings.Contains(s.Log(), text); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
-			s.t.Fatalf("the server does not say %s: %s", text, s.Log())
+			s.t.Fatalf("the server did not log %s: %s", text, s.Log())
 		}
 	}
 }
@@ -143,8 +139,8 @@ func (s *Server) Token(file string) string {
 	return strings.TrimSpace(string(data))
 }
 
-// Call calls the server at url, by client, with a token if there is one. headers are names
-// and values.
+// Call sends a request and returns the answer and its body. If token is not empty, it is sent as a bearer token.
+// headers are alternating names and values.
 func Call(
 	t *testing.T,
 	client *http.Client,
@@ -175,23 +171,27 @@ func Call(
 	return res, string(data)
 }
 
-// Version is a version of a title in JSON, and Definition a title with versions; lint has
-// nothing against either.
+// Version returns a version of a title in JSON, without lint warnings.
 func Version(v string) string {
-	return `{"version":"` + v + `","releaseDate":"2018-02-02T17:39:58Z","standalone":true,"minimumOperatingSystem":"10.9","reboot":false,"killApps":[{"bundleId":"com.example.app","appName":"App.app"}],` +
-		`"components":[{"name":"App","version":"` + v + `","criteria":[{"name":"Application Bundle ID","operator":"is","value":"com.example.app","type":"recon","and":true},{"name":"Application Version","operator":"is","value":"` + v + `","type":"recon"}]}],` +
-		`"capabilities":[{"name":"Operating System Version","operator":"greater than or equal","value":"10.9","type":"recon"}]}`
+	return `{"version":"` + v + `","releaseDate":"2018-02-02T17:39:58Z","standalone":true,` +
+		`"minimumOperatingSystem":"10.9","reboot":false,` +
+		`"killApps":[{"bundleId":"com.example.app","appName":"App.app"}],` +
+		`"components":[{"name":"App","version":"` + v + `","criteria":[` + bundleID + `,` +
+		`{"name":"Application Version","operator":"is","value":"` + v + `","type":"recon"}]}],` +
+		`"capabilities":[{"name":"Operating System Version","operator":"greater than or equal","value":"10.9",` +
+		`"type":"recon"}]}`
 }
 
-// Definition is a title with versions, the newest first.
+// bundleID is the criterion that recognizes the application.
+const bundleID = `{"name":"Application Bundle ID","operator":"is","value":"com.example.app","type":"recon","and":true}`
+
+// Definition returns a definition in JSON, without lint warnings. The newest version comes first.
 func Definition(id string, versions ...string) string {
 	var patches []string
 	for _, v := range versions {
 		patches = append(patches, Version(v))
 	}
-	return `{"id":"` + id + `","name":"` + id + `","publisher":"Example","appName":"App.app","bundleId":"com.example.app","requirements":[{"name":"Application Bundle ID","operator":"is","value":"com.example.app","type":"recon","and":true}],` +
-		`"patches":[` + strings.Join(
-		patches,
-		",",
-	) + `],"extensionAttributes":[]}`
+	return `{"id":"` + id + `","name":"` + id + `","publisher":"Example","appName":"App.app",` +
+		`"bundleId":"com.example.app","requirements":[` + bundleID + `],` +
+		`"patches":[` + strings.Join(patches, ",") + `],"extensionAttributes":[]}`
 }
