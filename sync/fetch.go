@@ -1,13 +1,16 @@
 package patchsync
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/sync/internal/safehttp"
 )
 
@@ -19,6 +22,38 @@ const accept = "application/json, application/pkcs7-mime;q=0.9, */*;q=0.1"
 type Fetcher struct {
 	client   *safehttp.Client
 	maxBytes int // of a definition
+}
+
+// newFetcher returns a Fetcher with the bounds of o.
+func newFetcher(o *Options) *Fetcher {
+	agent := "patchsource (+" + homepage
+	if o.Contact != "" {
+		agent += "; " + strings.Map(printable, o.Contact)
+	}
+	maxBytes := cmp.Or(o.MaxBytes, patch.DefaultMaxBytes)
+	if maxBytes < 0 {
+		maxBytes = math.MaxInt - 1
+	}
+	return &Fetcher{
+		maxBytes: maxBytes,
+		client: safehttp.New(&safehttp.Options{
+			AllowPrivate: o.AllowPrivateNetworks,
+			Timeout:      o.Timeout,
+			MaxBytes:     int64(maxBytes),
+			PerHost:      o.PerHost,
+			Total:        o.Concurrency,
+			UserAgent:    agent + ")",
+			Transport:    o.Transport,
+		}),
+	}
+}
+
+// printable drops the characters that a comment in a User-Agent cannot hold; see [strings.Map].
+func printable(r rune) rune {
+	if r < ' ' || r > '~' || r == '(' || r == ')' {
+		return -1
+	}
+	return r
 }
 
 // An Answer is what a URL answered.

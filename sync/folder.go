@@ -17,12 +17,8 @@ import (
 	"github.com/patchsource/patchsource/sync/internal/safehttp"
 )
 
-const (
-	// settleTime is how long a folder must be quiet before it is read: a checkout writes many files.
-	settleTime = 300 * time.Millisecond
-	// folderPrefix begins the key of a folder.
-	folderPrefix = "folder:"
-)
+// settleTime is how long a folder must be quiet before it is read: a checkout writes many files.
+const settleTime = 300 * time.Millisecond
 
 // A folder is the [Source] of the definitions in a directory.
 type folder struct{ dir string }

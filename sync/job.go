@@ -2,10 +2,6 @@ package patchsync
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"math/rand/v2"
-	"strings"
 	"time"
 
 	"github.com/patchsource/patchsource/patch/catalog"
@@ -113,9 +109,6 @@ func (j *job) schedule(now time.Time) {
 	}
 }
 
-// randomUpTo returns a random duration below d.
-func randomUpTo(d time.Duration) time.Duration { return time.Duration(rand.Int64N(int64(d))) }
-
 // A turn is a mutex whose Lock can be given up. It holds a token while it is not locked.
 type turn chan struct{}
 
@@ -136,28 +129,3 @@ func (t turn) lock(ctx context.Context) error {
 }
 
 func (t turn) unlock() { t <- struct{}{} }
-
-const (
-	mirrorPrefix = "mirror/" // begins the key of a mirror's state
-	titlePrefix  = "title/"  // begins the key of the state of a title that is followed on its own
-)
-
-// keyOf returns the key of the state of the source that a title follows.
-func keyOf(t catalog.Title) string {
-	if t.Source != "" {
-		return mirrorKey(t.Source)
-	}
-	return titlePrefix + t.UID
-}
-
-// mirrorKey returns the key of a mirror's state.
-func mirrorKey(name string) string {
-	if len(name) > 400 { // a key has at most 512 bytes
-		sum := sha256.Sum256([]byte(name))
-		name = "sha256/" + hex.EncodeToString(sum[:])
-	}
-	return mirrorPrefix + name
-}
-
-// isTitleKey reports whether a key is that of a title that is followed on its own.
-func isTitleKey(key string) bool { return strings.HasPrefix(key, titlePrefix) }

@@ -3,12 +3,16 @@ package patchsync
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
+	"log/slog"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"github.com/patchsource/patchsource/patch/catalog"
+	"github.com/patchsource/patchsource/store"
 )
 
 // A Runner keeps the titles of a catalog in step with their sources. [New] makes one, and [Runner.Run] does the work.
@@ -19,6 +23,49 @@ type Runner struct {
 	agenda  *agenda
 	rounds  roundCounts
 	running atomic.Bool // a call of Run has not ended
+}
+
+// New returns a Runner that keeps the titles of c in step and its own state in s. It returns an error if c or s is
+// nil, or if an option or a mirror is invalid, such as a mirror whose address cannot be contacted under opts.
+func New(c *catalog.Catalog, s store.Store, opts *Options) (*Runner, error) {
+	var o Options
+	if opts != nil {
+		o = *opts
+	}
+	switch {
+	case c == nil:
+		return nil, errors.New("patchsync: New needs a catalog")
+	case s == nil:
+		return nil, errors.New("patchsync: New needs a store")
+	case o.Interval < 0:
+		return nil, fmt.Errorf("patchsync: the interval %v is negative", o.Interval)
+	case o.Lease < 0:
+		return nil, fmt.Errorf("patchsync: the lease of %v is negative", o.Lease)
+	}
+	set := &settings{
+		catalog:        c,
+		fetcher:        newFetcher(&o),
+		allowDowngrade: o.AllowDowngrade,
+		interval:       cmp.Or(o.Interval, defaultInterval),
+		lease:          cmp.Or(o.Lease, defaultLease),
+		log:            o.Logger,
+		now:            o.Now,
+	}
+	if set.log == nil {
+		set.log = slog.New(slog.DiscardHandler)
+	}
+	if set.now == nil {
+		set.now = time.Now
+	}
+	var err error
+	if set.mirrors, err = completeMirrors(o.Mirrors, set); err != nil {
+		return nil, fmt.Errorf("patchsync: %w", err)
+	}
+	return &Runner{
+		settings: set,
+		states:   newStateStore(s, set.log),
+		agenda:   newAgenda(set.now),
+	}, nil
 }
 
 // Rounds counts rounds by their outcome.

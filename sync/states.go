@@ -133,39 +133,3 @@ func (s *stateStore) remove(ctx context.Context, keys []string) {
 		s.forget(key)
 	}
 }
-
-// loadStates reads all states and gives them to their jobs.
-func (r *Runner) loadStates(ctx context.Context) error {
-	states, err := r.states.load(ctx)
-	if err != nil {
-		return err
-	}
-	for key, s := range states {
-		r.agenda.adopt(key, s)
-	}
-	return nil
-}
-
-// followStates gives the states that other servers write to their jobs, until ctx ends.
-func (r *Runner) followStates(ctx context.Context) {
-	store.Follow(ctx, r.states.store, stateKind, store.Follower{
-		Reload: func(ctx context.Context) error {
-			err := r.loadStates(ctx)
-			if errors.Is(err, store.ErrFormat) {
-				r.log.Error("states of sources were written by a newer version and are ignored", "error", err)
-				return nil
-			}
-			return err
-		},
-		Apply: func(ctx context.Context, change store.Change) error {
-			s, changed, err := r.states.read(ctx, change)
-			if changed {
-				r.agenda.adopt(change.Key.ID, s)
-			}
-			return err
-		},
-		Report: func(err error) {
-			r.log.Error("states that other servers write cannot be read yet", "error", err)
-		},
-	})
-}

@@ -37,19 +37,12 @@
 package patchsync
 
 import (
-	"cmp"
 	"errors"
-	"fmt"
 	"log/slog"
-	"math"
 	"net/http"
-	"strings"
 	"time"
 
-	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/catalog"
-	"github.com/patchsource/patchsource/store"
-	"github.com/patchsource/patchsource/sync/internal/safehttp"
 )
 
 var (
@@ -114,79 +107,4 @@ type settings struct {
 	lease          time.Duration
 	log            *slog.Logger
 	now            func() time.Time
-}
-
-// New returns a Runner that keeps the titles of c in step and its own state in s. It returns an error if c or s is
-// nil, or if an option or a mirror is invalid, such as a mirror whose address cannot be contacted under opts.
-func New(c *catalog.Catalog, s store.Store, opts *Options) (*Runner, error) {
-	var o Options
-	if opts != nil {
-		o = *opts
-	}
-	switch {
-	case c == nil:
-		return nil, errors.New("patchsync: New needs a catalog")
-	case s == nil:
-		return nil, errors.New("patchsync: New needs a store")
-	case o.Interval < 0:
-		return nil, fmt.Errorf("patchsync: the interval %v is negative", o.Interval)
-	case o.Lease < 0:
-		return nil, fmt.Errorf("patchsync: the lease of %v is negative", o.Lease)
-	}
-	set := &settings{
-		catalog:        c,
-		fetcher:        newFetcher(&o),
-		allowDowngrade: o.AllowDowngrade,
-		interval:       cmp.Or(o.Interval, defaultInterval),
-		lease:          cmp.Or(o.Lease, defaultLease),
-		log:            o.Logger,
-		now:            o.Now,
-	}
-	if set.log == nil {
-		set.log = slog.New(slog.DiscardHandler)
-	}
-	if set.now == nil {
-		set.now = time.Now
-	}
-	var err error
-	if set.mirrors, err = completeMirrors(o.Mirrors, set); err != nil {
-		return nil, fmt.Errorf("patchsync: %w", err)
-	}
-	return &Runner{
-		settings: set,
-		states:   newStateStore(s, set.log),
-		agenda:   newAgenda(set.now),
-	}, nil
-}
-
-// newFetcher returns a Fetcher with the bounds of o.
-func newFetcher(o *Options) *Fetcher {
-	agent := "patchsource (+" + homepage
-	if o.Contact != "" {
-		agent += "; " + strings.Map(printable, o.Contact)
-	}
-	maxBytes := cmp.Or(o.MaxBytes, patch.DefaultMaxBytes)
-	if maxBytes < 0 {
-		maxBytes = math.MaxInt - 1
-	}
-	return &Fetcher{
-		maxBytes: maxBytes,
-		client: safehttp.New(&safehttp.Options{
-			AllowPrivate: o.AllowPrivateNetworks,
-			Timeout:      o.Timeout,
-			MaxBytes:     int64(maxBytes),
-			PerHost:      o.PerHost,
-			Total:        o.Concurrency,
-			UserAgent:    agent + ")",
-			Transport:    o.Transport,
-		}),
-	}
-}
-
-// printable drops the characters that a comment in a User-Agent cannot hold; see [strings.Map].
-func printable(r rune) rune {
-	if r < ' ' || r > '~' || r == '(' || r == ')' {
-		return -1
-	}
-	return r
 }

@@ -20,7 +20,7 @@ const (
 	maxSecretLength = 1000
 )
 
-// Create adds a webhook and returns its id. The error is [ErrInvalid], [ErrUnavailable] or that of ctx.
+// Create adds a webhook and returns its id. The error is [ErrInvalid], [catalog.ErrUnavailable] or that of ctx.
 func (w *Service) Create(ctx context.Context, h Hook) (id string, err error) {
 	h.ID = rand.Text()
 	if h.Format == "" {
@@ -85,7 +85,7 @@ func (w *Service) checkSecret(secret string) error {
 	return nil
 }
 
-// Delete removes a webhook and its pending events. The error is [ErrNotFound], [ErrUnavailable] or that of ctx.
+// Delete removes a webhook and its pending events. The error is [ErrNotFound], [catalog.ErrUnavailable] or that of ctx.
 func (w *Service) Delete(ctx context.Context, id string) error {
 	w.changing.Lock()
 	defer w.changing.Unlock()
@@ -120,8 +120,8 @@ func (w *Service) Pending() int {
 	return len(w.queues.deliveries)
 }
 
-// Test queues a test event for a webhook, even if it is not enabled. The error is [ErrNotFound], [ErrUnavailable] or
-// that of ctx.
+// Test queues a test event for a webhook, even if it is not enabled. The error is [ErrNotFound],
+// [catalog.ErrUnavailable] or that of ctx.
 func (w *Service) Test(ctx context.Context, id string) error {
 	h := w.queues.hook(id)
 	if h == nil {

@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/patchsource/patchsource/patch/catalog"
 	"github.com/patchsource/patchsource/store"
 	"github.com/patchsource/patchsource/sync/internal/safehttp"
 )
@@ -84,8 +85,8 @@ type Service struct {
 
 // Open returns a Service with the webhooks and the pending events that s holds. ctx bounds the reading.
 //
-// The error is [ErrUnavailable], [store.ErrFormat] if a newer version wrote a webhook, or that of ctx. Open also
-// returns an error if s is nil or an option is invalid.
+// The error is [catalog.ErrUnavailable], [store.ErrFormat] if a newer version wrote a webhook, or that of ctx. Open
+// also returns an error if s is nil or an option is invalid.
 func Open(ctx context.Context, s store.Store, opts *Options) (*Service, error) {
 	if s == nil {
 		return nil, errors.New("webhook: Open needs a store")
@@ -160,10 +161,10 @@ func newSender(o *Options) sender {
 	return sender{strict: strict, lenient: safehttp.New(&opts)}
 }
 
-// unavailable returns an error of the store as [ErrUnavailable], or that of ctx if ctx has ended.
+// unavailable returns an error of the store as a [catalog.ErrUnavailable], or that of ctx if ctx has ended.
 func unavailable(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	return fmt.Errorf("%w: %w", catalog.ErrUnavailable, err)
 }

@@ -23,8 +23,6 @@ var (
 	ErrNotFound = errors.New("webhook not found")
 	// ErrInvalid reports an invalid webhook. errors.As finds the *[InvalidError] with the reason.
 	ErrInvalid = errors.New("invalid webhook")
-	// ErrUnavailable reports a failure of the store.
-	ErrUnavailable = errors.New("the store is unavailable")
 	// ErrRunning reports a call of [Service.Run] before an earlier one has ended.
 	ErrRunning = errors.New("webhook: the Service is running already: call Run once at a time")
 )

@@ -9,7 +9,6 @@ import (
 	"github.com/patchsource/patchsource/auth/community"
 	"github.com/patchsource/patchsource/httpapi"
 	"github.com/patchsource/patchsource/patch"
-	"github.com/patchsource/patchsource/patch/catalog"
 	patchsync "github.com/patchsource/patchsource/sync"
 	"github.com/patchsource/patchsource/sync/webhook"
 )
@@ -24,7 +23,6 @@ var kinds = []struct{ from, to error }{
 	{community.ErrTooMany, auth.ErrDenied},
 	{community.ErrCode, auth.ErrDenied},
 	{webhook.ErrNotFound, httpapi.ErrNoWebhook},
-	{webhook.ErrUnavailable, catalog.ErrUnavailable},
 }
 
 // translate returns an error of a service as one of package httpapi, with the same text.
