@@ -1,7 +1,6 @@
 package webui
 
 import (
-	"fmt"
 	"net/http"
 	"strings"
 
@@ -89,9 +88,10 @@ func (p backupPages) showRestored(restored []wire.Restored, err error) {
 			skipped++
 		}
 	}
-	notice := fmt.Sprintf("%d titles were restored.", len(restored)-skipped)
+	notice := plural(len(restored)-skipped, "title was restored.", "titles were restored.")
 	if skipped > 0 {
-		notice += fmt.Sprintf(" %d that follow a source were left as they are.", skipped)
+		notice += " " + plural(skipped, "title that follows a source was", "titles that follow a source were") +
+			" not changed."
 	}
 	p.redirect("/", notice)
 }
@@ -132,7 +132,7 @@ func (p backupPages) showPlan(plan wire.RestorePlan, err error) {
 	add("Replaced", "replace", plan.Replace)
 	add("Created", "create", plan.Create)
 	add("Unchanged", "unchanged", plan.Unchanged)
-	add("Left alone, because they follow a source", "skip", plan.Skip)
+	add("Skipped because they follow a source", "skip", plan.Skip)
 	p.show(http.StatusOK, "plan", "Restore", page)
 }
 

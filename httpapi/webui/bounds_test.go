@@ -13,12 +13,12 @@ import (
 	"github.com/patchsource/patchsource/httpapi/webui"
 )
 
-// A large shelf has titles of 8 MiB.
-type largeShelf struct{ *shelf }
+// A largeCatalog has titles of 8 MiB.
+type largeCatalog struct{ *fakeCatalog }
 
-func (largeShelf) Bytes(string) int64 { return 8 << 20 }
+func (largeCatalog) Bytes(string) int64 { return 8 << 20 }
 
-// slowForm begins to send a form and returns when the page has begun to read it, or has answered.
+// slowForm begins to send a form. It returns when the page has begun to read it, or has answered.
 func slowForm(t *testing.T, h http.Handler, path, address, token string, size int64) {
 	t.Helper()
 	body, out := io.Pipe()
@@ -36,7 +36,7 @@ func slowForm(t *testing.T, h http.Handler, path, address, token string, size in
 	answered := make(chan struct{})
 	group.Go(func() {
 		h.ServeHTTP(httptest.NewRecorder(), r)
-		_ = body.Close() // what is still to be written fails
+		_ = body.Close() // later writes fail
 		close(answered)
 	})
 	t.Cleanup(func() { _ = out.Close(); group.Wait() })
@@ -48,17 +48,20 @@ func slowForm(t *testing.T, h http.Handler, path, address, token string, size in
 	}
 }
 
-// A form that takes its time holds no turn to work.
+// A form that arrives slowly does not hold a turn to work.
 func TestSlowFormsHoldNoTurn(t *testing.T) {
 	for _, c := range []struct{ path, token string }{
-		{"/titles/x/token", ""}, {"/titles/x/edit", "title"}, {"/titles/x/version", "title"}, {"/titles/x/history/1/restore", "title"},
+		{"/titles/x/token", ""},
+		{"/titles/x/edit", "title"},
+		{"/titles/x/version", "title"},
+		{"/titles/x/history/1/restore", "title"},
 	} {
 		t.Run(c.path, func(t *testing.T) {
 			budget, err := httpapi.NewBudget(nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			h := newPage(largeShelf{some()}, &webui.Options{API: tokensDesk(nil), Budget: budget})
+			h := newPage(largeCatalog{oneTitle()}, &webui.Options{API: tokensAPI(nil), Budget: budget})
 			for i := range 2 {
 				slowForm(t, h, c.path, fmt.Sprintf("192.0.2.%d:1", i+1), c.token, 1000)
 			}
@@ -71,16 +74,16 @@ func TestSlowFormsHoldNoTurn(t *testing.T) {
 	}
 }
 
-// Forms are bounded by who sends them, and in all.
+// The budget limits the size of forms: of each, by whether the visitor has signed in, and of all together.
 func TestFormsAreBounded(t *testing.T) {
 	budget, err := httpapi.NewBudget(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := newPage(some(), &webui.Options{API: tokensDesk(nil), Budget: budget, Publishing: true})
+	h := newPage(oneTitle(), &webui.Options{API: tokensAPI(nil), Budget: budget, Publishing: true})
 	large := "text=" + strings.Repeat("a", 2<<20)
 	if w := send(h, "POST", "/publish", large); w.Code != 413 && w.Code != 400 {
-		t.Errorf("2 MiB of a stranger: %d", w.Code)
+		t.Errorf("2 MiB of an anonymous visitor: the status is %d, want 413 or 400", w.Code)
 	}
 	var sending sync.WaitGroup
 	for i := range 20 {
@@ -89,9 +92,9 @@ func TestFormsAreBounded(t *testing.T) {
 	sending.Wait()
 	if w := send(h, "POST", "/signin", strings.Repeat("a", 100<<10)); w.Code != 503 ||
 		w.Header().Get("Retry-After") == "" {
-		t.Errorf("one more large form: %d", w.Code)
+		t.Errorf("one more large form: the status is %d, want 503", w.Code)
 	}
 	if w := send(h, "POST", "/signin", "token=admin"); w.Code != 303 {
-		t.Errorf("a small form beside many large ones: %d %s", w.Code, w.Body)
+		t.Errorf("a small form beside many large ones: the status is %d, want 303: %s", w.Code, w.Body)
 	}
 }

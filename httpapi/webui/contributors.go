@@ -13,7 +13,8 @@ type contributorPages struct{ *visit }
 // A contributor is a contributor in the list.
 type contributor struct{ wire.ContributorListing }
 
-// Source returns the path of the contributor's feed as Jamf Pro takes it: without that of the list, which Jamf Pro adds.
+// Source returns the path of the contributor's feed as Jamf Pro takes it: without that of the list, which Jamf Pro
+// adds.
 func (c contributor) Source() string { return strings.TrimSuffix(c.URN, "/software") }
 
 // A contributorsPage lists the contributors, and has the form to become one.
@@ -31,7 +32,7 @@ func (p contributorPages) showList(status int, page contributorsPage) {
 	if err != nil {
 		r := p.refusalOf(err)
 		if r.Status == http.StatusNotFound {
-			r.Message = "This server has no contributors: it was started without them."
+			r.Message = "This server does not support contributors."
 		}
 		p.refused(r)
 		return

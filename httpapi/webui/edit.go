@@ -41,7 +41,7 @@ func (p editPages) form() {
 	if len(text) <= maxText {
 		page.Text = text
 	}
-	p.show(http.StatusOK, "edit", "Change "+t.Name, page)
+	p.show(http.StatusOK, "edit", "Edit "+t.Name, page)
 }
 
 // indented returns the JSON of a definition with a member on each line.
@@ -70,7 +70,7 @@ func (p editPages) save() {
 	}
 	if len(files) == 0 {
 		p.fail(http.StatusBadRequest,
-			"There was nothing in it, so nothing was changed: paste a definition, or choose a file.")
+			"The form was empty, so nothing was changed: paste a definition, or choose a file.")
 		return
 	}
 	text, tag := chosen(files), p.value("tag")
@@ -86,11 +86,11 @@ func (p editPages) save() {
 	page := editPage{Title: t, Tag: tag, Message: r.Message, Finding: find(text, "", r.Errors, nil)}
 	if r.Status == http.StatusPreconditionFailed {
 		page.Tag = t.ETag
-		page.Message = "Somebody else has changed this title since you opened it, and nothing of yours was kept yet. " +
-			"Look at the title in another window; to overwrite what they have done, save once more."
+		page.Message = "This title was changed by somebody else after you opened it, so nothing was saved. " +
+			"Look at the title in another window. To overwrite that change, save again."
 	}
 	page.Text = page.Finding.Text
-	p.again(r, "edit", "Change "+t.Name, page)
+	p.again(r, "edit", "Edit "+t.Name, page)
 }
 
 // chosen returns the file of a form that has a text as well: a file is used in place of the text.
@@ -118,7 +118,7 @@ func (p editPages) removeForm() {
 	}
 	version := p.r.URL.Query().Get("version")
 	if def.FindPatch(version) < 0 {
-		p.fail(http.StatusNotFound, "There is no such version of this title. It may have been removed.")
+		p.fail(http.StatusNotFound, "This version does not exist. It may have been removed.")
 		return
 	}
 	p.show(http.StatusOK, "confirm", "Remove "+version,
@@ -167,8 +167,8 @@ func (p editPages) restore() {
 	answer, err := p.api.RestoreRevision(p.r.Context(), t.ID, number, opts)
 	if err != nil && p.statusOf(err) == http.StatusPreconditionFailed {
 		p.redirect(titleURL(t)+"/history/"+strconv.FormatUint(number, 10),
-			"Somebody else has changed this title since you opened it, and nothing was undone. "+
-				"This is what would be undone now.")
+			"This title was changed by somebody else after you opened it, so nothing was restored. "+
+				"These are the changes since that revision now.")
 		return
 	}
 	p.done(err, titleURL(t), answer.Message)
@@ -182,5 +182,5 @@ func (p editPages) syncNow() {
 	}
 	_, err := p.api.Sync(p.r.Context(), t.ID)
 	p.done(err, titleURL(t),
-		fmt.Sprintf("%s will be asked in a moment. Open this page again to see how it went", t.Follows))
+		fmt.Sprintf("%s will be polled in a moment. Reload this page to see the result", t.Follows))
 }

@@ -65,7 +65,8 @@ func (f fieldErrors) Fault(path string) *fault {
 	return nil
 }
 
-// take adds the failures that belong to the fields with these paths, and returns the others. Without paths, it adds all.
+// take adds the failures that belong to the fields with these paths, and returns the others. Without paths, it adds
+// all.
 func (f fieldErrors) take(failures []patch.Failure, paths ...string) (others []patch.Failure) {
 	fields := make(map[string]bool, len(paths))
 	for _, path := range paths {
@@ -98,10 +99,10 @@ func (v *visit) uploaded(limit int64) (files []file, ok bool) {
 	switch {
 	case errors.As(err, &tooLarge):
 		v.fail(http.StatusRequestEntityTooLarge,
-			"Nothing was kept: this is too large. Sign in to send more, send files in parts, or use the API.")
+			"Nothing was stored: the form is too large. Sign in to send more, send fewer files, or use the API.")
 	case errors.Is(err, errTooManyFiles):
 		v.fail(http.StatusRequestEntityTooLarge,
-			fmt.Sprintf("Nothing was kept: at most %d files are accepted at once. Send them in parts, or use the API.",
+			fmt.Sprintf("Nothing was stored: at most %d files are accepted at once. Send fewer files, or use the API.",
 				maxFiles))
 	case err != nil:
 		v.fail(http.StatusBadRequest, unreadable)

@@ -14,19 +14,19 @@ import (
 )
 
 const (
-	// around is how many lines are shown before and after one that something is said of.
-	around = 3
-	// longLine is the length from which a line is too long to show places in.
-	longLine = 400
-	// mostLines is how many lines are shown.
-	mostLines = 2000
-	// maxIndented is the size up to which a text in one line is given lines.
+	// contextLines is the number of lines that are shown before and after a line with notes.
+	contextLines = 3
+	// maxLine limits the length of a line that is shown.
+	maxLine = 400
+	// maxLines limits the number of lines that are shown.
+	maxLines = 2000
+	// maxIndented limits the size of a text that is indented because it has long lines.
 	maxIndented = 256 << 10
-	// maxText is the size of a text that is shown to be corrected in the page.
+	// maxText limits the size of a text that is shown in a form, to be corrected.
 	maxText = 1 << 20
 )
 
-// A note is something that is said of a line.
+// A note is an error or a warning about a text.
 type note struct {
 	Path, Message, Fix string
 	Warning            bool
@@ -34,26 +34,25 @@ type note struct {
 	spot *spot
 }
 
-// A line is a line of a text, with what is said of it.
+// A line is a line of a text with its notes.
 type line struct {
 	Number int
 	Text   string
 	Notes  []note
-	// Gap says that lines before it are left out.
+	// Gap says that lines before this one are left out.
 	Gap bool
 }
 
-// A finding is what is wrong with a text of JSON, each thing at its line.
+// A finding is a text of JSON with the notes about it, each at its line.
 type finding struct {
 	Text  string // as it is shown; empty if it is too long
 	Lines []line
-	// Notes are those that have no place in what is shown.
+	// Notes are the notes that belong to no line that is shown.
 	Notes []note
 }
 
-// find puts what the API has said of a text to the lines that it is about. prefix is the
-// path of the text in what the API was sent. It takes time and memory in proportion to the
-// text, whatever that is.
+// find returns a text with the failures and warnings of the API at the lines that they are about. prefix is the path of
+// the text in the request. The time and memory that find needs are proportional to the size of the text.
 func find(text []byte, prefix string, failures []patch.Failure, warnings []patch.Warning) (f finding) {
 	var notes []note
 	for _, e := range failures {
@@ -82,28 +81,28 @@ func find(text []byte, prefix string, failures []patch.Failure, warnings []patch
 	case err == nil && len(notes) > 0:
 		wanted.locate(text)
 	}
-	said := map[int][]note{} // by line
+	byLine := map[int][]note{}
 	for _, n := range notes {
-		if at := n.spot.place(); at > 0 {
-			said[at] = append(said[at], n)
+		if number := n.spot.lineNumber(); number > 0 {
+			byLine[number] = append(byLine[number], n)
 		} else {
 			f.Notes = append(f.Notes, n)
 		}
 	}
-	f.Lines = excerpt(text, said)
-	for _, number := range slices.Sorted(maps.Keys(said)) { // what is not shown is said all the same
-		f.Notes = append(f.Notes, said[number]...)
+	f.Lines = excerpt(text, byLine)
+	for _, number := range slices.Sorted(maps.Keys(byLine)) { // the lines that are not shown
+		f.Notes = append(f.Notes, byLine[number]...)
 	}
 	return f
 }
 
-// readable gives a text that is JSON in one long line lines.
+// readable returns a text of JSON, indented if it has long lines.
 func readable(text []byte) []byte {
 	if len(text) > maxIndented {
 		return text
 	}
 	for l := range bytes.Lines(text) {
-		if len(l) > longLine {
+		if len(l) > maxLine {
 			v := jsontext.Value(bytes.Clone(text))
 			if v.Indent(jsontext.WithIndent("  ")) == nil {
 				return v
@@ -114,14 +113,16 @@ func readable(text []byte) []byte {
 	return text
 }
 
-// A spot is a place in a text of JSON that something is said of, with those below it.
+// A spot is a place in a text of JSON that has notes, or has spots with notes below it.
 type spot struct {
 	parent *spot
-	below  map[string]*spot // by a member's name, or an element's index
-	line   int              // counted from 1, a member's is that of its name; 0: it is not there
+	below  map[string]*spot // by the name of a member, or the index of an element
+	// line is the number of the line, counted from 1. That of a member is that of its name. It is 0 if the text does
+	// not have the spot.
+	line int
 }
 
-// at returns the spot of a JSON Pointer.
+// at returns the spot of a JSON Pointer. It adds the spot if it does not exist.
 func (s *spot) at(pointer string) *spot {
 	for token := range jsontext.Pointer(pointer).Tokens() {
 		next := s.below[token]
@@ -137,9 +138,8 @@ func (s *spot) at(pointer string) *spot {
 	return s
 }
 
-// place returns the line of a spot, or of the innermost one around it that is there; 0: of
-// none.
-func (s *spot) place() int {
+// lineNumber returns the line of a spot, or of the innermost spot around it that the text has, or 0 if there is none.
+func (s *spot) lineNumber() int {
 	for ; s != nil; s = s.parent {
 		if s.line > 0 {
 			return s.line
@@ -148,8 +148,8 @@ func (s *spot) place() int {
 	return 0
 }
 
-// locate finds the lines of a spot and of those below it in a text that is JSON. What
-// nothing is said of it passes over.
+// locate sets the lines of a spot and of those below it in a text that is valid JSON. It skips the values that have no
+// spot.
 func (s *spot) locate(text []byte) {
 	w := &walker{dec: jsontext.NewDecoder(bytes.NewReader(text)), text: text, line: 1}
 	if w.next() {
@@ -158,21 +158,21 @@ func (s *spot) locate(text []byte) {
 	}
 }
 
-// A walker goes through a text.
+// A walker reads a text and counts its lines.
 type walker struct {
 	dec  *jsontext.Decoder
 	text []byte
-	at   int // up to where lines are counted
+	at   int // the offset up to which lines are counted
 	line int
 }
 
-// next goes to the beginning of the next token, and reports whether there is one.
+// next advances to the beginning of the next token. It reports whether there is one.
 func (w *walker) next() bool {
 	kind := w.dec.PeekKind()
 	if kind == jsontext.KindInvalid {
 		return false
 	}
-	// What is before it are blanks, a comma and a colon.
+	// Before the token are space, a comma or a colon.
 	start := int(w.dec.InputOffset())
 	for start < len(w.text) && strings.IndexByte(" \t\r\n,:", w.text[start]) >= 0 {
 		start++
@@ -182,10 +182,10 @@ func (w *walker) next() bool {
 	return true
 }
 
-// value goes through the value that begins here.
+// value reads the value that begins here.
 func (w *walker) value(s *spot) {
 	if s == nil || s.below == nil {
-		_ = w.dec.SkipValue() // an error is met again
+		_ = w.dec.SkipValue() // the next call returns the error, too
 		return
 	}
 	switch kind := w.dec.PeekKind(); kind {
@@ -215,36 +215,33 @@ func (w *walker) value(s *spot) {
 	}
 }
 
-// excerpt returns the lines that something is said of, and those around them. It takes
-// what is shown out of said.
-func excerpt(text []byte, said map[int][]note) (lines []line) {
+// excerpt returns the lines that have notes, and those around them. It deletes the notes that are shown from byLine.
+func excerpt(text []byte, byLine map[int][]note) (lines []line) {
 	shown := 0
 	number := 0
 	for l := range bytes.Lines(text) {
 		number++
 		near := false
-		for i := number - around; i <= number+around && !near; i++ {
-			near = said[i] != nil
+		for i := number - contextLines; i <= number+contextLines && !near; i++ {
+			near = byLine[i] != nil
 		}
 		if !near {
 			continue
 		}
 		t := strings.ToValidUTF8(strings.TrimRight(string(l), "\r\n"), "\ufffd")
-		lines = append(
-			lines,
-			line{Number: number, Text: shorten(t, longLine), Notes: said[number], Gap: number > shown+1},
-		)
+		lines = append(lines,
+			line{Number: number, Text: shorten(t, maxLine), Notes: byLine[number], Gap: number > shown+1})
 		shown = number
-		if len(lines) == mostLines {
+		if len(lines) == maxLines {
 			break
 		}
 	}
-	// What is said of the end of a text that ends in a line break.
-	if after := said[number+1]; after != nil && len(lines) < mostLines {
+	// A note can be about the end of a text that ends in a line break.
+	if after := byLine[number+1]; after != nil && len(lines) < maxLines {
 		lines = append(lines, line{Number: number + 1, Notes: after})
 	}
 	for _, l := range lines {
-		delete(said, l.Number)
+		delete(byLine, l.Number)
 	}
 	return slices.Clip(lines)
 }

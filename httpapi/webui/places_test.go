@@ -13,28 +13,47 @@ import (
 )
 
 func TestFind(t *testing.T) {
-	const text = "{\n  \"id\": \"x\",\n  \"patches\": [\n    {\"version\": \"1\",\n     \"reboot\": 1},\n    {}\n  ],\n  \"a/b~c\": 1\n}\n"
-	for _, c := range []struct {
+	const text = `{
+  "id": "x",
+  "patches": [
+    {"version": "1",
+     "reboot": 1},
+    {}
+  ],
+  "a/b~c": 1
+}
+`
+	at := func(path string) []patch.Failure { return []patch.Failure{{Path: path, Message: "m"}} }
+	for _, test := range []struct {
 		name, text, prefix string
 		failures           []patch.Failure
 		want               string // line: message, …
 	}{
-		{"a member", text, "", []patch.Failure{{Path: "/patches/0/reboot", Message: "m"}}, "5: m"},
-		{"an object", text, "", []patch.Failure{{Path: "/patches/1", Message: "m"}}, "6: m"},
-		{"what is missing is at what is around it", text, "", []patch.Failure{{Path: "/patches/1/version/deeper", Message: "m"}}, "6: m"},
-		{"missing at the top", text, "", []patch.Failure{{Path: "/name", Message: "m"}}, "1: m"},
-		{"escaped", text, "", []patch.Failure{{Path: "/a~1b~0c", Message: "m"}}, "8: m"},
-		{"under a prefix", text, "/definition", []patch.Failure{{Path: "/definition/id", Message: "m"}}, "2: m"},
-		{"the text itself, under a prefix", text, "/definition", []patch.Failure{{Path: "/definition", Message: "m"}}, "1: m"},
-		{"several, in order", text, "", []patch.Failure{{Path: "/patches/0/reboot", Message: "b"}, {Path: "/id", Message: "a"}, {Path: "/id", Message: "c"}}, "2: a, 2: c, 5: b"},
-		{"not of the text", text, "/definition", []patch.Failure{{Path: "/author_name", Message: "m"}}, "-: m"},
-		{"where it stops being JSON", "{\n\"a\": 1,\n\"b\": oops\n}", "", []patch.Failure{{Path: "", Message: "m"}}, "3: m"},
-		{"cut off", "{\n\"a\": 1,\n", "", []patch.Failure{{Path: "", Message: "m"}}, "3: m"},
-		{"nothing at all", "", "", []patch.Failure{{Path: "", Message: "m"}}, "1: m"},
-		{"one long line is given lines", `{"id":"x","long":"` + strings.Repeat("y", 500) + `","z":[1]}`, "", []patch.Failure{{Path: "/z/0", Message: "m"}}, "5: m"},
+		{"a member", text, "", at("/patches/0/reboot"), "5: m"},
+		{"an object", text, "", at("/patches/1"), "6: m"},
+		{"a missing member is at the object", text, "", at("/patches/1/version/deeper"), "6: m"},
+		{"missing at the top", text, "", at("/name"), "1: m"},
+		{"escaped", text, "", at("/a~1b~0c"), "8: m"},
+		{"under a prefix", text, "/definition", at("/definition/id"), "2: m"},
+		{"the whole text, under a prefix", text, "/definition", at("/definition"), "1: m"},
+		{
+			"several, in order", text, "",
+			[]patch.Failure{
+				{Path: "/patches/0/reboot", Message: "b"}, {Path: "/id", Message: "a"}, {Path: "/id", Message: "c"},
+			},
+			"2: a, 2: c, 5: b",
+		},
+		{"not about the text", text, "/definition", at("/author_name"), "-: m"},
+		{"a syntax error", "{\n\"a\": 1,\n\"b\": oops\n}", "", at(""), "3: m"},
+		{"cut off", "{\n\"a\": 1,\n", "", at(""), "3: m"},
+		{"an empty text", "", "", at(""), "1: m"},
+		{
+			"one long line is indented", `{"id":"x","long":"` + strings.Repeat("y", 500) + `","z":[1]}`, "", at("/z/0"),
+			"5: m",
+		},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			f := find([]byte(c.text), c.prefix, c.failures, nil)
+		t.Run(test.name, func(t *testing.T) {
+			f := find([]byte(test.text), test.prefix, test.failures, nil)
 			var got []string
 			for _, n := range f.Notes {
 				got = append(got, "-: "+n.Message)
@@ -44,14 +63,14 @@ func TestFind(t *testing.T) {
 					got = append(got, fmt.Sprintf("%d: %s", l.Number, n.Message))
 				}
 			}
-			if s := strings.Join(got, ", "); s != c.want {
-				t.Errorf("%s, want %s", s, c.want)
+			if s := strings.Join(got, ", "); s != test.want {
+				t.Errorf("the notes are %q, want %q", s, test.want)
 			}
 		})
 	}
 }
 
-// Lines far from anything said are left out, and what is left out is seen.
+// Lines that are far from any note are left out, with a gap in their place.
 func TestExcerpt(t *testing.T) {
 	var text strings.Builder
 	for i := range 40 {
@@ -71,23 +90,19 @@ func TestExcerpt(t *testing.T) {
 	}
 	want := []string{"… 7", "8", "9", "10!", "11", "12", "13", "… 27", "28", "29", "30!", "31", "32", "33"}
 	if d := cmp.Diff(want, got); d != "" {
-		t.Error(d)
+		t.Errorf("the lines differ (-want +got):\n%s", d)
 	}
 }
 
-// Whatever the text and whatever is said of it, everything that is said is shown, once.
+// For any text and any paths, each note is shown once.
 func FuzzFind(f *testing.F) {
 	f.Add([]byte(`{"a":[1,{"b":2}]}`), "/a/1/b", "")
 	f.Add([]byte("{\"a\":\n\n"), "", "/definition")
 	f.Add([]byte("\xff\xfe{}"), "/x", "")
 	f.Add(bytes.Repeat([]byte("["), 500), "/0/0", "")
 	f.Fuzz(func(t *testing.T, text []byte, path, prefix string) {
-		found := find(
-			text,
-			prefix,
-			[]patch.Failure{{Path: path, Message: "one"}},
-			[]patch.Warning{{Path: path, Message: "two"}},
-		)
+		found := find(text, prefix, []patch.Failure{{Path: path, Message: "one"}},
+			[]patch.Warning{{Path: path, Message: "two"}})
 		seen := map[string]int{}
 		for _, n := range found.Notes {
 			seen[n.Message]++
@@ -95,7 +110,7 @@ func FuzzFind(f *testing.F) {
 		last := 0
 		for _, l := range found.Lines {
 			if l.Number <= last || l.Number > bytes.Count(readable(text), []byte("\n"))+1 {
-				t.Errorf("line %d after %d", l.Number, last)
+				t.Errorf("line %d follows line %d", l.Number, last)
 			}
 			last = l.Number
 			for _, n := range l.Notes {
@@ -103,24 +118,30 @@ func FuzzFind(f *testing.F) {
 			}
 		}
 		if seen["one"] != 1 || seen["two"] != 1 {
-			t.Errorf("%v", seen)
+			t.Errorf("the notes are shown %v times", seen)
 		}
 	})
 }
 
-// What a stranger sends takes no more time and memory than its size.
+// The time and memory that find needs are proportional to the size of the text.
 func TestFindIsBounded(t *testing.T) {
 	deep := strings.Repeat("[", 9000) + strings.Repeat("1,", 20_000) + "1" + strings.Repeat("]", 9000)
 	named := `{"` + strings.Repeat("n", 40_000) + `":[` + strings.Repeat("1,", 20_000) + `1]}`
 	wide := strings.Repeat("[", 60) + strings.Repeat("1,", 5<<19) + "1" + strings.Repeat("]", 60)
-	for name, text := range map[string]string{"deep": deep, "named": named, "wide": wide, "broken": named[:len(named)-1], "no JSON": strings.Repeat("x", 11<<20)} {
+	for name, text := range map[string]string{
+		"deep":     deep,
+		"named":    named,
+		"wide":     wide,
+		"broken":   named[:len(named)-1],
+		"not JSON": strings.Repeat("x", 11<<20),
+	} {
 		t.Run(name, func(t *testing.T) {
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
 			f := find([]byte(text), "", []patch.Failure{{Path: "/a/b", Message: "m"}, {Path: "", Message: "n"}}, nil)
 			runtime.ReadMemStats(&after)
-			if took := after.TotalAlloc - before.TotalAlloc; took > uint64(4*len(text))+64<<20 {
-				t.Errorf("%d bytes took %d bytes of memory", len(text), took)
+			if used := after.TotalAlloc - before.TotalAlloc; used > uint64(4*len(text))+64<<20 {
+				t.Errorf("a text of %d bytes needed %d bytes of memory", len(text), used)
 			}
 			shown := len(f.Text)
 			for _, l := range f.Lines {
@@ -133,8 +154,8 @@ func TestFindIsBounded(t *testing.T) {
 	}
 }
 
-// However many things are wrong, all of them are said.
-func TestAllIsSaid(t *testing.T) {
+// All notes are shown, however many they are.
+func TestManyNotes(t *testing.T) {
 	var text strings.Builder
 	var failures []patch.Failure
 	text.WriteString("[\n")
@@ -148,7 +169,7 @@ func TestAllIsSaid(t *testing.T) {
 	for _, l := range f.Lines {
 		n += len(l.Notes)
 	}
-	if n != len(failures) || len(f.Lines) > mostLines {
-		t.Errorf("%d of %d are said, in %d lines", n, len(failures), len(f.Lines))
+	if n != len(failures) || len(f.Lines) > maxLines {
+		t.Errorf("%d of %d notes are shown, in %d lines", n, len(failures), len(f.Lines))
 	}
 }

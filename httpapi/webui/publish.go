@@ -64,11 +64,11 @@ func (p publishPages) post(page *publishPage, files []file) (wire.Answer, error)
 	refused := &refusal{Status: http.StatusBadRequest}
 	switch {
 	case len(files) > 1:
-		refused.Message = "Nothing was published: give one definition, as a file or as text, and not both."
+		refused.Message = "Nothing was published: provide the definition as a file or as text, not both."
 	case len(files) == 1 && page.URL != "":
-		refused.Message = "Nothing was published: give a definition, or the address of one, and not both."
+		refused.Message = "Nothing was published: provide a definition or the URL of one, not both."
 	case len(files) == 0 && page.URL == "":
-		refused.Message = "Nothing was published: choose a file, paste a definition, or give the address of one."
+		refused.Message = "Nothing was published: choose a file, paste a definition, or enter the URL of one."
 	case len(files) == 0:
 		request.URL = page.URL
 		return p.anonymous().Publish(p.r.Context(), request)
@@ -77,10 +77,10 @@ func (p publishPages) post(page *publishPage, files []file) (wire.Answer, error)
 		if err == nil {
 			return p.anonymous().PublishJSON(p.r.Context(), request, files[0].Text)
 		}
-		refused.Message = "Nothing was published: this is no JSON."
+		refused.Message = "Nothing was published: this is not valid JSON."
 		if errors.Is(err, patch.ErrTooLarge) {
 			refused.Status = http.StatusRequestEntityTooLarge
-			refused.Message = "Nothing was published: a definition may have 10 MiB."
+			refused.Message = "Nothing was published: the definition is larger than 10 MiB."
 		}
 		for _, e := range syntaxErrors(files[0].Text) {
 			refused.Errors = append(refused.Errors, patch.Failure{Path: "/definition" + e.Path, Message: e.Message})

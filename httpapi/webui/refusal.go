@@ -39,7 +39,10 @@ func (v *visit) refusalOf(err error) *refusal {
 		if !errors.Is(err, context.Canceled) {
 			v.h.log.Error("calling the API for the page failed", "path", v.r.URL.Path, "error", err)
 		}
-		return &refusal{Status: http.StatusBadGateway, Message: "The answer of the API cannot be read. Try again later."}
+		return &refusal{
+			Status:  http.StatusBadGateway,
+			Message: "The answer of the API cannot be read. Try again later.",
+		}
 	}
 	r := &refusal{
 		Status:     answered.Status,
@@ -82,7 +85,7 @@ func (v *visit) fail(status int, message string) {
 func (v *visit) busy() {
 	v.refused(&refusal{
 		Status:     http.StatusServiceUnavailable,
-		Message:    "The server is busy with others. Try again in a few seconds.",
+		Message:    "The server is busy. Try again in a few seconds.",
 		RetryAfter: 5 * time.Second,
 	})
 }
@@ -90,12 +93,12 @@ func (v *visit) busy() {
 // refused shows an error.
 func (v *visit) refused(err error) {
 	r := v.refusalOf(err)
-	title := "This did not work"
+	title := "Error"
 	switch r.Status {
 	case http.StatusNotFound:
 		title = "Not found"
 	case http.StatusServiceUnavailable:
-		title = "Not available at the moment"
+		title = "Temporarily unavailable"
 	}
 	v.again(r, "error", title, r.complaint())
 }

@@ -162,7 +162,7 @@ func (p errorPages) unknown() {
 	p.notFound()
 }
 
-func (p errorPages) notFound() { p.fail(http.StatusNotFound, "There is no such page.") }
+func (p errorPages) notFound() { p.fail(http.StatusNotFound, "This page does not exist.") }
 
 // foreign answers a change that a page of another site asked for.
 func (p errorPages) foreign() {

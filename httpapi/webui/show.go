@@ -54,12 +54,12 @@ func releaseDay(s string) string {
 	return s
 }
 
-// plural returns a number and a noun, in the plural unless the number is 1.
-func plural(n int, noun string) string {
-	if n != 1 {
-		noun += "s"
+// plural returns a number and the form of a noun for it.
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return strconv.Itoa(n) + " " + one
 	}
-	return strconv.Itoa(n) + " " + noun
+	return strconv.Itoa(n) + " " + many
 }
 
 // sentence ends a message with a full stop.
@@ -141,7 +141,7 @@ func (v *visit) show(status int, page, title string, data any) {
 		leave, err := v.h.budget.EnterAnswer(v.w, v.r, b.Len())
 		if err != nil {
 			header.Set("Retry-After", "5")
-			http.Error(v.w, "The server is busy with others. Try again in a few seconds.",
+			http.Error(v.w, "The server is busy. Try again in a few seconds.",
 				http.StatusServiceUnavailable)
 			return
 		}

@@ -34,7 +34,7 @@ func (v *visit) askToSignIn() {
 	if v.r.Method == http.MethodGet {
 		next = v.r.URL.RequestURI()
 	}
-	message := "Sign in first: this is for those who have a token for it."
+	message := "Sign in first: this page requires a token."
 	if v.h.session != nil {
 		message = "Sign in first."
 	}
@@ -61,8 +61,8 @@ func (p signInPages) signIn() {
 		r := p.refusalOf(err)
 		page := signInPage{Next: next, Message: r.Message}
 		if errors.Is(err, client.ErrUnauthorized) {
-			page.Message = "This token opens nothing here: it is unknown, has ended, or was not copied whole. " +
-				"It begins with pst_."
+			page.Message = "This token is not valid here: it is unknown, expired or revoked, or was not copied " +
+				"completely. A token begins with pst_."
 		}
 		p.retryAfter(r)
 		p.show(r.Status, "signin", "Sign in", page)

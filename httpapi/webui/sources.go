@@ -86,5 +86,5 @@ func (p sourcePages) syncNow() {
 	} else {
 		_, err = p.api.Sync(p.r.Context(), p.value("title"))
 	}
-	p.done(err, "/sources", "It will be asked in a moment. Open this page again to see how it went.")
+	p.done(err, "/sources", "The source will be polled in a moment. Reload this page to see the result.")
 }

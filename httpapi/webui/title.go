@@ -156,7 +156,7 @@ func (p titlePages) revision() {
 func (v *visit) revisionNumber() (uint64, bool) {
 	number, err := strconv.ParseUint(v.r.PathValue("n"), 10, 64)
 	if err != nil || v.api == nil {
-		v.fail(http.StatusNotFound, "There is no such revision of this title, or not any more.")
+		v.fail(http.StatusNotFound, "This revision does not exist, or is no longer kept.")
 		return 0, false
 	}
 	return number, true

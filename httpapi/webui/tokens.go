@@ -12,7 +12,7 @@ import (
 // tokenPages are the pages about tokens.
 type tokenPages struct{ *visit }
 
-// The uses of a token that the form offers.
+// The scopes of a token that the form offers.
 const (
 	forTitles        = "titles"        // the titles that the form names
 	forAll           = "all"           // every title that the visitor may change
@@ -66,13 +66,13 @@ func (v *visit) offered(err error) bool {
 	}
 	r := v.refusalOf(err)
 	if r.Status == http.StatusNotFound {
-		r.Message = "This server does not offer this."
+		r.Message = "This server does not support this."
 	}
 	v.refused(r)
 	return false
 }
 
-// create makes the token that the form describes. A form without a name, a use or a lifetime makes none.
+// create makes the token that the form describes. A form without a name, a scope or a lifetime makes none.
 func (p tokenPages) create() {
 	if !p.signedIn() || !p.readForm() {
 		return
@@ -107,17 +107,17 @@ func (p tokenPages) create() {
 func (p *tokensPage) request() wire.TokenRequest {
 	request := wire.TokenRequest{Name: p.Name}
 	if p.Name == "" {
-		p.fieldErrors["/name"] = "give it a name that says where it is used"
+		p.fieldErrors["/name"] = "enter a name that says where the token is used"
 	}
 	switch titles := splitList(p.Titles); {
 	case p.For == forTitles && len(titles) == 0:
-		p.fieldErrors["/titles_in_scope"] = "name at least one title, or choose another use"
+		p.fieldErrors["/titles_in_scope"] = "enter at least one title, or choose another scope"
 	case p.For == forTitles:
 		request.Titles = titles
 	case p.For != forAll && p.For != forAdministrator:
-		p.fieldErrors["/for"] = "choose what the token is for"
+		p.fieldErrors["/for"] = "choose a scope"
 	case len(titles) > 0:
-		p.fieldErrors["/titles_in_scope"] = "leave this empty, or choose “these titles”"
+		p.fieldErrors["/titles_in_scope"] = "leave this empty, or choose “These titles”"
 	case p.For == forAdministrator:
 		request.Administrator = true
 	}
@@ -138,8 +138,8 @@ type revokePage struct {
 	Own bool
 	// Below are the tokens that were made with it, and end with it.
 	Below []wire.Token
-	// Last says that the token is the last administrator's, which the API revokes only if it is confirmed: its id has to
-	// be typed.
+	// Last says that the token is the last administrator's, which the API revokes only if it is confirmed: its id has
+	// to be typed.
 	Last bool
 	complaint
 }
@@ -155,7 +155,7 @@ func (p tokenPages) askToConfirm(status int, page revokePage) {
 	id := p.r.PathValue("id")
 	i := slices.IndexFunc(all, func(t wire.Token) bool { return t.ID == id })
 	if i < 0 {
-		p.fail(http.StatusNotFound, "There is no such token. It may have been revoked.")
+		p.fail(http.StatusNotFound, "This token does not exist. It may have been revoked.")
 		return
 	}
 	page.Token, page.Own, page.Below = all[i], id == p.visitor.ID, madeWith(all, id)
@@ -216,7 +216,7 @@ func withBelow(n int) string {
 	case 0:
 		return ""
 	case 1:
-		return ", with the one made with it"
+		return ", together with the token that was made with it"
 	}
-	return ", with the " + strconv.Itoa(n) + " made with it"
+	return ", together with the " + strconv.Itoa(n) + " tokens that were made with it"
 }

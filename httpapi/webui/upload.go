@@ -47,7 +47,7 @@ func (p uploadPages) upload() {
 	}
 	page := uploadPage{Replace: p.value("replace") != ""}
 	if len(files) == 0 {
-		p.fail(http.StatusBadRequest, "There was nothing in it: choose one or more files, or paste a definition.")
+		p.fail(http.StatusBadRequest, "The form was empty: choose one or more files, or paste a definition.")
 		return
 	}
 	var refused *refusal // the first
@@ -120,7 +120,7 @@ func (p uploadPages) callPut(f file, replace bool) (answer wire.Answer, done str
 func errExists(id string) error {
 	return &refusal{
 		Status: http.StatusConflict,
-		Message: "There is a title '" + id + "' already, and nothing was changed: choose to replace titles, " +
+		Message: "The title '" + id + "' exists already, so nothing was changed: choose to replace titles, " +
 			"or use another id.",
 	}
 }

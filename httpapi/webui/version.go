@@ -47,7 +47,7 @@ func (p versionPages) add() {
 	version := form.read(p.r.PostForm)
 	body, err := version.MarshalJSON()
 	if err != nil {
-		p.fail(http.StatusBadRequest, "The form cannot be read: it has text that is not UTF-8.")
+		p.fail(http.StatusBadRequest, "The form cannot be read: it contains text that is not UTF-8.")
 		return
 	}
 	opts := &client.AddOptions{At: client.Place{Front: form.Front}}
@@ -61,7 +61,7 @@ func (p versionPages) add() {
 	form.spare()
 	form.Others = form.take(r.Errors, form.paths()...)
 	if r.Status == http.StatusConflict {
-		form.fieldErrors["/version"] = "this version is there already"
+		form.fieldErrors["/version"] = "this version exists already"
 	}
 	p.again(r, "version", "Add a version to "+t.Name, form)
 }
@@ -102,7 +102,7 @@ func (p versionPages) postFiles(t Title, files []file, form *versionForm) (wire.
 	if len(files) == 0 {
 		return wire.Answer{}, &refusal{
 			Status:  http.StatusBadRequest,
-			Message: "There was nothing in it: choose one or more files, or paste a version.",
+			Message: "The form was empty: choose one or more files, or paste a version.",
 		}
 	}
 	var items bytes.Buffer
@@ -110,7 +110,7 @@ func (p versionPages) postFiles(t Title, files []file, form *versionForm) (wire.
 	for i, f := range files {
 		if wrong := syntaxErrors(f.Text); wrong != nil {
 			form.Results = append(form.Results,
-				result{Name: f.Name, Message: "This is no JSON.", Finding: find(f.Text, "", wrong, nil)})
+				result{Name: f.Name, Message: "This is not valid JSON.", Finding: find(f.Text, "", wrong, nil)})
 		}
 		if i > 0 {
 			items.WriteByte(',')

@@ -84,7 +84,7 @@ func (v *visit) identify() {
 	case v.h.session == nil:
 		v.token, v.api = "", v.anonymous()
 		v.forgetToken()
-		v.notice = strings.TrimSpace(v.notice + " You are signed out: the token has ended.")
+		v.notice = strings.TrimSpace(v.notice + " You are signed out because your token is no longer valid.")
 	}
 }
 
@@ -112,8 +112,8 @@ func (v *visit) trusted() bool {
 	return v.h.budget == nil || v.visitor.Administrator() || v.visitor.Editor()
 }
 
-// admit limits the size of the visitor's form and waits for room for it. If there is none, it shows an error and returns
-// false.
+// admit limits the size of the visitor's form and waits for room for it. If there is none, it shows an error and
+// returns false.
 func (v *visit) admit(limit int64) bool {
 	if !v.trusted() {
 		if v.visitor.SignedIn {
@@ -212,13 +212,13 @@ func (v *visit) loaded(err error) bool {
 	case err == nil:
 		return true
 	case errors.Is(err, ErrNotFound):
-		v.fail(http.StatusNotFound, "There is no such title. It may have been deleted.")
+		v.fail(http.StatusNotFound, "This title does not exist. It may have been deleted.")
 	default:
 		if !errors.Is(err, context.Canceled) {
 			v.h.log.Error("reading a title for the page failed", "title", v.r.PathValue("id"), "error", err)
 		}
 		v.w.Header().Set("Retry-After", "5")
-		v.fail(http.StatusServiceUnavailable, "The title cannot be read at the moment. Try again in a while.")
+		v.fail(http.StatusServiceUnavailable, "This title cannot be read at the moment. Try again later.")
 	}
 	return false
 }
@@ -230,7 +230,7 @@ func (v *visit) editable() (Title, *patch.Definition, bool) {
 	}
 	t, def, ok := v.load()
 	if ok && !v.visitor.MayChange(t) {
-		v.fail(http.StatusForbidden, "Your token is not for this title.")
+		v.fail(http.StatusForbidden, "Your token does not allow you to change this title.")
 		ok = false
 	}
 	return t, def, ok

@@ -68,7 +68,7 @@ func (p visitor) Name() string {
 	case len(p.Titles) == 1:
 		return p.Titles[0]
 	case p.Titles != nil:
-		return plural(len(p.Titles), "title")
+		return plural(len(p.Titles), "title", "titles")
 	}
 	return "Signed in"
 }

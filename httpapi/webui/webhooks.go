@@ -60,7 +60,7 @@ func (p webhookPages) create() {
 		Verify:     p.value("verify_ssl") != "",
 	}
 	if len(page.Events) == 0 { // for the API, no events are all
-		page.Message = "No webhook was made: choose what it is told of."
+		page.Message = "No webhook was created: choose at least one event."
 		p.showList(http.StatusBadRequest, page)
 		return
 	}
@@ -88,7 +88,7 @@ func (p webhookPages) test() {
 		return
 	}
 	_, err := p.api.TestWebhook(p.r.Context(), p.r.PathValue("id"))
-	p.done(err, "/webhooks", "A test event is on its way. Open this page again to see how it went.")
+	p.done(err, "/webhooks", "A test event is being delivered. Reload this page to see the result.")
 }
 
 // deleteForm asks for confirmation before a webhook is deleted.
@@ -100,7 +100,7 @@ func (p webhookPages) deleteForm() {
 	id := p.r.PathValue("id")
 	i := slices.IndexFunc(all, func(w wire.Webhook) bool { return w.ID == id })
 	if i < 0 {
-		p.fail(http.StatusNotFound, "There is no such webhook. It may have been deleted.")
+		p.fail(http.StatusNotFound, "This webhook does not exist. It may have been deleted.")
 		return
 	}
 	p.show(http.StatusOK, "deletewebhook", "Delete a webhook", all[i])

@@ -6,9 +6,9 @@
 // the API's errors as they are. All its files are embedded: no page loads anything from another host, and each works
 // without JavaScript. Everything that authors have written is escaped.
 //
-// A visitor signs in with a bearer token, which is kept in a cookie that scripts cannot read and that other sites cannot
-// send (HttpOnly, SameSite=Strict). The API does not accept that cookie, and the page accepts no change from another
-// origin. A program that signs people in itself sets [Options.Session].
+// A visitor signs in with a bearer token, which is kept in a cookie that scripts cannot read and that other sites
+// cannot send (HttpOnly, SameSite=Strict). The API does not accept that cookie, and the page accepts no change from
+// another origin. A program that signs people in itself sets [Options.Session].
 package webui
 
 import (
@@ -71,8 +71,8 @@ type Budget interface {
 	// Enter waits until a request may process the given number of bytes. It returns the request to continue with; leave
 	// ends its turn. An error is answered with 503.
 	Enter(r *http.Request, bytes int64) (within *http.Request, leave func(), err error)
-	// EnterBody waits for room for the body of a request and sets a deadline for it to arrive. limit is the maximum size
-	// of the body; member is true for a visitor who has signed in.
+	// EnterBody waits for room for the body of a request and sets a deadline for it to arrive. limit is the maximum
+	// size of the body; member is true for a visitor who has signed in.
 	EnterBody(w http.ResponseWriter, r *http.Request, limit int64, member bool) (
 		within *http.Request, leave func(), err error,
 	)
@@ -89,8 +89,8 @@ type Options struct {
 	// token.
 	Session *Session
 	// Site is the URL of the page, such as https://patches.example.com, with the prefix that it is mounted under. If
-	// empty, links begin with the host that the visitor asked for, without a prefix. If its scheme is https, cookies are
-	// sent over TLS only.
+	// empty, links begin with the host that the visitor asked for, without a prefix. If its scheme is https, cookies
+	// are sent over TLS only.
 	Site string
 	// Publishing allows visitors without an account to publish titles.
 	Publishing bool

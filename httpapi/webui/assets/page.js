@@ -1,5 +1,5 @@
-// Everything works without this; with it, times are local, addresses can be copied, the
-// table follows what is typed, files can be dropped, and forms grow.
+// All pages work without this script. With it, times are local, addresses can be copied, the table is searched while
+// you type, files can be dropped, and rows can be added to forms.
 "use strict";
 
 document.documentElement.classList.add("scripted");
@@ -85,8 +85,7 @@ for (const rows of document.querySelectorAll("[data-rows]")) {
   rows.after(button);
 }
 
-// What says the version that the form began with follows the new one as it is typed, until
-// it is changed by hand.
+// Values that are the version that the form began with become the new version while it is typed, until they are edited.
 function follows(field, base, list) {
   const inputs = [];
   for (const flag of document.getElementsByName(list + "_follows")) {
@@ -107,12 +106,12 @@ if (form) {
   follows(document.getElementById("os"), form.dataset.baseOs, "capability");
 }
 
-// A second click does not do it twice.
+// A second click does not submit a form again.
 for (const sent of document.querySelectorAll("form[method=post]")) {
   sent.addEventListener("submit", (event) => {
     if (sent.classList.contains("busy")) event.preventDefault();
     sent.classList.add("busy");
-    setTimeout(() => sent.classList.remove("busy"), 3000); // it may have been stopped
+    setTimeout(() => sent.classList.remove("busy"), 3000); // the visitor may have stopped it
   });
 }
 addEventListener("pageshow", () => { for (const sent of document.querySelectorAll("form.busy")) sent.classList.remove("busy"); });

@@ -60,7 +60,7 @@ func TestBrowse(t *testing.T) {
 
 	b.visit("/")
 	b.fill("#q", "zEbRa") // and nothing else: it follows what is typed
-	b.sees("1 to 1 of 1 that match, 251 in all")
+	b.sees("1 to 1 of 1 matching titles, 251 in total")
 	if names := b.names(); names != "Zebra Viewer" {
 		t.Errorf("%s", names)
 	}
@@ -82,7 +82,7 @@ func TestBrowse(t *testing.T) {
 	}
 	b.press("Zebra Viewer")
 	b.sees("Application Version is “3.1”")
-	b.sees("A computer has it when")
+	b.sees("Requirements")
 	for _, want := range []string{"Zebra Viewer", s.url + "/jamf/v1", "Operating System Version greater than or equal “10.9”", "com.example.app"} {
 		if !strings.Contains(b.text(), want) {
 			t.Errorf("the title's page does not say %s", want)
@@ -93,7 +93,7 @@ func TestBrowse(t *testing.T) {
 		t.Errorf("times are local, with UTC in their title: %s", shown)
 	}
 	b.visit("/titles/Nope")
-	b.sees("There is no such title.")
+	b.sees("This title does not exist.")
 }
 
 func TestCopy(t *testing.T) {
@@ -136,7 +136,7 @@ func TestSignIn(t *testing.T) {
 	b.sees("Sign in first")
 	b.fill("#token", "pst_wrong")
 	b.press("Sign in")
-	b.sees("This token opens nothing here")
+	b.sees("This token is not valid here")
 	b.fill("#token", " "+s.token()+" ")
 	b.press("Sign in")
 	b.sees("You are signed in.")
@@ -181,7 +181,7 @@ func TestSignIn(t *testing.T) {
 	b.signIn(token.Token)
 	s.call("POST", "/api/v1/tokens/"+token.ID+"/invalidate", "")
 	b.visit("/tokens")
-	b.sees("the token has ended")
+	b.sees("your token is no longer valid")
 }
 
 // The first page is light.

@@ -69,7 +69,7 @@ func TestUpload(t *testing.T) {
 	})() || (() => { throw new Error("nothing was dropped") })()`)
 	b.press("Upload")
 	b.sees("3 files, 2 refused.")
-	b.sees("There is a title 'One' already")
+	b.sees("The title 'One' exists already")
 	b.sees("line 2, column 7")
 	b.visit("/titles/Two")
 	b.sees("Two")
@@ -99,7 +99,7 @@ func TestVersions(t *testing.T) {
 	b.signIn(s.token())
 	b.visit("/titles/App")
 	b.press("Add a version")
-	b.sees("It begins with what 1.0 has.")
+	b.sees("The form begins with the values of 1.0.")
 	b.fill("#version", "1.1")
 	values := eval[[]string](b, `[...document.getElementsByName("criterion_value")].map(e => e.value)`)
 	if len(values) < 2 || values[0] != "com.example.app" || values[1] != "1.1" {
@@ -130,7 +130,7 @@ func TestVersions(t *testing.T) {
 	b.visit("/titles/App/version")
 	b.fill("#version", "1.0")
 	b.press("Add the version")
-	b.sees("this version is there already")
+	b.sees("this version exists already")
 	b.fill("#version", " ")
 	b.press("Add the version")
 	b.sees("The request is invalid, and nothing was changed")
@@ -195,7 +195,7 @@ func TestChangeUndoRemoveDelete(t *testing.T) {
 	s.call("POST", "/api/v1/titles/App/versions", versionJSON("1.2"))
 	b.set("#json", strings.Replace(text, `"publisher": "Example"`, `"publisher": "Nobody"`, 1))
 	b.press("Save")
-	b.sees("Somebody else has changed this title")
+	b.sees("This title was changed by somebody else")
 	if _, now := s.call("GET", "/api/v1/titles/App", ""); !strings.Contains(now, "Somebody") ||
 		!strings.Contains(now, `"1.2"`) {
 		t.Errorf("what somebody else did is lost: %s", now)
@@ -204,7 +204,7 @@ func TestChangeUndoRemoveDelete(t *testing.T) {
 	b.visit("/titles/App")
 	b.click(`a[href="/titles/App/history/1"]`)
 	b.sees("publisher changed from Example to Somebody")
-	b.press("Bring edition 1 back")
+	b.press("Restore revision 1")
 	b.sees("Title 'App' is as in edition 1 again.")
 	if _, now := s.call("GET", "/api/v1/titles/App", ""); !strings.Contains(now, "Example") ||
 		strings.Contains(now, `"1.2"`) {
@@ -214,7 +214,7 @@ func TestChangeUndoRemoveDelete(t *testing.T) {
 	b.press("Remove 1.1")
 	b.sees("Remove 1.1?")
 	b.press("Cancel")
-	b.sees("A computer has it when")
+	b.sees("Requirements")
 	b.press("Remove 1.1")
 	b.sees("Remove 1.1?")
 	b.press("Remove 1.1")

@@ -30,7 +30,7 @@ func TestWithoutScripts(t *testing.T) {
 	b.sees("101 to 120 of 120")
 	b.fill("#q", "00007")
 	b.press("Search")
-	b.sees("1 to 1 of 1 that match")
+	b.sees("1 to 1 of 1 matching titles")
 	b.signIn(s.token())
 	if marked := eval[string](b, `document.documentElement.className`); marked != "" {
 		t.Fatalf("scripts run: %s", marked)
@@ -53,7 +53,7 @@ func TestWithoutScripts(t *testing.T) {
 		t.Errorf("the criteria do not follow the version: %s", text)
 	}
 	b.click(`a[href="/titles/App/history/1"]`)
-	b.press("Bring edition 1 back")
+	b.press("Restore revision 1")
 	b.sees("as in edition 1 again")
 	b.press("Delete")
 	b.press("Delete App")

@@ -123,7 +123,7 @@ func TestEveryPage(t *testing.T) {
 		{"version-refused", "/titles/Firefox/version", admin, func(b *tab) {
 			b.fill("#version", "148.0")
 			b.press("Add the version")
-			b.sees("this version is there already")
+			b.sees("this version exists already")
 		}},
 	}
 	folder := os.Getenv(screenshotsVar)

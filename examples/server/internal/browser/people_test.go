@@ -53,14 +53,14 @@ func TestPublish(t *testing.T) {
 	b.sees("Version '2' added")
 
 	b.press("Exchange it for a new one")
-	b.press("Exchange it now")
-	b.sees("Keep it where you keep passwords.")
+	b.press("Exchange it")
+	b.sees("Store it as you store passwords.")
 	newer := eval[string](b, `document.querySelector(".secret").innerText`)
 	if newer == token || !strings.HasPrefix(newer, "pst_") {
 		t.Errorf("%s", newer)
 	}
 	b.visit("/titles/App_Ann_Bell/edit") // signed in by the new one
-	b.sees("Change the definition")
+	b.sees("Edit the definition")
 	b.click(".who button")
 	b.sees("You are signed out.")
 	b.visit("/titles/App_Ann_Bell/token")
@@ -76,7 +76,7 @@ func TestPublish(t *testing.T) {
 		t.Error("what is not allowed is offered")
 	}
 	b.visit("/titles/Other/edit")
-	b.sees("Your token is not for this title.")
+	b.sees("Your token does not allow you to change this title.")
 }
 
 func TestContributor(t *testing.T) {
@@ -130,7 +130,7 @@ func TestAdministration(t *testing.T) {
 	b.fill("#titles", "App")
 	b.fill("#days", "7")
 	b.press("Create a token")
-	b.sees("Keep it where you keep passwords.")
+	b.sees("Store it as you store passwords.")
 	made := eval[string](b, `document.querySelector(".secret").innerText`)
 	b.visit("/tokens")
 	b.sees("a script")
@@ -142,21 +142,21 @@ func TestAdministration(t *testing.T) {
 	other.visit("/signin")
 	other.fill("#token", made)
 	other.press("Sign in")
-	other.sees("This token opens nothing here")
+	other.sees("This token is not valid here")
 
 	b.visit("/sources")
 	b.fill("#id", "Far")
 	b.fill("#url", upstream.URL+"/far.json")
 	b.press("Follow")
 	b.sees("Title 'Far' follows")
-	b.sees("in step")
+	b.sees("up to date")
 	if strings.Contains(b.text(), "Add a version") {
 		t.Error("what can be changed there alone can be changed here")
 	}
 	for _, which := range []string{"Far", "folder:" + filepath.Base(folder)} { // one title, and a whole source
 		b.visit("/sources")
-		b.click(`button[aria-label="Ask now: ` + which + `"]`)
-		b.sees("It will be asked in a moment.")
+		b.click(`button[aria-label="Sync now: ` + which + `"]`)
+		b.sees("The source will be polled in a moment.")
 	}
 
 	b.visit("/webhooks")
@@ -164,7 +164,7 @@ func TestAdministration(t *testing.T) {
 	b.press("Add")
 	b.sees("The webhook receives changes from now on.")
 	b.press("Test")
-	b.sees("A test event is on its way.")
+	b.sees("A test event is being delivered.")
 	select {
 	case path := <-got:
 		if path != "/hook" {
@@ -175,7 +175,7 @@ func TestAdministration(t *testing.T) {
 	}
 	b.until("it is shown how it went", func() bool {
 		b.visit("/webhooks")
-		return strings.Contains(b.text(), "told")
+		return strings.Contains(b.text(), "delivered")
 	})
 	b.press("Delete")
 	b.sees("Delete the webhook?")
@@ -198,18 +198,18 @@ func TestAdministration(t *testing.T) {
 	s.call("DELETE", "/api/v1/titles/App", "")
 	b.visit("/backup")
 	b.choose("#import", file)
-	b.press("Only say what would happen")
+	b.press("Try it without changes")
 	b.sees("1 created")
 	if status, _ := s.call("GET", "/api/v1/titles/App", ""); status != 404 {
 		t.Errorf("it was only to be said: %d", status)
 	}
 	b.visit("/backup")
 	b.choose("#zip", file)
-	b.press("Restore, if there are no titles yet")
+	b.press("Restore if there are no titles yet")
 	b.sees("There are titles already, and nothing was restored")
 	b.choose("#zip", file)
-	b.press("Restore, and keep other titles")
-	b.sees("1 titles were restored. 2 that follow a source were left as they are.")
+	b.press("Restore and keep other titles")
+	b.sees("1 title was restored. 2 titles that follow a source were not changed.")
 	if status, _ := s.call("GET", "/api/v1/titles/App", ""); status != 200 {
 		t.Errorf("it is not restored: %d", status)
 	}
@@ -217,7 +217,7 @@ func TestAdministration(t *testing.T) {
 	s.create(definition("Newer", "Newer", "1"))
 	b.visit("/backup")
 	b.choose("#zip", file)
-	b.press("Restore, and delete all other titles…")
+	b.press("Restore and delete all other titles…")
 	b.sees("Nothing has been changed yet.")
 	b.sees("Newer")
 	if status, _ := s.call("GET", "/api/v1/titles/Newer", ""); status != 200 {
@@ -225,8 +225,8 @@ func TestAdministration(t *testing.T) {
 	}
 	b.fill("#confirm", "1")
 	b.choose("#zip", file)
-	b.press("Restore, and delete 1 title")
-	b.sees("1 titles were restored.")
+	b.press("Restore and delete 1 title")
+	b.sees("1 title was restored.")
 	if status, _ := s.call("GET", "/api/v1/titles/Newer", ""); status != 404 {
 		t.Errorf("it is not deleted: %d", status)
 	}
