@@ -8,8 +8,8 @@
 //
 // [Parse] reads untrusted bytes and accepts or refuses them as a whole. The result has passed every check of
 // [Definition.Validate]. The error lists all failures at once, each with its place ([ValidationError]), or the one
-// place at which the text stops being JSON ([SyntaxError]). [ParseRepair] repairs what exports of other systems
-// lack, and [ParseOptions.Stored] reads what was accepted earlier, under fewer rules.
+// place at which the text stops being JSON ([SyntaxError]). [ParseRepair] repairs faults of other systems' exports,
+// and [ParseOptions.Stored] reads what was accepted earlier, under fewer rules.
 //
 // Every type of the model implements [encoding/json.Marshaler] and [encoding/json.Unmarshaler]. They write Jamf's
 // members in Jamf's order, without white space. Members that the package does not know are kept at every level and
@@ -17,7 +17,7 @@
 //
 // # Making and changing definitions
 //
-// [NewDefinition] makes a definition from what is known of an application, and [Patch.NextVersion] the next version
+// [NewDefinition] makes a definition from the description of an application, and [Patch.NextVersion] the next version
 // from an earlier one. The edits ([Definition.AddPatches], [Definition.RemovePatch], [Definition.ReplacePatch],
 // [Definition.Supersede], [Definition.Namespace]) maintain the two derived fields: currentVersion is always the
 // version of the first patch, and lastModified advances with every change, because Jamf Pro detects a change by it

@@ -10,7 +10,7 @@ import (
 	"github.com/patchsource/patchsource/patch"
 )
 
-// A definition is made from what is known of an application, and later gets another version.
+// A definition is made from the description of an application, and later gets another version.
 func Example() {
 	d, err := patch.NewDefinition(patch.Application{
 		Name:      "Composer",

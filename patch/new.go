@@ -31,8 +31,8 @@ type Application struct {
 }
 
 // NewDefinition returns the definition of a title whose only version is that of an application. Jamf Pro finds the
-// title by its bundle id and the version by its version string. The definition is valid, and [Lint] has no warning
-// about it. Its lastModified is empty; see [Definition.Complete].
+// title by its bundle id and the version by its version string. The definition is valid, and [Lint] warns about
+// it only if Released is in the future. Its lastModified is empty; see [Definition.Complete].
 //
 // The error is a *[ValidationError] if a required field is empty or the definition would be invalid.
 func NewDefinition(a Application) (*Definition, error) {

@@ -104,6 +104,34 @@ func TestNewDefinitionRefuses(t *testing.T) {
 	}
 }
 
+// FuzzNewDefinition checks that a definition is either refused or valid and free of warnings, and that the same is
+// true of its next version.
+func FuzzNewDefinition(f *testing.F) {
+	f.Add("Some App", "com.example.some", "1.2", "10.13", "1.3")
+	f.Add("A", "*", "8u171", "latest", "8")
+	f.Add("\xff", "a\x00", "(1)", "", "\u202e")
+	f.Fuzz(func(t *testing.T, name, bundleID, version, minimumOS, next string) {
+		d, err := patch.NewDefinition(patch.Application{
+			Name: name, BundleID: bundleID, Version: version, MinimumOS: minimumOS, Released: released,
+		})
+		if err != nil {
+			failurePaths(t, err) // fails unless it is a ValidationError
+			return
+		}
+		if warnings := patch.Lint(d, &patch.LintOptions{Now: now}); len(warnings) != 0 || d.Validate() != nil {
+			t.Fatalf("Lint = %+v, Validate = %v", warnings, d.Validate())
+		}
+		p := d.Patches[0].NextVersion(next, now)
+		if p.Validate() != nil {
+			return
+		}
+		d.Patches, d.CurrentVersion = []patch.Patch{p}, next
+		if warnings := patch.Lint(d, &patch.LintOptions{Now: now}); len(warnings) != 0 || d.Validate() != nil {
+			t.Fatalf("of the next version: Lint = %+v, Validate = %v", warnings, d.Validate())
+		}
+	})
+}
+
 func TestNextVersion(t *testing.T) {
 	const text = `{"version":"10.13","releaseDate":"2018-02-02T17:39:58Z",
 		"standalone":true,"minimumOperatingSystem":"10.13","reboot":false,

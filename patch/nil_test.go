@@ -3,6 +3,7 @@ package patch_test
 import (
 	"context"
 	"encoding/json"
+	"reflect"
 	"testing"
 	"time"
 
@@ -26,6 +27,11 @@ func TestNothingPanics(t *testing.T) {
 	}
 	for name, f := range otherCalls {
 		t.Run(name, func(*testing.T) { f() })
+	}
+	for method := range reflect.TypeFor[*patch.Definition]().Methods() {
+		if callsOnDefinition[method.Name] == nil {
+			t.Errorf("callsOnDefinition has no call of %s", method.Name)
+		}
 	}
 }
 
@@ -72,7 +78,7 @@ var callsOnDefinition = map[string]func(*patch.Definition){
 	"KeepAuthor":      func(d *patch.Definition) { _ = d.KeepAuthor("Nobody") },
 	"Lint":            func(d *patch.Definition) { patch.Lint(d, nil) },
 	"LintContext":     func(d *patch.Definition) { _, _ = patch.LintContext(context.Background(), d, nil) },
-	"Marshal":         func(d *patch.Definition) { _, _ = json.Marshal(d) },
+	"MarshalJSON":     func(d *patch.Definition) { _, _ = json.Marshal(d) },
 	"Namespace":       func(d *patch.Definition) { _ = d.Namespace("Nobody") },
 	"NamespaceStored": func(d *patch.Definition) { _ = d.NamespaceStored("Nobody") },
 	"Parse over it":   func(d *patch.Definition) { _, _ = patch.Parse([]byte(minimal), &patch.ParseOptions{Over: d}) },
@@ -87,7 +93,7 @@ var callsOnDefinition = map[string]func(*patch.Definition){
 	"Supersede":     func(d *patch.Definition) { d.Supersede(zeroMembers(), now) },
 	"Supersede nil": func(d *patch.Definition) { d.Supersede(nil, now) },
 	"Superseded":    func(d *patch.Definition) { zeroMembers().Supersede(d, now) },
-	"Unmarshal":     func(d *patch.Definition) { _ = d.UnmarshalJSON([]byte(minimal)) },
+	"UnmarshalJSON": func(d *patch.Definition) { _ = d.UnmarshalJSON([]byte(minimal)) },
 	"Validate":      func(d *patch.Definition) { _ = d.Validate().Error() },
 	"ValidateOver":  func(d *patch.Definition) { _ = d.ValidateOver(d); _ = zeroMembers().ValidateOver(d) },
 }

@@ -35,7 +35,7 @@ type ReadOptions struct {
 	Repair bool
 }
 
-// withDefaults returns the limits that o stands for.
+// withDefaults returns o with its defaults, and with the largest numbers in place of negative ones.
 func (o *ReadOptions) withDefaults() ReadOptions {
 	if o == nil {
 		o = &ReadOptions{}

@@ -43,7 +43,7 @@ type OpenOptions struct {
 	Now time.Time
 }
 
-// withDefaults returns the options that o stands for.
+// withDefaults returns o with its defaults.
 func (o *OpenOptions) withDefaults() OpenOptions {
 	var all OpenOptions
 	if o != nil {
