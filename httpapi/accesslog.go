@@ -1,9 +1,11 @@
 package httpapi
 
 import (
+	"fmt"
 	"log/slog"
 	"net/http"
 
+	"github.com/patchsource/patchsource/httpapi/internal/limit"
 	"github.com/patchsource/patchsource/httpapi/internal/trace"
 )
 
@@ -23,9 +25,9 @@ func AccessLog(next http.Handler, log *slog.Logger, trustedProxies []string) (ht
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	client, err := clientAddress(trustedProxies)
+	client, err := limit.Address(trustedProxies)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("httpapi: %w", err)
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := trace.ID(r)

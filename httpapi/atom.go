@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/patchsource/patchsource/httpapi/internal/answer"
@@ -15,8 +14,8 @@ import (
 	"github.com/patchsource/patchsource/patch/catalog"
 )
 
-// mostEntries is how many entries an Atom feed has.
-const mostEntries = 50
+// maxEntries bounds the entries of an Atom feed.
+const maxEntries = 50
 
 var contentAtom = []string{"application/atom+xml; charset=utf-8"}
 
@@ -50,51 +49,51 @@ type atomEntry struct {
 	Summary string     `xml:"summary"`
 }
 
-// atom serves the titles that changed last, for feed readers.
-func (a *api) atom(w http.ResponseWriter, r *http.Request) error {
-	changed := a.cat.Changed() // first: what is listed is no older
-	var latest []catalog.Title
-	for t := range a.cat.Find(catalog.Filter{}) {
-		latest = append(latest, t)
-	}
+// atomCalls are the feeds of new versions, for feed readers.
+type atomCalls struct{ *titleService }
+
+// all serves the titles that changed last.
+func (c *atomCalls) all(w http.ResponseWriter, r *http.Request) error {
+	changed := c.catalog.Changed() // before the titles are read: they are no older
+	latest := slices.Collect(c.catalog.Find(catalog.Filter{}))
 	slices.SortStableFunc(latest, func(a, b catalog.Title) int { return b.Changed.Compare(a.Changed) })
 	var entries []atomEntry
-	for _, t := range latest[:min(len(latest), mostEntries)] {
-		entries = append(entries, a.atomEntry(r, t, t.CurrentVersion, t.Changed))
+	for _, t := range latest[:min(len(latest), maxEntries)] {
+		entries = append(entries, c.entry(r, t, t.CurrentVersion, t.Changed))
 	}
-	return a.serveAtom(w, r, "/feed.atom", "Patch definitions", changed, entries)
+	return c.serveAtom(w, r, "/feed.atom", "Patch definitions", changed, entries)
 }
 
-// titleAtom serves the versions of one title, the current one first.
-func (a *api) titleAtom(w http.ResponseWriter, r *http.Request) error {
-	id, err := a.reading(w, r)
+// title serves the versions of one title, the current one first.
+func (c *atomCalls) title(w http.ResponseWriter, r *http.Request) error {
+	id, err := c.readable(w, r)
 	if err != nil {
 		return err
 	}
-	if err := a.workOn(r, id); err != nil {
+	if err := c.turn(r, id); err != nil {
 		return err
 	}
-	def, t, err := a.cat.Load(r.Context(), id)
+	def, t, err := c.catalog.Load(r.Context(), id)
 	if err != nil {
 		return err
 	}
 	var entries []atomEntry
-	for i, p := range def.Patches[:min(len(def.Patches), mostEntries)] {
+	for i, p := range def.Patches[:min(len(def.Patches), maxEntries)] {
 		at := t.Changed
 		if released, err := patch.ParseTime(p.ReleaseDate); err == nil && i > 0 {
 			at = released
 		}
-		entries = append(entries, a.atomEntry(r, t, p.Version, at))
+		entries = append(entries, c.entry(r, t, p.Version, at))
 	}
-	return a.serveAtom(w, r, "/api/v1/titles/"+t.ID+"/feed.atom", t.Name, t.Changed, entries)
+	return c.serveAtom(w, r, "/api/v1/titles/"+t.ID+"/feed.atom", t.Name, t.Changed, entries)
 }
 
-// atomEntry is a version of a title as news. It has the same id in every feed.
-func (a *api) atomEntry(r *http.Request, t catalog.Title, version string, at time.Time) atomEntry {
-	definition := a.address(r) + "/jamf/v1/patch/" + url.PathEscape(t.ID)
+// entry returns a version of a title as an entry. It has the same id in every feed.
+func (c *atomCalls) entry(r *http.Request, t catalog.Title, version string, at time.Time) atomEntry {
+	definition := c.address(r) + "/jamf/v1/patch/" + url.PathEscape(t.ID)
 	link := atomLink{Rel: "alternate", Href: definition, Type: "application/json"}
-	if a.page {
-		link = atomLink{Rel: "alternate", Href: a.address(r) + "/titles/" + url.PathEscape(t.ID), Type: "text/html"}
+	if c.webPage {
+		link = atomLink{Rel: "alternate", Href: c.address(r) + "/titles/" + url.PathEscape(t.ID), Type: "text/html"}
 	}
 	return atomEntry{
 		ID:      definition + "#" + url.PathEscape(version),
@@ -106,14 +105,10 @@ func (a *api) atomEntry(r *http.Request, t catalog.Title, version string, at tim
 	}
 }
 
-func (a *api) serveAtom(
-	w http.ResponseWriter,
-	r *http.Request,
-	path, title string,
-	changed time.Time,
-	entries []atomEntry,
+func (c *atomCalls) serveAtom(
+	w http.ResponseWriter, r *http.Request, path, title string, changed time.Time, entries []atomEntry,
 ) error {
-	self := a.address(r) + path
+	self := c.address(r) + path
 	feed := atomFeed{
 		ID:      self,
 		Title:   title,
@@ -127,17 +122,5 @@ func (a *api) serveAtom(
 	if err := xml.NewEncoder(&b).Encode(feed); err != nil {
 		return err
 	}
-	return a.answers.Serve(w, r, answer.New(b.Bytes(), changed), contentAtom)
-}
-
-// address is where the handler is found: as its options say, or as the client has.
-func (a *api) address(r *http.Request) string {
-	if a.site != "" {
-		return a.site
-	}
-	scheme := "http"
-	if r.TLS != nil {
-		scheme = "https"
-	}
-	return scheme + "://" + strings.ToLower(r.Host)
+	return c.answers.Serve(w, r, answer.New(b.Bytes(), changed), contentAtom)
 }

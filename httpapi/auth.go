@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/patchsource/patchsource/auth"
+	"github.com/patchsource/patchsource/httpapi/internal/limit"
 	"github.com/patchsource/patchsource/patch/catalog"
 )
 
@@ -16,8 +17,8 @@ import (
 // [AnyOf] combines several. It must be safe for concurrent use.
 //
 // An error that is auth.ErrUnauthorized, as errors.Is sees it, is answered with status 401 and a Bearer challenge, or
-// with the challenge of another scheme that the error's method Challenge() string returns (RFC 9110, section 11.6.1). An
-// error of a store or of a context is answered with 503, any other with 500. The zero Principal counts as
+// with the challenge of another scheme that the error's method Challenge() string returns (RFC 9110, section 11.6.1).
+// An error of a store or of a context is answered with 503, any other with 500. The zero Principal counts as
 // auth.ErrUnauthorized, and so does a principal that has expired.
 type Authenticator func(*http.Request) (auth.Principal, error)
 
@@ -26,8 +27,8 @@ type Authenticator func(*http.Request) (auth.Principal, error)
 // [Authenticator] are. It must be safe for concurrent use and quick: lists ask it for each title.
 //
 // For auth.ActionCreate, the title has the id that is about to be created and no UID. For auth.ActionTokens, the zero
-// Title asks for the calls about tokens as such. For auth.ActionChange, the zero Title asks for every title: a principal
-// that may change every title is exempt from the limits of the [Budget] and sees the state of every source.
+// Title asks for the calls about tokens as such. For auth.ActionChange, the zero Title asks for every title: a
+// principal that may change every title is exempt from the limits of the [Budget] and sees the state of every source.
 type Authorizer func(ctx context.Context, p auth.Principal, a auth.Action, t auth.Title) error
 
 // BearerTokens returns an Authenticator that accepts the tokens of an auth.Service, sent as
@@ -95,21 +96,21 @@ type access struct {
 	now          func() time.Time
 }
 
-func newAccess(c *catalog.Catalog, o *Options) access {
-	a := access{authenticate: o.Authenticate, authorize: o.Authorize, catalog: c, now: o.Now}
-	if a.authenticate == nil && o.Tokens != nil {
-		a.authenticate = BearerTokens(o.Tokens)
+// newAccess returns an access that accepts the tokens of a service, which may be nil, if authenticate is nil, and
+// decides by auth.Authorize if authorize is nil.
+func newAccess(
+	c *catalog.Catalog, authenticate Authenticator, authorize Authorizer, tokens *auth.Service, now func() time.Time,
+) access {
+	if authenticate == nil && tokens != nil {
+		authenticate = BearerTokens(tokens)
 	}
-	if a.authenticate == nil {
-		a.authenticate = AnyOf()
+	if authenticate == nil {
+		authenticate = AnyOf()
 	}
-	if a.authorize == nil {
-		a.authorize = auth.Authorize
+	if authorize == nil {
+		authorize = auth.Authorize
 	}
-	if a.now == nil {
-		a.now = time.Now
-	}
-	return a
+	return access{authenticate: authenticate, authorize: authorize, catalog: c, now: now}
 }
 
 // principal returns the principal that a request comes from and notes it in the call. A title's token whose titles are
@@ -126,7 +127,7 @@ func (a access) principal(r *http.Request) (auth.Principal, error) {
 		return auth.Principal{}, err
 	}
 	c := callOf(r)
-	c.who, c.trusted = p, a.may(r.Context(), p, auth.ActionChange, auth.Title{})
+	c.principal, c.trusted = p, a.may(r.Context(), p, auth.ActionChange, auth.Title{})
 	return p, nil
 }
 
@@ -162,9 +163,9 @@ func (a access) permitted(r *http.Request, action auth.Action) (auth.Principal, 
 	return p, err
 }
 
-// caller returns the principal of a call that is open to anonymous clients, for whom it is the zero Principal. These are
-// counted by limit before anything of their body is read. A token that was sent has to be valid.
-func (a access) caller(r *http.Request, limit *limiter) (auth.Principal, error) {
+// anyone returns the principal of a call that is open to anonymous clients, for whom it is the zero Principal. These
+// are counted by rate before anything of their body is read. A token that was sent has to be valid.
+func (a access) anyone(r *http.Request, rate *limit.Rate) (auth.Principal, error) {
 	p, err := a.principal(r)
 	if err == nil {
 		return p, nil
@@ -173,7 +174,7 @@ func (a access) caller(r *http.Request, limit *limiter) (auth.Principal, error) 
 		return auth.Principal{}, err
 	}
 	callOf(r).unknown = err
-	return auth.Principal{}, limit.allow(r)
+	return auth.Principal{}, allow(rate, r)
 }
 
 // mayManage reports whether a principal may see and revoke a token: its own, and those that neither reach further nor

@@ -1,51 +1,48 @@
 package httpapi
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
 	"time"
 
 	"github.com/patchsource/patchsource/auth"
+	"github.com/patchsource/patchsource/httpapi/internal/limit"
 	"github.com/patchsource/patchsource/patch/archive"
+	"github.com/patchsource/patchsource/store"
 	"github.com/patchsource/patchsource/store/dump"
 )
 
 const (
-	// maxBackups is how many backups are written at once to callers without a token, one to each address, and as
-	// many again to those who have one; maxOwnBackups is how many to administrators and editors.
-	maxBackups    = 2
-	maxOwnBackups = 2
-	// minBackupSpeed is how fast a backup has to be taken, in bytes a second, once backupGrace has passed: one that
-	// is taken more slowly keeps others waiting.
+	// maxTrustedBackups bounds the backups that are written at once to clients who may change every title.
+	maxTrustedBackups = 2
+	// minBackupSpeed is the speed at which a backup has to be read, in bytes per second, after speedGrace: a slow
+	// reader keeps others waiting.
 	minBackupSpeed = 64 << 10
-	backupGrace    = 30 * time.Second
-	// chunkTimeout is how long a client may take for one part of a long answer.
-	chunkTimeout = 2 * time.Minute
-	// backupTimeout is how long anybody may take for a backup in all.
+	// backupTimeout is how long a client may take to read a backup in all.
 	backupTimeout = 20 * time.Minute
 )
 
-// backup streams all titles as a zip in Patch Server's layout. With ?full=1, an
-// administrator gets what else there is, too, to move a server.
-func (a *api) backup(w http.ResponseWriter, r *http.Request) error {
+// backupCalls are the calls that write backups.
+type backupCalls struct {
+	*core
+	store  store.Store   // nil: there are no full backups
+	places chan struct{} // a place for each backup to a trusted client
+}
+
+// backup streams all titles as a zip in Patch Server's layout. With ?full=1, an administrator gets all other records as
+// well, to move a server.
+func (c *backupCalls) backup(w http.ResponseWriter, r *http.Request) error {
 	full, err := boolParam(r, "full")
 	if err != nil {
 		return err
 	}
-	var who auth.Principal
-	if full {
-		who, err = a.access.permitted(r, auth.ActionAdminister)
-	} else {
-		who, err = a.access.caller(r, a.rate)
-	}
+	principal, err := c.reader(r, full)
 	if err != nil {
 		return err
 	}
-	if full && a.store == nil {
-		return fmt.Errorf("%w: full backups", errSwitchedOff)
-	}
-	leave, err := a.backupPlace(r)
+	leave, err := c.place(r)
 	if err != nil {
 		return err
 	}
@@ -63,47 +60,47 @@ func (a *api) backup(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	out := newPatientWriter(w)
-	if !full {
-		out.end, out.minSpeed = out.began.Add(backupTimeout), minBackupSpeed
-	}
-	write := func() error { return a.writeBackup(r, out, full) }
 	if full {
-		err = a.cat.WithoutRestore(write)
+		err = c.catalog.WithoutRestore(func() error { return c.write(r.Context(), out, true) })
 	} else {
-		err = write()
+		out.end, out.minSpeed = out.began.Add(backupTimeout), minBackupSpeed
+		err = c.write(r.Context(), out, false)
 	}
-	if err == nil {
-		if full {
-			a.log.InfoContext(r.Context(), "full backup made", "bytes", out.n, "token", who.TokenID)
-		}
-		return nil
+	if err == nil && full {
+		c.logChange(r, "full backup made", principal, "bytes", out.bytes)
 	}
-	if out.n == 0 {
-		return err
-	}
-	if r.Context().Err() == nil {
-		a.log.ErrorContext(r.Context(), "a backup broke off", "error", err)
-	}
-	panic(http.ErrAbortHandler) // so that nobody takes what came for all there is
+	return c.finish(r, out, err)
 }
 
-// backupPlace takes a place for a backup. Callers without a token have places, others who have one, and administrators
-// and editors: none of them keeps the others out.
-func (a *api) backupPlace(r *http.Request) (leave func(), err error) {
-	if callOf(r).trusted {
-		select {
-		case a.ownBackups <- struct{}{}:
-			return func() { <-a.ownBackups }, nil
-		default:
-			return nil, errBusy
-		}
+// reader returns the principal of a request for a backup.
+func (c *backupCalls) reader(r *http.Request, full bool) (auth.Principal, error) {
+	if !full {
+		return c.access.anyone(r, c.rate)
 	}
-	return a.budget.roomOf(!callOf(r).stranger()).backups.enter(r.Context(), a.budget.client(r), 1)
+	principal, err := c.access.permitted(r, auth.ActionAdminister)
+	if err == nil && c.store == nil {
+		err = fmt.Errorf("%w: full backups", errSwitchedOff)
+	}
+	return principal, err
 }
 
-func (a *api) writeBackup(r *http.Request, out io.Writer, full bool) error {
+// place takes a place for a backup. Anonymous clients, others with a token, and trusted ones have places of their own:
+// none of them keeps the others out.
+func (c *backupCalls) place(r *http.Request) (leave func(), err error) {
+	if !callOf(r).trusted {
+		return c.budget.backup(r)
+	}
+	select {
+	case c.places <- struct{}{}:
+		return func() { <-c.places }, nil
+	default:
+		return nil, limit.ErrBusy
+	}
+}
+
+func (c *backupCalls) write(ctx context.Context, out io.Writer, full bool) error {
 	z := archive.NewWriter(out)
-	for s, err := range a.cat.Definitions(r.Context()) {
+	for s, err := range c.catalog.Definitions(ctx) {
 		if err == nil {
 			err = z.Definition(s.Title.ID, s.Definition)
 		}
@@ -112,62 +109,21 @@ func (a *api) writeBackup(r *http.Request, out io.Writer, full bool) error {
 		}
 	}
 	if full {
-		if err := dump.Write(r.Context(), z, a.store, a.cat.Records(r.Context())); err != nil {
+		if err := dump.Write(ctx, z, c.store, c.catalog.Records(ctx)); err != nil {
 			return err
 		}
 	}
 	return z.Close()
 }
 
-// A patientWriter gives its client time for each part anew, or demands a speed.
-type patientWriter struct {
-	w        io.Writer
-	control  *http.ResponseController
-	n        int64
-	began    time.Time
-	until    time.Time
-	end      time.Time // zero: there is none
-	minSpeed int64     // bytes a second on average; 0: any
-}
-
-func newPatientWriter(w http.ResponseWriter) *patientWriter {
-	return &patientWriter{w: w, control: http.NewResponseController(w), began: time.Now()}
-}
-
-// Write implements io.Writer.
-func (p *patientWriter) Write(data []byte) (int, error) {
-	if until := p.deadline(time.Now()); until.Sub(p.until).Abs() > time.Second {
-		p.until = until
-		_ = p.control.SetWriteDeadline(until) // a ResponseWriter that has no deadlines keeps the server's
+// finish ends an answer that err may have interrupted. It aborts one that has begun, so that no client takes a part for
+// the whole.
+func (c *backupCalls) finish(r *http.Request, out *patientWriter, err error) error {
+	if err == nil || out.bytes == 0 {
+		return err
 	}
-	n, err := p.w.Write(data)
-	p.n += int64(n)
-	return n, err
-}
-
-// deadline returns until when the next part has to be taken.
-func (p *patientWriter) deadline(now time.Time) time.Time {
-	until := now.Add(chunkTimeout)
-	if p.minSpeed > 0 {
-		until = p.began.Add(backupGrace + time.Duration(p.n/p.minSpeed)*time.Second)
+	if r.Context().Err() == nil {
+		c.log.ErrorContext(r.Context(), "a backup was interrupted", "error", err)
 	}
-	if !p.end.IsZero() && until.After(p.end) {
-		until = p.end
-	}
-	return until
-}
-
-// boolParam returns a parameter of the query that is true (1, true, or no value) or false (0, false, or not there).
-func boolParam(r *http.Request, name string) (bool, error) {
-	q := r.URL.Query()
-	if !q.Has(name) {
-		return false, nil
-	}
-	switch q.Get(name) {
-	case "", "1", "true":
-		return true, nil
-	case "0", "false":
-		return false, nil
-	}
-	return false, &requestError{fmt.Sprintf("the parameter %s must be 1 or 0", name)}
+	panic(http.ErrAbortHandler)
 }

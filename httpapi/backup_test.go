@@ -280,7 +280,7 @@ func TestRestoreByHTTP(t *testing.T) {
 		{"onto titles", "", good, false, 400, "restore_failure", "A 1 B 1"},
 		{"merge", "?mode=merge", good, false, 201, `[{"id":"A"},{"id":"C"}]`, "A 2 B 1 C 1"},
 		{"merge, as a form", "?mode=merge", good, true, 201, `[{"id":"A"},{"id":"C"}]`, "A 2 B 1 C 1"},
-		{"replace, not confirmed", "?mode=replace", good, false, 400, "B. If that is what you want, add &confirm=1-", "A 1 B 1"},
+		{"replace, not confirmed", "?mode=replace", good, false, 400, "B. To delete them, add &confirm=1-", "A 1 B 1"},
 		{"replace, confirmed for another number", "?mode=replace&confirm=1-000000000000", good, false, 400, "confirm=1-", "A 1 B 1"},
 		{"replace", "?mode=replace&confirm=1-" + digestOf("b"), good, false, 201, `[{"id":"A"},{"id":"C"}]`, "A 2 C 1"},
 		{"what replace would do", "?mode=replace&dry_run=1", good, false, 200, `"create":["C"],"replace":["A"],"unchanged":[],"delete":["B"]`, "A 1 B 1"},

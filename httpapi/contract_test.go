@@ -56,7 +56,7 @@ func TestDocumentHasEveryCall(t *testing.T) {
 		}
 	}
 	// What a path has is in the Allow of what it has not.
-	err = api.router().Walk(func(route *mux.Route, _ *mux.Router, _ []*mux.Route) error {
+	err = api.router.mux().Walk(func(route *mux.Route, _ *mux.Router, _ []*mux.Route) error {
 		path, err := route.GetPathTemplate()
 		if err != nil {
 			return err

@@ -2,37 +2,69 @@ package httpapi
 
 import (
 	"errors"
-	"net/http"
+	"fmt"
 
-	"github.com/patchsource/patchsource/httpapi/internal/problem"
-	"github.com/patchsource/patchsource/httpapi/wire"
+	"github.com/patchsource/patchsource/patch"
 )
 
 var (
-	// errSwitchedOff is returned for a call that the server does not offer to anyone.
+	// errSwitchedOff is returned for a call that the server offers to no client.
 	errSwitchedOff = errors.New("this server does not offer this")
-	errMediaType   = errors.New("the body has an unsupported type")
 	// errCrossSite is returned for a change that a page of another site asks for.
-	errCrossSite = errors.New("a page of another site may not change anything here: open this server's own page, " +
-		"or call it from a script")
+	errCrossSite = errors.New("a page of another site may not change anything here: use this server's own page, " +
+		"or a script")
 )
 
-// A requestError is returned for a request that cannot be understood.
-type requestError struct{ message string }
+// confirmLastAdministrator is the confirmation that revokes the last administrator's token.
+const confirmLastAdministrator = "last-administrator"
 
-func (e *requestError) Error() string { return e.message }
-
-// uploadFailed reports whether there is an uploadError of a kind in err's chain.
-func uploadFailed(err error, kind func(*uploadError) bool) bool {
-	var failed *uploadError
-	return errors.As(err, &failed) && kind(failed)
+// A bodyTooLarge is returned for a body of more bytes than its client may send. It is patch.ErrTooLarge.
+type bodyTooLarge struct {
+	limit     int
+	anonymous bool
 }
 
-// writeError answers with an error.
-func (a *api) writeError(w http.ResponseWriter, r *http.Request, err error) {
-	errs := problem.Writer{Table: problems, Log: a.log}
-	if p := problems.Of(err); p.Code == wire.CodeMailFailure {
-		a.log.ErrorContext(r.Context(), "a mail could not be sent", "error", err)
+func (e *bodyTooLarge) Error() string {
+	s := "the body is too large: at most " + byteCount(e.limit) + " are read"
+	if e.anonymous {
+		s += " without a token; send one as 'Authorization: Bearer pst_…' for larger ones"
 	}
-	errs.Write(w, r, err, callOf(r).simple)
+	return s
+}
+
+// Is makes a bodyTooLarge a patch.ErrTooLarge.
+func (e *bodyTooLarge) Is(target error) bool { return target == patch.ErrTooLarge }
+
+// byteCount returns a number of bytes in words.
+func byteCount(n int) string {
+	switch {
+	case n >= 1<<20 && n%(1<<20) == 0:
+		return fmt.Sprintf("%d MiB", n>>20)
+	case n >= 1<<10 && n%(1<<10) == 0:
+		return fmt.Sprintf("%d KiB", n>>10)
+	}
+	return fmt.Sprintf("%d bytes", n)
+}
+
+// A restoreError is returned for an archive that cannot be restored.
+type restoreError struct {
+	message string
+	members []patch.Failure // the members that are wrong
+	err     error
+}
+
+func (e *restoreError) Error() string { return e.message }
+func (e *restoreError) Unwrap() error { return e.err }
+
+// A faultsError is returned if some records of the store cannot be read.
+type faultsError struct{ records int }
+
+func (e *faultsError) Error() string {
+	return fmt.Sprintf("%d corrupt records cannot be read and are not served; the log names their files: restore or "+
+		"remove the files, or start the server with the option that tolerates them", e.records)
+}
+
+// failure returns the error of a body with one wrong value.
+func failure(path, message string) error {
+	return &patch.ValidationError{Failures: []patch.Failure{{Path: path, Message: message}}}
 }

@@ -6,68 +6,50 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/patchsource/patchsource/httpapi/internal/answer"
-	"github.com/patchsource/patchsource/httpapi/internal/problem"
 	"github.com/patchsource/patchsource/patch/catalog"
 	"github.com/patchsource/patchsource/store"
 )
 
-// alive answers as long as the server does.
-func (a *api) alive(w http.ResponseWriter, _ *http.Request) error {
-	w.Header().Set("Cache-Control", "no-store")
-	answer.WriteJSON(w, http.StatusOK, map[string]any{"message": "alive"})
-	return nil
+// healthCalls are the calls of what watches the server.
+type healthCalls struct {
+	*core
+	store          store.Store // nil: it is not known
+	tolerateFaults bool
 }
 
-// readyTimeout is how long the store may take to answer a ping.
+// alive answers as long as the server runs.
+func (c *healthCalls) alive(w http.ResponseWriter, _ *http.Request) error {
+	return replyUncached(w, http.StatusOK, map[string]any{"message": "alive"})
+}
+
+// readyTimeout is how long the store may take to answer.
 const readyTimeout = 5 * time.Second
 
-// ready answers when the titles are read and the store can be reached.
-func (a *api) ready(w http.ResponseWriter, r *http.Request) error {
+// ready answers with status 200 if the titles were read and the store is reachable.
+func (c *healthCalls) ready(w http.ResponseWriter, r *http.Request) error {
 	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
 	defer cancel()
-	if err := a.cat.Ping(ctx); err != nil {
+	if err := c.catalog.Ping(ctx); err != nil {
 		return fmt.Errorf("%w: %w", catalog.ErrUnavailable, err)
 	}
-	if err := a.whole(ctx); err != nil {
+	if err := c.whole(ctx); err != nil {
 		return err
 	}
-	w.Header().Set("Cache-Control", "no-store")
-	answer.WriteJSON(w, http.StatusOK, map[string]any{"message": "ready", "titles": a.cat.Len()})
-	return nil
+	return replyUncached(w, http.StatusOK, map[string]any{"message": "ready", "titles": c.catalog.Len()})
 }
 
-// whole reports whether everything that the store has could be read. A title that is missing looks to Jamf Pro like one
-// that was deleted.
-func (a *api) whole(ctx context.Context) error {
-	if a.tolerant {
+// whole returns an error if some records of the store cannot be read. To Jamf Pro, a missing title looks like one that
+// was deleted.
+func (c *healthCalls) whole(ctx context.Context) error {
+	if c.tolerateFaults {
 		return nil
 	}
-	damaged := a.cat.Damaged()
-	if a.store != nil {
-		damaged = max(damaged, len(store.Faults(ctx, a.store)))
+	corrupt := c.catalog.Damaged()
+	if c.store != nil {
+		corrupt = max(corrupt, len(store.Faults(ctx, c.store)))
 	}
-	if damaged > 0 {
-		return &faultsError{damaged}
+	if corrupt > 0 {
+		return &faultsError{corrupt}
 	}
 	return nil
-}
-
-// A faultsError means that some records cannot be read. It is answered by 503.
-type faultsError struct{ n int }
-
-func (e *faultsError) Error() string {
-	return fmt.Sprintf(
-		"%d records cannot be read, or are missing because they were damaged, and are not served; the log "+
-			"names their files: bring them back or remove the files, or have the server say that it is ready all the same",
-		e.n,
-	)
-}
-
-// noSuchCall answers what no other call does.
-func (a *api) noSuchCall(w http.ResponseWriter, r *http.Request) error {
-	if a.notFound != nil && a.notFound(w, r) {
-		return nil
-	}
-	return &problem.PathError{Path: r.URL.Path}
 }

@@ -6,38 +6,42 @@ import (
 	"strconv"
 
 	"github.com/patchsource/patchsource/httpapi/internal/answer"
+	"github.com/patchsource/patchsource/httpapi/internal/problem"
 	"github.com/patchsource/patchsource/httpapi/internal/trace"
 	"github.com/patchsource/patchsource/httpapi/wire"
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/catalog"
 )
 
-// history lists the editions of a title's definition.
-func (a *api) history(w http.ResponseWriter, r *http.Request) error {
-	id, err := a.reading(w, r)
+// historyCalls are the calls about the earlier definitions of titles.
+type historyCalls struct{ *titleService }
+
+// list lists the revisions of a title's definition.
+func (c *historyCalls) list(w http.ResponseWriter, r *http.Request) error {
+	id, err := c.readable(w, r)
 	if err != nil {
 		return err
 	}
-	all, err := a.cat.History(r.Context(), id)
+	all, err := c.catalog.History(r.Context(), id)
 	if err != nil {
 		return err
 	}
-	body := struct {
-		Editions []edition `json:"editions"`
-	}{[]edition{}}
-	for _, e := range all {
-		body.Editions = append(body.Editions, newEdition(e))
+	body := wire.History{Revisions: []wire.Revision{}}
+	for _, rev := range all {
+		body.Revisions = append(body.Revisions, wire.Revision{
+			Number:  rev.Number,
+			At:      wire.Time(rev.At),
+			Token:   wire.String(rev.By),
+			Version: rev.Version,
+			Current: rev.Current,
+		})
 	}
-	data, err := answer.Encode(body)
-	if err != nil {
-		return err
-	}
-	return a.serve(w, r, answer.New(data, all[0].At))
+	return c.serveJSON(w, r, body, all[0].At)
 }
 
-// editionIn returns the number of the edition in a path.
-func (a *api) editionIn(w http.ResponseWriter, r *http.Request) (id string, n uint64, err error) {
-	if id, err = a.reading(w, r); err != nil {
+// revisionIn returns the title and the number of the revision in a path.
+func (c *historyCalls) revisionIn(w http.ResponseWriter, r *http.Request) (id string, n uint64, err error) {
+	if id, err = c.readable(w, r); err != nil {
 		return "", 0, err
 	}
 	text, err := variable(r, "n")
@@ -51,25 +55,16 @@ func (a *api) editionIn(w http.ResponseWriter, r *http.Request) (id string, n ui
 	return id, n, err
 }
 
-// workOn waits for the caller's turn to have a title's definition worked on.
-func (a *api) workOn(r *http.Request, id string) error {
-	title, err := a.cat.Title(id)
+// get answers with an earlier definition.
+func (c *historyCalls) get(w http.ResponseWriter, r *http.Request) error {
+	id, n, err := c.revisionIn(w, r)
 	if err != nil {
 		return err
 	}
-	return a.work(r, int(title.Bytes))
-}
-
-// getEdition answers an earlier definition.
-func (a *api) getEdition(w http.ResponseWriter, r *http.Request) error {
-	id, n, err := a.editionIn(w, r)
-	if err != nil {
+	if err := c.turn(r, id); err != nil {
 		return err
 	}
-	if err := a.workOn(r, id); err != nil {
-		return err
-	}
-	def, err := a.cat.Revision(r.Context(), id, n)
+	def, err := c.catalog.Revision(r.Context(), id, n)
 	if err != nil {
 		return err
 	}
@@ -77,88 +72,80 @@ func (a *api) getEdition(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return a.serve(w, r, answer.New(data, a.now()))
+	return c.serve(w, r, answer.New(data, c.now()))
 }
 
-// diffEdition answers what has changed from an edition to the one of ?to, which is
-// the current one if it is not given.
-func (a *api) diffEdition(w http.ResponseWriter, r *http.Request) error {
-	id, n, err := a.editionIn(w, r)
+// diff answers with what changed from a revision to the one of ?to, or to the current one without it.
+func (c *historyCalls) diff(w http.ResponseWriter, r *http.Request) error {
+	id, n, err := c.revisionIn(w, r)
 	if err != nil {
 		return err
 	}
-	if err := a.workOn(r, id); err != nil {
+	if err := c.turn(r, id); err != nil {
 		return err
 	}
-	before, err := a.cat.Revision(r.Context(), id, n)
+	before, err := c.catalog.Revision(r.Context(), id, n)
 	if err != nil {
 		return err
 	}
-	var after *patch.Definition
-	if to := r.URL.Query().Get("to"); to != "" {
-		m, err := strconv.ParseUint(to, 10, 64)
-		if err != nil {
-			return &requestError{"to must be the number of an edition"}
-		}
-		if after, err = a.cat.Revision(r.Context(), id, m); err != nil {
-			return err
-		}
-	} else if after, _, err = a.cat.Load(r.Context(), id); err != nil {
+	after, err := c.diffTo(r, id)
+	if err != nil {
 		return err
 	}
-	body := struct {
-		Changes []string `json:"changes"`
-	}{[]string{}}
-	for _, c := range patch.Diff(before, after) {
-		body.Changes = append(body.Changes, c.Text)
+	body := wire.Difference{Changes: []string{}}
+	for _, change := range patch.Diff(before, after) {
+		body.Changes = append(body.Changes, change.Text)
 	}
 	w.Header().Set("Cache-Control", "no-cache")
 	answer.WriteJSON(w, http.StatusOK, body)
 	return nil
 }
 
-// restoreEdition makes an earlier definition the current one.
-func (a *api) restoreEdition(w http.ResponseWriter, r *http.Request) error {
-	who, title, opts, err := a.mayChange(r)
+// diffTo returns the definition of ?to, and the current one without it.
+func (c *historyCalls) diffTo(r *http.Request, id string) (*patch.Definition, error) {
+	to := r.URL.Query().Get("to")
+	if to == "" {
+		current, _, err := c.catalog.Load(r.Context(), id)
+		return current, err
+	}
+	n, err := strconv.ParseUint(to, 10, 64)
+	if err != nil {
+		return nil, &problem.RequestError{Message: "to must be the number of a revision"}
+	}
+	return c.catalog.Revision(r.Context(), id, n)
+}
+
+// restore makes an earlier definition the current one.
+func (c *historyCalls) restore(w http.ResponseWriter, r *http.Request) error {
+	e, err := c.edit(r)
 	if err != nil {
 		return err
 	}
-	_, n, err := a.editionIn(w, r)
+	_, n, err := c.revisionIn(w, r)
 	if err != nil {
 		return err
 	}
-	if err := a.work(r, 2*int(title.Bytes)); err != nil {
+	if err := c.budget.turn(r, 2*int(e.title.Bytes)); err != nil {
 		return err
 	}
-	def, err := a.cat.Revision(r.Context(), title.ID, n)
+	def, err := c.catalog.Revision(r.Context(), e.title.ID, n)
 	if err != nil {
 		return err
 	}
-	res, err := a.cat.Replace(r.Context(), title.ID, def, opts)
+	res, err := c.catalog.Replace(r.Context(), e.title.ID, def, e.opts)
 	if err != nil {
 		return err
 	}
-	message := fmt.Sprintf("Title '%s' is as edition %d already: nothing was changed", res.Title.ID, n)
+	message := fmt.Sprintf("Title '%s' equals revision %d already: nothing was changed", res.Title.ID, n)
 	if res.Changed {
-		message = fmt.Sprintf("Title '%s' is as in edition %d again", res.Title.ID, n)
-		a.log.InfoContext(
-			r.Context(),
-			"title restored from its history",
-			"title",
-			res.Title.ID,
-			"edition",
-			n,
-			"token",
-			who.TokenID,
-			"changes",
-			res.Difference().String(),
-		)
+		message = fmt.Sprintf("Title '%s' restored to revision %d", res.Title.ID, n)
+		c.logChange(r, "title restored from its history", e.principal,
+			"title", res.Title.ID, "revision", n, "changes", res.Difference().String())
 	}
-	a.reply(
-		w,
-		r,
-		http.StatusOK,
-		wire.Answer{Message: message, ID: res.Title.ID, Name: res.Title.Name, Warnings: res.Warnings},
-	)
-	return nil
+	return c.reply(w, r, http.StatusOK, wire.Answer{
+		Message:  message,
+		ID:       res.Title.ID,
+		Name:     res.Title.Name,
+		Warnings: res.Warnings,
+	})
 }

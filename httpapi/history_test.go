@@ -53,7 +53,7 @@ func TestHistoryByHTTP(t *testing.T) {
 		t.Errorf("without a token: %d", w.Code)
 	}
 	if w := b.asAdmin("POST", "/api/v1/titles/App/history/1/restore", ""); w.Code != 200 ||
-		!strings.Contains(w.Body.String(), "again") {
+		!strings.Contains(w.Body.String(), "restored to revision 1") {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 	if title, _ := b.cat.Title("App"); title.CurrentVersion != "1" {

@@ -5,24 +5,28 @@ import (
 	"net/http"
 
 	"github.com/patchsource/patchsource/httpapi/internal/answer"
+	"github.com/patchsource/patchsource/httpapi/internal/limit"
+	"github.com/patchsource/patchsource/httpapi/wire"
 	"github.com/patchsource/patchsource/patch"
 )
 
-// lint says what is wrong with a definition, and what is probably not meant, and
-// keeps nothing.
-func (a *api) lint(w http.ResponseWriter, r *http.Request) error {
-	if _, err := a.access.caller(r, a.lints); err != nil {
+// lintCalls are the calls that check definitions and store nothing.
+type lintCalls struct {
+	*core
+	rate *limit.Rate
+}
+
+// lint answers with the failures and warnings of a definition.
+func (c *lintCalls) lint(w http.ResponseWriter, r *http.Request) error {
+	if _, err := c.access.anyone(r, c.rate); err != nil {
 		return err
 	}
-	body, err := a.readJSON(w, r)
+	body, err := c.bodies.read(w, r)
 	if err != nil {
 		return err
 	}
-	result := struct {
-		Errors   []patch.Failure `json:"errors"`
-		Warnings []patch.Warning `json:"warnings"`
-	}{[]patch.Failure{}, []patch.Warning{}}
-	def, err := patch.Parse(body, &patch.ParseOptions{MaxBytes: a.max})
+	result := wire.LintResult{Errors: []patch.Failure{}, Warnings: []patch.Warning{}}
+	def, err := patch.Parse(body, c.bodies.parseOptions())
 	var invalid *patch.ValidationError
 	var syntax *patch.SyntaxError
 	switch {
@@ -33,7 +37,7 @@ func (a *api) lint(w http.ResponseWriter, r *http.Request) error {
 	case err != nil:
 		return err
 	default:
-		warnings, err := patch.LintContext(r.Context(), def, &patch.LintOptions{Now: a.now()})
+		warnings, err := patch.LintContext(r.Context(), def, &patch.LintOptions{Now: c.now()})
 		if err != nil {
 			return err
 		}

@@ -1,12 +1,15 @@
 package httpapi
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 
 	"github.com/patchsource/patchsource/auth"
+	"github.com/patchsource/patchsource/httpapi/internal/limit"
 	"github.com/patchsource/patchsource/httpapi/internal/problem"
 	"github.com/patchsource/patchsource/httpapi/internal/trace"
+	"github.com/patchsource/patchsource/httpapi/internal/upload"
 	"github.com/patchsource/patchsource/httpapi/wire"
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/archive"
@@ -15,48 +18,44 @@ import (
 
 // Matches that several rows have.
 var (
-	unavailable = problem.Is(catalog.ErrUnavailable, auth.ErrUnavailable)
 	ofTitle     = problem.As[*catalog.TitleError]()
 	ofVersion   = problem.As[*patch.VersionError]()
+	unavailable = problem.Is(catalog.ErrUnavailable)
 )
 
-// problems says how every error is answered. The first row that matches an error decides, so the order counts.
+// problems says how every error is answered. The first row that matches an error decides, so the order counts. Where a
+// row has no message, the error's own text is the message.
 var problems = problem.Table{
 	{
-		Match:   func(err error) bool { return uploadFailed(err, (*uploadError).full) },
-		Status:  http.StatusInsufficientStorage,
+		Match:   diskFull,
 		Code:    wire.CodeInsufficientStorage,
-		Message: problem.Text("The server's disk is full. Its administrator has to free space before this can be sent."),
+		Message: problem.Text("The server's disk is full: its administrator has to free space on it."),
 		Detail:  problem.Nothing,
 	},
 	{
-		Match:   problem.As[*uploadError](),
-		Status:  http.StatusServiceUnavailable,
-		Code:    wire.CodeInternal,
-		Message: problem.Text("The server cannot write what was sent to its disk: try again later. Its log says why, under the id in this answer."),
-		Detail:  problem.Nothing,
+		Match:  problem.As[*upload.Error](),
+		Status: http.StatusServiceUnavailable,
+		Code:   wire.CodeInternal,
+		Message: problem.Text("The server cannot write what was sent to its disk: try again later. " +
+			"Its log says why, under the id in this answer."),
+		Detail: problem.Nothing,
 	},
-	{ // before the rows of its causes: an invalid definition of an upstream is not the caller's
-		Match:    problem.But(problem.Is(ErrUpstream), problem.Is(catalog.ErrUnavailable)),
-		Status:   http.StatusBadRequest,
+	{ // before the rows of its causes: an invalid definition of an upstream is not the client's
+		Match:    problem.But(problem.Is(ErrUpstream), unavailable),
 		Code:     wire.CodeUpstreamFailure,
 		Message:  prefixed("The definition could not be fetched, and nothing was changed: "),
 		Failures: failuresOf,
 	},
+	{Match: problem.But(problem.Is(auth.ErrUnauthorized), unavailable), Code: wire.CodeUnauthorized},
 	{
-		Match:  problem.But(problem.Is(auth.ErrUnauthorized), problem.Is(catalog.ErrUnavailable)),
-		Status: http.StatusUnauthorized,
-		Code:   wire.CodeUnauthorized,
-	},
-	{
-		Match:   problem.Is(ErrMail),
-		Status:  http.StatusBadGateway,
-		Code:    wire.CodeMailFailure,
-		Message: problem.Text("The mail could not be sent, so nothing was created: check the address, or try again later."),
-		Detail:  func(error) any { return "the mail could not be sent" },
+		Match: problem.Is(ErrMail),
+		Code:  wire.CodeMailFailure,
+		Message: problem.Text("The mail could not be sent, so nothing was created: " +
+			"check the address, or try again later."),
+		Detail: func(error) any { return "the mail could not be sent" },
 	},
 	{ // before the rest: errors that a store wraps are not shown
-		Match:   unavailable,
+		Match:   problem.Is(catalog.ErrUnavailable, auth.ErrUnavailable),
 		Status:  http.StatusServiceUnavailable,
 		Code:    wire.CodeInternal,
 		Message: problem.Text("The server cannot reach its storage at the moment: try again later."),
@@ -69,32 +68,28 @@ var problems = problem.Table{
 		Message: problem.Text("The request was not answered in time: try again later."),
 		Detail:  problem.Nothing,
 	},
-	{Match: problem.As[*faultsError](), Status: http.StatusServiceUnavailable, Code: wire.CodeDamaged},
+	{Match: problem.As[*faultsError](), Code: wire.CodeDamaged},
 	{
-		Match:   problem.Is(errBusy),
-		Status:  http.StatusServiceUnavailable,
+		Match:   problem.Is(limit.ErrBusy),
 		Code:    wire.CodeBusy,
 		Message: func(err error) string { return problem.Sentence(err.Error() + ": try again in a few seconds") },
 	},
 	{
 		Match:    problem.As[*restoreError](),
-		Status:   http.StatusBadRequest,
 		Code:     wire.CodeRestoreFailure,
 		Message:  problem.With(func(e *restoreError) string { return e.message }),
 		Detail:   func(error) any { return "nothing was restored" },
 		Failures: problem.With(func(e *restoreError) []patch.Failure { return e.members }),
 	},
-	{Match: problem.Is(archive.ErrNoArchive), Status: http.StatusBadRequest, Code: wire.CodeBadRequest},
-	{Match: problem.Is(ErrNoWebhook), Status: http.StatusNotFound, Code: wire.CodeWebhookNotFound},
+	{Match: problem.Is(archive.ErrNoArchive), Code: wire.CodeBadRequest},
+	{Match: problem.Is(ErrNoWebhook), Code: wire.CodeWebhookNotFound},
 	{
 		Match:   problem.Is(catalog.ErrNoRevision),
-		Status:  http.StatusNotFound,
 		Code:    wire.CodeVersionNotFound,
-		Message: problem.Text("The title's history does not have this revision: see its history for those that there are."),
+		Message: problem.Text("The title's history does not have this revision: list the history for those it has."),
 	},
 	{
 		Match:    problem.As[*patch.ValidationError](),
-		Status:   http.StatusBadRequest,
 		Code:     wire.CodeInvalidJSON,
 		Message:  problem.With(invalidMessage),
 		Detail:   func(error) any { return "validation failed" },
@@ -102,121 +97,106 @@ var problems = problem.Table{
 	},
 	{
 		Match:   problem.As[*patch.SyntaxError](),
-		Status:  http.StatusBadRequest,
 		Code:    wire.CodeInvalidJSON,
-		Message: problem.With(func(e *patch.SyntaxError) string { return "The JSON cannot be read: " + e.Error() + "." }),
+		Message: problem.With(syntaxMessage),
 		Detail:  problem.With(func(e *patch.SyntaxError) any { return trace.Shorten(e.Error()) }),
 	},
-	{Match: problem.Is(patch.ErrInvalid), Status: http.StatusBadRequest, Code: wire.CodeInvalidJSON},
-	{Match: problem.Is(patch.ErrTooLarge), Status: http.StatusRequestEntityTooLarge, Code: wire.CodeTooLarge},
-	{Match: problem.As[*http.MaxBytesError](), Status: http.StatusRequestEntityTooLarge, Code: wire.CodeTooLarge},
-	{Match: problem.Is(errMediaType), Status: http.StatusUnsupportedMediaType, Code: wire.CodeUnsupportedMediaType},
-	{Match: problem.As[*requestError](), Status: http.StatusBadRequest, Code: wire.CodeBadRequest},
+	{Match: problem.Is(patch.ErrInvalid), Code: wire.CodeInvalidJSON},
+	{Match: problem.Is(patch.ErrTooLarge), Code: wire.CodeTooLarge},
+	{Match: problem.As[*http.MaxBytesError](), Code: wire.CodeTooLarge},
+	{Match: problem.Is(problem.ErrMediaType), Code: wire.CodeUnsupportedMediaType},
+	{Match: problem.As[*problem.RequestError](), Code: wire.CodeBadRequest},
 	{
 		Match:   problem.Both(problem.Is(patch.ErrPosition), ofVersion),
-		Status:  http.StatusBadRequest,
 		Code:    wire.CodeBadRequest,
 		Message: versionMessage("The title has no version '%s' to insert beside, and nothing was added."),
 	},
 	{
 		Match:   problem.Both(problem.Is(patch.ErrLastVersion), ofVersion),
-		Status:  http.StatusBadRequest,
 		Code:    wire.CodeBadRequest,
 		Message: versionMessage("Version '%s' is the last one, and a title must have one: delete the title instead."),
 	},
 	{
-		Match:  problem.Is(auth.ErrLastAdministrator),
-		Status: http.StatusConflict,
-		Code:   wire.CodeLastAdministrator,
-		Message: problem.Text("This is the last administrator's token, and without one this server cannot be administered " +
-			"until it is started again. Tokens that were made with it end with it, and do not count. To replace it, delete " +
-			"the file of the server's first token and start the server again: it makes another token, with which you can " +
-			"revoke this one. To revoke it all the same, add ?confirm=" + confirmLastAdministrator + "."),
+		Match:   problem.Is(auth.ErrLastAdministrator),
+		Code:    wire.CodeLastAdministrator,
+		Message: problem.Text(lastAdministratorMessage),
 	},
-	{Match: problem.As[*LimitedError](), Status: http.StatusTooManyRequests, Code: wire.CodeRateLimited},
-	{Match: problem.Is(auth.ErrTooMany), Status: http.StatusTooManyRequests, Code: wire.CodeRateLimited},
-	{Match: problem.Is(auth.ErrGrant), Status: http.StatusBadRequest, Code: wire.CodeBadRequest},
-	{Match: problem.Is(auth.ErrNotFound), Status: http.StatusNotFound, Code: wire.CodeTokenNotFound},
-	{
-		Match:  problem.Is(auth.ErrDenied, auth.ErrClaimed, errCrossSite, errSwitchedOff),
-		Status: http.StatusForbidden,
-		Code:   wire.CodeForbidden,
-	},
+	{Match: problem.As[*LimitedError](), Code: wire.CodeRateLimited},
+	{Match: problem.Is(auth.ErrTooMany), Code: wire.CodeRateLimited},
+	{Match: problem.Is(auth.ErrGrant), Code: wire.CodeBadRequest},
+	{Match: problem.Is(auth.ErrNotFound), Code: wire.CodeTokenNotFound},
+	{Match: problem.Is(auth.ErrDenied, auth.ErrClaimed, errCrossSite, errSwitchedOff), Code: wire.CodeForbidden},
 	{
 		Match:   problem.Both(problem.Is(catalog.ErrSynced), ofTitle),
-		Status:  http.StatusForbidden,
 		Code:    wire.CodeForbidden,
 		Message: problem.With(syncedMessage),
 		Detail:  problem.With(func(e *catalog.TitleError) any { return trace.Shorten(trace.URL(e.Follows)) }),
 	},
-	{Match: problem.Is(archive.ErrMember), Status: http.StatusBadRequest, Code: wire.CodeBadRequest},
+	{Match: problem.Is(archive.ErrMember), Code: wire.CodeBadRequest},
 	{
 		Match:   problem.Both(problem.Is(ErrNotFollowed), ofTitle),
-		Status:  http.StatusNotFound,
 		Code:    wire.CodeTitleNotFound,
-		Message: prefixed("The title has no upstream to fetch it from or to unsubscribe from: "),
+		Message: prefixed("There is no upstream to synchronize with or to unsubscribe from: "),
 	},
 	{
 		Match:   problem.Is(ErrNotFollowed),
-		Status:  http.StatusBadRequest,
 		Code:    wire.CodeBadRequest,
-		Message: prefixed("The title has no upstream to fetch it from or to unsubscribe from: "),
+		Message: prefixed("There is no upstream to synchronize with or to unsubscribe from: "),
 	},
 	{
 		Match:   problem.Both(problem.Is(catalog.ErrNotFound), ofTitle),
-		Status:  http.StatusNotFound,
 		Code:    wire.CodeTitleNotFound,
 		Message: titleMessage("There is no title '%s'."),
-		Detail:  problem.With(func(e *catalog.TitleError) any { return trace.Shorten(e.ID) }),
+		Detail:  titleDetail,
 	},
 	{
 		Match:   problem.Both(problem.Is(patch.ErrVersionNotFound), ofVersion),
-		Status:  http.StatusNotFound,
 		Code:    wire.CodeVersionNotFound,
 		Message: versionMessage("The title has no version '%s'."),
 		Detail:  versionDetail,
 	},
 	{
-		Match:   problem.Both(problem.Is(patch.ErrVersionExists), ofVersion),
-		Status:  http.StatusConflict,
-		Code:    wire.CodeDatabaseConflict,
-		Message: versionMessage("Version '%s' exists already, and nothing was added. Remove it first to replace it."),
-		Detail:  versionDetail,
+		Match: problem.Both(problem.Is(patch.ErrVersionExists), ofVersion),
+		Code:  wire.CodeDatabaseConflict,
+		Message: versionMessage("Version '%s' exists already, and nothing was added. " +
+			"Remove it first to replace it."),
+		Detail: versionDetail,
 	},
 	{
-		Match:  problem.Both(problem.Is(ErrConflict), ofTitle),
-		Status: http.StatusConflict,
-		Code:   wire.CodeDatabaseConflict,
+		Match: problem.Both(problem.Is(ErrConflict), ofTitle),
+		Code:  wire.CodeDatabaseConflict,
 		Message: titleMessage("Another author's title has the id '%s', and nothing was created. " +
 			"Use another id, or ask an administrator of this server."),
 		Detail: titleDetail,
 	},
-	{Match: problem.Is(ErrConflict), Status: http.StatusConflict, Code: wire.CodeDatabaseConflict},
+	{Match: problem.Is(ErrConflict), Code: wire.CodeDatabaseConflict},
 	{
-		Match:  problem.Both(problem.Is(catalog.ErrExists), ofTitle),
-		Status: http.StatusConflict,
-		Code:   wire.CodeDatabaseConflict,
-		Message: titleMessage("There is a title '%s' already (upper and lower case are the same), and nothing was created. " +
-			"Change it with PUT, or use another id."),
+		Match: problem.Both(problem.Is(catalog.ErrExists), ofTitle),
+		Code:  wire.CodeDatabaseConflict,
+		Message: titleMessage("There is a title '%s' already (upper and lower case are the same), " +
+			"and nothing was created. Change it with PUT, or use another id."),
 		Detail: titleDetail,
 	},
+	{Match: problem.Is(catalog.ErrIDDiffers), Code: wire.CodeDatabaseConflict, Message: renameMessage},
 	{
-		Match:  problem.Is(catalog.ErrIDDiffers),
-		Status: http.StatusConflict,
-		Code:   wire.CodeDatabaseConflict,
-		Message: func(err error) string {
-			return problem.Sentence(err.Error()) + " A title cannot be renamed: create another one, or send the id that it has."
-		},
-	},
-	{
-		Match:  problem.Is(catalog.ErrPrecondition),
-		Status: http.StatusPreconditionFailed,
-		Code:   wire.CodePreconditionFailed,
+		Match: problem.Is(catalog.ErrPrecondition),
+		Code:  wire.CodePreconditionFailed,
 		Message: problem.Text("If-Match is not the title's present ETag: the title has changed since it was read. " +
 			"Read it again, and send its ETag as it is, with the quotes."),
 	},
 	problem.Method,
 	problem.Path,
+}
+
+const lastAdministratorMessage = "This is the last administrator's token, and without one this server cannot be " +
+	"administered until it is started again. Tokens that were made with it end with it, and do not count. To replace it, " +
+	"delete the file of the server's first token and start the server again: it makes another token, with which you " +
+	"can revoke this one. To revoke it all the same, add ?confirm=" + confirmLastAdministrator + "."
+
+// diskFull matches the uploads for which the disk has no space.
+func diskFull(err error) bool {
+	var failed *upload.Error
+	return errors.As(err, &failed) && failed.Full()
 }
 
 // prefixed returns a message that begins with a text and ends with the error's.
@@ -229,13 +209,13 @@ func titleMessage(format string) func(error) string {
 	return problem.With(func(e *catalog.TitleError) string { return fmt.Sprintf(format, trace.Shorten(e.ID)) })
 }
 
+func titleDetail(err error) any {
+	return problem.With(func(e *catalog.TitleError) any { return trace.Shorten(e.ID) })(err)
+}
+
 // versionMessage returns a message with the error's version.
 func versionMessage(format string) func(error) string {
 	return problem.With(func(e *patch.VersionError) string { return fmt.Sprintf(format, trace.Shorten(e.Version)) })
-}
-
-func titleDetail(err error) any {
-	return problem.With(func(e *catalog.TitleError) any { return trace.Shorten(e.ID) })(err)
 }
 
 func versionDetail(err error) any {
@@ -247,6 +227,13 @@ func syncedMessage(e *catalog.TitleError) string {
 		e.ID, trace.URL(e.Follows))
 }
 
+func renameMessage(err error) string {
+	return problem.Sentence(err.Error()) +
+		" A title cannot be renamed: create another one, or send the id that it has."
+}
+
+func syntaxMessage(e *patch.SyntaxError) string { return "The JSON cannot be read: " + e.Error() + "." }
+
 func invalidMessage(e *patch.ValidationError) string {
 	message := "The request is invalid, and nothing was changed: " + e.Error() + "."
 	if e.Truncated {
@@ -255,12 +242,11 @@ func invalidMessage(e *patch.ValidationError) string {
 	return message
 }
 
-// failuresOf returns the failures of a validation error, and nil for another error.
+// failuresOf returns the failures of a validation error, and nil for any other error.
 func failuresOf(err error) []patch.Failure {
-	return problem.With(func(e *patch.ValidationError) []patch.Failure {
-		if e == nil {
-			return nil
-		}
-		return e.Failures
-	})(err)
+	var invalid *patch.ValidationError
+	if !errors.As(err, &invalid) {
+		return nil
+	}
+	return invalid.Failures
 }

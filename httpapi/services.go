@@ -50,12 +50,14 @@ func (e *LimitedError) Unwrap() error { return e.Err }
 // RetryAfter returns After.
 func (e *LimitedError) RetryAfter() time.Duration { return e.After }
 
-// A Community publishes titles of authors without an account, and registers contributors. It must be safe for concurrent
-// use.
+// A Community publishes titles of authors without an account, and registers contributors. It must be safe for
+// concurrent use.
 type Community interface {
-	// Publish publishes a title and mails its token to the author. The definition was parsed; either it or the URL is set.
+	// Publish publishes a title and mails its token to the author. The definition was parsed; either it or the URL is
+	// set.
 	Publish(ctx context.Context, p wire.Publication) (catalog.Result, error)
-	// Create creates a title of a contributor, whose name becomes part of the title's id and name. It does not change def.
+	// Create creates a title of a contributor, whose name becomes part of the title's id and name. It does not change
+	// def.
 	Create(ctx context.Context, contributor string, def *patch.Definition, opts *catalog.CreateOptions) (
 		catalog.Result, error)
 	// Contributor returns the contributor with an id, in any case, without the links of the listing.
@@ -75,13 +77,13 @@ type Community interface {
 
 // A Sync keeps titles in step with upstreams. It must be safe for concurrent use.
 type Sync interface {
-	// State returns the state of what a title follows, and false if it is not known. If detailed is false, the last error
-	// says no more than any client may know.
+	// State returns the state of what a title follows, and false if it is not known. If detailed is false, the last
+	// error says no more than any client may know.
 	State(t catalog.Title, detailed bool) (wire.SyncState, bool)
 	// Sources yields everything that is followed, with detailed errors.
 	Sources() iter.Seq[wire.Source]
-	// Trigger asks for a round of a title soon, and TriggerMirror for one of a whole source. The error is ErrNotFollowed
-	// or catalog.ErrNotFound.
+	// Trigger asks for a round of a title soon, and TriggerMirror for one of a whole source. The error is
+	// ErrNotFollowed or catalog.ErrNotFound.
 	Trigger(id string) error
 	TriggerMirror(name string) error
 	// Fetch fetches the definition at a URL. The error is ErrUpstream or that of ctx.

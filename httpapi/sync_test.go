@@ -41,7 +41,7 @@ func TestSyncMirror(t *testing.T) {
 		{"none of that name", `{"mirror":"x"}`, p.admin, 400, "/mirror"},
 		{"no name", `{}`, p.admin, 400, "/mirror"},
 		{"no string", `{"mirror":1}`, p.admin, 400, "/mirror"},
-		{"one that there is", `{"mirror":"mirror"}`, p.admin, 202, "will be brought up to date"},
+		{"one that there is", `{"mirror":"mirror"}`, p.admin, 202, "will be synchronized"},
 	} {
 		var header []string
 		if c.token != "" {
@@ -160,7 +160,7 @@ func TestSubscribe(t *testing.T) {
 		{"unsubscribe", "/unsubscribe/SUB", "", "admin", 200, `"success":`},
 		{"again", "/unsubscribe/Sub", "", "admin", 404, `"error":`},
 		{"what is not subscribed", "/api/v1/unsubscribe/Own", "", "admin", 404, "title_not_found"},
-		{"what came with a source that is followed no more", "/unsubscribe/Of", "", "admin", 200, "is deleted"},
+		{"what came with a source that is followed no more", "/unsubscribe/Of", "", "admin", 200, "was deleted"},
 		{"what came with a source that is", "/unsubscribe/Mirrored", "", "admin", 403, "comes back"},
 	} {
 		if c.name == "nobody" {

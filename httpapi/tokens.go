@@ -1,320 +1,216 @@
 package httpapi
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
 	"time"
 
 	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/patchsource/patchsource/auth"
-	"github.com/patchsource/patchsource/httpapi/internal/answer"
 	"github.com/patchsource/patchsource/httpapi/internal/trace"
 	"github.com/patchsource/patchsource/httpapi/wire"
-	"github.com/patchsource/patchsource/patch"
 )
 
-// readObject reads a body that is a JSON object into a struct. What has the wrong
-// type is a failure with its place. An empty body is an empty object if it may be.
-func (a *api) readObject(
-	w http.ResponseWriter,
-	r *http.Request,
-	into any,
-	mayBeEmpty bool,
-	opts ...json.Options,
-) error {
-	body, err := a.readJSON(w, r)
+// tokenCalls are the calls about tokens.
+type tokenCalls struct{ *titleService }
+
+// revokedTokens is the header that says how many tokens have ended with one, because they were made with it.
+const revokedTokens = "Revoked-Tokens"
+
+// claim makes the first administrator's token, as Patch Server's clients ask for it.
+func (c *tokenCalls) claim(w http.ResponseWriter, r *http.Request) error {
+	if _, err := c.access.anyone(r, c.rate); err != nil {
+		return err
+	}
+	var body wire.Claim
+	if err := c.bodies.objectIfAny(w, r, &body); err != nil {
+		return err
+	}
+	token, err := c.tokens.Claim(r.Context(), body.Code)
 	if err != nil {
 		return err
 	}
-	if mayBeEmpty && len(bytes.TrimSpace(body)) == 0 {
-		return nil
-	}
-	if err := patch.CheckSyntax(body, &patch.ParseOptions{MaxBytes: a.max}); err != nil {
-		return err
-	}
-	if jsontext.Value(body).Kind() != '{' {
-		return failure("", "must be an object")
-	}
-	var semantic *json.SemanticError
-	switch err := json.Unmarshal(body, into, opts...); {
-	case errors.Is(err, json.ErrUnknownName) && errors.As(err, &semantic):
-		return failure(string(semantic.JSONPointer), "is not known here: take it out, or correct its name")
-	case errors.As(err, &semantic):
-		return failure(string(semantic.JSONPointer), "has the wrong type")
-	case err != nil:
-		return failure("", "cannot be read")
-	}
-	return nil
+	c.log.InfoContext(r.Context(), "the server was claimed")
+	return replyUncached(w, http.StatusCreated, wire.ClaimedToken{
+		Message: "You are this server's administrator. The token is shown this once.",
+		Secret:  token,
+	})
 }
 
-// failure is a body of which one thing is wrong.
-func failure(path, message string) error {
-	return &patch.ValidationError{Failures: []patch.Failure{{Path: path, Message: message}}}
-}
-
-// claim makes the first administrator's token, as Patch Server's clients ask for
-// it.
-func (a *api) claim(w http.ResponseWriter, r *http.Request) error {
-	var body struct {
-		ClaimCode string `json:"claim_code"`
-	}
-	if _, err := a.access.caller(r, a.rate); err != nil {
-		return err
-	}
-	if err := a.readObject(w, r, &body, true); err != nil {
-		return err
-	}
-	token, err := a.toks.Claim(r.Context(), body.ClaimCode)
+// create makes a token that grants no more than the one that it is made with.
+func (c *tokenCalls) create(w http.ResponseWriter, r *http.Request) error {
+	principal, err := c.access.permitted(r, auth.ActionTokens)
 	if err != nil {
 		return err
 	}
-	a.log.InfoContext(r.Context(), "the server was claimed")
-	w.Header().Set("Cache-Control", "no-store")
-	answer.WriteJSON(
-		w,
-		http.StatusCreated,
-		map[string]any{"message": "The server is yours. The token is shown this once.", "token_created": token},
-	)
-	return nil
-}
-
-// A tokenRequest is what a token is asked for. What is left out is nil.
-type tokenRequest struct {
-	Name          string   `json:"name"`
-	Days          *int     `json:"expires_in_days"`
-	NeverExpires  bool     `json:"never_expires"`
-	Titles        []string `json:"titles_in_scope"` // empty: not bound to titles, as the second beta's clients send it
-	Administrator bool     `json:"administrator"`
-}
-
-// grant returns what the token that a caller asks for is good for. Nothing is granted that was not named: without
-// titles, a contributor's token makes a contributor's, and an administrator's one that changes every title and
-// administers nothing.
-func (a *api) grant(ctx context.Context, who auth.Principal, body tokenRequest) (g auth.Grant, err error) {
-	administrator := a.access.may(ctx, who, auth.ActionAdminister, auth.Title{})
-	g = auth.Grant{
-		Kind:        who.Kind,
-		Contributor: who.Contributor,
-		Name:        body.Name,
-		Expires:     a.now().Add(auth.MaxLifetime),
+	var body wire.TokenRequest
+	// A misspelled member must not make a token that reaches further, or lasts longer, than was meant.
+	if err := c.bodies.objectIfAny(w, r, &body, json.RejectUnknownMembers(true)); err != nil {
+		return err
 	}
-	all := &patch.ValidationError{}
-	wrong := func(path, message string) {
-		all.Failures = append(all.Failures, patch.Failure{Path: path, Message: message})
-	}
-	switch {
-	case body.Days != nil && body.NeverExpires:
-		wrong("/never_expires", "stands beside expires_in_days: give one of the two")
-	case body.Days != nil && (*body.Days < 1 || *body.Days > maxTokenDays):
-		wrong("/expires_in_days", fmt.Sprintf("must be a number from 1 to %d", maxTokenDays))
-	case body.Days != nil:
-		g.Expires = a.now().Add(time.Duration(*body.Days) * 24 * time.Hour)
-	case body.NeverExpires && !administrator:
-		return g, fmt.Errorf("%w: only an administrator's token makes tokens that never expire", auth.ErrDenied)
-	case body.NeverExpires:
-		g.Expires = time.Time{}
-	}
-	switch {
-	case body.Administrator && len(body.Titles) > 0:
-		wrong("/administrator", "stands beside titles_in_scope: an administrator's token is not bound to titles")
-	case body.Administrator:
-		g.Kind, g.Contributor = auth.Administrator, ""
-	case len(body.Titles) > 0:
-		g.Kind, g.Contributor = auth.TitleToken, ""
-		g.Titles, err = a.scope(ctx, body.Titles, who)
-		var invalid *patch.ValidationError
-		if errors.As(err, &invalid) {
-			all.Failures = append(all.Failures, invalid.Failures...)
-		} else if err != nil {
-			return g, err
-		}
-	case administrator:
-		g.Kind = auth.Editor
-	case who.Kind == auth.TitleToken:
-		return g, fmt.Errorf(
-			"%w: a token that is bound to titles makes tokens for some of them: name these in titles_in_scope",
-			auth.ErrDenied,
-		)
-	}
-	if len(all.Failures) > 0 {
-		return g, all
-	}
-	return g, nil
-}
-
-// maxTokenDays is the longest that a token with an end may live, in days.
-const maxTokenDays = int(auth.MaxLifetime / (24 * time.Hour))
-
-// makeToken makes a token that grants no more than the one it is made with.
-func (a *api) makeToken(w http.ResponseWriter, r *http.Request) error {
-	who, err := a.access.permitted(r, auth.ActionTokens)
+	grant, err := c.grant(r.Context(), principal, body)
 	if err != nil {
 		return err
 	}
-	var body tokenRequest
-	// A slip in a name must not make a token that is for more, or for longer, than was meant.
-	if err := a.readObject(w, r, &body, true, json.RejectUnknownMembers(true)); err != nil {
-		return err
-	}
-	grant, err := a.grant(r.Context(), who, body)
-	if err != nil {
-		return err
-	}
-	token, id, err := a.toks.IssueFor(r.Context(), who, grant, func(uid string) bool {
-		return a.access.mayGrant(r.Context(), who, uid)
+	token, id, err := c.tokens.IssueFor(r.Context(), principal, grant, func(uid string) bool {
+		return c.access.mayGrant(r.Context(), principal, uid)
 	})
 	if err != nil {
 		return err
 	}
-	a.log.InfoContext(
-		r.Context(),
-		"token made",
-		"made",
-		id,
-		"kind",
-		grant.Kind,
-		"name",
-		grant.Name,
-		"token",
-		who.TokenID,
-	)
+	c.logChange(r, "token made", principal, "made", id, "kind", grant.Kind, "name", grant.Name)
 	expires := grant.Expires
-	if !who.Expires.IsZero() && (expires.IsZero() || expires.After(who.Expires)) {
-		expires = who.Expires // it never outlives its maker
+	if !principal.Expires.IsZero() && (expires.IsZero() || expires.After(principal.Expires)) {
+		expires = principal.Expires // it never outlives the one that it is made with
 	}
-	w.Header().Set("Cache-Control", "no-store")
-	answer.WriteJSON(w, http.StatusCreated, struct {
-		Message   string     `json:"message"`
-		ID        string     `json:"id"`
-		Token     string     `json:"api_token"`
-		Name      string     `json:"name"`
-		Kind      auth.Kind  `json:"kind"`
-		Titles    []string   `json:"titles_in_scope"` // null: not bound to titles
-		ExpiresAt *time.Time `json:"expires"`         // null: never
-	}{"The token is shown this once.", id, token, grant.Name, grant.Kind, a.idsOf(grant.Kind, grant.Titles), wire.Time(expires)})
-	return nil
+	return replyUncached(w, http.StatusCreated, wire.NewToken{
+		Message: "The token is shown this once.",
+		ID:      id,
+		Secret:  token,
+		Name:    grant.Name,
+		Kind:    wire.TokenKind(grant.Kind),
+		Titles:  c.idsOf(grant.Kind, grant.Titles),
+		Expires: wire.Time(expires),
+	})
 }
 
-// maxScope is the most titles that a token may be bound to.
+// grant returns the grant of the token that a principal asks for. Without titles, a contributor's token makes a
+// contributor's, and an administrator's one that changes every title and administers nothing.
+func (c *tokenCalls) grant(ctx context.Context, principal auth.Principal, req wire.TokenRequest) (auth.Grant, error) {
+	var f form
+	administrator := c.access.may(ctx, principal, auth.ActionAdminister, auth.Title{})
+	g := auth.Grant{Kind: principal.Kind, Contributor: principal.Contributor, Name: req.Name}
+	if req.NeverExpires && req.Days == nil && !administrator {
+		return g, fmt.Errorf("%w: only an administrator's token makes tokens that never expire", auth.ErrDenied)
+	}
+	g.Expires = f.expiry(req, c.now())
+	switch {
+	case req.Administrator && len(req.Titles) > 0:
+		f.fail("/administrator", "excludes titles_in_scope: an administrator's token is not limited to titles")
+	case req.Administrator:
+		g.Kind, g.Contributor = auth.Administrator, ""
+	case len(req.Titles) > 0:
+		uids, err := c.scope(ctx, req.Titles, principal)
+		if err := f.add(err); err != nil {
+			return g, err
+		}
+		g.Kind, g.Contributor, g.Titles = auth.TitleToken, "", uids
+	case administrator:
+		g.Kind = auth.Editor
+	case principal.Kind == auth.TitleToken:
+		return g, fmt.Errorf("%w: a token that is limited to titles makes tokens for some of them: name these in "+
+			"titles_in_scope", auth.ErrDenied)
+	}
+	return g, f.err()
+}
+
+// maxTokenDays is the longest lifetime of a token that expires, in days.
+const maxTokenDays = int(auth.MaxLifetime / (24 * time.Hour))
+
+// expiry returns when a token that is asked for ends, and the zero time if it never does.
+func (f *form) expiry(req wire.TokenRequest, now time.Time) time.Time {
+	switch {
+	case req.Days == nil && req.NeverExpires:
+		return time.Time{}
+	case req.Days == nil:
+		return now.Add(auth.MaxLifetime)
+	case req.NeverExpires:
+		f.fail("/never_expires", "excludes expires_in_days: send one of the two")
+	case *req.Days < 1 || *req.Days > maxTokenDays:
+		f.fail("/expires_in_days", fmt.Sprintf("must be a number from 1 to %d", maxTokenDays))
+	}
+	return now.Add(time.Duration(*req.Days) * 24 * time.Hour)
+}
+
+// maxScope is the largest number of titles that a token is limited to.
 const maxScope = 1000
 
-// scope returns the UIDs of the titles that ids mean to a caller.
-func (a *api) scope(ctx context.Context, ids []string, who auth.Principal) (uids []string, err error) {
+// scope returns the UIDs of the titles that ids mean to a principal.
+func (c *tokenCalls) scope(ctx context.Context, ids []string, principal auth.Principal) (uids []string, err error) {
 	if len(ids) > maxScope {
-		return nil, failure("/titles_in_scope", fmt.Sprintf("names %d titles, and %d are allowed", len(ids), maxScope))
+		return nil, failure("/titles_in_scope", fmt.Sprintf("has %d titles, and %d are allowed", len(ids), maxScope))
 	}
 	known := make(map[string]bool, len(ids))
-	wrong := &patch.ValidationError{}
+	var f form
 	for i, id := range ids {
-		title, err := a.resolve(ctx, id, who)
+		title, err := c.resolve(ctx, id, principal)
 		switch {
-		case err == nil && !known[title.UID]:
+		case err != nil:
+			f.fail("/titles_in_scope/"+strconv.Itoa(i), fmt.Sprintf("there is no title '%s'", trace.Shorten(id)))
+		case !known[title.UID]:
 			known[title.UID] = true
 			uids = append(uids, title.UID)
-		case err != nil && len(wrong.Failures) < patch.MaxFailures:
-			wrong.Failures = append(
-				wrong.Failures,
-				patch.Failure{
-					Path:    "/titles_in_scope/" + strconv.Itoa(i),
-					Message: fmt.Sprintf("there is no title '%s'", trace.Shorten(id)),
-				},
-			)
 		}
 	}
-	if len(wrong.Failures) > 0 {
-		return nil, wrong
-	}
-	return uids, nil
+	return uids, f.err()
 }
 
-// self says who the caller is, and what they may do: what a page, or a script, asks
-// before it offers anything.
-func (a *api) self(w http.ResponseWriter, r *http.Request) error {
-	who, err := a.access.principal(r)
+// self answers with what the client is and may do. A page, or a script, asks for it before it offers anything.
+func (c *tokenCalls) self(w http.ResponseWriter, r *http.Request) error {
+	principal, err := c.access.principal(r)
 	if err != nil {
 		return err
 	}
-	body := struct {
-		ID          string     `json:"id"`
-		Kind        auth.Kind  `json:"kind"`
-		Titles      []string   `json:"titles_in_scope"` // null: not bound to titles
-		Contributor *string    `json:"contributor"`     // null: none
-		Expires     *time.Time `json:"expires"`         // null: never
-	}{ID: who.TokenID, Kind: who.Kind, Titles: a.idsOf(who.Kind, who.Titles), Expires: wire.Time(who.Expires)}
-	if who.Contributor != "" {
-		body.Contributor = &who.Contributor
-	}
-	w.Header().Set("Cache-Control", "no-store")
-	answer.WriteJSON(w, http.StatusOK, body)
-	return nil
+	return replyUncached(w, http.StatusOK, wire.Identity{
+		ID:          principal.TokenID,
+		Kind:        wire.TokenKind(principal.Kind),
+		Titles:      c.idsOf(principal.Kind, principal.Titles),
+		Contributor: wire.String(principal.Contributor),
+		Expires:     wire.Time(principal.Expires),
+	})
 }
 
-// idsOf returns the ids of the titles that a token is for; nil if it is not bound to
-// any.
-func (a *api) idsOf(kind auth.Kind, uids []string) []string {
+// idsOf returns the ids of the titles that a token is limited to, and nil if it is not limited to titles.
+func (c *tokenCalls) idsOf(kind auth.Kind, uids []string) []string {
 	if kind != auth.TitleToken {
 		return nil
 	}
 	ids := []string{}
 	for _, uid := range uids {
-		if title, err := a.cat.ByUID(uid); err == nil {
+		if title, err := c.catalog.ByUID(uid); err == nil {
 			ids = append(ids, title.ID)
 		}
 	}
 	return ids
 }
 
-// A listedToken is a token in the answer to listTokens.
-type listedToken struct {
-	ID       string     `json:"id"`
-	Name     string     `json:"name"`
-	Kind     auth.Kind  `json:"kind"`
-	Titles   []string   `json:"titles_in_scope"` // null: not bound to titles
-	MadeWith *string    `json:"made_with"`       // the token that it was made with, and ends with; null: none
-	Created  time.Time  `json:"created"`
-	Expires  *time.Time `json:"expires"`
-	LastUsed *time.Time `json:"last_used"`
-}
-
-// listTokens lists what the caller may see: an administrator all, others those of
-// their own kind and reach.
-func (a *api) listTokens(w http.ResponseWriter, r *http.Request) error {
-	who, err := a.access.permitted(r, auth.ActionTokens)
+// list lists the tokens that the principal may manage.
+func (c *tokenCalls) list(w http.ResponseWriter, r *http.Request) error {
+	principal, err := c.access.permitted(r, auth.ActionTokens)
 	if err != nil {
 		return err
 	}
-	listed := []listedToken{}
-	for _, t := range a.toks.List() {
-		if !a.access.mayManage(r.Context(), who, t) {
-			continue
+	body := wire.TokenList{Tokens: []wire.Token{}}
+	for _, t := range c.tokens.List() {
+		if c.access.mayManage(r.Context(), principal, t) {
+			body.Tokens = append(body.Tokens, c.describe(t))
 		}
-		l := listedToken{
-			ID:      t.ID,
-			Name:    t.Name,
-			Kind:    t.Kind,
-			Titles:  a.idsOf(t.Kind, t.Titles),
-			Created: t.Created.Truncate(time.Second),
-		}
-		l.Expires, l.LastUsed = wire.Time(t.Expires), wire.Time(t.Used)
-		if len(t.Chain) > 0 {
-			l.MadeWith = &t.Chain[len(t.Chain)-1]
-		}
-		listed = append(listed, l)
 	}
-	w.Header().Set("Cache-Control", "no-store")
-	answer.WriteJSON(w, http.StatusOK, map[string]any{"tokens": listed})
-	return nil
+	return replyUncached(w, http.StatusOK, body)
 }
 
-// invalidateToken ends a token.
-func (a *api) invalidateToken(w http.ResponseWriter, r *http.Request) error {
-	who, err := a.access.permitted(r, auth.ActionTokens)
+func (c *tokenCalls) describe(t auth.Info) wire.Token {
+	out := wire.Token{
+		ID:       t.ID,
+		Name:     t.Name,
+		Kind:     wire.TokenKind(t.Kind),
+		Titles:   c.idsOf(t.Kind, t.Titles),
+		Created:  t.Created.Truncate(time.Second),
+		Expires:  wire.Time(t.Expires),
+		LastUsed: wire.Time(t.Used),
+	}
+	if len(t.Chain) > 0 {
+		out.MadeWith = &t.Chain[len(t.Chain)-1]
+	}
+	return out
+}
+
+// invalidate revokes a token. A client learns nothing about tokens that it may not manage.
+func (c *tokenCalls) invalidate(w http.ResponseWriter, r *http.Request) error {
+	principal, err := c.access.permitted(r, auth.ActionTokens)
 	if err != nil {
 		return err
 	}
@@ -322,25 +218,76 @@ func (a *api) invalidateToken(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	t, ok := a.toks.Info(id)
-	if !ok || !a.access.mayManage(r.Context(), who, t) {
-		return auth.ErrNotFound // nor does one learn of others'
+	t, ok := c.tokens.Info(id)
+	if !ok || !c.access.mayManage(r.Context(), principal, t) {
+		return auth.ErrNotFound
 	}
-	ended, revoke := a.toks.Descendants(id), a.toks.RevokeUnlessLast
+	ended, revoke := c.tokens.Descendants(id), c.tokens.RevokeUnlessLast
 	if r.URL.Query().Get("confirm") == confirmLastAdministrator {
-		revoke = a.toks.Revoke
+		revoke = c.tokens.Revoke
 	}
 	if err := revoke(r.Context(), id); err != nil {
 		return err
 	}
-	a.log.InfoContext(r.Context(), "token revoked", "revoked", id, "ended_with_it", ended, "token", who.TokenID)
+	c.logChange(r, "token revoked", principal, "revoked", id, "ended_with_it", ended)
 	w.Header().Set(revokedTokens, strconv.Itoa(ended))
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }
 
-// revokedTokens is the header that says how many tokens have ended with one, because they were made with it.
-const revokedTokens = "Revoked-Tokens"
+// forTitle makes a new token for a title's author: by mail for a client with the address that the title was published
+// with, and at once for one with the title's token.
+func (c *tokenCalls) forTitle(w http.ResponseWriter, r *http.Request) error {
+	if r.Header.Get("Authorization") != "" {
+		return c.exchange(w, r)
+	}
+	if c.community == nil {
+		return fmt.Errorf("%w: mailing new tokens; send the one that you have", errSwitchedOff)
+	}
+	if _, err := c.access.anyone(r, c.rate); err != nil {
+		return err
+	}
+	id, err := variable(r, "id")
+	if err != nil {
+		return err
+	}
+	values, err := c.bodies.texts(w, r, "author_email")
+	if err != nil {
+		return err
+	}
+	if err := c.community.Reset(r.Context(), id, values[0]); err != nil {
+		return err
+	}
+	// The answer is the same for every address.
+	return c.reply(w, r, http.StatusAccepted, wire.Answer{
+		Message: "If the title was published with this address, a new token was mailed to it. " +
+			"The old one stays valid until the new one is first used.",
+	})
+}
 
-// confirmLastAdministrator is what a caller has to say to end the last administrator's token.
-const confirmLastAdministrator = "last-administrator"
+// exchange makes a new token for a principal with a title's token, and revokes that one.
+func (c *tokenCalls) exchange(w http.ResponseWriter, r *http.Request) error {
+	e, err := c.edit(r)
+	if err != nil {
+		return err
+	}
+	if err := c.access.authorize(r.Context(), e.principal, auth.ActionTokens, titleOf(e.title)); err != nil {
+		return err
+	}
+	if c.tokens == nil || e.principal.Kind != auth.TitleToken {
+		return fmt.Errorf("%w: only a title's own token is exchanged here; make others at /api/v1/tokens",
+			auth.ErrDenied)
+	}
+	ended := c.tokens.Descendants(e.principal.TokenID)
+	token, id, err := c.tokens.Rotate(r.Context(), e.principal.TokenID)
+	if err != nil {
+		return err
+	}
+	c.logChange(r, "token exchanged", e.principal, "title", e.title.ID, "made", id, "ended_with_it", ended)
+	w.Header().Set(revokedTokens, strconv.Itoa(ended))
+	return replyUncached(w, http.StatusCreated, wire.ExchangedToken{
+		Message: "The token is shown this once; the one used was revoked.",
+		ID:      id,
+		Secret:  token,
+	})
+}

@@ -14,9 +14,8 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/patchsource/patchsource/auth"
+	"github.com/patchsource/patchsource/httpapi/internal/upload"
 	"github.com/patchsource/patchsource/patch/catalog"
 	"github.com/patchsource/patchsource/store/memstore"
 )
@@ -24,6 +23,12 @@ import (
 // anAdministrator authenticates every request as an administrator's.
 func anAdministrator(*http.Request) (auth.Principal, error) {
 	return auth.Principal{Grant: auth.Grant{Kind: auth.Administrator}}, nil
+}
+
+// setUploads has the calls of an api make their temporary files with create.
+func setUploads(a *api, create func(dir string) (*upload.File, error)) {
+	a.router.calls.restore.uploads.create = create
+	a.router.calls.imports.uploads.create = create
 }
 
 // uploadAPI returns an api that keeps uploads in dir, and its log.
@@ -114,17 +119,17 @@ func TestUploadThatCannotBeKept(t *testing.T) {
 			t.Run(c.name+path, func(t *testing.T) {
 				a, log := uploadAPI(t, c.dir)
 				if c.broken != nil {
-					a.newUpload = func(dir string) (*upload, error) {
-						f, err := os.CreateTemp(dir, uploadPrefix)
-						return &upload{brokenFile{f, c.broken.writeErr, c.broken.readErr}}, err
-					}
+					setUploads(a, func(dir string) (*upload.File, error) {
+						f, err := os.CreateTemp(dir, upload.Prefix)
+						return upload.NewFile(brokenFile{f, c.broken.writeErr, c.broken.readErr}), err
+					})
 				}
 				w := httptest.NewRecorder()
-				a.routes().ServeHTTP(w, httptest.NewRequest("POST", path, strings.NewReader(zipOfOne(t))))
+				a.router.handler().ServeHTTP(w, httptest.NewRequest("POST", path, strings.NewReader(zipOfOne(t))))
 				if w.Code != c.status || !strings.Contains(w.Body.String(), `"`+c.code+`":"`) {
 					t.Errorf("%d %s, want %d and %s", w.Code, w.Body, c.status, c.code)
 				}
-				if strings.Contains(w.Body.String(), dir) || strings.Contains(w.Body.String(), uploadPrefix) {
+				if strings.Contains(w.Body.String(), dir) || strings.Contains(w.Body.String(), upload.Prefix) {
 					t.Errorf("the answer has the server's paths: %s", w.Body)
 				}
 				if !strings.Contains(log.String(), c.cause) || !strings.Contains(log.String(), dir) {
@@ -143,15 +148,15 @@ func TestUploadThatFailsInTheMiddle(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			a, _ := uploadAPI(t, "")
-			a.newUpload = func(dir string) (*upload, error) {
-				f, err := os.CreateTemp(t.TempDir(), uploadPrefix)
-				return &upload{&fadingFile{File: f, reads: 1}}, err
-			}
+			setUploads(a, func(dir string) (*upload.File, error) {
+				f, err := os.CreateTemp(t.TempDir(), upload.Prefix)
+				return upload.NewFile(&fadingFile{File: f, reads: 1}), err
+			})
 			w := httptest.NewRecorder()
 			long := strings.NewReader(body + strings.Repeat(" ", 100_000))
-			a.routes().ServeHTTP(w, httptest.NewRequest("POST", "/api/v1/titles/import", long))
+			a.router.handler().ServeHTTP(w, httptest.NewRequest("POST", "/api/v1/titles/import", long))
 			answer := w.Body.String()
-			if !strings.Contains(answer, "cannot write what was sent") || strings.Contains(answer, uploadPrefix) {
+			if !strings.Contains(answer, "cannot write what was sent") || strings.Contains(answer, upload.Prefix) {
 				t.Errorf("%d %s", w.Code, answer)
 			}
 		})
@@ -197,7 +202,7 @@ func TestUploadHasNoName(t *testing.T) {
 		}
 	}))
 	w := httptest.NewRecorder()
-	a.routes().ServeHTTP(w, httptest.NewRequest("POST", "/api/v1/restore", body))
+	a.router.handler().ServeHTTP(w, httptest.NewRequest("POST", "/api/v1/restore", body))
 	if left := names(t, dir); w.Code != 400 || !looked || len(left) > 0 {
 		t.Errorf("%d %s; left behind: %q", w.Code, w.Body, left)
 	}
@@ -209,40 +214,4 @@ type looking func()
 func (f looking) Read([]byte) (int, error) {
 	f()
 	return 0, io.EOF
-}
-
-func TestNamedUploadIsRemovedWhenItIsClosed(t *testing.T) {
-	dir := t.TempDir()
-	f, err := os.CreateTemp(dir, uploadPrefix)
-	if err != nil {
-		t.Fatal(err)
-	}
-	u := &upload{namedFile{f}}
-	if err := u.Close(); err != nil {
-		t.Error(err)
-	}
-	if left := names(t, dir); len(left) > 0 {
-		t.Errorf("left behind: %q", left)
-	}
-}
-
-func TestSweepUploads(t *testing.T) {
-	dir := t.TempDir()
-	for _, name := range []string{uploadPrefix + "1", uploadPrefix + "2", "mine.txt"} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte("x"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := os.Mkdir(filepath.Join(dir, uploadPrefix+"folder"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := SweepUploads(dir); err != nil {
-		t.Error(err)
-	}
-	if diff := cmp.Diff([]string{"mine.txt", uploadPrefix + "folder"}, names(t, dir)); diff != "" {
-		t.Error(diff)
-	}
-	if err := SweepUploads(filepath.Join(dir, "missing")); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("of a folder that is missing: %v", err)
-	}
 }

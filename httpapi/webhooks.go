@@ -3,40 +3,41 @@ package httpapi
 import (
 	"cmp"
 	"net/http"
-	"time"
 
 	"github.com/patchsource/patchsource/auth"
 	"github.com/patchsource/patchsource/httpapi/internal/answer"
 	"github.com/patchsource/patchsource/httpapi/wire"
-	"github.com/patchsource/patchsource/patch/catalog"
 )
 
-func (a *api) listHooks(w http.ResponseWriter, r *http.Request) error {
-	if _, err := a.access.permitted(r, auth.ActionAdminister); err != nil {
-		return err
-	}
-	w.Header().Set("Cache-Control", "no-store")
-	answer.WriteJSON(w, http.StatusOK, append([]wire.Webhook{}, a.hooks.List()...))
-	return nil
+// webhookCalls are the calls about webhooks.
+type webhookCalls struct {
+	*core
+	webhooks Webhooks
 }
 
-func (a *api) createHook(w http.ResponseWriter, r *http.Request) error {
-	who, err := a.access.permitted(r, auth.ActionAdminister)
+func (c *webhookCalls) list(w http.ResponseWriter, r *http.Request) error {
+	if _, err := c.access.permitted(r, auth.ActionAdminister); err != nil {
+		return err
+	}
+	return replyUncached(w, http.StatusOK, append([]wire.Webhook{}, c.webhooks.List()...))
+}
+
+func (c *webhookCalls) create(w http.ResponseWriter, r *http.Request) error {
+	principal, err := c.access.permitted(r, auth.ActionAdminister)
 	if err != nil {
 		return err
 	}
-	enabled, verify := true, true
+	enabled, verify, null := true, true, false
 	body := wire.WebhookRequest{Enabled: &enabled, VerifySSL: &verify}
-	if err := a.readObject(w, r, &body, false); err != nil {
+	if err := c.bodies.object(w, r, &body); err != nil {
 		return err
 	}
-	no := false // null is no absent member
-	body.Enabled, body.VerifySSL = cmp.Or(body.Enabled, &no), cmp.Or(body.VerifySSL, &no)
-	id, err := a.hooks.Create(r.Context(), body)
+	body.Enabled, body.VerifySSL = cmp.Or(body.Enabled, &null), cmp.Or(body.VerifySSL, &null)
+	id, err := c.webhooks.Create(r.Context(), body)
 	if err != nil {
 		return err
 	}
-	a.log.InfoContext(r.Context(), "webhook created", "webhook", id, "token", who.TokenID)
+	c.logChange(r, "webhook created", principal, "webhook", id)
 	answer.WriteJSON(w, http.StatusCreated, wire.WebhookCreated{
 		ID:      id,
 		Message: "The webhook receives changes from now on.",
@@ -44,56 +45,38 @@ func (a *api) createHook(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-func (a *api) deleteHook(w http.ResponseWriter, r *http.Request) error {
-	who, err := a.access.permitted(r, auth.ActionAdminister)
+func (c *webhookCalls) delete(w http.ResponseWriter, r *http.Request) error {
+	principal, id, err := c.administered(r)
 	if err != nil {
 		return err
 	}
-	id, err := variable(r, "id")
-	if err != nil {
+	if err := c.webhooks.Delete(r.Context(), id); err != nil {
 		return err
 	}
-	if err := a.hooks.Delete(r.Context(), id); err != nil {
-		return err
-	}
-	a.log.InfoContext(r.Context(), "webhook deleted", "webhook", id, "token", who.TokenID)
+	c.logChange(r, "webhook deleted", principal, "webhook", id)
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }
 
-func (a *api) testHook(w http.ResponseWriter, r *http.Request) error {
-	if _, err := a.access.permitted(r, auth.ActionAdminister); err != nil {
-		return err
-	}
-	id, err := variable(r, "id")
+func (c *webhookCalls) test(w http.ResponseWriter, r *http.Request) error {
+	_, id, err := c.administered(r)
 	if err != nil {
 		return err
 	}
-	if err := a.hooks.Test(r.Context(), id); err != nil {
+	if err := c.webhooks.Test(r.Context(), id); err != nil {
 		return err
 	}
-	a.reply(
-		w,
-		r,
-		http.StatusAccepted,
-		wire.Answer{Message: "A test event is on its way; how it went stands in /api/v1/webhooks.", ID: id},
-	)
-	return nil
+	return c.reply(w, r, http.StatusAccepted, wire.Answer{
+		Message: "A test event will be sent in a moment; see /api/v1/webhooks for the result.",
+		ID:      id,
+	})
 }
 
-// An edition is one of a title's definitions in the answer to history.
-type edition struct {
-	Number  uint64     `json:"number"`
-	At      *time.Time `json:"at"`
-	Token   *string    `json:"token"`
-	Version string     `json:"version"`
-	Current bool       `json:"current"`
-}
-
-func newEdition(e catalog.Revision) edition {
-	out := edition{Number: e.Number, At: wire.Time(e.At), Version: e.Version, Current: e.Current}
-	if e.By != "" {
-		out.Token = &e.By
+// administered returns the administrator that a request comes from, and the id of the webhook in its path.
+func (c *webhookCalls) administered(r *http.Request) (principal auth.Principal, id string, err error) {
+	if principal, err = c.access.permitted(r, auth.ActionAdminister); err != nil {
+		return principal, "", err
 	}
-	return out
+	id, err = variable(r, "id")
+	return principal, id, err
 }

@@ -47,9 +47,19 @@ var mayImport = map[string]struct{ ours, others string }{
 	"httpapi/internal/trace":   {"", ""},
 	"httpapi": {
 		"patch patch/archive patch/catalog store store/dump auth httpapi/feed httpapi/wire httpapi/internal/answer " +
-			"httpapi/internal/problem httpapi/internal/trace",
+			"httpapi/internal/batch httpapi/internal/limit httpapi/internal/problem httpapi/internal/trace " +
+			"httpapi/internal/upload",
 		feedModules + " github.com/gorilla/mux github.com/go-chi/chi/v5 golang.org/x/time",
 	},
+	"httpapi/internal/batch": {
+		"patch patch/archive httpapi/internal/problem httpapi/internal/upload",
+		feedModules,
+	},
+	"httpapi/internal/limit": {
+		"",
+		"github.com/go-chi/chi/v5 github.com/hashicorp/golang-lru/v2 golang.org/x/sync golang.org/x/time",
+	},
+	"httpapi/internal/upload": {"", ""},
 	"httpapi/internal/services": {
 		"patch patch/catalog auth auth/mail auth/community sync sync/webhook httpapi httpapi/wire",
 		"any",

@@ -36,7 +36,7 @@ func ExampleNew() {
 
 	server := httptest.NewServer(root)
 	defer server.Close()
-	res, err := http.Get(server.URL + "/patch/jamf/v1/software")
+	res, err := http.Get(server.URL + "/patch/jamf/v1/software?pretty")
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -45,9 +45,17 @@ func ExampleNew() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(string(body))
+	fmt.Print(string(body))
 	// Output:
-	// [{"name":"Composer","publisher":"Jamf","lastModified":"2018-02-02T17:39:58Z","currentVersion":"10.1.1","id":"Composer"}]
+	// [
+	//   {
+	//     "name": "Composer",
+	//     "publisher": "Jamf",
+	//     "lastModified": "2018-02-02T17:39:58Z",
+	//     "currentVersion": "10.1.1",
+	//     "id": "Composer"
+	//   }
+	// ]
 }
 
 // composer returns the definition of a title.

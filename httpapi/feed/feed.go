@@ -54,8 +54,8 @@ type Budget interface {
 
 // Options are options of [New]. Nil means the zero value.
 type Options struct {
-	// Signer signs definitions, which are then served in CMS envelopes, as those of Jamf's own feed are. If nil, they are
-	// served as JSON.
+	// Signer signs definitions, which are then served in CMS envelopes, as those of Jamf's own feed are. If nil, they
+	// are served as JSON.
 	Signer Signer
 	// RootFeed serves the feed at the root as well (/software, /patch/{id}), for sources that were added to Jamf Pro
 	// without a path.
@@ -155,9 +155,8 @@ var table = problem.Table{
 		Detail:  problem.Nothing,
 	},
 	{
-		Match:  problem.Both(problem.Is(catalog.ErrNotFound), problem.As[*catalog.TitleError]()),
-		Status: http.StatusNotFound,
-		Code:   wire.CodeTitleNotFound,
+		Match: problem.Both(problem.Is(catalog.ErrNotFound), problem.As[*catalog.TitleError]()),
+		Code:  wire.CodeTitleNotFound,
 		Message: problem.With(func(e *catalog.TitleError) string {
 			return fmt.Sprintf("There is no title '%s'.", trace.Shorten(e.ID))
 		}),

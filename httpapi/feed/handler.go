@@ -11,8 +11,8 @@ import (
 
 // A handler serves the feed and passes every other request on.
 //
-// It has no router: a router takes a path apart by regular expressions and copies the request, which costs more than the
-// whole answer. The feed has three paths, and nearly all requests are for them.
+// It has no router: a router takes a path apart by regular expressions and copies the request, which costs more than
+// the whole answer. The feed has three paths, and nearly all requests are for them.
 type handler struct {
 	catalog      *catalog.Catalog
 	root         bool

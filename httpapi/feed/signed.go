@@ -25,8 +25,8 @@ type sealer struct {
 	bytes int
 }
 
-// newSealer returns a sealer. It signs a sample, so that a signer that cannot sign is an error here and not at the first
-// request.
+// newSealer returns a sealer. It signs a sample, so that a signer that cannot sign is an error here and not at the
+// first request.
 func newSealer(signer Signer) (*sealer, error) {
 	if isNil(signer) {
 		return nil, errors.New("feed: the Signer is a nil pointer: leave Signer nil to serve definitions unsigned")

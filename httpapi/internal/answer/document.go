@@ -22,14 +22,14 @@ type Document interface {
 	// Bytes returns the body, and ETag its strong entity tag (RFC 9110), with the quotes.
 	Bytes() []byte
 	ETag() string
-	// Gzip returns the body compressed and the entity tag of that, or nil if it would be no smaller. It is compressed once,
-	// when it is first asked for. GzipETag returns the tag and compresses nothing.
+	// Gzip returns the body compressed and the entity tag of that, or nil if it would be no smaller. It is compressed
+	// once, when it is first asked for. GzipETag returns the tag and compresses nothing.
 	Gzip() (data []byte, etag string)
 	GzipETag() string
 	// Changed returns when the document became what it is, in whole seconds.
 	Changed() time.Time
-	// Pretty returns the same JSON indented, as its own document. It is made once, when it is first asked for. HasPretty
-	// reports whether it was.
+	// Pretty returns the same JSON indented, as its own document. It is made once, when it is first asked for.
+	// HasPretty reports whether it was.
 	Pretty() Document
 	HasPretty() bool
 }

@@ -10,11 +10,11 @@ import (
 type Server struct {
 	// Now is the clock.
 	Now func() time.Time
-	// Send, if not nil, waits until a body of so many bytes may be sent. The caller calls leave when it was sent; leave may
-	// be nil.
-	Send func(w http.ResponseWriter, r *http.Request, bytes int) (leave func(), err error)
-	// Indent, if not nil, waits until a document of so many bytes may be indented. The caller calls leave afterward; leave
+	// Send, if not nil, waits until a body of so many bytes may be sent. The caller calls leave when it was sent; leave
 	// may be nil.
+	Send func(w http.ResponseWriter, r *http.Request, bytes int) (leave func(), err error)
+	// Indent, if not nil, waits until a document of so many bytes may be indented. The caller calls leave afterward;
+	// leave may be nil.
 	Indent func(r *http.Request, bytes int) (leave func(), err error)
 }
 
@@ -37,6 +37,14 @@ func (s *Server) Serve(w http.ResponseWriter, r *http.Request, doc Document, con
 			defer leave()
 		}
 	}
+	s.write(w, r, doc, contentType, known, unchanged)
+	return nil
+}
+
+// write writes a document, or that it is unchanged and known to the client under an ETag.
+func (s *Server) write(
+	w http.ResponseWriter, r *http.Request, doc Document, contentType []string, known string, unchanged bool,
+) {
 	body, etag := doc.Bytes(), doc.ETag()
 	zipped := false
 	if acceptsGzip(r.Header["Accept-Encoding"]) {
@@ -66,7 +74,7 @@ func (s *Server) Serve(w http.ResponseWriter, r *http.Request, doc Document, con
 			values[0] = known
 		}
 		w.WriteHeader(http.StatusNotModified)
-		return nil
+		return
 	}
 	values[2] = strconv.Itoa(len(body))
 	h["Content-Type"] = contentType
@@ -78,7 +86,6 @@ func (s *Server) Serve(w http.ResponseWriter, r *http.Request, doc Document, con
 	if r.Method != http.MethodHead {
 		_, _ = w.Write(body) // it fails if the client is gone
 	}
-	return nil
 }
 
 // indented returns a document indented. It waits if the work is still to be done.

@@ -2,8 +2,10 @@
 package problem
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"net/http"
 	"strings"
 
 	"github.com/patchsource/patchsource/httpapi/internal/trace"
@@ -22,9 +24,10 @@ type Problem struct {
 
 // A Row says how the errors that it matches are answered.
 type Row struct {
-	Match  func(err error) bool
+	Match func(err error) bool
+	Code  string // one of package wire
+	// Status is the status. If 0, it is the one that the code has as a rule.
 	Status int
-	Code   string
 	// Message returns the message. If nil, it is the error's text as a sentence.
 	Message func(err error) string
 	// Detail returns the value of the member that Code names. If nil, it is the error's text.
@@ -33,12 +36,38 @@ type Row struct {
 	Failures func(err error) []patch.Failure
 }
 
+// statuses are the statuses of the codes.
+var statuses = map[string]int{
+	wire.CodeBadRequest:           http.StatusBadRequest,
+	wire.CodeBusy:                 http.StatusServiceUnavailable,
+	wire.CodeDamaged:              http.StatusServiceUnavailable,
+	wire.CodeDatabaseConflict:     http.StatusConflict,
+	wire.CodeForbidden:            http.StatusForbidden,
+	wire.CodeInsufficientStorage:  http.StatusInsufficientStorage,
+	wire.CodeInternal:             http.StatusInternalServerError,
+	wire.CodeInvalidJSON:          http.StatusBadRequest,
+	wire.CodeLastAdministrator:    http.StatusConflict,
+	wire.CodeMailFailure:          http.StatusBadGateway,
+	wire.CodeMethodNotAllowed:     http.StatusMethodNotAllowed,
+	wire.CodeNotFound:             http.StatusNotFound,
+	wire.CodePreconditionFailed:   http.StatusPreconditionFailed,
+	wire.CodeRateLimited:          http.StatusTooManyRequests,
+	wire.CodeRestoreFailure:       http.StatusBadRequest,
+	wire.CodeTitleNotFound:        http.StatusNotFound,
+	wire.CodeTokenNotFound:        http.StatusNotFound,
+	wire.CodeTooLarge:             http.StatusRequestEntityTooLarge,
+	wire.CodeUnauthorized:         http.StatusUnauthorized,
+	wire.CodeUnsupportedMediaType: http.StatusUnsupportedMediaType,
+	wire.CodeUpstreamFailure:      http.StatusBadRequest,
+	wire.CodeVersionNotFound:      http.StatusNotFound,
+	wire.CodeWebhookNotFound:      http.StatusNotFound,
+}
+
 // A Table is a list of rows, of which the first that matches an error decides. An error that none matches is internal.
 type Table []Row
 
 // internal is the row of unexpected errors. They never show their text.
 var internal = Row{
-	Status:  500,
 	Code:    wire.CodeInternal,
 	Message: Text("Something went wrong within the server. Its log says what, under the id in this answer."),
 	Detail:  Nothing,
@@ -53,7 +82,12 @@ func (t Table) Of(err error) Problem {
 			break
 		}
 	}
-	p := Problem{Status: row.Status, Code: row.Code, Detail: trace.Shorten(err.Error()), Message: Sentence(err.Error())}
+	p := Problem{
+		Status:  cmp.Or(row.Status, statuses[row.Code]),
+		Code:    row.Code,
+		Detail:  trace.Shorten(err.Error()),
+		Message: Sentence(err.Error()),
+	}
 	if row.Message != nil {
 		p.Message = row.Message(err)
 	}

@@ -28,6 +28,14 @@ func (e *PathError) Error() string {
 	return "there is no such call; the source's list of titles is at …/jamf/v1/software"
 }
 
+// A RequestError is returned for a request that cannot be understood.
+type RequestError struct{ Message string }
+
+func (e *RequestError) Error() string { return e.Message }
+
+// ErrMediaType is returned for a body of an unsupported type.
+var ErrMediaType = errors.New("the body has an unsupported type")
+
 // A panicError is the value that a handler panicked with.
 type panicError struct{ value any }
 
@@ -37,13 +45,11 @@ func (e *panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
 var (
 	Method = Row{
 		Match:  As[*MethodError](),
-		Status: http.StatusMethodNotAllowed,
 		Code:   wire.CodeMethodNotAllowed,
 		Detail: With(func(e *MethodError) any { return trace.Shorten(e.Method) }),
 	}
 	Path = Row{
 		Match:  As[*PathError](),
-		Status: http.StatusNotFound,
 		Code:   wire.CodeNotFound,
 		Detail: With(func(e *PathError) any { return trace.Shorten(e.Path) }),
 	}

@@ -18,8 +18,8 @@ const IDHeader = "X-Request-Id"
 // idKey is the key of a request's id in its context.
 type idKey struct{}
 
-// ID returns the id of a request: the one that [WithID] has set, the one that the request came with if it is valid, or a
-// new one.
+// ID returns the id of a request: the one that [WithID] has set, the one that the request came with if it is valid, or
+// a new one.
 func ID(r *http.Request) string {
 	if id, ok := r.Context().Value(idKey{}).(string); ok {
 		return id
@@ -43,8 +43,9 @@ func Path(r *http.Request) string { return token.ReplaceAllString(Shorten(r.URL.
 const hiddenURL = "(unreadable URL)"
 
 // URL returns the URL of an upstream as it is shown and logged: without the user name, password, query and fragment,
-// which may be secrets. A URL that cannot be parsed is not shown, since a secret may be anywhere in it. A text that is no
-// URL, such as the name of a file, is shown up to the first question mark or number sign, and the key of a folder whole.
+// which may be secrets. A URL that cannot be parsed is not shown, since a secret may be anywhere in it. A text that is
+// no URL, such as the name of a file, is shown up to the first question mark or number sign, and the key of a folder
+// whole.
 func URL(raw string) string {
 	if strings.HasPrefix(raw, "folder:") {
 		return raw

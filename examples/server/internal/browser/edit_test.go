@@ -205,7 +205,7 @@ func TestChangeUndoRemoveDelete(t *testing.T) {
 	b.click(`a[href="/titles/App/history/1"]`)
 	b.sees("publisher changed from Example to Somebody")
 	b.press("Restore revision 1")
-	b.sees("Title 'App' is as in edition 1 again.")
+	b.sees("Title 'App' restored to revision 1.")
 	if _, now := s.call("GET", "/api/v1/titles/App", ""); !strings.Contains(now, "Example") ||
 		strings.Contains(now, `"1.2"`) {
 		t.Errorf("it is not undone: %s", now)

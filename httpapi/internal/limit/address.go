@@ -1,0 +1,63 @@
+// Package limit bounds what clients may do: how often, and how much at once. A client is known by its address.
+package limit
+
+import (
+	"fmt"
+	"net/http"
+	"net/netip"
+
+	"github.com/go-chi/chi/v5/middleware"
+)
+
+// An AddressFunc returns the address that a request comes from. An unknown address is the zero Addr.
+type AddressFunc func(*http.Request) netip.Addr
+
+// Address returns an AddressFunc that returns the address which the reverse proxies in these networks report, or that
+// of the connection if there are none or they report none. It returns an error for a string that is no network.
+func Address(proxies []string) (AddressFunc, error) {
+	for _, network := range proxies {
+		if _, err := netip.ParsePrefix(network); err != nil {
+			return nil, fmt.Errorf(
+				"the proxy %q is no network: add its mask, as in 10.0.0.0/8 or 192.0.2.1/32", network,
+			)
+		}
+	}
+	if len(proxies) == 0 {
+		return func(r *http.Request) netip.Addr { return find(middleware.ClientIPFromRemoteAddr, r) }, nil
+	}
+	forwarded := middleware.ClientIPFromXFF(proxies...)
+	return func(r *http.Request) netip.Addr {
+		if address := find(forwarded, r); address.IsValid() {
+			return address
+		}
+		return find(middleware.ClientIPFromRemoteAddr, r)
+	}, nil
+}
+
+// find returns the address that a middleware finds.
+func find(middlewareOf func(http.Handler) http.Handler, r *http.Request) (address netip.Addr) {
+	middlewareOf(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		address, _ = netip.ParseAddr(middleware.GetClientIP(r.Context()))
+	})).ServeHTTP(nil, r)
+	return address
+}
+
+// Network returns what counts as one client: an IPv4 address, or a /64 of IPv6, which is what a site gives to one
+// network. Clients whose address is unknown count as one.
+func Network(address netip.Addr) netip.Prefix {
+	bits := address.BitLen()
+	if address.Is6() {
+		bits = 64
+	}
+	network, _ := address.Prefix(bits)
+	return network
+}
+
+// siteOf returns the /48 of an IPv6 address, which is what one customer is given and has 65,536 networks.
+func siteOf(address netip.Addr) (netip.Prefix, bool) {
+	if !address.Is6() {
+		return netip.Prefix{}, false
+	}
+	site, err := address.Prefix(48)
+	return site, err == nil
+}
