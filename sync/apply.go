@@ -69,15 +69,15 @@ func holdBack(d *patch.Definition, listed string) (held []patch.Patch, err error
 	return held, nil
 }
 
-// An origin says for whom a round applies definitions.
+// An origin is the mirror or the title that a round applies definitions for.
 type origin struct {
 	author         string
 	from           string // the name of the mirror, or the URL that the title follows
 	allowDowngrade bool
 }
 
-// origin returns for whom the round applies definitions. The error is catalog.ErrNotFound if the title that follows
-// the source was deleted.
+// origin returns the origin of the round. The error is catalog.ErrNotFound if the title that follows the source was
+// deleted.
 func (rd *round) origin() (origin, error) {
 	if m := rd.job.mirror; m != nil {
 		return origin{m.Author, m.Name, m.AllowDowngrade}, nil
@@ -166,7 +166,7 @@ func (rd *round) claim(title, id string) error {
 }
 
 // check reports why a definition must not replace that of a title: because the title came from elsewhere, or because
-// the definition goes back to an older version. holdsBack says that the source holds back newer versions.
+// the definition returns to an older version. holdsBack says that the source holds back newer versions.
 func (rd *round) check(def *patch.Definition, title catalog.Title, of origin, holdsBack bool) error {
 	if own := rd.job.mirror == nil; title.From() != of.from || own != (title.Source == "") {
 		return fmt.Errorf("the title %q exists and did not come from this source: "+

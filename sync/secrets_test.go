@@ -327,7 +327,7 @@ func TestOutcome(t *testing.T) {
 		{
 			"no answer",
 			patchsync.State{LastError: "dial tcp 10.0.0.1:443: connection refused"},
-			"the source could not be read; those who may change the title can see the reason",
+			"the source could not be read; callers who may change the title can see the reason",
 		},
 	} {
 		if got := c.state.Outcome(); got != c.want {

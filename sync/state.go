@@ -8,7 +8,7 @@ import (
 	"github.com/patchsource/patchsource/patch/catalog"
 )
 
-// A State describes how following a source goes. Times are in UTC, and zero if the event has not happened.
+// A State is the state of a followed source. Times are in UTC, and zero if the event has not happened.
 type State struct {
 	// Source is the URL of the source, or the key of a source without one, as [RedactURL] returns it.
 	Source string
@@ -45,7 +45,7 @@ func (s State) Outcome() string {
 	case s.Status != 0:
 		return fmt.Sprintf("the source answered with status %d", s.Status)
 	}
-	return "the source could not be read; those who may change the title can see the reason"
+	return "the source could not be read; callers who may change the title can see the reason"
 }
 
 // stateOf returns the state of a job.

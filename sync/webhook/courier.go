@@ -12,6 +12,8 @@ import (
 	"github.com/patchsource/patchsource/store"
 )
 
+var _ catalog.Courier = (*Service)(nil)
+
 // Wants implements [catalog.Courier].
 func (w *Service) Wants(id string, kind catalog.EventKind) (notice, definition bool) {
 	for _, h := range w.queues.subscribers(id, kind) {
@@ -20,7 +22,8 @@ func (w *Service) Wants(id string, kind catalog.EventKind) (notice, definition b
 	return notice, definition
 }
 
-// Take implements [catalog.Courier]: it puts an event into the queue of each webhook that subscribes to it.
+// Take implements [catalog.Courier]: it puts an event into the queue of each webhook that subscribes to it. An event
+// that only another courier wants is ignored.
 func (w *Service) Take(ctx context.Context, n catalog.Notice) error {
 	// If an earlier call failed for one webhook, the event is not put into the queues of the others again.
 	taken := w.queues.taken(n.ID)

@@ -72,7 +72,7 @@ type teamsMessage struct {
 	}
 }
 
-// The texts of authors are no markup in a message for people: they make no link, no format and no line of their own.
+// The texts of authors are not markup in a message for people: they create no link, no formatting and no line.
 func TestMessagesContainNoMarkup(t *testing.T) {
 	const evil = "[Click](https://evil.example/login) <https://evil.example|x> **b** _i_ `c` <!channel> & <b>\n- a line"
 	n := &catalog.Notice{Kind: catalog.Updated, Changes: []string{evil}}

@@ -64,6 +64,38 @@ func TestTakeInPart(t *testing.T) {
 	}
 }
 
+// An event, or a definition, that only another courier of the catalog wants is not queued.
+func TestTakeForAnotherCourier(t *testing.T) {
+	ctx := t.Context()
+	st := single{memstore.New()}
+	hooks, err := webhook.Open(ctx, st, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hook := webhook.Hook{URL: "https://h.example/", Enabled: true, Events: []catalog.EventKind{catalog.Created}}
+	if _, err := hooks.Create(ctx, hook); err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range []catalog.EventKind{catalog.Created, catalog.Updated} {
+		n := catalog.Notice{ID: string(kind), Kind: kind, Definition: []byte(`{"id":"App"}`)}
+		n.Title.ID = "App"
+		if err := hooks.Take(ctx, n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for rec, err := range st.List(ctx, "deliveries") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasSuffix(rec.Key.ID, string(catalog.Created)) || strings.Contains(string(rec.Value), "definition") {
+			t.Errorf("%v is queued: %s", rec.Key, rec.Value)
+		}
+	}
+	if n := hooks.Pending(); n != 1 {
+		t.Errorf("%d events are pending, want 1", n)
+	}
+}
+
 // An event is delivered over a real connection. A certificate that cannot be verified is accepted only without
 // VerifySSL.
 func TestVerifySSL(t *testing.T) {
