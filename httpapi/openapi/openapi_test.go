@@ -10,35 +10,52 @@ import (
 	"github.com/patchsource/patchsource/httpapi/openapi"
 )
 
+// get requests a path. encoding is the value of Accept-Encoding.
+func get(method, path, encoding string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, path, nil)
+	r.Header.Set("Accept-Encoding", encoding)
+	w := httptest.NewRecorder()
+	openapi.Handler().ServeHTTP(w, r)
+	return w
+}
+
 func TestPages(t *testing.T) {
-	h := openapi.Handler()
-	for path, contentType := range map[string]string{"/api/openapi.yaml": "application/yaml", "/docs": "text/html", "/docs/": "text/html", "/docs/docs.js": "text/javascript", "/docs/swagger-ui.css": "text/css", "/docs/swagger-ui-bundle.js": "text/javascript"} {
+	for path, contentType := range map[string]string{
+		"/api/openapi.yaml":          "application/yaml",
+		"/docs":                      "text/html",
+		"/docs/":                     "text/html",
+		"/docs/docs.js":              "text/javascript",
+		"/docs/swagger-ui.css":       "text/css",
+		"/docs/swagger-ui-bundle.js": "text/javascript",
+	} {
 		for _, encoding := range []string{"", "gzip"} {
-			r := httptest.NewRequest("GET", path, nil)
-			r.Header.Set("Accept-Encoding", encoding)
-			w := httptest.NewRecorder()
-			h.ServeHTTP(w, r)
+			w := get("GET", path, encoding)
 			if w.Code != 200 || !strings.HasPrefix(w.Header().Get("Content-Type"), contentType) || w.Body.Len() == 0 ||
 				strings.Contains(w.Header().Get("Content-Security-Policy"), "unsafe") {
-				t.Errorf("%s: %d %v", path, w.Code, w.Header())
+				t.Errorf("%s has status %d and the header %v", path, w.Code, w.Header())
 			}
-			if (w.Header().Get("Content-Encoding") == "gzip") != (encoding == "gzip" && strings.Contains(path, "swagger")) {
-				t.Errorf("%s as %q: %v", path, encoding, w.Header())
-			}
-			if contentType == "text/html" {
-				for _, m := range regexp.MustCompile(`(?:src|href)="([^"]*)"`).FindAllStringSubmatch(w.Body.String(), -1) {
-					if !strings.HasPrefix(m[1], "/") || !openapi.Serves(m[1]) {
-						t.Errorf("%s leads to %s", path, m[1])
-					}
-				}
+			zipped := encoding == "gzip" && strings.Contains(path, "swagger")
+			if (w.Header().Get("Content-Encoding") == "gzip") != zipped {
+				t.Errorf("%s for a client that accepts %q has the header %v", path, encoding, w.Header())
 			}
 		}
 	}
 	for path, want := range map[string]int{"/docs/nope": 404, "/docs/../openapi.go": 404} {
-		w := httptest.NewRecorder()
-		h.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
-		if w.Code != want {
-			t.Errorf("%s: %d", path, w.Code)
+		if w := get("GET", path, ""); w.Code != want {
+			t.Errorf("%s has status %d, want %d", path, w.Code, want)
+		}
+	}
+	if w := get("POST", "/docs", ""); w.Code != 405 || w.Header().Get("Allow") != "GET, HEAD" {
+		t.Errorf("POST /docs has status %d and the header %v", w.Code, w.Header())
+	}
+}
+
+// The page loads its own files only.
+func TestNoOtherHosts(t *testing.T) {
+	links := regexp.MustCompile(`(?:src|href)="([^"]*)"`)
+	for _, m := range links.FindAllStringSubmatch(get("GET", "/docs", "").Body.String(), -1) {
+		if !strings.HasPrefix(m[1], "/") || !openapi.Serves(m[1]) {
+			t.Errorf("the page has a link to %s", m[1])
 		}
 	}
 }
