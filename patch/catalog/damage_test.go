@@ -69,32 +69,48 @@ func damage(t *testing.T, dir, key string) {
 	}
 }
 
+// createWithEverything creates the title App with a record that has all members. The definition is in memory then.
+func createWithEverything(t *testing.T, cat *catalog.Catalog, fromSource *catalog.EditOptions) catalog.Title {
+	t.Helper()
+	ctx := t.Context()
+	opts := &catalog.CreateOptions{
+		Author:      "A",
+		Contributor: "c",
+		Mailbox:     []byte(`"m"`),
+		Account:     "a",
+		Follows:     sourceURL,
+		By:          "ann",
+		Held:        []patch.Patch{version("3")},
+	}
+	if _, err := cat.Create(ctx, named("App", "App (A)", "1"), opts); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := cat.Replace(ctx, "App", definition("App", "2", "1"), fromSource); err != nil {
+		t.Fatal(err)
+	}
+	_, title, err := cat.Load(ctx, "App")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return title
+}
+
 // A record that becomes corrupt while the catalog is open is written back from memory, with all its members, when it is
 // next read.
 func TestCorruptRecordIsWrittenBack(t *testing.T) {
 	ctx := t.Context()
-	const url = "https://example.com/d.json"
-	fromSource := &catalog.EditOptions{From: url, Held: []patch.Patch{version("5")}}
+	fromSource := &catalog.EditOptions{From: sourceURL, Held: []patch.Patch{version("5")}}
 	for name, read := range map[string]func(*catalog.Catalog) error{
 		"edit": func(cat *catalog.Catalog) error {
 			_, err := cat.Replace(ctx, "App", definition("App", "4", "2", "1"), fromSource)
 			return err
 		},
-		"history": func(cat *catalog.Catalog) error { _, err := cat.History(ctx, "App"); return err },
-		"backup": func(cat *catalog.Catalog) error {
-			for _, err := range cat.Definitions(ctx) {
-				if err != nil {
-					return err
-				}
-			}
-			return nil
-		},
+		"history":  func(cat *catalog.Catalog) error { _, err := cat.History(ctx, "App"); return err },
+		"backup":   func(cat *catalog.Catalog) error { return lastError(cat.Definitions(ctx)) },
 		"revision": func(cat *catalog.Catalog) error { _, err := cat.Revision(ctx, "App", 1); return err },
 		"list, then edit": func(cat *catalog.Catalog) error {
-			for _, err := range cat.Records(ctx) { // which sets the file aside
-				if err != nil {
-					return err
-				}
+			if err := lastError(cat.Records(ctx)); err != nil { // List sets the file aside
+				return err
 			}
 			_, err := cat.Replace(ctx, "App", definition("App", "4"), fromSource)
 			return err
@@ -104,28 +120,7 @@ func TestCorruptRecordIsWrittenBack(t *testing.T) {
 			s, dir := openFiles(t)
 			var out log
 			cat := open(t, s, &catalog.Options{Logger: out.logger()})
-			owner := &catalog.CreateOptions{
-				Author:      "A",
-				Contributor: "c",
-				Mailbox:     []byte(`"m"`),
-				Account:     "a",
-				Follows:     url,
-				By:          "ann",
-				Held:        []patch.Patch{version("3")},
-			}
-			if _, err := cat.Create(ctx, named("App", "App (A)", "1"), owner); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := cat.Replace(ctx, "App", definition("App", "2", "1"), fromSource); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := cat.Definition(ctx, "App"); err != nil {
-				t.Fatal(err)
-			}
-			before, err := cat.Title("App")
-			if err != nil {
-				t.Fatal(err)
-			}
+			before := createWithEverything(t, cat, fromSource)
 			damage(t, dir, "app")
 			if err := read(cat); err != nil {
 				t.Fatalf("%v; the log: %s", err, out.String())
@@ -142,7 +137,7 @@ func TestCorruptRecordIsWrittenBack(t *testing.T) {
 					t.Error(cmp.Diff(before, after))
 				}
 				if after.UID != before.UID || after.Mailbox != before.Mailbox || after.Account != "a" ||
-					after.From() != url || after.Held != 1 {
+					after.From() != sourceURL || after.Held != 1 {
 					t.Errorf("the title was %+v and is %+v", before, after)
 				}
 				if _, err := cat.Revision(ctx, "App", 1); err != nil {

@@ -121,8 +121,8 @@ func TestStates(t *testing.T) {
 			t.Errorf("Delete of %s: error %v, want ErrNotFound", id, err)
 		}
 	}
-	d, err := patch.Parse(someRecord(t, "pending", live).definition, nil)
-	if err != nil {
+	d := &patch.Definition{}
+	if err := json.Unmarshal(someRecord(t, "pending", live).definition, d); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := c.Create(ctx, d, nil); err == nil {

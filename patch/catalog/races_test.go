@@ -71,6 +71,41 @@ func TestConcurrentCreates(t *testing.T) {
 	}
 }
 
+// readSummary reads the summary of App, the only title, in one of four ways.
+func readSummary(t *testing.T, cat *catalog.Catalog, way int) (s patch.Summary) {
+	t.Helper()
+	only := func(doc *catalog.Document) patch.Summary {
+		var all []patch.Summary
+		if err := json.Unmarshal(doc.Bytes(), &all); err != nil || len(all) != 1 {
+			t.Fatalf("the list is %s, %v", doc.Bytes(), err)
+		}
+		return all[0]
+	}
+	switch way % 4 {
+	case 0:
+		return only(cat.Software())
+	case 1:
+		return only(cat.Select("app"))
+	case 2:
+		d, title, err := cat.Load(t.Context(), "App")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if title.Summary != d.Summary() {
+			t.Fatalf("Load: the title has %+v, the definition %+v", title.Summary, d.Summary())
+		}
+		return title.Summary
+	}
+	doc, err := cat.Definition(t.Context(), "App")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(doc.Bytes(), &s); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 // While a title changes, a reader that alternates between its summary and its definition never sees an older state
 // after a newer one.
 func TestSummaryAndDefinitionAgree(t *testing.T) {
@@ -91,39 +126,9 @@ func TestSummaryAndDefinitionAgree(t *testing.T) {
 			}
 		}
 	})
-	one := func(doc *catalog.Document) patch.Summary {
-		var all []patch.Summary
-		if err := json.Unmarshal(doc.Bytes(), &all); err != nil || len(all) != 1 {
-			t.Fatalf("%s: %v", doc.Bytes(), err)
-		}
-		return all[0]
-	}
 	var last patch.Summary
 	for i := range 800 {
-		var now patch.Summary
-		switch i % 4 {
-		case 0:
-			doc, err := cat.Definition(ctx, "App")
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := json.Unmarshal(doc.Bytes(), &now); err != nil {
-				t.Fatal(err)
-			}
-		case 1:
-			now = one(cat.Software())
-		case 2:
-			now = one(cat.Select("app"))
-		case 3:
-			d, title, err := cat.Load(ctx, "App")
-			if err != nil {
-				t.Fatal(err)
-			}
-			if title.Summary != d.Summary() {
-				t.Fatalf("Load: the title has %+v, the definition %+v", title.Summary, d.Summary())
-			}
-			now = d.Summary()
-		}
+		now := readSummary(t, cat, i)
 		if now.LastModified < last.LastModified || now.LastModified == last.LastModified && now != last {
 			t.Fatalf("after %+v, call %d returned %+v", last, i%4, now)
 		}

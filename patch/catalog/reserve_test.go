@@ -11,36 +11,36 @@ import (
 	"github.com/patchsource/patchsource/store/memstore"
 )
 
-// A reservation holds its id and is not visible. It ends when it is published or withdrawn, or expires.
+// reserve reserves the id App.
+func reserve(t *testing.T, cat *catalog.Catalog) *catalog.Reservation {
+	t.Helper()
+	r, err := cat.Reserve(t.Context(), definition("App", "1"), &catalog.CreateOptions{
+		Author:  "Ann",
+		Mailbox: json.RawMessage(`{"hash":"x"}`),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// checkNotVisible checks that readers do not see App.
+func checkNotVisible(t *testing.T, cat *catalog.Catalog) {
+	t.Helper()
+	_, err := cat.Definition(t.Context(), "App")
+	if !errors.Is(err, catalog.ErrNotFound) || cat.Len() != 0 {
+		t.Errorf("the reservation is visible: error %v, %d titles", err, cat.Len())
+	}
+}
+
+// A reservation holds its id and is not visible until it is published.
 func TestReserve(t *testing.T) {
 	ctx := t.Context()
-	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	opts := &catalog.Options{Now: func() time.Time { return now }}
-	s := memstore.New()
-	cat := open(t, s, opts)
+	cat := open(t, memstore.New(), nil)
 	var events []string
 	cat.Subscribe(func(e catalog.Event) { events = append(events, string(e.Kind)+" "+e.Title.ID) })
-	reserve := func() *catalog.Reservation {
-		t.Helper()
-		r, err := cat.Reserve(
-			ctx,
-			definition("App", "1"),
-			&catalog.CreateOptions{Author: "Ann", Mailbox: json.RawMessage(`{"hash":"x"}`)},
-		)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return r
-	}
-	notVisible := func() {
-		t.Helper()
-		if _, err := cat.Definition(ctx, "App"); !errors.Is(err, catalog.ErrNotFound) || cat.Len() != 0 ||
-			len(events) != 0 {
-			t.Errorf("the reservation is visible: error %v, %d titles, events %q", err, cat.Len(), events)
-		}
-	}
-	r := reserve()
-	notVisible()
+	r := reserve(t, cat)
+	checkNotVisible(t, cat)
 	for _, id := range []string{"App", "aPP"} {
 		if _, err := cat.Create(ctx, definition(id, "1"), nil); !errors.Is(err, catalog.ErrExists) {
 			t.Errorf("Create with the id: error %v, want ErrExists", err)
@@ -49,57 +49,75 @@ func TestReserve(t *testing.T) {
 			t.Errorf("Reserve with the id: error %v, want ErrExists", err)
 		}
 	}
-	if live, err := r.Withdraw(ctx); err != nil || live {
-		t.Fatal(live, err)
+	if len(events) != 0 {
+		t.Errorf("the events before it is published are %q, want none", events)
 	}
-	if _, err := r.Publish(ctx); !errors.Is(err, catalog.ErrNotFound) {
-		t.Errorf("Publish after Withdraw: error %v, want ErrNotFound", err)
-	}
-	notVisible()
-
-	// An expired reservation can be taken over.
-	old := reserve()
-	now = now.Add(time.Minute)
-	if _, err := cat.Reserve(ctx, definition("App", "1"), nil); !errors.Is(err, catalog.ErrExists) {
-		t.Errorf("Reserve before it has expired: error %v, want ErrExists", err)
-	}
-	now = now.Add(2 * time.Minute)
-	next := reserve()
-	if _, err := old.Publish(ctx); !errors.Is(err, catalog.ErrNotFound) {
-		t.Errorf("Publish of the expired reservation: error %v, want ErrNotFound", err)
-	}
-	if live, err := old.Withdraw(ctx); err != nil || live {
-		t.Errorf("Withdraw of the expired reservation: %t, %v", live, err)
-	}
-	notVisible()
-	res, err := next.Publish(ctx)
-	if err != nil || res.Title.UID != next.UID() || res.Title.Author != "Ann" || res.Title.Mailbox != `{"hash":"x"}` {
+	res, err := r.Publish(ctx)
+	if err != nil || res.Title.UID != r.UID() || res.Title.Author != "Ann" || res.Title.Mailbox != `{"hash":"x"}` {
 		t.Fatalf("Publish: the result is %+v, %v", res, err)
 	}
 	if len(events) != 1 || events[0] != "created App" || cat.Len() != 1 {
 		t.Errorf("the events are %q, %d titles", events, cat.Len())
 	}
-	if live, err := next.Withdraw(ctx); err != nil || !live || cat.Len() != 1 {
+	if live, err := r.Withdraw(ctx); err != nil || !live || cat.Len() != 1 {
 		t.Errorf("Withdraw after Publish: %t, %v; want true", live, err)
 	}
+}
 
-	// Open deletes expired reservations.
-	if _, err := cat.Reserve(ctx, definition("Other", "1"), nil); err != nil {
-		t.Fatal(err)
+// A reservation that was withdrawn cannot be published, and its id can be taken.
+func TestWithdraw(t *testing.T) {
+	ctx := t.Context()
+	cat := open(t, memstore.New(), nil)
+	r := reserve(t, cat)
+	if live, err := r.Withdraw(ctx); err != nil || live {
+		t.Fatalf("Withdraw: %t, %v; want false", live, err)
 	}
-	records := func() (n int) {
-		for range s.List(ctx, "titles") {
-			n++
-		}
-		return n
+	if _, err := r.Publish(ctx); !errors.Is(err, catalog.ErrNotFound) {
+		t.Errorf("Publish after Withdraw: error %v, want ErrNotFound", err)
 	}
+	checkNotVisible(t, cat)
+	create(t, cat, "App", "1")
+}
+
+// The id of an expired reservation can be taken over, and then the reservation can no longer be published or withdrawn.
+func TestExpiredReservation(t *testing.T) {
+	ctx := t.Context()
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	cat := open(t, memstore.New(), &catalog.Options{Now: func() time.Time { return now }})
+	old := reserve(t, cat)
+	now = now.Add(time.Minute)
+	if _, err := cat.Reserve(ctx, definition("App", "1"), nil); !errors.Is(err, catalog.ErrExists) {
+		t.Errorf("Reserve before it has expired: error %v, want ErrExists", err)
+	}
+	now = now.Add(2 * time.Minute)
+	next := reserve(t, cat)
+	if _, err := old.Publish(ctx); !errors.Is(err, catalog.ErrNotFound) {
+		t.Errorf("Publish of the expired reservation: error %v, want ErrNotFound", err)
+	}
+	if live, err := old.Withdraw(ctx); err != nil || live {
+		t.Errorf("Withdraw of the expired reservation: %t, %v; want false", live, err)
+	}
+	checkNotVisible(t, cat)
+	if res, err := next.Publish(ctx); err != nil || res.Title.UID != next.UID() {
+		t.Errorf("Publish: the result is %+v, %v", res, err)
+	}
+}
+
+// Open deletes the expired reservations of a shared store.
+func TestOpenDeletesExpiredReservations(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	opts := &catalog.Options{Now: func() time.Time { return now }}
+	s := memstore.New()
+	cat := open(t, s, opts)
+	create(t, cat, "Live", "1")
+	reserve(t, cat)
 	open(t, s, opts)
-	if n := records(); n != 2 {
+	if n := records(t, s, "titles"); n != 2 {
 		t.Errorf("%d records, want 2: a reservation that has not expired was deleted", n)
 	}
 	now = now.Add(time.Hour)
 	open(t, s, opts)
-	if n := records(); n != 1 {
+	if n := records(t, s, "titles"); n != 1 {
 		t.Errorf("%d records, want 1: an expired reservation was not deleted", n)
 	}
 }

@@ -10,8 +10,22 @@ import (
 
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/catalog"
+	"github.com/patchsource/patchsource/store"
 	"github.com/patchsource/patchsource/store/memstore"
 )
+
+// checkNothingStaged checks that a restore has left nothing but titles in a store.
+func checkNothingStaged(t *testing.T, s store.Store) {
+	t.Helper()
+	if n := records(t, s, "commits"); n != 0 {
+		t.Errorf("%d records of restores are left", n)
+	}
+	for rec := range s.List(t.Context(), "titles") {
+		if strings.Contains(string(rec.Value), "staged") {
+			t.Errorf("a definition is still staged: %s", rec.Value)
+		}
+	}
+}
 
 // Restore replaces titles as its mode says, or changes nothing.
 func TestRestore(t *testing.T) {
@@ -77,14 +91,7 @@ func TestRestore(t *testing.T) {
 					t.Error("an existing title has another UID: its tokens are no longer valid")
 				}
 			}
-			if n := records(t, s, "commits"); n != 0 {
-				t.Errorf("%d records of restores are left", n)
-			}
-			for rec := range s.List(ctx, "titles") {
-				if strings.Contains(string(rec.Value), "staged") {
-					t.Errorf("a definition is still staged: %s", rec.Value)
-				}
-			}
+			checkNothingStaged(t, s)
 			if strings.Contains(c.want, "A 2") {
 				if h, err := cat.History(ctx, "A"); err != nil || len(h) != 2 || h[0].By != "admin" {
 					t.Errorf("the history is %+v, %v", h, err)

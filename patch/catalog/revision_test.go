@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -303,38 +304,45 @@ func TestDeletedTitleLeavesNoRevision(t *testing.T) {
 	}
 }
 
-// A bounded number of revisions can be read and restored, and each has the name of its maker. A later title with the
-// same id has a history of its own.
+// addVersions adds the versions from 2 to last to App, each by the token "t" and the version.
+func addVersions(t *testing.T, cat *catalog.Catalog, last int) {
+	t.Helper()
+	for v := 2; v <= last; v++ {
+		next, by := []patch.Patch{version(fmt.Sprint(v))}, &catalog.EditOptions{By: fmt.Sprint("t", v)}
+		if _, err := cat.AddVersions(t.Context(), "App", patch.Position{}, next, by); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// The history has the newest revisions, each with its maker, and their definitions can be read, also after a restart.
 func TestHistory(t *testing.T) {
 	ctx := t.Context()
 	s := memstore.New()
 	cat := open(t, s, &catalog.Options{History: 5})
-	if _, err := cat.Create(ctx, definition("App", "1"), &catalog.CreateOptions{By: "ann"}); err != nil {
-		t.Fatal(err)
-	}
-	for v := 2; v <= 40; v++ {
-		next, by := []patch.Patch{version(fmt.Sprint(v))}, &catalog.EditOptions{By: fmt.Sprint("t", v)}
-		if _, err := cat.AddVersions(ctx, "App", patch.Position{}, next, by); err != nil {
-			t.Fatal(err)
-		}
-	}
+	create(t, cat, "App", "1")
+	addVersions(t, cat, 40)
 	if n := records(t, s, "history"); n < 5 || n > 13 {
-		t.Errorf("%d revisions are kept", n)
+		t.Errorf("%d revisions are in the store, want about 5", n)
 	}
 	cat = open(t, s, &catalog.Options{History: 5})
 	all, err := cat.History(ctx, "app")
 	if err != nil || len(all) != 6 {
-		t.Fatalf("%d revisions, %v", len(all), err)
+		t.Fatalf("%d revisions, %v; want 6", len(all), err)
 	}
-	for i, e := range all {
-		want := fmt.Sprint(40 - i)
-		if e.Number != uint64(40-i) || e.Version != want || e.By != "t"+want || e.Current != (i == 0) ||
-			e.At.IsZero() ||
-			i > 0 && e.At.After(all[i-1].At) {
-			t.Errorf("revision %d is %+v", i, e)
+	last := time.Now().Add(time.Hour)
+	for i, got := range all {
+		v := fmt.Sprint(40 - i)
+		if got.At.IsZero() || got.At.After(last) {
+			t.Errorf("revision %d has the time %v, the one after it %v", i, got.At, last)
 		}
-		if d, err := cat.Revision(ctx, "App", e.Number); err != nil || d.CurrentVersion != want ||
-			len(d.Patches) != 40-i {
+		last = got.At
+		want := catalog.Revision{Number: uint64(40 - i), At: got.At, By: "t" + v, Version: v, Current: i == 0}
+		if got != want {
+			t.Errorf("revision %d is %+v, want %+v", i, got, want)
+		}
+		d, err := cat.Revision(ctx, "App", got.Number)
+		if err != nil || d.CurrentVersion != v || len(d.Patches) != 40-i {
 			t.Errorf("the definition of revision %d is %v, %v", i, d, err)
 		}
 	}
@@ -343,19 +351,36 @@ func TestHistory(t *testing.T) {
 			t.Errorf("revision %d: error %v, want ErrNoRevision", n, err)
 		}
 	}
-	d, err := cat.Revision(ctx, "App", 37)
+}
+
+// An edit can restore an earlier revision. The restored definition is a new revision.
+func TestRestoreRevision(t *testing.T) {
+	ctx := t.Context()
+	cat := open(t, memstore.New(), nil)
+	create(t, cat, "App", "1")
+	addVersions(t, cat, 5)
+	d, err := cat.Revision(ctx, "App", 2)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := cat.Replace(ctx, "App", d, nil); err != nil {
 		t.Fatal(err)
 	}
-	if title, _ := cat.Title("App"); title.CurrentVersion != "37" {
-		t.Errorf("the current version is %s, want 37", title.CurrentVersion)
+	if title, _ := cat.Title("App"); title.CurrentVersion != "2" {
+		t.Errorf("the current version is %s, want 2", title.CurrentVersion)
 	}
-	if all, err := cat.History(ctx, "App"); err != nil || all[0].Number != 41 || all[1].Version != "40" {
+	if all, err := cat.History(ctx, "App"); err != nil || all[0].Number != 6 || all[1].Version != "5" {
 		t.Errorf("the history is %+v, %v", all, err)
 	}
+}
+
+// A title that is created with the id of a deleted one has a history of its own.
+func TestHistoryOfLaterTitle(t *testing.T) {
+	ctx := t.Context()
+	s := memstore.New()
+	cat := open(t, s, nil)
+	create(t, cat, "App", "1")
+	addVersions(t, cat, 5)
 	if err := cat.Delete(ctx, "App", nil); err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,7 @@ import (
 // A title that follows a source accepts edits only from that source, also after a restart.
 func TestEditsFromASource(t *testing.T) {
 	ctx := t.Context()
-	const url = "https://example.com/d.json"
+	const url = sourceURL
 	for _, c := range []struct {
 		name, id, from string
 		err            error
@@ -59,16 +59,25 @@ func TestEditsFromASource(t *testing.T) {
 	}
 }
 
-// Patches that a title's source holds back are kept, and readers do not see them.
+const sourceURL = "https://example.com/d.json"
+
+// replaceFromSource replaces App by a definition with these held back patches.
+func replaceFromSource(t *testing.T, cat *catalog.Catalog, d *patch.Definition, held []patch.Patch) catalog.Result {
+	t.Helper()
+	res, err := cat.Replace(t.Context(), "App", d, &catalog.EditOptions{From: sourceURL, Held: held})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res
+}
+
+// Patches that a title's source holds back are kept, and readers see neither them nor their changes.
 func TestHeldBackPatches(t *testing.T) {
 	ctx := t.Context()
-	const url = "https://example.com/d.json"
 	s := memstore.New()
 	cat := open(t, s, nil)
-	var events int
-	cat.Subscribe(func(catalog.Event) { events++ })
 	held := []patch.Patch{version("3<&>"), version("2.9")}
-	res, err := cat.Create(ctx, definition("App", "2", "1"), &catalog.CreateOptions{Follows: url, Held: held})
+	res, err := cat.Create(ctx, definition("App", "2", "1"), &catalog.CreateOptions{Follows: sourceURL, Held: held})
 	if err != nil || res.Title.Held != 2 || res.Title.CurrentVersion != "2" {
 		t.Fatalf("Create: the title is %+v, %v", res.Title, err)
 	}
@@ -76,25 +85,14 @@ func TestHeldBackPatches(t *testing.T) {
 	if err != nil || strings.Contains(string(doc.Bytes()), "2.9") {
 		t.Errorf("a held back patch is served: %s, %v", doc.Bytes(), err)
 	}
-	revision := func() string { r, _ := s.Get(ctx, titleRecord("app")); return string(r.Revision) }
-	replace := func(d *patch.Definition, held ...patch.Patch) catalog.Result {
-		t.Helper()
-		res, err := cat.Replace(ctx, "App", d, &catalog.EditOptions{From: url, Held: held})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return res
-	}
-	changed, list := res.Title.Changed, cat.Software().ETag()
-	rev := revision()
-	if res := replace(definition("App", "2", "1"), held...); res.Changed || revision() != rev {
-		t.Errorf("an edit without a change was written: %+v", res.Title)
-	}
+	cat.Subscribe(func(e catalog.Event) { t.Errorf("an event: %+v", e) })
+	before, list := res.Title, cat.Software().ETag()
 	for _, n := range []int{1, 0, 2} {
-		after := replace(definition("App", "2", "1"), held[:n]...)
-		if after.Changed || after.Title.Held != n || after.Title.ETag != res.Title.ETag ||
-			!after.Title.Changed.Equal(changed) || cat.Software().ETag() != list {
-			t.Errorf("with %d held back patches, the title is %+v", n, after.Title)
+		after := replaceFromSource(t, cat, definition("App", "2", "1"), held[:n])
+		want := before
+		want.Held, want.Bytes = n, after.Title.Bytes
+		if after.Changed || after.Title != want || cat.Software().ETag() != list {
+			t.Errorf("with %d held back patches, the title is %+v, want %+v", n, after.Title, want)
 		}
 		for _, cat := range []*catalog.Catalog{cat, open(t, s, nil)} {
 			if title, _ := cat.Title("App"); title.Held != n {
@@ -102,32 +100,69 @@ func TestHeldBackPatches(t *testing.T) {
 			}
 		}
 	}
-	if all, err := cat.History(ctx, "App"); err != nil || len(all) != 1 || events != 1 {
-		t.Errorf("%d revisions, %d events, %v; want 1 and 1", len(all), events, err)
+	if all, err := cat.History(ctx, "App"); err != nil || len(all) != 1 {
+		t.Errorf("%d revisions, %v; want 1", len(all), err)
 	}
-	after := replace(definition("App", "2.9", "2", "1"), held[0])
-	if !after.Changed || after.Title.Held != 1 || events != 2 {
-		t.Errorf("after a patch was released, the title is %+v, with %d events", after.Title, events)
+}
+
+// An edit from a source that changes neither the definition nor the held back patches writes nothing. One that releases
+// a patch is an ordinary change.
+func TestReleasedPatches(t *testing.T) {
+	s := memstore.New()
+	cat := open(t, s, nil)
+	var events int
+	cat.Subscribe(func(catalog.Event) { events++ })
+	held := []patch.Patch{version("3"), version("2.9")}
+	create := &catalog.CreateOptions{Follows: sourceURL, Held: held}
+	if _, err := cat.Create(t.Context(), definition("App", "2", "1"), create); err != nil {
+		t.Fatal(err)
 	}
-	// They must be valid together with the patches that are served.
+	before, err := s.Get(t.Context(), titleRecord("app"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	res := replaceFromSource(t, cat, definition("App", "2", "1"), held)
+	after, err := s.Get(t.Context(), titleRecord("app"))
+	if err != nil || res.Changed || after.Revision != before.Revision {
+		t.Errorf("an edit without a change was written: %+v, %v", res.Title, err)
+	}
+	res = replaceFromSource(t, cat, definition("App", "2.9", "2", "1"), held[:1])
+	if !res.Changed || res.Title.Held != 1 || events != 2 {
+		t.Errorf("after a patch was released, the title is %+v, with %d events", res.Title, events)
+	}
+}
+
+// Held back patches must be valid together with those that are served.
+func TestInvalidHeldBackPatches(t *testing.T) {
+	ctx := t.Context()
+	cat := open(t, memstore.New(), nil)
+	create := &catalog.CreateOptions{Follows: sourceURL}
+	if _, err := cat.Create(ctx, definition("App", "2", "1"), create); err != nil {
+		t.Fatal(err)
+	}
 	for name, held := range map[string][]patch.Patch{
 		"invalid": {version("")},
 		"served":  {version("2")},
 		"twice":   {version("9"), version("9")},
 	} {
-		_, err := cat.Replace(ctx, "App", definition("App", "2", "1"), &catalog.EditOptions{From: url, Held: held})
-		if !errors.Is(err, patch.ErrInvalid) {
+		edit := &catalog.EditOptions{From: sourceURL, Held: held}
+		if _, err := cat.Replace(ctx, "App", definition("App", "2", "1"), edit); !errors.Is(err, patch.ErrInvalid) {
 			t.Errorf("Replace, %s: error %v, want ErrInvalid", name, err)
 		}
-		_, err = cat.Create(ctx, definition("New", "2", "1"), &catalog.CreateOptions{Follows: url, Held: held})
-		if !errors.Is(err, patch.ErrInvalid) {
+		create := &catalog.CreateOptions{Follows: sourceURL, Held: held}
+		if _, err := cat.Create(ctx, definition("New", "2", "1"), create); !errors.Is(err, patch.ErrInvalid) {
 			t.Errorf("Create, %s: error %v, want ErrInvalid", name, err)
 		}
 	}
-	// Without a source they are ignored.
+}
+
+// Without a source, held back patches are ignored.
+func TestHeldBackPatchesWithoutSource(t *testing.T) {
+	cat := open(t, memstore.New(), nil)
 	create(t, cat, "Own", "1")
-	own, err := cat.Replace(ctx, "Own", definition("Own", "2"), &catalog.EditOptions{Held: held})
+	held := &catalog.EditOptions{Held: []patch.Patch{version("3")}}
+	own, err := cat.Replace(t.Context(), "Own", definition("Own", "2"), held)
 	if err != nil || own.Title.Held != 0 {
-		t.Errorf("without a source, the title is %+v, %v", own.Title, err)
+		t.Errorf("the title is %+v, %v; want no held back patches", own.Title, err)
 	}
 }
