@@ -114,7 +114,7 @@ func TestScript(t *testing.T) {
 		says, versions     string
 	}{
 		{"the title's own token", "", own, []string{"title", file}, true, "Title 'App' is the same already: nothing was changed", "1.0"},
-		{"it may not create others", trial.Definition("Other", "1"), own, []string{"title", "-"}, false, "may not create titles", "1.0"},
+		{"it may not create others", trial.Definition("Other", "1"), own, []string{"title", "-"}, false, "permission denied", "1.0"},
 		{"with a warning", quiet, own, []string{"title", "-"}, true, "the publisher is empty", "1.1 1.0"},
 		{"no id", `{"name":"App"}`, token, []string{"title", "-"}, false, "there is no id", "1.1 1.0"},
 		{"another id inside", strings.Replace(quiet, `{"id":"App"`, `{"x":{"id":"Nope"},"id":"App"`, 1), own, []string{"title", "-"}, false, "the server answered", "1.1 1.0"},
