@@ -19,18 +19,19 @@ import (
 // even if the process is killed right after the change. [Catalog.Subscribe] costs less and guarantees less.
 //
 // A catalog may have several couriers. A notice that one of them wants is delivered to all of them, and is removed from
-// the record when all of them have taken it. If a courier fails, the catalog delivers the notice to it again a moment
-// later; meanwhile the other couriers get their notices. After a restart, the other couriers may get the same notice
-// again.
+// the record when all of them have taken it. If a courier fails, the catalog delivers the notice to it again a second
+// later. The other couriers still get their notices, which may be delayed by that second. After a restart, they may get
+// the same notice again.
 //
 // The methods of a Courier are called concurrently.
 type Courier interface {
 	// Wants reports whether the courier wants a notice of a change of the title id, and whether the notice should
 	// contain the definition. It is called before the change is written and must return quickly.
 	Wants(id string, kind EventKind) (notice, definition bool)
-	// Take takes a notice over. If it returns an error, the catalog calls it again later. It may be called several
-	// times with a notice of the same ID. If there are several couriers, it is also called with notices that only
-	// another courier wants: it should return nil for these.
+	// Take takes a notice over. It should return soon, because couriers wait for each other. If it returns an error,
+	// the catalog calls it again later. It may be called several times with a notice of the same ID. If there are
+	// several couriers, it is also called with notices that only another courier wants: it should return nil for
+	// these.
 	Take(ctx context.Context, n Notice) error
 }
 
