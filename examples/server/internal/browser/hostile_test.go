@@ -54,7 +54,7 @@ func TestWithoutScripts(t *testing.T) {
 	}
 	b.click(`a[href="/titles/App/history/1"]`)
 	b.press("Restore revision 1")
-	b.sees("as in edition 1 again")
+	b.sees("restored to revision 1")
 	b.press("Delete")
 	b.press("Delete App")
 	b.sees("Title 'App' deleted.")

@@ -66,7 +66,7 @@ func TestPublish(t *testing.T) {
 	b.visit("/titles/App_Ann_Bell/token")
 	b.fill("#email", "ann@example.com")
 	b.press("Mail a new token")
-	b.sees("a new token is on its way there")
+	b.sees("a new token was mailed to it")
 
 	// Another's title is not for this token.
 	s.create(definition("Other", "Other", "1"))
