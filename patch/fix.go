@@ -71,14 +71,14 @@ type fix struct {
 
 // fixes are in the order in which they are applied: none undoes an earlier one.
 var fixes = []fix{
-	{CodeOrder, func(d *Definition) {
+	{codeOrder, func(d *Definition) {
 		follow := d.CurrentVersion == d.Patches[0].Version
 		SortPatches(d.Patches)
 		if follow {
 			d.CurrentVersion = d.Patches[0].Version
 		}
 	}},
-	{CodeComponentVersion, func(d *Definition) {
+	{codeComponentVersion, func(d *Definition) {
 		for i := range d.Patches {
 			if p := &d.Patches[i]; len(p.Components) == 1 && p.Components[0].Version != p.Version {
 				p.Components = slices.Clone(p.Components)
@@ -86,8 +86,8 @@ var fixes = []fix{
 			}
 		}
 	}},
-	{CodeSameVersion, func(d *Definition) { d.Patches = removeRepeated(d.Patches) }},
-	{CodeCurrentVersion, func(d *Definition) { d.CurrentVersion = d.Patches[0].Version }},
+	{codeSameVersion, func(d *Definition) { d.Patches = removeRepeated(d.Patches) }},
+	{codeCurrentVersion, func(d *Definition) { d.CurrentVersion = d.Patches[0].Version }},
 }
 
 // removeRepeated removes each patch that equals the one before it in all but the notation of the version.

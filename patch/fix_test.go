@@ -25,8 +25,8 @@ func TestFix(t *testing.T) {
 	for _, w := range fixed {
 		counts[w.Code]++
 	}
-	if counts[patch.CodeOrder] == 0 || counts[patch.CodeComponentVersion] == 0 ||
-		counts[patch.CodeCurrentVersion] != 1 || counts[patch.CodeSameVersion] != 1 {
+	if counts["order"] == 0 || counts["component-version"] == 0 ||
+		counts["current-version"] != 1 || counts["same-version"] != 1 {
 		t.Errorf("Fix repairs %v, want order, component-version, one current-version and one same-version", counts)
 	}
 	vs := versions(d)
@@ -49,7 +49,7 @@ func TestFix(t *testing.T) {
 
 func TestFixSkipsRulesThatAreOff(t *testing.T) {
 	d := lintTitle(t, func(d *patch.Definition) { d.Patches[0], d.Patches[1] = d.Patches[1], d.Patches[0] })
-	off := &patch.LintOptions{Off: []string{patch.CodeOrder, patch.CodeCurrentVersion}}
+	off := &patch.LintOptions{Off: []string{"order", "current-version"}}
 	if fixed := patch.Fix(d, off); len(fixed) != 0 {
 		t.Errorf("Fix = %+v, want nothing", fixed)
 	}

@@ -45,7 +45,7 @@ func (l *linter) criterion(c *Criterion) {
 		return
 	}
 	if !slices.Contains(operators, c.Operator) {
-		l.warn(CodeOperator, "operator", "Jamf Pro does not offer the operator %q for %q: use one of %s",
+		l.warn(codeOperator, "operator", "Jamf Pro does not offer the operator %q for %q: use one of %s",
 			c.Operator, c.Name, strings.Join(operators, ", "))
 		return
 	}
@@ -60,32 +60,32 @@ func (l *linter) operators(c *Criterion) (operators []string, ok bool) {
 	switch c.Type {
 	case "recon":
 		if operators, ok = reconCriteria[c.Name]; !ok {
-			l.warn(CodeCriterionName, "name",
+			l.warn(codeCriterionName, "name",
 				"Jamf Pro's inventory has no %q: the criterion matches nothing. Names are exact, such as Application "+
 					"Bundle ID; use an extension attribute for what the inventory does not have", c.Name)
 		}
 		return operators, ok
 	case "extensionAttribute":
 		if !l.keys[c.Name] {
-			l.warn(CodeUnknownAttribute, "name",
+			l.warn(codeUnknownAttribute, "name",
 				"the title has no extension attribute with the key %q: Jamf Pro has nothing to compare. "+
 					"Add it, or correct the name", c.Name)
 		}
 		return stringOperators, true
 	}
-	l.warn(CodeCriterionType, "type", "Jamf Pro has no criteria of type %q: use recon or extensionAttribute", c.Type)
+	l.warn(codeCriterionType, "type", "Jamf Pro has no criteria of type %q: use recon or extensionAttribute", c.Type)
 	return nil, false
 }
 
 // regex examines the regular expression that is the value of a criterion.
 func (l *linter) regex(expr string) {
 	if n := len(expr); n > maxRegexLength {
-		l.warn(CodeRegexTooLong, "value",
+		l.warn(codeRegexTooLong, "value",
 			"the regular expression has %d bytes, and only those of up to %d are checked: "+
 				"shorten it, or try it in Jamf Pro",
 			n, maxRegexLength)
 	} else if reason := l.regexes.judge(expr).broken; reason != "" {
-		l.warn(CodeRegex, "value",
+		l.warn(codeRegex, "value",
 			"the regular expression %q is broken (%s): Jamf Pro matches nothing with it", expr, reason)
 	}
 }
@@ -103,7 +103,7 @@ func (l *linter) joined(list string, criteria []Criterion) {
 		}
 	}
 	if or && missing >= 0 {
-		l.warn(CodeCriterionAnd, fmt.Sprintf("%s/%d/and", list, missing),
+		l.warn(codeCriterionAnd, fmt.Sprintf("%s/%d/and", list, missing),
 			"criteria here are joined by OR (\"and\": false), and this one does not say how it is joined, which means "+
 				"AND. Add \"and\": true or false, as Jamf's own feed does in each criterion")
 	}

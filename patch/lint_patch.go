@@ -14,18 +14,18 @@ func (l *linter) patch(i int) {
 		l.neighbors(i)
 	}
 	if released, err := ParseTime(p.ReleaseDate); err == nil && !l.opts.Now.IsZero() && released.After(l.opts.Now) {
-		l.warn(CodeFutureDate, "releaseDate",
+		l.warn(codeFutureDate, "releaseDate",
 			"version %q has the release date %s, which is in the future: Jamf Pro offers it immediately nevertheless. "+
 				"Correct the date", p.Version, p.ReleaseDate)
 	}
 	if n := len(p.Components); n != 1 {
-		l.warn(CodeComponents, "components",
+		l.warn(codeComponents, "components",
 			"version %q has %d components: Jamf Pro supports exactly one, and does not recognize a version with "+
 				"another number. Put all criteria into one component", p.Version, n)
 	}
 	l.each("components", len(p.Components), func(j int) { l.component(p, &p.Components[j]) })
 	if len(p.Capabilities) == 0 {
-		l.warn(CodeCapabilities, "capabilities",
+		l.warn(codeCapabilities, "capabilities",
 			"version %q has no capability: Jamf Pro assumes that every computer can run it. Add one, such as "+
 				"Operating System Version greater than or equal %s", p.Version, p.MinimumOperatingSystem)
 	}
@@ -40,14 +40,14 @@ func (l *linter) neighbors(i int) {
 	order := CompareVersions(former.Version, latter.Version)
 	switch {
 	case order < 0:
-		l.warnFix(CodeOrder, "version", "patches sorted, newest first",
+		l.warnFix(codeOrder, "version", "patches sorted, newest first",
 			"version %q comes after %q, which is older: Jamf Pro takes the first patch for the newest, and every "+
 				"patch after a version for an older one. Put the newest first", latter.Version, former.Version)
 		l.dates(i, latter, former)
 	case order > 0:
 		l.dates(i-1, former, latter)
 	default:
-		l.warnFix(CodeSameVersion, "version", sameVersionFix(former, latter),
+		l.warnFix(codeSameVersion, "version", sameVersionFix(former, latter),
 			"%q and %q are the same version in two notations: Jamf Pro shows both. Keep one, unless the vendor "+
 				"released both", latter.Version, former.Version)
 	}
@@ -63,7 +63,7 @@ func (l *linter) dates(index int, newer, older *Patch) {
 	if errN != nil || errO != nil || days(o)-days(n) <= 1 {
 		return
 	}
-	l.add(CodeDates, fmt.Sprintf("/patches/%d/releaseDate", index), "",
+	l.add(codeDates, fmt.Sprintf("/patches/%d/releaseDate", index), "",
 		"version %q was released at %s, before the older version %q (%s): Jamf Pro's reports by date will be wrong. "+
 			"Check both dates", newer.Version, newer.ReleaseDate, older.Version, older.ReleaseDate)
 }
@@ -85,7 +85,7 @@ func days(t time.Time) int64 {
 // component examines a component of a patch.
 func (l *linter) component(p *Patch, c *Component) {
 	if len(c.Criteria) == 0 {
-		l.warn(CodeComponentCriteria, "criteria",
+		l.warn(codeComponentCriteria, "criteria",
 			"the component of version %q has no criteria: Jamf Pro finds no computer with this version. "+
 				"Add the bundle id and the version", p.Version)
 	}
@@ -94,11 +94,11 @@ func (l *linter) component(p *Patch, c *Component) {
 		if len(p.Components) == 1 {
 			fix = fmt.Sprintf("replaced by %q", p.Version)
 		}
-		l.warnFix(CodeComponentVersion, "version", fix,
+		l.warnFix(codeComponentVersion, "version", fix,
 			"the component has version %q, its patch %q: Jamf Pro expects them to be equal", c.Version, p.Version)
 	}
 	if i := c.otherVersion(p.Version); i >= 0 {
-		l.warn(CodeCriterionVersion, fmt.Sprintf("criteria/%d/value", i),
+		l.warn(codeCriterionVersion, fmt.Sprintf("criteria/%d/value", i),
 			"the criterion matches version %q, but its patch is %q: Jamf Pro would report computers with the "+
 				"former as having the latter. Make them equal", c.Criteria[i].Value, p.Version)
 	}
@@ -150,7 +150,7 @@ func (l *linter) minimumOS(p *Patch) {
 		values = append(values, r.Operator+" "+r.Value)
 	}
 	if len(values) > 0 {
-		l.warn(CodeMinimumOS, "minimumOperatingSystem",
+		l.warn(codeMinimumOS, "minimumOperatingSystem",
 			"minimumOperatingSystem of version %q is %q, but its capability requires %q: Jamf Pro shows the former in "+
 				"reports and applies the latter. Make them equal",
 			p.Version, p.MinimumOperatingSystem, strings.Join(values, ", "))

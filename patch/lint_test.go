@@ -100,9 +100,9 @@ func TestLintOptions(t *testing.T) {
 	d := lintTitle(t, func(d *patch.Definition) { d.Publisher = ""; d.CurrentVersion = "x" })
 	w := patch.Lint(
 		d,
-		&patch.LintOptions{Off: []string{patch.CodePublisher}, Errors: []string{patch.CodeCurrentVersion}},
+		&patch.LintOptions{Off: []string{"publisher"}, Errors: []string{"current-version"}},
 	)
-	if len(w) != 1 || w[0].Code != patch.CodeCurrentVersion || !w[0].Error {
+	if len(w) != 1 || w[0].Code != "current-version" || !w[0].Error {
 		t.Errorf("Lint = %+v, want one error about currentVersion", w)
 	}
 	future := lintTitle(t, func(d *patch.Definition) { d.Patches[0].ReleaseDate = "9000-01-01T00:00:00Z" })
@@ -194,7 +194,7 @@ func TestLintIsBounded(t *testing.T) {
 	}
 	d.CurrentVersion = d.Patches[0].Version
 	d.Patches[1499].Components = nil
-	all := patch.Lint(d, &patch.LintOptions{Errors: []string{patch.CodeComponents}})
+	all := patch.Lint(d, &patch.LintOptions{Errors: []string{"components"}})
 	if len(all) != patch.MaxFailures+1 || !all[len(all)-1].Error {
 		t.Errorf("Lint returns %d warnings, want %d and an error at the end", len(all), patch.MaxFailures)
 	}

@@ -12,22 +12,22 @@ func (l *linter) title() {
 	d := l.d
 	if len(d.Patches) > 0 && d.CurrentVersion != "" && d.CurrentVersion != d.Patches[0].Version {
 		first := d.Patches[0].Version
-		l.warnFix(CodeCurrentVersion, "currentVersion", fmt.Sprintf("replaced by %q", first),
+		l.warnFix(codeCurrentVersion, "currentVersion", fmt.Sprintf("replaced by %q", first),
 			"currentVersion is %q, but the first patch is %q: Jamf Pro reports the former and installs the latter. "+
 				"Make them equal, with the newest patch first", d.CurrentVersion, first)
 	}
 	if t, err := ParseTime(d.LastModified); err == nil && t.Year() > lastYear {
-		l.warn(CodeLastModified, "lastModified",
+		l.warn(codeLastModified, "lastModified",
 			"lastModified is %s, which leaves no room for later changes: it must advance with every change. "+
 				"A source replaces it by the time of the change", d.LastModified)
 	}
 	if d.Publisher == "" {
-		l.warn(CodePublisher, "publisher",
+		l.warn(codePublisher, "publisher",
 			"the publisher is empty: Jamf Pro sorts and shows titles by it. Set it to the vendor's name")
 	}
 	l.enabled(d.Extra, "the title", "")
 	if id := d.BundleID; id != nil && *id != "" && !l.mentions(*id) {
-		l.warn(CodeBundleID, "bundleId",
+		l.warn(codeBundleID, "bundleId",
 			"neither a requirement nor a kill app mentions the bundleId %q: Jamf Pro finds the title by its "+
 				"requirements alone. One of them is probably about another application", *id)
 	}
@@ -43,7 +43,7 @@ func (l *linter) enabled(extra []Field, what, version string) {
 		if version != "" {
 			what += fmt.Sprintf(" %q", shorten(version))
 		}
-		l.warn(CodeEnabledIgnored, "enabled",
+		l.warn(codeEnabledIgnored, "enabled",
 			"%s has \"enabled\": false but is served nevertheless: remove it from the definition if it is a draft",
 			what)
 	}
@@ -88,7 +88,7 @@ func (l *linter) attributes() {
 	l.each("extensionAttributes", len(l.d.ExtensionAttributes), func(i int) {
 		a := &l.d.ExtensionAttributes[i]
 		if !used[a.Key] {
-			l.warn(CodeUnusedAttribute, "key",
+			l.warn(codeUnusedAttribute, "key",
 				"no criterion uses the extension attribute %q: every computer runs its script for nothing. "+
 					"Use it in a criterion of type extensionAttribute, or remove it", a.Key)
 		}
@@ -97,12 +97,12 @@ func (l *linter) attributes() {
 			return // the definition is invalid
 		}
 		if !bytes.Contains(script, []byte("<result>")) {
-			l.warn(CodeScriptResult, "value",
+			l.warn(codeScriptResult, "value",
 				"the script of %q never prints <result>: Jamf Pro stores the text between <result> and </result>, "+
 					"and so nothing. Print the version there", a.Key)
 		}
 		if !bytes.HasPrefix(script, []byte("#!")) {
-			l.warn(CodeScriptInterpreter, "value",
+			l.warn(codeScriptInterpreter, "value",
 				"the script of %q does not begin with #!: a computer cannot tell how to run it. "+
 					"Begin it with a line such as #!/bin/sh", a.Key)
 		}

@@ -72,13 +72,13 @@ func (p *policy) patch(v *Patch) {
 
 func (p *policy) text(name, s, old string) {
 	if message := unsafeText(s); message != "" && s != old {
-		p.report(CodeUnsafeText, message, append(p.path, name))
+		p.report(codeUnsafeText, message, append(p.path, name))
 	}
 }
 
 func (p *policy) list(name string, length, oldLength, maxLength int) {
 	if length > maxLength && length > oldLength {
-		p.report(CodeListLength, tooLong(length, maxLength), append(p.path, name))
+		p.report(codeListLength, tooLong(length, maxLength), append(p.path, name))
 	}
 }
 

@@ -79,41 +79,41 @@ var policyCases = []struct {
 	path string
 	code string
 }{
-	{"name", func(d *patch.Definition) { d.Name = "A\u202E" }, "/name", patch.CodeUnsafeText},
-	{"publisher", func(d *patch.Definition) { d.Publisher = "A\n" }, "/publisher", patch.CodeUnsafeText},
+	{"name", func(d *patch.Definition) { d.Name = "A\u202E" }, "/name", "unsafe-text"},
+	{"publisher", func(d *patch.Definition) { d.Publisher = "A\n" }, "/publisher", "unsafe-text"},
 	{"version", func(d *patch.Definition) {
 		d.Patches[1].Version = "1\u200B"
-	}, "/patches/1/version", patch.CodeUnsafeText},
+	}, "/patches/1/version", "unsafe-text"},
 	{"currentVersion", func(d *patch.Definition) {
 		d.CurrentVersion = "\x00"
-	}, "/currentVersion", patch.CodeUnsafeText},
+	}, "/currentVersion", "unsafe-text"},
 	{"requirements", func(d *patch.Definition) {
 		d.Requirements = repeat(patch.MaxCriteria+1, d.Requirements[0])
-	}, "/requirements", patch.CodeListLength},
+	}, "/requirements", "list-length"},
 	{"patches", func(d *patch.Definition) {
 		p := d.Patches[0]
 		for i := range patch.MaxPatches {
 			p.Version = fmt.Sprint("v", i)
 			d.Patches = append(d.Patches, p)
 		}
-	}, "/patches", patch.CodeListLength},
+	}, "/patches", "list-length"},
 	{"killApps", func(d *patch.Definition) {
 		d.Patches[1].KillApps = repeat(patch.MaxKillApps+1, patch.KillApp{})
-	}, "/patches/1/killApps", patch.CodeListLength},
+	}, "/patches/1/killApps", "list-length"},
 	{"components", func(d *patch.Definition) {
 		d.Patches[1].Components = repeat(patch.MaxComponents+1, patch.Component{})
-	}, "/patches/1/components", patch.CodeListLength},
+	}, "/patches/1/components", "list-length"},
 	{"criteria of a component", func(d *patch.Definition) {
 		d.Patches[1].Components = []patch.Component{{}, {Criteria: repeat(patch.MaxCriteria+1, patch.Criterion{})}}
-	}, "/patches/1/components/1/criteria", patch.CodeListLength},
+	}, "/patches/1/components/1/criteria", "list-length"},
 	{"capabilities", func(d *patch.Definition) {
 		d.Patches[1].Capabilities = repeat(patch.MaxCriteria+1, patch.Criterion{})
-	}, "/patches/1/capabilities", patch.CodeListLength},
+	}, "/patches/1/capabilities", "list-length"},
 	{"extensionAttributes", func(d *patch.Definition) {
 		for i := range patch.MaxAttributes + 1 {
 			d.ExtensionAttributes = append(d.ExtensionAttributes, patch.ExtensionAttribute{Key: fmt.Sprint(i)})
 		}
-	}, "/extensionAttributes", patch.CodeListLength},
+	}, "/extensionAttributes", "list-length"},
 }
 
 // A violation of a newer rule is one failure in a new definition. Over a definition with the same violation it is none.

@@ -7,7 +7,7 @@ import (
 
 // ParseRepair reads a definition as [Parse] does, and repairs two faults of other systems' exports: missing
 // extensionAttributes are read as an empty list, and duplicate keys of extension attributes are numbered. It returns a
-// warning for each repair ([CodeMissingAttributes], [CodeRepeatedAttribute]).
+// warning for each repair (codes missing-attributes and repeated-attribute).
 //
 // Its errors are those of Parse.
 func ParseRepair(data []byte, opts *ParseOptions) (*Definition, []Warning, error) {
@@ -34,7 +34,7 @@ func repair(c *checker, d *Definition) (warnings []Warning) {
 	if d.ExtensionAttributes == nil { // they are missing, or have the wrong type, which is a failure already
 		d.ExtensionAttributes = []ExtensionAttribute{}
 		warnings = append(warnings, Warning{
-			Code:    CodeMissingAttributes,
+			Code:    codeMissingAttributes,
 			Path:    c.at + "/extensionAttributes",
 			Message: "extensionAttributes is missing: a definition without any must have an empty array",
 			Fix:     "read as an empty array: []",
@@ -60,7 +60,7 @@ func repair(c *checker, d *Definition) (warnings []Warning) {
 		last[key] = number
 		taken[a.Key] = true
 		warnings = append(warnings, Warning{
-			Code:    CodeRepeatedAttribute,
+			Code:    codeRepeatedAttribute,
 			Path:    fmt.Sprintf("%s/extensionAttributes/%d/key", c.at, i),
 			Message: fmt.Sprintf("the key %q is used twice: criteria refer to the first one", shorten(key)),
 			Fix:     fmt.Sprintf("renamed to %q", shorten(a.Key)),

@@ -133,7 +133,7 @@ func starter(ctx context.Context, f *flags, env environment) error {
 // lint returns what lint says of what was made. A definition without its scripts'
 // criteria is a start, and not finished: that it does not use them is no news.
 func lint(def *patch.Definition, patchOnly bool, now time.Time) (warnings []patch.Warning) {
-	for _, w := range patch.Lint(def, &patch.LintOptions{Now: now, Off: []string{patch.CodeUnusedAttribute}}) {
+	for _, w := range patch.Lint(def, &patch.LintOptions{Now: now, Off: []string{"unused-attribute"}}) {
 		if path, ok := strings.CutPrefix(w.Path, "/patches/0"); ok && patchOnly {
 			w.Path = path
 		} else if patchOnly {

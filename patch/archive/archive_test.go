@@ -150,7 +150,7 @@ func TestReadRepairs(t *testing.T) {
 			codes = append(codes, m.Name+" "+w.Code)
 		}
 	}
-	if want := []string{"A.json " + patch.CodeMissingAttributes}; !slices.Equal(codes, want) {
+	if want := []string{"A.json " + "missing-attributes"}; !slices.Equal(codes, want) {
 		t.Errorf("warnings %v, want %v", codes, want)
 	}
 }

@@ -128,8 +128,8 @@ func (c *Catalog) replace(
 }
 
 // AddVersions adds versions to a title, all or none; see [patch.Definition.AddPatches]. Without versions it changes
-// nothing. If the title's current version becomes an older one, the result has the warning
-// [patch.CodeCurrentVersionOlder]; [patch.Ordered] avoids that.
+// nothing. If the current version becomes an older one, the result has the warning current-version-older;
+// [patch.Ordered] avoids that.
 //
 // The error is [patch.ErrInvalid], [patch.ErrVersionExists], [patch.ErrPosition], [patch.ErrTooLarge], [ErrTooMuch],
 // [ErrNotFound], [ErrSynced], [ErrPrecondition], [ErrUnavailable] or that of ctx.
@@ -152,7 +152,7 @@ func (c *Catalog) AddVersions(
 		warnings, err := c.writer.rules.lint(ctx, &d, now, aboutVersions(&d, versions))
 		if was, is := old.CurrentVersion, d.CurrentVersion; patch.CompareVersions(is, was) < 0 {
 			warnings = append(warnings, patch.Warning{
-				Code: patch.CodeCurrentVersionOlder,
+				Code: codeCurrentVersionOlder,
 				Path: "/currentVersion",
 				Message: fmt.Sprintf("the current version was %.50s and is now %.50s, which is older: "+
 					"remove the version, and add it again with ?insert=ordered", was, is),
@@ -161,6 +161,10 @@ func (c *Catalog) AddVersions(
 		return &d, warnings, err
 	})
 }
+
+// codeCurrentVersionOlder is the code of the warning that an edit has made currentVersion older than before. It is not
+// one of patch.Rules, because a definition alone does not show it.
+const codeCurrentVersionOlder = "current-version-older"
 
 // aboutVersions returns a function that reports whether a warning concerns versions that were added to d. A warning
 // about two neighbors may have the path of either.
@@ -178,9 +182,9 @@ func aboutVersions(d *patch.Definition, versions []patch.Patch) func(code, path 
 			return false
 		}
 		switch code {
-		case patch.CodeOrder, patch.CodeSameVersion: // about i and the patch before it
+		case "order", "same-version": // about i and the patch before it
 			return added(i-1) || added(i)
-		case patch.CodeDates: // about i and a neighbor
+		case "dates": // about i and a neighbor
 			return added(i-1) || added(i) || added(i+1)
 		}
 		return added(i)

@@ -284,7 +284,7 @@ func TestCreateCompletes(t *testing.T) {
 		t.Fatal(err)
 	}
 	if r.Title.LastModified != "2018-02-02T17:39:58Z" || r.Title.CurrentVersion != "2" || r.Title.Author != "Bryson" ||
-		!r.Changed || !strings.HasPrefix(codesOf(r.Warnings), patch.CodeCurrentVersion) {
+		!r.Changed || !strings.HasPrefix(codesOf(r.Warnings), "current-version") {
 		t.Errorf("the result is %+v", r)
 	}
 	if d.LastModified != "2018-02-02T18:39:58.5+01:00" || d.CurrentVersion != "1" {

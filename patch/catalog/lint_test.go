@@ -38,7 +38,7 @@ func TestCurrentVersionOlderWarns(t *testing.T) {
 			}
 			warned := false
 			for _, w := range res.Warnings {
-				if w.Code == patch.CodeCurrentVersionOlder {
+				if w.Code == "current-version-older" {
 					warned = true
 					for _, part := range []string{c.version, "2.0", "?insert=ordered"} {
 						if !strings.Contains(w.Message, part) {
@@ -57,7 +57,7 @@ func TestCurrentVersionOlderWarns(t *testing.T) {
 // codesOf returns the codes and paths of warnings, but for those about members that the definitions of tests omit.
 func codesOf(warnings []patch.Warning) (codes string) {
 	for _, w := range warnings {
-		if w.Code != patch.CodeComponents && w.Code != patch.CodeCapabilities {
+		if w.Code != "components" && w.Code != "capabilities" {
 			codes += w.Code + w.Path + " "
 		}
 	}
@@ -93,8 +93,8 @@ func TestLintErrors(t *testing.T) {
 	ctx := t.Context()
 	strict := open(t, memstore.New(), &catalog.Options{
 		Lint: &patch.LintOptions{
-			Errors: []string{patch.CodeOrder},
-			Off:    []string{patch.CodeComponents, patch.CodeCapabilities},
+			Errors: []string{"order"},
+			Off:    []string{"components", "capabilities"},
 		},
 	})
 	_, err := strict.Create(ctx, definition("App", "1", "2"), nil)
@@ -124,7 +124,7 @@ func TestTitlesStayEditable(t *testing.T) {
 	d := definition("App", "1")
 	d.LastModified = "9998-12-31T23:59:59Z"
 	if r, err := cat.Create(ctx, d, nil); err != nil || len(r.Warnings) == 0 ||
-		r.Warnings[0].Code != patch.CodeLastModified {
+		r.Warnings[0].Code != "last-modified" {
 		t.Fatalf("Create: the result is %+v, %v; want a warning", r, err)
 	}
 	deep := version("2")

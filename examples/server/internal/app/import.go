@@ -168,7 +168,7 @@ func (r *importRun) read(name string) (def *patch.Definition, repairs []patch.Wa
 // warnIgnored logs the members of a definition that have no effect. The other warnings are shown on the page.
 func warnIgnored(log *slog.Logger, warnings []patch.Warning) {
 	for _, w := range warnings {
-		if w.Code == patch.CodeEnabledIgnored {
+		if w.Code == "enabled-ignored" {
 			log.Warn("ignored a member of a file", "path", w.Path, "reason", w.Message)
 		}
 	}
