@@ -42,8 +42,8 @@ func (c *Client) Publish(ctx context.Context, p wire.Publication) (wire.Answer, 
 	return c.post(ctx, api("title"), p)
 }
 
-// PublishJSON is [Client.Publish] with a definition in JSON in place of that of p. It is sent as it is but for space, so
-// that the failures of an [*Error] point into it.
+// PublishJSON is [Client.Publish] with a definition in JSON in place of that of p. It is sent as it is but for space,
+// so that the failures of an [*Error] point into it.
 func (c *Client) PublishJSON(ctx context.Context, p wire.Publication, definition []byte) (wire.Answer, error) {
 	return c.post(ctx, api("title"), struct {
 		wire.Publication

@@ -106,7 +106,7 @@ func TestCommunity(t *testing.T) {
 	if err != nil || self.Kind != wire.Contributor || self.Contributor == nil || *self.Contributor != all[0].ID {
 		t.Errorf("Whoami of a contributor returned %+v, %v", self, err)
 	}
-	// These two are for people who have lost their token: they are sent without one, however bad it is.
+	// These calls are sent without the client's token, so that an invalid one does not matter.
 	lost := clientOf(t, s.address, "pst_lost")
 	if _, err := lost.MailContributorToken(ctx, "ann@example.com"); err != nil {
 		t.Error(err)

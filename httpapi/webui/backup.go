@@ -99,14 +99,14 @@ func (p backupPages) showRestored(restored []wire.Restored, err error) {
 // A planPage shows what a restore would do, and asks for confirmation.
 type planPage struct {
 	Delete int // the number of titles that it deletes
-	// Digest is the part of the confirmation behind that number. It stands for which titles they are.
+	// Digest is the part of the confirmation after that number. It identifies the titles.
 	Digest string
 	Parts  []planPart
 }
 
 // A planPart is what a restore would do to some titles.
 type planPart struct {
-	What  string
+	Label string
 	Count int
 	Named []string
 	More  int // titles that are not named
@@ -119,10 +119,10 @@ func (p backupPages) showPlan(plan wire.RestorePlan, err error) {
 		return
 	}
 	var page planPage
-	add := func(what, name string, ids []string) int {
+	add := func(label, name string, ids []string) int {
 		n := max(plan.Counts[name], len(ids)) // the lists may be cut
 		named := ids[:min(len(ids), maxNamed)]
-		page.Parts = append(page.Parts, planPart{What: what, Count: n, Named: named, More: n - len(named)})
+		page.Parts = append(page.Parts, planPart{Label: label, Count: n, Named: named, More: n - len(named)})
 		return n
 	}
 	page.Delete = add("Deleted, with their history", "delete", plan.Delete)

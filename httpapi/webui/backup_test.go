@@ -25,7 +25,7 @@ func postArchive(t *testing.T, h http.Handler, path, file string, fields ...stri
 	return postForm(t, h, path, fields...)
 }
 
-// A restore that deletes titles shows first what it would do, and is done when the number of these titles is typed.
+// Before a restore that deletes titles, the page shows its effects, and asks for the number of these titles.
 func TestRestoreIsConfirmed(t *testing.T) {
 	var deleted []string
 	for i := range 25 {
@@ -143,7 +143,7 @@ func TestImportReplaces(t *testing.T) {
 	}
 }
 
-// Of an answer that is longer than what the page keeps, the results that there are are shown.
+// If an answer is longer than the page keeps, the page shows the results that it has.
 func TestImportIsCut(t *testing.T) {
 	line := `{"item":"1","id":"x","result":"created","message":"` + strings.Repeat("m", 1<<20) + `"}` + "\n"
 	api := answering(200, strings.Repeat(line, 40))

@@ -21,8 +21,8 @@ func TestContributorSource(t *testing.T) {
 	}
 }
 
-// A contributor who lost the token can have a new one mailed. The request has no token, whoever is signed in, and the
-// page shows the message of the API.
+// A contributor who lost the token can have a new one mailed. The request has no token, even if a visitor is signed
+// in, and the page shows the message of the API.
 func TestLostToken(t *testing.T) {
 	for _, test := range []struct {
 		name, answer string

@@ -86,8 +86,8 @@ func (p editPages) save() {
 	page := editPage{Title: t, Tag: tag, Message: r.Message, Finding: find(text, "", r.Errors, nil)}
 	if r.Status == http.StatusPreconditionFailed {
 		page.Tag = t.ETag
-		page.Message = "This title was changed by somebody else after you opened it, so nothing was saved. " +
-			"Look at the title in another window. To overwrite that change, save again."
+		page.Message = "This title has changed since you opened it, so nothing was saved. " +
+			"Look at the title in another window. To overwrite the change, save again."
 	}
 	page.Text = page.Finding.Text
 	p.again(r, "edit", "Edit "+t.Name, page)
@@ -150,7 +150,8 @@ func (p editPages) delete() {
 	}
 }
 
-// restore makes a revision the current one, if the title has not changed since the visitor saw what that undoes.
+// restore makes a revision the current one, unless the title has changed since the visitor saw which changes that
+// undoes.
 func (p editPages) restore() {
 	if !p.signedIn() || !p.readForm() {
 		return
@@ -167,8 +168,8 @@ func (p editPages) restore() {
 	answer, err := p.api.RestoreRevision(p.r.Context(), t.ID, number, opts)
 	if err != nil && p.statusOf(err) == http.StatusPreconditionFailed {
 		p.redirect(titleURL(t)+"/history/"+strconv.FormatUint(number, 10),
-			"This title was changed by somebody else after you opened it, so nothing was restored. "+
-				"These are the changes since that revision now.")
+			"This title has changed since you opened it, so nothing was restored. "+
+				"These are now the changes since that revision.")
 		return
 	}
 	p.done(err, titleURL(t), answer.Message)

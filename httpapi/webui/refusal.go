@@ -115,7 +115,7 @@ func (v *visit) again(err error, page, title string, data any) {
 	v.show(r.Status, page, title, data)
 }
 
-// retryAfter tells the visitor when to try again, as the API has told.
+// retryAfter sets the header Retry-After to the time of the API.
 func (v *visit) retryAfter(r *refusal) {
 	if r.RetryAfter > 0 {
 		v.w.Header().Set("Retry-After", strconv.Itoa(int(r.RetryAfter/time.Second)))

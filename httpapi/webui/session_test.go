@@ -106,7 +106,7 @@ func TestOwnSessionCredentials(t *testing.T) {
 		t.Errorf("a lost token answered %d and was asked for with %q", w.Code, last())
 	}
 
-	// The cookie of a token is nobody's session.
+	// The cookie of a token does not identify a visitor.
 	api.credentials = nil
 	w = send(h, "POST", "/titles/x/delete", "", "Cookie", "patchsource_token=admin")
 	if w.Code != 401 || strings.Contains(strings.Join(api.requests, "\n"), "DELETE /api/v1/titles/x admin") {
@@ -126,7 +126,7 @@ func TestOwnSessionCredentials(t *testing.T) {
 	}
 }
 
-// What the page offers to a visitor without one of the kinds of package auth, the program decides.
+// The program decides what the page offers to a visitor without one of the kinds of package auth.
 func TestOwnSessionOffers(t *testing.T) {
 	offered := func(session webui.Session) (change, create bool) {
 		h := newPage(oneTitle(), &webui.Options{API: newSessions(), Session: &session})

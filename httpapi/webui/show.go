@@ -81,7 +81,7 @@ func shorten(s string, limit int) string {
 // A layout is the data of every page. Page is that of the page itself.
 type layout struct {
 	Title, Styles, Script, Icon, Site, Base, Path, Notice string
-	Who                                                   visitor
+	Visitor                                               visitor
 	Publishing                                            bool
 	// CanSignIn says that the page can be used signed in. SignIn and SignOut are where: SignIn is a link, SignOut the
 	// action of a form, or a link if OwnSession is true. They are empty if there is no such place.
@@ -102,7 +102,7 @@ func (v *visit) layout(title string, data any) layout {
 		Base:       h.base,
 		Path:       v.r.URL.Path,
 		Notice:     v.notice,
-		Who:        v.visitor,
+		Visitor:    v.visitor,
 		CanSignIn:  h.api != nil,
 		Publishing: h.publishing,
 		Jamf:       v.jamf(),

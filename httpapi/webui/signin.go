@@ -28,7 +28,7 @@ func (p signInPages) elsewhere() {
 	p.w.WriteHeader(http.StatusSeeOther)
 }
 
-// askToSignIn asks a visitor who is not signed in, or not any more, to sign in.
+// askToSignIn asks a visitor who is not, or no longer, signed in to sign in.
 func (v *visit) askToSignIn() {
 	next := "/"
 	if v.r.Method == http.MethodGet {

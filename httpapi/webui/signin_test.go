@@ -78,7 +78,7 @@ func TestSession(t *testing.T) {
 	}
 	api.answer = nil
 
-	// A title's token is offered what it allows.
+	// The page offers what a title's token allows.
 	w = send(h, "GET", "/titles/x", "", "Cookie", "patchsource_token=title")
 	wantTexts(t, w, map[string]bool{"Exchange it": true, "Webhooks": false, "/upload": false})
 }
@@ -98,7 +98,7 @@ func TestNotice(t *testing.T) {
 	}
 }
 
-// An editor is offered what an editor may do.
+// The page offers an editor what editors may do.
 func TestEditor(t *testing.T) {
 	api := &fakeAPI{answer: func(w http.ResponseWriter, r *http.Request) bool {
 		if r.URL.Path == "/api/v1/token" {

@@ -56,7 +56,7 @@ func (p titleTokenPages) renew() {
 	p.again(r, "token", "A new token for "+t.Name, page)
 }
 
-// exchange exchanges the visitor's token, who stays signed in with the new one.
+// exchange exchanges the visitor's token. The visitor stays signed in with the new one.
 func (p titleTokenPages) exchange(t Title) {
 	made, err := p.api.ExchangeToken(p.r.Context(), t.ID)
 	if err != nil {

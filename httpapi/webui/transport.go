@@ -89,7 +89,7 @@ type recorder struct {
 // errCut means that an answer was longer than maxAnswer.
 var errCut = errors.New("the answer is too long to be shown")
 
-// response returns what was recorded. The body ends with errCut if a part of it was dropped.
+// response returns the recorded response. Its body ends with errCut if a part of it was dropped.
 func (w *recorder) response(r *http.Request) *http.Response {
 	w.WriteHeader(http.StatusOK)
 	body := io.Reader(&w.body)

@@ -19,8 +19,8 @@ const (
 )
 
 const (
-	// maxAnonymousForm limits a form of a visitor who has not signed in: to a definition as large as the API accepts,
-	// and what is around it.
+	// maxAnonymousForm limits a form of a visitor who has not signed in: to the largest definition that the API accepts
+	// from anonymous clients, and the rest of the form.
 	maxAnonymousForm = 1<<20 + 64<<10
 	// maxNotice limits a notice.
 	maxNotice = 1000

@@ -83,7 +83,7 @@ type Budget interface {
 // Options are options of [New]. A nil *Options is the zero value.
 type Options struct {
 	// API is the handler of the calls under /api/v1, as httpapi.New returns it. The page calls it in this process. If
-	// nil, titles can only be read, and nobody can sign in.
+	// nil, titles can only be read, and visitors cannot sign in.
 	API http.Handler
 	// Session says that the program that embeds the page signs people in itself. If nil, visitors sign in with a bearer
 	// token.
@@ -102,19 +102,19 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// A Session describes the sessions of a program that embeds the page. The page does not ask for a token then. It
-// forwards the Cookie and Authorization headers of each request to the API, where the program's Authenticator knows the
-// visitor by them, and asks GET /api/v1/token who that is. The program must protect its cookies as its own pages need
-// it; the page and the API reject changes from other origins.
+// A Session describes the sessions of a program that embeds the page. The page then does not ask visitors for a token.
+// It forwards the Cookie and Authorization headers of each request to the API, whose Authenticator identifies the
+// visitor, and asks GET /api/v1/token for the result. The page and the API reject changes from other origins, as for
+// cookies of their own.
 type Session struct {
 	// SignInURL is the address of the program's own page for signing in. If empty, the page has no link to sign in.
 	SignInURL string
 	// SignOutURL is the address that ends the session. If empty, the page has no link to sign out.
 	SignOutURL string
 	// MayChange reports whether the page offers the visitor of a request to change a title; for the zero Title, whether
-	// it offers to create titles. It decides about links and forms only: whether a change is allowed, the program's
-	// Authorizer decides. If nil, the page goes by the kind of the visitor's principal, and offers everything to a
-	// visitor whose principal has none of the kinds of package auth.
+	// it offers to create titles. It affects links and forms only; the API's Authorizer decides whether a change is
+	// allowed. If nil, the kind of the visitor's principal decides. A visitor whose principal has none of the kinds of
+	// package auth is then offered everything.
 	MayChange func(*http.Request, Title) bool
 }
 

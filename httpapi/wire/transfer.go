@@ -34,7 +34,8 @@ const (
 
 // An Imported is one title of an import. The answer to an import is one of them on each line.
 type Imported struct {
-	// Item is the place of the title in what was sent: its index in an array, its line, or the name of a zip's member.
+	// Item is the place of the title in the body of the request: its index in an array, its line, or the name of a
+	// member of a zip archive.
 	Item string `json:"item"`
 	ID   string `json:"id,omitempty"`
 	// Result is one of ResultCreated, ResultUpdated, ResultUnchanged and ResultRefused.

@@ -195,7 +195,7 @@ func TestChangeUndoRemoveDelete(t *testing.T) {
 	s.call("POST", "/api/v1/titles/App/versions", versionJSON("1.2"))
 	b.set("#json", strings.Replace(text, `"publisher": "Example"`, `"publisher": "Nobody"`, 1))
 	b.press("Save")
-	b.sees("This title was changed by somebody else")
+	b.sees("This title has changed since you opened it")
 	if _, now := s.call("GET", "/api/v1/titles/App", ""); !strings.Contains(now, "Somebody") ||
 		!strings.Contains(now, `"1.2"`) {
 		t.Errorf("what somebody else did is lost: %s", now)
