@@ -1,62 +1,101 @@
-// Package patchsource is an external patch source for Jamf Pro, as a library and
-// as a server.
+// Package patchsource is a patch external source for Jamf Pro, as a library and as
+// a server. It contains no code; this is the architecture of the module.
 //
 // Jamf Pro, with which companies manage their Macs, asks a patch source over HTTP
-// which versions of an application exist and how to recognise them. It ships one
-// source of its own; every other application, in-house or just less common, needs
-// a source that somebody runs. This module is what to run, or to build into what
-// runs already.
+// which versions of an application exist and how to recognize them. One idea runs
+// through everything: a patch definition is checked before it is stored, stored
+// before it is acknowledged, and served as the bytes that were stored.
 //
-// The idea is one: a patch definition is checked before it is kept, kept before
-// it is acknowledged, and served as the bytes that were kept.
+// # The map
 //
-// # The packages
+// A package may import the packages above it in this list, and only those that
+// patch/imports_test.go names. HTTP stays in httpapi; the domain does not know it.
 //
-//   - [github.com/patchsource/patchsource/patch] is the definition: read, check,
-//     write, edit, order versions. It is pure and needs none of the others.
-//   - [github.com/patchsource/patchsource/patch/catalog] is the service: all
-//     titles, their invariants, and the index that reads are served from.
-//   - [github.com/patchsource/patchsource/store] is what is asked of a storage,
-//     with store/memstore and store/filestore, and store/storetest to prove
-//     another.
-//   - [github.com/patchsource/patchsource/patch/appbundle] makes a definition from a
-//     macOS application.
-//   - [github.com/patchsource/patchsource/patch/envelope] opens and makes signed
-//     definitions.
-//   - [github.com/patchsource/patchsource/sync] keeps titles in step with sources
-//     elsewhere: URLs, whole patch sources, folders;
-//     sync/webhook tells others of changes.
-//   - [github.com/patchsource/patchsource/patch/archive] reads and writes zips of
-//     definitions.
-//   - [github.com/patchsource/patchsource/patch/patchtest] helps tests to hold code
-//     to its cost.
-//   - [github.com/patchsource/patchsource/auth] is tokens, and who may do what;
-//     auth/community lets others publish, and auth/mail sends them their tokens.
-//   - [github.com/patchsource/patchsource/httpapi] serves all of it, as one
-//     http.Handler; httpapi/client calls it, httpapi/webui is the page that people
-//     see, httpapi/openapi documents it, and httpapi/metrics counts.
+//   - [github.com/patchsource/patchsource/patch]: the definition. Parse, validate,
+//     lint, edit, compare; the order of versions. Pure: no I/O, no clock.
+//     patch/appbundle makes a definition from an application, patch/envelope opens
+//     and makes signed ones, patch/archive reads and writes zips of definitions.
+//   - [github.com/patchsource/patchsource/store]: what a storage backend must do
+//     (four methods), and the idioms over it: follow a kind of records, update by
+//     compare-and-swap, finish a write, hold a lease. store/filestore and
+//     store/memstore are backends, store/storetest tests any backend, store/dump is
+//     the full backup.
+//   - [github.com/patchsource/patchsource/patch/catalog]: the service, and the only
+//     writer of titles. It has the index that reads are answered from.
+//   - [github.com/patchsource/patchsource/auth]: tokens, and who may do what.
+//     auth/community publishes for people without an account, auth/mail sends mail.
+//   - [github.com/patchsource/patchsource/sync] (package patchsync): keeps titles in
+//     step with sources elsewhere. sync/webhook notifies others of changes.
+//   - [github.com/patchsource/patchsource/httpapi]: all calls, as an http.Handler.
+//     httpapi/feed is the feed that Jamf Pro reads; httpapi/wire declares the JSON;
+//     httpapi/client is the Go client; httpapi/webui the page; httpapi/openapi the
+//     contract as a document; httpapi/metrics Prometheus metrics.
+//   - [github.com/patchsource/patchsource/httpapi/server]: the whole patch source
+//     from one Config. It is the only package that knows all others.
 //
-// # What strangers may cost
+// examples/server is the reference server, examples/embed the smallest program with
+// a patch source in it. examples/deploy, examples/publish and examples/migrate are
+// guides whose files are tested.
 //
-// Everyone may publish, so what a caller without a token, or an author, can cost is
-// bounded. Every algorithm over a definition is linear in its size, and patch bounds
-// its lists. An httpapi.Budget bounds how much of it is worked on at once, for each
-// address and in all; rate limits come before the body. A catalog bounds the bytes
-// of a mailbox or contributor, and of a title's history.
+// # Five ways through the house
 //
-// # Formats
+// Jamf Pro reads: net/http, httpapi/feed, catalog index, bytes. A read parses no
+// JSON, and asks the store only for a definition that is not in the cache.
 //
-// The store has a mark with the newest format that is in use
-// ([github.com/patchsource/patchsource/store.CheckFormat]): a program that does not
-// know it does not open the store, and one that runs stops changing it. Values that
-// a newer rule refuses stay served and editable where an edit does not touch them.
+// An author publishes: httpapi parses the body, auth/community validates it with
+// patch (or fetches the URL with sync), catalog reserves the id as a pending title,
+// auth issues a token, auth/mail sends it, and catalog makes the title live. If the
+// mail cannot be sent, the reservation is withdrawn. Nothing incomplete is visible.
 //
-// # Where to start
+// An author adds a version: httpapi authenticates and authorizes the caller, patch
+// parses the version, catalog locks the title, edits its definition and writes one
+// record by compare-and-swap. The record carries the event until every courier, such
+// as the webhook queue, has taken it.
 //
-// Run "go run ./examples/server" for a server, and read examples/embed for a
-// program of one's own that holds one. examples/deploy has what to run a server
-// with (proxies, a systemd unit, an image), and examples/publish what to publish to
-// one with (a script, a pipeline, an AutoPkg processor). README.md has the rest: Jamf
-// Pro's side, moving over from other systems, security, and what happens when things
-// fail. This package itself has no code.
+// A source changes: the Runner of sync makes a conditional request, opens the
+// envelope if there is one, parses and validates, refuses a downgrade, and replaces
+// the title in the catalog. If anything fails, the last good definition stays.
+//
+// The server starts: httpapi/server checks the store's format, opens tokens,
+// webhooks, catalog, sync and community in this order, then Run starts the
+// background work. Close ends it in the reverse order.
+//
+// # Invariants and their owners
+//
+//   - A title's id is unique regardless of case; currentVersion is the first patch's
+//     version; lastModified moves forward with every change; a followed title is
+//     read-only; no update is lost: patch/catalog.
+//   - A definition that breaks Jamf Pro's rules is never stored: patch (validate),
+//     called by patch/catalog for every writer.
+//   - What must survive a crash together is one record. One compare-and-swap of one
+//     record is the only primitive, so that several servers can share a store:
+//     store, and every service over it.
+//   - An acknowledged change is durable: store backends, proved by store/storetest
+//     and by the tests of examples/server that kill the process.
+//   - A revoked token, and every token that was created with it, is refused: auth.
+//   - Authors' names cannot be taken or imitated: patch (CheckAuthor, Skeleton),
+//     auth/community.
+//   - What callers cost is bounded: algorithms over a definition are linear (patch,
+//     tested with patch/patchtest), and httpapi.Budget limits how much is received,
+//     worked on and sent at once.
+//   - Outgoing requests reach public addresses only: sync/internal/safehttp.
+//   - A store that a newer version has written is not opened, and no record is
+//     rewritten that is not understood: store (Guard, CheckFormat).
+//   - The JSON of the API is declared once: httpapi/wire. Errors become statuses in
+//     one table: httpapi.
+//
+// # Where to change what
+//
+//   - A rule about definitions: patch, validate.go for errors and lint*.go for
+//     warnings, with the rule in rules.go.
+//   - The order of versions: patch, version*.go.
+//   - Something that titles can do: patch/catalog first, then httpapi, then
+//     httpapi/wire, httpapi/client and the OpenAPI document.
+//   - Who may do what: auth.Authorize, or the Authorize option of an embedder.
+//   - A kind of source to follow: an implementation of patchsync.Source.
+//   - A storage backend: store.Store, tested by storetest.Run.
+//   - A flag of the server: examples/server. If embedders need it too, it is a
+//     field of httpapi/server.Config first.
+//   - The page: httpapi/webui. It calls the API as a client does, so that a change
+//     there needs a call in httpapi first.
 package patchsource
