@@ -53,21 +53,23 @@ func Example() {
 
 // run serves the program, with a patch source under /patch, until the listener is closed.
 func run(ctx context.Context, listener net.Listener, dir string) error {
+	root := http.NewServeMux()
+	root.HandleFunc("GET /{$}", hello)
+	site := "http://" + listener.Addr().String() + "/patch"
+
 	files, err := filestore.Open(dir, nil)
 	if err != nil {
 		return err
 	}
 	defer files.Close()
-	site := "http://" + listener.Addr().String() + "/patch"
 	source, err := server.Open(ctx, server.Config{Store: files, Site: site, Authenticate: signIn})
 	if err != nil {
 		return err
 	}
 	defer source.Close()
 	go source.Run(ctx)
-	root := http.NewServeMux()
-	root.HandleFunc("GET /{$}", hello)
 	root.Handle("/patch/", http.StripPrefix("/patch", source))
+
 	return http.Serve(listener, root)
 }
 
