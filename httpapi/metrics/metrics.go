@@ -62,10 +62,10 @@ type Metrics struct {
 // gauge is invalid or a collector is already registered; r is then as it was before.
 func New(r prometheus.Registerer, gauges ...Gauge) (*Metrics, error) {
 	m := &Metrics{
-		requests: counter("http_requests_total", "Requests, by route, method and status. "+
+		requests: counter("http_requests_total", "Requests by route, method and status. "+
 			"The requests of the page to the API are counted, too.", "route", "method", "status"),
-		latency:    histogram("http_request_seconds", "Duration of requests by route and status.", 30, "route", "status"),
-		bytes:      counter("http_response_bytes_total", "Bytes of the bodies of responses, by route.", "route"),
+		latency:    histogram("http_request_seconds", "Duration of requests.", 30, "route", "status"),
+		bytes:      counter("http_response_bytes_total", "Bytes of the bodies of responses.", "route"),
 		stores:     histogram("store_seconds", "Duration of the operations of the storage.", 5, "operation"),
 		failures:   counter("store_errors_total", "Failed operations of the storage.", "operation"),
 		registerer: r,
