@@ -1,11 +1,11 @@
 #!/bin/sh
-# Takes a full backup of a patch source into a folder, and removes those that are older than
-# 30 days. Needs curl. For cron, or a systemd timer.
+# Writes a full backup of a patch source to a folder, and removes backups that are older than
+# 30 days. Requires curl. Run it by cron or a systemd timer.
 #
 #   backup.sh FOLDER
 #
-# PATCHSOURCE_URL says where the server is, PATCHSOURCE_TOKEN_FILE in which file the
-# administrator's token is. Keep the server's secret file too: it is not in the backup.
+# PATCHSOURCE_URL is the URL of the server, PATCHSOURCE_TOKEN_FILE the file with the
+# administrator token. Also keep the server's secret file: the backup does not contain it.
 set -eu
 
 if [ $# -ne 1 ] || [ -z "${PATCHSOURCE_URL:-}" ] || [ -z "${PATCHSOURCE_TOKEN_FILE:-}" ]; then
@@ -13,7 +13,7 @@ if [ $# -ne 1 ] || [ -z "${PATCHSOURCE_URL:-}" ] || [ -z "${PATCHSOURCE_TOKEN_FI
 	exit 2
 fi
 
-umask 077 # there are hashes of tokens in it
+umask 077 # the backup contains hashes of tokens
 mkdir -p -- "$1"
 name="$1/patchsource-full-$(date -u +%Y-%m-%dT%H%M%SZ).zip"
 trap 'rm -f "$name.part"' EXIT
@@ -21,8 +21,7 @@ trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# The token goes to curl by its standard input: everybody on the machine can read its
-# arguments.
+# curl reads the token from standard input: all users of the machine can see its arguments.
 token=$(cat -- "$PATCHSOURCE_TOKEN_FILE")
 printf 'header = "Authorization: Bearer %s"\n' "$token" |
 	curl -fsS --config - -o "$name.part" "${PATCHSOURCE_URL%/}/api/v1/backup?full=1"

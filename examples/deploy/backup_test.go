@@ -15,22 +15,27 @@ import (
 	"github.com/patchsource/patchsource/examples/internal/trial"
 )
 
-// A backup that the script has taken can be loaded; old ones go, and nobody else can read
-// the new one.
+// The script takes a full backup that can be loaded and that only its owner can read, and removes old backups.
 func TestBackupScript(t *testing.T) {
-	trial.Need(t, "curl", "by which the script calls the server")
+	trial.Need(t, "curl", "which the script needs")
 	dir := t.TempDir()
 	binary := trial.Build(t, dir)
 	store := filepath.Join(dir, "data")
-	server := trial.Start(
-		t,
-		exec.Command(binary, "--addr", "127.0.0.1:0", "--store", "file:"+store, "--log-format", "json"),
-	)
-	token := server.Token(store + ".admin-token")
-	if res, text := trial.Call(t, http.DefaultClient, "POST", server.URL+"/api/v1/title", token, strings.NewReader(trial.Definition("App", "1"))); res.StatusCode != 201 {
-		t.Fatalf("%d %s", res.StatusCode, text)
+	run := func(store string, args ...string) *trial.Server {
+		args = append([]string{"--addr", "127.0.0.1:0", "--store", "file:" + store, "--log-format", "json"}, args...)
+		return trial.Start(t, exec.Command(binary, args...))
 	}
-	folder := filepath.Join(dir, "new", "backups") // which the script makes
+	server := run(store)
+	token := server.Token(store + ".admin-token")
+	create := func(url, body string) {
+		t.Helper()
+		res, text := trial.Call(t, http.DefaultClient, "POST", url, token, strings.NewReader(body))
+		if res.StatusCode != 201 {
+			t.Fatalf("%s: got status %d: %s", url, res.StatusCode, text)
+		}
+	}
+	create(server.URL+"/api/v1/title", trial.Definition("App", "1"))
+	folder := filepath.Join(dir, "new", "backups")
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -44,24 +49,20 @@ func TestBackupScript(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	run := func(url, tokenFile string, args ...string) (string, error) {
+	script := func(url, tokenFile string, args ...string) (string, error) {
 		cmd := exec.Command("sh", append([]string{"backup.sh"}, args...)...)
-		cmd.Env = append(
-			os.Environ(),
-			"NO_PROXY=127.0.0.1",
-			"PATCHSOURCE_URL="+url,
-			"PATCHSOURCE_TOKEN_FILE="+tokenFile,
-		)
+		cmd.Env = append(os.Environ(), "NO_PROXY=127.0.0.1",
+			"PATCHSOURCE_URL="+url, "PATCHSOURCE_TOKEN_FILE="+tokenFile)
 		out, err := cmd.CombinedOutput()
 		return strings.TrimSpace(string(out)), err
 	}
-	name, err := run(server.URL+"/", store+".admin-token", folder)
+	name, err := script(server.URL+"/", store+".admin-token", folder)
 	if err != nil {
-		t.Fatalf("%v: %s", err, name)
+		t.Fatalf("backup.sh: %v: %s", err, name)
 	}
 	info, err := os.Stat(name)
 	if err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("%v %v", err, info)
+		t.Errorf("the backup: got %v, %v, want mode 0600", info, err)
 	}
 	z, err := zip.OpenReader(name)
 	if err != nil {
@@ -69,29 +70,29 @@ func TestBackupScript(t *testing.T) {
 	}
 	_ = z.Close()
 	if _, err := os.Stat(old); err == nil {
-		t.Error("the old one is still there")
+		t.Error("the old backup was not removed")
 	}
 	if _, err := os.Stat(other); err != nil {
-		t.Error("something else is gone")
+		t.Error("another file was removed")
 	}
-	// What fails leaves nothing that looks like a backup.
+	// A failure leaves no file that looks like a backup.
 	wrong := filepath.Join(dir, "wrong")
 	if err := os.WriteFile(wrong, []byte("pst_wrong"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	empty := t.TempDir()
 	for _, file := range []string{wrong, wrong + "x"} {
-		if out, err := run(server.URL, file, empty); err == nil {
-			t.Errorf("%s: %s", file, out)
+		if out, err := script(server.URL, file, empty); err == nil {
+			t.Errorf("with the token in %s: no error: %s", file, out)
 		}
 	}
-	if _, err := run(server.URL, wrong); err == nil {
-		t.Error("no folder is no error")
+	if _, err := script(server.URL, wrong); err == nil {
+		t.Error("without a folder: no error")
 	}
 	if left, _ := os.ReadDir(empty); len(left) > 0 {
-		t.Errorf("%v is left", left)
+		t.Errorf("failures left the files %v", left)
 	}
-	// Come back with it.
+	// Another server loads the backup.
 	moved := filepath.Join(dir, "moved")
 	for _, kind := range []string{".secret", ".admin-token"} {
 		data, err := os.ReadFile(store + kind)
@@ -102,21 +103,6 @@ func TestBackupScript(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	again := trial.Start(
-		t,
-		exec.Command(
-			binary,
-			"--addr",
-			"127.0.0.1:0",
-			"--store",
-			"file:"+moved,
-			"--log-format",
-			"json",
-			"--restore",
-			name,
-		),
-	)
-	if res, text := trial.Call(t, http.DefaultClient, "POST", again.URL+"/api/v1/title/App/version", token, strings.NewReader(trial.Version("2"))); res.StatusCode != 201 {
-		t.Errorf("%d %s", res.StatusCode, text)
-	}
+	again := run(moved, "--restore", name)
+	create(again.URL+"/api/v1/title/App/version", trial.Version("2"))
 }

@@ -18,10 +18,9 @@ import (
 	"github.com/patchsource/patchsource/examples/internal/trial"
 )
 
-// The unit is one that systemd takes, gives the server few rights, and starts it with flags
-// that it has.
+// The unit is valid, gives the server few rights, and starts it with valid flags.
 func TestUnit(t *testing.T) {
-	analyze := trial.Need(t, "systemd-analyze", "which knows units")
+	analyze := trial.Need(t, "systemd-analyze", "which checks units")
 	dir := t.TempDir()
 	binary := trial.Build(t, dir)
 	unit := filepath.Join(dir, "patchsource.service")
@@ -30,19 +29,19 @@ func TestUnit(t *testing.T) {
 		t.Fatal(err)
 	}
 	if out, err := exec.Command(analyze, "verify", unit).CombinedOutput(); err != nil || len(out) > 0 {
-		t.Errorf("%v: %s", err, out)
+		t.Errorf("systemd-analyze verify: %v: %s", err, out)
 	}
 	out, err := exec.Command(analyze, "security", "--offline=true", unit).CombinedOutput()
 	m := regexp.MustCompile(`exposure level for \S+: (\d+\.\d)`).FindSubmatch(out)
 	if err != nil || m == nil {
-		t.Fatalf("%v: %s", err, out)
+		t.Fatalf("systemd-analyze security: %v: %s", err, out)
 	}
 	if exposure, _ := strconv.ParseFloat(string(m[1]), 64); exposure > 2 {
-		t.Errorf("the exposure is %s of 10", m[1])
+		t.Errorf("the exposure level is %s, want 2 at most", m[1])
 	}
 	start := regexp.MustCompile(`(?m)^ExecStart=(.*)$`).FindStringSubmatch(text)
 	if start == nil {
-		t.Fatal("it starts nothing")
+		t.Fatal("the unit has no ExecStart")
 	}
 	line := strings.NewReplacer("/var/lib/patchsource", dir, "127.0.0.1:8080", "127.0.0.1:0").Replace(start[1])
 	args := append(strings.Fields(line)[1:], "--log-format", "json")
@@ -52,21 +51,21 @@ func TestUnit(t *testing.T) {
 	}
 }
 
-// A stage is the last one of a Containerfile.
+// A stage is the last stage of a Containerfile.
 type stage struct {
-	copies     [][2]string // from and to
+	copies     [][2]string // sources and destinations
 	env        []string
 	user       uint32
 	workdir    string
 	entrypoint string
 }
 
-// lastStage reads the last stage of the Containerfile, which has to be from scratch.
+// lastStage parses the last stage of the Containerfile, which must be from scratch.
 func lastStage(t *testing.T) stage {
 	t.Helper()
 	_, text, ok := strings.Cut(adapt(t, "Containerfile"), "\nFROM scratch\n")
 	if !ok {
-		t.Fatal("it is not from scratch")
+		t.Fatal("the last stage is not from scratch")
 	}
 	var s stage
 	for line := range strings.Lines(text) {
@@ -89,16 +88,17 @@ func lastStage(t *testing.T) stage {
 		case words[0] == "ENTRYPOINT":
 			s.entrypoint = strings.Trim(words[1], `["]`)
 		default:
-			t.Fatalf("this test does not know %s", words[0])
+			t.Fatalf("this test does not support %s", words[0])
 		}
 	}
 	return s
 }
 
-// The image has all that the server needs: here as a folder that it is locked into.
+// The image contains everything that the server needs. The test runs the server in a folder with these files as its
+// root.
 func TestContainer(t *testing.T) {
 	if os.Geteuid() != 0 {
-		trial.Missing(t, "only root can lock a process into a folder")
+		trial.Missing(t, "only root can change the root folder of a process")
 	}
 	s := lastStage(t)
 	root := t.TempDir()
@@ -120,16 +120,16 @@ func TestContainer(t *testing.T) {
 				err = os.Chown(to, int(s.user), int(s.user))
 			}
 		case "/etc/ssl/certs/ca-certificates.crt":
-			err = os.WriteFile(to, nil, 0o644) // whatever a machine trusts
+			err = os.WriteFile(to, nil, 0o644) // the server starts without authorities
 		default:
-			t.Fatalf("where is %s to come from?", c[0])
+			t.Fatalf("this test does not know the source %s", c[0])
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
 	if s.user == 0 || s.workdir == "" {
-		t.Errorf("it runs as %d in %q", s.user, s.workdir)
+		t.Errorf("the server runs as user %d in %q", s.user, s.workdir)
 	}
 	cmd := exec.Command(s.entrypoint, "--log-format", "json", "--addr", "127.0.0.1:0")
 	cmd.Env, cmd.Dir = s.env, s.workdir
@@ -141,13 +141,13 @@ func TestContainer(t *testing.T) {
 		return res.StatusCode, text
 	}
 	if status, text := call("POST", "/api/v1/title", strings.NewReader(trial.Definition("App", "1"))); status != 201 {
-		t.Errorf("%d %s", status, text)
+		t.Errorf("create a title: got status %d: %s", status, text)
 	}
 	if status, text := call("POST", "/api/v1/restore?mode=merge", largeBackup(t)); status != 201 {
-		t.Errorf("there is no place for uploads: %d %s", status, text)
+		t.Errorf("restore a backup: got status %d: %s", status, text)
 	}
 	if status, text := call("GET", "/readyz", nil); status != 200 ||
 		text != fmt.Sprintf(`{"message":"ready","titles":%d}`+"\n", 4) {
-		t.Errorf("%d %s", status, text)
+		t.Errorf("/readyz: got status %d: %s", status, text)
 	}
 }

@@ -16,26 +16,26 @@ __all__ = ["PatchSourcePublisher"]
 
 class PatchSourcePublisher(Processor):
     """Adds a version to a title of a patch source (https://github.com/patchsource/patchsource)
-    that Jamf Pro reads. It begins with the newest version that the title has, and puts the new
-    version in its place. A version that is there already is left as it is."""
+    for Jamf Pro. The new version is a copy of the title's newest version, with the version number
+    replaced. If the version exists already, nothing is changed."""
 
     description = __doc__
     input_variables = {
         "PATCHSOURCE_URL": {
             "required": True,
-            "description": "Where the patch source is, such as https://patches.example.com.",
+            "description": "URL of the patch source, such as https://patches.example.com.",
         },
-        # PATCHSOURCE_TOKEN, a token for the title, is read too. It does not stand here because
-        # AutoPkg prints what does, and keeps it in its receipts.
+        # PATCHSOURCE_TOKEN, a token for the title, is read too. It is not declared here because
+        # AutoPkg prints declared variables and keeps them in its receipts.
         "patch_title_id": {"required": True, "description": "The id of the title."},
         "version": {"required": True, "description": "The new version."},
         "patch_minimum_os": {
             "required": False,
-            "description": "The lowest macOS version that it runs on. As the newest version has it, if it is left out.",
+            "description": "Minimum macOS version. The default is that of the newest version.",
         },
         "patch_release_date": {
             "required": False,
-            "description": "When it was released, as 2018-02-02T17:39:58Z. Now, if it is left out.",
+            "description": "Release date, such as 2018-02-02T17:39:58Z. The default is now.",
         },
         "CURL_PATH": {
             "required": False,
@@ -44,17 +44,17 @@ class PatchSourcePublisher(Processor):
         },
     }
     output_variables = {
-        "patch_version_added": {"description": "True if the version was not there before."},
-        "patchsource_publisher_summary_result": {"description": "What was added."},
+        "patch_version_added": {"description": "True if the version was added."},
+        "patchsource_publisher_summary_result": {"description": "The added version."},
     }
 
     def call(self, method, path, body=None):
-        """Calls the patch source and returns the status and the answer."""
+        """Sends a request to the patch source and returns the status and the answer."""
         url = self.env["PATCHSOURCE_URL"].rstrip("/") + path
         with tempfile.TemporaryDirectory() as work:
             answer = os.path.join(work, "answer")
-            # What is secret goes to curl by its standard input: everybody on the machine can
-            # read its arguments.
+            # curl reads the token from standard input: all users of the machine can see its
+            # arguments.
             config = 'header = "Authorization: Bearer %s"\n' % self.env["PATCHSOURCE_TOKEN"]
             command = [
                 self.env.get("CURL_PATH") or "/usr/bin/curl",
@@ -73,28 +73,29 @@ class PatchSourcePublisher(Processor):
                 with open(answer, encoding="utf-8") as file:
                     return int(done.stdout), json.load(file)
             except (OSError, ValueError) as err:
-                raise ProcessorError("%s answered what is no JSON (status %s)" % (url, done.stdout)) from err
+                raise ProcessorError("the answer of %s is not JSON (status %s)" % (url, done.stdout)) from err
 
     @staticmethod
     def follow(newest, version, minimum_os, released, keys):
-        """Returns the version that follows the newest one."""
+        """Returns a copy of the newest version with a new version number."""
         old = newest["version"]
-        # What belongs to the newest one alone, such as a patchId, is left out.
+        # Members that belong to the newest version only, such as a patchId, are omitted.
         known = ("standalone", "minimumOperatingSystem", "reboot", "killApps", "components", "capabilities", "dependencies")
         made = {key: copy.deepcopy(newest[key]) for key in known if key in newest}
         made["version"], made["releaseDate"] = version, released
         for component in made["components"]:
             component["version"] = version
-            told = [
+            matching = [
                 criterion
                 for criterion in component["criteria"]
                 if criterion["value"] == old and (criterion["name"] == "Application Version" or criterion["name"] in keys)
             ]
-            if not told:
+            if not matching:
                 raise ProcessorError(
-                    "no criterion of version %s says %s, so none would tell %s from it: add this version by hand" % (old, old, version)
+                    "no criterion of version %s has the value %s, so Jamf Pro could not distinguish %s from it: "
+                    "add this version by hand" % (old, old, version)
                 )
-            for criterion in told:
+            for criterion in matching:
                 criterion["value"] = version
         if minimum_os and minimum_os != newest["minimumOperatingSystem"]:
             made["minimumOperatingSystem"] = minimum_os
@@ -120,7 +121,7 @@ class PatchSourcePublisher(Processor):
         keys = [attribute["key"] for attribute in definition["extensionAttributes"]]
         made = self.follow(definition["patches"][0], version, self.env.get("patch_minimum_os"), released, keys)
         status, answer = self.call("POST", path + "/versions?insert=ordered", made)
-        if status == 409:  # somebody else was faster
+        if status == 409:  # the version was added in the meantime
             self.output(answer.get("message"))
             return
         if status != 201:
