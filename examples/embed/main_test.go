@@ -32,15 +32,16 @@ func start(t *testing.T) (url string) {
 }
 
 func TestEmbedded(t *testing.T) {
+	const wrong = "The name or the password is wrong."
 	url := start(t)
 	for _, c := range []struct {
 		name, method, path, body, password string
 		status                             int
-		says                               string
+		want                               string // in the answer
 	}{
 		{"its own page", "GET", "/", "", "", 200, "the rest of the program"},
-		{"no password", "POST", "/patch/api/v1/title", definition, "", 401, "The name or the password is wrong."},
-		{"a wrong password", "POST", "/patch/api/v1/title", definition, "guess", 401, "The name or the password is wrong."},
+		{"no password", "POST", "/patch/api/v1/title", definition, "", 401, wrong},
+		{"a wrong password", "POST", "/patch/api/v1/title", definition, "guess", 401, wrong},
 		{"the right password", "POST", "/patch/api/v1/title", definition, "secret", 201, `"id":"A"`},
 		{"the feed", "GET", "/patch/jamf/v1/software", "", "", 200, `"currentVersion":"1"`},
 		{"the page", "GET", "/patch/", "", "", 200, url + "/patch/jamf/v1"},
@@ -58,10 +59,12 @@ func TestEmbedded(t *testing.T) {
 		}
 		body, err := io.ReadAll(res.Body)
 		_ = res.Body.Close()
-		if err != nil || res.StatusCode != c.status || !strings.Contains(string(body), c.says) {
-			t.Errorf("%s: got status %d, want %d with %q in %s (%v)", c.name, res.StatusCode, c.status, c.says, body, err)
+		if err != nil || res.StatusCode != c.status || !strings.Contains(string(body), c.want) {
+			t.Errorf("%s: got status %d, want %d with %q in %s (%v)",
+				c.name, res.StatusCode, c.status, c.want, body, err)
 		}
-		if challenge := res.Header.Get("WWW-Authenticate"); (challenge == `Basic realm="patchsource"`) != (c.status == 401) {
+		challenge := res.Header.Get("WWW-Authenticate")
+		if (challenge == `Basic realm="patchsource"`) != (c.status == 401) {
 			t.Errorf("%s: got challenge %q", c.name, challenge)
 		}
 	}

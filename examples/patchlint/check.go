@@ -14,39 +14,39 @@ import (
 	"github.com/patchsource/patchsource/patch"
 )
 
-// Levels of a finding.
+// The levels of findings.
 const (
 	levelError   = "error"
 	levelWarning = "warning"
 	levelFixed   = "fixed"
 )
 
-// codeInvalid is the code of what a patch source refuses.
+// codeInvalid is the code of a definition that a patch source rejects.
 const codeInvalid = "invalid"
 
-// A finding is one thing that is to be said of a file.
+// A finding is a message about a file.
 type finding struct {
 	Level   string `json:"level"`
 	Code    string `json:"code"`
 	Path    string `json:"path"`
-	Line    int    `json:"line"` // counted from 1; 0: not known
+	Line    int    `json:"line"` // counted from 1; 0 if it is not known
 	Message string `json:"message"`
 	Fix     string `json:"fix,omitempty"`
 }
 
-// A result is all that is to be said of a file.
+// A result contains the findings about a file.
 type result struct {
 	File     string    `json:"file"`
 	Findings []finding `json:"findings"`
 }
 
+// A linter checks files.
 type linter struct {
 	opts patch.LintOptions
 	fix  bool
 }
 
-// check checks one file, and mends it if it is to. The error is of the file
-// system.
+// check checks one file, and fixes it with --fix. The error is that of reading or writing the file.
 func (l *linter) check(f file) (result, error) {
 	r := result{File: f.name, Findings: []finding{}}
 	data, err := f.read()
@@ -55,14 +55,14 @@ func (l *linter) check(f file) (result, error) {
 	}
 	def, err := patch.Parse(data, nil)
 	if err != nil {
-		r.refused(data, err)
+		r.addInvalid(data, err)
 		return r, nil
 	}
 	if l.fix && f.path != "" {
-		before := patch.Lint(def, &l.opts) // whose places are those of the file as it was
-		mended := patch.Fix(def, &l.opts)
-		if len(mended) > 0 {
-			r.add(levelFixed, data, fixedOf(before, mended))
+		before := patch.Lint(def, &l.opts) // with the paths before the fix
+		fixed := patch.Fix(def, &l.opts)
+		if len(fixed) > 0 {
+			r.add(levelFixed, data, fixedAt(before, fixed))
 			if data, err = write(f.path, def, data); err != nil {
 				return r, err
 			}
@@ -81,30 +81,30 @@ func (l *linter) check(f file) (result, error) {
 	return r, nil
 }
 
-// fixedOf returns what was mended, at the places it had in the file: Fix numbers
-// patches as they stand after it has sorted them. What was seen only then is
-// told of the file as a whole.
-func fixedOf(before, mended []patch.Warning) (fixed []patch.Warning) {
+// fixedAt returns the fixed warnings with their paths in the file before the fix, because patch.Fix numbers patches
+// after it has sorted them. A warning that appeared only after other fixes is about the file as a whole.
+func fixedAt(before, fixed []patch.Warning) (all []patch.Warning) {
 	codes := map[string]bool{}
-	for _, w := range mended {
+	for _, w := range fixed {
 		codes[w.Code] = true
 	}
 	seen := map[string]bool{}
 	for _, w := range before {
 		if codes[w.Code] && w.Fix != "" {
-			fixed = append(fixed, w)
+			all = append(all, w)
 			seen[w.Code] = true
 		}
 	}
-	for _, w := range mended {
+	for _, w := range fixed {
 		if !seen[w.Code] {
 			w.Path = ""
-			fixed = append(fixed, w)
+			all = append(all, w)
 		}
 	}
-	return fixed
+	return all
 }
 
+// add adds findings with their lines in data.
 func (r *result) add(level string, data []byte, warnings []patch.Warning) {
 	var pointers []string
 	for _, w := range warnings {
@@ -112,15 +112,19 @@ func (r *result) add(level string, data []byte, warnings []patch.Warning) {
 	}
 	lines := linesOf(data, pointers)
 	for _, w := range warnings {
-		r.Findings = append(
-			r.Findings,
-			finding{Level: level, Code: w.Code, Path: w.Path, Line: lines[w.Path], Message: w.Message, Fix: w.Fix},
-		)
+		r.Findings = append(r.Findings, finding{
+			Level:   level,
+			Code:    w.Code,
+			Path:    w.Path,
+			Line:    lines[w.Path],
+			Message: w.Message,
+			Fix:     w.Fix,
+		})
 	}
 }
 
-// refused notes why a definition is none.
-func (r *result) refused(data []byte, err error) {
+// addInvalid adds the reasons why a definition is invalid.
+func (r *result) addInvalid(data []byte, err error) {
 	var invalid *patch.ValidationError
 	var syntax *patch.SyntaxError
 	switch {
@@ -131,25 +135,22 @@ func (r *result) refused(data []byte, err error) {
 		}
 		r.add(levelError, data, all)
 	case errors.As(err, &syntax):
-		r.Findings = append(
-			r.Findings,
-			finding{
-				Level:   levelError,
-				Code:    codeInvalid,
-				Path:    syntax.Pointer,
-				Line:    syntax.Line,
-				Message: syntax.Error(),
-			},
-		)
+		r.Findings = append(r.Findings, finding{
+			Level:   levelError,
+			Code:    codeInvalid,
+			Path:    syntax.Pointer,
+			Line:    syntax.Line,
+			Message: syntax.Error(),
+		})
 	default:
 		r.Findings = append(r.Findings, finding{Level: levelError, Code: codeInvalid, Message: err.Error()})
 	}
 }
 
-// linesOf returns the lines on which the members and elements at JSON Pointers
-// begin, or what is around them if they are missing. It reads the text once.
+// linesOf returns the lines at which the values at JSON Pointers begin. For a missing value, it is the line of the
+// value that would contain it. It reads the text once.
 func linesOf(data []byte, pointers []string) map[string]int {
-	lines := map[string]int{} // of the pointers and all that is around them
+	lines := map[string]int{} // by the pointers and those of the values around them
 	for _, p := range pointers {
 		for i := len(p); i > 0; i = strings.LastIndexByte(p[:i], '/') {
 			lines[p[:i]] = 0
@@ -184,11 +185,10 @@ func linesOf(data []byte, pointers []string) map[string]int {
 	return lines
 }
 
-// write puts a mended definition in the place of the file, whole or not at all,
-// and in the shape that it had.
+// write replaces a file atomically by a fixed definition, with the indentation and the line ends of the old text.
 func write(path string, def *patch.Definition, old []byte) ([]byte, error) {
 	if err := def.Validate(); err != nil {
-		return nil, fmt.Errorf("%s: what was mended is no definition any more, and was not written: %w", path, err)
+		return nil, fmt.Errorf("%s: the fixed definition is invalid and was not written: %w", path, err)
 	}
 	data, err := def.MarshalJSON()
 	if err != nil {
@@ -207,7 +207,7 @@ func write(path string, def *patch.Definition, old []byte) ([]byte, error) {
 	if bytes.Contains(old, []byte("\r\n")) {
 		data = bytes.ReplaceAll(data, []byte("\n"), []byte("\r\n"))
 	}
-	// The file itself, and not a link to it.
+	// Replace the file itself, not a link to it.
 	path, err = filepath.EvalSymlinks(path)
 	if err != nil {
 		return nil, err
@@ -231,7 +231,7 @@ func write(path string, def *patch.Definition, old []byte) ([]byte, error) {
 	return data, nil
 }
 
-// indentOf returns what a text is indented with, if it is.
+// indentOf returns the indentation of a text, and false if it has one line.
 func indentOf(data []byte) (string, bool) {
 	_, rest, ok := bytes.Cut(data, []byte("\n"))
 	if !ok {

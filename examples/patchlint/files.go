@@ -13,14 +13,14 @@ import (
 	"github.com/patchsource/patchsource/patch"
 )
 
-// A file is a definition to be checked.
+// A file is a definition to check.
 type file struct {
-	name string // as it is reported
-	path string // where it can be written; empty: in a zip
+	name string // in reports
+	path string // empty for a file in a zip, which cannot be written
 	open func() (io.ReadCloser, error)
 }
 
-// find returns the definitions that paths name.
+// find returns the files that paths name.
 func find(paths []string) (files []file, err error) {
 	for _, p := range paths {
 		info, err := os.Stat(p)
@@ -48,12 +48,12 @@ func find(paths []string) (files []file, err error) {
 	return files, nil
 }
 
+// onDisk returns a file that is not in a zip.
 func onDisk(p string) file {
 	return file{name: filepath.ToSlash(p), path: p, open: func() (io.ReadCloser, error) { return os.Open(p) }}
 }
 
-// findInZip opens the zip for each file anew: there is one at a time, and none is
-// left open.
+// findInZip returns the files in a zip. Each of them opens the zip again, so that no zip stays open.
 func findInZip(p string) (files []file, err error) {
 	z, err := zip.OpenReader(p)
 	if err != nil {
@@ -81,12 +81,13 @@ func findInZip(p string) (files []file, err error) {
 	return files, nil
 }
 
-// zipped is a file in a zip that is closed with it.
+// A zipped is a file in a zip. Close closes both.
 type zipped struct {
 	fs.File
 	z io.Closer
 }
 
+// Close implements io.Closer.
 func (z zipped) Close() error {
 	err := z.File.Close()
 	if closeErr := z.z.Close(); err == nil {
@@ -95,13 +96,14 @@ func (z zipped) Close() error {
 	return err
 }
 
+// read returns the contents of a file.
 func (f file) read() ([]byte, error) {
 	r, err := f.open()
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()
-	data, err := io.ReadAll(io.LimitReader(r, patch.DefaultMaxBytes+1)) // Parse refuses what is longer
+	data, err := io.ReadAll(io.LimitReader(r, patch.DefaultMaxBytes+1)) // Parse rejects longer files
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", f.name, err)
 	}

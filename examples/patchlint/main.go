@@ -1,4 +1,4 @@
-// Command patchlint checks patch definitions: files, folders and zips of them.
+// Command patchlint checks patch definitions in files, folders and zips.
 //
 //	go run ./examples/patchlint --help
 package main

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -11,34 +12,31 @@ import (
 	"github.com/patchsource/patchsource/patch"
 )
 
-// reports are the forms of the report by name.
+// reports contains the writers of each format.
 var reports = map[string]func(io.Writer, []result) error{
 	"text": reportText, "json": reportJSON, "sarif": reportSARIF, "github": reportGitHub,
 }
 
+// reportText writes a line for each finding, and a summary.
 func reportText(w io.Writer, results []result) error {
 	counts := map[string]int{}
 	for _, r := range results {
 		for _, f := range r.Findings {
 			counts[f.Level]++
-			if _, err := fmt.Fprintf(w, "%s:%d: %s: %s: %s [%s]\n", clean(r.File), f.Line, f.Level, clean(or(f.Path, "/")), clean(f.Message), f.Code); err != nil {
+			_, err := fmt.Fprintf(w, "%s:%d: %s: %s: %s [%s]\n",
+				clean(r.File), f.Line, f.Level, clean(cmp.Or(f.Path, "/")), clean(f.Message), f.Code)
+			if err != nil {
 				return err
 			}
 		}
 	}
-	_, err := fmt.Fprintf(
-		w,
-		"%d files, %d errors, %d warnings, %d fixed\n",
-		len(results),
-		counts[levelError],
-		counts[levelWarning],
-		counts[levelFixed],
-	)
+	_, err := fmt.Fprintf(w, "%d files, %d errors, %d warnings, %d fixed\n",
+		len(results), counts[levelError], counts[levelWarning], counts[levelFixed])
 	return err
 }
 
-// clean makes one line of somebody's words: a line of its own could be taken for a
-// command by what reads the report.
+// clean replaces control characters, including line feeds: a program that reads the report could take a line of its own
+// for a command.
 func clean(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
@@ -48,13 +46,7 @@ func clean(s string) string {
 	}, s)
 }
 
-func or(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
-}
-
+// reportJSON writes the results as JSON.
 func reportJSON(w io.Writer, results []result) error {
 	if results == nil {
 		results = []result{}
@@ -62,6 +54,7 @@ func reportJSON(w io.Writer, results []result) error {
 	return writeJSON(w, results)
 }
 
+// writeJSON writes indented JSON.
 func writeJSON(w io.Writer, v any) error {
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
@@ -69,8 +62,7 @@ func writeJSON(w io.Writer, v any) error {
 	return enc.Encode(v)
 }
 
-// reportGitHub writes workflow commands, which GitHub Actions shows beside the
-// lines of a pull request.
+// reportGitHub writes workflow commands. GitHub Actions shows them at the lines of a pull request.
 func reportGitHub(w io.Writer, results []result) error {
 	data := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
 	property := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
@@ -80,7 +72,10 @@ func reportGitHub(w io.Writer, results []result) error {
 			if f.Level == levelFixed {
 				command = "notice"
 			}
-			if _, err := fmt.Fprintf(w, "::%s file=%s,line=%d,title=%s::%s\n", command, property.Replace(r.File), max(f.Line, 1), property.Replace(f.Code), data.Replace(or(f.Path, "/")+": "+f.Message)); err != nil {
+			_, err := fmt.Fprintf(w, "::%s file=%s,line=%d,title=%s::%s\n",
+				command, property.Replace(r.File), max(f.Line, 1), property.Replace(f.Code),
+				data.Replace(cmp.Or(f.Path, "/")+": "+f.Message))
+			if err != nil {
 				return err
 			}
 		}
@@ -88,7 +83,7 @@ func reportGitHub(w io.Writer, results []result) error {
 	return nil
 }
 
-// The part of SARIF 2.1.0 that is used.
+// The members of SARIF 2.1.0 that a report has.
 type (
 	sarifLog struct {
 		Schema  string     `json:"$schema"`
@@ -133,10 +128,11 @@ type (
 	}
 )
 
+// reportSARIF writes a SARIF log for code scanning.
 func reportSARIF(w io.Writer, results []result) error {
 	run := sarifRun{Results: []sarifResult{}}
 	run.Tool.Driver.Name = "patchlint"
-	run.Tool.Driver.Rules = []sarifRule{{codeInvalid, sarifText{"a patch source refuses the definition"}}}
+	run.Tool.Driver.Rules = []sarifRule{{codeInvalid, sarifText{"a patch source rejects the definition"}}}
 	for _, r := range patch.Rules() {
 		run.Tool.Driver.Rules = append(run.Tool.Driver.Rules, sarifRule{r.Code, sarifText{r.Summary}})
 	}
@@ -149,7 +145,7 @@ func reportSARIF(w io.Writer, results []result) error {
 			var at sarifLocation
 			at.Physical.Artifact.URI = (&url.URL{Path: r.File}).String()
 			at.Physical.Region.StartLine = max(f.Line, 1)
-			at.Logical = []sarifLogical{{or(f.Path, "/")}}
+			at.Logical = []sarifLogical{{cmp.Or(f.Path, "/")}}
 			run.Results = append(run.Results, sarifResult{f.Code, level, sarifText{f.Message}, []sarifLocation{at}})
 		}
 	}

@@ -14,24 +14,35 @@ import (
 	"github.com/patchsource/patchsource/patch"
 )
 
-const description = `Check patch definitions for Jamf Pro.
-
-Each PATH is a file, a folder (every *.json in it) or a zip. An error is what a patch source refuses; a warning is what Jamf Pro takes and probably does something unexpected with.
-
-Exit codes: 0 no errors (and, with --strict, no warnings), 1 errors, 2 arguments that are wrong or files that cannot be read.`
+const description = "Check patch definitions for Jamf Pro.\n\nEach PATH is a file, a folder (all *.json files in it) " +
+	"or a zip. An error is something that a patch source rejects. A warning is something that Jamf Pro accepts but " +
+	"that probably has an unintended effect.\n\nExit codes: 0 without errors (with --strict, also without warnings), " +
+	"1 with errors, 2 for invalid arguments and files that cannot be read."
 
 type flags struct {
-	Paths  []string `arg:"" optional:"" name:"path" help:"Files, folders and zips."`
-	Format string   `short:"f" default:"text" enum:"text,json,sarif,github" placeholder:"text|json|sarif|github" help:"Form of the report: text for people, json, sarif for code scanning, github for annotations in a GitHub Actions run (default: ${default})."`
-	Off    []string `placeholder:"CODE" help:"Leave a rule out. May be given several times."`
-	Error  []string `placeholder:"CODE" help:"Make a rule's warnings errors. May be given several times."`
-	Strict bool     `help:"Make every warning an error."`
-	Fix    bool     `help:"Mend in the files what can be mended, and report the rest. Zips are not changed."`
-	Rules  bool     `help:"List the rules and exit."`
+	Paths  []string `arg:"" optional:"" name:"path"`
+	Format string   `short:"f" default:"text" enum:"text,json,sarif,github" placeholder:"text|json|sarif|github"`
+	Off    []string `placeholder:"CODE"`
+	Error  []string `placeholder:"CODE"`
+	Strict bool
+	Fix    bool
+	Rules  bool
 }
 
-// run is the program and returns its exit code. terminal says whether somebody
-// watches stderr.
+// help describes the arguments and the flags, by name.
+var help = map[string]string{
+	"path": "Files, folders and zips.",
+	"format": "Format of the report: text, json, sarif for code scanning, or github for annotations in GitHub " +
+		"Actions (default: ${default}).",
+	"off":    "Disable a rule. May be repeated.",
+	"error":  "Treat the warnings of a rule as errors. May be repeated.",
+	"strict": "Treat all warnings as errors.",
+	"fix":    "Fix the files where possible, and report the rest. Zips are not changed.",
+	"rules":  "List the rules and exit.",
+}
+
+// run runs the program and returns its exit code. terminal reports whether stderr is a terminal, which shows the
+// progress.
 func run(args []string, stdout, stderr io.Writer, terminal bool, now time.Time) int {
 	f, err := parseFlags(args, stdout)
 	if errors.Is(err, cli.ErrAnswered) {
@@ -47,29 +58,34 @@ func run(args []string, stdout, stderr io.Writer, terminal bool, now time.Time) 
 		return 2
 	}
 	if len(files) == 0 {
-		fmt.Fprintf(stderr, "patchlint: there is no *.json in %s\n", strings.Join(f.Paths, ", "))
+		fmt.Fprintf(stderr, "patchlint: no *.json file in %s\n", strings.Join(f.Paths, ", "))
 		return 2
 	}
 	l := &linter{opts: patch.LintOptions{Now: now, Off: f.Off, Errors: f.Error}, fix: f.Fix}
 	if f.Strict {
 		l.opts.Errors = codes()
 	}
-	progress := progressbar.NewOptions(
-		len(files),
+	results, code := l.checkAll(files, stderr, terminal)
+	if err := reports[f.Format](stdout, results); err != nil {
+		fmt.Fprintf(stderr, "patchlint: %v\n", err)
+		return 2
+	}
+	return code
+}
+
+// checkAll checks files and returns the results and the exit code. It logs files that cannot be read.
+func (l *linter) checkAll(files []file, stderr io.Writer, terminal bool) (results []result, code int) {
+	progress := progressbar.NewOptions(len(files),
 		progressbar.OptionSetWriter(stderr),
 		progressbar.OptionSetVisibility(terminal),
-		progressbar.OptionSetDescription(
-			"checking",
-		),
+		progressbar.OptionSetDescription("checking"),
 		progressbar.OptionShowCount(),
 		progressbar.OptionThrottle(200*time.Millisecond),
 		progressbar.OptionClearOnFinish(),
 	)
-	var results []result
-	code := 0
 	for _, file := range files {
 		r, err := l.check(file)
-		_ = progress.Add(1) // it is only shown
+		_ = progress.Add(1) // the progress is only for display
 		if err != nil {
 			_ = progress.Clear()
 			fmt.Fprintf(stderr, "patchlint: %v\n", err)
@@ -82,39 +98,38 @@ func run(args []string, stdout, stderr io.Writer, terminal bool, now time.Time) 
 		results = append(results, r)
 	}
 	_ = progress.Finish()
-	if err := reports[f.Format](stdout, results); err != nil {
-		fmt.Fprintf(stderr, "patchlint: %v\n", err)
-		return 2
-	}
-	return code
+	return results, code
 }
 
+// parseFlags parses the arguments. The error is cli.ErrAnswered after --help and --rules.
 func parseFlags(args []string, stdout io.Writer) (*flags, error) {
 	f := &flags{}
-	if err := cli.Parse(f, cli.Program{Name: "patchlint", Description: description}, args, stdout); err != nil {
+	program := cli.Program{Name: "patchlint", Description: description, Help: help}
+	if err := cli.Parse(f, program, args, stdout); err != nil {
 		return nil, err
 	}
 	if f.Rules {
 		for _, r := range patch.Rules() {
 			fix := ""
 			if r.Fixable {
-				fix = " (--fix mends it)"
+				fix = " (fixed by --fix)"
 			}
 			fmt.Fprintf(stdout, "%-20s %s%s\n", r.Code, r.Summary, fix)
 		}
 		return nil, cli.ErrAnswered
 	}
 	if len(f.Paths) == 0 {
-		return nil, errors.New("give it files, folders or zips to check")
+		return nil, errors.New("name files, folders or zips to check")
 	}
 	for _, code := range slices.Concat(f.Off, f.Error) {
 		if !slices.Contains(codes(), code) {
-			return nil, fmt.Errorf("there is no rule %q: there are %s", code, strings.Join(codes(), ", "))
+			return nil, fmt.Errorf("there is no rule %q: the rules are %s", code, strings.Join(codes(), ", "))
 		}
 	}
 	return f, nil
 }
 
+// codes returns the codes of all rules.
 func codes() (all []string) {
 	for _, r := range patch.Rules() {
 		all = append(all, r.Code)

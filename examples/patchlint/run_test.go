@@ -19,6 +19,7 @@ const lintData = "../../patch/testdata/lint/"
 
 var now = time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
 
+// call runs the program.
 func call(args ...string) (code int, stdout, stderr string) {
 	var out, errs bytes.Buffer
 	code = run(args, &out, &errs, false, now)
@@ -34,7 +35,7 @@ func TestExitCodes(t *testing.T) {
 		name string
 		args []string
 		code int
-		says string // on stdout, or on stderr with code 2
+		want string // on stdout, or on stderr with code 2
 	}{
 		{"clean", []string{lintData + "clean.json"}, 0, "1 files, 0 errors, 0 warnings"},
 		{"warnings pass", []string{lintData + "order-swapped.json"}, 0, "/patches/1/version"},
@@ -43,22 +44,25 @@ func TestExitCodes(t *testing.T) {
 		{"one rule off", []string{"--strict", "--off", "order", lintData + "order-swapped.json"}, 0, "0 warnings"},
 		{"no JSON", []string{broken}, 1, ":3: error"},
 		{"no definition", []string{lintData + "index.json"}, 1, "must be an object"},
-		{"a zip", []string{"../../patch/testdata/definitions.zip", "--off=dates"}, 0, "150 files, 0 errors, 0 warnings"},
+		{
+			"a zip", []string{"../../patch/testdata/definitions.zip", "--off=dates"}, 0,
+			"150 files, 0 errors, 0 warnings",
+		},
 		{"rules", []string{"--rules"}, 0, "current-version"},
 		{"help", []string{"--help"}, 0, "Exit codes"},
-		{"nothing", nil, 2, "give it files"},
+		{"no arguments", nil, 2, "name files"},
 		{"no such rule", []string{"--off", "nope", "x"}, 2, "nope"},
 		{"no such file", []string{"/nowhere.json"}, 2, "/nowhere.json"},
 		{"nothing to check", []string{"."}, 2, "no *.json"},
-		{"no such form", []string{"--format", "xml", "x"}, 2, "xml"},
+		{"no such format", []string{"--format", "xml", "x"}, 2, "xml"},
 	} {
 		code, out, stderr := call(c.args...)
-		said := out
+		got := out
 		if c.code == 2 {
-			said = stderr
+			got = stderr
 		}
-		if code != c.code || !strings.Contains(said, c.says) {
-			t.Errorf("%s: %d\n%s\n%s", c.name, code, out, stderr)
+		if code != c.code || !strings.Contains(got, c.want) {
+			t.Errorf("%s: got exit code %d, want %d with %q in it: %s", c.name, code, c.code, c.want, got)
 		}
 	}
 }
@@ -66,10 +70,10 @@ func TestExitCodes(t *testing.T) {
 func TestAFolder(t *testing.T) {
 	code, out, stderr := call(lintData)
 	if code != 1 || stderr != "" || !strings.Contains(out, "17 files, 1 errors, 15 warnings") {
-		t.Errorf("%d %s %s", code, out, stderr)
+		t.Errorf("got exit code %d: %s %s", code, out, stderr)
 	}
 	if !strings.Contains(out, lintData+"regex-broken.json:") {
-		t.Errorf("%s", out)
+		t.Errorf("the report does not contain regex-broken.json: %s", out)
 	}
 }
 
@@ -79,7 +83,7 @@ func TestFormats(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	line := 0 // of the operator, as grep would say
+	line := 0 // the line of the operator
 	for i, l := range strings.Split(string(data), "\n") {
 		if strings.Contains(l, `"operator"`) {
 			line = i + 1
@@ -89,27 +93,27 @@ func TestFormats(t *testing.T) {
 	var results []result
 	_, out, _ := call("-f", "json", file)
 	if err := json.Unmarshal([]byte(out), &results); err != nil || len(results) != 1 || len(results[0].Findings) != 1 {
-		t.Fatalf("%v %s", err, out)
+		t.Fatalf("json: got %v: %s, want one finding", err, out)
 	}
 	if f := results[0].Findings[0]; f.Line != line || f.Code != "operator" || f.Path != "/requirements/0/operator" ||
 		f.Level != "warning" {
-		t.Errorf("%+v, want line %d", f, line)
+		t.Errorf("json: got %+v, want line %d", f, line)
 	}
 	var log sarifLog
 	_, out, _ = call("-f", "sarif", file)
 	if err := json.Unmarshal([]byte(out), &log); err != nil || log.Version != "2.1.0" || len(log.Runs[0].Results) != 1 {
-		t.Fatalf("%v %s", err, out)
+		t.Fatalf("sarif: got %v: %s, want one result", err, out)
 	}
 	if r := log.Runs[0].Results[0]; r.RuleID != "operator" || r.Locations[0].Physical.Region.StartLine != line ||
 		!strings.HasSuffix(r.Locations[0].Physical.Artifact.URI, "operator-unknown.json") {
-		t.Errorf("%+v", r)
+		t.Errorf("sarif: got %+v, want line %d", r, line)
 	}
 	_, out, _ = call("-f", "github", file)
 	if !strings.HasPrefix(out, "::warning file="+file+",line=") || strings.Count(out, "\n") != 1 {
-		t.Errorf("%s", out)
+		t.Errorf("github: got %s", out)
 	}
 	if _, out, _ := call("-f", "json", lintData+"clean.json"); !strings.Contains(out, `"findings": []`) {
-		t.Errorf("%s", out)
+		t.Errorf("json without findings: got %s", out)
 	}
 }
 
@@ -125,35 +129,32 @@ func TestFix(t *testing.T) {
 	}
 	code, out, stderr := call("--fix", "--strict", path)
 	if code != 0 || stderr != "" || !strings.Contains(out, "fixed: /patches/1/version") {
-		t.Errorf("%d %s %s", code, out, stderr)
+		t.Errorf("--fix: got exit code %d: %s %s", code, out, stderr)
 	}
-	mended, err := os.ReadFile(path)
+	fixed, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := patch.Parse(mended, nil)
+	d, err := patch.Parse(fixed, nil)
 	if err != nil || len(patch.Lint(d, &patch.LintOptions{Now: now})) != 0 || d.LastModified != patch.FormatTime(now) {
-		t.Errorf("%v %s", err, mended)
+		t.Errorf("the fixed file: %v: %s", err, fixed)
 	}
-	if strings.Count(string(mended), "\n") != strings.Count(string(original), "\n") {
-		t.Errorf(
-			"another shape: %d lines of %d",
-			strings.Count(string(mended), "\n"),
-			strings.Count(string(original), "\n"),
-		)
+	if strings.Count(string(fixed), "\n") != strings.Count(string(original), "\n") {
+		t.Errorf("the fixed file has %d lines, want %d",
+			strings.Count(string(fixed), "\n"), strings.Count(string(original), "\n"))
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o640 {
-		t.Errorf("%v %v", info, err)
+		t.Errorf("the fixed file: got %v, %v, want mode 0640", info, err)
 	}
-	// Again: nothing to do, and the file stays as it is, to the byte.
+	// Fixing the file again does not change it.
 	if code, out, _ := call("--fix", path); code != 0 || !strings.Contains(out, "0 fixed") {
-		t.Errorf("%d %s", code, out)
+		t.Errorf("--fix again: got exit code %d: %s", code, out)
 	}
-	if again, _ := os.ReadFile(path); !bytes.Equal(again, mended) {
-		t.Error("a file with nothing to mend was written")
+	if again, _ := os.ReadFile(path); !bytes.Equal(again, fixed) {
+		t.Error("a file without warnings was written")
 	}
 	if left, _ := filepath.Glob(filepath.Join(dir, ".*")); len(left) != 0 {
-		t.Errorf("left behind: %q", left)
+		t.Errorf("temporary files were left behind: %q", left)
 	}
 }
 
@@ -173,12 +174,12 @@ func TestLinesOf(t *testing.T) {
 	got := linesOf(data, slices.Collect(maps.Keys(want)))
 	for pointer, line := range want {
 		if got[pointer] != line {
-			t.Errorf("%q is on line %d, want %d", pointer, got[pointer], line)
+			t.Errorf("%q: got line %d, want %d", pointer, got[pointer], line)
 		}
 	}
 }
 
-// What was mended is reported where it was, not where it has come to be.
+// Fixed warnings are reported at their paths before the fix.
 func TestFixedPlaces(t *testing.T) {
 	dir := t.TempDir()
 	var d map[string]any
@@ -190,7 +191,7 @@ func TestFixedPlaces(t *testing.T) {
 		t.Fatal(err)
 	}
 	d["name"] = "R&D <x>"
-	last := d["patches"].([]any)[1].(map[string]any) // the newest: it will be sorted to the front
+	last := d["patches"].([]any)[1].(map[string]any) // the newest version, which --fix moves to the front
 	last["components"].([]any)[0].(map[string]any)["version"] = "bad"
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
@@ -210,19 +211,20 @@ func TestFixedPlaces(t *testing.T) {
 	}
 	_, out, _ := call("--fix", link)
 	if want := fmt.Sprintf("link.json:%d: fixed: /patches/1/components/0/version", line); !strings.Contains(out, want) {
-		t.Errorf("%s\nwant %s", out, want)
+		t.Errorf("got %s\nwant %s in it", out, want)
 	}
-	mended, err := os.ReadFile(real)
-	if err != nil || !bytes.Contains(mended, []byte("R&D <x>")) ||
-		bytes.Count(mended, []byte("\n")) != bytes.Count(mended, []byte("\r\n")) ||
-		bytes.Contains(mended, []byte(`"bad"`)) {
-		t.Errorf("%v %s", err, mended)
+	fixed, err := os.ReadFile(real)
+	if err != nil || !bytes.Contains(fixed, []byte("R&D <x>")) ||
+		bytes.Count(fixed, []byte("\n")) != bytes.Count(fixed, []byte("\r\n")) ||
+		bytes.Contains(fixed, []byte(`"bad"`)) {
+		t.Errorf("the fixed file: %v: %s", err, fixed)
 	}
 	if info, err := os.Lstat(link); err != nil || info.Mode()&os.ModeSymlink == 0 {
-		t.Errorf("the link is no link any more: %v", err)
+		t.Errorf("the link was replaced (%v)", err)
 	}
 }
 
+// A name in a definition cannot add a line to the report, which GitHub Actions would take for a command.
 func TestNoCommandInTheReport(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "d.json")
 	if err := os.WriteFile(path, []byte(`{"a\n::error::pwned":"\ud800"}`), 0o644); err != nil {
@@ -230,7 +232,7 @@ func TestNoCommandInTheReport(t *testing.T) {
 	}
 	for _, format := range []string{"text", "github"} {
 		if _, out, _ := call("-f", format, path); strings.Contains(out, "\n::error::pwned") {
-			t.Errorf("%s: %s", format, out)
+			t.Errorf("%s: the report contains a command: %s", format, out)
 		}
 	}
 }

@@ -19,37 +19,55 @@ import (
 	"github.com/patchsource/patchsource/patch/appbundle"
 )
 
-const description = `Make a patch definition for Jamf Pro from a macOS application.
-
-What it takes from the application: the name is CFBundleName, or else the file name; the id is the name without spaces; the version is CFBundleShortVersionString; the minimum OS is LSMinimumSystemVersion; the release date is when the bundle was last modified. The publisher is the name unless it is given.
-
-The definition goes to standard output, to a file with --output, or to a patch source with --url. What is probably not meant is said on standard error.`
+const description = "Make a patch definition for Jamf Pro from a macOS application.\n\nThe name of the title is " +
+	"CFBundleName, or the file name if there is none. The id is the name without spaces. The version is " +
+	"CFBundleShortVersionString, and the minimum operating system is LSMinimumSystemVersion. The release date is the " +
+	"modification time of the bundle. The default publisher is the name.\n\nThe definition is written to standard " +
+	"output, to a file with --output, or to a patch source with --url. Warnings are written to standard error."
 
 type flags struct {
-	Path               string   `arg:"" help:"The application (Some App.app), or a zip that holds one."`
-	Output             string   `short:"o" placeholder:"DIR" help:"Write to a file in this folder: <id>.json, or <id>-patch.json with --patch-only."`
-	Publisher          string   `short:"p" placeholder:"NAME" help:"The publisher."`
-	Name               string   `short:"n" placeholder:"NAME" help:"The title's name, in the place of the application's."`
-	ExtensionAttribute []string `short:"e" sep:"none" placeholder:"PATH" help:"A script to include as an extension attribute. May be given several times."`
-	AppVersion         string   `placeholder:"VERSION" help:"The version, in the place of the application's. Jamf Pro compares it with CFBundleShortVersionString."`
-	MinSysVersion      string   `placeholder:"VERSION" help:"The minimum version of macOS (such as 10.13), in the place of the application's."`
-	PatchOnly          bool     `help:"Make a version only, not a whole definition."`
+	Path               string   `arg:""`
+	Output             string   `short:"o" placeholder:"DIR"`
+	Publisher          string   `short:"p" placeholder:"NAME"`
+	Name               string   `short:"n" placeholder:"NAME"`
+	ExtensionAttribute []string `short:"e" sep:"none" placeholder:"PATH"`
+	AppVersion         string   `placeholder:"VERSION"`
+	MinSysVersion      string   `placeholder:"VERSION"`
+	PatchOnly          bool
 
-	URL   string `name:"url" placeholder:"URL" help:"Post the result to the patch source at this address: a definition as a new title, a version (--patch-only) to the title that is there."`
-	Token string `placeholder:"TOKEN" help:"The token for --url. Better given as PATCHSOURCE_TOKEN: a command line can be read by others."`
-	Title string `placeholder:"ID" help:"With --url and --patch-only: the id of the title there, if it is another (such as Composer_Bryson)."`
+	URL   string `name:"url" placeholder:"URL"`
+	Token string `placeholder:"TOKEN"`
+	Title string `placeholder:"ID"`
 }
 
-// An environment is what a program has around it.
+// help describes the argument and the flags, by name.
+var help = map[string]string{
+	"path":                "The application (Some App.app), or a zip that contains one.",
+	"output":              "Write to a file in this folder: <id>.json, or <id>-patch.json with --patch-only.",
+	"publisher":           "The publisher.",
+	"name":                "The name of the title, in place of the application's.",
+	"extension-attribute": "A script to include as an extension attribute. May be repeated.",
+	"app-version":         "The version, in place of the application's. Jamf Pro compares it with CFBundleShortVersionString.",
+	"min-sys-version":     "The minimum version of macOS, such as 10.13, in place of the application's.",
+	"patch-only":          "Make only a version, not a definition.",
+
+	"url": "Post the result to the patch source at this URL: a definition as a new title, or a version " +
+		"(--patch-only) to the existing title.",
+	"token": "The token for --url. Prefer the environment variable PATCHSOURCE_TOKEN: other users can see the " +
+		"arguments of a command.",
+	"title": "With --url and --patch-only: the id of the title at the patch source, if it differs (such as " +
+		"Composer_Bryson).",
+}
+
+// An environment is the environment of the program.
 type environment struct {
 	getenv         func(string) string
 	stdin          io.Reader
 	stdout, stderr io.Writer
-	terminal       bool // somebody at stdin can be asked
+	terminal       bool // stdin is a terminal
 }
 
-// run is the program. It returns the exit code: 0; 1 when nothing could be made
-// or posted; 2 for arguments that are wrong.
+// run runs the program and returns its exit code: 0 for success, 1 for an error, and 2 for invalid arguments.
 func run(ctx context.Context, args []string, env environment) int {
 	f, err := parseFlags(args, env.stdout)
 	if errors.Is(err, cli.ErrAnswered) {
@@ -69,20 +87,23 @@ func run(ctx context.Context, args []string, env environment) int {
 	return 0
 }
 
+// parseFlags parses the arguments. The error is cli.ErrAnswered after --help.
 func parseFlags(args []string, stdout io.Writer) (*flags, error) {
 	f := &flags{}
-	if err := cli.Parse(f, cli.Program{Name: "patchstarter", Description: description}, args, stdout); err != nil {
+	program := cli.Program{Name: "patchstarter", Description: description, Help: help}
+	if err := cli.Parse(f, program, args, stdout); err != nil {
 		return nil, err
 	}
 	if f.URL != "" && f.Output != "" {
-		return nil, errors.New("--output and --url exclude each other")
+		return nil, errors.New("--output and --url cannot be combined")
 	}
 	if f.Title != "" && (f.URL == "" || !f.PatchOnly) {
-		return nil, errors.New("--title goes with --url and --patch-only")
+		return nil, errors.New("--title requires --url and --patch-only")
 	}
 	return f, nil
 }
 
+// starter makes a definition or a version, and writes or posts it.
 func starter(ctx context.Context, f *flags, env environment) error {
 	now := time.Now()
 	opts := &appbundle.Options{
@@ -130,8 +151,8 @@ func starter(ctx context.Context, f *flags, env environment) error {
 	return err
 }
 
-// lint returns what lint says of what was made. A definition without its scripts'
-// criteria is a start, and not finished: that it does not use them is no news.
+// lint returns the warnings about a definition, or about its version only. Unused extension attributes are expected:
+// the author adds their criteria later.
 func lint(def *patch.Definition, patchOnly bool, now time.Time) (warnings []patch.Warning) {
 	for _, w := range patch.Lint(def, &patch.LintOptions{Now: now, Off: []string{"unused-attribute"}}) {
 		if path, ok := strings.CutPrefix(w.Path, "/patches/0"); ok && patchOnly {
@@ -144,8 +165,7 @@ func lint(def *patch.Definition, patchOnly bool, now time.Time) (warnings []patc
 	return warnings
 }
 
-// makeDefinition makes a definition of the application at path, and asks for what
-// the application does not say.
+// makeDefinition makes a definition from the application at path, and asks for the values that the application lacks.
 func makeDefinition(path string, opts *appbundle.Options, env environment) (*patch.Definition, error) {
 	answers := bufio.NewReader(env.stdin)
 	for {
@@ -158,14 +178,7 @@ func makeDefinition(path string, opts *appbundle.Options, env environment) (*pat
 		case appbundle.KeyVersion:
 			opts.Version, err = ask(answers, env, missing, "the version", "", "--app-version")
 		case appbundle.KeyMinimumOS:
-			opts.MinimumOS, err = ask(
-				answers,
-				env,
-				missing,
-				"the minimum version of macOS",
-				"10.9",
-				"--min-sys-version",
-			)
+			opts.MinimumOS, err = ask(answers, env, missing, "the minimum macOS version", "10.9", "--min-sys-version")
 		}
 		if err != nil {
 			return nil, err
@@ -173,12 +186,12 @@ func makeDefinition(path string, opts *appbundle.Options, env environment) (*pat
 	}
 }
 
-// ask asks for what is missing, if there is somebody to ask.
-func ask(answers *bufio.Reader, env environment, missing error, what, otherwise, flag string) (string, error) {
+// ask asks for a missing value at the terminal. Without a terminal, it returns an error that names the flag.
+func ask(answers *bufio.Reader, env environment, missing error, what, fallback, flag string) (string, error) {
 	if !env.terminal {
-		return "", fmt.Errorf("%w: give %s with %s", missing, what, flag)
+		return "", fmt.Errorf("%w: set %s with %s", missing, what, flag)
 	}
-	fmt.Fprintf(env.stderr, "%v. Please give %s [%s]: ", missing, what, otherwise)
+	fmt.Fprintf(env.stderr, "%v. Enter %s [%s]: ", missing, what, fallback)
 	line, err := answers.ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
 		return "", err
@@ -186,19 +199,20 @@ func ask(answers *bufio.Reader, env environment, missing error, what, otherwise,
 	if line = strings.TrimSpace(line); line != "" {
 		return line, nil
 	}
-	if otherwise == "" || err != nil { // the end of the input is no answer
+	if fallback == "" || err != nil { // the end of the input does not select the default
 		return "", fmt.Errorf("%w, and %s is required", missing, what)
 	}
-	return otherwise, nil
+	return fallback, nil
 }
 
+// readApplication makes a definition from a bundle or a zip.
 func readApplication(path string, opts *appbundle.Options) (*patch.Definition, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
 	}
 	if info.IsDir() {
-		abs, err := filepath.Abs(path) // which also takes a slash off its end
+		abs, err := filepath.Abs(path) // also removes a slash at the end
 		if err != nil {
 			return nil, err
 		}

@@ -27,7 +27,7 @@ const plist = `<plist version="1.0"><dict>
 	<key>LSMinimumSystemVersion</key><string>10.13</string>
 </dict></plist>`
 
-// application makes a bundle and returns its path.
+// application writes a bundle with an Info.plist and returns its path.
 func application(t *testing.T, info string) string {
 	t.Helper()
 	app := filepath.Join(t.TempDir(), "Some App.app")
@@ -44,15 +44,17 @@ func application(t *testing.T, info string) string {
 	return app
 }
 
-// call runs the program. stdin, if not empty, is typed at a terminal.
+// call runs the program. If stdin is not empty, it is the input at a terminal.
 func call(t *testing.T, stdin string, env map[string]string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
-	code = run(
-		t.Context(),
-		args,
-		environment{func(name string) string { return env[name] }, strings.NewReader(stdin), &out, &errs, stdin != ""},
-	)
+	code = run(t.Context(), args, environment{
+		getenv:   func(name string) string { return env[name] },
+		stdin:    strings.NewReader(stdin),
+		stdout:   &out,
+		stderr:   &errs,
+		terminal: stdin != "",
+	})
 	return code, out.String(), errs.String()
 }
 
@@ -60,13 +62,13 @@ func TestDefinition(t *testing.T) {
 	app := application(t, plist)
 	code, out, stderr := call(t, "", nil, app+"/", "-p", "Vendor")
 	if code != 0 || stderr != "" || !strings.HasPrefix(out, "{\n    \"id\": \"SomeApp\",\n") {
-		t.Fatalf("%d %q\n%s", code, stderr, out)
+		t.Fatalf("got exit code %d, %q\n%s", code, stderr, out)
 	}
 	d, err := patch.Parse([]byte(out), nil)
 	if err != nil || d.Publisher != "Vendor" || *d.AppName != "Some App.app" ||
 		d.Patches[0].ReleaseDate != "2018-02-02T17:39:58Z" ||
 		d.LastModified == "" {
-		t.Errorf("%v %+v", err, d)
+		t.Errorf("got the definition %+v, %v", d, err)
 	}
 }
 
@@ -77,19 +79,24 @@ func TestEveryFlag(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, args := range [][]string{
-		{"-p", "Vendor", "-n", "Other Name", "-e", script, "-e", script, "--app-version", "2.0", "--min-sys-version", "11.0", app},
-		{app, "--publisher", "Vendor", "--name=Other Name", "--extension-attribute", script, "--extension-attribute=" + script, "--app-version=2.0", "--min-sys-version=11.0"},
+		{
+			"-p", "Vendor", "-n", "Other Name", "-e", script, "-e", script,
+			"--app-version", "2.0", "--min-sys-version", "11.0", app,
+		},
+		{
+			app, "--publisher", "Vendor", "--name=Other Name", "--extension-attribute", script,
+			"--extension-attribute=" + script, "--app-version=2.0", "--min-sys-version=11.0",
+		},
 	} {
 		code, out, stderr := call(t, "", nil, args...)
 		d, err := patch.Parse([]byte(out), nil)
 		if code != 0 || stderr != "" || err != nil {
-			t.Fatalf("%d %q %v", code, stderr, err)
+			t.Fatalf("got exit code %d, %q, %v", code, stderr, err)
 		}
 		if d.ID != "OtherName" || d.Publisher != "Vendor" || d.CurrentVersion != "2.0" ||
-			d.Patches[0].MinimumOperatingSystem != "11.0" ||
-			len(d.ExtensionAttributes) != 2 ||
+			d.Patches[0].MinimumOperatingSystem != "11.0" || len(d.ExtensionAttributes) != 2 ||
 			d.ExtensionAttributes[0].Key != "other-name" {
-			t.Errorf("%+v", d)
+			t.Errorf("got the definition %+v", d)
 		}
 	}
 }
@@ -104,11 +111,11 @@ func TestOutput(t *testing.T) {
 		{"--patch-only", "SomeApp-patch.json", func(b []byte) error { _, err := patch.ParsePatch(b, nil); return err }},
 	} {
 		if code, out, stderr := call(t, "", nil, app, c.flag, "-o", dir); code != 0 || out != "" || stderr != "" {
-			t.Errorf("%s: %d %q %q", c.flag, code, out, stderr)
+			t.Errorf("%s: got exit code %d, %q, %q", c.flag, code, out, stderr)
 		}
 		data, err := os.ReadFile(filepath.Join(dir, c.file))
 		if err != nil || c.parse(data) != nil {
-			t.Errorf("%s: %v %s", c.file, err, data)
+			t.Errorf("%s: got %v: %s", c.file, err, data)
 		}
 	}
 }
@@ -120,21 +127,21 @@ func TestMissing(t *testing.T) {
 		code             int
 		version, minimum string
 	}{
-		{"asked and answered", "3.1\n11\n", 0, "3.1", "11"},
-		{"asked, and the default taken", "3.1\n\n", 0, "3.1", "10.9"},
-		{"asked for the version, and not answered", "\n", 1, "", ""},
-		{"nobody to ask", "", 1, "", ""},
-		{"asked, and gone", "3.1", 1, "", ""},
+		{"answers", "3.1\n11\n", 0, "3.1", "11"},
+		{"the default of the minimum", "3.1\n\n", 0, "3.1", "10.9"},
+		{"no default of the version", "\n", 1, "", ""},
+		{"no terminal", "", 1, "", ""},
+		{"the end of the input", "3.1", 1, "", ""},
 	} {
 		code, out, stderr := call(t, c.typed, nil, bare, "--patch-only")
 		if code != c.code || c.typed == "" && !strings.Contains(stderr, "--app-version") ||
 			code == 1 && !strings.HasPrefix(stderr[strings.LastIndex(stderr, "ERROR"):], "ERROR: ") {
-			t.Errorf("%s: %d %q", c.name, code, stderr)
+			t.Errorf("%s: got exit code %d, want %d: %q", c.name, code, c.code, stderr)
 		}
 		if c.code == 0 {
 			if p, err := patch.ParsePatch([]byte(out), nil); err != nil || p.Version != c.version ||
 				p.MinimumOperatingSystem != c.minimum {
-				t.Errorf("%s: %v %s", c.name, err, out)
+				t.Errorf("%s: got %v: %s", c.name, err, out)
 			}
 		}
 	}
@@ -146,24 +153,25 @@ func TestExitCodes(t *testing.T) {
 		name string
 		args []string
 		code int
-		says string
+		want string // in the error
 	}{
 		{"help", []string{"--help"}, 0, ""},
-		{"nothing", nil, 2, "path"},
+		{"no arguments", nil, 2, "path"},
 		{"unknown flag", []string{app, "--nope"}, 2, "--nope"},
 		{"no application", []string{"/nowhere/A.app"}, 1, "ERROR: "},
 		{"a folder without Info.plist", []string{t.TempDir()}, 1, "Info.plist"},
 		{"no script", []string{app, "-e", "/nowhere"}, 1, "ERROR: "},
 		{"no folder", []string{app, "-o", "/nowhere"}, 1, "ERROR: "},
 		{"no token", []string{app, "--url", "http://127.0.0.1:1"}, 1, "PATCHSOURCE_TOKEN"},
-		{"no address", []string{app, "--url", "patches", "--token", "t"}, 1, "--url"},
-		{"nobody there", []string{app, "--url", "http://127.0.0.1:1", "--token", "t"}, 1, "ERROR: "},
-		{"two places", []string{app, "--url", "http://127.0.0.1:1", "-o", "."}, 2, "--output"},
-		{"title without a patch", []string{app, "--title", "x"}, 2, "--patch-only"},
+		{"an invalid URL", []string{app, "--url", "patches", "--token", "t"}, 1, "--url"},
+		{"an unreachable server", []string{app, "--url", "http://127.0.0.1:1", "--token", "t"}, 1, "ERROR: "},
+		{"--output with --url", []string{app, "--url", "http://127.0.0.1:1", "-o", "."}, 2, "--output"},
+		{"--title without --patch-only", []string{app, "--title", "x"}, 2, "--patch-only"},
 	} {
 		code, out, stderr := call(t, "", nil, c.args...)
-		if code != c.code || !strings.Contains(stderr, c.says) || code != 0 && out != "" {
-			t.Errorf("%s: %d %q %q", c.name, code, out, stderr)
+		if code != c.code || !strings.Contains(stderr, c.want) || code != 0 && out != "" {
+			t.Errorf("%s: got exit code %d, want %d with %q in %q; output: %q",
+				c.name, code, c.code, c.want, stderr, out)
 		}
 	}
 }
@@ -184,11 +192,11 @@ func TestZip(t *testing.T) {
 		t.Fatal(err)
 	}
 	if code, out, stderr := call(t, "", nil, path); code != 0 || !strings.Contains(out, `"id": "SomeApp"`) {
-		t.Errorf("%d %s %s", code, out, stderr)
+		t.Errorf("got exit code %d: %s %s", code, out, stderr)
 	}
 }
 
-// It warns of what it made, and where a script is amiss, and stdout stays JSON.
+// Warnings about the definition and its scripts are written to stderr, and stdout contains only JSON.
 func TestLint(t *testing.T) {
 	script := filepath.Join(t.TempDir(), "ea.sh")
 	if err := os.WriteFile(script, []byte("echo 1\n"), 0o644); err != nil {
@@ -196,11 +204,11 @@ func TestLint(t *testing.T) {
 	}
 	code, out, stderr := call(t, "", nil, application(t, plist), "-e", script)
 	if code != 0 || !json.Valid([]byte(out)) || strings.Count(stderr, "warning: /extensionAttributes/0/value") != 2 {
-		t.Errorf("%d %q", code, stderr)
+		t.Errorf("got exit code %d, %q", code, stderr)
 	}
 }
 
-// It posts what it made to a real source, under a prefix, and says what that says.
+// The definition is posted to a patch source under a prefix, and the message of the answer is printed.
 func TestPost(t *testing.T) {
 	s := memstore.New()
 	cat, err := catalog.Open(t.Context(), s, nil)
@@ -226,28 +234,28 @@ func TestPost(t *testing.T) {
 	env := map[string]string{"PATCHSOURCE_TOKEN": token}
 	if code, out, stderr := call(t, "", env, app, "--url", server.URL+"/patch/"); code != 0 ||
 		out != "Title 'SomeApp' created\n" {
-		t.Fatalf("%d %q %q", code, out, stderr)
+		t.Fatalf("got exit code %d, %q, %q", code, out, stderr)
 	}
-	if code, out, stderr := call(t, "", nil, app, "--url", server.URL+"/patch", "--token", token, "--patch-only", "--app-version", "1.3"); code != 0 ||
-		out != "Version '1.3' added to title 'SomeApp'\n" {
-		t.Fatalf("%d %q %q", code, out, stderr)
+	if code, out, stderr := call(t, "", nil, app, "--url", server.URL+"/patch", "--token", token, "--patch-only",
+		"--app-version", "1.3"); code != 0 || out != "Version '1.3' added to title 'SomeApp'\n" {
+		t.Fatalf("got exit code %d, %q, %q", code, out, stderr)
 	}
-	// An older version goes behind, and is not what the title has become.
+	// An older version does not become the current version.
 	code, out, stderr := call(t, "", env, app, "--url", server.URL+"/patch", "--patch-only", "--app-version", "1.1")
 	if code != 0 || out != "Version '1.1' added to title 'SomeApp'\n" {
-		t.Fatalf("%d %q %q", code, out, stderr)
+		t.Fatalf("got exit code %d, %q, %q", code, out, stderr)
 	}
 	if code, _, stderr := call(t, "", env, app, "--url", server.URL+"/patch"); code != 1 ||
 		!strings.Contains(stderr, "409") ||
 		!strings.Contains(stderr, "already") {
-		t.Errorf("%d %q", code, stderr)
+		t.Errorf("got exit code %d, %q", code, stderr)
 	}
-	if code, _, stderr := call(t, "", env, app, "--url", server.URL+"/patch", "--patch-only", "--title", "Other_One"); code != 1 ||
-		!strings.Contains(stderr, "Other_One") {
-		t.Errorf("%d %q", code, stderr)
+	if code, _, stderr := call(t, "", env, app, "--url", server.URL+"/patch", "--patch-only",
+		"--title", "Other_One"); code != 1 || !strings.Contains(stderr, "Other_One") {
+		t.Errorf("got exit code %d, %q", code, stderr)
 	}
 	title, err := cat.Title("SomeApp")
 	if err != nil || title.CurrentVersion != "1.3" {
-		t.Errorf("%+v %v", title, err)
+		t.Errorf("got %+v, %v, want version 1.3", title, err)
 	}
 }
