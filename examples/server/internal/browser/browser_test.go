@@ -1,6 +1,5 @@
-// Package browser tests the page of the reference server in a real browser, as people use
-// it. It is a package of its own, because nobody else should download the browser's
-// driver.
+// Package browser tests the page of the reference server in a real browser. It is a separate package, so that no other
+// package depends on the driver of the browser.
 package browser_test
 
 import (
@@ -16,15 +15,13 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// createMany makes many titles at once.
+// createMany creates n titles with one request.
 func (s *site) createMany(n int) {
 	s.t.Helper()
 	var lines strings.Builder
 	for i := range n {
-		fmt.Fprintln(
-			&lines,
-			definition(fmt.Sprintf("T%05d", i), fmt.Sprintf("Title %05d", i), fmt.Sprintf("1.%d", i), "0.9"),
-		)
+		id, name := fmt.Sprintf("T%05d", i), fmt.Sprintf("Title %05d", i)
+		fmt.Fprintln(&lines, definition(id, name, fmt.Sprintf("1.%d", i), "0.9"))
 	}
 	if status, text := s.call("POST", "/api/v1/titles/import", lines.String()); status != 200 ||
 		strings.Contains(text, "refused") {
@@ -32,14 +29,10 @@ func (s *site) createMany(n int) {
 	}
 }
 
-// names are the names in the table; nothing while the page changes.
+// names returns the names in the table, or the empty string while the page changes.
 func (b *tab) names() string {
-	names, _ := chromedp.Run(
-		b.ctx,
-		chromedp.Evaluate[string](
-			`[...document.querySelectorAll("table.titles tbody th")].map(e => e.innerText).join(" ")`,
-		),
-	)
+	names, _ := chromedp.Run(b.ctx, chromedp.Evaluate[string](
+		`[...document.querySelectorAll("table.titles tbody th")].map(e => e.innerText).join(" ")`))
 	return names
 }
 
@@ -59,38 +52,37 @@ func TestBrowse(t *testing.T) {
 	b.sees("101 to 200 of 251")
 
 	b.visit("/")
-	b.fill("#q", "zEbRa") // and nothing else: it follows what is typed
+	b.fill("#q", "zEbRa") // without pressing a button
 	b.sees("1 to 1 of 1 matching titles, 251 in total")
 	if names := b.names(); names != "Zebra Viewer" {
-		t.Errorf("%s", names)
+		t.Errorf("the table shows %q, want Zebra Viewer", names)
 	}
 	if at := eval[string](b, `location.search`); at != "?q=zEbRa" {
-		t.Errorf("what was searched for is not in the address: %s", at)
+		t.Errorf("the search is not in the address: %s", at)
 	}
 	b.fill("#q", "nothing of the kind")
 	b.sees("No title matches “nothing of the kind”.")
 
 	b.visit("/?sort=version")
-	b.press("Version") // again: the other way
+	b.press("Version") // reverses the order
 	b.until("the newest version is first", func() bool { return strings.HasPrefix(b.names(), "Zebra Viewer") })
-	if sorted := eval[string](b, `document.querySelector("[aria-sort]").innerText + document.querySelector("[aria-sort]").ariaSort`); !strings.HasPrefix(
-		sorted,
-		"Version",
-	) ||
-		!strings.HasSuffix(sorted, "descending") {
-		t.Errorf("%s", sorted)
+	sorted := eval[string](b, `(e => e.innerText + e.ariaSort)(document.querySelector("[aria-sort]"))`)
+	if !strings.HasPrefix(sorted, "Version") || !strings.HasSuffix(sorted, "descending") {
+		t.Errorf("the table is sorted by %s, want Version, descending", sorted)
 	}
 	b.press("Zebra Viewer")
 	b.sees("Application Version is “3.1”")
 	b.sees("Requirements")
-	for _, want := range []string{"Zebra Viewer", s.url + "/jamf/v1", "Operating System Version greater than or equal “10.9”", "com.example.app"} {
+	for _, want := range []string{
+		"Zebra Viewer", s.url + "/jamf/v1", "Operating System Version greater than or equal “10.9”", "com.example.app",
+	} {
 		if !strings.Contains(b.text(), want) {
-			t.Errorf("the title's page does not say %s", want)
+			t.Errorf("the page of the title does not show %s", want)
 		}
 	}
-	if shown := eval[string](b, `document.querySelector("dl time").innerText + "|" + document.querySelector("dl time").title`); !regexp.MustCompile(`^[^Z]*\d[^Z]*\|\d{4}-\d\d-\d\dT[\d:]+Z$`).
-		MatchString(shown) {
-		t.Errorf("times are local, with UTC in their title: %s", shown)
+	shown := eval[string](b, `(e => e.innerText + "|" + e.title)(document.querySelector("dl time"))`)
+	if !regexp.MustCompile(`^[^Z]*\d[^Z]*\|\d{4}-\d\d-\d\dT[\d:]+Z$`).MatchString(shown) {
+		t.Errorf("the time is %s, want the local time with UTC as the tooltip", shown)
 	}
 	b.visit("/titles/Nope")
 	b.sees("This title does not exist.")
@@ -101,31 +93,26 @@ func TestCopy(t *testing.T) {
 	b := s.open()
 	b.visit("/publish")
 	for _, name := range []string{"clipboard-read", "clipboard-write"} {
-		_, err := cdp.Call(
-			b.ctx,
-			b.target(),
-			browser.SetPermission,
-			browser.SetPermissionParams{
-				Permission:       &browser.PermissionDescriptor{Name: name},
-				Setting:          browser.PermissionSettingGranted,
-				Origin:           s.url,
-				BrowserContextID: chromedp.FromContext(b.ctx).BrowserContextID,
-			},
-		)
+		_, err := cdp.Call(b.ctx, b.target(), browser.SetPermission, browser.SetPermissionParams{
+			Permission:       &browser.PermissionDescriptor{Name: name},
+			Setting:          browser.PermissionSettingGranted,
+			Origin:           s.url,
+			BrowserContextID: chromedp.FromContext(b.ctx).BrowserContextID,
+		})
 		b.must(err)
 	}
 	b.do(chromedp.Click(chromedp.CSS(`footer button.copy`)))
-	b.until("it says that it is copied", func() bool {
+	b.until("the button shows Copied", func() bool {
 		return eval[string](b, `document.querySelector("footer button.copy").innerText`) == "Copied"
 	})
 	if text := eval[string](b, `navigator.clipboard.readText()`); text != s.url+"/jamf/v1" {
-		t.Errorf("%s was copied", text)
+		t.Errorf("the clipboard contains %s", text)
 	}
 	if n := eval[int](b, `document.querySelectorAll(".copied button.copy:not([hidden])").length`); n < 5 {
-		t.Errorf("%d lines can be copied", n)
+		t.Errorf("%d lines can be copied, want 5 or more", n)
 	}
 	if text := b.text(); !strings.Contains(text, "curl --data-binary @definition.json "+s.url+"/api/v1/lint") {
-		t.Errorf("the lines are not for this server: %s", text)
+		t.Errorf("the commands do not have the URL of this server: %s", text)
 	}
 }
 
@@ -141,10 +128,10 @@ func TestSignIn(t *testing.T) {
 	b.press("Sign in")
 	b.sees("You are signed in.")
 	if at := eval[string](b, `location.pathname`); at != "/tokens" {
-		t.Errorf("signed in, and led to %s", at)
+		t.Errorf("after signing in, the page is %s", at)
 	}
 	if cookies := eval[string](b, `document.cookie`); cookies != "" {
-		t.Errorf("scripts see %s", cookies)
+		t.Errorf("scripts can read the cookies %s", cookies)
 	}
 	got, err := cdp.Call(b.ctx, b.target(), network.GetCookies, network.GetCookiesParams{})
 	b.must(err)
@@ -153,23 +140,23 @@ func TestSignIn(t *testing.T) {
 		if c.Name == "patchsource_token" {
 			found = c.HTTPOnly && c.Session && string(c.SameSite) == "Strict" && c.Value == s.token()
 			if !found {
-				t.Errorf("%+v", c)
+				t.Errorf("got the cookie %+v", c)
 			}
 		}
 	}
 	if !found {
-		t.Error("there is no cookie as it should be")
+		t.Error("there is no valid cookie")
 	}
 	b.visit("/")
 	if strings.Contains(b.text(), "You are signed in.") {
-		t.Error("it is said twice")
+		t.Error("the page shows the message twice")
 	}
 	b.click(".who button")
 	b.sees("You are signed out.")
 	b.visit("/tokens")
 	b.sees("Sign in first")
 
-	// A token that ends while somebody is signed in.
+	// The token is revoked while the visitor is signed in.
 	_, made := s.call("POST", "/api/v1/tokens", `{"expires_in_days":1}`)
 	var token struct {
 		ID    string `json:"id"`
@@ -184,7 +171,7 @@ func TestSignIn(t *testing.T) {
 	b.sees("your token is no longer valid")
 }
 
-// The first page is light.
+// The first page is small.
 func TestWeight(t *testing.T) {
 	s := start(t)
 	s.createMany(300)
@@ -195,11 +182,11 @@ func TestWeight(t *testing.T) {
 	defer b.mu.Unlock()
 	t.Logf("%d requests, %.0f bytes", len(b.requests), b.bytes)
 	if b.bytes > 100_000 || b.bytes < 1000 {
-		t.Errorf("the page weighs %.0f bytes", b.bytes)
+		t.Errorf("the page has %.0f bytes, want 1,000 to 100,000", b.bytes)
 	}
 }
 
-// Without TLS, and by a name that the browser knows nothing of, the page works too.
+// The page works without TLS under a host name that the browser does not trust.
 func TestPlainName(t *testing.T) {
 	s := start(t)
 	s.create(definition("App", "Some App", "1.0"))
@@ -217,12 +204,12 @@ func TestPlainName(t *testing.T) {
 func TestDarkAndLight(t *testing.T) {
 	s := start(t)
 	b := s.open()
-	shade := func() string { return eval[string](b, `getComputedStyle(document.body).backgroundColor`) }
+	color := func() string { return eval[string](b, `getComputedStyle(document.body).backgroundColor`) }
 	b.scheme("light")
 	b.visit("/")
-	light := shade()
+	light := color()
 	b.scheme("dark")
-	if dark := shade(); light == dark || light != "rgb(255, 255, 255)" {
-		t.Errorf("light is %s, dark is %s", light, dark)
+	if dark := color(); light == dark || light != "rgb(255, 255, 255)" {
+		t.Errorf("the background is %s in light mode and %s in dark mode", light, dark)
 	}
 }

@@ -12,17 +12,13 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// All of it works without JavaScript.
+// The page works without JavaScript.
 func TestWithoutScripts(t *testing.T) {
 	s := start(t)
 	s.createMany(120)
 	b := s.open()
-	_, err := cdp.Call(
-		b.ctx,
-		b.target(),
-		emulation.SetScriptExecutionDisabled,
-		emulation.SetScriptExecutionDisabledParams{Value: true},
-	)
+	disabled := emulation.SetScriptExecutionDisabledParams{Value: true}
+	_, err := cdp.Call(b.ctx, b.target(), emulation.SetScriptExecutionDisabled, disabled)
 	b.must(err)
 	b.visit("/")
 	b.sees("1 to 100 of 120")
@@ -33,11 +29,11 @@ func TestWithoutScripts(t *testing.T) {
 	b.sees("1 to 1 of 1 matching titles")
 	b.signIn(s.token())
 	if marked := eval[string](b, `document.documentElement.className`); marked != "" {
-		t.Fatalf("scripts run: %s", marked)
+		t.Fatalf("scripts are not disabled: %s", marked)
 	}
 	b.visit("/upload")
 	if strings.Contains(b.text(), "dropped") {
-		t.Error("what needs a script is offered")
+		t.Error("the page offers something that requires a script")
 	}
 	b.choose("#file", s.file("app.json", definition("App", "Some App", "1.0")))
 	b.press("Upload")
@@ -46,11 +42,9 @@ func TestWithoutScripts(t *testing.T) {
 	b.fill("#version", "2.0")
 	b.press("Add the version")
 	b.sees("Version '2.0' added")
-	if _, text := s.call("GET", "/api/v1/titles/App", ""); !strings.Contains(
-		text,
-		`"name":"Application Version","operator":"is","value":"2.0"`,
-	) {
-		t.Errorf("the criteria do not follow the version: %s", text)
+	const criterion = `"name":"Application Version","operator":"is","value":"2.0"`
+	if _, text := s.call("GET", "/api/v1/titles/App", ""); !strings.Contains(text, criterion) {
+		t.Errorf("the criteria do not have the new version: %s", text)
 	}
 	b.click(`a[href="/titles/App/history/1"]`)
 	b.press("Restore revision 1")
@@ -60,61 +54,63 @@ func TestWithoutScripts(t *testing.T) {
 	b.sees("Title 'App' deleted.")
 }
 
-// What strangers write is never more than text, wherever it stands.
+// Text of authors and visitors is shown as text everywhere, and never interpreted as HTML.
 func TestHostileText(t *testing.T) {
 	s := start(t)
 	const evil = `\"><img src=x onerror=alert(1)><script>alert(2)</script><svg onload=alert(3)>'`
 	def := definition("Evil", evil, "1", evil)
-	for _, field := range []string{`"Example"`, `"App.app"`, `"com.example.app"`, `"Application Bundle ID"`, `"is"`, `"10.9"`, `"App"`, `"greater than or equal"`, `"Operating System Version"`} {
+	for _, field := range []string{
+		`"Example"`, `"App.app"`, `"com.example.app"`, `"Application Bundle ID"`, `"is"`, `"10.9"`, `"App"`,
+		`"greater than or equal"`, `"Operating System Version"`,
+	} {
 		def = strings.ReplaceAll(def, ":"+field, `:"`+evil+`"`)
 	}
-	def = strings.Replace(
-		def,
-		`"extensionAttributes":[]`,
-		`"extensionAttributes":[{"key":"`+evil+`","displayName":"`+evil+`","value":"PHNjcmlwdD5hbGVydCg0KTwvc2NyaXB0Pg=="}]`,
-		1,
-	)
+	attributes := `"extensionAttributes":[{"key":"` + evil + `","displayName":"` + evil +
+		`","value":"PHNjcmlwdD5hbGVydCg0KTwvc2NyaXB0Pg=="}]`
+	def = strings.Replace(def, `"extensionAttributes":[]`, attributes, 1)
 	s.create(def)
 	b := s.open()
 	b.signIn(s.token())
-	for _, path := range []string{"/", "/?q=" + `%22%3E%3Cimg%20src%3Dx%20onerror%3Dalert(5)%3E`, "/?sort=%22%3E%3Cscript%3Ealert(6)%3C/script%3E", "/titles/Evil", "/titles/Evil/version", "/titles/Evil/edit", "/titles/Evil/delete", "/titles/Evil/token",
-		"/titles/Evil/remove?version=1", "/titles/%3Cscript%3Ealert(7)%3C%2Fscript%3E", "/signin?next=javascript:alert(8)", "/signin?next=//elsewhere.invalid/", "/tokens", "/publish"} {
+	const injected = `document.querySelectorAll("img, svg, main script, [onerror], [onload], a[href^='javascript:'], ` +
+		`a[href^='//']").length`
+	for _, path := range []string{
+		"/", "/?q=%22%3E%3Cimg%20src%3Dx%20onerror%3Dalert(5)%3E", "/?sort=%22%3E%3Cscript%3Ealert(6)%3C/script%3E",
+		"/titles/Evil", "/titles/Evil/version", "/titles/Evil/edit", "/titles/Evil/delete", "/titles/Evil/token",
+		"/titles/Evil/remove?version=1", "/titles/%3Cscript%3Ealert(7)%3C%2Fscript%3E",
+		"/signin?next=javascript:alert(8)", "/signin?next=//elsewhere.invalid/", "/tokens", "/publish",
+	} {
 		b.visit(path)
-		if n := eval[int](b, `document.querySelectorAll("img, svg, main script, [onerror], [onload], a[href^='javascript:'], a[href^='//']").length`); n > 0 {
-			t.Errorf("%s: %d elements are not ours", path, n)
+		if n := eval[int](b, injected); n > 0 {
+			t.Errorf("%s: %d elements come from text", path, n)
 		}
 	}
-	// And in what is sent back when it is refused.
+	// The same holds for a form that is shown again after an error.
 	b.visit("/upload")
 	b.set("#json", `{"id":"<img src=x onerror=alert(9)>","</textarea><script>alert(10)</script>":1}`)
 	eval[bool](b, `(document.querySelector("form[action='/upload'] details").open = true)`)
 	b.press("Upload")
 	b.sees("1 file, 1 refused.")
 	if n := eval[int](b, `document.querySelectorAll("img, svg, main script").length`); n > 0 {
-		t.Errorf("%d elements are not ours", n)
+		t.Errorf("the form: %d elements come from text", n)
 	}
 }
 
-// Another site cannot change anything with the visitor's cookie, not even one on the
-// same machine.
+// Another site cannot change anything with the visitor's cookie, even if it is on the same machine.
 func TestOtherSites(t *testing.T) {
 	s := start(t)
 	s.create(definition("App", "Some App", "1.0"))
-	elsewhere := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html")
-		_, _ = fmt.Fprintf(
-			w,
-			`<body><form method=post action=%q><button>Win a prize</button></form>`,
-			s.url+"/titles/App/delete",
-		)
+		_, _ = fmt.Fprintf(w, `<body><form method=post action=%q><button>Win a prize</button></form>`,
+			s.url+"/titles/App/delete")
 	}))
-	defer elsewhere.Close()
+	defer other.Close()
 	b := s.open()
 	b.signIn(s.token())
-	b.do(chromedp.Navigate(strings.Replace(elsewhere.URL, "127.0.0.1", "localhost", 1)))
+	b.do(chromedp.Navigate(strings.Replace(other.URL, "127.0.0.1", "localhost", 1)))
 	b.click("button")
 	b.sees("This request came from another site, so nothing was changed.")
 	if status, _ := s.call("GET", "/api/v1/titles/App", ""); status != 200 {
-		t.Errorf("it was deleted: %d", status)
+		t.Errorf("the title was deleted: got status %d", status)
 	}
 }

@@ -4,16 +4,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
-	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
 )
 
-// outside returns what a visitor with a phone does not see: what is cut off at an edge of the page,
-// unless it is code in a box that scrolls, and scripts that a button covers.
-const outside = `(() => {
+// findHidden is a script that returns what a visitor with a phone cannot see: elements that are cut off at an edge of
+// the page, except code in a box that scrolls, and code that is covered by a Copy button.
+const findHidden = `(() => {
 	const wrong = [];
 	const width = document.documentElement.clientWidth;
 	if (document.documentElement.scrollWidth > width) wrong.push("the page is wider than the window");
@@ -40,7 +38,7 @@ const outside = `(() => {
 	return [...new Set(wrong)].slice(0, 10);
 })()`
 
-// On a phone, nothing is cut off, and no button covers what it copies.
+// On a phone, nothing is cut off, and no Copy button covers code.
 func TestPhone(t *testing.T) {
 	s := start(t, "--allow-private-networks")
 	s.createMany(3)
@@ -50,19 +48,13 @@ func TestPhone(t *testing.T) {
 	s.call("POST", "/api/v1/webhooks",
 		`{"url":"https://hooks.example.com/services/T00000000/B00000000/XXXXXXXXXXXXXXXX","secret":"a long secret"}`)
 	s.call("POST", "/api/v1/tokens", `{"titles_in_scope":["Firefox"],"expires_in_days":7}`)
-	if status, text := s.call("POST", "/api/v1/title",
-		`{"author_name":"Ann Bell","author_email":"ann@example.com","definition":`+definition("Slack", "Slack",
-			"1")+`}`); status != 201 {
-		t.Fatal(text)
-	}
+	s.publish("Ann Bell", "ann@example.com", definition("Slack", "Slack", "1"))
 	s.call("POST", "/api/v1/contributors/register", `{"name":"macman","email":"mac@example.com"}`)
-	link := regexp.MustCompile(`/api/v1/contributors/verify\?[^\s"<]+`).FindString(strings.NewReplacer("=\r\n", "",
-		"=3D", "=", "&amp;", "&").Replace(s.mailed("mac@example.com")))
-	s.call("GET", link, "")
+	s.call("GET", s.mailedLink("mac@example.com"), "")
 	b := s.open()
 	b.signIn(s.token())
 	check := func(name string, width int64) {
-		for _, wrong := range eval[[]string](b, outside) {
+		for _, wrong := range eval[[]string](b, findHidden) {
 			t.Errorf("%s at %d pixels: %s", name, width, wrong)
 		}
 		b.picture(fmt.Sprintf("%s-%d", name, width))
@@ -91,7 +83,7 @@ func TestPhone(t *testing.T) {
 	}
 }
 
-// picture writes a picture of the page, if that is wanted.
+// picture writes a picture of the page if screenshotsVar names a folder.
 func (b *tab) picture(name string) {
 	b.t.Helper()
 	folder := os.Getenv(screenshotsVar)

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -21,8 +22,8 @@ import (
 	"github.com/patchsource/patchsource/examples/server/internal/app"
 )
 
-// Environment variables of these tests. If browserVar is "required", tests fail without a browser. axeVar is the path of
-// axe-core's script, and screenshotsVar that of a folder for pictures of all pages.
+// Environment variables of these tests. If browserVar is "required", tests fail without a browser. axeVar is the path
+// of axe-core's script, and screenshotsVar that of a folder for pictures of all pages.
 const (
 	browserVar     = "PATCHSOURCE_BROWSER"
 	axeVar         = "PATCHSOURCE_AXE"
@@ -164,6 +165,12 @@ func (s *site) create(body string) {
 	}
 }
 
+// publish publishes a title as an author.
+func (s *site) publish(name, email, def string) {
+	s.t.Helper()
+	s.create(`{"author_name":"` + name + `","author_email":"` + email + `","definition":` + def + `}`)
+}
+
 // mailed returns the text of the newest mail to an address.
 func (s *site) mailed(to string) string {
 	s.t.Helper()
@@ -181,6 +188,19 @@ func (s *site) mailed(to string) string {
 		s.t.Fatalf("there is no mail to %s", to)
 	}
 	return text
+}
+
+// mailedToken returns the token in the newest mail to an address.
+func (s *site) mailedToken(to string) string {
+	s.t.Helper()
+	return regexp.MustCompile(`pst_[A-Z0-9]{59}`).FindString(strings.ReplaceAll(s.mailed(to), "=\r\n", ""))
+}
+
+// mailedLink returns the path of the link that confirms an address, in the newest mail to it.
+func (s *site) mailedLink(to string) string {
+	s.t.Helper()
+	text := strings.NewReplacer("=\r\n", "", "=3D", "=", "&amp;", "&").Replace(s.mailed(to))
+	return regexp.MustCompile(`/api/v1/contributors/verify\?[^\s"<]+`).FindString(text)
 }
 
 // file writes a file for an upload and returns its path.

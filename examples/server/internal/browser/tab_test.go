@@ -29,8 +29,8 @@ type tab struct {
 	bytes    float64
 }
 
-// open opens a tab. When the test ends, it fails the test if the page sent a request to another host, if a script failed,
-// if a dialog opened, or if something violated the page's content security policy.
+// open opens a tab. When the test ends, it fails the test if the page sent a request to another host, if a script
+// failed, if a dialog opened, or if something violated the page's content security policy.
 func (s *site) open() *tab {
 	s.t.Helper()
 	browser, err := theBrowser()
