@@ -47,10 +47,10 @@ var help = map[string]string{
 	"publisher":           "The publisher.",
 	"name":                "The name of the title, in place of the application's.",
 	"extension-attribute": "A script to include as an extension attribute. May be repeated.",
-	"app-version":         "The version, in place of the application's. Jamf Pro compares it with " +
+	"app-version": "The version, in place of the application's. Jamf Pro compares it with " +
 		"CFBundleShortVersionString.",
-	"min-sys-version":     "The minimum version of macOS, such as 10.13, in place of the application's.",
-	"patch-only":          "Make only a version, not a definition.",
+	"min-sys-version": "The minimum version of macOS, such as 10.13, in place of the application's.",
+	"patch-only":      "Make only a version, not a definition.",
 
 	"url": "Post the result to the patch source at this URL: a definition as a new title, or a version " +
 		"(--patch-only) to the existing title.",

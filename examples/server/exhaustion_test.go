@@ -333,6 +333,7 @@ func hostileVersions(size, turn int) string {
 			n, n, strings.Join(criteria, ",")))
 	}
 	return `{"id":"App_Ann","name":"App (Ann)","publisher":"Example","appName":"App.app",` +
-		`"bundleId":"com.example.app","requirements":[` + criterion("Application Bundle ID", "is", "com.example.app", "recon") + `],"patches":[` +
+		`"bundleId":"com.example.app","requirements":[` +
+		criterion("Application Bundle ID", "is", "com.example.app", "recon") + `],"patches":[` +
 		strings.Join(patches, ",") + `],"extensionAttributes":[]}`
 }

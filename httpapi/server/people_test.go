@@ -68,9 +68,9 @@ func TestOwnPeople(t *testing.T) {
 		{"an ended session", "DELETE", "/api/v1/title/Ann", "", cookie("gone"), 401},
 		{"an anonymous client", "DELETE", "/api/v1/title/Ann", "", nil, 401},
 		{"an invalid token", "DELETE", "/api/v1/title/Ann", "", bearer("pst_nope"), 401},
-		{"the page of a change by the team", "POST", "/titles/Design-A/delete", "confirm=Design-A", cookie("design"), 303},
-		{"the page of a change by a reader", "POST", "/titles/Ann/delete", "confirm=Ann", cookie("bob"), 403},
-		{"the page of a change without a session", "POST", "/titles/Ann/delete", "confirm=Ann", nil, 401},
+		{"the page, to the team", "POST", "/titles/Design-A/delete", "confirm=Design-A", cookie("design"), 303},
+		{"the page, to a reader", "POST", "/titles/Ann/delete", "confirm=Ann", cookie("bob"), 403},
+		{"the page, without a session", "POST", "/titles/Ann/delete", "confirm=Ann", nil, 401},
 	} {
 		w := call(s, c.method, c.path, c.body, func(h http.Header) {
 			if strings.Contains(c.body, "confirm=") {
