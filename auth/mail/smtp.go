@@ -81,7 +81,7 @@ func NewSMTP(address, from string, opts *SMTPOptions) (Mailer, error) {
 // parseServer parses and checks the address of a server.
 func parseServer(address string) (*url.URL, error) {
 	u, err := url.Parse(address)
-	if err != nil {
+	if err != nil || u.Host == "" { // without a host, a password may be anywhere in it
 		return nil, errors.New("mail: the address of the SMTP server cannot be parsed: " +
 			"it must look like smtp://user:password@mail.example.com:587")
 	}

@@ -259,6 +259,8 @@ func TestNewSMTPRejects(t *testing.T) {
 		"", "mail.example.com", "http://mail.example.com", "smtp://", "smtp://host:99999", "smtp://host:x",
 		"smtp://host/path", "smtp://host?tls=maybe", "smtps://host?tls=off", "smtp://ann:hunter2@host?tls=off",
 		"smtp://ann:hunter2@host?x=1", "smtp://ann:hunter2@[::1", "smtp://host?tls=off&x=1",
+		"ann:hunter2@host", "ann:hunter2@host:587", "smtp:ann:hunter2@host:587", "smtp:/ann:hunter2@host",
+		"smtp:///ann:hunter2@host", "ann@host/hunter2",
 	} {
 		_, err := mail.NewSMTP(invalid, sender, nil)
 		if err == nil || strings.Contains(err.Error(), "hunter2") {
