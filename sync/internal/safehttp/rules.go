@@ -88,7 +88,7 @@ func isLocalName(labels []string) bool {
 	case "localhost", "local", "internal":
 		return true
 	case "arpa":
-		return n > 2 && labels[n-2] == "home"
+		return n == 1 || n > 2 && labels[n-2] == "home"
 	}
 	return n == 1
 }

@@ -76,6 +76,7 @@ func TestCheck(t *testing.T) {
 		{"http://[::ffff:169.254.169.254]/", false, false},
 		{"http://metadata.google.internal/", false, true}, // its address is refused when the connection is made
 		{"http://metadata/", false, true},
+		{"http://arpa/", false, true},
 		{"http://printer.local/", false, true},
 		{"http://nas.home.arpa/", false, true},
 		// Multicast, broadcast, reserved and documentation addresses.
