@@ -155,3 +155,32 @@ func TestRunEndsWithItsCatalog(t *testing.T) {
 		})
 	}
 }
+
+// A state that a newer version wrote is never overwritten.
+func TestNewerStateIsKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for name, shared := range map[string]store.Store{"alone": alone{memstore.New()}, "shared": memstore.New()} {
+			w := newWorld(t)
+			s := open(t, shared, w, patchsync.Options{Interval: time.Minute})
+			title := s.follow(here, definition("App", "1"), nil)
+			w.define(here, definition("App", "1"))
+			stop := run(t, s)
+			time.Sleep(5 * time.Minute)
+			key := store.Key{Kind: "syncs", ID: "title/" + title.UID}
+			newer := []byte(`{"format":99}`)
+			if _, err := shared.Put(t.Context(), key, newer, store.Condition{}); err != nil {
+				t.Fatal(err)
+			}
+			w.define(here, definition("App", "2"))
+			time.Sleep(5 * time.Minute)
+			if s.version("App") != "2" {
+				t.Errorf("%s: version %s is served, want 2", name, s.version("App"))
+			}
+			r, err := shared.Get(t.Context(), key)
+			if err != nil || string(r.Value) != string(newer) {
+				t.Errorf("%s: the record is %s, error %v", name, r.Value, err)
+			}
+			stop()
+		}
+	})
+}

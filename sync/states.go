@@ -106,15 +106,23 @@ func (s *stateStore) read(ctx context.Context, change store.Change) (state saved
 }
 
 // write writes a state and returns its revision. A state that another server has written meanwhile is overwritten,
-// because the round of this one ended later.
+// because the round of this one ended later, unless a newer version wrote it, which is a [store.ErrFormat].
 func (s *stateStore) write(ctx context.Context, key string, state state) (store.Revision, error) {
 	state.Format = stateFormat
 	value, err := json.Marshal(&state)
 	if err != nil {
 		return "", err
 	}
+	known, _ := s.saved(key)
 	rec, err := store.Update(ctx, s.store, store.Key{Kind: stateKind, ID: key},
-		func(store.Record) ([]byte, error) { return value, nil })
+		func(old store.Record) ([]byte, error) {
+			if old.Revision != "" && old.Revision != known.revision {
+				if _, err := decodeState(old); errors.Is(err, store.ErrFormat) {
+					return nil, err
+				}
+			}
+			return value, nil
+		})
 	if err != nil {
 		return "", err
 	}
