@@ -141,8 +141,8 @@ func (a *agenda) requeue(j *job) {
 		if earliest := a.now().Add(time.Millisecond); j.next.Before(earliest) {
 			j.next = earliest // the round was interrupted
 		}
-		if j.again {
-			j.next, j.again = a.now(), false
+		if j.noticed {
+			j.next = a.now()
 		}
 		heap.Push(&a.queue, j)
 	}
@@ -153,11 +153,8 @@ func (a *agenda) requeue(j *job) {
 func (a *agenda) changed(key string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	switch j := a.jobs[key]; {
-	case j == nil:
-	case j.position < 0:
-		j.again = true // the round in progress may have read the source before it changed
-	default:
+	if j := a.jobs[key]; j != nil {
+		j.noticed = true // the round in progress, if there is one, may have read the source before it changed
 		j.next = a.now()
 		a.moved(j)
 	}

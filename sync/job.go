@@ -27,7 +27,7 @@ type job struct {
 	revision  store.Revision // of state in the store, empty if it is not there
 	running   bool
 	tried     bool      // this server has run a round
-	again     bool      // the source has changed during a round: the next one follows at once
+	noticed   bool      // the source has noticed a change since the last round began: the next one is due
 	requested time.Time // when the last round began or was requested
 	next      time.Time // when the next round is due
 	position  int       // in the queue, -1 if it is not there
@@ -88,8 +88,12 @@ func (j *job) adopt(s savedState) {
 // schedule sets when the next round of a waiting job is due, as of the moment that this server takes over the work.
 // The rounds of titles that are overdue are spread over an interval, so that they do not all run at once; those of
 // mirrors run at once. A source that failed, perhaps because of a setting that was corrected before this start, is
-// retried soon. The caller must hold agenda.mu.
+// retried soon, and one that has noticed a change is asked at once. The caller must hold agenda.mu.
 func (j *job) schedule(now time.Time) {
+	if j.noticed {
+		j.next = now
+		return
+	}
 	wait := min(j.state.Wait, maxIntervals*j.interval*11/10) // the interval may have become shorter
 	left := j.state.NextAttempt.Sub(now)
 	retrySoon := left > 0 && !j.tried && j.state.mayRecover()

@@ -219,3 +219,50 @@ func TestNoTwoServersWork(t *testing.T) {
 		}
 	})
 }
+
+// A noticing source has no titles, counts how often it is listed, and notices a change when it begins to be watched.
+type noticing struct{ lists atomic.Int32 }
+
+// Key implements [patchsync.Source].
+func (n *noticing) Key() string { return "noticing" }
+
+// List implements [patchsync.Source].
+func (n *noticing) List(context.Context, *patchsync.Fetcher, string) (*patchsync.Listing, error) {
+	n.lists.Add(1)
+	return &patchsync.Listing{}, nil
+}
+
+// Watch implements [patchsync.Watcher].
+func (n *noticing) Watch(ctx context.Context, changed func()) error {
+	changed()
+	<-ctx.Done()
+	return nil
+}
+
+// A change that a source notices before the server is elected leads to a round when it is.
+func TestChangeBeforeElection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		shared, source := memstore.New(), &noticing{}
+		opts := patchsync.Options{
+			Interval: time.Hour,
+			Lease:    time.Minute,
+			Mirrors:  []patchsync.Mirror{{Source: source}},
+		}
+		s := open(t, shared, newWorld(t), opts)
+		stop := run(t, s)
+		time.Sleep(time.Minute)
+		stop()
+		dead := []byte(`{"holder":"a server that has died","beat":1}`)
+		key := store.Key{Kind: "leases", ID: "sync"}
+		if _, err := shared.Put(t.Context(), key, dead, store.Condition{}); err != nil {
+			t.Fatal(err)
+		}
+		before := source.lists.Load()
+		s = open(t, shared, newWorld(t), opts)
+		defer run(t, s)()
+		time.Sleep(5 * time.Minute)
+		if n := source.lists.Load() - before; n != 1 {
+			t.Errorf("the source was listed %d times after the election, want 1", n)
+		}
+	})
+}

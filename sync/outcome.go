@@ -32,6 +32,9 @@ func (r *Runner) recordRound(rd *round, err error) {
 	j.setState(*rd.state)
 	j.tried = true
 	j.next = rd.state.NextAttempt
+	if j.noticed {
+		j.next = r.now()
+	}
 	r.agenda.moved(j)
 }
 

@@ -82,7 +82,7 @@ func (r *Runner) runRound(ctx context.Context, j *job) error {
 func (r *Runner) beginRound(j *job) *round {
 	r.agenda.mu.Lock()
 	defer r.agenda.mu.Unlock()
-	j.running, j.requested = true, r.now()
+	j.running, j.noticed, j.requested = true, false, r.now()
 	state := j.state.clone()
 	if j.revision != "" && j.persisted == "" {
 		j.persisted = state.persistent()
