@@ -168,8 +168,8 @@ func Open(ctx context.Context, s store.Store, opts *Options) (*Service, error) {
 		store:  s,
 		now:    o.Now,
 		log:    o.Logger,
-		tokens: table[*entry]{store: s, kind: tokenKind, decode: decodeToken},
-		epochs: table[epoch]{store: s, kind: epochKind, decode: decodeEpoch},
+		tokens: table[*entry]{store: s, kind: tokenKind, decode: decodeToken, unreadable: unreadableToken},
+		epochs: table[epoch]{store: s, kind: epochKind, decode: decodeEpoch, unreadable: unreadableEpoch},
 		code:   rand.Text(),
 	}
 	if err := errors.Join(a.tokens.load(ctx), a.epochs.load(ctx)); err != nil {

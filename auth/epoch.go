@@ -20,6 +20,9 @@ type epoch struct {
 	Current uint64 `json:"current"`
 	// Issued is the latest epoch that a token was made with.
 	Issued uint64 `json:"issued"`
+
+	// unreadable reports that the record can no longer be read: a later epoch may have ended any of the owner's tokens.
+	unreadable bool
 }
 
 // decodeEpoch reads a record.
@@ -31,6 +34,12 @@ func decodeEpoch(r store.Record, _ epoch) (e epoch, err error) {
 		return e, store.NewerFormat(r.Key, e.Format, epochFormat)
 	}
 	return e, nil
+}
+
+// unreadableEpoch returns the epoch in place of a record that cannot be read.
+func unreadableEpoch(old epoch) (e epoch, needed bool) {
+	old.unreadable = true
+	return old, true
 }
 
 // ownerOf returns the owner of a token that is made for a title's author or a contributor, and an empty string for

@@ -54,7 +54,10 @@ func (v *evaluator) evaluate(e *entry) (st status, valid bool) {
 	if st.owner != "" {
 		current, _ := v.a.epochs.get(st.owner)
 		st.pending = st.epoch > current.Current
-		if st.epoch < current.Current {
+		switch {
+		case current.unreadable:
+			st.end(v.now)
+		case st.epoch < current.Current:
 			st.end(e.Created) // or later
 		}
 		if last := e.Created.Add(recoveryLifetime); st.pending && v.now.After(last) {

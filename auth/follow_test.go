@@ -3,8 +3,10 @@ package auth_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -84,12 +86,13 @@ func (b *syncBuffer) String() string {
 	return b.buf.String()
 }
 
-// TestFollowSkipsUnreadableRecords checks that a record that cannot be read is logged, does not end a valid token, and
-// does not keep the server from learning of others.
+// TestFollowSkipsUnreadableRecords checks that a record that cannot be read is logged, makes its token invalid until it
+// can be read again, and does not keep the server from learning of others.
 func TestFollowSkipsUnreadableRecords(t *testing.T) {
 	s := memstore.New()
 	there := open(t, s, nil)
 	broken, brokenID := issue(t, there, adminGrant)
+	made, _ := issueWith(t, there, broken, titleGrant)
 	var log syncBuffer
 	opts := &auth.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))}
 	here, err := auth.Open(t.Context(), s, opts)
@@ -97,19 +100,27 @@ func TestFollowSkipsUnreadableRecords(t *testing.T) {
 		t.Fatal(err)
 	}
 	key := store.Key{Kind: "tokens", ID: brokenID}
-	if _, err := s.Put(t.Context(), key, []byte(`{"format":99}`), store.Condition{}); err != nil {
+	readable, err := s.Get(t.Context(), key)
+	if err != nil {
 		t.Fatal(err)
 	}
+	put(t, s, key, `{"format":99}`)
 	follow(t, here) // reads all records first
 	one, oneID := issue(t, there, adminGrant)
 	eventually(t, here, one, true)
-	if _, err := s.Put(t.Context(), key, []byte(`{`), store.Condition{}); err != nil {
-		t.Fatal(err)
-	}
+	checkUnauthorized(t, here, broken)
+	put(t, s, key, string(readable.Value))
+	eventually(t, here, broken, true)
+	put(t, s, key, `{`)
 	two, _ := issue(t, there, adminGrant)
 	eventually(t, here, two, true)
-	if _, err := here.Authenticate(t.Context(), broken); err != nil {
-		t.Errorf("the token whose record cannot be read: %v", err)
+	checkUnauthorized(t, here, broken)
+	checkUnauthorized(t, here, made)
+	if err := errors.Join(here.Flush(t.Context()), here.Purge(t.Context(), time.Now())); err != nil {
+		t.Error(err)
+	}
+	if err := here.Revoke(t.Context(), brokenID); !errors.Is(err, auth.ErrUnavailable) {
+		t.Errorf("Revoke of the token: %v, want ErrUnavailable", err)
 	}
 	if err := here.Revoke(t.Context(), oneID); err != nil {
 		t.Error(err)
@@ -122,6 +133,81 @@ func TestFollowSkipsUnreadableRecords(t *testing.T) {
 	if _, err := auth.Open(t.Context(), s, nil); err == nil {
 		t.Error("Open with an unreadable record: no error")
 	}
+	put(t, s, key, string(readable.Value))
+	eventually(t, here, broken, true)
+	eventually(t, here, made, true)
+}
+
+// TestFollowUnreadableEpoch checks that an owner's tokens are invalid while the record of the owner's epoch cannot be
+// read, because that may have ended them, and that they are kept.
+func TestFollowUnreadableEpoch(t *testing.T) {
+	s := memstore.New()
+	here, there := open(t, s, nil), open(t, s, nil)
+	token, _ := issue(t, there, titleGrant)
+	follow(t, here)
+	eventually(t, here, token, true)
+	key := store.Key{Kind: "epochs", ID: "title/u"}
+	put(t, s, key, `{"format":99,"current":1,"issued":1}`)
+	eventually(t, here, token, false)
+	if err := here.Purge(t.Context(), time.Now()); err != nil {
+		t.Error(err)
+	}
+	if _, _, err := here.Recover(t.Context(), titleGrant); !errors.Is(err, auth.ErrUnavailable) {
+		t.Errorf("Recover: %v, want ErrUnavailable", err)
+	}
+	put(t, s, key, `{"format":1,"current":0,"issued":1}`)
+	eventually(t, here, token, true)
+	recoverAndUse(t, there, titleGrant)
+	eventually(t, here, token, false)
+}
+
+// put writes a record, whatever the store has.
+func put(t *testing.T, s store.Store, key store.Key, value string) {
+	t.Helper()
+	if _, err := s.Put(t.Context(), key, []byte(value), store.Condition{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A corruptingStore reports one record as corrupt.
+type corruptingStore struct {
+	*memstore.Store
+	corrupt atomic.Pointer[store.Key]
+}
+
+// Get implements store.Store.
+func (c *corruptingStore) Get(ctx context.Context, key store.Key) (store.Record, error) {
+	if k := c.corrupt.Load(); k != nil && *k == key {
+		return store.Record{}, store.ErrCorrupt
+	}
+	return c.Store.Get(ctx, key)
+}
+
+// TestFollowSkipsCorruptRecords checks that a record that the store reports as corrupt does not keep the server from
+// learning of later revocations, and that its token is invalid until it can be read again.
+func TestFollowSkipsCorruptRecords(t *testing.T) {
+	s := &corruptingStore{Store: memstore.New()}
+	here, there := open(t, s, nil), open(t, s.Store, nil)
+	follow(t, here)
+	broken, brokenID := issue(t, there, adminGrant)
+	other, otherID := issue(t, there, adminGrant)
+	eventually(t, here, broken, true)
+	eventually(t, here, other, true)
+	key := store.Key{Kind: "tokens", ID: brokenID}
+	r, err := s.Get(t.Context(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.corrupt.Store(&key)
+	put(t, s, key, string(r.Value))
+	if err := there.Revoke(t.Context(), otherID); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, here, other, false)
+	checkUnauthorized(t, here, broken)
+	s.corrupt.Store(nil)
+	put(t, s, key, string(r.Value))
+	eventually(t, here, broken, true)
 }
 
 // TestFollowWithoutWatcher checks that Follow returns at once if the store cannot report changes.

@@ -76,7 +76,10 @@ func (a *Service) Flush(ctx context.Context) error {
 	var errs []error
 	for id, r := range a.tokens.all() {
 		e := r.value
-		if used := e.used.Load(); used == 0 || !e.Used.IsZero() && used <= e.Used.Unix() || !e.Revoked.IsZero() {
+		if used := e.used.Load(); used == 0 || !e.Used.IsZero() && used <= e.Used.Unix() {
+			continue
+		}
+		if !e.Revoked.IsZero() || e.unreadable {
 			continue
 		}
 		err := a.change(ctx, id, func(e *entry) bool {
@@ -126,8 +129,11 @@ func (v *evaluator) purgeable(e *entry, before time.Time) bool {
 }
 
 // Follow keeps the Service up to date with tokens that other servers over the same store make and revoke. It returns
-// when ctx ends, or at once if the store is no store.Watcher. It retries and logs failures of the store; it logs and
-// skips a record that it cannot read.
+// when ctx ends, or at once if the store is no store.Watcher. It retries and logs failures of the store.
+//
+// It logs a record that it cannot read, such as one that is corrupt or that a newer version wrote, and continues with
+// the others. What the record says may be a revocation, so its token, or the tokens of the owner whose epoch it is, are
+// not valid until it can be read.
 func (a *Service) Follow(ctx context.Context) {
 	report := func(err error) { a.log.ErrorContext(ctx, "cannot follow the tokens of other servers", "error", err) }
 	var following sync.WaitGroup

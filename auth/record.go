@@ -57,6 +57,8 @@ type entry struct {
 	hash [sha256.Size]byte
 	// used is when the token was last used, in Unix seconds. All entries that follow each other under one id share it.
 	used *atomic.Int64
+	// unreadable reports that the record can no longer be read: the token may have been revoked.
+	unreadable bool
 }
 
 // decodeToken reads a record. old is the entry that the result replaces, or nil.
@@ -82,6 +84,16 @@ func decodeToken(r store.Record, old *entry) (*entry, error) {
 	return e, nil
 }
 
+// unreadableToken returns the entry in place of a record that cannot be read. A token that is not known needs none.
+func unreadableToken(old *entry) (e *entry, needed bool) {
+	if old == nil {
+		return nil, false
+	}
+	c := *old
+	c.unreadable = true
+	return &c, true
+}
+
 // grant returns what the token is valid for.
 func (e *entry) grant() Grant {
 	return Grant{Kind: e.Kind, Name: e.Name, Titles: e.Titles, Contributor: e.Contributor, Expires: e.Expires}
@@ -90,10 +102,14 @@ func (e *entry) grant() Grant {
 // limited reports whether the token is a title's or a contributor's, so that the number of tokens it makes is limited.
 func (e *entry) limited() bool { return e.Kind == TitleToken || e.Kind == Contributor }
 
-// ended reports whether the token itself was revoked or has expired, and when. It does not consider its makers.
+// ended reports whether the token itself was revoked or has expired, and when. It does not consider its makers. A token
+// whose record cannot be read counts as revoked now, so that the records of those that it has made are not purged.
 func (e *entry) ended(now time.Time) (at time.Time, ended bool) {
-	if !e.Revoked.IsZero() {
+	switch {
+	case !e.Revoked.IsZero():
 		return e.Revoked, true
+	case e.unreadable:
+		return now, true
 	}
 	return e.Expires, !e.Expires.IsZero() && !now.Before(e.Expires)
 }

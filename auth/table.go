@@ -18,6 +18,9 @@ type table[T any] struct {
 	kind  string
 	// decode reads a record. old is the value that the result replaces, or the zero value.
 	decode func(r store.Record, old T) (T, error)
+	// unreadable returns the value in place of that of a record that exists but cannot be read, which may say that
+	// tokens have ended. old is the value in memory, or the zero value. It reports false if no value is needed.
+	unreadable func(old T) (value T, needed bool)
 
 	writing sync.Mutex // held from the beginning of a write until memory is up to date
 
@@ -30,7 +33,7 @@ type row[T any] struct {
 	rev   store.Revision
 }
 
-// A decodeError says that a record cannot be decoded: it is corrupt, or in the format of a later release.
+// A decodeError says that a record cannot be read: it is corrupt, or in the format of a later release.
 type decodeError struct {
 	key store.Key
 	err error
@@ -80,8 +83,8 @@ func (t *table[T]) set(id string, r *row[T]) {
 	}
 }
 
-// load reads all records. A record that cannot be decoded keeps its value in memory; load then returns a *decodeError
-// after it has loaded the others.
+// load reads all records. If one cannot be decoded, load returns a *decodeError after it has loaded the others; see
+// table.unreadable.
 func (t *table[T]) load(ctx context.Context) error {
 	t.writing.Lock()
 	defer t.writing.Unlock()
@@ -99,8 +102,8 @@ func (t *table[T]) load(ctx context.Context) error {
 			continue
 		}
 		undecodable = errors.Join(undecodable, &decodeError{r.Key, err})
-		if rev != "" {
-			rows[id] = row[T]{old, rev}
+		if value, needed := t.unreadable(old); needed {
+			rows[id] = row[T]{value, rev}
 		}
 	}
 	t.mu.Lock()
@@ -116,7 +119,8 @@ func (t *table[T]) reload(ctx context.Context, id string) error {
 	return t.reloadLocked(ctx, id)
 }
 
-// reloadLocked does the work of reload. The caller must hold t.writing.
+// reloadLocked does the work of reload. The caller must hold t.writing. The error is a *decodeError, see
+// table.unreadable, or that of the store.
 func (t *table[T]) reloadLocked(ctx context.Context, id string) error {
 	key := store.Key{Kind: t.kind, ID: id}
 	r, err := t.store.Get(ctx, key)
@@ -124,24 +128,28 @@ func (t *table[T]) reloadLocked(ctx context.Context, id string) error {
 		t.set(id, nil)
 		return nil
 	}
-	if err != nil {
+	corrupt := errors.Is(err, store.ErrCorrupt)
+	if err != nil && !corrupt {
 		return err
 	}
 	old, rev := t.get(id)
-	if rev == r.Revision {
+	var value T
+	if !corrupt {
+		value, err = t.decode(r, old)
+	}
+	if err == nil {
+		t.set(id, &row[T]{value, r.Revision})
 		return nil
 	}
-	value, err := t.decode(r, old)
-	if err != nil {
-		return &decodeError{key, err}
+	if value, needed := t.unreadable(old); needed {
+		t.set(id, &row[T]{value, rev}) // a write conflicts, as the store has another revision
 	}
-	t.set(id, &row[T]{value, r.Revision})
-	return nil
+	return &decodeError{key, err}
 }
 
 // follow applies the changes of other servers until ctx ends; see [store.Follow]. report is called with each error.
 func (t *table[T]) follow(ctx context.Context, report func(error)) {
-	// A record that cannot be decoded now cannot be decoded later either, and must not keep the others waiting.
+	// A record that cannot be read now cannot be read later either, and must not keep the others waiting.
 	skip := func(err error) error {
 		var undecodable *decodeError
 		if errors.As(err, &undecodable) {
