@@ -26,24 +26,42 @@ type accessLine struct {
 }
 
 func TestAccessLog(t *testing.T) {
+	hello := func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") }
+	nothing := func(http.ResponseWriter, *http.Request) {}
+	missing := func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusNotFound) }
+	const peer = "192.0.2.1"
+	proxies := []string{"192.0.2.0/24"}
+	forwarded := []string{"X-Forwarded-For", "203.0.113.9"}
 	for _, c := range []struct {
 		name    string
 		handler http.HandlerFunc
-		header  []string // names and values
+		header  []string // names and values in turn
 		proxies []string
 		target  string
 		want    accessLine
 	}{
-		{"a page", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") }, nil, nil, "/a", accessLine{Path: "/a", Status: 200, Bytes: 5, Client: "192.0.2.1"}},
-		{"nothing written", func(http.ResponseWriter, *http.Request) {}, nil, nil, "/a", accessLine{Path: "/a", Status: 200, Client: "192.0.2.1"}},
-		{"an error", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", 404) }, nil, nil, "/b", accessLine{Path: "/b", Status: 404, Bytes: 3, Client: "192.0.2.1"}},
-		{"the query is a secret", func(http.ResponseWriter, *http.Request) {}, nil, nil, "/verify?code=hunter2", accessLine{Path: "/verify", Status: 200, Client: "192.0.2.1"}},
-		{"a client who lies", func(http.ResponseWriter, *http.Request) {}, []string{"X-Forwarded-For", "203.0.113.9"}, nil, "/a", accessLine{Path: "/a", Status: 200, Client: "192.0.2.1"}},
-		{"behind a proxy", func(http.ResponseWriter, *http.Request) {}, []string{"X-Forwarded-For", "203.0.113.9"}, []string{"192.0.2.0/24"}, "/a", accessLine{Path: "/a", Status: 200, Client: "203.0.113.9"}},
-		{"a proxy that says nothing", func(http.ResponseWriter, *http.Request) {}, nil, []string{"192.0.2.0/24"}, "/a", accessLine{Path: "/a", Status: 200, Client: "192.0.2.1"}},
-		{"a request id that is kept", func(http.ResponseWriter, *http.Request) {}, []string{"X-Request-Id", "a.B_c-1"}, nil, "/a", accessLine{RequestID: "a.B_c-1", Path: "/a", Status: 200, Client: "192.0.2.1"}},
-		{"a request id with a space", func(http.ResponseWriter, *http.Request) {}, []string{"X-Request-Id", "a b"}, nil, "/a", accessLine{Path: "/a", Status: 200, Client: "192.0.2.1"}},
-		{"a request id that is too long", func(http.ResponseWriter, *http.Request) {}, []string{"X-Request-Id", strings.Repeat("a", 129)}, nil, "/a", accessLine{Path: "/a", Status: 200, Client: "192.0.2.1"}},
+		{"page", hello, nil, nil, "/a", accessLine{Path: "/a", Status: 200, Bytes: 5, Client: peer}},
+		{"empty answer", nothing, nil, nil, "/a", accessLine{Path: "/a", Status: 200, Client: peer}},
+		{"error", missing, nil, nil, "/b", accessLine{Path: "/b", Status: 404, Bytes: 3, Client: peer}},
+		{
+			"query, which may be a secret", nothing, nil, nil, "/verify?code=hunter2",
+			accessLine{Path: "/verify", Status: 200, Client: peer},
+		},
+		{"client that lies", nothing, forwarded, nil, "/a", accessLine{Path: "/a", Status: 200, Client: peer}},
+		{"proxy", nothing, forwarded, proxies, "/a", accessLine{Path: "/a", Status: 200, Client: "203.0.113.9"}},
+		{"proxy that names no client", nothing, nil, proxies, "/a", accessLine{Path: "/a", Status: 200, Client: peer}},
+		{
+			"request id", nothing, []string{"X-Request-Id", "a.B_c-1"}, nil, "/a",
+			accessLine{RequestID: "a.B_c-1", Path: "/a", Status: 200, Client: peer},
+		},
+		{
+			"request id with a space", nothing, []string{"X-Request-Id", "a b"}, nil, "/a",
+			accessLine{Path: "/a", Status: 200, Client: peer},
+		},
+		{
+			"long request id", nothing, []string{"X-Request-Id", strings.Repeat("a", 129)}, nil, "/a",
+			accessLine{Path: "/a", Status: 200, Client: peer},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var log bytes.Buffer
@@ -58,23 +76,25 @@ func TestAccessLog(t *testing.T) {
 				t.Fatalf("%v: %s", err, log.String())
 			}
 			id := w.Header().Get("X-Request-Id")
-			if c.want.RequestID == "" && len(id) != 12 || c.want.RequestID != "" && id != c.want.RequestID ||
-				got.RequestID != id || got.Took <= 0 || strings.Contains(log.String(), "hunter2") {
-				t.Errorf("%q: %s", id, log.String())
+			if c.want.RequestID == "" && len(id) == 12 {
+				c.want.RequestID = id // a new one
 			}
-			c.want.Msg, c.want.Method, c.want.RequestID, c.want.Took = "request", "GET", got.RequestID, got.Took
-			if got != c.want {
-				t.Errorf("%+v", got)
+			c.want.Msg, c.want.Method, c.want.Took = "request", "GET", got.Took
+			if got != c.want || got.RequestID != id {
+				t.Errorf("got %+v, want %+v; the answer has the id %q", got, c.want, id)
+			}
+			if got.Took <= 0 || strings.Contains(log.String(), "hunter2") {
+				t.Errorf("the log: %s", log.String())
 			}
 		})
 	}
 }
 
-// What a handler breaks off is no success, and who wants no log has none.
-func TestAccessLogOfWhatBreaksOff(t *testing.T) {
-	for name, write := range map[string]string{`"status":500,"bytes":0`: "", `"status":200,"bytes":4`: "half"} {
+// An answer that is aborted is logged as a failure. A nil logger discards the lines.
+func TestAccessLogOfAbortedAnswers(t *testing.T) {
+	for line, write := range map[string]string{`"status":500,"bytes":0`: "", `"status":200,"bytes":4`: "half"} {
 		var log bytes.Buffer
-		broken := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		aborted := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			if write != "" {
 				_, _ = io.WriteString(w, write)
 			}
@@ -82,53 +102,58 @@ func TestAccessLogOfWhatBreaksOff(t *testing.T) {
 		})
 		func() {
 			defer func() {
-				if recover() != http.ErrAbortHandler {
-					t.Error("it does not end as it should")
+				if v := recover(); v != http.ErrAbortHandler {
+					t.Errorf("got panic %v, want http.ErrAbortHandler", v)
 				}
 			}()
-			newAccessLog(t, broken, slog.New(slog.NewJSONHandler(&log, nil)), nil).
+			newAccessLog(t, aborted, slog.New(slog.NewJSONHandler(&log, nil)), nil).
 				ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
 		}()
-		if !strings.Contains(log.String(), name) || !strings.Contains(log.String(), `"aborted":true`) {
-			t.Errorf("%s: %s", name, log.String())
+		if !strings.Contains(log.String(), line) || !strings.Contains(log.String(), `"aborted":true`) {
+			t.Errorf("the log lacks %s: %s", line, log.String())
 		}
 	}
 	w := httptest.NewRecorder()
 	newAccessLog(t, http.NotFoundHandler(), nil, nil).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
-	if w.Code != 404 || w.Header().Get("X-Request-Id") == "" {
-		t.Errorf("%d %v", w.Code, w.Header())
+	expect(t, w, http.StatusNotFound)
+	if w.Header().Get("X-Request-Id") == "" {
+		t.Errorf("the answer has no id: %v", w.Header())
 	}
 }
 
-// An internal error names the id that the access log has.
+// An internal error and the lines about a change have the request id of the access log.
 func TestErrorsNameTheRequest(t *testing.T) {
 	s := &failing{Store: memstore.New()}
 	b := newBench(t, s)
-	s.down.Store(true)
 	logged := newAccessLog(t, b.handler, slog.New(slog.DiscardHandler), nil)
+
+	s.down.Store(true)
 	w := httptest.NewRecorder()
 	logged.ServeHTTP(w, httptest.NewRequest("GET", "/readyz", nil))
 	id := w.Header().Get("X-Request-Id")
-	if w.Code != 503 || id == "" || !strings.Contains(w.Body.String(), id) || strings.Count(b.log.String(), id) != 1 {
-		t.Errorf("%d, %q: %s; %s", w.Code, id, w.Body, b.log.String())
+	expect(t, w, http.StatusServiceUnavailable, id)
+	if id == "" || strings.Count(b.log.String(), id) != 1 {
+		t.Errorf("the log has not one line with the id %q: %s", id, b.log.String())
 	}
-	// So does a line about a change.
+
 	s.down.Store(false)
 	b.log.Reset()
 	r := httptest.NewRequest("POST", "/api/v1/title", strings.NewReader(definition("App", "1")))
 	r.Header.Set("Authorization", "Bearer "+b.admin)
 	w = httptest.NewRecorder()
 	logged.ServeHTTP(w, r)
-	if id := w.Header().Get("X-Request-Id"); w.Code != 201 || !strings.Contains(b.log.String(), "title created") ||
-		!strings.Contains(b.log.String(), "request_id="+id) {
-		t.Errorf("%d, %q: %s", w.Code, id, b.log.String())
+	expect(t, w, http.StatusCreated)
+	id = w.Header().Get("X-Request-Id")
+	if !strings.Contains(b.log.String(), "title created") || !strings.Contains(b.log.String(), "request_id="+id) {
+		t.Errorf("the log has no line about the change with the id %q: %s", id, b.log.String())
 	}
 }
 
-// What a line of the access log costs, beside the request that it is about.
+// BenchmarkAccessLog compares a request that is logged with one that is not.
 func BenchmarkAccessLog(b *testing.B) {
 	bare := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotModified) })
-	for name, h := range map[string]http.Handler{"bare": bare, "logged": newAccessLog(b, bare, slog.New(slog.NewTextHandler(io.Discard, nil)), nil)} {
+	logged := newAccessLog(b, bare, slog.New(slog.NewTextHandler(io.Discard, nil)), nil)
+	for name, h := range map[string]http.Handler{"bare": bare, "logged": logged} {
 		b.Run(name, func(b *testing.B) {
 			r := httptest.NewRequest("GET", "/jamf/v1/software", nil)
 			b.ReportAllocs()

@@ -11,6 +11,37 @@ import (
 	"github.com/patchsource/patchsource/store/memstore"
 )
 
+// An atomFeed is what a feed reader reads.
+type atomFeed struct {
+	XMLName xml.Name    `xml:"http://www.w3.org/2005/Atom feed"`
+	ID      string      `xml:"id"`
+	Updated time.Time   `xml:"updated"`
+	Entries []atomEntry `xml:"entry"`
+}
+
+type atomEntry struct {
+	ID      string    `xml:"id"`
+	Title   string    `xml:"title"`
+	Updated time.Time `xml:"updated"`
+	Link    struct {
+		Href string `xml:"href,attr"`
+	} `xml:"link"`
+}
+
+// readAtom returns the feed at a path.
+func (b *bench) readAtom(path string) (feed atomFeed) {
+	b.t.Helper()
+	w := b.do("GET", path, "")
+	require(b.t, w, 200)
+	if err := xml.Unmarshal(w.Body.Bytes(), &feed); err != nil {
+		b.t.Fatal(err)
+	}
+	if !strings.HasSuffix(feed.ID, path) || feed.Updated.IsZero() {
+		b.t.Errorf("%s: got the id %q and the time %v", path, feed.ID, feed.Updated)
+	}
+	return feed
+}
+
 func TestAtom(t *testing.T) {
 	b := newBench(t, memstore.New())
 	for i := range 60 {
@@ -19,90 +50,53 @@ func TestAtom(t *testing.T) {
 	}
 	b.now = b.now.Add(time.Minute)
 	hostile := strings.Replace(definition("T00", "2&<b>", "1"), `"T00 App"`, `"<script>alert(1)</script>"`, 1)
-	if w := b.asAdmin("PUT", "/api/v1/title/T00", hostile); w.Code != 200 {
-		t.Fatalf("%d %s", w.Code, w.Body)
-	}
+	require(t, b.asAdmin("PUT", "/api/v1/title/T00", hostile), 200)
 	w := b.do("GET", "/feed.atom", "")
-	if w.Code != 200 || !strings.HasPrefix(w.Header().Get("Content-Type"), "application/atom+xml") ||
-		strings.Contains(w.Body.String(), "<script>") {
-		t.Fatalf("%d %v", w.Code, w.Header())
+	if !strings.HasPrefix(w.Header().Get("Content-Type"), "application/atom+xml") {
+		t.Errorf("the feed has the header %v", w.Header())
 	}
-	var feed struct {
-		XMLName xml.Name  `xml:"http://www.w3.org/2005/Atom feed"`
-		ID      string    `xml:"id"`
-		Updated time.Time `xml:"updated"`
-		Entries []struct {
-			ID      string    `xml:"id"`
-			Title   string    `xml:"title"`
-			Updated time.Time `xml:"updated"`
-			Link    struct {
-				Href string `xml:"href,attr"`
-			} `xml:"link"`
-		} `xml:"entry"`
+	if strings.Contains(w.Body.String(), "<script>") {
+		t.Errorf("the feed does not escape: %s", w.Body)
 	}
-	if err := xml.Unmarshal(w.Body.Bytes(), &feed); err != nil {
-		t.Fatal(err)
-	}
-	if len(feed.Entries) != 50 || feed.ID == "" || feed.Updated.IsZero() {
-		t.Fatalf("%d entries, %q, %v", len(feed.Entries), feed.ID, feed.Updated)
+	feed := b.readAtom("/feed.atom")
+	if len(feed.Entries) != 50 {
+		t.Fatalf("got %d entries, want 50", len(feed.Entries))
 	}
 	if e := feed.Entries[0]; e.Title != "<script>alert(1)</script> 2&<b>" ||
 		!strings.HasSuffix(e.Link.Href, "/jamf/v1/patch/T00") {
-		t.Errorf("%+v", e)
+		t.Errorf("the first entry is %+v", e)
 	}
 	ids := map[string]bool{}
 	for i, e := range feed.Entries {
-		if ids[e.ID] || i > 0 && e.Updated.After(feed.Entries[i-1].Updated) {
-			t.Errorf("%d: %+v", i, e)
+		if ids[e.ID] {
+			t.Errorf("entry %d has the id of an earlier one: %+v", i, e)
+		}
+		if i > 0 && e.Updated.After(feed.Entries[i-1].Updated) {
+			t.Errorf("entry %d is newer than the one before: %+v", i, e)
 		}
 		ids[e.ID] = true
 	}
-	if again := b.do("GET", "/feed.atom", "", "If-None-Match", w.Header().Get("ETag")); again.Code != 304 {
-		t.Errorf("%d", again.Code)
-	}
+	expect(t, b.do("GET", "/feed.atom", "", "If-None-Match", w.Header().Get("ETag")), 304)
 }
 
-// A title's own feed has its versions; a version is the same entry in every feed.
+// The feed of a title has its versions. A version is the same entry in every feed.
 func TestTitleAtom(t *testing.T) {
 	b := newBench(t, memstore.New())
 	b.create("App")
 	b.now = b.now.Add(time.Hour)
-	if w := b.asAdmin("POST", "/api/v1/title/App/version", versionJSON("2")); w.Code != 201 {
-		t.Fatalf("%d %s", w.Code, w.Body)
+	require(t, b.asAdmin("POST", "/api/v1/title/App/version", versionJSON("2")), 201)
+	own, all := b.readAtom("/api/v1/titles/App/feed.atom").Entries, b.readAtom("/feed.atom").Entries
+	if len(own) != 2 || own[0] != all[0] {
+		t.Fatalf("the title's feed has %+v, and the common one %+v", own, all)
 	}
-	type entry struct {
-		ID      string    `xml:"id"`
-		Title   string    `xml:"title"`
-		Updated time.Time `xml:"updated"`
-		Link    struct {
-			Href string `xml:"href,attr"`
-		} `xml:"link"`
+	if !strings.HasSuffix(own[1].Title, " 1") || !own[1].Updated.Before(own[0].Updated) || own[0].ID == own[1].ID {
+		t.Errorf("the older entry is %+v, and the newer %+v", own[1], own[0])
 	}
-	read := func(path string) (entries []entry) {
-		t.Helper()
-		var feed struct {
-			ID      string  `xml:"id"`
-			Entries []entry `xml:"entry"`
-		}
-		w := b.do("GET", path, "")
-		if err := xml.Unmarshal(w.Body.Bytes(), &feed); err != nil || w.Code != 200 ||
-			!strings.HasSuffix(feed.ID, path) {
-			t.Fatalf("%s: %d %v %s", path, w.Code, err, w.Body)
-		}
-		return feed.Entries
-	}
-	own, all := read("/api/v1/titles/App/feed.atom"), read("/feed.atom")
-	if len(own) != 2 || own[0] != all[0] || !strings.HasSuffix(own[1].Title, " 1") ||
-		!own[1].Updated.Before(own[0].Updated) ||
-		own[0].ID == own[1].ID {
-		t.Errorf("%+v %+v", own, all)
-	}
-	if w := b.do("GET", "/api/v1/titles/Nope/feed.atom", ""); w.Code != 404 {
-		t.Errorf("%d", w.Code)
-	}
-	// For people, if there is a page.
-	b.handler = newHandler(t, b.cat, &httpapi.Options{WebPage: true, Site: "https://p.example.com/x"})
-	if own := read("/api/v1/titles/App/feed.atom"); own[0].Link.Href != "https://p.example.com/x/titles/App" {
-		t.Errorf("%+v", own[0])
+	expect(t, b.do("GET", "/api/v1/titles/Nope/feed.atom", ""), 404)
+	// Links lead to the web page if there is one.
+	b.handler = newHandler(t, b.catalog, &httpapi.Options{WebPage: true, Site: "https://p.example.com/x"})
+	first := b.readAtom("/api/v1/titles/App/feed.atom").Entries[0]
+	if first.Link.Href != "https://p.example.com/x/titles/App" {
+		t.Errorf("the link leads to %s", first.Link.Href)
 	}
 }

@@ -45,7 +45,7 @@ func teamPolicy(ctx context.Context, p auth.Principal, a auth.Action, t auth.Tit
 func TestAuthorize(t *testing.T) {
 	b := newBench(t, memstore.New())
 	b.create("Composer", "Team-Xcode")
-	b.handler = newHandler(t, b.cat, &httpapi.Options{
+	b.handler = newHandler(t, b.catalog, &httpapi.Options{
 		Tokens:       b.auth,
 		Authenticate: httpapi.AnyOf(byProxy, httpapi.BearerTokens(b.auth)),
 		Authorize:    teamPolicy,
@@ -79,7 +79,7 @@ func TestAuthorize(t *testing.T) {
 	} {
 		w := b.do(c.method, c.path, c.body, "X-Forwarded-User", c.user)
 		if w.Code != c.status {
-			t.Errorf("%s: %s %s: got status %d, want %d; the answer: %s", c.user, c.method, c.path, w.Code, c.status, w.Body)
+			t.Errorf("%s: %s %s: got status %d, want %d: %s", c.user, c.method, c.path, w.Code, c.status, w.Body)
 		}
 		if c.status == http.StatusUnauthorized && w.Header().Get("WWW-Authenticate") == "" {
 			t.Errorf("%s: %s %s: the 401 has no challenge", c.user, c.method, c.path)
@@ -87,7 +87,7 @@ func TestAuthorize(t *testing.T) {
 	}
 	// The server's own tokens are accepted beside it.
 	if w := b.asAdmin("GET", "/api/v1/tokens", ""); w.Code != 200 {
-		t.Errorf("an administrator's token: got status %d: %s", w.Code, w.Body)
+		t.Errorf("an administrator's token: got status %d, want 200: %s", w.Code, w.Body)
 	}
 }
 
@@ -95,7 +95,7 @@ func TestAuthorize(t *testing.T) {
 func TestAuthorizerFails(t *testing.T) {
 	b := newBench(t, memstore.New())
 	b.create("Composer")
-	b.handler = newHandler(t, b.cat, &httpapi.Options{
+	b.handler = newHandler(t, b.catalog, &httpapi.Options{
 		Authenticate: func(*http.Request) (auth.Principal, error) {
 			return auth.Principal{Grant: auth.Grant{Name: "Oscar"}}, nil
 		},
@@ -125,7 +125,10 @@ func TestAnyOf(t *testing.T) {
 		{"none", nil, auth.Principal{}, auth.ErrUnauthorized},
 		{"only nil", []httpapi.Authenticator{nil}, auth.Principal{}, auth.ErrUnauthorized},
 		{"the first decides", []httpapi.Authenticator{answers(ann, nil), answers(bob, nil)}, ann, nil},
-		{"the second decides", []httpapi.Authenticator{answers(bob, auth.ErrUnauthorized), nil, answers(ann, nil)}, ann, nil},
+		{
+			"the second decides",
+			[]httpapi.Authenticator{answers(bob, auth.ErrUnauthorized), nil, answers(ann, nil)}, ann, nil,
+		},
 		{"the zero principal", []httpapi.Authenticator{answers(auth.Principal{}, nil), answers(ann, nil)}, ann, nil},
 		{"an outage decides", []httpapi.Authenticator{answers(bob, down), answers(ann, nil)}, auth.Principal{}, down},
 		{"nobody", []httpapi.Authenticator{answers(ann, auth.ErrUnauthorized)}, auth.Principal{}, auth.ErrUnauthorized},
@@ -146,7 +149,7 @@ func TestAnyOf(t *testing.T) {
 // server: nothing is changed.
 func TestAmbientCredentials(t *testing.T) {
 	b := newBench(t, memstore.New())
-	b.handler = newHandler(t, b.cat, &httpapi.Options{
+	b.handler = newHandler(t, b.catalog, &httpapi.Options{
 		Authenticate: func(r *http.Request) (auth.Principal, error) {
 			if name, _, ok := r.BasicAuth(); ok {
 				return auth.Principal{TokenID: name, Grant: auth.Grant{Kind: auth.Administrator}}, nil
@@ -156,7 +159,7 @@ func TestAmbientCredentials(t *testing.T) {
 	})
 	basic := []string{"Authorization", "Basic YW5uOnNlY3JldA==", "Content-Type", "text/plain"}
 	w := b.do("POST", "/api/v1/title", definition("Evil", "1"), append(basic, "Origin", "https://evil.example")...)
-	if w.Code != 403 || problem(t, w).Rest["forbidden"] == nil || b.cat.Len() != 0 {
+	if w.Code != 403 || problem(t, w).Rest["forbidden"] == nil || b.catalog.Len() != 0 {
 		t.Errorf("got status %d: %s", w.Code, w.Body)
 	}
 	if w := b.do("POST", "/api/v1/title", definition("Good", "1"), basic...); w.Code != 201 {
@@ -174,10 +177,10 @@ func TestConstructors(t *testing.T) {
 		"a site with a query":        {Site: "https://patches.example.com/?a=b"},
 		"a site that is no URL":      {Site: "https://patches example.com"},
 	} {
-		if _, err := httpapi.New(b.cat, opts); err == nil {
+		if _, err := httpapi.New(b.catalog, opts); err == nil {
 			t.Errorf("New accepts %s", name)
 		}
-		if _, err := httpapi.NewFeed(b.cat, opts); err == nil {
+		if _, err := httpapi.NewFeed(b.catalog, opts); err == nil {
 			t.Errorf("NewFeed accepts %s", name)
 		}
 	}

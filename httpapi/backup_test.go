@@ -4,15 +4,12 @@ import (
 	"archive/zip"
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -22,13 +19,12 @@ import (
 	"github.com/patchsource/patchsource/auth"
 	"github.com/patchsource/patchsource/httpapi"
 	"github.com/patchsource/patchsource/patch"
-	"github.com/patchsource/patchsource/patch/catalog"
 	"github.com/patchsource/patchsource/store"
 	"github.com/patchsource/patchsource/store/dump"
 	"github.com/patchsource/patchsource/store/memstore"
 )
 
-// zipped makes a zip of names and contents, in turn.
+// zipped returns a zip of names and contents in turn.
 func zipped(t *testing.T, members ...string) string {
 	t.Helper()
 	var b bytes.Buffer
@@ -48,6 +44,7 @@ func zipped(t *testing.T, members ...string) string {
 	return b.String()
 }
 
+// unzipped returns the contents of a zip by their names.
 func unzipped(t *testing.T, data []byte) map[string]string {
 	t.Helper()
 	z, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
@@ -73,48 +70,49 @@ func TestBackup(t *testing.T) {
 	b := newBench(t, memstore.New())
 	b.create("B", "A")
 	w := b.do("GET", "/api/v1/backup", "")
-	if w.Code != 200 || w.Header().Get("Content-Type") != "application/zip" ||
-		!strings.Contains(w.Header().Get("Content-Disposition"), "attachment") {
-		t.Fatalf("%d %v", w.Code, w.Header())
+	require(t, w, 200)
+	if h := w.Header(); h.Get("Content-Type") != "application/zip" ||
+		!strings.Contains(h.Get("Content-Disposition"), "attachment") {
+		t.Errorf("the backup has the header %v", h)
 	}
 	all := unzipped(t, w.Body.Bytes())
 	if got := slices.Sorted(maps.Keys(all)); fmt.Sprint(got) != "[patch_archive/A.json patch_archive/B.json]" {
-		t.Errorf("%v", got)
+		t.Errorf("the backup has the members %v", got)
 	}
-	if all["patch_archive/A.json"] != b.do("GET", "/jamf/v1/patch/A", "").Body.String() {
-		t.Error("what is in it is not what is served")
+	if served := b.do("GET", "/jamf/v1/patch/A", "").Body.String(); all["patch_archive/A.json"] != served {
+		t.Errorf("the backup has %s, and the feed %s", all["patch_archive/A.json"], served)
 	}
 	if again := b.do("GET", "/api/v1/backup", ""); !bytes.Equal(again.Body.Bytes(), w.Body.Bytes()) {
-		t.Error("the same titles make other bytes")
+		t.Error("a second backup of the same titles has other bytes")
 	}
-	if w := b.do("HEAD", "/api/v1/backup", ""); w.Code != 200 || w.Body.Len() != 0 ||
-		w.Header().Get("Content-Type") != "application/zip" {
-		t.Errorf("HEAD: %d %v", w.Code, w.Header())
-	}
-	for token, want := range map[string]int{"": 401, b.token(auth.Grant{Kind: auth.Contributor, Contributor: "c"}): 403, b.admin: 403} { // this server has no store to copy
-		var header []string
-		if token != "" {
-			header = []string{"Authorization", "Bearer " + token}
-		}
-		if w := b.do("GET", "/api/v1/backup?full=1", "", header...); w.Code != want {
-			t.Errorf("full: %d %s", w.Code, w.Body)
-		}
+	head := b.do("HEAD", "/api/v1/backup", "")
+	expect(t, head, 200)
+	if head.Body.Len() != 0 || head.Header().Get("Content-Type") != "application/zip" {
+		t.Errorf("HEAD: got %d bytes and the header %v", head.Body.Len(), head.Header())
 	}
 }
 
-// While titles change, a backup holds for each one a state that there was; and there
-// are not many at once.
+// A full backup needs an administrator, and a server that has a store to copy.
+func TestFullBackupIsRefused(t *testing.T) {
+	b := newBench(t, memstore.New())
+	contributor := b.token(auth.Grant{Kind: auth.Contributor, Contributor: "c"})
+	expect(t, b.do("GET", "/api/v1/backup?full=1", ""), 401)
+	expect(t, b.do("GET", "/api/v1/backup?full=1", "", "Authorization", "Bearer "+contributor), 403)
+	expect(t, b.asAdmin("GET", "/api/v1/backup?full=1", ""), 403)
+}
+
+// A backup that is made while titles change has for each title a definition that it had.
 func TestBackupWhileTitlesChange(t *testing.T) {
 	b := newBench(t, memstore.New())
 	const titles = 8
-	var states [titles]sync.Map // definitions that there were
+	var definitions [titles]sync.Map // that each title had
 	note := func(i int) {
-		doc, err := b.cat.Definition(t.Context(), fmt.Sprint("T", i))
+		doc, err := b.catalog.Definition(t.Context(), fmt.Sprint("T", i))
 		if err != nil {
 			t.Error(err)
 			return
 		}
-		states[i].Store(string(doc.Bytes()), true)
+		definitions[i].Store(string(doc.Bytes()), true)
 	}
 	for i := range titles {
 		b.create(fmt.Sprint("T", i))
@@ -125,63 +123,58 @@ func TestBackupWhileTitlesChange(t *testing.T) {
 	for i := range titles {
 		writers.Go(func() {
 			for v := 2; !stop.Load(); v++ {
-				p, err := patch.ParsePatch([]byte(versionJSON(fmt.Sprint(v, ".0"))), nil)
-				if err == nil {
-					_, err = b.cat.AddVersions(
-						t.Context(),
-						fmt.Sprint("T", i),
-						patch.Position{},
-						[]patch.Patch{*p},
-						nil,
-					)
+				version := patch.Patch{}
+				if p, err := patch.ParsePatch([]byte(versionJSON(fmt.Sprint(v, ".0"))), nil); err == nil {
+					version = *p
 				}
+				_, err := b.catalog.AddVersions(
+					t.Context(), fmt.Sprint("T", i), patch.Position{}, []patch.Patch{version}, nil,
+				)
 				if err != nil {
 					t.Error(err)
 					return
 				}
-				note(i) // only this goroutine changes the title
+				note(i) // no other goroutine changes the title
 			}
 		})
 	}
 	var backups []map[string]string
 	for range 20 {
 		w := b.do("GET", "/api/v1/backup", "")
-		if w.Code != 200 {
-			t.Fatalf("%d %s", w.Code, w.Body)
-		}
+		require(t, w, 200)
 		backups = append(backups, unzipped(t, w.Body.Bytes()))
 	}
 	stop.Store(true)
 	writers.Wait()
 	for _, all := range backups {
 		if len(all) != titles {
-			t.Fatalf("%d members", len(all))
+			t.Fatalf("got %d members, want %d", len(all), titles)
 		}
 		for i := range titles {
-			if _, ok := states[i].Load(all[fmt.Sprintf("patch_archive/T%d.json", i)]); !ok {
-				t.Errorf("T%d was never so", i)
+			if _, ok := definitions[i].Load(all[fmt.Sprintf("patch_archive/T%d.json", i)]); !ok {
+				t.Errorf("the backup has a definition that T%d never had", i)
 			}
 		}
 	}
 }
 
-// A blocked writer waits until it is told to go on.
-type blocked struct {
+// A blockedWriter blocks its first write until release is closed.
+type blockedWriter struct {
 	http.ResponseWriter
-	begun chan struct{}
-	goOn  chan struct{}
-	once  sync.Once
+	begun   chan struct{}
+	release chan struct{}
+	once    sync.Once
 }
 
-func (w *blocked) Write(p []byte) (int, error) {
-	w.once.Do(func() { close(w.begun); <-w.goOn })
+func (w *blockedWriter) Write(p []byte) (int, error) {
+	w.once.Do(func() { close(w.begun); <-w.release })
 	return w.ResponseWriter.Write(p)
 }
 
 func TestBackupsAtOnce(t *testing.T) {
 	b := newBench(t, memstore.New())
 	b.create("A")
-	goOn := make(chan struct{})
+	release := make(chan struct{})
 	var group sync.WaitGroup
 	from := func(address string) *http.Request {
 		r := httptest.NewRequest("GET", "/api/v1/backup", nil)
@@ -194,215 +187,96 @@ func TestBackupsAtOnce(t *testing.T) {
 		return w
 	}
 	for _, address := range []string{"192.0.2.1:1", "192.0.2.2:1"} {
-		w := &blocked{ResponseWriter: httptest.NewRecorder(), begun: make(chan struct{}), goOn: goOn}
+		w := &blockedWriter{ResponseWriter: httptest.NewRecorder(), begun: make(chan struct{}), release: release}
 		group.Go(func() { b.handler.ServeHTTP(w, from(address)) })
 		<-w.begun
-		if w := get(from(address)); w.Code != 503 || w.Header().Get("Retry-After") == "" {
-			t.Errorf("a second one for an address: %d %s", w.Code, w.Body)
+		second := get(from(address))
+		expect(t, second, 503)
+		if second.Header().Get("Retry-After") == "" {
+			t.Errorf("a second backup for an address has no Retry-After: %v", second.Header())
 		}
 	}
-	if w := b.asAdmin("GET", "/api/v1/backup", ""); w.Code != 200 {
-		t.Errorf("strangers keep a caller with a token out: %d %s", w.Code, w.Body)
-	}
-	if w := get(from("192.0.2.3:1")); w.Code != 503 {
-		t.Errorf("a third one at once: %d %s", w.Code, w.Body)
-	}
-	close(goOn)
+	expect(t, b.asAdmin("GET", "/api/v1/backup", ""), 200) // anonymous clients do not keep out others
+	expect(t, get(from("192.0.2.3:1")), 503)
+	close(release)
 	group.Wait()
-	if w := b.do("GET", "/api/v1/backup", ""); w.Code != 200 {
-		t.Errorf("%d", w.Code)
-	}
+	expect(t, b.do("GET", "/api/v1/backup", ""), 200)
 }
 
-// digestOf is the digest of the id of a title that a restore deletes.
-func digestOf(id string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(id)))[:12] }
-
-// What is confirmed is what is deleted: not as many other titles, and none that came after the plan.
-func TestRestoreConfirmsTitles(t *testing.T) {
-	b := newBench(t, memstore.New())
-	b.handler = newHandler(t, b.cat, &httpapi.Options{Tokens: b.auth})
-	b.create("Kept", "Old")
-	backup := zipped(t, "Kept.json", definition("Kept", "2"))
-	post := func(query string) *httptest.ResponseRecorder {
-		return b.asAdmin("POST", "/api/v1/restore?mode=replace"+query, backup, "Content-Type", "application/zip")
-	}
-	var plan struct {
-		Delete  []string
-		Confirm string
-	}
-	if w := post("&dry_run=1"); w.Code != 200 || json.Unmarshal(w.Body.Bytes(), &plan) != nil || len(plan.Delete) != 1 {
-		t.Fatalf("%d %s", w.Code, w.Body)
-	}
-	b.create("New")
-	if w := b.asAdmin("DELETE", "/api/v1/title/Old", ""); w.Code != 204 {
-		t.Fatalf("%d", w.Code)
-	}
-	if w := post("&confirm=" + plan.Confirm); w.Code != 400 || !strings.Contains(w.Body.String(), "New") {
-		t.Errorf("another title in its place: %d %s", w.Code, w.Body)
-	}
-	// Also if the title comes between the look at the archive and the restore.
-	deletes := []string{}
-	_, err := b.cat.Restore(t.Context(), func(yield func(*patch.Definition, error) bool) {
-		yield(parse(t, definition("Kept", "3")), nil)
-	}, &catalog.RestoreOptions{Mode: catalog.RestoreReplace, Confirm: func(ids []string) error {
-		deletes = ids
-		return errors.New("no")
-	}})
-	if _, there := b.cat.Title("New"); err == nil || there != nil || !slices.Equal(deletes, []string{"New"}) {
-		t.Errorf("%v, %v, asked about %v", err, there, deletes)
-	}
-}
-
-func TestRestoreByHTTP(t *testing.T) {
-	form := func(data string) (string, []string) {
-		return "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"b.zip\"\r\n\r\n" + data + "\r\n--b--\r\n", []string{
-			"Content-Type",
-			"multipart/form-data; boundary=b",
-		}
-	}
-	good := zipped(
-		t,
-		"patch_archive/",
-		"",
-		"patch_archive/A.json",
-		definition("A", "2"),
-		"__MACOSX/._A.json",
-		"x",
-		"C.json",
-		definition("C", "1"),
-	)
-	for _, c := range []struct {
-		name, query, body string
-		form              bool
-		status            int
-		says, want        string
-	}{
-		{"onto titles", "", good, false, 400, "restore_failure", "A 1 B 1"},
-		{"merge", "?mode=merge", good, false, 201, `[{"id":"A"},{"id":"C"}]`, "A 2 B 1 C 1"},
-		{"merge, as a form", "?mode=merge", good, true, 201, `[{"id":"A"},{"id":"C"}]`, "A 2 B 1 C 1"},
-		{"replace, not confirmed", "?mode=replace", good, false, 400, "B. To delete them, add &confirm=1-", "A 1 B 1"},
-		{"replace, confirmed for another number", "?mode=replace&confirm=1-000000000000", good, false, 400, "confirm=1-", "A 1 B 1"},
-		{"replace", "?mode=replace&confirm=1-" + digestOf("b"), good, false, 201, `[{"id":"A"},{"id":"C"}]`, "A 2 C 1"},
-		{"what replace would do", "?mode=replace&dry_run=1", good, false, 200, `"create":["C"],"replace":["A"],"unchanged":[],"delete":["B"]`, "A 1 B 1"},
-		{"another mode", "?mode=x", good, false, 400, "merge or replace", "A 1 B 1"},
-		{"bad members", "?mode=merge", zipped(t, "A.json", definition("A", "2"), "x.json", "{}", "y.json", "{"), false, 400, `"path":"y.json"`, "A 1 B 1"},
-		{"an id twice", "?mode=merge", zipped(t, "A.json", definition("A", "2"), "b/a.json", definition("a", "3")), false, 400, "same id as A.json", "A 1 B 1"},
-		{"no zip", "?mode=merge", "no zip", false, 400, "restore_failure", "A 1 B 1"},
-		{"half a zip", "?mode=replace", good[:len(good)/2], false, 400, "restore_failure", "A 1 B 1"},
-		{"too large", "?mode=merge", good + strings.Repeat("x", 200_000), false, 413, "too_large", "A 1 B 1"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			b := newBench(t, memstore.New())
-			b.handler = newHandler(t, b.cat, &httpapi.Options{Tokens: b.auth, MaxArchiveBytes: 100_000})
-			b.create("A", "B")
-			body, header := c.body, []string{"Content-Type", "application/zip"}
-			if c.form {
-				body, header = form(c.body)
-			}
-			if w := b.do("POST", "/api/v1/restore"+c.query, body, header...); w.Code != 401 {
-				t.Errorf("without a token: %d", w.Code)
-			}
-			w := b.asAdmin("POST", "/api/v1/restore"+c.query, body, header...)
-			if w.Code != c.status || !strings.Contains(w.Body.String(), c.says) {
-				t.Errorf("%d %s", w.Code, w.Body)
-			}
-			var got []string
-			for title := range b.cat.Find(catalog.Filter{}) {
-				got = append(got, title.ID, title.CurrentVersion)
-			}
-			if strings.Join(got, " ") != c.want {
-				t.Errorf("%v, want %s", got, c.want)
-			}
-		})
-	}
-}
-
-// A full backup moves everything to an empty store, and is begun anew if it was
-// stopped.
+// A full backup moves everything to an empty store. A load that was interrupted is repeated.
 func TestFullBackup(t *testing.T) {
 	ctx := t.Context()
 	from := memstore.New()
-	// over is a server whose tokens are in the store, too.
-	over := func(s store.Store) *bench {
-		b := newBench(t, s)
-		var err error
-		if b.auth, err = auth.Open(ctx, s, nil); err != nil {
-			t.Fatal(err)
-		}
-		b.handler = newHandler(t, b.cat, &httpapi.Options{Tokens: b.auth, Store: s})
-		return b
-	}
-	b := over(from)
-	b.admin = b.token(auth.Grant{Kind: auth.Administrator})
+	b := newWhole(t, from)
 	b.create("A", "B")
-	if w := b.asAdmin("POST", "/api/v1/title/A/version", versionJSON("2")); w.Code != 201 {
-		t.Fatalf("%d", w.Code)
-	}
+	require(t, b.asAdmin("POST", "/api/v1/title/A/version", versionJSON("2")), 201)
 	w := b.asAdmin("GET", "/api/v1/backup?full=1", "")
-	if w.Code != 200 || strings.Contains(w.Body.String(), "pst_") {
-		t.Fatalf("%d", w.Code)
-	}
+	require(t, w, 200)
 	data := w.Body.Bytes()
 	all := unzipped(t, data)
-	if all["patch_archive/A.json"] == "" || !strings.Contains(all["patchsource/tokens.ndjson"], "hash") ||
-		strings.Contains(fmt.Sprint(all), b.admin) {
-		t.Errorf("%v", slices.Sorted(maps.Keys(all)))
+	if all["patch_archive/A.json"] == "" || !strings.Contains(all["patchsource/tokens.ndjson"], "hash") {
+		t.Errorf("the backup has the members %v", slices.Sorted(maps.Keys(all)))
 	}
+	if strings.Contains(fmt.Sprint(all), b.admin) || bytes.Contains(data, []byte("pst_")) {
+		t.Error("the backup has a token")
+	}
+
 	to := memstore.New()
-	// Cut off half way.
-	if _, err := dump.Load(ctx, &stopping{Store: to, left: 3}, bytes.NewReader(data), int64(len(data))); err == nil {
-		t.Fatal("no error")
+	load := func(s store.Store) (int, error) { return dump.Load(ctx, s, bytes.NewReader(data), int64(len(data))) }
+	if _, err := load(&stoppingStore{Store: to, left: 3}); err == nil {
+		t.Fatal("a load into a store that fails reports no error")
 	}
 	if err := dump.CheckLoaded(ctx, to); !errors.Is(err, dump.ErrIncomplete) {
-		t.Errorf("%v", err)
+		t.Errorf("after a load that failed: got %v", err)
 	}
-	n, err := dump.Load(ctx, to, bytes.NewReader(data), int64(len(data)))
+	n, err := load(to)
 	if err != nil || n < 4 || dump.CheckLoaded(ctx, to) != nil {
-		t.Fatalf("%d, %v", n, err)
+		t.Fatalf("the repeated load: got %d records, %v", n, err)
 	}
-	moved := over(to)
-	if w := moved.do("POST", "/api/v1/title/B/version", versionJSON("3"), "Authorization", "Bearer "+b.admin); w.Code != 201 {
-		t.Errorf("a token of the old server: %d %s", w.Code, w.Body)
+	moved := newWhole(t, to)
+	added := moved.do("POST", "/api/v1/title/B/version", versionJSON("3"), "Authorization", "Bearer "+b.admin)
+	expect(t, added, 201) // a token of the old server
+	if h, err := moved.catalog.History(ctx, "A"); err != nil || len(h) != 2 {
+		t.Errorf("the history has %d revisions, %v; want 2", len(h), err)
 	}
-	if h, err := moved.cat.History(ctx, "A"); err != nil || len(h) != 2 {
-		t.Errorf("%v, %v", h, err)
+	if _, err := load(to); !errors.Is(err, dump.ErrNotEmpty) {
+		t.Errorf("a load into a store with records: got %v", err)
 	}
-	if _, err := dump.Load(ctx, to, bytes.NewReader(data), int64(len(data))); !errors.Is(
-		err,
-		dump.ErrNotEmpty,
-	) {
-		t.Errorf("%v", err)
-	}
-	for name, data := range map[string]string{"no zip": "x", "a plain backup": zipped(t, "patch_archive/A.json", definition("A", "1"))} {
-		if _, err := dump.Load(ctx, memstore.New(), strings.NewReader(data), int64(len(data))); !errors.Is(
-			err,
-			dump.ErrNoBackup,
-		) {
-			t.Errorf("%s: %v", name, err)
+}
+
+func TestLoadOfNoFullBackup(t *testing.T) {
+	plain := zipped(t, "patch_archive/A.json", definition("A", "1"))
+	for name, data := range map[string]string{"no zip": "x", "a plain backup": plain} {
+		_, err := dump.Load(t.Context(), memstore.New(), strings.NewReader(data), int64(len(data)))
+		if !errors.Is(err, dump.ErrNoBackup) {
+			t.Errorf("%s: got %v", name, err)
 		}
 	}
 }
 
-// A stopping store takes a number of writes and no more.
-type stopping struct {
+// newWhole returns a bench that keeps its tokens in s as well, and makes full backups of it.
+func newWhole(t *testing.T, s store.Store) *bench {
+	t.Helper()
+	b := newBench(t, s)
+	var err error
+	if b.auth, err = auth.Open(t.Context(), s, nil); err != nil {
+		t.Fatal(err)
+	}
+	b.handler = newHandler(t, b.catalog, &httpapi.Options{Tokens: b.auth, Store: s})
+	b.admin = b.token(auth.Grant{Kind: auth.Administrator})
+	return b
+}
+
+// A stoppingStore fails after a number of writes.
+type stoppingStore struct {
 	store.Store
 	left int
 }
 
 // Put implements store.Store.
-func (s *stopping) Put(ctx context.Context, k store.Key, v []byte, c store.Condition) (store.Revision, error) {
+func (s *stoppingStore) Put(ctx context.Context, k store.Key, v []byte, c store.Condition) (store.Revision, error) {
 	if s.left--; s.left < 0 {
 		return "", errDown
 	}
 	return s.Store.Put(ctx, k, v, c)
-}
-
-// A folder for uploads that was swept away is made again.
-func TestUploadFolderIsMadeAgain(t *testing.T) {
-	b := newBench(t, memstore.New())
-	dir := filepath.Join(t.TempDir(), "uploads")
-	b.handler = newHandler(t, b.cat, &httpapi.Options{Tokens: b.auth, UploadDir: dir})
-	if w := b.asAdmin("POST", "/api/v1/titles/import", definition("App", "1")); w.Code != 200 || b.cat.Len() != 1 {
-		t.Errorf("%d %s", w.Code, w.Body)
-	}
 }

@@ -5,7 +5,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -13,26 +12,37 @@ import (
 	"github.com/patchsource/patchsource/httpapi"
 )
 
-// A session is what a client of another system asks for, one request after the other.
+// A session is the requests of a client of another system, in order.
 type session struct {
 	System string
-	Steps  []struct {
-		As     string // whose token goes with it: "anyone" has none, "administrator" one, the others what was kept
-		Do     string // the method and the path; {link} is the link in the last mail, {name} the id of a token kept
-		Body   any    // JSON; {"$definition": [id, version, …]} and {"$version": v} stand for whole ones
-		Form   any    // the same, sent as the file of a form
-		Status int
-		Says   []string // what the answer has in it
-		Keep   string   // the name that the token in the answer, or in the mail that follows it, is kept under
-		Why    string
-	}
+	Steps  []step
 }
 
-// The clients of the systems before this one go on working: each asks for what it asked its own server for.
+// A step is a request of a session.
+type step struct {
+	// As is whose token goes with the request: none for "anyone", an administrator's for "administrator", and otherwise
+	// the token that was kept under this name.
+	As string
+	// Do is the method and the path. In the path, {link} is the link in the last mail, and {name} the id of the token
+	// that was kept under the name.
+	Do string
+	// Body is JSON, in which {"$definition": [id, version, …]} and {"$version": v} stand for whole ones. Form is the
+	// same, sent as the file of a form.
+	Body, Form any
+	Status     int
+	// Says are texts in the answer.
+	Says []string
+	// Keep is the name under which the token in the answer, or in the mail that follows it, is kept.
+	Keep string
+	// Why is a comment.
+	Why string
+}
+
+// The clients of earlier systems keep working: each sends what it sent to its own server.
 func TestSessionsOfOtherSystems(t *testing.T) {
 	files, err := filepath.Glob("testdata/clients/*.json")
 	if err != nil || len(files) < 4 {
-		t.Fatalf("%v: %v", files, err)
+		t.Fatalf("got the sessions %v, %v; want at least 4", files, err)
 	}
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".json"), func(t *testing.T) {
@@ -51,6 +61,7 @@ func TestSessionsOfOtherSystems(t *testing.T) {
 	}
 }
 
+// play sends the requests of a session.
 func (s session) play(t *testing.T, p *public) {
 	t.Helper()
 	tokens := map[string]string{"administrator": p.token(auth.Grant{Kind: auth.Administrator})}
@@ -58,7 +69,7 @@ func (s session) play(t *testing.T, p *public) {
 	for i, step := range s.Steps {
 		method, path, _ := strings.Cut(step.Do, " ")
 		if strings.Contains(path, "{link}") {
-			path = regexp.MustCompile(`https://patches.example.com(/\S+)`).FindStringSubmatch(p.box.last(t).Text)[1]
+			path = linkIn(t, p.box.last(t))
 		}
 		for name, id := range ids {
 			path = strings.ReplaceAll(path, "{"+name+"}", id)
@@ -71,19 +82,18 @@ func (s session) play(t *testing.T, p *public) {
 		}
 		body := written(t, step.Body)
 		if step.Form != nil {
-			body = "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"d.json\"\r\n\r\n" + written(
-				t,
-				step.Form,
-			) + "\r\n--b--\r\n"
-			header = append(header, "Content-Type", "multipart/form-data; boundary=b")
+			var contentType string
+			body, contentType = formOf(t, "file", []byte(written(t, step.Form)))
+			header = append(header, "Content-Type", contentType)
 		}
 		w := p.do(method, path, body, header...)
 		if w.Code != step.Status {
-			t.Fatalf("step %d, %s as %s: %d %s, want %d %s", i, step.Do, step.As, w.Code, w.Body, step.Status, step.Why)
+			t.Fatalf("step %d, %s as %s: got status %d, want %d %s: %s",
+				i, step.Do, step.As, w.Code, step.Status, step.Why, w.Body)
 		}
 		for _, text := range step.Says {
 			if !strings.Contains(w.Body.String(), text) {
-				t.Errorf("step %d, %s: %s\nit does not say %s", i, step.Do, w.Body, text)
+				t.Errorf("step %d, %s: the answer lacks %s: %s", i, step.Do, text, w.Body)
 			}
 		}
 		if step.Keep != "" {
@@ -118,6 +128,7 @@ func written(t *testing.T, body any) string {
 	return string(data)
 }
 
+// inFull returns JSON with definitions and versions in full.
 func inFull(v any) any {
 	switch v := v.(type) {
 	case map[string]any:

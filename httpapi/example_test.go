@@ -3,54 +3,86 @@ package httpapi_test
 import (
 	"context"
 	"fmt"
-	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 
+	"github.com/patchsource/patchsource/auth"
 	"github.com/patchsource/patchsource/httpapi"
-	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/catalog"
 	"github.com/patchsource/patchsource/store/memstore"
 )
 
-// A program with handlers of its own serves a feed beside them.
-func ExampleNewFeed() {
+// A program whose users sign in with a session cookie lets a team of them own the titles whose ids begin with Team-.
+// The server's own tokens, which scripts use, are accepted as well.
+func ExampleNew() {
 	ctx := context.Background()
-	cat, err := catalog.Open(ctx, memstore.New(), nil)
+	records := memstore.New()
+	titles, err := catalog.Open(ctx, records, nil)
 	if err != nil {
-		fmt.Println(err)
-		return
+		log.Fatal(err)
 	}
-	defer cat.Close()
-	yes := true
-	if _, err := cat.Create(ctx, &patch.Definition{
-		ID: "Composer", Name: "Composer", Publisher: "Jamf", LastModified: "2018-02-02T17:39:58Z",
-		Requirements: []patch.Criterion{{Name: "Application Bundle ID", Operator: "is", Value: "com.jamfsoftware.Composer", Type: "recon", And: &yes}},
-		Patches:      []patch.Patch{{Version: "10.1.1", ReleaseDate: "2018-02-02T17:39:58Z"}},
-	}, nil); err != nil {
-		fmt.Println(err)
-		return
+	defer titles.Close()
+	tokens, err := auth.Open(ctx, records, nil)
+	if err != nil {
+		log.Fatal(err)
 	}
 
-	feed, err := httpapi.NewFeed(cat, nil)
-	if err != nil {
-		fmt.Println(err)
-		return
+	sessions := map[string]string{"c2Vzc2lvbg": "Ann"} // the program's own
+	session := func(r *http.Request) (auth.Principal, error) {
+		cookie, err := r.Cookie("session")
+		if err != nil || sessions[cookie.Value] == "" {
+			return auth.Principal{}, auth.ErrUnauthorized
+		}
+		return auth.Principal{Grant: auth.Grant{Name: sessions[cookie.Value]}}, nil
 	}
-	root := http.NewServeMux()
-	root.HandleFunc("/hello", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "hello") })
-	root.Handle("/patch/", http.StripPrefix("/patch", feed))
+	policy := func(ctx context.Context, p auth.Principal, a auth.Action, t auth.Title) error {
+		owned := strings.HasPrefix(strings.ToLower(t.ID), "team-")
+		if p.Name == "Ann" && owned && (a == auth.ActionCreate || a == auth.ActionChange) {
+			return nil
+		}
+		return auth.Authorize(ctx, p, a, t)
+	}
+	handler, err := httpapi.New(titles, &httpapi.Options{
+		Tokens:       tokens,
+		Authenticate: httpapi.AnyOf(session, httpapi.BearerTokens(tokens)),
+		Authorize:    policy,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
 
-	server := httptest.NewServer(root)
-	defer server.Close()
-	res, err := http.Get(server.URL + "/patch/jamf/v1/software")
-	if err != nil {
-		fmt.Println(err)
-		return
+	create := func(id, cookie string) int {
+		r := httptest.NewRequest("POST", "/api/v1/title", strings.NewReader(definition(id, "1.0")))
+		r.AddCookie(&http.Cookie{Name: "session", Value: cookie})
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		return w.Code
 	}
-	defer res.Body.Close()
-	body, _ := io.ReadAll(res.Body)
-	fmt.Println(string(body))
+	fmt.Println("Ann creates Team-Xcode:", create("Team-Xcode", "c2Vzc2lvbg"))
+	fmt.Println("Ann creates Xcode:", create("Xcode", "c2Vzc2lvbg"))
+	fmt.Println("nobody creates Team-Word:", create("Team-Word", ""))
 	// Output:
-	// [{"name":"Composer","publisher":"Jamf","lastModified":"2018-02-02T17:39:58Z","currentVersion":"10.1.1","id":"Composer"}]
+	// Ann creates Team-Xcode: 201
+	// Ann creates Xcode: 403
+	// nobody creates Team-Word: 401
+}
+
+// A server that only reads serves the feed alone.
+func ExampleNewFeed() {
+	titles, err := catalog.Open(context.Background(), memstore.New(), nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer titles.Close()
+	handler, err := httpapi.NewFeed(titles, &httpapi.Options{TrustedProxies: []string{"10.0.0.0/8"}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, httptest.NewRequest("GET", "/jamf/v1/software", nil))
+	fmt.Println(w.Code, w.Body)
+	// Output:
+	// 200 []
 }

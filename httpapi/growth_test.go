@@ -12,10 +12,10 @@ import (
 	"github.com/patchsource/patchsource/store/memstore"
 )
 
-// hostileBytes is the size of the small one of two hostile bodies.
+// hostileBytes is the size of the smaller of two hostile bodies.
 const hostileBytes = 128 << 10
 
-// What a call costs grows with its body, and no faster, whatever the body is made of.
+// The cost of a call grows no faster than its body, whatever the body is made of.
 func TestCallsAreLinear(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes a minute with the race detector")
@@ -31,12 +31,12 @@ func TestCallsAreLinear(t *testing.T) {
 			{"add a version", "POST", "/api/v1/title/a/version", nil},
 			{"add versions", "POST", "/api/v1/title/a/version?insert=ordered", itemsOf},
 			{"import", "POST", "/api/v1/titles/import?dry_run=1&replace=1", nil},
-			{"import an array", "POST", "/api/v1/titles/import?dry_run=1", func(d []byte) []byte { return append(append([]byte("["), d...), ']') }},
-			{"plan a restore", "POST", "/api/v1/restore?mode=replace&dry_run=1", func(d []byte) []byte { return zippedMember(t, d) }},
+			{"import an array", "POST", "/api/v1/titles/import?dry_run=1", arrayOf},
+			{"plan a restore", "POST", "/api/v1/restore?mode=replace&dry_run=1", zipOf},
 		} {
 			t.Run(name+"/"+call.name, func(t *testing.T) {
 				b := newBench(t, memstore.New())
-				b.handler = newHandler(t, b.cat, &httpapi.Options{Tokens: b.auth})
+				b.handler = newHandler(t, b.catalog, &httpapi.Options{Tokens: b.auth})
 				b.create("a")
 				bodies := map[int][]byte{}
 				for _, n := range []int{hostileBytes, patchtest.Growth * hostileBytes} {
@@ -47,16 +47,12 @@ func TestCallsAreLinear(t *testing.T) {
 				}
 				patchtest.Linear(t, func(n int) func() {
 					return func() {
-						// Every time from the same, or the call changes something only once.
-						if w := b.asAdmin("PUT", "/api/v1/title/a", definition("a", "base")); w.Code != 200 {
-							t.Errorf("%d %.300s", w.Code, w.Body)
-						}
+						// Each call begins with the same title, so that it has the same to change.
+						require(t, b.asAdmin("PUT", "/api/v1/title/a", definition("a", "base")), 200)
 						r := httptest.NewRequest(call.method, call.path, bytes.NewReader(bodies[n]))
 						r.Header.Set("Authorization", "Bearer "+b.admin)
-						w := httptest.NewRecorder()
-						b.handler.ServeHTTP(w, r)
-						if w.Code >= 500 {
-							t.Errorf("%d %.300s", w.Code, w.Body)
+						if w := answer(b.handler, r); w.Code >= 500 {
+							t.Errorf("got status %d: %.300s", w.Code, w.Body)
 						}
 					}
 				}, hostileBytes)
@@ -65,8 +61,8 @@ func TestCallsAreLinear(t *testing.T) {
 	}
 }
 
-// itemsOf returns the versions of a definition as Patch Server's clients send several; the definition itself, which is
-// refused, if it is none.
+// itemsOf returns the versions of a definition as Patch Server's clients send several, or its argument, which is
+// refused, if that is no definition.
 func itemsOf(definition []byte) []byte {
 	d, err := patch.Parse(definition, &patch.ParseOptions{Stored: true, MaxBytes: len(definition)})
 	if err != nil {
@@ -88,8 +84,11 @@ func itemsOf(definition []byte) []byte {
 	return b.Bytes()
 }
 
-func zippedMember(t *testing.T, definition []byte) []byte {
-	t.Helper()
+// arrayOf returns a JSON array of one definition.
+func arrayOf(definition []byte) []byte { return append(append([]byte("["), definition...), ']') }
+
+// zipOf returns a zip of one definition.
+func zipOf(definition []byte) []byte {
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
 	w, err := z.Create("patch_archive/x.json")
@@ -100,7 +99,7 @@ func zippedMember(t *testing.T, definition []byte) []byte {
 		err = z.Close()
 	}
 	if err != nil {
-		t.Fatal(err)
+		panic(err) // a bytes.Buffer does not fail
 	}
 	return b.Bytes()
 }

@@ -2,37 +2,32 @@ package httpapi_test
 
 import (
 	"encoding/json"
-	"strings"
 	"testing"
 
 	"github.com/patchsource/patchsource/store/memstore"
 )
 
-func TestHistoryByHTTP(t *testing.T) {
+func TestHistory(t *testing.T) {
 	b := newBench(t, memstore.New())
 	b.create("App")
-	if w := b.asAdmin("POST", "/api/v1/title/App/version", versionJSON("2")); w.Code != 201 {
-		t.Fatalf("%d %s", w.Code, w.Body)
-	}
+	require(t, b.asAdmin("POST", "/api/v1/title/App/version", versionJSON("2")), 201)
 	w := b.do("GET", "/api/v1/titles/app/history", "")
 	var list struct {
-		Editions []struct {
+		Revisions []struct {
 			Number  int
 			Version string
 			Token   *string
 			Current bool
-		}
+		} `json:"editions"`
 	}
-	if err := json.Unmarshal(w.Body.Bytes(), &list); err != nil || len(list.Editions) != 2 ||
-		!list.Editions[0].Current ||
-		list.Editions[0].Version != "2" ||
-		list.Editions[0].Token == nil ||
-		list.Editions[1].Number != 1 {
-		t.Fatalf("%d %s", w.Code, w.Body)
+	if err := json.Unmarshal(w.Body.Bytes(), &list); err != nil || len(list.Revisions) != 2 {
+		t.Fatalf("the history is %s, %v", w.Body, err)
 	}
-	if strings.Contains(w.Body.String(), "pst_") {
-		t.Error("it shows a token")
+	now, before := list.Revisions[0], list.Revisions[1]
+	if !now.Current || now.Version != "2" || now.Token == nil || before.Number != 1 {
+		t.Errorf("the history is %s", w.Body)
 	}
+	lacks(t, w.Body.String(), "pst_")
 	for path, want := range map[string]string{
 		"/history/1":           `"currentVersion":"1"`,
 		"/history/2":           `"currentVersion":"2"`,
@@ -40,27 +35,29 @@ func TestHistoryByHTTP(t *testing.T) {
 		"/history/2/diff?to=1": "version 2 removed",
 		"/history/2/diff":      `"changes":[]`,
 	} {
-		if w := b.do("GET", "/api/v1/titles/App"+path, ""); w.Code != 200 || !strings.Contains(w.Body.String(), want) {
-			t.Errorf("%s: %d %s", path, w.Code, w.Body)
-		}
+		expect(t, b.do("GET", "/api/v1/titles/App"+path, ""), 200, want)
 	}
-	for path, want := range map[string]int{"/api/v1/titles/App/history/9": 404, "/api/v1/titles/App/history/x": 404, "/api/v1/titles/App/history/1/diff?to=9": 404, "/api/v1/titles/App/history/1/diff?to=x": 400, "/api/v1/titles/Nope/history": 404, "/api/v1/titles/Nope/history/1": 404} {
-		if w := b.do("GET", path, ""); w.Code != want {
-			t.Errorf("%s: %d %s", path, w.Code, w.Body)
-		}
+	for path, want := range map[string]int{
+		"/App/history/9":           404,
+		"/App/history/x":           404,
+		"/App/history/1/diff?to=9": 404,
+		"/App/history/1/diff?to=x": 400,
+		"/Nope/history":            404,
+		"/Nope/history/1":          404,
+	} {
+		expect(t, b.do("GET", "/api/v1/titles"+path, ""), want)
 	}
-	if w := b.do("POST", "/api/v1/titles/App/history/1/restore", ""); w.Code != 401 {
-		t.Errorf("without a token: %d", w.Code)
+}
+
+func TestRestoreRevision(t *testing.T) {
+	b := newBench(t, memstore.New())
+	b.create("App")
+	require(t, b.asAdmin("POST", "/api/v1/title/App/version", versionJSON("2")), 201)
+	const path = "/api/v1/titles/App/history/1/restore"
+	expect(t, b.do("POST", path, ""), 401)
+	expect(t, b.asAdmin("POST", path, ""), 200, "restored to revision 1")
+	if title, err := b.catalog.Title("App"); err != nil || title.CurrentVersion != "1" {
+		t.Errorf("got version %s, %v; want 1", title.CurrentVersion, err)
 	}
-	if w := b.asAdmin("POST", "/api/v1/titles/App/history/1/restore", ""); w.Code != 200 ||
-		!strings.Contains(w.Body.String(), "restored to revision 1") {
-		t.Errorf("%d %s", w.Code, w.Body)
-	}
-	if title, _ := b.cat.Title("App"); title.CurrentVersion != "1" {
-		t.Errorf("%s", title.CurrentVersion)
-	}
-	if w := b.asAdmin("POST", "/api/v1/titles/App/history/1/restore", ""); w.Code != 200 ||
-		!strings.Contains(w.Body.String(), "already") {
-		t.Errorf("%d %s", w.Code, w.Body)
-	}
+	expect(t, b.asAdmin("POST", path, ""), 200, "already")
 }

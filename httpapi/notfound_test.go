@@ -2,19 +2,18 @@ package httpapi_test
 
 import (
 	"net/http"
-	"strings"
 	"testing"
 
 	"github.com/patchsource/patchsource/httpapi"
 	"github.com/patchsource/patchsource/store/memstore"
 )
 
-// Options.NotFound is asked for paths that no call has, and for no others. What it does not answer is
+// Options.NotFound is called for paths that no call has, and for no others. A request that it does not answer is
 // answered as without it.
 func TestNotFound(t *testing.T) {
 	for _, c := range []struct {
 		name, method, path string
-		notFound           bool // whether there is one
+		notFound           bool // the option is set
 		status             int
 		says               string
 	}{
@@ -37,10 +36,8 @@ func TestNotFound(t *testing.T) {
 					return r.Method == "GET"
 				}
 			}
-			b.handler = newHandler(t, b.cat, opts)
-			if w := b.do(c.method, c.path, ""); w.Code != c.status || !strings.Contains(w.Body.String(), c.says) {
-				t.Errorf("%d %s", w.Code, w.Body)
-			}
+			b.handler = newHandler(t, b.catalog, opts)
+			expect(t, b.do(c.method, c.path, ""), c.status, c.says)
 		})
 	}
 }

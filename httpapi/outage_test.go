@@ -16,9 +16,8 @@ import (
 	"github.com/patchsource/patchsource/store/memstore"
 )
 
-// What is wrong with the store's own records is not the client's fault, nor its
-// business.
-func TestADamagedRecord(t *testing.T) {
+// A corrupt record of the store is an error of the server, whose details are not shown.
+func TestCorruptRecord(t *testing.T) {
 	s := memstore.New()
 	b := newBench(t, s)
 	b.create("App")
@@ -27,78 +26,69 @@ func TestADamagedRecord(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	damaged := bytes.Replace(r.Value, []byte(`"patches":[`), []byte(`"patches":{`), 1)
-	if _, err := s.Put(t.Context(), key, damaged, store.Condition{}); err != nil {
+	corrupt := bytes.Replace(r.Value, []byte(`"patches":[`), []byte(`"patches":{`), 1)
+	if _, err := s.Put(t.Context(), key, corrupt, store.Condition{}); err != nil {
 		t.Fatal(err)
 	}
 	w := b.asAdmin("POST", "/api/v1/title/App/version", versionJSON("2"))
-	if w.Code != 503 || strings.Contains(w.Body.String(), "offset") || strings.Contains(w.Body.String(), "line 1") {
-		t.Errorf("%d %s", w.Code, w.Body)
-	}
+	expect(t, w, 503)
+	lacks(t, w.Body.String(), "offset")
+	lacks(t, w.Body.String(), "line 1")
 }
 
-// With no authentication nothing can be changed, and an embedder's own decides
-// where there is one.
+// Without authentication nothing can be changed. An embedder's own decides if there is one.
 func TestOwnAuthentication(t *testing.T) {
 	b := newBench(t, memstore.New())
-	b.handler = newHandler(t, b.cat, nil)
-	if w := b.asAdmin("POST", "/api/v1/title", definition("New", "1")); w.Code != 401 {
-		t.Errorf("%d", w.Code)
-	}
-	b.handler = newHandler(t, b.cat, &httpapi.Options{Authenticate: byHeader})
-	if w := b.do("POST", "/api/v1/title", definition("New", "1"), "X-Forwarded-User", "ann"); w.Code != 201 {
-		t.Errorf("%d %s", w.Code, w.Body)
-	}
-	if w := b.do("DELETE", "/api/v1/title/New", "", "X-Forwarded-User", "broken"); w.Code != 500 {
-		t.Errorf("%d %s", w.Code, w.Body)
-	}
-	if w := b.do("DELETE", "/api/v1/title/New", ""); w.Code != 401 {
-		t.Errorf("%d %s", w.Code, w.Body)
-	}
+	b.handler = newHandler(t, b.catalog, nil)
+	expect(t, b.asAdmin("POST", "/api/v1/title", definition("New", "1")), 401)
+	b.handler = newHandler(t, b.catalog, &httpapi.Options{Authenticate: byHeader})
+	expect(t, b.do("POST", "/api/v1/title", definition("New", "1"), "X-Forwarded-User", "ann"), 201)
+	expect(t, b.do("DELETE", "/api/v1/title/New", "", "X-Forwarded-User", "broken"), 500)
+	expect(t, b.do("DELETE", "/api/v1/title/New", ""), 401)
 }
 
-// A store that fails is a 503, never a 404, and its cause is for the log alone.
+// An outage of the store is a 503 and never a 404. Its cause is logged, and not shown.
 func TestOutage(t *testing.T) {
 	s := &failing{Store: memstore.New()}
 	b := newBench(t, s)
 	b.create("App")
-	cold, err := catalog.Open(t.Context(), s, nil) // nothing in its cache
+	cold, err := catalog.Open(t.Context(), s, nil) // its cache is empty
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer cold.Close()
 	var log bytes.Buffer
-	b.handler = newHandler(
-		t,
-		cold,
-		&httpapi.Options{Authenticate: httpapi.BearerTokens(b.auth), Logger: slog.New(slog.NewTextHandler(&log, nil))},
-	)
+	b.handler = newHandler(t, cold, &httpapi.Options{
+		Authenticate: httpapi.BearerTokens(b.auth),
+		Logger:       slog.New(slog.NewTextHandler(&log, nil)),
+	})
 	s.down.Store(true)
-	for _, c := range [][2]string{{"GET", "/jamf/v1/patch/App"}, {"GET", "/api/v1/titles/App"}, {"GET", "/readyz"}, {"DELETE", "/api/v1/title/App"}, {"POST", "/api/v1/title"}} {
+	for _, c := range [][2]string{
+		{"GET", "/jamf/v1/patch/App"},
+		{"GET", "/api/v1/titles/App"},
+		{"GET", "/readyz"},
+		{"DELETE", "/api/v1/title/App"},
+		{"POST", "/api/v1/title"},
+	} {
 		log.Reset()
 		w := b.asAdmin(c[0], c[1], definition("New", "1"))
-		p := problem(t, w)
-		id, _ := p.Rest["internal"].(string)
-		if w.Code != 503 || w.Header().Get("Retry-After") == "" || id == "" || w.Header().Get("X-Request-Id") != id {
-			t.Errorf("%v: %d %v %s", c, w.Code, w.Header(), w.Body)
+		expect(t, w, 503)
+		id, _ := problem(t, w).Rest["internal"].(string)
+		if h := w.Header(); id == "" || h.Get("X-Request-Id") != id || h.Get("Retry-After") == "" {
+			t.Errorf("%v: got the id %q and the header %v", c, id, h)
 		}
-		if strings.Contains(w.Body.String(), "hunter2") || !strings.Contains(log.String(), "hunter2") ||
-			!strings.Contains(log.String(), id) {
-			t.Errorf("%v: the answer %s; the log %s", c, w.Body, log.String())
+		lacks(t, w.Body.String(), "hunter2")
+		if !strings.Contains(log.String(), "hunter2") || !strings.Contains(log.String(), id) {
+			t.Errorf("%v: the log has no cause with the id %q: %s", c, id, log.String())
 		}
 	}
-	if w := b.do("GET", "/jamf/v1/software", ""); w.Code != 200 || !strings.Contains(w.Body.String(), "App") {
-		t.Errorf("the list: %d %s", w.Code, w.Body)
-	}
-	if w := b.do("GET", "/healthz", ""); w.Code != 200 {
-		t.Errorf("/healthz: %d", w.Code)
-	}
+	expect(t, b.do("GET", "/jamf/v1/software", ""), 200, "App")
+	expect(t, b.do("GET", "/healthz", ""), 200)
 	s.down.Store(false)
-	if w := b.do("GET", "/readyz", ""); w.Code != 200 {
-		t.Errorf("/readyz: %d", w.Code)
-	}
+	expect(t, b.do("GET", "/readyz", ""), 200)
 }
 
+// A failing store fails while it is down.
 type failing struct {
 	store.Store
 	down atomic.Bool
@@ -131,16 +121,14 @@ func (f *failing) List(ctx context.Context, kind string) iter.Seq2[store.Record,
 	return f.Store.List(ctx, kind)
 }
 
-func TestAPanicIsAnAnswer(t *testing.T) {
+// A panic is an internal error, which is logged and not shown.
+func TestPanic(t *testing.T) {
 	b := newBench(t, memstore.New())
-	b.handler = newHandler(
-		t,
-		b.cat,
-		&httpapi.Options{Authenticate: panicking, Logger: slog.New(slog.NewTextHandler(&b.log, nil))},
-	)
+	b.handler = newHandler(t, b.catalog, &httpapi.Options{Authenticate: panicking, Logger: b.logger()})
 	w := b.do("POST", "/api/v1/title", "{}")
-	if p := problem(t, w); w.Code != 500 || p.Rest["internal"] == nil || strings.Contains(w.Body.String(), "oops") ||
-		!strings.Contains(b.log.String(), "oops") {
-		t.Errorf("%d %s; the log: %s", w.Code, w.Body, b.log.String())
+	expect(t, w, 500, `"internal"`)
+	lacks(t, w.Body.String(), "oops")
+	if !strings.Contains(b.log.String(), "oops") {
+		t.Errorf("the log lacks the panic: %s", b.log.String())
 	}
 }

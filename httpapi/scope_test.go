@@ -1,7 +1,6 @@
 package httpapi_test
 
 import (
-	"fmt"
 	"net/http"
 	"regexp"
 	"slices"
@@ -18,19 +17,19 @@ import (
 	"github.com/patchsource/patchsource/sync/webhook"
 )
 
-// A reach is who may make a call.
+// A reach is a set of clients that may make a call.
 type reach int
 
 const (
-	anybody reach = iota
-	holders       // of any good token
-	makers        // of titles: administrators, editors, contributors
-	owners        // of the title: administrators, editors, its contributor, holders of a token for it
-	own           // the holder of a title's own token
+	everybody reach = iota
+	holders         // of any valid token
+	makers          // of titles: administrators, editors, contributors
+	owners          // of the title: administrators, editors, its contributor, holders of a token for it
+	own             // the holder of a title's own token
 	admins
 )
 
-// reaches says of every call that is documented who may make it; those that are not listed are open to anybody.
+// reaches are the reaches of the documented calls. A call that is not listed is open to everybody.
 var reaches = map[string]reach{
 	"POST /api/v1/title":                            makers,
 	"POST /api/title":                               makers,
@@ -72,144 +71,177 @@ var reaches = map[string]reach{
 	"POST /api/v1/contributors/{name}/release":      admins,
 }
 
-// Every call, with every kind of token, and the id written in every way: nobody gets further than they may.
-func TestScopeOfEveryCall(t *testing.T) {
-	type holder struct {
-		name, token string
-		may         []reach
+// A holder is a client with a token of a kind.
+type holder struct {
+	name, token string
+	may         []reach // nil: the token is not valid
+}
+
+// A scopeBench has the title A_macman of a contributor, the title Other, and a token of every kind.
+type scopeBench struct {
+	*public
+	holders []holder
+}
+
+func newScopeBench(t *testing.T) *scopeBench {
+	t.Helper()
+	p := newPublic(t, httpapi.Options{})
+	hooks, err := webhook.Open(t.Context(), memstore.New(), &webhook.Options{Key: make([]byte, 32)})
+	if err != nil {
+		t.Fatal(err)
 	}
+	p.handler = newHandler(t, p.catalog, &httpapi.Options{
+		Tokens:    p.auth,
+		Community: services.Community(p.community),
+		Sync:      services.Sync(p.sync),
+		Webhooks:  services.Webhooks(hooks),
+		RootFeed:  true,
+		RateLimit: -1,
+		LintLimit: -1,
+	})
+	def := parse(t, definition("A", "2", "1"))
+	if err := def.Namespace("macman"); err != nil {
+		t.Fatal(err)
+	}
+	opts := &catalog.CreateOptions{Author: "macman", Contributor: "macman"}
+	res, err := p.catalog.Create(t.Context(), def, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.create("Other")
+	other, err := p.catalog.Title("Other")
+	if err != nil {
+		t.Fatal(err)
+	}
+	revoked := p.token(auth.Grant{Kind: auth.Administrator})
+	principal, err := p.auth.Authenticate(t.Context(), revoked)
+	if err == nil {
+		err = p.auth.Revoke(t.Context(), principal.TokenID)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	ofTitle := func(uid string) string { return p.token(auth.Grant{Kind: auth.TitleToken, Titles: []string{uid}}) }
+	ofContributor := func(id string) string { return p.token(auth.Grant{Kind: auth.Contributor, Contributor: id}) }
+	editor := p.token(auth.Grant{Kind: auth.Editor, Expires: time.Now().Add(time.Hour)})
+	admin := p.token(auth.Grant{Kind: auth.Administrator})
+	return &scopeBench{p, []holder{
+		{"no token", "", nil},
+		{"made-up token", "pst_" + strings.Repeat("A", 59), nil},
+		{"revoked token", revoked, nil},
+		{"other title's token", ofTitle(other.UID), []reach{holders}},
+		{"another contributor's token", ofContributor("winman"), []reach{holders, makers}},
+		{"title's token", ofTitle(res.Title.UID), []reach{holders, owners, own}},
+		{"its contributor's token", ofContributor("macman"), []reach{holders, makers, owners}},
+		{"editor's token", editor, []reach{holders, makers, owners}},
+		{"administrator's token", admin, []reach{holders, makers, owners, admins}},
+	}}
+}
+
+// No kind of token reaches further than it may, in any documented call, however the id is written.
+func TestScopeOfEveryCall(t *testing.T) {
 	for _, call := range documentedCalls(t) {
 		t.Run(call, func(t *testing.T) {
-			p := newPublic(t, httpapi.Options{RateLimit: -1, LintLimit: -1})
-			hooks, err := webhook.Open(t.Context(), memstore.New(), &webhook.Options{Key: make([]byte, 32)})
-			if err != nil {
-				t.Fatal(err)
-			}
-			p.handler = newHandler(
-				t,
-				p.cat,
-				&httpapi.Options{
-					Tokens:    p.auth,
-					Community: services.Community(p.comm),
-					Sync:      services.Sync(p.sync),
-					Webhooks:  services.Webhooks(hooks),
-					RootFeed:  true,
-					RateLimit: -1,
-					LintLimit: -1,
-				},
-			)
-			def := parse(t, definition("A", "2", "1"))
-			if err := def.Namespace("macman"); err != nil {
-				t.Fatal(err)
-			}
-			res, err := p.cat.Create(t.Context(), def, &catalog.CreateOptions{Author: "macman", Contributor: "macman"})
-			if err != nil {
-				t.Fatal(err)
-			}
-			p.create("Other")
-			other, err := p.cat.Title("Other")
-			if err != nil {
-				t.Fatal(err)
-			}
-			revoked := p.token(auth.Grant{Kind: auth.Administrator})
-			who, err := p.auth.Authenticate(t.Context(), revoked)
-			if err == nil {
-				err = p.auth.Revoke(t.Context(), who.TokenID)
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			uid := res.Title.UID
-			need := reaches[call]
-			for _, h := range []holder{
-				{"no token", "", nil},
-				{"a made-up token", "pst_" + strings.Repeat("A", 59), nil},
-				{"a revoked token", revoked, nil},
-				{"another title's", p.token(auth.Grant{Kind: auth.TitleToken, Titles: []string{other.UID}}), []reach{holders}},
-				{"another contributor's", p.token(auth.Grant{Kind: auth.Contributor, Contributor: "winman"}), []reach{holders, makers}},
-				{"the title's", p.token(auth.Grant{Kind: auth.TitleToken, Titles: []string{uid}}), []reach{holders, owners, own}},
-				{"its contributor's", p.token(auth.Grant{Kind: auth.Contributor, Contributor: "macman"}), []reach{holders, makers, owners}},
-				{"an editor's", p.token(auth.Grant{Kind: auth.Editor, Expires: time.Now().Add(time.Hour)}), []reach{holders, makers, owners}},
-				{"an administrator's", p.token(auth.Grant{Kind: auth.Administrator}), []reach{holders, makers, owners, admins}},
-			} {
+			b := newScopeBench(t)
+			for _, h := range b.holders {
 				for _, id := range []string{"A_macman", "a_MACMAN", "A%5Fmacman", "/A_macman/"} {
 					if !strings.Contains(call, "{id}") && id != "A_macman" {
 						continue
 					}
-					status := p.try(call, id, h.token)
-					allowed := need == anybody || slices.Contains(h.may, need)
-					refused := status == http.StatusForbidden || status == http.StatusUnauthorized
-					switch {
-					case need == anybody:
-						if refused && h.token == "" && !strings.Contains(call, "verify") &&
-							call != "POST /api/v1/token" { // whose answers these are
-							t.Errorf("%s of %s: %d, and anybody may", h.name, id, status)
-						}
-					case h.token == "" && need == makers && status == http.StatusBadRequest: // an empty publication
-					case h.may == nil && status != http.StatusUnauthorized && !(need == own && h.token == ""):
-						t.Errorf("%s of %s: %d, want 401", h.name, id, status)
-					case h.may != nil && !allowed && status != http.StatusForbidden && status != http.StatusNotFound:
-						t.Errorf("%s of %s: %d, want 403", h.name, id, status)
-					case allowed && status == http.StatusUnauthorized:
-						t.Errorf("%s of %s: %d, though it may", h.name, id, status)
-					case allowed && status == http.StatusForbidden && need != holders && !strings.Contains(call, "unsubscribe"):
-						t.Errorf("%s of %s: %d, though it may", h.name, id, status)
+					status := b.try(call, id, h.token)
+					if want := unexpected(call, h, status); want != "" {
+						t.Errorf("%s, id %s: got status %d, want %s", h.name, id, status, want)
 					}
 				}
 			}
-			if _, err := p.cat.Title("Other"); err != nil {
-				t.Errorf("a title was touched that the call is not about: %v", err)
+			if _, err := b.catalog.Title("Other"); err != nil {
+				t.Errorf("the call changed a title that it is not about: %v", err)
 			}
 		})
 	}
 }
 
-// try makes a call without a body that could change anything, and returns the status.
-func (p *public) try(call, id, token string) int {
-	method, path, _ := strings.Cut(call, " ")
-	path = strings.NewReplacer("{id}", id, "{ids}", id, "{version}", "77", "{n}", "77", "{name}", "x", "{contributor}", "macman").
-		Replace(path)
-	var header []string
-	if token != "" {
-		header = append(header, "Authorization", "Bearer "+token)
+// unexpected returns what the status of a call should have been, and an empty string if it is as it should be.
+func unexpected(call string, h holder, status int) string {
+	need := reaches[call]
+	refused := status == http.StatusForbidden || status == http.StatusUnauthorized
+	switch {
+	case need == everybody:
+		if refused && h.token == "" && !answersWithRefusal(call) {
+			return "an answer, since the call is open"
+		}
+	case h.may == nil:
+		// An anonymous client may publish, and ask for a title's token by mail.
+		published := h.token == "" && need == makers && status == http.StatusBadRequest
+		mailed := h.token == "" && need == own
+		if status != http.StatusUnauthorized && !published && !mailed {
+			return "401"
+		}
+	case !slices.Contains(h.may, need):
+		if status != http.StatusForbidden && status != http.StatusNotFound {
+			return "403 or 404"
+		}
+	case status == http.StatusUnauthorized:
+		return "an answer to a valid token"
+	case status == http.StatusForbidden && need != holders && !strings.Contains(call, "unsubscribe"):
+		return "an answer to a token that may make the call"
 	}
-	if method == "DELETE" && !strings.Contains(path, "version") {
-		header = append(header, "If-Match", `"stale"`) // so that the title is there for the next one
-	}
-	if strings.HasSuffix(call, "{id}/token") && token != "" {
-		method = "PATCH" // an exchange would end the token: its own test has that
-		return p.exchangeable(id, token)
-	}
-	return p.do(method, path, "", header...).Code
+	return ""
 }
 
-// exchangeable returns the status that an exchange of a token would have, as far as it depends on who asks.
-func (p *public) exchangeable(id, token string) int {
-	w := p.do("POST", "/api/v1/title/"+id+"/version", "", "Authorization", "Bearer "+token)
-	who, err := p.auth.Authenticate(p.t.Context(), token)
-	if err == nil && who.Kind != auth.TitleToken {
+// answersWithRefusal reports whether an open call refuses an empty request.
+func answersWithRefusal(call string) bool {
+	return strings.Contains(call, "verify") || call == "POST /api/v1/token"
+}
+
+// try makes a call without a body that could change anything, and returns the status.
+func (b *scopeBench) try(call, id, token string) int {
+	method, path, _ := strings.Cut(call, " ")
+	path = strings.NewReplacer(
+		"{id}", id, "{ids}", id, "{version}", "77", "{n}", "77", "{name}", "x", "{contributor}", "macman",
+	).Replace(path)
+	header := bearer(token)
+	if method == "DELETE" && !strings.Contains(path, "version") {
+		header = append(header, "If-Match", `"stale"`) // the title has to stay for the next call
+	}
+	if strings.HasSuffix(call, "{id}/token") && token != "" {
+		return b.tryExchange(id, token) // an exchange revokes the token; TestLostTitleToken has one
+	}
+	return b.do(method, path, "", header...).Code
+}
+
+// tryExchange returns the status that an exchange of a token would have, as far as it depends on the token.
+func (b *scopeBench) tryExchange(id, token string) int {
+	w := b.do("POST", "/api/v1/title/"+id+"/version", "", bearer(token)...)
+	principal, err := b.auth.Authenticate(b.t.Context(), token)
+	if err == nil && principal.Kind != auth.TitleToken {
 		return http.StatusForbidden
 	}
 	return w.Code
 }
 
-// documentedCalls returns every call of the published contract, as "METHOD /path".
+var (
+	pathLine   = regexp.MustCompile(`^  (/\S*):\n$`)
+	methodLine = regexp.MustCompile(`^    (get|put|post|delete):\n$`)
+)
+
+// documentedCalls returns every call of the published document, as "METHOD /path".
 func documentedCalls(t *testing.T) (calls []string) {
 	t.Helper()
 	path := ""
 	for line := range strings.Lines(string(openapi.Document())) {
-		if m := regexp.MustCompile(`^  (/\S*):\n$`).FindStringSubmatch(line); m != nil {
+		if m := pathLine.FindStringSubmatch(line); m != nil {
 			path = m[1]
-		} else if m := regexp.MustCompile(`^    (get|put|post|delete):\n$`).FindStringSubmatch(line); m != nil && path != "/metrics" {
-			calls = append(calls, fmt.Sprintf("%s %s", strings.ToUpper(m[1]), path))
+		} else if m := methodLine.FindStringSubmatch(line); m != nil && path != "/metrics" {
+			calls = append(calls, strings.ToUpper(m[1])+" "+path)
 		}
 	}
 	if len(calls) < 50 {
-		t.Fatalf("the document has %d calls", len(calls))
+		t.Fatalf("the document has %d calls, want at least 50", len(calls))
 	}
 	for call := range reaches {
 		if !slices.Contains(calls, call) {
-			t.Errorf("%s is not documented", call)
+			t.Errorf("the document lacks %s", call)
 		}
 	}
 	return calls

@@ -17,45 +17,30 @@ import (
 	"github.com/patchsource/patchsource/store/memstore"
 )
 
+// conditional are paths of documents that are served conditionally.
+var conditional = []string{
+	"/jamf/v1/software",
+	"/jamf/v1/software/App,Other",
+	"/jamf/v1/patch/App",
+	"/api/v1/titles/App",
+	"/api/v1/titles",
+}
+
 func TestConditionalRequests(t *testing.T) {
 	b := newBench(t, memstore.New())
 	b.create("App", "Other")
 	b.now = b.now.Add(10 * time.Second)
-	for _, path := range []string{"/jamf/v1/software", "/jamf/v1/software/App,Other", "/jamf/v1/patch/App", "/api/v1/titles/App", "/api/v1/titles"} {
+	for _, path := range conditional {
 		t.Run(path, func(t *testing.T) {
 			plain := b.do("GET", path, "")
-			zipped := b.do("GET", path, "", "Accept-Encoding", "br, gzip;q=0.5")
-			etag, zetag, modified := plain.Header().
-				Get("ETag"),
-				zipped.Header().
-					Get("ETag"),
-				plain.Header().
-					Get("Last-Modified")
-			if plain.Code != 200 || zipped.Code != 200 || !strings.HasPrefix(etag, `"`) || etag == zetag ||
-				plain.Header().Get("Content-Encoding") != "" ||
-				zipped.Header().Get("Content-Encoding") != "gzip" {
-				t.Fatalf("%v\n%v", plain.Header(), zipped.Header())
-			}
-			for _, w := range []*httptest.ResponseRecorder{plain, zipped} {
-				if w.Header().Get("Vary") != "Accept, Accept-Encoding" || w.Header().Get("Cache-Control") == "" ||
-					w.Header().Get("Content-Length") != fmt.Sprint(w.Body.Len()) ||
-					w.Header().Get("Content-Type") != "application/json" {
-					t.Errorf("%v", w.Header())
-				}
-			}
-			z, err := gzip.NewReader(zipped.Body)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if unzipped, err := io.ReadAll(z); err != nil || !bytes.Equal(unzipped, plain.Body.Bytes()) {
-				t.Errorf("%v: not the same: %s", err, unzipped)
-			}
+			etag, modified := plain.Header().Get("ETag"), plain.Header().Get("Last-Modified")
+			compressed := b.do("GET", path, "", "Accept-Encoding", "gzip").Header().Get("ETag")
 			for _, c := range []struct {
 				name, value string
 				status      int
 			}{
 				{"If-None-Match", etag, 304},
-				{"If-None-Match", zetag, 304},
+				{"If-None-Match", compressed, 304},
 				{"If-None-Match", "W/" + etag, 304},
 				{"If-None-Match", `"x", ` + etag, 304},
 				{"If-None-Match", "*", 304},
@@ -67,42 +52,77 @@ func TestConditionalRequests(t *testing.T) {
 				{"If-Modified-Since", "yesterday", 200},
 			} {
 				w := b.do("GET", path, "", c.name, c.value)
-				if w.Code != c.status ||
-					c.status == 304 &&
-						(w.Body.Len() != 0 || w.Header().Get("ETag") == "" || w.Header().Get("Content-Length") != "") {
-					t.Errorf("%s: %s: %d %v, want %d", c.name, c.value, w.Code, w.Header(), c.status)
+				expect(t, w, c.status)
+				h := w.Header()
+				if c.status == 304 && (w.Body.Len() != 0 || h.Get("ETag") == "" || h.Get("Content-Length") != "") {
+					t.Errorf("%s: %s: got %d bytes and the header %v", c.name, c.value, w.Body.Len(), h)
 				}
 			}
-			if w := b.do("GET", path, "", "If-None-Match", `"x"`, "If-Modified-Since", modified); w.Code != 200 {
-				t.Errorf("If-Modified-Since counts beside If-None-Match: %d", w.Code)
+			// If-Modified-Since is ignored if there is an If-None-Match.
+			expect(t, b.do("GET", path, "", "If-None-Match", `"x"`, "If-Modified-Since", modified), 200)
+		})
+	}
+}
+
+// The compressed form of a document has the same content and an ETag of its own. HEAD has the header of GET.
+func TestForms(t *testing.T) {
+	b := newBench(t, memstore.New())
+	b.create("App", "Other")
+	for _, path := range conditional {
+		t.Run(path, func(t *testing.T) {
+			plain := b.do("GET", path, "")
+			zipped := b.do("GET", path, "", "Accept-Encoding", "br, gzip;q=0.5")
+			for _, w := range []*httptest.ResponseRecorder{plain, zipped} {
+				h := w.Header()
+				expect(t, w, 200)
+				if h.Get("Content-Type") != "application/json" ||
+					h.Get("Content-Length") != fmt.Sprint(w.Body.Len()) ||
+					h.Get("Vary") != "Accept, Accept-Encoding" || h.Get("Cache-Control") == "" ||
+					!strings.HasPrefix(h.Get("ETag"), `"`) {
+					t.Errorf("got the header %v", h)
+				}
+			}
+			if plain.Header().Get("Content-Encoding") != "" || zipped.Header().Get("Content-Encoding") != "gzip" {
+				t.Errorf("got the headers %v and %v", plain.Header(), zipped.Header())
+			}
+			if plain.Header().Get("ETag") == zipped.Header().Get("ETag") {
+				t.Errorf("both forms have the ETag %s", plain.Header().Get("ETag"))
+			}
+			z, err := gzip.NewReader(zipped.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if unzipped, err := io.ReadAll(z); err != nil || !bytes.Equal(unzipped, plain.Body.Bytes()) {
+				t.Errorf("the compressed form has %s, %v; want %s", unzipped, err, plain.Body)
 			}
 			head := b.do("HEAD", path, "")
-			if head.Code != 200 || head.Body.Len() != 0 ||
-				head.Header().Get("Content-Length") != plain.Header().Get("Content-Length") ||
-				head.Header().Get("ETag") != etag {
-				t.Errorf("HEAD: %d %v", head.Code, head.Header())
+			expect(t, head, 200)
+			for _, name := range []string{"ETag", "Content-Length"} {
+				if got, want := head.Header().Get(name), plain.Header().Get(name); got != want {
+					t.Errorf("HEAD has the %s %s, want %s", name, got, want)
+				}
+			}
+			if head.Body.Len() != 0 {
+				t.Errorf("HEAD has a body: %s", head.Body)
 			}
 		})
 	}
 }
 
-// A client that only knows the time never takes an old state for the current one,
-// though changes come faster than seconds do.
+// A client that only remembers the time never takes an old document for the current one, even if changes come faster
+// than seconds.
 func TestIfModifiedSinceIsNeverStale(t *testing.T) {
 	b := newBench(t, memstore.New())
 	b.create("App")
 	for i := range 5 {
 		for _, path := range []string{"/jamf/v1/software", "/jamf/v1/patch/App"} {
-			held := b.do("GET", path, "")
-			if at, err := http.ParseTime(held.Header().Get("Last-Modified")); err != nil || at.After(b.now) {
-				t.Fatalf("Last-Modified %v lies ahead of %v", at, b.now)
+			modified := b.do("GET", path, "").Header().Get("Last-Modified")
+			if at, err := http.ParseTime(modified); err != nil || at.After(b.now) {
+				t.Fatalf("Last-Modified is %v, %v; want no later than %v", at, err, b.now)
 			}
-			if w := b.asAdmin("POST", "/api/v1/title/App/version", versionJSON(fmt.Sprint(path[10:11], i))); w.Code != 201 {
-				t.Fatal(w.Body)
-			}
-			if w := b.do("GET", path, "", "If-Modified-Since", held.Header().Get("Last-Modified")); w.Code != 200 {
-				t.Errorf("%s, change %d: %d, want the new state", path, i, w.Code)
-			}
+			version := versionJSON(fmt.Sprint(path[10:11], i))
+			require(t, b.asAdmin("POST", "/api/v1/title/App/version", version), 201)
+			expect(t, b.do("GET", path, "", "If-Modified-Since", modified), 200)
 		}
 	}
 }
@@ -110,96 +130,132 @@ func TestIfModifiedSinceIsNeverStale(t *testing.T) {
 func TestAcceptEncoding(t *testing.T) {
 	b := newBench(t, memstore.New())
 	b.create("App", "B", "C")
-	for _, c := range []struct {
-		accept string
-		zipped bool
-	}{
-		{"gzip", true}, {"GZIP", true}, {"x-gzip", true}, {"deflate, gzip", true}, {"gzip;q=1.0", true}, {"*", true}, {"gzip; q=0.001", true},
-		{"", false}, {"identity", false}, {"gzip;q=0", false}, {"gzip; q=0.0, *", false}, {"*;q=0", false}, {"br", false}, {"gzip;q=x", false},
+	for accept, want := range map[string]bool{
+		"gzip": true, "GZIP": true, "x-gzip": true, "deflate, gzip": true, "gzip;q=1.0": true, "*": true,
+		"gzip; q=0.001": true,
+		"":              false, "identity": false, "gzip;q=0": false, "gzip; q=0.0, *": false, "*;q=0": false,
+		"br": false, "gzip;q=x": false,
 	} {
-		w := b.do("GET", "/jamf/v1/software", "", "Accept-Encoding", c.accept)
-		if got := w.Header().Get("Content-Encoding") == "gzip"; got != c.zipped {
-			t.Errorf("Accept-Encoding: %s: gzip %v, want %v", c.accept, got, c.zipped)
+		w := b.do("GET", "/jamf/v1/software", "", "Accept-Encoding", accept)
+		if got := w.Header().Get("Content-Encoding") == "gzip"; got != want {
+			t.Errorf("Accept-Encoding: %s: compressed: %v, want %v", accept, got, want)
 		}
 	}
-	// What would be no smaller is not compressed.
-	if w := b.do("GET", "/jamf/v1/software/Nope", "", "Accept-Encoding", "gzip"); w.Header().
-		Get("Content-Encoding") !=
-		"" ||
-		w.Body.String() != "[]" {
-		t.Errorf("%v %s", w.Header(), w.Body)
+	// A document that would become no smaller is not compressed.
+	w := b.do("GET", "/jamf/v1/software/Nope", "", "Accept-Encoding", "gzip")
+	if w.Header().Get("Content-Encoding") != "" || w.Body.String() != "[]" {
+		t.Errorf("got %s with the header %v", w.Body, w.Header())
 	}
 }
 
+// Indented JSON, for people who cut it with grep, has the same content and an ETag of its own.
+func TestPretty(t *testing.T) {
+	b := newBench(t, memstore.New())
+	b.create("App", "Other")
+	for _, c := range []struct {
+		path   string
+		header []string
+		pretty bool
+	}{
+		{"/jamf/v1/software?pretty", nil, true},
+		{"/jamf/v1/software/App,Other?pretty", nil, true},
+		{"/jamf/v1/patch/App?pretty=1", nil, true},
+		{"/api/v1/titles/App?pretty", nil, true},
+		{"/jamf/v1/patch/App", []string{"Accept", "text/html, application/json; indent=2"}, true},
+		{"/jamf/v1/patch/App", []string{"Accept", "application/json"}, false},
+		{"/jamf/v1/patch/App?pretty=0", nil, false},
+		{"/jamf/v1/patch/App?prettyplease", nil, false},
+	} {
+		t.Run(c.path, func(t *testing.T) {
+			w := b.do("GET", c.path, "", c.header...)
+			path, _, _ := strings.Cut(c.path, "?")
+			compact := b.do("GET", path, "")
+			expect(t, w, 200)
+			if got := bytes.Contains(w.Body.Bytes(), []byte("\n  ")); got != c.pretty {
+				t.Errorf("indented: %v, want %v: %.200s", got, c.pretty, w.Body)
+			}
+			if !strings.Contains(w.Header().Get("Vary"), "Accept") {
+				t.Errorf("got the header %v", w.Header())
+			}
+			etag := w.Header().Get("ETag")
+			if same := etag == compact.Header().Get("ETag"); same == c.pretty {
+				t.Errorf("the ETag is that of the compact form: %v", same)
+			}
+			expect(t, b.do("GET", c.path, "", append(c.header, "If-None-Match", etag)...), 304)
+			zipped := b.do("GET", c.path, "", append(c.header, "Accept-Encoding", "gzip")...).Header()
+			if c.pretty && (zipped.Get("Content-Encoding") != "gzip" || zipped.Get("ETag") == etag) {
+				t.Errorf("the compressed form has the header %v", zipped)
+			}
+		})
+	}
+}
+
+// Slashes may be doubled or at the end of a path, and characters may be escaped.
 func TestPaths(t *testing.T) {
 	b := newBench(t, memstore.New())
 	b.create("App", "a.b")
 	list := b.do("GET", "/jamf/v1/software", "").Body.String()
-	for _, path := range []string{"/jamf/v1/software/", "/jamf/v1//software", "//jamf/v1/software", "/jamf//v1/software//"} {
-		if w := b.do("GET", path, ""); w.Code != 200 || w.Body.String() != list {
-			t.Errorf("%s: %d %s", path, w.Code, w.Body)
+	for _, path := range []string{
+		"/jamf/v1/software/", "/jamf/v1//software", "//jamf/v1/software", "/jamf//v1/software//",
+	} {
+		expect(t, b.do("GET", path, ""), 200, list)
+	}
+	for _, path := range []string{
+		"/jamf/v1/software/App,a.b", "/jamf/v1/software/App%2Ca.b", "/jamf/v1/software/aPP,%61.b,x%2Fy/",
+	} {
+		w := b.do("GET", path, "")
+		expect(t, w, 200)
+		if strings.Count(w.Body.String(), `"id"`) != 2 {
+			t.Errorf("%s: the selection is %s", path, w.Body)
 		}
 	}
-	for _, path := range []string{"/jamf/v1/software/App,a.b", "/jamf/v1/software/App%2Ca.b", "/jamf/v1/software/aPP,%61.b,x%2Fy/"} {
-		if w := b.do("GET", path, ""); w.Code != 200 || strings.Count(w.Body.String(), `"id"`) != 2 {
-			t.Errorf("%s: %d %s", path, w.Code, w.Body)
-		}
+	for _, path := range []string{
+		"/jamf/v1/patch/App", "/jamf/v1/patch/app/", "/jamf/v1/patch/%41pp",
+		"/api/v1/titles/App", "/api/v1//titles/APP/", "/api/v1/titles/%41pp",
+	} {
+		expect(t, b.do("GET", path, ""), 200, `{"id":"App"`)
 	}
-	for _, path := range []string{"/jamf/v1/patch/App", "/jamf/v1/patch/app/", "/jamf/v1/patch/%41pp", "/api/v1/titles/App", "/api/v1//titles/APP/", "/api/v1/titles/%41pp"} {
-		if w := b.do("GET", path, ""); w.Code != 200 || !strings.HasPrefix(w.Body.String(), `{"id":"App"`) {
-			t.Errorf("%s: %d %s", path, w.Code, w.Body)
-		}
-	}
-	if w := b.asAdmin("POST", "/api/v1/title/App/version", versionJSON("1 (b/7)")); w.Code != 201 {
-		t.Fatal(w.Body)
-	}
-	if w := b.asAdmin("DELETE", "/api/v1/title/App/version/1%20%28b%2F7%29/", ""); w.Code != 200 {
-		t.Errorf("a version with a slash: %d %s", w.Code, w.Body)
-	}
+	require(t, b.asAdmin("POST", "/api/v1/title/App/version", versionJSON("1 (b/7)")), 201)
+	expect(t, b.asAdmin("DELETE", "/api/v1/title/App/version/1%20%28b%2F7%29/", ""), 200)
 }
 
-// The handler goes under any prefix, in any tree.
+// A handler can be mounted under any prefix of any router.
 func TestMounting(t *testing.T) {
 	b := newBench(t, memstore.New())
 	b.create("App")
-	inner := b.handler
+	mounted := http.StripPrefix("/patch", b.handler)
 	std := http.NewServeMux()
-	std.Handle("/patch/", http.StripPrefix("/patch", inner))
+	std.Handle("/patch/", mounted)
 	gorilla := mux.NewRouter()
-	gorilla.PathPrefix("/patch/").Handler(http.StripPrefix("/patch", inner))
+	gorilla.PathPrefix("/patch/").Handler(mounted)
 	for name, handler := range map[string]http.Handler{"http.ServeMux": std, "gorilla/mux": gorilla} {
-		b.handler = handler
-		for _, path := range []string{"/patch/jamf/v1/software", "/patch/jamf/v1/software/", "/patch/jamf/v1/patch/App", "/patch/api/v1/titles/App"} {
-			if w := b.do("GET", path, ""); w.Code != 200 {
-				t.Errorf("%s: %s: %d %s", name, path, w.Code, w.Body)
+		t.Run(name, func(t *testing.T) {
+			b.handler = handler
+			for _, path := range []string{
+				"/patch/jamf/v1/software", "/patch/jamf/v1/software/", "/patch/jamf/v1/patch/App",
+				"/patch/api/v1/titles/App",
+			} {
+				expect(t, b.do("GET", path, ""), 200)
 			}
-		}
-		if w := b.asAdmin("POST", "/patch/api/v1/title/App/version", versionJSON(name)); w.Code != 201 {
-			t.Errorf("%s: %d %s", name, w.Code, w.Body)
-		}
-		if w := b.do("GET", "/patch/nothing", ""); w.Code != 404 ||
-			w.Header().Get("Content-Type") != "application/json" {
-			t.Errorf("%s: %d %s", name, w.Code, w.Body)
-		}
+			expect(t, b.asAdmin("POST", "/patch/api/v1/title/App/version", versionJSON(name)), 201)
+			problem(t, b.do("GET", "/patch/nothing", ""))
+		})
 	}
 }
 
 func TestFeedAlone(t *testing.T) {
 	b := newBench(t, memstore.New())
 	b.create("App")
-	feed, err := httpapi.NewFeed(b.cat, &httpapi.Options{RootFeed: true})
+	feed, err := httpapi.NewFeed(b.catalog, &httpapi.Options{RootFeed: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	b.handler = feed
 	for _, path := range []string{"/jamf/v1/software", "/software", "/software/App", "/patch/App"} {
-		if w := b.do("GET", path, ""); w.Code != 200 {
-			t.Errorf("%s: %d", path, w.Code)
-		}
+		expect(t, b.do("GET", path, ""), 200)
 	}
-	for _, c := range [][2]string{{"POST", "/api/v1/title"}, {"GET", "/api/v1/titles"}, {"DELETE", "/api/v1/title/App"}, {"GET", "/healthz"}} {
-		if w := b.asAdmin(c[0], c[1], definition("New", "1")); w.Code != 404 {
-			t.Errorf("%v: %d", c, w.Code)
-		}
-	}
+	expect(t, b.asAdmin("POST", "/api/v1/title", definition("New", "1")), 404)
+	expect(t, b.asAdmin("DELETE", "/api/v1/title/App", ""), 404)
+	expect(t, b.do("GET", "/api/v1/titles", ""), 404)
+	expect(t, b.do("GET", "/healthz", ""), 404)
 }

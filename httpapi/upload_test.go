@@ -65,7 +65,7 @@ func zipOfOne(t *testing.T) string {
 	return b.String()
 }
 
-// A brokenFile fails where it is told to.
+// A brokenFile fails with the errors that it has.
 type brokenFile struct {
 	*os.File
 	writeErr, readErr error
@@ -92,8 +92,8 @@ func (f brokenFile) ReadAt(p []byte, offset int64) (int, error) {
 	return f.File.ReadAt(p, offset)
 }
 
-// What is wrong with the server's disk is not the client's fault: it is told so,
-// without the server's paths, and the log has the cause.
+// A failure of the server's disk is an error of the server: the answer says so without the server's paths, and the log
+// has the cause.
 func TestUploadThatCannotBeKept(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "file")
@@ -108,8 +108,8 @@ func TestUploadThatCannotBeKept(t *testing.T) {
 		code   string
 		cause  string // in the log
 	}{
-		{"a folder that cannot be made", filepath.Join(file, "missing"), nil, 503, "internal", "not a directory"},
-		{"a file in its place", file, nil, 503, "internal", "not a directory"},
+		{"folder that cannot be made", filepath.Join(file, "missing"), nil, 503, "internal", "not a directory"},
+		{"file in place of the folder", file, nil, 503, "internal", "not a directory"},
 		{"full", dir, &brokenFile{writeErr: syscall.ENOSPC}, 507, "insufficient_storage", "no space left"},
 		{"quota", dir, &brokenFile{writeErr: syscall.EDQUOT}, 507, "insufficient_storage", "quota exceeded"},
 		{"not writable", dir, &brokenFile{writeErr: syscall.EIO}, 503, "internal", "input/output error"},
@@ -127,20 +127,20 @@ func TestUploadThatCannotBeKept(t *testing.T) {
 				w := httptest.NewRecorder()
 				a.router.handler().ServeHTTP(w, httptest.NewRequest("POST", path, strings.NewReader(zipOfOne(t))))
 				if w.Code != c.status || !strings.Contains(w.Body.String(), `"`+c.code+`":"`) {
-					t.Errorf("%d %s, want %d and %s", w.Code, w.Body, c.status, c.code)
+					t.Errorf("got status %d, want %d and %s: %s", w.Code, c.status, c.code, w.Body)
 				}
 				if strings.Contains(w.Body.String(), dir) || strings.Contains(w.Body.String(), upload.Prefix) {
 					t.Errorf("the answer has the server's paths: %s", w.Body)
 				}
 				if !strings.Contains(log.String(), c.cause) || !strings.Contains(log.String(), dir) {
-					t.Errorf("the log has neither the cause nor the folder: %s", log)
+					t.Errorf("the log lacks the cause or the folder: %s", log)
 				}
 			})
 		}
 	}
 }
 
-// A failure in the middle of an import is told in its line.
+// A failure in the middle of an import is reported in a line of its own.
 func TestUploadThatFailsInTheMiddle(t *testing.T) {
 	for name, body := range map[string]string{
 		"array": `[{"id":"App"},`,
@@ -157,13 +157,13 @@ func TestUploadThatFailsInTheMiddle(t *testing.T) {
 			a.router.handler().ServeHTTP(w, httptest.NewRequest("POST", "/api/v1/titles/import", long))
 			answer := w.Body.String()
 			if !strings.Contains(answer, "cannot write what was sent") || strings.Contains(answer, upload.Prefix) {
-				t.Errorf("%d %s", w.Code, answer)
+				t.Errorf("got status %d: %s", w.Code, answer)
 			}
 		})
 	}
 }
 
-// A fadingFile can be read a few times.
+// A fadingFile fails after a number of reads.
 type fadingFile struct {
 	*os.File
 	reads int
@@ -176,7 +176,7 @@ func (f *fadingFile) Read(p []byte) (int, error) {
 	return f.File.Read(p)
 }
 
-// names lists a folder.
+// names returns the names in a folder.
 func names(t *testing.T, dir string) (names []string) {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
@@ -189,29 +189,28 @@ func names(t *testing.T, dir string) (names []string) {
 	return names
 }
 
-// A process that is killed during an upload leaves nothing behind: the file has no
-// name at any time that somebody could look.
+// A process that is killed during an upload leaves no file: the file has no name while the body arrives.
 func TestUploadHasNoName(t *testing.T) {
 	dir := t.TempDir()
 	a, _ := uploadAPI(t, dir)
 	looked := false
-	body := io.MultiReader(strings.NewReader("PK"), looking(func() {
+	body := io.MultiReader(strings.NewReader("PK"), callingReader(func() {
 		looked = true
 		if left := names(t, dir); len(left) > 0 {
-			t.Errorf("during the upload there is %q", left)
+			t.Errorf("during the upload, the folder has %q", left)
 		}
 	}))
 	w := httptest.NewRecorder()
 	a.router.handler().ServeHTTP(w, httptest.NewRequest("POST", "/api/v1/restore", body))
 	if left := names(t, dir); w.Code != 400 || !looked || len(left) > 0 {
-		t.Errorf("%d %s; left behind: %q", w.Code, w.Body, left)
+		t.Errorf("got status %d and the folder %q: %s", w.Code, left, w.Body)
 	}
 }
 
-// A looking reader is at its end, and calls a function before it says so.
-type looking func()
+// A callingReader calls a function, and then is at its end.
+type callingReader func()
 
-func (f looking) Read([]byte) (int, error) {
+func (f callingReader) Read([]byte) (int, error) {
 	f()
 	return 0, io.EOF
 }

@@ -15,12 +15,13 @@ import (
 	"github.com/patchsource/patchsource/httpapi/wire"
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/catalog"
+	"github.com/patchsource/patchsource/store"
 	"github.com/patchsource/patchsource/store/memstore"
 	patchsync "github.com/patchsource/patchsource/sync"
 	"github.com/patchsource/patchsource/sync/webhook"
 )
 
-// A service that is missing is a nil interface, which httpapi.Options takes for none.
+// A service that is missing is a nil interface, which is what httpapi.Options has for none.
 func TestNil(t *testing.T) {
 	if s := services.Community(nil); s != nil {
 		t.Errorf("Community(nil) is %v", s)
@@ -33,24 +34,47 @@ func TestNil(t *testing.T) {
 	}
 }
 
-// URLs are shown by httpapi as they are shown by sync.
-func TestURLsAreShownAlike(t *testing.T) {
+// Package httpapi shows URLs as package sync does.
+func TestURLs(t *testing.T) {
 	for _, url := range []string{
-		"", "https://example.com/a", "https://user:pass@example.com/a?token=1#frag", "https://example.com/?", "user:pass@host",
-		"//user@host/x?y", "folder:definitions", "a/b.json?x", "a#b", "%zz", "http://[::1", "mailto:a@b.c", "https://a b/",
+		"", "https://example.com/a", "https://user:pass@example.com/a?token=1#frag", "https://example.com/?",
+		"user:pass@host", "//user@host/x?y", "folder:definitions", "a/b.json?x", "a#b", "%zz", "http://[::1",
+		"mailto:a@b.c", "https://a b/",
 	} {
 		if got, want := trace.URL(url), patchsync.RedactURL(url); got != want {
-			t.Errorf("%q is shown as %q, and by sync as %q", url, got, want)
+			t.Errorf("%q is shown as %q, and by package sync as %q", url, got, want)
 		}
 	}
 }
 
-func TestWebhooks(t *testing.T) {
+// failsAt reports an error that is no failure at a path.
+func failsAt(t *testing.T, err error, path string) {
+	t.Helper()
+	var invalid *patch.ValidationError
+	if !errors.As(err, &invalid) || len(invalid.Failures) != 1 || invalid.Failures[0].Path != path {
+		t.Errorf("got error %v, want a failure at %q", err, path)
+	}
+}
+
+// fails reports an error that is not a target.
+func fails(t *testing.T, err, target error) {
+	t.Helper()
+	if !errors.Is(err, target) {
+		t.Errorf("got error %v, want %q", err, target)
+	}
+}
+
+func newWebhooks(t *testing.T) httpapi.Webhooks {
+	t.Helper()
 	service, err := webhook.Open(t.Context(), memstore.New(), &webhook.Options{Key: make([]byte, 32)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	hooks := services.Webhooks(service)
+	return services.Webhooks(service)
+}
+
+func TestWebhooks(t *testing.T) {
+	hooks := newWebhooks(t)
 	no := false
 	id, err := hooks.Create(t.Context(), wire.WebhookRequest{
 		URL:       "https://example.com/hook?token=hunter2",
@@ -66,46 +90,51 @@ func TestWebhooks(t *testing.T) {
 		t.Fatalf("got %d webhooks, want 1", len(all))
 	}
 	h := all[0]
-	if h.ID != id || h.URL != "https://example.com/hook" || !h.Enabled || h.VerifySSL || !h.Signed || h.Format != "json" ||
-		strings.Join(h.Events, " ") != "new_title title_deleted" || h.Titles == nil || h.LastAttempt != nil {
-		t.Errorf("got %+v", h)
+	if h.ID != id || h.URL != "https://example.com/hook" || h.Format != "json" || !h.Signed {
+		t.Errorf("got the webhook %+v", h)
 	}
-	for name, c := range map[string]struct {
-		request wire.WebhookRequest
-		path    string
-	}{
-		"no URL":           {wire.WebhookRequest{}, "/url"},
-		"an unknown event": {wire.WebhookRequest{URL: "https://example.com", Events: []string{"new_title", "x"}}, "/events/1"},
-	} {
-		_, err := hooks.Create(t.Context(), c.request)
-		var invalid *patch.ValidationError
-		if !errors.As(err, &invalid) || invalid.Failures[0].Path != c.path {
-			t.Errorf("%s: got %v, want a failure at %s", name, err, c.path)
-		}
+	if !h.Enabled || h.VerifySSL {
+		t.Errorf("got enabled %v and verify_ssl %v, want true and false", h.Enabled, h.VerifySSL)
 	}
-	if err := hooks.Test(t.Context(), "nope"); !errors.Is(err, httpapi.ErrNoWebhook) {
-		t.Errorf("Test of an unknown webhook: got %v", err)
-	}
-	if err := hooks.Delete(t.Context(), "nope"); !errors.Is(err, httpapi.ErrNoWebhook) {
-		t.Errorf("Delete of an unknown webhook: got %v", err)
+	if strings.Join(h.Events, " ") != "new_title title_deleted" || h.Titles == nil || h.LastAttempt != nil {
+		t.Errorf("got the webhook %+v", h)
 	}
 	if err := hooks.Delete(t.Context(), id); err != nil || len(hooks.List()) != 0 {
 		t.Errorf("Delete: got %v and %d webhooks", err, len(hooks.List()))
 	}
 }
 
-// A mailbox is a mailer that fails as it is told.
-type mailbox struct{ err error }
+func TestWebhookErrors(t *testing.T) {
+	hooks := newWebhooks(t)
+	_, err := hooks.Create(t.Context(), wire.WebhookRequest{})
+	failsAt(t, err, "/url")
+	events := []string{wire.EventNewTitle, "x"}
+	_, err = hooks.Create(t.Context(), wire.WebhookRequest{URL: "https://example.com", Events: events})
+	failsAt(t, err, "/events/1")
+	fails(t, hooks.Test(t.Context(), "nope"), httpapi.ErrNoWebhook)
+	fails(t, hooks.Delete(t.Context(), "nope"), httpapi.ErrNoWebhook)
+}
 
-func (m *mailbox) Send(context.Context, mail.Message) error { return m.err }
+// A mailer fails with its error.
+type mailer struct{ err error }
 
-func TestCommunity(t *testing.T) {
+func (m *mailer) Send(context.Context, mail.Message) error { return m.err }
+
+// parts returns a store and a catalog over it.
+func parts(t *testing.T) (store.Store, *catalog.Catalog) {
+	t.Helper()
 	s := memstore.New()
 	titles, err := catalog.Open(t.Context(), s, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer titles.Close()
+	t.Cleanup(func() { _ = titles.Close() })
+	return s, titles
+}
+
+func newCommunity(t *testing.T, m *mailer) httpapi.Community {
+	t.Helper()
+	s, titles := parts(t)
 	tokens, err := auth.Open(t.Context(), s, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -118,69 +147,63 @@ func TestCommunity(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	box := &mailbox{}
 	service, err := community.Open(t.Context(), community.Parts{
-		Store: s, Catalog: titles, Tokens: tokens, Mailer: box, Secret: secret, Fetcher: runner.Fetcher(),
-	}, &community.Options{MailsPerHour: 2, MaxTitles: 1, Site: "https://patches.example.com"})
+		Store: s, Catalog: titles, Tokens: tokens, Mailer: m, Secret: secret, Fetcher: runner.Fetcher(),
+	}, &community.Options{MailsPerHour: 2, Site: "https://patches.example.com"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer service.Close()
-	c := services.Community(service)
+	t.Cleanup(func() { _ = service.Close() })
+	return services.Community(service)
+}
 
-	publication := wire.Publication{AuthorName: "Ann", AuthorEmail: "ann@example.com", URL: "http://127.0.0.1/d.json"}
-	if _, err := c.Publish(t.Context(), publication); !errors.Is(err, httpapi.ErrUpstream) {
-		t.Errorf("Publish of a URL in a private network: got %v", err)
-	}
-	publication.AuthorEmail = "ann"
-	var invalid *patch.ValidationError
-	if _, err := c.Publish(t.Context(), publication); !errors.As(err, &invalid) ||
-		invalid.Failures[0].Path != "/author_email" {
-		t.Errorf("Publish with a wrong address: got %v", err)
-	}
-	if err := c.Register(t.Context(), "?", "ann@example.com"); !errors.As(err, &invalid) ||
-		invalid.Failures[0].Path != "/name" {
-		t.Errorf("Register of a wrong name: got %v", err)
-	}
-	if err := c.ResetContributor(t.Context(), "ann"); !errors.As(err, &invalid) || invalid.Failures[0].Path != "/email" {
-		t.Errorf("ResetContributor with a wrong address: got %v", err)
-	}
-	box.err = errors.New("the mail server is down")
-	if err := c.Register(t.Context(), "ann", "ann@example.com"); !errors.Is(err, httpapi.ErrMail) {
-		t.Errorf("Register without mail: got %v", err)
-	}
-	box.err = nil
+// Invalid names and addresses are failures at their places in the body of each call.
+func TestCommunityFailures(t *testing.T) {
+	c := newCommunity(t, &mailer{})
+	_, err := c.Publish(t.Context(), wire.Publication{AuthorName: "Ann", AuthorEmail: "ann", URL: "http://x.example"})
+	failsAt(t, err, "/author_email")
+	failsAt(t, c.Register(t.Context(), "?", "ann@example.com"), "/name")
+	failsAt(t, c.Register(t.Context(), "ann", "ann"), "/email")
+	failsAt(t, c.ResetContributor(t.Context(), "ann"), "/email")
+}
+
+func TestCommunityErrors(t *testing.T) {
+	m := &mailer{}
+	c := newCommunity(t, m)
+	private := wire.Publication{AuthorName: "Ann", AuthorEmail: "ann@example.com", URL: "http://127.0.0.1/d.json"}
+	_, err := c.Publish(t.Context(), private)
+	fails(t, err, httpapi.ErrUpstream)
+	m.err = errors.New("the mail server is down")
+	fails(t, c.Register(t.Context(), "ann", "ann@example.com"), httpapi.ErrMail)
+	m.err = nil
 	if err := c.Register(t.Context(), "ann", "ann@example.com"); err != nil {
 		t.Errorf("Register: %v", err)
 	}
-	if err := c.Register(t.Context(), "Ann", "bob@example.com"); !errors.Is(err, httpapi.ErrConflict) {
-		t.Errorf("Register of a name that is taken: got %v", err)
-	}
+	fails(t, c.Register(t.Context(), "Ann", "bob@example.com"), httpapi.ErrConflict)
 	var limited *httpapi.LimitedError
 	if err := c.Register(t.Context(), "another", "ann@example.com"); !errors.As(err, &limited) || limited.After <= 0 {
-		t.Errorf("Register after too many mails: got %v", err)
+		t.Errorf("after too many mails: got error %v", err)
 	}
-	if _, err := c.Verify(t.Context(), "ann", "wrong"); !errors.Is(err, auth.ErrDenied) {
-		t.Errorf("Verify of a wrong code: got %v", err)
+	_, err = c.Verify(t.Context(), "ann", "wrong")
+	fails(t, err, auth.ErrDenied)
+	if _, ok := c.Contributor("ann"); ok || len(c.Contributors()) != 0 {
+		t.Error("a name that was not verified is a contributor's")
 	}
 }
 
-func TestSync(t *testing.T) {
-	s := memstore.New()
-	titles, err := catalog.Open(t.Context(), s, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer titles.Close()
+// newSync returns a Sync with a mirror, and a title that follows an upstream which is refused.
+func newSync(t *testing.T) (httpapi.Sync, catalog.Title) {
+	t.Helper()
+	s, titles := parts(t)
 	def, err := patch.Parse([]byte(`{"id":"App","name":"App","publisher":"P","appName":null,"bundleId":null,
-		"lastModified":"2018-02-02T17:39:58Z","requirements":[{"name":"Application Bundle ID","operator":"is","value":"x",
-		"type":"recon","and":true}],"patches":[{"version":"1","releaseDate":"2018-02-02T17:39:58Z","standalone":true,
-		"minimumOperatingSystem":"10.9","reboot":false,"killApps":[],"components":[],"capabilities":[]}],
-		"extensionAttributes":[]}`), nil)
+		"lastModified":"2018-02-02T17:39:58Z","requirements":[{"name":"Application Bundle ID","operator":"is",
+		"value":"x","type":"recon","and":true}],"patches":[{"version":"1","releaseDate":"2018-02-02T17:39:58Z",
+		"standalone":true,"minimumOperatingSystem":"10.9","reboot":false,"killApps":[],"components":[],
+		"capabilities":[]}],"extensionAttributes":[]}`), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	created, err := titles.Create(t.Context(), def, &catalog.CreateOptions{Follows: "http://127.0.0.1/secret?hunter2"})
+	created, err := titles.Create(t.Context(), def, &catalog.CreateOptions{Follows: "http://127.0.0.1/d?hunter2"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,16 +214,19 @@ func TestSync(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := runner.Sync(t.Context(), "App"); err == nil {
-		t.Fatal("a private network is reached")
+		t.Fatal("an upstream in a private network is not refused")
 	}
-	sync := services.Sync(runner)
-	all, ok := sync.State(created.Title, true)
-	if !ok || all.URL != "http://127.0.0.1/secret" || all.LastError == nil || all.Failures != 1 || all.LastAttempt == nil {
-		t.Errorf("the detailed state: got %+v, %v", all, ok)
+	return services.Sync(runner), created.Title
+}
+
+func TestSyncState(t *testing.T) {
+	sync, title := newSync(t)
+	all, ok := sync.State(title, true)
+	if !ok || all.URL != "http://127.0.0.1/d" || all.LastError == nil || all.Failures != 1 || all.LastAttempt == nil {
+		t.Errorf("got the detailed state %+v, %v", all, ok)
 	}
-	little, _ := sync.State(created.Title, false)
-	if little.LastError == nil || strings.Contains(*little.LastError, "127.0.0.1") {
-		t.Errorf("the state: got %+v", little)
+	if public, _ := sync.State(title, false); public.LastError == nil || strings.Contains(*public.LastError, "127") {
+		t.Errorf("got the state %+v", public)
 	}
 	var names []string
 	for source := range sync.Sources() {
@@ -212,15 +238,14 @@ func TestSync(t *testing.T) {
 		}
 	}
 	if got := strings.Join(names, " "); got != "vendor App" {
-		t.Errorf("the sources: got %q", got)
+		t.Errorf("got the sources %s, want vendor and App", got)
 	}
-	if err := sync.TriggerMirror("nope"); !errors.Is(err, httpapi.ErrNotFollowed) {
-		t.Errorf("TriggerMirror of an unknown mirror: got %v", err)
-	}
-	if err := sync.Trigger("nope"); !errors.Is(err, catalog.ErrNotFound) {
-		t.Errorf("Trigger of an unknown title: got %v", err)
-	}
-	if _, err := sync.Fetch(t.Context(), "http://127.0.0.1/d.json"); !errors.Is(err, httpapi.ErrUpstream) {
-		t.Errorf("Fetch in a private network: got %v", err)
-	}
+}
+
+func TestSyncErrors(t *testing.T) {
+	sync, _ := newSync(t)
+	fails(t, sync.TriggerMirror("nope"), httpapi.ErrNotFollowed)
+	fails(t, sync.Trigger("nope"), catalog.ErrNotFound)
+	_, err := sync.Fetch(t.Context(), "http://127.0.0.1/d.json")
+	fails(t, err, httpapi.ErrUpstream)
 }
