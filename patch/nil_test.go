@@ -120,7 +120,7 @@ var otherCalls = map[string]func(){
 		_ = patch.CheckAuthor("")
 		_, _ = patch.AuthorID("")
 		patch.Skeleton("")
-		patch.ValidID("")
+		_ = patch.ValidID("")
 		patch.SortPatches(nil)
 		patch.Rules()
 		_, _ = patch.NewDefinition(patch.Application{})

@@ -96,7 +96,7 @@ func invalidKeys(ctx context.Context, e *env) error {
 		}
 	}
 	if _, err := ids(ctx, e.store, "../things"); err == nil {
-		return errors.New("List of kind ../things: no error")
+		return errors.New("list of kind ../things: no error")
 	}
 	return nil
 }

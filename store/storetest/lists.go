@@ -38,7 +38,7 @@ func list(ctx context.Context, e *env) error {
 		}
 		got = append(got, r.Key.ID)
 		if r.Key.Kind != "things" || string(r.Value) != "value of "+r.Key.ID || r.Revision != revs[r.Key.ID] {
-			return fmt.Errorf("List yields %v %q in revision %q, Put returned %q",
+			return fmt.Errorf("list yields %v %q in revision %q, Put returned %q",
 				r.Key, r.Value, r.Revision, revs[r.Key.ID])
 		}
 	}
@@ -46,7 +46,7 @@ func list(ctx context.Context, e *env) error {
 		return fmt.Errorf("ids that List yields (-want +got):\n%s", diff)
 	}
 	if got, err := ids(ctx, e.store, "nothing"); err != nil || len(got) != 0 {
-		return fmt.Errorf("List of a kind without records: %q, %v", got, err)
+		return fmt.Errorf("list of a kind without records: %q, %v", got, err)
 	}
 	return nil
 }
@@ -75,7 +75,7 @@ func kinds(ctx context.Context, e *env) error {
 		return err
 	}
 	if _, err := e.store.Get(ctx, other); !errors.Is(err, store.ErrNotFound) {
-		return fmt.Errorf("Get of the id in another kind: %v, want ErrNotFound", err)
+		return fmt.Errorf("get of the id in another kind: %v, want ErrNotFound", err)
 	}
 	if _, err := e.store.Put(ctx, other, []byte("2"), store.IfAbsent()); err != nil {
 		return err

@@ -251,16 +251,16 @@ func checkList(ctx context.Context, s store.Store) error {
 	seen := map[string]int{}
 	for r, err := range s.List(ctx, "things") {
 		if err != nil {
-			return fmt.Errorf("List: %w (%v)", err, context.Cause(ctx))
+			return fmt.Errorf("list: %w (%v)", err, context.Cause(ctx))
 		}
 		if !isRepeated(r.Value) {
-			return fmt.Errorf("List yields a part of the value of %q, %d bytes", r.Key.ID, len(r.Value))
+			return fmt.Errorf("list yields a part of the value of %q, %d bytes", r.Key.ID, len(r.Value))
 		}
 		seen[r.Key.ID]++
 	}
 	for i := range stayCount {
 		if n := seen[stayID(i)]; n != 1 {
-			return fmt.Errorf("List yields %q %d times", stayID(i), n)
+			return fmt.Errorf("list yields %q %d times", stayID(i), n)
 		}
 	}
 	return nil

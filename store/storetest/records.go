@@ -84,13 +84,13 @@ func absent(ctx context.Context, e *env) error {
 // isAbsent returns an error unless the record a is absent. rev is a revision that it may have had.
 func isAbsent(ctx context.Context, s store.Store, rev store.Revision) error {
 	if _, err := s.Get(ctx, key("a")); !errors.Is(err, store.ErrNotFound) {
-		return fmt.Errorf("Get: %v, want ErrNotFound", err)
+		return fmt.Errorf("get: %v, want ErrNotFound", err)
 	}
 	for name, cond := range map[string]store.Condition{
 		"no condition": {}, "IfRevision": store.IfRevision(rev), "IfAbsent": store.IfAbsent(),
 	} {
 		if err := s.Delete(ctx, key("a"), cond); !errors.Is(err, store.ErrNotFound) {
-			return fmt.Errorf("Delete with %s: %v, want ErrNotFound", name, err)
+			return fmt.Errorf("delete with %s: %v, want ErrNotFound", name, err)
 		}
 	}
 	return nil
@@ -154,7 +154,7 @@ func copies(ctx context.Context, e *env) error {
 
 func ifAbsent(ctx context.Context, e *env) error {
 	if _, err := e.store.Put(ctx, key("a"), []byte("1"), store.IfAbsent()); err != nil {
-		return fmt.Errorf("Put with IfAbsent: %w", err)
+		return fmt.Errorf("put with IfAbsent: %w", err)
 	}
 	if _, err := e.store.Put(ctx, key("a"), []byte("2"), store.IfAbsent()); !errors.Is(err, store.ErrConflict) {
 		return fmt.Errorf("a second Put with IfAbsent: %v, want ErrConflict", err)
@@ -166,17 +166,17 @@ func ifAbsent(ctx context.Context, e *env) error {
 		return err
 	}
 	if _, err := e.store.Put(ctx, key("a"), []byte("3"), store.IfAbsent()); err != nil {
-		return fmt.Errorf("Put with IfAbsent after Delete: %w", err)
+		return fmt.Errorf("put with IfAbsent after Delete: %w", err)
 	}
 	return holds(ctx, e.store, "a", "3")
 }
 
 func ifRevision(ctx context.Context, e *env) error {
 	if _, err := e.store.Put(ctx, key("a"), []byte("0"), store.IfRevision("1")); !errors.Is(err, store.ErrConflict) {
-		return fmt.Errorf("Put with IfRevision without a record: %v, want ErrConflict", err)
+		return fmt.Errorf("put with IfRevision without a record: %v, want ErrConflict", err)
 	}
 	if _, err := e.store.Get(ctx, key("a")); !errors.Is(err, store.ErrNotFound) {
-		return fmt.Errorf("Get after a Put that failed: %v, want ErrNotFound", err)
+		return fmt.Errorf("get after a Put that failed: %v, want ErrNotFound", err)
 	}
 	first, err := put(ctx, e.store, "a", "1")
 	if err != nil {
@@ -184,12 +184,12 @@ func ifRevision(ctx context.Context, e *env) error {
 	}
 	second, err := e.store.Put(ctx, key("a"), []byte("2"), store.IfRevision(first))
 	if err != nil {
-		return fmt.Errorf("Put with the current revision: %w", err)
+		return fmt.Errorf("put with the current revision: %w", err)
 	}
 	for _, stale := range []store.Revision{first, "", second + "x", "no such revision"} {
 		_, err := e.store.Put(ctx, key("a"), []byte("3"), store.IfRevision(stale))
 		if !errors.Is(err, store.ErrConflict) {
-			return fmt.Errorf("Put with revision %q when %q is current: %v, want ErrConflict", stale, second, err)
+			return fmt.Errorf("put with revision %q when %q is current: %v, want ErrConflict", stale, second, err)
 		}
 	}
 	return holds(ctx, e.store, "a", "2")
@@ -208,7 +208,7 @@ func revisions(ctx context.Context, e *env) error {
 			return err
 		}
 		if rev == "" || seen[rev] {
-			return fmt.Errorf("Put %d returns the revision %q, which is empty or was used before", i, rev)
+			return fmt.Errorf("put %d returns the revision %q, which is empty or was used before", i, rev)
 		}
 		seen[rev] = true
 	}
@@ -226,7 +226,7 @@ func deletes(ctx context.Context, e *env) error {
 	}
 	for _, cond := range []store.Condition{store.IfRevision(first), store.IfAbsent(), store.IfRevision("")} {
 		if err := e.store.Delete(ctx, key("a"), cond); !errors.Is(err, store.ErrConflict) {
-			return fmt.Errorf("Delete with a condition that does not hold: %v, want ErrConflict", err)
+			return fmt.Errorf("delete with a condition that does not hold: %v, want ErrConflict", err)
 		}
 	}
 	if err := holds(ctx, e.store, "a", "2"); err != nil {
@@ -239,7 +239,7 @@ func deletes(ctx context.Context, e *env) error {
 		return fmt.Errorf("a second Delete: %v, want ErrNotFound", err)
 	}
 	if ids, err := ids(ctx, e.store, "things"); err != nil || len(ids) != 0 {
-		return fmt.Errorf("List after Delete: %q, %v, want no records", ids, err)
+		return fmt.Errorf("list after Delete: %q, %v, want no records", ids, err)
 	}
 	return nil
 }
@@ -294,7 +294,7 @@ func durable(ctx context.Context, e *env) error {
 	}
 	rev, err := e.store.Put(ctx, want[1].Key, []byte("new"), store.IfRevision(want[1].Revision))
 	if err != nil || rev == want[1].Revision {
-		return fmt.Errorf("Put with a revision from before the restart: %q, %v", rev, err)
+		return fmt.Errorf("put with a revision from before the restart: %q, %v", rev, err)
 	}
 	return nil
 }
