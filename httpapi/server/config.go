@@ -22,8 +22,8 @@ import (
 type Config struct {
 	// Store keeps everything. The caller closes it after [Server.Close].
 	Store store.Store
-	// Secret encrypts the secrets of webhooks and hashes the addresses of authors; see auth.LoadSecret. If it is the
-	// zero Secret, there are no webhooks and no community.
+	// Secret is the secret from which the keys for the secrets of webhooks and for the addresses of authors are
+	// derived; see auth.LoadSecret. If it is the zero Secret, there are no webhooks and no community.
 	Secret auth.Secret
 	// Site is the URL at which clients reach the server, such as https://patches.example.com, with the prefix that
 	// it is mounted under. If empty, links in answers begin with the host that the client asked for, without a prefix.
@@ -32,8 +32,8 @@ type Config struct {
 	// mails and events have no links to the server.
 	FallbackSite string
 
-	// Authenticate identifies the person who makes a request, such as by the session of the program that embeds the
-	// server. It is asked unless the request has a valid bearer token of the server's own. If nil, only those are
+	// Authenticate returns the person who makes a request, for example by the session of the program that embeds the
+	// server. It is called for requests without a valid bearer token of the server. If nil, only these tokens are
 	// accepted.
 	Authenticate httpapi.Authenticator
 	// Authorize decides what a person may do. If nil, it is auth.Authorize, which decides by the kind of the principal.
@@ -58,8 +58,8 @@ type Config struct {
 	Mirrors []patchsync.Mirror
 	// SyncInterval is the time between two requests for the same upstream. The default is 30 minutes.
 	SyncInterval time.Duration
-	// AllowPrivateNetworks lets upstreams and webhooks be in private networks and on this machine. Callers who may name
-	// URLs can then reach what is there.
+	// AllowPrivateNetworks allows upstreams and webhooks in private networks and on this machine. Anyone who may
+	// publish by URL can then reach these networks.
 	AllowPrivateNetworks bool
 	// Signer signs the definitions of the feed; an *envelope.Signer is one. If nil, they are served unsigned.
 	Signer feed.Signer
@@ -74,14 +74,14 @@ type Config struct {
 	AccessLog bool
 	// TolerateFaults lets /readyz answer 200 even if some records cannot be read; see store.Faults.
 	TolerateFaults bool
-	// UploadDir is the folder of temporary files, for uploads that are too large for memory. It must exist, and Open
-	// removes the files that an earlier process left in it. If empty, it is os.TempDir().
+	// UploadDir is the folder for the temporary files of uploads. It must exist. Open removes files that an earlier
+	// process left in it. If empty, it is os.TempDir().
 	UploadDir string
 	// Limits bound what clients can ask for.
 	Limits Limits
 
-	// Registerer registers the metrics, so that they are collected with those of the program. If nil, they are served
-	// at /metrics, together with those of the Go runtime and of the process.
+	// Registerer registers the metrics of the server, so that they are collected with those of the program. If nil, the
+	// server answers /metrics with them, and with the metrics of the Go runtime and of the process.
 	Registerer prometheus.Registerer
 	// Logger receives changes, failures and the causes of internal errors. If nil, nothing is logged.
 	Logger *slog.Logger

@@ -100,7 +100,7 @@ func (s *Server) apiOptions(c *Config, records store.Store) *httpapi.Options {
 	}
 }
 
-// route returns a handler that sends each request to the part whose path it has.
+// route returns a handler that passes each request to the part that serves its path.
 func (s *Server) route(api, page, docs http.Handler) http.Handler {
 	observedPage := s.metrics.Wrap(page)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -126,7 +126,8 @@ func (s *Server) withMetrics(next http.Handler) http.Handler {
 	})
 }
 
-// unlessPolled returns a handler that answers with logged, but with quiet where machines ask every few seconds.
+// unlessPolled returns a handler that calls quiet for the paths that machines poll every few seconds, and logged for
+// all others.
 func unlessPolled(quiet, logged http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {

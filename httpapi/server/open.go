@@ -22,8 +22,8 @@ import (
 // Open opens the patch source that c describes. It reads all titles and tokens, which ctx bounds. The caller calls
 // [Server.Run] for the background work and [Server.Close] at the end; after an error nothing is left running.
 //
-// The error is store.ErrFormat if a newer version wrote the store, and a description of the field if c is invalid.
-// Other errors are those of the store or of ctx.
+// The error is store.ErrFormat if a newer version wrote the store, or dump.ErrIncomplete if a full backup was only
+// loaded in part. If c is invalid, the error names the field. Other errors are those of the store or of ctx.
 func Open(ctx context.Context, c Config) (_ *Server, err error) {
 	if err := c.complete(); err != nil {
 		return nil, err
@@ -73,16 +73,16 @@ func Open(ctx context.Context, c Config) (_ *Server, err error) {
 	return s, nil
 }
 
-// complete checks c and sets the fields that are not optional to the parts.
+// complete checks c and sets defaults.
 func (c *Config) complete() error {
 	if c.Store == nil {
-		return errors.New("server: Config.Store is nil: open one, such as with filestore.Open")
+		return errors.New("server: Config.Store is nil: open a store, for example with filestore.Open")
 	}
 	if c.Mailer != nil && c.Secret.IsZero() {
-		return errors.New("server: Config.Mailer needs Config.Secret: load one with auth.LoadSecret")
+		return errors.New("server: Config.Mailer requires Config.Secret: load one with auth.LoadSecret")
 	}
 	if c.Session != nil && c.Authenticate == nil {
-		return errors.New("server: Config.Session needs Config.Authenticate, which accepts the sessions")
+		return errors.New("server: Config.Session requires Config.Authenticate, which accepts the sessions")
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -122,6 +122,7 @@ func (s *Server) definition(ctx context.Context, id string) ([]byte, error) {
 	return doc.Bytes(), nil
 }
 
+// openCatalog opens the catalog.
 func (s *Server) openCatalog(ctx context.Context, c *Config, records store.Store) (err error) {
 	opts := &catalog.Options{
 		CacheBytes:      c.Limits.CacheBytes,
@@ -135,11 +136,12 @@ func (s *Server) openCatalog(ctx context.Context, c *Config, records store.Store
 	}
 	opts.Couriers = append(opts.Couriers, c.Couriers...)
 	if s.Catalog, err = catalog.Open(ctx, records, opts); err != nil {
-		return fmt.Errorf("read the titles: %w", err)
+		return fmt.Errorf("server: read the titles: %w", err)
 	}
 	return nil
 }
 
+// openSync makes the runner.
 func (s *Server) openSync(c *Config, records store.Store) (err error) {
 	s.Sync, err = patchsync.New(s.Catalog, records, &patchsync.Options{
 		Mirrors:              c.Mirrors,
@@ -152,6 +154,7 @@ func (s *Server) openSync(c *Config, records store.Store) (err error) {
 	return err
 }
 
+// openCommunity opens the community if there is a Mailer.
 func (s *Server) openCommunity(ctx context.Context, c *Config, records store.Store) (err error) {
 	if c.Mailer == nil {
 		return nil

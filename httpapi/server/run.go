@@ -8,14 +8,14 @@ import (
 )
 
 const (
-	// flushInterval is the time between two writes of when tokens were last used.
+	// flushInterval is the time between two calls of Tokens.Flush and Tokens.Purge.
 	flushInterval = 5 * time.Minute
-	// tokenRetention is the time for which the record of a token that has ended is kept.
+	// tokenRetention is the time for which the record of a token is kept after the token expired or was revoked.
 	tokenRetention = 30 * 24 * time.Hour
-	// minBackoff and maxBackoff bound the wait before background work that failed begins again.
+	// minBackoff and maxBackoff bound the wait before failed background work is retried.
 	minBackoff = time.Second
 	maxBackoff = time.Minute
-	// runDelay is the time after Open at which the log mentions that Run was not called.
+	// runDelay is the time after Open at which a missing call of Run is logged.
 	runDelay = time.Minute
 )
 
@@ -61,7 +61,8 @@ func (s *Server) retry(ctx context.Context, name string, run func(context.Contex
 	}
 }
 
-// keepTokens saves when tokens were last used, and removes tokens that ended long ago, until ctx ends.
+// keepTokens saves when tokens were last used, and removes tokens that expired or were revoked long ago, until ctx
+// ends.
 func (s *Server) keepTokens(ctx context.Context) {
 	tick := time.NewTicker(flushInterval)
 	defer tick.Stop()
@@ -73,12 +74,12 @@ func (s *Server) keepTokens(ctx context.Context) {
 		}
 		s.flush(ctx)
 		if err := s.Tokens.Purge(ctx, s.now().Add(-tokenRetention)); err != nil && ctx.Err() == nil {
-			s.log.Error("tokens that have ended could not be removed", "error", err)
+			s.log.Error("could not remove expired and revoked tokens", "error", err)
 		}
 	}
 }
 
-// flush saves when tokens were last used. A failure is logged only: the next flush makes up for it.
+// flush saves when tokens were last used, and logs failures. The next flush saves the same again.
 func (s *Server) flush(ctx context.Context) {
 	if err := s.Tokens.Flush(ctx); err != nil && ctx.Err() == nil {
 		s.log.Error("could not save when tokens were last used", "error", err)
@@ -94,10 +95,10 @@ type background struct {
 	running  sync.WaitGroup
 }
 
-// open makes the log mention a missing call of Run.
+// open starts the timer that logs a missing call of Run.
 func (b *background) open(log *slog.Logger) {
 	b.reminder = time.AfterFunc(runDelay, func() {
-		log.Warn("Run was not called: nothing is synchronized, and no webhook is delivered")
+		log.Warn("Run was not called: titles are not synchronized and events are not delivered")
 	})
 }
 
@@ -118,6 +119,7 @@ func (b *background) begin(ctx context.Context) (context.Context, func(), error)
 	return ctx, b.end, nil
 }
 
+// end records the end of the work.
 func (b *background) end() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

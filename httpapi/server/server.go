@@ -1,5 +1,5 @@
-// Package server is a whole patch source in one value: it opens every part over a store, serves all of them as one
-// http.Handler, runs the background work, and closes what it opened.
+// Package server puts a whole patch source together: it opens all parts over a store, serves them as one http.Handler,
+// does the background work, and closes what it opened.
 //
 //	source, err := server.Open(ctx, server.Config{Store: files})
 //	if err != nil {
@@ -9,12 +9,12 @@
 //	go source.Run(ctx)
 //	http.Handle("/", source)
 //
-// A [Server] answers the feed that Jamf Pro reads, the calls of package httpapi, the page of package httpapi/webui, the
-// documentation of package httpapi/openapi at /docs, and metrics at /metrics. Its parts are fields: a program that
-// needs more than HTTP calls them directly.
+// A [Server] serves the feed that Jamf Pro reads, the calls of package httpapi, the page of package httpapi/webui, the
+// documentation of package httpapi/openapi at /docs, and metrics at /metrics. Its parts are fields, so that a program
+// can also call them directly.
 //
-// Each part can also be used by itself. This package only puts them together in the right order: it is the one that
-// links everything, and a program that serves the feed alone imports httpapi/feed in its place.
+// Each part can also be used by itself. This package links all of them; a program that serves only the feed imports
+// httpapi/feed instead.
 package server
 
 import (
@@ -42,7 +42,7 @@ var (
 	ErrClosed = errors.New("server: the server is closed")
 )
 
-// A Server is a patch source. Open returns one. It is safe for concurrent use.
+// A Server is a patch source. [Open] returns one. It is safe for concurrent use.
 type Server struct {
 	// Catalog holds the titles.
 	Catalog *catalog.Catalog
@@ -61,7 +61,7 @@ type Server struct {
 	log     *slog.Logger
 	now     func() time.Time
 
-	opened     atomic.Bool // the parts are open and do not change any more
+	opened     atomic.Bool // set when the fields above no longer change
 	background background
 	closing    sync.Once
 	closeErr   error
@@ -73,9 +73,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.S
 // flushTimeout bounds the last write of when tokens were last used.
 const flushTimeout = 30 * time.Second
 
-// Close ends Run, waits for it, and closes what Open opened. Shut down the http.Server first: requests that arrive
-// later are answered with 503. Close does not close the store, the Mailer or anything else in the Config. Further
-// calls return the same error.
+// Close ends Run, waits for it, and closes what Open opened. It does not close the store, the Mailer or anything else
+// in the Config. Shut down the http.Server first: after Close, changes are answered with status 503. Further calls
+// return the same error.
 func (s *Server) Close() error {
 	s.closing.Do(func() {
 		s.background.close()
