@@ -13,17 +13,13 @@ import (
 	"github.com/patchsource/patchsource/auth"
 	"github.com/patchsource/patchsource/httpapi/feed"
 	"github.com/patchsource/patchsource/httpapi/internal/trace"
-	"github.com/patchsource/patchsource/httpapi/internal/upload"
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/store"
 )
 
 const (
-	// DefaultRateLimit is the default of [Options.RateLimit].
-	DefaultRateLimit = 60
-	// DefaultLintLimit is the default of [Options.LintLimit].
-	DefaultLintLimit = 600
-
+	defaultRateLimit       = 60
+	defaultLintLimit       = 600
 	defaultMaxArchiveBytes = 512 << 20
 )
 
@@ -71,10 +67,9 @@ type Options struct {
 	NotFound func(w http.ResponseWriter, r *http.Request) bool
 
 	// RateLimit bounds the requests per hour of a client address that send mail, or create something without a token.
-	// The default is DefaultRateLimit.
+	// The default is 60.
 	RateLimit int
-	// LintLimit bounds the definitions per hour that a client address has checked without a token. The default is
-	// DefaultLintLimit.
+	// LintLimit bounds the definitions per hour that a client address has checked without a token. The default is 600.
 	LintLimit int
 	// MaxBodyBytes bounds the body of a request. The default is 10 MiB.
 	MaxBodyBytes int
@@ -83,8 +78,8 @@ type Options struct {
 	// Budget bounds the memory and the work of clients who may not change every title. If nil, the handler has one of
 	// its own.
 	Budget *Budget
-	// UploadDir is the folder of the temporary files that restores and imports are kept in. It must exist; see
-	// [SweepUploads]. If empty, it is os.TempDir().
+	// UploadDir is the folder of the temporary files that restores and imports are kept in. If empty, it is
+	// os.TempDir().
 	UploadDir string
 
 	// Logger receives changes, and the causes of internal errors. If nil, nothing is logged.
@@ -97,11 +92,6 @@ type Options struct {
 	Now func() time.Time
 }
 
-// SweepUploads removes the temporary files of uploads that a process which was killed has left in dir, the UploadDir of
-// [Options]. Call it before the server accepts requests. On Unix, it disturbs no upload in progress, not even one of
-// another process: a file in use needs no name.
-func SweepUploads(dir string) error { return upload.Sweep(dir) }
-
 // withDefaults returns opts with all defaults, and the parsed Site, which is nil if there is none.
 func (opts *Options) withDefaults() (o Options, site *url.URL, err error) {
 	if opts != nil {
@@ -111,8 +101,8 @@ func (opts *Options) withDefaults() (o Options, site *url.URL, err error) {
 		return o, nil, err
 	}
 	o.Site = strings.TrimRight(o.Site, "/")
-	o.RateLimit = cmp.Or(o.RateLimit, DefaultRateLimit)
-	o.LintLimit = cmp.Or(o.LintLimit, DefaultLintLimit)
+	o.RateLimit = cmp.Or(o.RateLimit, defaultRateLimit)
+	o.LintLimit = cmp.Or(o.LintLimit, defaultLintLimit)
 	o.MaxBodyBytes = cmp.Or(o.MaxBodyBytes, patch.DefaultMaxBytes)
 	o.MaxArchiveBytes = cmp.Or(o.MaxArchiveBytes, defaultMaxArchiveBytes)
 	if o.MaxBodyBytes < 0 {

@@ -189,9 +189,9 @@ var problems = problem.Table{
 }
 
 const lastAdministratorMessage = "This is the last administrator's token, and without one this server cannot be " +
-	"administered until it is started again. Tokens that were made with it end with it, and do not count. To replace it, " +
-	"delete the file of the server's first token and start the server again: it makes another token, with which you " +
-	"can revoke this one. To revoke it all the same, add ?confirm=" + confirmLastAdministrator + "."
+	"administered until it is started again. Tokens that were made with it end with it, and do not count. " +
+	"To replace it, delete the file of the server's first token and start the server again: it makes another token, " +
+	"with which you can revoke this one. To revoke it all the same, add ?confirm=" + confirmLastAdministrator + "."
 
 // diskFull matches the uploads for which the disk has no space.
 func diskFull(err error) bool {

@@ -171,10 +171,7 @@ func unexpected(call string, h holder, status int) string {
 			return "an answer, since the call is open"
 		}
 	case h.may == nil:
-		// An anonymous client may publish, and ask for a title's token by mail.
-		published := h.token == "" && need == makers && status == http.StatusBadRequest
-		mailed := h.token == "" && need == own
-		if status != http.StatusUnauthorized && !published && !mailed {
+		if status != http.StatusUnauthorized && !(h.token == "" && anonymousMay(need, status)) {
 			return "401"
 		}
 	case !slices.Contains(h.may, need):
@@ -187,6 +184,12 @@ func unexpected(call string, h holder, status int) string {
 		return "an answer to a token that may make the call"
 	}
 	return ""
+}
+
+// anonymousMay reports whether a status answers an anonymous client, who may publish, and ask for a title's token by
+// mail.
+func anonymousMay(need reach, status int) bool {
+	return need == own || need == makers && status == http.StatusBadRequest
 }
 
 // answersWithRefusal reports whether an open call refuses an empty request.

@@ -92,10 +92,10 @@ type Config struct {
 // Limits bound what clients can ask for. In each of them, 0 means the default and a negative number means no limit.
 type Limits struct {
 	// Requests is the number of requests per hour that a client address can make without a token, of those that send
-	// mail or create something. The default is httpapi.DefaultRateLimit.
+	// mail or create something. The default is 60.
 	Requests int
 	// Lints is the number of definitions per hour that a client address can have checked without a token. The default
-	// is httpapi.DefaultLintLimit.
+	// is 600.
 	Lints int
 	// Mails is the number of mails per hour that are sent to one mailbox. The default is
 	// community.DefaultMailsPerHour.

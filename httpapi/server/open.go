@@ -10,7 +10,7 @@ import (
 
 	"github.com/patchsource/patchsource/auth"
 	"github.com/patchsource/patchsource/auth/community"
-	"github.com/patchsource/patchsource/httpapi"
+	"github.com/patchsource/patchsource/httpapi/internal/upload"
 	"github.com/patchsource/patchsource/httpapi/metrics"
 	"github.com/patchsource/patchsource/patch/catalog"
 	"github.com/patchsource/patchsource/store"
@@ -35,7 +35,7 @@ func Open(ctx context.Context, c Config) (_ *Server, err error) {
 		}
 	}()
 	if c.UploadDir != "" {
-		if err := httpapi.SweepUploads(c.UploadDir); err != nil {
+		if err := upload.Sweep(c.UploadDir); err != nil {
 			return nil, fmt.Errorf("server: remove old uploads: %w", err)
 		}
 	}
