@@ -75,7 +75,7 @@ func (s *server) lints() []attack {
 	}
 }
 
-// reads returns attacks that read what is expensive.
+// reads returns attacks with expensive reads.
 func (s *server) reads() []attack {
 	read := func(name, path string) attack {
 		return attack{name, func(int) int { return s.anyone("GET", path, "") }}

@@ -13,7 +13,7 @@ import (
 	"github.com/patchsource/patchsource/store/memstore"
 )
 
-// sessions are those of a program with a login of its own: the values of a cookie, and who is signed in.
+// sessions contains the names of signed-in people by the value of their cookie, in a program with its own login.
 var sessions = map[string]string{"8c2f": "ann", "51d0": "bob"}
 
 // createTitle creates a title with a header of the request, and prints the status of the answer.

@@ -15,6 +15,7 @@ import (
 // pages is the webui.Catalog of a server.
 type pages struct{ *Server }
 
+// view returns a title as the page shows it.
 func (p pages) view(t catalog.Title) webui.Title {
 	out := webui.Title{
 		ID:          t.ID,
@@ -65,13 +66,14 @@ func (p pages) Title(ctx context.Context, id string) (webui.Title, *patch.Defini
 
 // History implements webui.Catalog.
 func (p pages) History(ctx context.Context, id string) (all []webui.Revision, err error) {
-	editions, err := p.Catalog.History(ctx, id)
-	for _, e := range editions {
+	revisions, err := p.Catalog.History(ctx, id)
+	for _, e := range revisions {
 		all = append(all, webui.Revision{Number: e.Number, At: e.At, Version: e.Version, Current: e.Current})
 	}
 	return all, notFound(err)
 }
 
+// notFound makes catalog.ErrNotFound a webui.ErrNotFound.
 func notFound(err error) error {
 	if errors.Is(err, catalog.ErrNotFound) {
 		return fmt.Errorf("%w: %w", webui.ErrNotFound, err)

@@ -205,7 +205,7 @@ func TestCloseSavesWhenTokensWereUsed(t *testing.T) {
 	}
 	for _, info := range open(t, server.Config{Store: records}).Tokens.List() {
 		if info.Used.IsZero() {
-			t.Errorf("token %s was never used, says the store", info.ID)
+			t.Errorf("the time at which token %s was used is not saved", info.ID)
 		}
 	}
 }

@@ -149,7 +149,7 @@ func openStore(name string, log *slog.Logger) (store.Store, error) {
 	return memstore.New(), nil
 }
 
-// makeUploadDir makes a folder for temporary files in the folder of the store, which has room for what is kept. For
+// makeUploadDir makes a folder for temporary files in the folder of the store, whose disk has room for titles. For
 // other stores it returns the empty string.
 func makeUploadDir(name string) (dir string, err error) {
 	scheme, dir, _ := strings.Cut(name, ":")

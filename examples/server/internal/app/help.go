@@ -52,7 +52,7 @@ var help = map[string]string{
 		"authorization_file (a file with the value of the Authorization header).",
 	"sync-interval": "Time between two checks of a source for changes (default: ${default}).",
 	"allow-private-networks": "Also allow sources and webhooks in private networks and on this machine. For labs: " +
-		"anyone who may publish by URL can reach what is there.",
+		"anyone who may publish by URL can reach them.",
 	"sign-cert": "Sign the definitions of the feed with this certificate (PEM, with its chain). Requires --sign-key.",
 	"sign-key":  "Private key of --sign-cert (PEM).",
 

@@ -29,7 +29,7 @@ func (f *flags) loadAdminToken(ctx context.Context, tokens *auth.Service, log *s
 	switch {
 	case admin.Unwritten != nil:
 		log.Error("the administrator token in the file is no longer valid, and no new one can be written: the feed is "+
-			"served, but nobody can administer the server with this file; put a valid token into it, or make its "+
+			"served, but the server cannot be administered with this file; put a valid token into it, or make its "+
 			"folder writable", "file", f.AdminTokenFile, "reason", admin.Replaced, "error", admin.Unwritten)
 	case admin.Replaced != nil:
 		log.Warn("the administrator token in the file is no longer valid: made a new one and replaced it",

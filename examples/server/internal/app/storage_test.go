@@ -57,7 +57,7 @@ func TestStopWithoutTheStorage(t *testing.T) {
 	}
 }
 
-// If the data folder is deleted while the server runs, changes are answered with 503, and the feed goes on.
+// If the data folder is deleted while the server runs, changes are answered with 503, and the feed is still served.
 func TestDataFolderDeletedUnderTheServer(t *testing.T) {
 	p := start(t, t.TempDir())
 	if status, body := p.do("POST", "/api/v1/title", definition("App", "1")); status != 201 {
