@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -154,4 +155,47 @@ func TestLoadAdminTokenOfAnotherKind(t *testing.T) {
 	if _, err := a.LoadAdminToken(t.Context(), path); !errors.Is(err, auth.ErrUnauthorized) {
 		t.Errorf("LoadAdminToken: %v, want ErrUnauthorized", err)
 	}
+}
+
+// TestAdoptOnTwoServers checks that servers that share a store and the file of the token can start at the same time.
+func TestAdoptOnTwoServers(t *testing.T) {
+	s := memstore.New()
+	path := filepath.Join(t.TempDir(), "admin.token")
+	one, two := open(t, s, nil), open(t, s, nil) // both have read the tokens before one of them adopts it
+	if _, err := one.LoadAdminToken(t.Context(), path); err != nil {
+		t.Fatal(err)
+	}
+	token := readToken(t, path)
+	result, err := two.LoadAdminToken(t.Context(), path)
+	if err != nil || result.Created || result.Replaced != nil || readToken(t, path) != token {
+		t.Errorf("the second server: %+v, %v", result, err)
+	}
+	if _, err := two.Authenticate(t.Context(), token); err != nil {
+		t.Error(err)
+	}
+	// One server may also write the token's record after the other has looked for it.
+	late, _ := issue(t, open(t, memstore.New(), nil), adminGrant)
+	racing := open(t, &lateStore{Store: s, before: func() {
+		if err := one.Adopt(t.Context(), late); err != nil {
+			t.Error(err)
+		}
+	}}, nil)
+	if err := racing.Adopt(t.Context(), late); err != nil {
+		t.Errorf("Adopt on two servers at the same time: %v", err)
+	}
+}
+
+// A lateStore calls a function once before it writes the record of a token.
+type lateStore struct {
+	store.Store
+	before func()
+	once   sync.Once
+}
+
+// Put implements store.Store.
+func (l *lateStore) Put(ctx context.Context, k store.Key, v []byte, cond store.Condition) (store.Revision, error) {
+	if k.Kind == "tokens" {
+		l.once.Do(l.before)
+	}
+	return l.Store.Put(ctx, k, v, cond)
 }

@@ -37,14 +37,19 @@ func (a *Service) Adopt(ctx context.Context, token string) error {
 	if err != nil {
 		return err
 	}
-	e, _ := a.tokens.get(id)
-	switch {
-	case e == nil && adopted:
-		return fmt.Errorf("%w, or its record was lost", ErrRevoked)
-	case e == nil:
-		if err := a.add(ctx, token, id, Grant{Kind: Administrator}, origin{}); err != nil {
-			return err
+	e, err := a.storedToken(ctx, id)
+	if err == nil && e == nil && !adopted {
+		// After a conflict, memory has what another server has adopted at the same time.
+		if err = a.add(ctx, token, id, Grant{Kind: Administrator}, origin{}); errors.Is(err, store.ErrConflict) {
+			err = nil
 		}
+		e, _ = a.tokens.get(id)
+	}
+	switch {
+	case err != nil:
+		return err
+	case e == nil:
+		return fmt.Errorf("%w, or its record was lost", ErrRevoked)
 	case e.hash != hashOf(token) || e.Kind != Administrator:
 		return &unauthorizedError{"it is not an administrator's token"}
 	default:
@@ -56,6 +61,18 @@ func (a *Service) Adopt(ctx context.Context, token string) error {
 		return nil
 	}
 	return a.recordAdopted(ctx, id)
+}
+
+// storedToken returns a token, which it reads from a store that other servers use too, because one of them may have
+// made it since Open. It is nil if there is none. The error is [ErrUnavailable] or that of ctx.
+func (a *Service) storedToken(ctx context.Context, id string) (*entry, error) {
+	if _, shared := store.As[store.Watcher](a.store); shared {
+		if err := a.tokens.reload(ctx, id); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
+	}
+	e, _ := a.tokens.get(id)
+	return e, nil
 }
 
 // wasAdopted reports whether a token was adopted before.
