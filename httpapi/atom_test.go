@@ -11,7 +11,7 @@ import (
 	"github.com/patchsource/patchsource/store/memstore"
 )
 
-// An atomFeed is what a feed reader reads.
+// An atomFeed is an Atom feed.
 type atomFeed struct {
 	XMLName xml.Name    `xml:"http://www.w3.org/2005/Atom feed"`
 	ID      string      `xml:"id"`

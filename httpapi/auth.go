@@ -88,12 +88,14 @@ func (e *tokenError) Error() string { return e.message }
 
 func (e *tokenError) Is(target error) bool { return target == auth.ErrUnauthorized }
 
-// An access decides who may do what. Every decision of this package is made here.
+// An access identifies principals and decides about their actions. Every decision of this package is made here.
 type access struct {
 	authenticate Authenticator
 	authorize    Authorizer
 	catalog      *catalog.Catalog
 	now          func() time.Time
+	// sessions is true if requests may be authenticated by other means than the header Authorization.
+	sessions bool
 }
 
 // newAccess returns an access that accepts the tokens of a service, which may be nil, if authenticate is nil, and
@@ -101,16 +103,17 @@ type access struct {
 func newAccess(
 	c *catalog.Catalog, authenticate Authenticator, authorize Authorizer, tokens *auth.Service, now func() time.Time,
 ) access {
-	if authenticate == nil && tokens != nil {
-		authenticate = BearerTokens(tokens)
+	a := access{authenticate: authenticate, authorize: authorize, catalog: c, now: now, sessions: authenticate != nil}
+	if a.authenticate == nil && tokens != nil {
+		a.authenticate = BearerTokens(tokens)
 	}
-	if authenticate == nil {
-		authenticate = AnyOf()
+	if a.authenticate == nil {
+		a.authenticate = AnyOf()
 	}
-	if authorize == nil {
-		authorize = auth.Authorize
+	if a.authorize == nil {
+		a.authorize = auth.Authorize
 	}
-	return access{authenticate: authenticate, authorize: authorize, catalog: c, now: now}
+	return a
 }
 
 // principal returns the principal that a request comes from and notes it in the call. A title's token whose titles are
@@ -137,8 +140,8 @@ func (a access) exists(uid string) bool {
 	return err == nil
 }
 
-// may reports whether a principal may perform an action. It is for decisions about what an answer shows and what a call
-// costs: an error of the Authorizer counts as a no.
+// may reports whether a principal may perform an action. It is for decisions about the content of an answer and the
+// cost of a call: an error of the Authorizer counts as a no.
 func (a access) may(ctx context.Context, p auth.Principal, action auth.Action, t auth.Title) bool {
 	return a.authorize(ctx, p, action, t) == nil
 }
@@ -148,7 +151,7 @@ func (a access) mayChange(ctx context.Context, p auth.Principal, t catalog.Title
 	return a.may(ctx, p, auth.ActionChange, titleOf(t))
 }
 
-// titleOf returns what an authorization decision knows about a title.
+// titleOf returns a title in the form that an Authorizer receives.
 func titleOf(t catalog.Title) auth.Title {
 	return auth.Title{ID: t.ID, UID: t.UID, Contributor: t.Contributor}
 }
@@ -175,6 +178,23 @@ func (a access) anyone(r *http.Request, rate *limit.Rate) (auth.Principal, error
 	}
 	callOf(r).unknown = err
 	return auth.Principal{}, allow(rate, r)
+}
+
+// reader returns the principal of a read that is open to anonymous clients, for whom it is the zero Principal. A reader
+// with invalid credentials reads what anonymous clients read. The header Vary names the credentials.
+func (a access) reader(w http.ResponseWriter, r *http.Request) auth.Principal {
+	token := r.Header.Get("Authorization") != ""
+	if !token && !a.sessions {
+		return auth.Principal{}
+	}
+	p, err := a.principal(r)
+	switch {
+	case token:
+		w.Header().Set("Vary", "Authorization")
+	case err == nil:
+		w.Header().Set("Vary", "Cookie")
+	}
+	return p
 }
 
 // mayManage reports whether a principal may see and revoke a token: its own, and those that neither reach further nor

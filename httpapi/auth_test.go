@@ -11,6 +11,8 @@ import (
 
 	"github.com/patchsource/patchsource/auth"
 	"github.com/patchsource/patchsource/httpapi"
+	"github.com/patchsource/patchsource/httpapi/internal/services"
+	"github.com/patchsource/patchsource/patch/catalog"
 	"github.com/patchsource/patchsource/store/memstore"
 )
 
@@ -89,6 +91,37 @@ func TestAuthorize(t *testing.T) {
 	if w := b.asAdmin("GET", "/api/v1/tokens", ""); w.Code != 200 {
 		t.Errorf("an administrator's token: got status %d, want 200: %s", w.Code, w.Body)
 	}
+}
+
+// A person with a session reads the details of the titles that they may change, as the holder of a token does.
+func TestSessionsRead(t *testing.T) {
+	p := newPublic(t, httpapi.Options{RateLimit: -1})
+	const source = "https://vendor.example/d.json"
+	p.outside.pages.Store(source, 503)
+	follows := &catalog.CreateOptions{Follows: source}
+	if _, err := p.catalog.Create(t.Context(), parse(t, definition("Team-Xcode", "1")), follows); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.sync.Sync(t.Context(), "Team-Xcode"); err == nil {
+		t.Fatal("the sync reports no error")
+	}
+	p.handler = newHandler(t, p.catalog, &httpapi.Options{
+		Sync:         services.Sync(p.sync),
+		Authenticate: byProxy,
+		Authorize:    teamPolicy,
+	})
+	const path = "/api/v1/titles"
+	member, reader := p.do("GET", path, "", "X-Forwarded-User", "team"), p.do("GET", path, "")
+	expect(t, member, 200, "d.json: the server answered 503")
+	lacks(t, reader.Body.String(), "d.json: the server")
+	if got := member.Header().Get("Vary"); !strings.Contains(got, "Cookie") {
+		t.Errorf("the member's list has the Vary %s", got)
+	}
+	if got := reader.Header().Get("Vary"); got != "Accept, Accept-Encoding" {
+		t.Errorf("an anonymous client's list has the Vary %s", got)
+	}
+	expect(t, p.do("GET", "/api/v1/sync", "", "X-Forwarded-User", "team"), 200, `"title":"Team-Xcode"`)
+	lacks(t, p.do("GET", "/api/v1/sync", "", "X-Forwarded-User", "reader").Body.String(), "Team-Xcode")
 }
 
 // An error of an Authorizer that decides nothing is an internal error, and its text is for the log alone.

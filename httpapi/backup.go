@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// maxTrustedBackups bounds the backups that are written at once to clients who may change every title.
+	// maxTrustedBackups bounds the backups that are written at once to clients that may change every title.
 	maxTrustedBackups = 2
 	// minBackupSpeed is the speed at which a backup has to be read, in bytes per second, after speedGrace: a slow
 	// reader keeps others waiting.

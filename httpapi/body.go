@@ -194,7 +194,7 @@ func (b bodies) decode(body []byte, into any, opts ...json.Options) error {
 	return nil
 }
 
-// A form collects what is wrong with the values of a body.
+// A form collects the failures of the values in a body.
 type form struct{ patch.ValidationError }
 
 // fail notes that the value at a path is wrong.
@@ -226,7 +226,7 @@ func (f *form) add(err error) error {
 	return nil
 }
 
-// err returns what is wrong, and nil if nothing is. It lists at most patch.MaxFailures failures.
+// err returns an error with the failures, at most patch.MaxFailures, and nil if there are none.
 func (f *form) err() error {
 	if len(f.Failures) == 0 {
 		return nil

@@ -11,16 +11,16 @@ import (
 	"github.com/patchsource/patchsource/httpapi/internal/limit"
 )
 
-// The limits on what all clients who may not change every title have in progress together: anonymous clients, and
-// authors, since everybody may become one. They are in bytes of the text that is received or worked on, because memory
-// and time are proportional to that.
+// Limits on the requests in progress of all clients that may not change every title: anonymous clients, and authors,
+// since everybody can become one. They are in bytes of the text that is received or worked on, because memory and time
+// are proportional to that.
 const (
 	// maxAnonymousBodies bounds the bytes of the bodies of anonymous clients that are in memory at once, and
 	// maxMemberBodies those of clients with a token: neither keeps the other out.
 	maxAnonymousBodies = 8 << 20
 	maxMemberBodies    = 16 << 20
-	// maxSmallBodies bounds the bytes of small bodies, separately and for both kinds of clients: those who send large
-	// bodies slowly do not keep out a client that signs in or adds a version.
+	// maxSmallBodies bounds the bytes of small bodies, separately for both kinds of clients. Clients that send large
+	// bodies slowly do not keep out one that signs in or adds a version.
 	maxSmallBodies = 2 << 20
 	smallBody      = 64 << 10
 	// maxWork bounds the bytes of definitions that are parsed, checked or compared at once.
@@ -33,7 +33,7 @@ const (
 	// maxBackups bounds the backups that are written at once to anonymous clients, one to each address, and separately
 	// those to clients with a token.
 	maxBackups = 2
-	// minWork is what the smallest piece of work counts for, and minBody the smallest body.
+	// minWork is the number of bytes that the smallest piece of work counts for, and minBody that of the smallest body.
 	minWork = 64 << 10
 	minBody = 4 << 10
 	// maxAnonymousBody bounds the body of an anonymous client.
@@ -48,9 +48,9 @@ const (
 	patience = 3 * time.Second
 )
 
-// A Budget bounds the memory and the work that clients who may not change every title cost together. One Budget serves
-// everything that a server answers: [New] makes one of its own unless [Options.Budget] names another, which the page
-// may share. It is safe for concurrent use.
+// A Budget bounds the memory and the work that clients cost together. It does not count those that may change every
+// title. One Budget serves everything that a server answers: [New] makes one of its own unless [Options.Budget] names
+// another, which the page may share. It is safe for concurrent use.
 type Budget struct {
 	client             func(*http.Request) netip.Prefix
 	work               *limit.Share
@@ -105,7 +105,7 @@ type (
 )
 
 // Enter waits for a turn to work on so many bytes of definitions for a request. It returns the request to go on with:
-// what is asked for within it, such as by a page that calls the API for its visitor, needs no turn of its own. The
+// requests that are made within it, such as those of a page that calls the API, need no turn of their own. The
 // caller must call leave when the work is done. The error is that of the request's context, or one that is answered
 // with status 503: the turn did not come within some seconds, or the client's address holds too much.
 func (b *Budget) Enter(r *http.Request, bytes int64) (within *http.Request, leave func(), err error) {

@@ -58,7 +58,7 @@ func TestTitlesOfContributors(t *testing.T) {
 	// A title of another author whose id ends in the contributor's name.
 	require(t, p.do("POST", "/api/v1/title", publication("b MacMan", "b@example.com", "Xcode")), 201)
 	expect(t, p.do("POST", "/api/v1/titles", definition("Xcode_b", "1"), token...), 409, "Another author")
-	// Nobody else publishes under the contributor's name.
+	// An anonymous client may not publish under the contributor's name.
 	expect(t, p.do("POST", "/api/v1/title", publication("macMAN", "x@example.com", "Xcode")), 400)
 	p.create("Other")
 	expect(t, p.do("DELETE", "/api/v1/title/Other", "", token...), 403)
@@ -87,7 +87,7 @@ func TestFeedOfAContributor(t *testing.T) {
 	if list[0].ID != "Slack" || list[0].Name != "Slack App" || list[1].ID != "Zoom" {
 		t.Errorf("the list is %s", w.Body)
 	}
-	// Odd ids of the common feed do not change what is kept for the contributor's.
+	// Odd ids of the common feed do not change the cache of the contributor's.
 	for _, odd := range []string{"%00macman%00Slack,Other", "list%20macman%20Slack,Other"} {
 		_ = p.do("GET", "/jamf/v1/software/"+odd, "")
 	}

@@ -13,7 +13,8 @@ import (
 	"github.com/patchsource/patchsource/patch/catalog"
 )
 
-// A core is what all calls share. The calls of one kind are the methods of a type that adds what they alone need.
+// A core holds the parts that all calls share. The calls of one kind are methods of a type that adds the parts of their
+// own.
 type core struct {
 	catalog *catalog.Catalog
 	access  access

@@ -62,11 +62,11 @@ func ExampleNew() {
 	}
 	fmt.Println("Ann creates Team-Xcode:", create("Team-Xcode", "c2Vzc2lvbg"))
 	fmt.Println("Ann creates Xcode:", create("Xcode", "c2Vzc2lvbg"))
-	fmt.Println("nobody creates Team-Word:", create("Team-Word", ""))
+	fmt.Println("an anonymous client creates Team-Word:", create("Team-Word", ""))
 	// Output:
 	// Ann creates Team-Xcode: 201
 	// Ann creates Xcode: 403
-	// nobody creates Team-Word: 401
+	// an anonymous client creates Team-Word: 401
 }
 
 // A server that only reads serves the feed alone.

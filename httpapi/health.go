@@ -10,7 +10,7 @@ import (
 	"github.com/patchsource/patchsource/store"
 )
 
-// healthCalls are the calls of what watches the server.
+// healthCalls are the calls for monitoring.
 type healthCalls struct {
 	*core
 	store          store.Store // nil: it is not known

@@ -53,7 +53,7 @@ func newBench(t testing.TB, s store.Store) *bench {
 	return b
 }
 
-// newHandler returns what httpapi.New returns.
+// newHandler returns a handler of all calls.
 func newHandler(t testing.TB, c *catalog.Catalog, opts *httpapi.Options) http.Handler {
 	t.Helper()
 	h, err := httpapi.New(c, opts)

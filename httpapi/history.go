@@ -75,7 +75,7 @@ func (c *historyCalls) get(w http.ResponseWriter, r *http.Request) error {
 	return c.serve(w, r, answer.New(data, c.now()))
 }
 
-// diff answers with what changed from a revision to the one of ?to, or to the current one without it.
+// diff answers with the differences from a revision to the one of ?to, or to the current one without it.
 func (c *historyCalls) diff(w http.ResponseWriter, r *http.Request) error {
 	id, n, err := c.revisionIn(w, r)
 	if err != nil {

@@ -2,9 +2,9 @@
 // manage titles. The calls are those of the systems in this field (CommunityPatch, Patch Server, Stupid Simple Patch
 // Server), so that their clients keep working.
 //
-// [New] returns one http.Handler of everything, and [NewFeed] one of the feed alone. Package httpapi/feed has the feed
-// without what limits its clients, for programs that only serve it; package httpapi/server puts a whole patch source
-// together. A handler can be mounted anywhere, under a prefix with http.StripPrefix.
+// [New] returns one http.Handler of everything, and [NewFeed] one of the feed alone. A handler can be mounted anywhere,
+// under a prefix with http.StripPrefix. Programs that only serve the feed can use package httpapi/feed instead, which
+// has fewer dependencies and no limits on clients. Package httpapi/server assembles a whole patch source.
 //
 // No call ever answers with a redirect, since Jamf Pro takes one for a broken source. A path may have slashes doubled
 // or at its end. http.ServeMux redirects such paths before any handler sees them: if administrators type the address,
@@ -12,16 +12,16 @@
 //
 // # People
 //
-// An [Authenticator] says who a request comes from, and an [Authorizer] what they may do. The defaults are the bearer
-// tokens of package auth and its policy. A program with users of its own brings its own; [AnyOf] accepts its sessions
-// beside the tokens. Since browsers send cookies and Basic credentials along with the requests that other sites ask
-// them for, every change is subject to http.CrossOriginProtection.
+// An [Authenticator] identifies the principal of a request, and an [Authorizer] decides about the principal's actions.
+// The defaults are the bearer tokens of package auth and its policy. A program with users of its own sets both; [AnyOf]
+// accepts its sessions beside the tokens. Browsers attach cookies and Basic credentials to requests that other sites
+// cause. Therefore every change is subject to http.CrossOriginProtection.
 //
 // # Errors
 //
 // Every error is a JSON object with the member message, which says what failed and how to correct it, and a member that
 // is named by the kind of error; see package httpapi/wire. The cause of an internal error is logged under the request
-// id that the answer has, which is the X-Request-Id of the request if it has a valid one.
+// id in the answer. An X-Request-Id of the request is used if it is valid.
 package httpapi
 
 import (
@@ -56,7 +56,7 @@ func NewFeed(c *catalog.Catalog, opts *Options) (http.Handler, error) {
 	return a.withFeed(a.router.wrap(a.router.notFound))
 }
 
-// An api is the parts of a handler.
+// An api holds the parts of a handler.
 type api struct {
 	titles titleService
 	router router

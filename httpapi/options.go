@@ -75,8 +75,7 @@ type Options struct {
 	MaxBodyBytes int
 	// MaxArchiveBytes bounds the body of a restore or an import. The default is 512 MiB.
 	MaxArchiveBytes int64
-	// Budget bounds the memory and the work of clients who may not change every title. If nil, the handler has one of
-	// its own.
+	// Budget bounds the memory and the work that clients cost together. If nil, the handler has one of its own.
 	Budget *Budget
 	// UploadDir is the folder of the temporary files that restores and imports are kept in. If empty, it is
 	// os.TempDir().

@@ -99,7 +99,7 @@ func (s *titleService) ownTitle(plain, contributor string) (catalog.Title, bool)
 	return own, err == nil && own.Contributor == contributor && contributor != ""
 }
 
-// suffix returns what follows the underscore in the ids of a contributor's titles.
+// suffix returns the part after the underscore in the ids of a contributor's titles.
 func (s *titleService) suffix(contributor string) (string, error) {
 	name := contributor // of an embedder's own authentication
 	if s.community != nil {
@@ -112,13 +112,12 @@ func (s *titleService) suffix(contributor string) (string, error) {
 
 // readable returns the id of the title that a path means to a reader, who may have a token.
 func (s *titleService) readable(w http.ResponseWriter, r *http.Request) (id string, err error) {
-	if id, err = variable(r, "id"); err != nil || r.Header.Get("Authorization") == "" {
+	if id, err = variable(r, "id"); err != nil {
 		return id, err
 	}
-	w.Header().Add("Vary", "Authorization")
-	principal, err := s.access.principal(r)
-	if err != nil || principal.Kind != auth.Contributor {
-		return id, nil // a reader with an invalid token reads what anyone may read
+	principal := s.access.reader(w, r)
+	if principal.Kind != auth.Contributor {
+		return id, nil
 	}
 	if title, err := s.resolve(r.Context(), id, principal); err == nil {
 		id = title.ID
@@ -201,8 +200,8 @@ func (s *titleService) remove(r *http.Request, e *edit) error {
 const notFollowed = "this server no longer follows the title's source, so the title does not change: " +
 	"follow the source again, or delete the title"
 
-// syncState returns the state of what a title follows, and nil if it follows nothing. If detailed is false, the error
-// says no more than any client may know.
+// syncState returns the state of the upstream that a title follows, and nil if it follows none. If detailed is false,
+// the error is reduced to what any client may know.
 func (s *titleService) syncState(title catalog.Title, detailed bool) *wire.SyncState {
 	if title.Follows == "" {
 		return nil

@@ -11,7 +11,7 @@ import (
 // Requests are limited by the address of the client: an IPv4 address, or a network of IPv6. A client's own statement of
 // its address counts only if a trusted proxy forwards it.
 func TestRateLimit(t *testing.T) {
-	// A peer is a connection and what it says about the client.
+	// A peer is the other end of a connection, and the client that it names.
 	type peer struct{ address, forwarded string }
 	ask := func(p *public, from peer) *httptest.ResponseRecorder {
 		body := strings.NewReader(`{"author_email":"ann@example.com"}`)

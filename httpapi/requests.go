@@ -60,7 +60,7 @@ func publicationIn(body []byte) *publication {
 	return &p
 }
 
-// parse returns what is published. The error lists all that is wrong. follows is false if this server follows no URL.
+// parse returns the publication. Its error lists all failures. follows is false if this server follows no URL.
 func (p *publication) parse(opts patch.ParseOptions, follows bool) (out wire.Publication, err error) {
 	var f form
 	out.AuthorName, out.AuthorEmail = f.text(p.Name, "/author_name"), f.text(p.Email, "/author_email")
@@ -133,7 +133,7 @@ func parseVersions(body []byte, opts patch.ParseOptions) ([]patch.Patch, error) 
 	return parseItems(items, opts)
 }
 
-// parseItems returns the versions in an array. The error lists all that is wrong.
+// parseItems returns the versions in an array. The error lists all failures.
 func parseItems(items []jsontext.Value, opts patch.ParseOptions) (versions []patch.Patch, err error) {
 	var f form
 	for i, item := range items {

@@ -198,7 +198,7 @@ func (e *restoreError) addError(err error) error {
 	return &restoreError{message: "Nothing was restored: " + err.Error() + ".", err: err}
 }
 
-// plan returns what the restore would do.
+// plan returns the changes that the restore would make.
 func (rs *restoration) plan(ctx context.Context) (*wire.RestorePlan, error) {
 	if rs.mode == catalog.RestoreEmpty && rs.catalog.Len() > 0 {
 		return nil, errRestoreNotEmpty
@@ -236,7 +236,7 @@ func (rs *restoration) plan(ctx context.Context) (*wire.RestorePlan, error) {
 	return &p.RestorePlan, nil
 }
 
-// A restorePlan collects what a restore would do.
+// A restorePlan collects the changes that a restore would make.
 type restorePlan struct{ wire.RestorePlan }
 
 func newPlan() *restorePlan {
@@ -270,7 +270,7 @@ func (rs *restoration) deleted() iter.Seq[string] {
 	}
 }
 
-// confirmation returns what a restore that deletes titles is confirmed with: their number, and a digest of their ids.
+// confirmation returns the value that confirms a restore that deletes titles: their number, and a digest of their ids.
 // It is empty if there are none.
 func confirmation(deleted []string) string {
 	if len(deleted) == 0 {

@@ -67,7 +67,7 @@ func (c *calls) always() []route {
 	}
 }
 
-// ofTokens are the routes of the calls about tokens. A server that issues none only tells clients who they are.
+// ofTokens are the routes of the calls about tokens. A server that issues none only identifies the client.
 func (c *calls) ofTokens() []route {
 	if c.tokens.tokens == nil {
 		return []route{{"/api/v1/token", methods{"GET": c.tokens.self}}}

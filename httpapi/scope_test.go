@@ -161,7 +161,7 @@ func TestScopeOfEveryCall(t *testing.T) {
 	}
 }
 
-// unexpected returns what the status of a call should have been, and an empty string if it is as it should be.
+// unexpected describes the status that a call should have had, and is empty if the call has it.
 func unexpected(call string, h holder, status int) string {
 	need := reaches[call]
 	refused := status == http.StatusForbidden || status == http.StatusUnauthorized

@@ -12,31 +12,31 @@ import (
 	"github.com/patchsource/patchsource/patch/catalog"
 )
 
-// Errors of services, as errors.Is sees them. Services also return those of packages auth, patch and catalog:
+// Errors that services return, as targets of errors.Is. Services also return those of packages auth, patch and catalog:
 // catalog.ErrUnavailable for an outage, auth.ErrDenied for a limit that was reached, and a *patch.ValidationError for
 // invalid input, with paths in the body of the request.
 var (
-	// ErrUpstream is an upstream that failed, or whose definition was rejected.
+	// ErrUpstream is returned for an upstream that failed, or whose definition was rejected.
 	ErrUpstream = errors.New("the upstream cannot be followed")
-	// ErrNotFollowed is a title, or the name of a mirror, that follows no upstream.
+	// ErrNotFollowed is returned for a title that follows no upstream, and for an unknown mirror.
 	ErrNotFollowed = errors.New("no upstream is followed")
-	// ErrMail is a mail that could not be sent.
+	// ErrMail is returned for a mail that could not be sent.
 	ErrMail = errors.New("the mail could not be sent")
-	// ErrConflict is a name or an id that is taken.
+	// ErrConflict is returned for a name or an id that is taken.
 	ErrConflict = errors.New("the name is taken")
-	// ErrNoWebhook is a webhook that does not exist.
+	// ErrNoWebhook is returned for a webhook that does not exist.
 	ErrNoWebhook = errors.New("webhook not found")
 )
 
 // A LimitedError is returned for too many requests.
 type LimitedError struct {
-	// After is how long the client has to wait.
+	// After is the time after which the client may retry.
 	After time.Duration
-	// Err says what there is too much of. If nil, it is requests from the client's address.
+	// Err describes the limit that was exceeded. If nil, it is the limit for the client's address.
 	Err error
 }
 
-// Error says what there is too much of, and when to retry.
+// Error describes the limit and says when to retry.
 func (e *LimitedError) Error() string {
 	if e.Err != nil {
 		return e.Err.Error()
@@ -60,7 +60,7 @@ type Community interface {
 	// def.
 	Create(ctx context.Context, contributor string, def *patch.Definition, opts *catalog.CreateOptions) (
 		catalog.Result, error)
-	// Contributor returns the contributor with an id, in any case, without the links of the listing.
+	// Contributor returns the contributor with an id, which may be in any case, without the links of the listing.
 	Contributor(id string) (wire.ContributorListing, bool)
 	// Contributors returns all contributors, without the links of the listing, those with the most titles first.
 	Contributors() []wire.ContributorListing
@@ -70,15 +70,15 @@ type Community interface {
 	// Release makes a name available again.
 	Release(ctx context.Context, name string) error
 	// Reset mails a new token for a title to its author if the address is the author's; ResetContributor does so for a
-	// contributor. Neither tells whether it is.
+	// contributor. The results do not reveal whether it is.
 	Reset(ctx context.Context, title, email string) error
 	ResetContributor(ctx context.Context, email string) error
 }
 
 // A Sync keeps titles in step with upstreams. It must be safe for concurrent use.
 type Sync interface {
-	// State returns the state of what a title follows, and false if it is not known. If detailed is false, the last
-	// error says no more than any client may know.
+	// State returns the state of the upstream that a title follows, and false if it is unknown. If detailed is false,
+	// the last error is reduced to what any client may know.
 	State(t catalog.Title, detailed bool) (wire.SyncState, bool)
 	// Sources yields everything that is followed, with detailed errors.
 	Sources() iter.Seq[wire.Source]

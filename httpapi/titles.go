@@ -173,17 +173,13 @@ func (c *titleCalls) get(w http.ResponseWriter, r *http.Request) error {
 	return c.serve(w, r, answer.Of(doc))
 }
 
-// list lists titles with what only this server knows about them, page by page.
+// list lists titles with their authors and sync states, page by page.
 func (c *titleCalls) list(w http.ResponseWriter, r *http.Request) error {
 	filter, limit, err := listing(r.URL.Query())
 	if err != nil {
 		return err
 	}
-	var principal auth.Principal
-	if r.Header.Get("Authorization") != "" {
-		w.Header().Add("Vary", "Authorization")
-		principal, _ = c.access.principal(r) // a reader with an invalid token is anonymous
-	}
+	principal := c.access.reader(w, r)
 	changed := c.catalog.Changed() // before the titles are read: they are no older
 	page := wire.TitlePage{Titles: []wire.Title{}}
 	for title := range c.catalog.Find(filter) {

@@ -148,7 +148,7 @@ func (c *tokenCalls) scope(ctx context.Context, ids []string, principal auth.Pri
 	return uids, f.err()
 }
 
-// self answers with what the client is and may do. A page, or a script, asks for it before it offers anything.
+// self identifies the client. A page, or a script, asks for it before it offers any action.
 func (c *tokenCalls) self(w http.ResponseWriter, r *http.Request) error {
 	principal, err := c.access.principal(r)
 	if err != nil {

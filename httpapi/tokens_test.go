@@ -109,7 +109,8 @@ func TestInvalidateToken(t *testing.T) {
 	expect(t, b.asAdmin("POST", "/api/v1/tokens/"+id+"/invalidate", ""), 404)
 }
 
-// An editor's token, which many scripts have, manages itself and what was made with it, and no tokens of other scripts.
+// An editor's token, which many scripts have, manages itself and the tokens that were made with it, and none of other
+// scripts.
 func TestEditorManagesItsOwn(t *testing.T) {
 	b := withTokens(t)
 	b.create("A")

@@ -7,7 +7,7 @@ import (
 	"github.com/patchsource/patchsource/httpapi/internal/limit"
 )
 
-// The methods in this file count the calls of clients who are not trusted.
+// The methods in this file count the calls of clients that are not trusted.
 
 // allow counts a request. The error is a *LimitedError if the client has to wait.
 func allow(rate *limit.Rate, r *http.Request) error {
@@ -47,7 +47,7 @@ func (b *Budget) admitBody(w http.ResponseWriter, r *http.Request, maxBytes int)
 	return maxBytes, err
 }
 
-// formOverhead bounds what a form may have around the file.
+// formOverhead bounds the parts of a form around the file.
 const formOverhead = 64 << 10
 
 // admitWork ends the time in which a body has to arrive, and waits for the turn to work on it.
@@ -71,7 +71,7 @@ func (b *Budget) fetch(r *http.Request) (leave func(), err error) {
 	return b.sharesOf(!c.anonymous()).fetches.Enter(r.Context(), b.client(r), 1)
 }
 
-// backup waits for room to write a backup to a client who is not trusted.
+// backup waits for room to write a backup to a client that is not trusted.
 func (b *Budget) backup(r *http.Request) (leave func(), err error) {
 	return b.sharesOf(!callOf(r).anonymous()).backups.Enter(r.Context(), b.client(r), 1)
 }

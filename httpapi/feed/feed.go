@@ -62,7 +62,7 @@ type Options struct {
 	RootFeed bool
 	// Contributors have feeds of their own. If nil, there are none.
 	Contributors Contributors
-	// Budget bounds what clients cost together. If nil, nothing does.
+	// Budget bounds the memory and the work that clients cost together. If nil, they are not bounded.
 	Budget Budget
 	// Next handles the requests that are not for the feed. If nil, they are answered with status 404.
 	Next http.Handler

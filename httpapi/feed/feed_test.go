@@ -109,19 +109,19 @@ func TestPanic(t *testing.T) {
 	}
 }
 
-// A folk has one contributor, who has no titles.
-type folk struct{ err error }
+// A contributorList has the contributor macman, who has no titles.
+type contributorList struct{ err error }
 
-func (folk) ContributorID(name string) (string, bool) {
+func (contributorList) ContributorID(name string) (string, bool) {
 	return "macman", strings.EqualFold(name, "macman")
 }
 
-func (f folk) ExtendedList(string) ([]byte, error) {
+func (f contributorList) ExtendedList(string) ([]byte, error) {
 	return []byte(`[{"last_sync_result":null}]`), f.err
 }
 
 func TestContributors(t *testing.T) {
-	h := newFeed(t, composerCatalog(t), &feed.Options{Contributors: folk{}})
+	h := newFeed(t, composerCatalog(t), &feed.Options{Contributors: contributorList{}})
 	for path, want := range map[string]string{
 		"/jamf/v1/MacMan/software":           "[]",
 		"/jamf/v1/macman/software/Composer":  "[]",
@@ -136,7 +136,7 @@ func TestContributors(t *testing.T) {
 			t.Errorf("%s: got status %d: %s", path, w.Code, w.Body)
 		}
 	}
-	h = newFeed(t, composerCatalog(t), &feed.Options{Contributors: folk{err: errors.New("hunter2")}})
+	h = newFeed(t, composerCatalog(t), &feed.Options{Contributors: contributorList{err: errors.New("hunter2")}})
 	if w := get(h, "/jamf/v1/macman/software?extend"); w.Code != 500 || strings.Contains(w.Body.String(), "hunter2") {
 		t.Errorf("a list that fails: got status %d: %s", w.Code, w.Body)
 	}

@@ -109,7 +109,7 @@ func (h *handler) readContributor(r *http.Request, p path) (answer.Document, err
 	return documentOf(h.catalog.DefinitionOf(r.Context(), id, p.arg))
 }
 
-// documentOf returns what the catalog has returned as a document.
+// documentOf returns a document of the catalog, or the error that the catalog returned with it.
 func documentOf(d *catalog.Document, err error) (answer.Document, error) {
 	if err != nil {
 		return nil, err

@@ -17,7 +17,7 @@ type path struct {
 	call call
 	// contributor is the name of the contributor whose own feed it is. If empty, it is the common feed.
 	contributor string
-	// arg is what is asked for: ids separated by commas, or an id.
+	// arg is the last part of the path: ids separated by commas, or an id.
 	arg string
 }
 

@@ -26,7 +26,7 @@ type Document interface {
 	// once, when it is first asked for. GzipETag returns the tag and compresses nothing.
 	Gzip() (data []byte, etag string)
 	GzipETag() string
-	// Changed returns when the document became what it is, in whole seconds.
+	// Changed returns the time of the document's last change, in whole seconds.
 	Changed() time.Time
 	// Pretty returns the same JSON indented, as its own document. It is made once, when it is first asked for.
 	// HasPretty reports whether it was.

@@ -14,7 +14,8 @@ var (
 
 	encodingGzip = []string{"gzip"}
 	varyEncoding = []string{"Accept, Accept-Encoding"}
-	varyReader   = []string{"Accept, Accept-Encoding, Authorization"}
+	varyToken    = []string{"Accept, Accept-Encoding, Authorization"}
+	varySession  = []string{"Accept, Accept-Encoding, Cookie"}
 	// A client may keep an answer but has to revalidate it each time: an administrator who has added a version wants to
 	// see it at once.
 	revalidate = []string{"no-cache"}

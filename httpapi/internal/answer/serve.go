@@ -64,10 +64,13 @@ func (s *Server) write(
 	h["Etag"] = values[0:1:1]
 	h["Last-Modified"] = values[1:2:2]
 	h["Cache-Control"] = revalidate
-	if h["Vary"] == nil {
+	switch vary := h["Vary"]; { // set if the document depends on the reader
+	case len(vary) == 0:
 		h["Vary"] = varyEncoding
-	} else {
-		h["Vary"] = varyReader // the document depends on the reader's token
+	case vary[0] == "Cookie":
+		h["Vary"] = varySession
+	default:
+		h["Vary"] = varyToken
 	}
 	if unchanged {
 		if known != "" {

@@ -15,7 +15,7 @@ import (
 	"github.com/patchsource/patchsource/patch/archive"
 )
 
-// A File is what a batch is read from.
+// A File is the source of a batch.
 type File interface {
 	io.ReadSeeker
 	io.ReaderAt
@@ -24,9 +24,9 @@ type File interface {
 // utf8Mark is the byte order mark that some editors write at the beginning of a file.
 const utf8Mark = "\ufeff"
 
-// Read yields the definitions of a file of so many bytes. Each of them may have at most maxBytes. What cannot be read
-// is an error in its place, with the name of the place. Read returns an error at once if the file has none of the
-// forms.
+// Read yields the definitions in a file of so many bytes. Each of them may have at most maxBytes. A definition that
+// cannot be read is an error in its place, with the name of the place. Read returns an error at once if the file has
+// none of the forms.
 func Read(file File, size int64, maxBytes int) (iter.Seq2[archive.Member, error], error) {
 	head := make([]byte, 512)
 	n, err := io.ReadFull(file, head)

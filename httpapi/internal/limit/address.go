@@ -1,4 +1,5 @@
-// Package limit bounds what clients may do: how often, and how much at once. A client is known by its address.
+// Package limit bounds the requests of clients: how often they come, and how much they hold at once. A client is known
+// by its address.
 package limit
 
 import (
@@ -42,7 +43,7 @@ func find(middlewareOf func(http.Handler) http.Handler, r *http.Request) (addres
 	return address
 }
 
-// Network returns what counts as one client: an IPv4 address, or a /64 of IPv6, which is what a site gives to one
+// Network returns the network that counts as one client: an IPv4 address, or a /64 of IPv6, which a site gives to one
 // network. Clients whose address is unknown count as one.
 func Network(address netip.Addr) netip.Prefix {
 	bits := address.BitLen()
@@ -53,7 +54,7 @@ func Network(address netip.Addr) netip.Prefix {
 	return network
 }
 
-// siteOf returns the /48 of an IPv6 address, which is what one customer is given and has 65,536 networks.
+// siteOf returns the /48 of an IPv6 address, which a provider gives to one customer and which has 65,536 networks.
 func siteOf(address netip.Addr) (netip.Prefix, bool) {
 	if !address.Is6() {
 		return netip.Prefix{}, false

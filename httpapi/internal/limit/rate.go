@@ -33,7 +33,7 @@ func NewRate(perHour int, address AddressFunc) *Rate {
 	return l
 }
 
-// Take counts a request. It returns how long the client has to wait, and 0 if the request is allowed.
+// Take counts a request. It returns the time that the client has to wait, and 0 if the request is allowed.
 func (l *Rate) Take(r *http.Request) time.Duration {
 	if l.perHour < 0 {
 		return 0

@@ -23,7 +23,7 @@ type Share struct {
 	clients map[netip.Prefix]*part
 }
 
-// A part is what one client may hold of a share.
+// A part is the amount of a share that one client may hold.
 type part struct {
 	free  *semaphore.Weighted
 	calls int // that hold something of it, or wait for it

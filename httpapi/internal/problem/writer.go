@@ -90,7 +90,7 @@ func (pw *Writer) Write(w http.ResponseWriter, r *http.Request, err error, simpl
 	})
 }
 
-// retryAfterOutage is the number of seconds after which a client may retry what is unavailable.
+// retryAfterOutage is the number of seconds after which a client may retry during an outage.
 const retryAfterOutage = "5"
 
 // setHeader sets the header that a status requires.

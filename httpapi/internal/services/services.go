@@ -13,7 +13,7 @@ import (
 	"github.com/patchsource/patchsource/sync/webhook"
 )
 
-// kinds are the errors of the services and what they are for package httpapi.
+// kinds are the errors of the services and those of package httpapi in their place.
 var kinds = []struct{ from, to error }{
 	{patchsync.ErrUpstream, httpapi.ErrUpstream},
 	{patchsync.ErrNotFollowed, httpapi.ErrNotFollowed},

@@ -130,7 +130,7 @@ func Observe(observe ObserveFunc, route string, next http.Handler) http.Handler 
 	})
 }
 
-// A Recorder is a ResponseWriter that records what is written.
+// A Recorder is a ResponseWriter that records the status and the size of the answer.
 type Recorder struct {
 	http.ResponseWriter
 	began  time.Time

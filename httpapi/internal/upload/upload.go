@@ -36,7 +36,7 @@ func wrap(err error) error {
 	return &Error{err}
 }
 
-// A TempFile is what a File needs of a file.
+// A TempFile is the storage of a File.
 type TempFile interface {
 	io.ReadWriteSeeker
 	io.ReaderAt
