@@ -230,3 +230,17 @@ func (a access) mayGrant(ctx context.Context, p auth.Principal, uid string) bool
 	t, err := a.catalog.ByUID(uid)
 	return err == nil && a.may(ctx, p, auth.ActionTokens, titleOf(t))
 }
+
+// covers reports whether a principal may do all that a grant allows, so that a token extends nobody's permissions
+// beyond what the Authorizer gives them.
+func (a access) covers(ctx context.Context, p auth.Principal, g auth.Grant) bool {
+	switch g.Kind {
+	case auth.Administrator:
+		return a.may(ctx, p, auth.ActionAdminister, auth.Title{})
+	case auth.Editor:
+		return a.may(ctx, p, auth.ActionCreate, auth.Title{}) && a.may(ctx, p, auth.ActionChange, auth.Title{})
+	case auth.TitleToken:
+		return !slices.ContainsFunc(g.Titles, func(uid string) bool { return !a.mayGrant(ctx, p, uid) })
+	}
+	return true // a contributor's, which auth.Service compares with the maker
+}

@@ -227,3 +227,29 @@ func TestConstructors(t *testing.T) {
 		t.Error("AccessLog accepts a proxy without a mask")
 	}
 }
+
+// A token does not grant what the Authorizer denies its maker, although the kind of the maker would.
+func TestTokensWithinThePolicy(t *testing.T) {
+	b := newBench(t, memstore.New())
+	b.create("Composer", "Team-Xcode")
+	b.handler = newHandler(t, b.catalog, &httpapi.Options{
+		Tokens:       b.auth,
+		Authenticate: byProxy,
+		Authorize: func(ctx context.Context, p auth.Principal, a auth.Action, t auth.Title) error {
+			if a == auth.ActionChange && t == (auth.Title{}) || t.ID == "Composer" {
+				return auth.ErrDenied
+			}
+			return auth.Authorize(ctx, p, a, t)
+		},
+		Now: func() time.Time { return b.now },
+	})
+	for body, status := range map[string]int{
+		`{}`:                                 403, // an editor's token changes every title
+		`{"titles_in_scope":["Composer"]}`:   403,
+		`{"titles_in_scope":["Team-Xcode"]}`: 201,
+	} {
+		if w := b.do("POST", "/api/v1/tokens", body, "X-Forwarded-User", "editor"); w.Code != status {
+			t.Errorf("%s: got status %d, want %d: %s", body, w.Code, status, w.Body)
+		}
+	}
+}

@@ -55,6 +55,9 @@ func (c *tokenCalls) create(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if !c.access.covers(r.Context(), principal, grant) {
+		return auth.ErrDenied
+	}
 	token, id, err := c.tokens.IssueFor(r.Context(), principal, grant, func(uid string) bool {
 		return c.access.mayGrant(r.Context(), principal, uid)
 	})
