@@ -92,6 +92,9 @@ func (s *sourceSpec) mirror() (m patchsync.Mirror, err error) {
 		MaxRemoveShare: s.MaxRemoveShare,
 		AllowDowngrade: s.AllowDowngrade,
 	}
+	if s.MaxRemoveShare < 0 {
+		return m, fmt.Errorf("max_remove_share %v: it must lie between 0 and 1", s.MaxRemoveShare)
+	}
 	if s.Interval != "" {
 		m.Interval, err = time.ParseDuration(s.Interval)
 		if err != nil || m.Interval < time.Second {

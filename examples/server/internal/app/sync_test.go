@@ -133,6 +133,7 @@ func TestInvalidSources(t *testing.T) {
 		{"an interval", sources(`[{"url":"https://example.com","interval":"soon"}]`), "such as 15m"},
 		{"no certificates", sources(`[{"url":"https://example.com","roots":"` + key + `"}]`), "no certificate"},
 		{"a share", sources(`[{"url":"https://example.com","max_remove_share":2}]`), "between 0 and 1"},
+		{"a share below 0", sources(`[{"url":"https://example.com","max_remove_share":-1}]`), "between 0 and 1"},
 		{"twice", []string{"--follow", "https://example.com", "--follow", "https://example.com/"}, "twice"},
 		{"half a signer", []string{"--sign-cert", cert}, "require each other"},
 		{"no signer", []string{"--sign-cert", key, "--sign-key", key}, "--sign-cert"},
