@@ -30,4 +30,4 @@ for name in subprocess.check_output(["git", "ls-files", "-z", "*.go", "*.md"], t
         if len(line.expandtabs(4)) > MAX_COLUMNS:
             print(f"{name}:{number}: {len(line.expandtabs(4))} columns")
             wide += 1
-sys.exit(f"{wide} lines are wider than {MAX_COLUMNS} columns" if wide else 0)
+sys.exit(f"lines that are wider than {MAX_COLUMNS} columns: {wide}" if wide else 0)
