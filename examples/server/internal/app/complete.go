@@ -42,8 +42,8 @@ func (f *flags) checkStorePath() (beside string, err error) {
 	case f.Store == "memory:":
 		return "patchsource", nil
 	case scheme != "file" || dir == "":
-		return "", fmt.Errorf("--store %s: it must be file: and a folder, such as file:./data, or memory: to keep nothing",
-			f.Store)
+		return "", fmt.Errorf("--store %s: it must be file: and a folder, such as file:./data, or memory: to keep "+
+			"nothing", f.Store)
 	}
 	abs, err := filepath.Abs(dir)
 	if err != nil {
