@@ -63,12 +63,16 @@ func Campaign(ctx context.Context, s Store, opts LeaseOptions, lead func(ctx con
 	if c.opts.Logger == nil {
 		c.opts.Logger = slog.New(slog.DiscardHandler)
 	}
-	for c.acquire(ctx) {
+	for {
+		won, ok := c.acquire(ctx)
+		if !ok {
+			return
+		}
 		c.opts.Logger.Info("elected leader: this server does the work", "lease", opts.Name)
 		leading, stop := context.WithCancel(ctx)
 		var work sync.WaitGroup
 		work.Go(func() { lead(leading) })
-		c.hold(ctx)
+		c.hold(ctx, won)
 		stop()
 		work.Wait()
 		if ctx.Err() != nil {
@@ -90,8 +94,9 @@ type candidate struct {
 	beat  uint64
 }
 
-// acquire waits until the lease is free and takes it. It returns false when ctx ends.
-func (c *candidate) acquire(ctx context.Context) bool {
+// acquire waits until the lease is free and takes it. It returns the time from which the lease runs: that before the
+// write, because other processes may have seen the write before it returned. It returns false when ctx ends.
+func (c *candidate) acquire(ctx context.Context) (won time.Time, ok bool) {
 	var seen Revision
 	var since time.Time // when this process first saw that revision
 	for ctx.Err() == nil {
@@ -111,19 +116,19 @@ func (c *candidate) acquire(ctx context.Context) bool {
 		}
 		if free {
 			c.rev, c.beat = rev, current.Beat
-			if c.write(ctx, c.id) == nil {
-				return true
+			won = time.Now()
+			if c.renew(ctx) == nil {
+				return won, true
 			}
 		}
 		pause(ctx, c.opts.TTL/6)
 	}
-	return false
+	return time.Time{}, false
 }
 
-// hold renews the lease until it is lost or ctx ends.
-func (c *candidate) hold(ctx context.Context) {
+// hold renews the lease, which was last renewed at a time, until it is lost or ctx ends.
+func (c *candidate) hold(ctx context.Context, renewed time.Time) {
 	ttl := c.opts.TTL
-	renewed := time.Now()
 	for {
 		pause(ctx, ttl/6)
 		if ctx.Err() != nil {
@@ -142,7 +147,7 @@ func (c *candidate) hold(ctx context.Context) {
 	}
 }
 
-// renew renews the lease once.
+// renew writes the lease once, as the holder that this process is or becomes.
 func (c *candidate) renew(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, c.opts.TTL/6)
 	defer cancel()

@@ -20,7 +20,8 @@ const ttl = 30 * time.Second
 type member struct {
 	store.Store
 	mayRead, mayWrite atomic.Bool
-	putLies           atomic.Bool // Put writes and returns an error
+	putLies           atomic.Bool  // Put writes and returns an error
+	putDelay          atomic.Int64 // how long Put takes to return after it has written
 	leading           atomic.Bool
 	elections         atomic.Int32
 	slow              time.Duration // how long its work takes to end
@@ -43,6 +44,13 @@ func (m *member) Put(ctx context.Context, k store.Key, v []byte, cond store.Cond
 		return "", errCut
 	}
 	rev, err := m.Store.Put(ctx, k, v, cond)
+	if d := time.Duration(m.putDelay.Load()); d > 0 {
+		select {
+		case <-time.After(d):
+		case <-ctx.Done():
+			return "", ctx.Err()
+		}
+	}
 	if m.putLies.Load() {
 		return "", errCut
 	}
@@ -51,7 +59,13 @@ func (m *member) Put(ctx context.Context, k store.Key, v []byte, cond store.Cond
 
 // campaign has a new process campaign until the test ends.
 func campaign(t *testing.T, shared store.Store, slow time.Duration) *member {
+	return campaignSlowly(t, shared, slow, 0)
+}
+
+// campaignSlowly is campaign of a process whose Puts take putDelay to return after they have written.
+func campaignSlowly(t *testing.T, shared store.Store, slow, putDelay time.Duration) *member {
 	m := &member{Store: shared, slow: slow}
+	m.putDelay.Store(int64(putDelay))
 	m.mayRead.Store(true)
 	m.mayWrite.Store(true)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -152,6 +166,34 @@ func TestCampaignOfALeaderThatIsCutOff(t *testing.T) {
 				time.Sleep(ttl)
 				expectLeader(t, all, a)
 				a.stop()
+			})
+		})
+	}
+}
+
+// The lease of a leader runs from the beginning of the write that won it: the write may return late.
+func TestCampaignAfterASlowElection(t *testing.T) {
+	for _, delay := range []time.Duration{ttl / 7, 2 * ttl / 3} {
+		t.Run(delay.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				shared := memstore.New()
+				a := campaignSlowly(t, shared, 0, delay)
+				synctest.Wait()
+				b := campaign(t, shared, 0)
+				for range 4 * ttl / time.Second {
+					time.Sleep(time.Second)
+					synctest.Wait()
+					if a.leading.Load() {
+						a.mayRead.Store(false) // it cannot renew the lease
+						a.mayWrite.Store(false)
+						if b.leading.Load() {
+							t.Fatal("two leaders")
+						}
+					}
+				}
+				expectLeader(t, []*member{a, b}, b)
+				a.stop()
+				b.stop()
 			})
 		})
 	}
