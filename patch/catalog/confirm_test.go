@@ -80,3 +80,43 @@ func TestCreateWithConfirm(t *testing.T) {
 		})
 	}
 }
+
+// Undo is called when the title is certainly not published, even if its reservation cannot be withdrawn.
+func TestCreateUndoesWithoutWithdrawal(t *testing.T) {
+	errMail := errors.New("no mail")
+	for _, c := range []struct {
+		name    string
+		confirm func(s *faulty, cat *catalog.Catalog) error
+		err     error // of Create
+		undone  bool
+	}{
+		{"rejected while the store is down", func(s *faulty, _ *catalog.Catalog) error {
+			s.down.Store(true)
+			return errMail
+		}, errMail, true},
+		{"rejected after Close", func(_ *faulty, cat *catalog.Catalog) error {
+			_ = cat.Close()
+			return errMail
+		}, errMail, true},
+		{"confirmed after Close", func(_ *faulty, cat *catalog.Catalog) error {
+			return cat.Close()
+		}, catalog.ErrClosed, true},
+		{"confirmed while the store is down", func(s *faulty, _ *catalog.Catalog) error {
+			s.down.Store(true)
+			return nil
+		}, catalog.ErrUnavailable, false}, // the store may have published it
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := &faulty{Store: memstore.New()}
+			cat := open(t, s, nil)
+			undone := false
+			_, err := cat.Create(t.Context(), definition("App", "1"), &catalog.CreateOptions{
+				Confirm: func(context.Context, catalog.Title) error { return c.confirm(s, cat) },
+				Undo:    func(context.Context) error { undone = true; return nil },
+			})
+			if !errors.Is(err, c.err) || undone != c.undone {
+				t.Errorf("error %v, undone is %t; want %v, %t", err, undone, c.err, c.undone)
+			}
+		})
+	}
+}

@@ -73,7 +73,9 @@ func (c *Catalog) createConfirmed(ctx context.Context, def *patch.Definition, op
 		return Result{}, err
 	}
 	var res Result
+	tried := false // to publish
 	if err = opts.Confirm(ctx, r.title); err == nil {
+		tried = true
 		ctx, cancel := store.WriteContext(ctx)
 		defer cancel()
 		res, err = r.publish(ctx)
@@ -88,8 +90,9 @@ func (c *Catalog) createConfirmed(ctx context.Context, def *patch.Definition, op
 		title, err := c.Title(def.ID)
 		return Result{Title: title, Changed: true, Warnings: r.warnings}, err
 	}
-	if undoErr == nil && opts.Undo != nil {
-		undoErr = opts.Undo(ctx)
+	// If the withdrawal fails too, the title may be published, unless publish has not written it.
+	if opts.Undo != nil && (undoErr == nil || !tried || errors.Is(err, ErrClosed)) {
+		undoErr = errors.Join(undoErr, opts.Undo(ctx))
 	}
 	if undoErr != nil {
 		c.titles.log.Error("a failed publication could not be undone: its reservation expires",
