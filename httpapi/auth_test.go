@@ -253,3 +253,21 @@ func TestTokensWithinThePolicy(t *testing.T) {
 		}
 	}
 }
+
+// After the catalog is closed, the token of a title is not refused as one whose title is gone: clients would drop it.
+func TestTitleTokenOfAClosedCatalog(t *testing.T) {
+	b := withTokens(t)
+	b.create("App")
+	app, err := b.catalog.Title("App")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mine := "Bearer " + b.token(auth.Grant{Kind: auth.TitleToken, Titles: []string{app.UID}})
+	if err := b.catalog.Close(); err != nil {
+		t.Fatal(err)
+	}
+	w := b.do("POST", "/api/v1/title/App/version", versionJSON("2"), "Authorization", mine)
+	if w.Code != http.StatusServiceUnavailable {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
