@@ -1,7 +1,9 @@
 package catalog
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"time"
 
@@ -58,7 +60,7 @@ func (w *titleWriter) deliverNotices(ctx context.Context, key string) error {
 	}
 	delivered, err := w.couriers.deliver(ctx, key, rec.Undelivered)
 	if err != nil {
-		if delivered > 0 { // these are not delivered again
+		if len(delivered) > 0 { // these are not delivered again
 			err = errors.Join(err, w.removeDelivered(ctx, key, delivered))
 		}
 		return err
@@ -66,9 +68,14 @@ func (w *titleWriter) deliverNotices(ctx context.Context, key string) error {
 	return w.removeDelivered(ctx, key, delivered)
 }
 
-// removeDelivered removes the notices up to a number from a title's record, and deletes the record if the title is gone
-// and no notice is left.
-func (w *titleWriter) removeDelivered(ctx context.Context, key string, upTo uint64) error {
+// removeDelivered removes delivered notices from a title's record, and deletes the record if the title is gone and no
+// notice is left. A notice with the same number and another content belongs to a later title with the same id, and
+// stays.
+func (w *titleWriter) removeDelivered(ctx context.Context, key string, delivered []undelivered) error {
+	events := make(map[uint64]json.RawMessage, len(delivered))
+	for _, u := range delivered {
+		events[u.Number] = u.Event
+	}
 	t, err := w.lock(ctx, key)
 	if err != nil {
 		return err
@@ -81,7 +88,7 @@ func (w *titleWriter) removeDelivered(ctx context.Context, key string, upTo uint
 		}
 		var rest []undelivered
 		for _, u := range rec.Undelivered {
-			if u.Number > upTo {
+			if event, ok := events[u.Number]; !ok || !bytes.Equal(event, u.Event) {
 				rest = append(rest, u)
 			}
 		}

@@ -107,12 +107,14 @@ func (c *couriers) addNotice(rec *record, e Event) error {
 }
 
 // deliver delivers the notices that a title's record carries to each courier that has not taken them yet, in order.
-// It returns the number of the last notice up to which all couriers have taken all, 0 if there is none. The error is
-// that of the couriers that failed.
-func (c *couriers) deliver(ctx context.Context, key string, carried []undelivered) (delivered uint64, err error) {
+// It returns the notices up to the last one that all couriers have taken. The error is that of the couriers that
+// failed.
+func (c *couriers) deliver(
+	ctx context.Context, key string, carried []undelivered,
+) (delivered []undelivered, err error) {
 	if len(c.all) == 0 || len(carried) == 0 {
 		c.forget(key)
-		return 0, nil
+		return nil, nil
 	}
 	notices := make([]*Notice, len(carried))
 	for i, u := range carried {
@@ -141,10 +143,7 @@ func (c *couriers) deliver(ctx context.Context, key string, carried []undelivere
 		c.taken[key] = taken
 		c.mu.Unlock()
 	}
-	if common > 0 {
-		delivered = carried[common-1].Number
-	}
-	return delivered, errors.Join(errs...)
+	return carried[:common], errors.Join(errs...)
 }
 
 // deliverTo delivers notices after the one with the ID *last to a courier until it fails, and updates *last. It returns

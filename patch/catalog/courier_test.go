@@ -255,3 +255,45 @@ func TestNoticesAreBounded(t *testing.T) {
 		t.Errorf("%d changes, the last of them %q", len(changes), changes[len(changes)-1])
 	}
 }
+
+// A pausingCourier is a courier that receives from resume before it takes the notice of a deletion.
+type pausingCourier struct {
+	courier
+	paused, resume chan struct{}
+}
+
+func (p *pausingCourier) Take(ctx context.Context, n catalog.Notice) error {
+	if n.Kind == catalog.Deleted {
+		p.paused <- struct{}{}
+		<-p.resume
+	}
+	return p.courier.Take(ctx, n)
+}
+
+// The notice of a new title is not taken for that of an earlier title with the same id and number, which another server
+// has delivered as well.
+func TestCourierOfAnEarlierTitle(t *testing.T) {
+	s := memstore.New()
+	slow := &pausingCourier{paused: make(chan struct{}), resume: make(chan struct{})}
+	a := open(t, s, &catalog.Options{Couriers: []catalog.Courier{slow}})
+	create(t, a, "App", "1")
+	eventually(t, func() bool { return len(slow.all()) == 1 })
+	if err := a.Delete(t.Context(), "App", nil); err != nil {
+		t.Fatal(err)
+	}
+	<-slow.paused
+	other := &courier{}
+	b := open(t, s, &catalog.Options{Couriers: []catalog.Courier{other}})
+	eventually(t, func() bool { return len(other.all()) == 1 && records(t, s, "titles") == 0 })
+	other.setFail(true)
+	create(t, b, "App", "1")
+	slow.resume <- struct{}{}
+	eventually(t, func() bool { return len(slow.all()) == 2 })
+	create(t, a, "Other", "1") // its notice is delivered after the work on App
+	eventually(t, func() bool { return len(slow.all()) == 3 })
+	other.setFail(false)
+	eventually(t, func() bool { return len(other.all()) == 2 })
+	if n := other.all()[1]; n.Kind != catalog.Created || n.Title.ID != "App" {
+		t.Errorf("the notice is %+v", n)
+	}
+}
