@@ -68,6 +68,13 @@ func openBackend(ctx context.Context, f *flags, site string, log *slog.Logger) (
 	if config.Secret, created, err = auth.LoadSecret(f.SecretFile); err != nil {
 		return nil, err
 	}
+	if f.Community {
+		if b.mailer, err = openMailer(f, log); err != nil {
+			return nil, err
+		}
+		config.Mailer = b.mailer
+	}
+	// Everything that the flags name is readable: now the store may change.
 	if f.Restore != "" {
 		if err := restore(ctx, b.store, f.Restore, log); err != nil {
 			return nil, fmt.Errorf("--restore %s: %w", f.Restore, err)
@@ -75,12 +82,6 @@ func openBackend(ctx context.Context, f *flags, site string, log *slog.Logger) (
 	}
 	if created {
 		f.announceSecret(ctx, b.store, log)
-	}
-	if f.Community {
-		if b.mailer, err = openMailer(f, log); err != nil {
-			return nil, err
-		}
-		config.Mailer = b.mailer
 	}
 	switch b.Server, err = server.Open(ctx, config); {
 	case errors.Is(err, dump.ErrIncomplete):
