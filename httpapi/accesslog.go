@@ -9,18 +9,16 @@ import (
 	"github.com/patchsource/patchsource/httpapi/internal/trace"
 )
 
-// AccessLog returns a handler that gives every request an id, which the answer has as
-// X-Request-Id, and writes a line to log when it is answered: the id, the method, the
-// path, the status, the bytes of the body, how long it took, and the client's address.
-// The query is left out: it may be a secret. trustedProxies are those of
-// [Options.TrustedProxies]; a nil log is silent.
-// An answer that a handler has broken off is marked as aborted. An X-Request-Id of the request
-// is kept if it has 1 to 128 letters, digits, dots, underscores and hyphens.
+// AccessLog returns a handler that names each request by an id, passes it to next, and logs a line once it was
+// answered: the id, the method, the path, the status, the bytes of the body, the time that it took, and the client's
+// address. The query is left out, since it may hold a secret. The line about an aborted answer says so.
 //
-// It returns an error if one of trustedProxies is no network.
+// The id is the X-Request-Id of the request if that has 1 to 128 letters, digits, dots, underscores and hyphens, and a
+// new one otherwise. It is the X-Request-Id of the answer. Put AccessLog around everything that a server serves: the
+// handler of [New] then has the same id in its errors and log lines.
 //
-// It goes around everything that a server has, [New] among it, which then names the same
-// id in its errors and in its own lines of the log. It is safe for concurrent use.
+// trustedProxies are those of [Options.TrustedProxies]; AccessLog returns an error if one of them is no network. If log
+// is nil, nothing is logged. The handler is safe for concurrent use.
 func AccessLog(next http.Handler, log *slog.Logger, trustedProxies []string) (http.Handler, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)

@@ -59,9 +59,13 @@ func (c *core) serveJSON(w http.ResponseWriter, r *http.Request, v any, changed 
 	return c.serve(w, r, doc)
 }
 
-// logChange logs a change and the token that it was made with.
+// logChange logs a change and the token that it was made with, or the name of a principal without a token.
 func (c *core) logChange(r *http.Request, message string, principal auth.Principal, attrs ...any) {
-	c.log.InfoContext(r.Context(), message, append(attrs, "token", principal.TokenID)...)
+	attrs = append(attrs, "token", principal.TokenID)
+	if principal.TokenID == "" {
+		attrs = append(attrs, "principal", principal.Name)
+	}
+	c.log.InfoContext(r.Context(), message, attrs...)
 }
 
 // address returns the beginning of links: the site, or the address that the client asked for.

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"errors"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -9,10 +10,9 @@ import (
 	"strings"
 
 	"github.com/patchsource/patchsource/httpapi/internal/problem"
-	"github.com/patchsource/patchsource/httpapi/wire"
 )
 
-// A handlerFunc answers a request, or returns an error that is answered for it. Then it has written nothing.
+// A handlerFunc answers a request. If it returns an error, it has written nothing, and the error is answered.
 type handlerFunc func(http.ResponseWriter, *http.Request) error
 
 // A wrapper makes http.Handlers of handlerFuncs.
@@ -29,9 +29,9 @@ func newWrapper(site *url.URL, log *slog.Logger) (*wrapper, error) {
 	return h, h.cross.AddTrustedOrigin(site.Scheme + "://" + site.Host)
 }
 
-// wrap returns a handler that refuses changes which a page of another site asks its visitor's browser for: an
-// embedder's cookie or Basic authentication would go with them. Clients that are no browsers send neither
-// Sec-Fetch-Site nor Origin.
+// wrap returns a handler that refuses changes which a page of another site has its visitor's browser request: the
+// browser would attach an embedder's cookie or Basic credentials. Clients that are no browsers send neither
+// Sec-Fetch-Site nor Origin, and are not affected.
 func (h *wrapper) wrap(f handlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r, c := withCall(r)
@@ -49,7 +49,7 @@ func (h *wrapper) wrap(f handlerFunc) http.Handler {
 
 // fail answers with an error.
 func (h *wrapper) fail(w http.ResponseWriter, r *http.Request, err error) {
-	if problems.Of(err).Code == wire.CodeMailFailure {
+	if errors.Is(err, ErrMail) {
 		h.errors.Log.ErrorContext(r.Context(), "a mail could not be sent", "error", err)
 	}
 	h.errors.Write(w, r, err, callOf(r).simple)
@@ -67,8 +67,8 @@ func simple(f handlerFunc) handlerFunc {
 // methods are the handlers of one path by method.
 type methods map[string]handlerFunc
 
-// choose returns a handler that chooses by the request's method. HEAD is GET without the body, which net/http leaves
-// out.
+// choose returns a handler that dispatches by the request's method. HEAD is GET without the body, which net/http
+// discards.
 func (m methods) choose() handlerFunc {
 	names := slices.Collect(maps.Keys(m))
 	if m["GET"] != nil {
