@@ -267,3 +267,23 @@ func TestFeedAlone(t *testing.T) {
 	expect(t, b.do("GET", "/api/v1/titles", ""), 404)
 	expect(t, b.do("GET", "/healthz", ""), 404)
 }
+
+// Options.Signer signs the feed, and not the API.
+func TestSigner(t *testing.T) {
+	b := newBench(t, memstore.New())
+	b.create("App")
+	b.handler = newHandler(t, b.catalog, &httpapi.Options{Signer: sealer{}})
+	expect(t, b.do("GET", "/jamf/v1/patch/App", ""), 200, `sealed:{"id":"App"`)
+	if w := b.do("GET", "/api/v1/titles/App", ""); !strings.HasPrefix(w.Body.String(), `{"id":"App"`) {
+		t.Errorf("the API answers with %s", w.Body)
+	}
+	var none *sealer
+	if _, err := httpapi.New(b.catalog, &httpapi.Options{Signer: none}); err == nil {
+		t.Error("New accepts a nil signer")
+	}
+}
+
+// A sealer marks the content of envelopes.
+type sealer struct{}
+
+func (sealer) Seal(content []byte) ([]byte, error) { return append([]byte("sealed:"), content...), nil }
