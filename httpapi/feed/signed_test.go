@@ -42,7 +42,8 @@ func newSigner(t *testing.T) (*envelope.Signer, *x509.CertPool) {
 	return &envelope.Signer{Certificate: cert, Key: key}, roots
 }
 
-// A feed with a signer serves the same definitions in envelopes. A definition is signed once, so that its ETag is stable.
+// A feed with a signer serves the same definitions in envelopes. A definition is signed once, so that its ETag is
+// stable.
 func TestSignedFeed(t *testing.T) {
 	signer, roots := newSigner(t)
 	c := composerCatalog(t)
