@@ -213,9 +213,6 @@ func TestConstructors(t *testing.T) {
 		if _, err := httpapi.New(b.catalog, opts); err == nil {
 			t.Errorf("New accepts %s", name)
 		}
-		if _, err := httpapi.NewFeed(b.catalog, opts); err == nil {
-			t.Errorf("NewFeed accepts %s", name)
-		}
 	}
 	if _, err := httpapi.New(nil, nil); err == nil {
 		t.Error("New accepts a nil catalog")

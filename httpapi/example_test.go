@@ -68,21 +68,3 @@ func ExampleNew() {
 	// Ann creates Xcode: 403
 	// an anonymous client creates Team-Word: 401
 }
-
-// A server that only reads serves the feed alone.
-func ExampleNewFeed() {
-	titles, err := catalog.Open(context.Background(), memstore.New(), nil)
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer titles.Close()
-	handler, err := httpapi.NewFeed(titles, &httpapi.Options{TrustedProxies: []string{"10.0.0.0/8"}})
-	if err != nil {
-		log.Fatal(err)
-	}
-	w := httptest.NewRecorder()
-	handler.ServeHTTP(w, httptest.NewRequest("GET", "/jamf/v1/software", nil))
-	fmt.Println(w.Code, w.Body)
-	// Output:
-	// 200 []
-}

@@ -2,9 +2,9 @@
 // manage titles. The calls are those of the systems in this field (CommunityPatch, Patch Server, Stupid Simple Patch
 // Server), so that their clients keep working.
 //
-// [New] returns one http.Handler of everything, and [NewFeed] one of the feed alone. A handler can be mounted anywhere,
-// under a prefix with http.StripPrefix. Programs that only serve the feed can use package httpapi/feed instead, which
-// has fewer dependencies and no limits on clients. Package httpapi/server assembles a whole patch source.
+// [New] returns one http.Handler of everything. It can be mounted anywhere, under a prefix with http.StripPrefix.
+// Programs that only serve the feed use package httpapi/feed instead, which has fewer dependencies; a [Budget] bounds
+// what its clients cost. Package httpapi/server assembles a whole patch source.
 //
 // No call ever answers with a redirect, since Jamf Pro takes one for a broken source. A path may have slashes doubled
 // or at its end. http.ServeMux redirects such paths before any handler sees them: if administrators type the address,
@@ -44,16 +44,6 @@ func New(c *catalog.Catalog, opts *Options) (http.Handler, error) {
 		return nil, err
 	}
 	return a.withFeed(a.router.handler())
-}
-
-// NewFeed returns a handler of the feed that Jamf Pro reads, and of nothing else. It is safe for concurrent use. Its
-// errors are those of [New].
-func NewFeed(c *catalog.Catalog, opts *Options) (http.Handler, error) {
-	a, err := newAPI(c, opts)
-	if err != nil {
-		return nil, err
-	}
-	return a.withFeed(a.router.wrap(a.router.notFound))
 }
 
 // An api holds the parts of a handler.

@@ -23,8 +23,7 @@ const (
 	defaultMaxArchiveBytes = 512 << 20
 )
 
-// Options are options of [New] and [NewFeed]. Nil means the zero value. A limit of 0 is the default, and a negative one
-// is no limit.
+// Options are options of [New]. Nil means the zero value. A limit of 0 is the default, and a negative one is no limit.
 type Options struct {
 	// Authenticate returns the principal of a request. If nil, the bearer tokens issued by Tokens are accepted.
 	Authenticate Authenticator

@@ -251,23 +251,6 @@ func TestMounting(t *testing.T) {
 	}
 }
 
-func TestFeedAlone(t *testing.T) {
-	b := newBench(t, memstore.New())
-	b.create("App")
-	feed, err := httpapi.NewFeed(b.catalog, &httpapi.Options{RootFeed: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b.handler = feed
-	for _, path := range []string{"/jamf/v1/software", "/software", "/software/App", "/patch/App"} {
-		expect(t, b.do("GET", path, ""), 200)
-	}
-	expect(t, b.asAdmin("POST", "/api/v1/title", definition("New", "1")), 404)
-	expect(t, b.asAdmin("DELETE", "/api/v1/title/App", ""), 404)
-	expect(t, b.do("GET", "/api/v1/titles", ""), 404)
-	expect(t, b.do("GET", "/healthz", ""), 404)
-}
-
 // Options.Signer signs the feed, and not the API.
 func TestSigner(t *testing.T) {
 	b := newBench(t, memstore.New())

@@ -93,6 +93,24 @@ func TestErrors(t *testing.T) {
 	}
 }
 
+// The feed alone answers its own paths, and nothing else.
+func TestFeedAlone(t *testing.T) {
+	h := newFeed(t, composerCatalog(t), &feed.Options{RootFeed: true})
+	for _, path := range []string{"/jamf/v1/software", "/software", "/software/Composer", "/patch/Composer"} {
+		if w := get(h, path); w.Code != 200 {
+			t.Errorf("GET %s: got status %d, want 200", path, w.Code)
+		}
+	}
+	for _, c := range [][2]string{
+		{"POST", "/api/v1/title"}, {"DELETE", "/api/v1/title/Composer"}, {"GET", "/api/v1/titles"}, {"GET", "/healthz"},
+	} {
+		w := httptest.NewRecorder()
+		if h.ServeHTTP(w, httptest.NewRequest(c[0], c[1], nil)); w.Code != 404 {
+			t.Errorf("%s %s: got status %d, want 404", c[0], c[1], w.Code)
+		}
+	}
+}
+
 // A panic of the next handler is answered, and its cause is logged under the id of the answer.
 func TestPanic(t *testing.T) {
 	var log bytes.Buffer
