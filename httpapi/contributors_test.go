@@ -77,6 +77,7 @@ func TestFeedOfAContributor(t *testing.T) {
 	for _, id := range []string{"Slack", "Zoom"} {
 		require(t, p.do("POST", "/api/v1/titles", definition(id, "1"), token...), 201)
 	}
+	require(t, p.do("POST", "/api/v1/titles/slack_macman/versions", versionJSON("2"), token...), 201)
 	p.create("Other")
 
 	var list []patch.Summary
@@ -84,7 +85,7 @@ func TestFeedOfAContributor(t *testing.T) {
 	if err := json.Unmarshal(w.Body.Bytes(), &list); err != nil || len(list) != 2 {
 		t.Fatalf("the list is %s, %v", w.Body, err)
 	}
-	if list[0].ID != "Slack" || list[0].Name != "Slack App" || list[1].ID != "Zoom" {
+	if list[0].ID != "Slack" || list[0].Name != "Slack App" || list[0].CurrentVersion != "2" || list[1].ID != "Zoom" {
 		t.Errorf("the list is %s", w.Body)
 	}
 	// Odd ids of the common feed do not change the cache of the contributor's.
