@@ -36,7 +36,7 @@ type call struct {
 	query  url.Values
 	header http.Header
 	body   []byte
-	stream io.Reader // used in place of body; the call is not repeated
+	stream io.Reader // used in place of body; the call is not repeated, and does not close it
 	// contentType is the media type of the body. If empty, it is typeJSON.
 	contentType string
 	// accept is the media type that the answer must have. If empty, it is typeJSON.
@@ -144,6 +144,9 @@ func (c *Client) request(ctx context.Context, q call) (*http.Request, error) {
 		address += "?" + q.query.Encode()
 	}
 	body := q.stream
+	if _, ok := body.(io.Closer); ok { // transports close the bodies of requests
+		body = struct{ io.Reader }{body}
+	}
 	if body == nil && q.body != nil {
 		body = bytes.NewReader(q.body)
 	}

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -231,4 +233,41 @@ func TestSync(t *testing.T) {
 	if _, err := c.Unsubscribe(ctx, "Sub"); err != nil {
 		t.Error(err)
 	}
+}
+
+// A file can be read again for the restore after the plan, so no call closes it.
+func TestStreamsStayOpen(t *testing.T) {
+	ctx, s := t.Context(), serve(t)
+	c := clientOf(t, s.address, s.token)
+	if _, err := c.Create(ctx, definition("App", "1")); err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.Create(filepath.Join(t.TempDir(), "backup.zip"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if err := c.Backup(ctx, file, nil); err != nil {
+		t.Fatal(err)
+	}
+	rewind := func() io.Reader {
+		t.Helper()
+		if _, err := file.Seek(0, io.SeekStart); err != nil {
+			t.Fatalf("the file cannot be read again: %v", err)
+		}
+		return file
+	}
+	opts := &client.RestoreOptions{Mode: client.RestoreMerge}
+	if _, err := c.PlanRestore(ctx, rewind(), opts); err != nil {
+		t.Error(err)
+	}
+	if _, err := c.Restore(ctx, rewind(), opts); err != nil {
+		t.Error(err)
+	}
+	for _, err := range c.Import(ctx, rewind(), nil) {
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	rewind()
 }

@@ -83,7 +83,8 @@ func (o *RestoreOptions) call(backup io.Reader) call {
 	return q
 }
 
-// PlanRestore returns what [Client.Restore] would do. Nothing is changed.
+// PlanRestore returns what [Client.Restore] would do. Nothing is changed. The reader is not closed, so that a file can be
+// read again for the restore.
 func (c *Client) PlanRestore(ctx context.Context, backup io.Reader, opts *RestoreOptions) (
 	plan wire.RestorePlan, err error,
 ) {
@@ -92,7 +93,7 @@ func (c *Client) PlanRestore(ctx context.Context, backup io.Reader, opts *Restor
 	return plan, c.do(ctx, q, &plan)
 }
 
-// Restore restores the titles of a backup, all or none.
+// Restore restores the titles of a backup, all or none. The reader is not closed.
 func (c *Client) Restore(ctx context.Context, backup io.Reader, opts *RestoreOptions) (
 	all []wire.Restored, err error,
 ) {
@@ -108,7 +109,7 @@ type ImportOptions struct {
 }
 
 // Import creates or replaces the titles of a JSON array, of lines of JSON, or of a zip archive, independently of each
-// other, and yields the result of each. An error ends the sequence.
+// other, and yields the result of each. An error ends the sequence. The reader is not closed.
 func (c *Client) Import(ctx context.Context, titles io.Reader, opts *ImportOptions) iter.Seq2[wire.Imported, error] {
 	return func(yield func(wire.Imported, error) bool) {
 		q := call{

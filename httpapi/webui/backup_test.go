@@ -2,7 +2,9 @@ package webui_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -168,4 +170,52 @@ func TestFullBackup(t *testing.T) {
 	}
 	wantPage(t, send(h, "GET", "/backup/full", "", "Cookie", "patchsource_token=title"), 403, "for administrators")
 	wantPage(t, send(h, "GET", "/backup/full", ""), 401, "Sign in first")
+}
+
+// An endlessFile is a form with a file that does not end. It counts the bytes that are read.
+type endlessFile struct {
+	head  io.Reader
+	count int
+}
+
+func (f *endlessFile) Read(p []byte) (int, error) {
+	n, err := f.head.Read(p)
+	if err == io.EOF {
+		if f.count > maxRead {
+			return 0, errors.New("the file does not end")
+		}
+		clear(p)
+		n = len(p)
+	}
+	f.count += n
+	return n, nil
+}
+
+// maxRead limits what is read of an endlessFile.
+const maxRead = 1 << 20
+
+// The rest of a file that the API refuses is not read: the visitor gets the answer at once, and cannot keep the server
+// busy.
+func TestRefusedFileIsNotRead(t *testing.T) {
+	api := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		if r.Method == "POST" {
+			w.WriteHeader(http.StatusForbidden)
+		}
+		fmt.Fprint(w, `{"id":"t","kind":"title","titles_in_scope":["x"],"message":"Not with this token."}`)
+	})
+	h := newPage(oneTitle(), &webui.Options{API: api})
+	for _, path := range []string{"/backup/restore", "/backup/restore?mode=replace", "/backup/import"} {
+		file := &endlessFile{head: strings.NewReader(
+			"--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"f.zip\"\r\n\r\n")}
+		r := httptest.NewRequest("POST", path, file)
+		r.Header.Set("Content-Type", "multipart/form-data; boundary=b")
+		r.Header.Set("Cookie", "patchsource_token=title")
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		wantPage(t, w, 403, "Not with this token.")
+		if file.count > maxRead {
+			t.Errorf("%s: the file was read", path)
+		}
+	}
 }
