@@ -65,6 +65,12 @@ func escaped(segments []string) (string, error) {
 	return b.String(), nil
 }
 
+// addressOf returns the address of a call as errors show it: without credentials and without the query.
+func (c *Client) addressOf(q call) string {
+	path, _ := escaped(q.path) // a call with an invalid path is not sent
+	return c.shown + path
+}
+
 // send sends a request and returns the answer if it is a success. It repeats the request if that is safe.
 func (c *Client) send(ctx context.Context, q call) (*http.Response, error) {
 	pause := c.opts.Pause
@@ -128,7 +134,7 @@ func (c *Client) sendOnce(ctx context.Context, q call) (*http.Response, error) {
 	if got, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type")); got != want {
 		_ = res.Body.Close()
 		return nil, fmt.Errorf("%w: %s answered with the content type %q in place of %s; is it a patch source?",
-			ErrUnexpectedAnswer, c.base+r.URL.Path, res.Header.Get("Content-Type"), want)
+			ErrUnexpectedAnswer, c.addressOf(q), res.Header.Get("Content-Type"), want)
 	}
 	return res, nil
 }
@@ -192,13 +198,17 @@ func (c *Client) doHeader(ctx context.Context, q call, into any) (http.Header, e
 		return nil, fmt.Errorf("reading the answer: %w", err)
 	}
 	if limit := c.opts.MaxAnswerBytes; limit > 0 && int64(len(data)) > limit {
-		return nil, fmt.Errorf("%w: it has more than %d bytes", ErrUnexpectedAnswer, limit)
+		return nil, errTooLong(limit)
 	}
 	if err := json.Unmarshal(data, into); err != nil {
-		return nil, fmt.Errorf("%w: decoding the answer of %s/%s: %w",
-			ErrUnexpectedAnswer, c.base, strings.Join(q.path, "/"), err)
+		return nil, fmt.Errorf("%w: decoding the answer of %s: %w", ErrUnexpectedAnswer, c.addressOf(q), err)
 	}
 	return res.Header, nil
+}
+
+// errTooLong returns the error for an answer with more than limit bytes.
+func errTooLong(limit int64) error {
+	return fmt.Errorf("%w: it has more than %d bytes", ErrUnexpectedAnswer, limit)
 }
 
 // get reads the answer to a GET.

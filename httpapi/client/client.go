@@ -42,8 +42,8 @@ type Options struct {
 	// Pause is the time before the second try, unless the server names one. It doubles with each try. The default is
 	// 500 ms.
 	Pause time.Duration
-	// MaxAnswerBytes limits the size of an answer that is read into memory. The default is 256 MiB; a negative number
-	// means that there is no limit.
+	// MaxAnswerBytes limits the size of an answer that is read into memory, and of each result of an import. The
+	// default is 256 MiB; a negative number means that there is no limit.
 	MaxAnswerBytes int64
 	// UserAgent is the User-Agent of requests. The default names this package.
 	UserAgent string
@@ -51,18 +51,22 @@ type Options struct {
 
 // A Client calls one server. It is safe for concurrent use.
 type Client struct {
-	base string // without a slash at the end
-	opts Options
+	base  string // without a slash at the end
+	shown string // base without credentials, for errors
+	opts  Options
 }
 
 // New returns a client of the server at address, such as https://patches.example.com. It returns an error if address is
-// not an absolute URL with the scheme http or https.
+// not an absolute URL with the scheme http or https, or has a query or a fragment.
 func New(address string, opts *Options) (*Client, error) {
 	u, err := url.Parse(address)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" ||
+		strings.ContainsAny(address, "?#") { // a path after these would not be one
 		return nil, fmt.Errorf("%q is not an address: use one such as https://patches.example.com", address)
 	}
 	c := &Client{base: strings.TrimRight(address, "/")}
+	u.User = nil
+	c.shown = strings.TrimRight(u.String(), "/")
 	if opts != nil {
 		c.opts = *opts
 	}

@@ -79,9 +79,30 @@ func TestErrors(t *testing.T) {
 }
 
 func TestNew(t *testing.T) {
-	for _, address := range []string{"", "patches.example.com", "ftp://patches.example.com", "https://", ":"} {
+	for _, address := range []string{
+		"", "patches.example.com", "ftp://patches.example.com", "https://", ":", "https://patches.example.com/?q=a",
+		"https://patches.example.com/#titles", "https://patches.example.com/#",
+	} {
 		if _, err := client.New(address, nil); err == nil {
 			t.Errorf("New accepts the address %q", address)
+		}
+	}
+}
+
+// An error has the address of the call, without the password in the address of the server.
+func TestUnexpectedAnswerAddress(t *testing.T) {
+	contentType := "text/html"
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", contentType)
+		_, _ = io.WriteString(w, "<title>Sign in</title>")
+	}))
+	defer s.Close()
+	c := clientOf(t, strings.Replace(s.URL, "http://", "http://ann:secret@", 1)+"/patches/", "")
+	for _, contentType = range []string{"text/html", "application/json"} {
+		_, _, err := c.Definition(t.Context(), "a/b c")
+		if !errors.Is(err, client.ErrUnexpectedAnswer) || strings.Contains(err.Error(), "secret") ||
+			!strings.Contains(err.Error(), " "+s.URL+"/patches/api/v1/titles/a%2Fb%20c") {
+			t.Errorf("%s: the error is %q", contentType, err)
 		}
 	}
 }
@@ -141,6 +162,12 @@ func TestUnexpectedAnswers(t *testing.T) {
 		}
 		return err
 	}
+	importTitles := func(ctx context.Context, c *client.Client) error {
+		for _, err := range c.Import(ctx, strings.NewReader("{}"), nil) {
+			return err
+		}
+		return nil
+	}
 	tests := []struct {
 		name, contentType, body string
 		call                    func(context.Context, *client.Client) error
@@ -167,12 +194,10 @@ func TestUnexpectedAnswers(t *testing.T) {
 		{"no token", "application/json", "{}", func(ctx context.Context, c *client.Client) error {
 			return errOf(c.MakeToken(ctx, wire.TokenRequest{}))
 		}},
-		{"HTML as an import", "text/html", html, func(ctx context.Context, c *client.Client) error {
-			for _, err := range c.Import(ctx, strings.NewReader("{}"), nil) {
-				return err
-			}
-			return nil
-		}},
+		{"HTML as an import", "text/html", html, importTitles},
+		{"HTML with the type of an import", "application/x-ndjson", html, importTitles},
+		{"a large result of an import", "application/x-ndjson", `{"item":"` + strings.Repeat("x", 9000) + `"}`,
+			importTitles},
 		{"a large answer", "application/json", "[" + strings.Repeat(" ", 2000) + "]", software},
 	}
 	for _, test := range tests {

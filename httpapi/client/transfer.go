@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -83,8 +84,8 @@ func (o *RestoreOptions) call(backup io.Reader) call {
 	return q
 }
 
-// PlanRestore returns what [Client.Restore] would do. Nothing is changed. The reader is not closed, so that a file can be
-// read again for the restore.
+// PlanRestore returns what [Client.Restore] would do. Nothing is changed. The reader is not closed, so that a file can
+// be read again for the restore.
 func (c *Client) PlanRestore(ctx context.Context, backup io.Reader, opts *RestoreOptions) (
 	plan wire.RestorePlan, err error,
 ) {
@@ -132,15 +133,39 @@ func (c *Client) Import(ctx context.Context, titles io.Reader, opts *ImportOptio
 			return
 		}
 		defer res.Body.Close()
-		for decoder := json.NewDecoder(res.Body); ; {
+		body := &resultReader{body: res.Body, limit: c.opts.MaxAnswerBytes}
+		for decoder := json.NewDecoder(body); ; {
 			var one wire.Imported
+			body.read = 0
 			err := decoder.Decode(&one)
-			if err == io.EOF {
+			var syntax *json.SyntaxError
+			var mismatch *json.UnmarshalTypeError
+			switch {
+			case err == io.EOF:
 				return
+			case errors.As(err, &syntax), errors.As(err, &mismatch):
+				err = fmt.Errorf("%w: decoding the answer of %s: %w", ErrUnexpectedAnswer, c.addressOf(q), err)
 			}
 			if !yield(one, err) || err != nil {
 				return
 			}
 		}
 	}
+}
+
+// A resultReader reads the results of an import. It returns an error after limit bytes, if that is positive, unless read
+// is reset.
+type resultReader struct {
+	body        io.Reader
+	read, limit int64
+}
+
+// Read implements io.Reader.
+func (r *resultReader) Read(p []byte) (int, error) {
+	if r.limit > 0 && r.read > r.limit {
+		return 0, errTooLong(r.limit)
+	}
+	n, err := r.body.Read(p)
+	r.read += int64(n)
+	return n, err
 }
