@@ -73,7 +73,7 @@
 //   - An acknowledged change is durable: store backends, proved by store/storetest
 //     and by the tests of examples/server that kill the process.
 //   - A revoked token, and every token that was created with it, is refused: auth.
-//   - Authors' names cannot be taken or imitated: patch (CheckAuthor, Skeleton),
+//   - A contributor's name cannot be taken or imitated: patch (CheckAuthor, Skeleton),
 //     auth/community.
 //   - What callers cost is bounded: algorithms over a definition are linear (patch,
 //     tested with patch/patchtest), and httpapi.Budget limits how much is received,
