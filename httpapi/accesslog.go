@@ -13,9 +13,9 @@ import (
 // answered: the id, the method, the path, the status, the bytes of the body, the time that it took, and the client's
 // address. The query is left out, since it may hold a secret. The line about an aborted answer says so.
 //
-// The id is the X-Request-Id of the request if that has 1 to 128 letters, digits, dots, underscores and hyphens, and a
-// new one otherwise. It is the X-Request-Id of the answer. Put AccessLog around everything that a server serves: the
-// handler of [New] then has the same id in its errors and log lines.
+// The id is the X-Request-Id of the request if that has 1 to 128 letters, digits, dots, underscores and hyphens and is
+// no token, and a new one otherwise. It is the X-Request-Id of the answer. Put AccessLog around everything that a
+// server serves: the handler of [New] then has the same id in its errors and log lines.
 //
 // trustedProxies are those of [Options.TrustedProxies]; AccessLog returns an error if one of them is no network. If log
 // is nil, nothing is logged. The handler is safe for concurrent use.

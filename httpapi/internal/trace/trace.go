@@ -18,13 +18,13 @@ const IDHeader = "X-Request-Id"
 // idKey is the key of a request's id in its context.
 type idKey struct{}
 
-// ID returns the id of a request: the one that [WithID] has set, the one that the request came with if it is valid, or
-// a new one.
+// ID returns the id of a request: the one that [WithID] has set, the one that the request came with if it is valid and
+// no token, or a new one.
 func ID(r *http.Request) string {
 	if id, ok := r.Context().Value(idKey{}).(string); ok {
 		return id
 	}
-	if id := r.Header.Get(IDHeader); validID.MatchString(id) {
+	if id := r.Header.Get(IDHeader); validID.MatchString(id) && !token.MatchString(id) {
 		return id
 	}
 	return rand.Text()[:12]

@@ -26,6 +26,7 @@ func TestID(t *testing.T) {
 	for sent, kept := range map[string]bool{
 		"a": true, "A.b_c-9": true, strings.Repeat("a", 128): true,
 		"": false, "a b": false, "a\n": false, "ä": false, strings.Repeat("a", 129): false,
+		"pst_ABCDEFGH": false, "id-pst_ABCDEFGH": false, // tokens, which must not get into the log
 	} {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Header["X-Request-Id"] = []string{sent}
