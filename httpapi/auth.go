@@ -24,7 +24,8 @@ type Authenticator func(*http.Request) (auth.Principal, error)
 
 // An Authorizer decides whether a principal may perform an action on a title. It returns nil if it may, and an error
 // that is auth.ErrDenied if it may not, which is answered with status 403. Other errors are answered as those of an
-// [Authenticator] are. It must be safe for concurrent use and quick: lists ask it for each title.
+// [Authenticator] are. It must be safe for concurrent use and quick: lists ask it for each title. It is never asked
+// about an anonymous client.
 //
 // For auth.ActionCreate, the title has the id that is about to be created and no UID. For auth.ActionTokens, the zero
 // Title asks for the calls about tokens as such. For auth.ActionChange, the zero Title asks for every title: a
@@ -141,9 +142,10 @@ func (a access) exists(uid string) bool {
 }
 
 // may reports whether a principal may perform an action. It is for decisions about the content of an answer and the
-// cost of a call: an error of the Authorizer counts as a no.
+// cost of a call: an error of the Authorizer counts as a no. An anonymous client may do nothing; the Authorizer is not
+// asked.
 func (a access) may(ctx context.Context, p auth.Principal, action auth.Action, t auth.Title) bool {
-	return a.authorize(ctx, p, action, t) == nil
+	return !p.Anonymous() && a.authorize(ctx, p, action, t) == nil
 }
 
 // mayChange reports whether a principal may change a title.

@@ -124,6 +124,88 @@ func TestSessionsRead(t *testing.T) {
 	lacks(t, p.do("GET", "/api/v1/sync", "", "X-Forwarded-User", "reader").Body.String(), "Team-Xcode")
 }
 
+// An Authorizer is never asked about an anonymous client, which thus reads no details even if it permits everything.
+func TestAuthorizersDecideAboutPrincipals(t *testing.T) {
+	p := newPublic(t, httpapi.Options{RateLimit: -1})
+	const source = "https://vendor.example/d.json"
+	p.outside.pages.Store(source, 503)
+	follows := &catalog.CreateOptions{Follows: source}
+	if _, err := p.catalog.Create(t.Context(), parse(t, definition("Followed", "1")), follows); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.sync.Sync(t.Context(), "Followed"); err == nil {
+		t.Fatal("the sync reports no error")
+	}
+	p.create("Other")
+	p.handler = newHandler(t, p.catalog, &httpapi.Options{
+		Sync:         services.Sync(p.sync),
+		Authenticate: byProxy,
+		Authorize: func(_ context.Context, who auth.Principal, a auth.Action, about auth.Title) error {
+			if who.Anonymous() {
+				t.Errorf("asked whether an anonymous client may %s %+v", a, about)
+			}
+			return nil
+		},
+	})
+	lacks(t, p.do("GET", "/api/v1/titles", "").Body.String(), "d.json: the server")
+	for _, path := range []string{"/api/v1/titles/Other", "/api/v1/titles/Other/history", "/api/v1/backup"} {
+		expect(t, p.do("GET", path, ""), 200)
+	}
+	expect(t, p.do("GET", "/api/v1/titles", "", "X-Forwarded-User", "reader"), 200, "d.json: the server answered 503")
+}
+
+// A person of an embedder's authentication that the default policy knows nothing of may do nothing, whatever the call.
+func TestPersonsWithoutAKind(t *testing.T) {
+	p := newPublic(t, httpapi.Options{RateLimit: -1})
+	p.create("App")
+	budget := newBudget(t)
+	p.handler = newHandler(t, p.catalog, &httpapi.Options{
+		Authenticate: byProxy,
+		Tokens:       p.auth,
+		Community:    services.Community(p.community),
+		Sync:         services.Sync(p.sync),
+		Budget:       budget,
+		RootFeed:     true,
+	})
+	for _, c := range []struct{ method, path, body string }{
+		{"POST", "/api/v1/title", definition("New", "1")},
+		{"POST", "/api/title", definition("New", "1")},
+		{"POST", "/api/v1/titles", definition("New", "1")},
+		{"POST", "/api/v1/titles/import", "[" + definition("New", "1") + "]"},
+		{"PUT", "/api/v1/title/App", definition("App", "2")},
+		{"PUT", "/api/title/App", definition("App", "2")},
+		{"PUT", "/api/v1/titles/App", definition("App", "2")},
+		{"DELETE", "/api/v1/title/App", ""},
+		{"DELETE", "/api/title/App", ""},
+		{"DELETE", "/api/v1/titles/App", ""},
+		{"POST", "/api/v1/title/App/version", versionJSON("2")},
+		{"POST", "/api/v1/titles/App/versions", versionJSON("2")},
+		{"DELETE", "/api/v1/title/App/version/1", ""},
+		{"POST", "/api/v1/titles/App/history/1/restore", ""},
+		{"GET", "/api/v1/backup?full=1", ""},
+		{"POST", "/api/v1/restore", ""},
+		{"GET", "/api/v1/tokens", ""},
+		{"POST", "/api/v1/tokens", ""},
+		{"POST", "/api/v1/tokens", `{"titles_in_scope":["App"]}`},
+		{"POST", "/api/v1/tokens/x/invalidate", ""},
+		{"POST", "/api/v1/contributors/ann/release", ""},
+		{"POST", "/api/v1/sync", `{"mirror":"mirror"}`},
+		{"POST", "/api/v1/title/App/sync", ""},
+		{"POST", "/api/v1/subscribe", `{"id":"New","json_url":"https://vendor.example/d.json"}`},
+		{"POST", "/subscribe", `not even JSON`},
+		{"POST", "/unsubscribe/App", ""},
+	} {
+		before := p.catalog.Software().ETag()
+		w := p.do(c.method, c.path, c.body, "X-Forwarded-User", "reader")
+		if w.Code != 403 || problem(t, w).Rest["forbidden"] == nil {
+			t.Errorf("%s %s: got status %d, want 403: %s", c.method, c.path, w.Code, w.Body)
+		}
+		if p.catalog.Software().ETag() != before {
+			t.Errorf("%s %s changed a title", c.method, c.path)
+		}
+	}
+}
+
 // An error of an Authorizer that decides nothing is an internal error, and its text is for the log alone.
 func TestAuthorizerFails(t *testing.T) {
 	b := newBench(t, memstore.New())
