@@ -191,6 +191,8 @@ func (a access) reader(w http.ResponseWriter, r *http.Request) auth.Principal {
 	}
 	p, err := a.principal(r)
 	switch {
+	case token && a.sessions: // a session may count if the token is not valid
+		w.Header().Set("Vary", "Authorization, Cookie")
 	case token:
 		w.Header().Set("Vary", "Authorization")
 	case err == nil:

@@ -154,6 +154,28 @@ func TestAuthorizersDecideAboutPrincipals(t *testing.T) {
 	expect(t, p.do("GET", "/api/v1/titles", "", "X-Forwarded-User", "reader"), 200, "d.json: the server answered 503")
 }
 
+// A read that a token was sent for may depend on a session as well, if the token is not valid.
+func TestSessionsBesideATokenVary(t *testing.T) {
+	b := withTokens(t)
+	b.create("App")
+	b.handler = newHandler(t, b.catalog, &httpapi.Options{
+		Tokens:       b.auth,
+		Authenticate: httpapi.AnyOf(httpapi.BearerTokens(b.auth), byProxy),
+	})
+	for name, header := range map[string][]string{
+		"a session":                 {"X-Forwarded-User", "editor"},
+		"a session and a bad token": {"X-Forwarded-User", "editor", "Authorization", "Bearer pst_bad"},
+		"a bad token":               {"Authorization", "Bearer pst_bad"},
+	} {
+		w := b.do("GET", "/api/v1/titles/App", "", header...)
+		expect(t, w, 200)
+		vary, token := w.Header().Get("Vary"), header[len(header)-2] == "Authorization"
+		if !strings.Contains(vary, "Cookie") || strings.Contains(vary, "Authorization") != token {
+			t.Errorf("%s: got Vary %s", name, vary)
+		}
+	}
+}
+
 // A person of an embedder's authentication that the default policy knows nothing of may do nothing, whatever the call.
 func TestPersonsWithoutAKind(t *testing.T) {
 	p := newPublic(t, httpapi.Options{RateLimit: -1})

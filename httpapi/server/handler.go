@@ -75,8 +75,12 @@ func (s *Server) newHandler(c *Config, records store.Store) (http.Handler, error
 
 // apiOptions returns the options of the API.
 func (s *Server) apiOptions(c *Config, records store.Store) *httpapi.Options {
+	var authenticate httpapi.Authenticator // nil: tokens alone, so that reads without a token depend on no credentials
+	if c.Authenticate != nil {
+		authenticate = httpapi.AnyOf(httpapi.BearerTokens(s.Tokens), c.Authenticate)
+	}
 	return &httpapi.Options{
-		Authenticate:    httpapi.AnyOf(httpapi.BearerTokens(s.Tokens), c.Authenticate),
+		Authenticate:    authenticate,
 		Authorize:       c.Authorize,
 		Tokens:          s.Tokens,
 		Community:       services.Community(s.Community),

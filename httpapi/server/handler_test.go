@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/patchsource/patchsource/auth"
+	"github.com/patchsource/patchsource/httpapi"
 	"github.com/patchsource/patchsource/httpapi/server"
 	"github.com/patchsource/patchsource/store/memstore"
 )
@@ -106,6 +108,24 @@ func TestCompression(t *testing.T) {
 		}
 		if c.byteRange != "" && (w.Code != 206 || len(body) != 100) && w.Code != 200 {
 			t.Errorf("%+v: got status %d and %d bytes", c, w.Code, len(body))
+		}
+	}
+}
+
+// Reads depend on cookies only if the program has sessions.
+func TestReadsVary(t *testing.T) {
+	for want, authenticate := range map[string]httpapi.Authenticator{
+		"Accept, Accept-Encoding, Authorization": nil,
+		"Accept, Accept-Encoding, Authorization, Cookie": func(*http.Request) (auth.Principal, error) {
+			return auth.Principal{}, auth.ErrUnauthorized
+		},
+	} {
+		c := full(t)
+		c.Authenticate, c.Session = authenticate, nil
+		s := open(t, c)
+		w := call(s, "GET", "/api/v1/titles", "", bearer(adminToken(t, s)))
+		if got := w.Header().Get("Vary"); got != want {
+			t.Errorf("got Vary %s, want %s", got, want)
 		}
 	}
 }

@@ -16,6 +16,7 @@ var (
 	varyEncoding = []string{"Accept, Accept-Encoding"}
 	varyToken    = []string{"Accept, Accept-Encoding, Authorization"}
 	varySession  = []string{"Accept, Accept-Encoding, Cookie"}
+	varyBoth     = []string{"Accept, Accept-Encoding, Authorization, Cookie"}
 	// A client may keep an answer but has to revalidate it each time: an administrator who has added a version wants to
 	// see it at once.
 	revalidate = []string{"no-cache"}

@@ -69,6 +69,8 @@ func (s *Server) write(
 		h["Vary"] = varyEncoding
 	case vary[0] == "Cookie":
 		h["Vary"] = varySession
+	case vary[0] == "Authorization, Cookie":
+		h["Vary"] = varyBoth
 	default:
 		h["Vary"] = varyToken
 	}
