@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -116,6 +117,7 @@ func IsTransient(err error) bool {
 		return answered.Status == http.StatusTooManyRequests || answered.Status >= http.StatusInternalServerError
 	}
 	var name *net.DNSError
+	var address *net.AddrError
 	var network *net.OpError
 	var timeout net.Error
 	switch {
@@ -123,10 +125,44 @@ func IsTransient(err error) bool {
 		return false
 	case errors.As(err, &name):
 		return !name.IsNotFound
-	case errors.As(err, &network), errors.As(err, &timeout) && timeout.Timeout():
+	case errors.As(err, &address): // such as a port that is too large
+		return false
+	case errors.As(err, &network):
+		return network.Op != opTLSAlert
+	case errors.As(err, &timeout) && timeout.Timeout():
 		return true
 	}
-	return errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)
+	return errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) ||
+		isBrokenHTTP2(err)
+}
+
+// opTLSAlert is the Op of the net.OpError for a TLS alert of the server, such as for a missing client certificate.
+const opTLSAlert = "remote error"
+
+// A streamError has the fields of the error of net/http for an HTTP/2 stream that the server has reset. That type is
+// not exported; its method As sets every struct with these fields.
+type streamError struct {
+	StreamID uint32
+	Code     uint32
+	Cause    error
+}
+
+// Error implements error.
+func (e streamError) Error() string { return fmt.Sprintf("the server reset the stream (%d)", e.Code) }
+
+// isBrokenHTTP2 reports whether err is that of an HTTP/2 connection or stream that ended before the answer did.
+func isBrokenHTTP2(err error) bool {
+	var stream streamError
+	if errors.As(err, &stream) {
+		return true
+	}
+	for ; err != nil; err = errors.Unwrap(err) { // net/http exports neither type nor value for these
+		if text := err.Error(); strings.HasPrefix(text, "http2: server sent GOAWAY") ||
+			strings.HasPrefix(text, "http2: client connection lost") {
+			return true
+		}
+	}
+	return false
 }
 
 // readError reads the error that an answer is.

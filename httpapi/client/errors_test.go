@@ -2,9 +2,11 @@ package client_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -325,6 +327,73 @@ func TestIsTransient(t *testing.T) {
 	for _, test := range tests {
 		if got := client.IsTransient(test.err); got != test.want {
 			t.Errorf("%s: IsTransient(%v) = %v", test.name, test.err, got)
+		}
+	}
+}
+
+// A connection that breaks is transient with HTTP/2 as it is with HTTP/1.1.
+func TestIsTransientBrokenConnection(t *testing.T) {
+	abort := func(*httptest.Server, http.ResponseWriter) { panic(http.ErrAbortHandler) }
+	tests := map[string]func(*httptest.Server, http.ResponseWriter){
+		"aborted answer": abort,
+		"aborted body": func(s *httptest.Server, w http.ResponseWriter) {
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = io.WriteString(w, "[")
+			_ = http.NewResponseController(w).Flush()
+			abort(s, w)
+		},
+		"closed connection": func(s *httptest.Server, _ http.ResponseWriter) { _ = s.Config.Close() },
+		"restarted server": func(s *httptest.Server, _ http.ResponseWriter) {
+			ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+			defer cancel()
+			_ = s.Config.Shutdown(ctx) // which waits for this request
+			_ = s.Config.Close()
+		},
+	}
+	for name, fail := range tests {
+		for _, http2 := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, HTTP/2 %v", name, http2), func(t *testing.T) {
+				s := httptest.NewUnstartedServer(nil)
+				s.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fail(s, w) })
+				s.EnableHTTP2 = http2
+				s.Config.ErrorLog = log.New(io.Discard, "", 0)
+				s.StartTLS()
+				defer s.Close()
+				c, err := client.New(s.URL, &client.Options{HTTP: s.Client(), MaxTries: 1})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := errOf(c.Software(t.Context())); !client.IsTransient(err) {
+					t.Errorf("%v is not transient", err)
+				}
+			})
+		}
+	}
+}
+
+// What a later call cannot change is not transient.
+func TestIsTransientMisconfiguration(t *testing.T) {
+	s := httptest.NewUnstartedServer(http.NotFoundHandler())
+	s.TLS = &tls.Config{ClientAuth: tls.RequireAnyClientCert}
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.StartTLS()
+	defer s.Close()
+	tests := []struct {
+		name, address string
+		http          *http.Client
+	}{
+		{"client certificate", s.URL, s.Client()},
+		{"unknown authority", s.URL, nil},
+		{"port", "http://127.0.0.1:99999", nil},
+		{"TLS in place of HTTP", strings.Replace(s.URL, "https:", "http:", 1), nil},
+	}
+	for _, test := range tests {
+		c, err := client.New(test.address, &client.Options{HTTP: test.http, MaxTries: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errOf(c.Software(t.Context())); err == nil || client.IsTransient(err) {
+			t.Errorf("%s: %v is transient", test.name, err)
 		}
 	}
 }

@@ -153,8 +153,8 @@ func (c *Client) Import(ctx context.Context, titles io.Reader, opts *ImportOptio
 	}
 }
 
-// A resultReader reads the results of an import. It returns an error after limit bytes, if that is positive, unless read
-// is reset.
+// A resultReader reads the results of an import. It returns an error after limit bytes, if that is positive, unless
+// read is reset.
 type resultReader struct {
 	body        io.Reader
 	read, limit int64
