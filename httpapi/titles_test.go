@@ -216,6 +216,13 @@ func TestReplaceByTheAuthorsFile(t *testing.T) {
 func TestBodiesOfOtherCalls(t *testing.T) {
 	b := newBench(t, memstore.New())
 	b.create("App")
-	expect(t, b.asAdmin("POST", "/api/v1/title", versionJSON("2")), 400, "/api/v1/title/{id}/version")
-	expect(t, b.asAdmin("POST", "/api/v1/title/App/version", "["+versionJSON("2")+"]"), 400, `{\"items\":[…]}`)
+	for _, c := range []struct{ path, body, message string }{
+		{"/api/v1/title", versionJSON("2"), "/api/v1/title/{id}/version"},
+		{"/api/v1/title/App/version", "[" + versionJSON("2") + "]", `{"items":[…]}`},
+	} {
+		w := b.asAdmin("POST", c.path, c.body)
+		if e := problem(t, w).Errors; w.Code != 400 || len(e) != 1 || !strings.Contains(e[0].Message, c.message) {
+			t.Errorf("%s: got status %d: %s, want one failure with %s", c.path, w.Code, w.Body, c.message)
+		}
+	}
 }
