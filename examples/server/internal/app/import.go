@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -29,6 +30,8 @@ const (
 	progressInterval = 2 * time.Second
 	// maxReasons bounds the failures of one file that are logged.
 	maxReasons = 20
+	// fullFolder is the folder of a full backup whose files are not definitions.
+	fullFolder = "patchsource/"
 )
 
 // importPath imports the definitions of a folder, a zip or one file. It does not change existing titles, so that an
@@ -55,6 +58,7 @@ func importPath(ctx context.Context, name string, c *catalog.Catalog, log *slog.
 		defer z.Close()
 		files = z
 		names, err = cli.DefinitionFiles(files)
+		names = slices.DeleteFunc(names, func(name string) bool { return strings.HasPrefix(name, fullFolder) })
 	}
 	if err != nil {
 		return fmt.Errorf("--import %s: %w", name, err)

@@ -101,3 +101,20 @@ func TestImport(t *testing.T) {
 		t.Errorf("got %s, want version 2", body)
 	}
 }
+
+// An import of a full backup skips the files that are not definitions.
+func TestImportOfAFullBackup(t *testing.T) {
+	dir := t.TempDir()
+	p := start(t, dir)
+	p.do("POST", "/api/v1/title", definition("App", "1"))
+	status, zip := p.do("GET", "/api/v1/backup?full=1", "")
+	if status != 200 {
+		t.Fatalf("got status %d: %s", status, zip)
+	}
+	file := filepath.Join(dir, "full.zip")
+	writeFile(t, file, zip)
+	log := start(t, t.TempDir(), "--import", file).logged()
+	if !strings.Contains(log, `"files":1,"imported":1,"existing":0,"rejected":0`) {
+		t.Errorf("the log: %s", log)
+	}
+}
