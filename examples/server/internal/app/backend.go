@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/patchsource/patchsource/auth"
 	"github.com/patchsource/patchsource/auth/mail"
 	"github.com/patchsource/patchsource/httpapi/server"
 	"github.com/patchsource/patchsource/store"
@@ -64,10 +63,6 @@ func openBackend(ctx context.Context, f *flags, site string, log *slog.Logger) (
 	if err := f.checkStore(ctx, b.store); err != nil {
 		return nil, err
 	}
-	var created bool
-	if config.Secret, created, err = auth.LoadSecret(f.SecretFile); err != nil {
-		return nil, err
-	}
 	if f.Community {
 		if b.mailer, err = openMailer(f, log); err != nil {
 			return nil, err
@@ -80,8 +75,8 @@ func openBackend(ctx context.Context, f *flags, site string, log *slog.Logger) (
 			return nil, fmt.Errorf("--restore %s: %w", f.Restore, err)
 		}
 	}
-	if created {
-		f.announceSecret(ctx, b.store, log)
+	if config.Secret, err = f.loadSecret(ctx, b.store, log); err != nil {
+		return nil, err
 	}
 	switch b.Server, err = server.Open(ctx, config); {
 	case errors.Is(err, dump.ErrIncomplete):
@@ -137,7 +132,7 @@ func (f *flags) checkStore(ctx context.Context, s store.Store) error {
 	if _, err := os.ReadFile(f.AdminTokenFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("--admin-token-file: %w", err)
 	}
-	return nil
+	return f.checkSecret()
 }
 
 // openStore opens the store that --store names.
@@ -197,6 +192,9 @@ func restore(ctx context.Context, s store.Store, name string, log *slog.Logger) 
 	if errors.Is(err, dump.ErrNotEmpty) {
 		return fmt.Errorf("%w: a full backup is loaded into an empty store only: give --store a new folder, "+
 			"or omit --restore", err)
+	}
+	if errors.Is(err, dump.ErrNoBackup) {
+		return fmt.Errorf("%w: load a backup of definitions with --import", err)
 	}
 	if err != nil {
 		return err

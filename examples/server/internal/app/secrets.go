@@ -2,22 +2,46 @@ package app
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
 
 	"github.com/patchsource/patchsource/auth"
 	"github.com/patchsource/patchsource/store"
 )
 
-// announceSecret logs that a secret was made, with a warning if an earlier one is probably missing.
-func (f *flags) announceSecret(ctx context.Context, s store.Store, log *slog.Logger) {
+// checkSecret reports whether the server's secret can be read, or made if there is none.
+func (f *flags) checkSecret() error {
+	_, err := os.Stat(f.SecretFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, err = os.Stat(filepath.Dir(f.SecretFile)); err != nil {
+			return fmt.Errorf("--secret-file: %w", err)
+		}
+		return nil
+	}
+	_, _, err = auth.LoadSecret(f.SecretFile)
+	return err
+}
+
+// loadSecret loads the server's secret. If it makes a new one, it logs that, with a warning if an earlier secret is
+// probably missing. A restore must have succeeded before: a secret that is left from a failed start would not be new at
+// the next one, and the warning would be lost.
+func (f *flags) loadSecret(ctx context.Context, s store.Store, log *slog.Logger) (auth.Secret, error) {
+	secret, created, err := auth.LoadSecret(f.SecretFile)
+	if err != nil || !created {
+		return secret, err
+	}
 	log.Info("made the server's secret: keep it with your backups", "file", f.SecretFile)
 	for range s.List(ctx, "titles") {
 		log.Warn("there are titles already, so this is probably not the first start: with a new secret, the server "+
 			"recognizes neither the addresses of authors nor the secrets of webhooks; if you have the earlier secret "+
 			"file, stop the server and replace this one with it", "file", f.SecretFile)
-		return
+		break
 	}
+	return secret, nil
 }
 
 // loadAdminToken makes the token in the file of --admin-token-file an administrator's, and logs what was done.

@@ -1,7 +1,9 @@
 package app
 
 import (
+	"errors"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -80,5 +82,37 @@ func TestRestoreWithoutItsSecret(t *testing.T) {
 	again := start(t, moved, "--restore", file) // the store is still empty
 	if status, text := again.do("GET", "/jamf/v1/patch/App", ""); status != 200 {
 		t.Errorf("got status %d: %s", status, text)
+	}
+}
+
+// A restore that fails makes no secret, so that the next start warns that its secret is a new one.
+func TestFailedRestoreMakesNoSecret(t *testing.T) {
+	dir := t.TempDir()
+	p := start(t, dir)
+	p.do("POST", "/api/v1/title", definition("App", "1"))
+	plain, full := filepath.Join(dir, "plain.zip"), filepath.Join(dir, "full.zip")
+	for path, call := range map[string]string{plain: "/api/v1/backup", full: "/api/v1/backup?full=1"} {
+		status, zip := p.do("GET", call, "")
+		if status != 200 {
+			t.Fatalf("%s: got status %d: %s", call, status, zip)
+		}
+		writeFile(t, path, zip)
+	}
+	p.stop()
+
+	moved := t.TempDir()
+	data := filepath.Join(moved, "data")
+	code, _, log := runOnce(t, nil, "--addr", "127.0.0.1:0", "--store", "file:"+data, "--restore", plain)
+	if code != 1 || !strings.Contains(log, "load a backup of definitions with --import") {
+		t.Errorf("got exit code %d, want 1 and the hint to use --import: %s", code, log)
+	}
+	if _, err := os.Stat(data + ".secret"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the secret: got %v, want ErrNotExist", err)
+	}
+	again := start(t, moved, "--restore", full)
+	for _, want := range []string{"made the server's secret", "there are titles already"} {
+		if !strings.Contains(again.logged(), want) {
+			t.Errorf("the log does not contain %q: %s", want, again.logged())
+		}
 	}
 }
