@@ -187,3 +187,36 @@ func TestOwnSessionWithTheAPI(t *testing.T) {
 		t.Errorf("the page does not know the visitor: %s", body)
 	}
 }
+
+// Without a page for signing in, no page leads to one. The mailed token is for API calls.
+func TestOwnSessionWithoutSignInURL(t *testing.T) {
+	catalog := oneTitle()
+	catalog.titles[0].Author = "Ann"
+	for _, test := range []struct {
+		url, visitor string
+		links        bool
+	}{
+		{"", "", false},
+		{"", "tom", false},
+		{"/own/in", "", true},
+		{"/own/in", "tom", false},
+	} {
+		h := newPage(catalog, &webui.Options{API: newSessions(), Session: &webui.Session{
+			SignInURL: test.url,
+			MayChange: func(*http.Request, webui.Title) bool { return false },
+		}})
+		w := send(h, "GET", "/titles/x", "", "Cookie", "session="+test.visitor)
+		wantPage(t, w, 200, `/titles/x/token">`)
+		wantTexts(t, w, map[string]bool{
+			`href=""`: false, `<dd><a href="/own/in">Sign in</a> to change it, or`: test.links,
+			`<dd><a href="/titles/x/token">Request a new token</a>`: !test.links,
+		})
+	}
+	for _, session := range []*webui.Session{{}, ownSession} {
+		h := newPage(catalog, &webui.Options{API: newSessions(), Session: session})
+		w := send(h, "GET", "/api/v1/contributors/verify?id=a&code=b", "", "Accept", "text/html",
+			"Cookie", "session=ann")
+		wantPage(t, w, 200, "Done", "Authorization: Bearer pst_")
+		wantTexts(t, w, map[string]bool{`/signin"`: false})
+	}
+}
