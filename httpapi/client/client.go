@@ -33,8 +33,9 @@ const (
 type Options struct {
 	// Token is the bearer token that requests are sent with. If empty, they are sent without one.
 	Token string
-	// HTTP makes the requests. If nil, a client is used that follows no redirects and waits a minute for an answer to
-	// begin. Its Transport may call a handler in the same process.
+	// HTTP makes the requests. Its Transport may call a handler in the same process. If nil, a client is used that
+	// follows no redirects and waits a minute for an answer to begin. A program that has replaced http.DefaultTransport
+	// by another type than *http.Transport sets that time itself.
 	HTTP *http.Client
 	// MaxTries limits how often a request is tried, if it is safe to repeat. The default is 3; 1 means that no request
 	// is repeated, and a negative number that there is no limit but the context.
@@ -71,8 +72,12 @@ func New(address string, opts *Options) (*Client, error) {
 		c.opts = *opts
 	}
 	if c.opts.HTTP == nil {
-		transport := http.DefaultTransport.(*http.Transport).Clone()
-		transport.ResponseHeaderTimeout = time.Minute
+		transport := http.DefaultTransport
+		if standard, ok := transport.(*http.Transport); ok { // the program may have replaced it
+			standard = standard.Clone()
+			standard.ResponseHeaderTimeout = time.Minute
+			transport = standard
+		}
 		c.opts.HTTP = &http.Client{
 			Transport: transport,
 			// A patch source never redirects. A server that does must not get the token.

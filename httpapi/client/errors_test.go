@@ -397,3 +397,20 @@ func TestIsTransientMisconfiguration(t *testing.T) {
 		}
 	}
 }
+
+// A program may have replaced http.DefaultTransport, such as to trace requests.
+func TestNewWithAnotherDefaultTransport(t *testing.T) {
+	before := http.DefaultTransport
+	defer func() { http.DefaultTransport = before }()
+	var requests int
+	http.DefaultTransport = roundTrip(func(r *http.Request) (*http.Response, error) {
+		requests++
+		return before.RoundTrip(r)
+	})
+	s := httptest.NewServer(http.NotFoundHandler())
+	defer s.Close()
+	c := clientOf(t, s.URL, "")
+	if err := errOf(c.Software(t.Context())); !errors.Is(err, client.ErrNotFound) || requests != 1 {
+		t.Errorf("%v after %d requests", err, requests)
+	}
+}
