@@ -10,9 +10,9 @@
 //
 // # Chains and epochs
 //
-// A token can make others, which never grant more than it does. Each carries the chain of tokens that it was made with,
-// and is valid only while all of them are: revoking a token ends all tokens that were made with it, at any depth, in
-// one write.
+// A token can be used to make others, which never grant more than it does. Each token carries its chain: the ids of the
+// tokens that it was made with, directly or indirectly. It is valid only while all of them are. Revoking a token
+// therefore ends all its descendants, too, in one write.
 //
 // Tokens of a title's author or of a contributor have an owner, which is the title or the contributor, and carry the
 // owner's epoch. [Service.Recover] makes a token of a later epoch, to be mailed to an author who has lost theirs. Its
@@ -22,8 +22,9 @@
 //
 // # Authorization
 //
-// [Authorize] is the default policy: it decides by the [Kind] of a [Principal]. Embedders that have users of their own
-// write a function with the same signature that decides some cases and leaves the rest to Authorize; see its examples.
+// [Authorize] is the default policy: it decides by the [Kind] of a [Principal]. Embedders that have their own
+// users write a function with the same signature that decides some cases and calls Authorize for the rest; see the
+// examples of Authorize.
 //
 // # The claim
 //
@@ -54,8 +55,8 @@ import (
 var (
 	// ErrUnauthorized is returned for a token that is not valid, and for a principal that is anonymous or has expired.
 	ErrUnauthorized = errors.New("the token is unknown, expired or revoked")
-	// ErrDenied is returned when a principal is known but lacks the permission for what it asks for, or when a token is
-	// to grant more than the one that it is made with.
+	// ErrDenied is returned when a principal is known but lacks the permission for the action, or when a new token
+	// would grant more than the one that it is made with.
 	ErrDenied = errors.New("permission denied")
 	// ErrNotFound is returned for an id that is not that of a valid token.
 	ErrNotFound = errors.New("token not found")
@@ -64,10 +65,10 @@ var (
 	// ErrClaimed is returned when a server cannot be claimed, or not with this code.
 	ErrClaimed = errors.New("the server cannot be claimed with this code")
 	// ErrTooMany is returned when too many tokens were made with a title's or a contributor's token. The message says
-	// whether revoking some helps, or waiting.
+	// whether to revoke some of them or to wait.
 	ErrTooMany = errors.New("too many tokens were made with this one: revoke some of them first")
 	// ErrUnavailable is returned when the store fails.
-	ErrUnavailable = errors.New("the store of tokens is unavailable")
+	ErrUnavailable = errors.New("the token store is unavailable")
 	// ErrLastAdministrator is returned by [Service.RevokeUnlessLast] if no administrator's token would remain.
 	ErrLastAdministrator = errors.New("it is the last administrator's token")
 	// ErrGrant is returned for an invalid [Grant].
@@ -99,7 +100,7 @@ const (
 	maxReferenceLength = 255
 )
 
-// A Grant is what a token is valid for.
+// A Grant describes what a token permits, and until when.
 type Grant struct {
 	Kind Kind
 	// Name is shown in lists of tokens. It has at most 100 bytes, without control and format characters, and
@@ -115,12 +116,12 @@ type Grant struct {
 
 // A Principal is the authenticated caller of a request. The zero Principal is an anonymous caller.
 type Principal struct {
-	// TokenID is the public id of the token, for logs. It is empty if another authentication than that of a Service
-	// knows the caller by a Name.
+	// TokenID is the public id of the token, for logs. It is empty if the caller was not authenticated by a Service
+	// and is identified by its Name.
 	TokenID string
 	Grant
 
-	// issued is set by a Service, which had the token in its store.
+	// issued reports whether a Service made the Principal from a token in its store.
 	issued bool
 }
 
@@ -128,12 +129,12 @@ type Principal struct {
 type Options struct {
 	// Now is the clock. The default is time.Now.
 	Now func() time.Time
-	// Logger logs what [Service.Follow] retries. If nil, nothing is logged.
+	// Logger receives the errors that [Service.Follow] retries. If nil, nothing is logged.
 	Logger *slog.Logger
 }
 
 // A Service makes and checks tokens. Make one with [Open]. It is safe for concurrent use. It reads the tokens of the
-// store when it is opened, and those that other servers change while [Service.Follow] runs.
+// store when it is opened, and learns the changes of other servers while [Service.Follow] runs.
 type Service struct {
 	store  store.Store
 	now    func() time.Time

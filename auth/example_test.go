@@ -39,7 +39,7 @@ func Example() {
 	// the token is unknown, expired or revoked
 }
 
-// A session of an embedder that expires.
+// An embedder checks whether a session of its own has expired.
 func ExamplePrincipal_CheckExpiry() {
 	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 	ann := auth.Principal{Grant: auth.Grant{Kind: auth.Editor, Name: "Ann", Expires: now.Add(time.Hour)}}
@@ -50,7 +50,7 @@ func ExamplePrincipal_CheckExpiry() {
 	// the sign-in has expired: sign in again
 }
 
-// A secret that a vault keeps, in place of a file.
+// The secret comes from a vault instead of a file.
 func ExampleNewSecret() {
 	fromVault := bytes.Repeat([]byte{7}, 32) // random bytes
 	secret, err := auth.NewSecret(fromVault)

@@ -10,10 +10,11 @@ import (
 	"path/filepath"
 )
 
-// maxFile is the maximum size of a file of one line.
+// maxFile is the maximum size in bytes of a file that loadFile reads.
 const maxFile = 4096
 
-// loadFile returns the one line of a file. If the file does not exist, loadFile writes line to it.
+// loadFile returns the text of a file of one line, without surrounding white space. If the file does not exist,
+// loadFile creates it with the result of line.
 func loadFile(path string, line func() string) (text string, created bool, err error) {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -24,7 +25,7 @@ func loadFile(path string, line func() string) (text string, created bool, err e
 		return "", false, fmt.Errorf("auth: %w", err)
 	}
 	if !info.Mode().IsRegular() || info.Size() > maxFile {
-		return "", false, fmt.Errorf("auth: %s is not a file of one line", path)
+		return "", false, fmt.Errorf("auth: %s is not a regular file of at most %d bytes", path, maxFile)
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -34,7 +35,7 @@ func loadFile(path string, line func() string) (text string, created bool, err e
 }
 
 // writeFile writes a file that only its owner may read. The file is durable when writeFile returns nil, and never
-// contains a part of text.
+// contains only a part of text.
 func writeFile(path, text string) (err error) {
 	defer func() {
 		if err != nil {
@@ -42,7 +43,7 @@ func writeFile(path, text string) (err error) {
 		}
 	}()
 	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, ".tmp-*") // of mode 0600
+	f, err := os.CreateTemp(dir, ".tmp-*") // with mode 0600
 	if err != nil {
 		return err
 	}

@@ -18,7 +18,7 @@ type format1Token struct {
 	kind        auth.Kind
 	titles      []string
 	contributor string
-	by          string // the name of the maker
+	by          string // the name of the token that it was made with
 	replaces    []string
 	revoked     bool
 	purged      bool // whether its record is missing
@@ -74,7 +74,7 @@ func title(name, by string) format1Token {
 	return format1Token{name: name, kind: auth.TitleToken, titles: []string{"u"}, by: by}
 }
 
-// TestFormat1 checks that tokens of format 1 remain valid, and end, as the release that wrote them defined it.
+// TestFormat1 checks that tokens of format 1 remain valid or end by the rules of the release that wrote them.
 func TestFormat1(t *testing.T) {
 	contributor := func(name, by string) format1Token {
 		return format1Token{name: name, kind: auth.Contributor, contributor: "ann", by: by}
@@ -113,7 +113,7 @@ func TestFormat1(t *testing.T) {
 		tokens []format1Token
 		do     action
 		valid  string // the names of the tokens that are valid afterwards
-		ended  string // the names of those that are not
+		ended  string // the names of the tokens that are not
 	}{
 		{
 			name: "nothing happens",
@@ -217,7 +217,7 @@ func TestFormat1(t *testing.T) {
 			}
 			checkValid(t, a, want, tokens)
 			checkValid(t, open(t, s, nil), want, tokens)
-			// Purging records later changes nothing.
+			// Purging records later does not change which tokens are valid.
 			for range 3 {
 				later := time.Now().Add(time.Hour)
 				if err := open(t, s, func() time.Time { return later }).Purge(t.Context(), later); err != nil {
@@ -229,8 +229,8 @@ func TestFormat1(t *testing.T) {
 	}
 }
 
-// TestFormatOfRecords checks that a record keeps format 1, which the earlier release reads, until it has to say
-// something that only format 2 can, and that a later format is refused.
+// TestFormatOfRecords checks that a record keeps format 1, which the earlier release reads, until it needs a member
+// that only format 2 has, and that a record of a later format is refused.
 func TestFormatOfRecords(t *testing.T) {
 	s, tokens, ids := format1Store(t, title("a", ""), title("b", "a"))
 	a := open(t, s, nil)

@@ -26,8 +26,8 @@ func TestMaxChain(t *testing.T) {
 	}
 }
 
-// TestMaxMade checks that at most MaxMade tokens below a title's or contributor's token are valid, at any depth, even
-// if many are made at the same time.
+// TestMaxMade checks that a title's or contributor's token has at most MaxMade valid descendants, at any depth, even if
+// many are made concurrently.
 func TestMaxMade(t *testing.T) {
 	ctx := t.Context()
 	for _, c := range []struct {
@@ -58,9 +58,9 @@ func TestMaxMade(t *testing.T) {
 				t.Errorf("Descendants() = %d, want %d", n, auth.MaxMade)
 			}
 			if _, _, err := a.Rotate(ctx, childID); err != nil {
-				t.Errorf("Rotate, which adds no token: %v", err)
+				t.Errorf("Rotate at the limit, which adds no token: %v", err)
 			}
-			issueWith(t, a, root, titleGrant) // the child has ended, and with it all tokens below it
+			issueWith(t, a, root, titleGrant) // succeeds because Rotate ended the child and its descendants
 		})
 	}
 	t.Run("administrator", func(t *testing.T) {
@@ -75,7 +75,8 @@ func TestMaxMade(t *testing.T) {
 	})
 }
 
-// TestMaxMadePerHour checks that tokens are made and rotated at a limited rate, because each leaves a record.
+// TestMaxMadePerHour checks that tokens are made and rotated at a limited rate, because each leaves a record
+// in the store.
 func TestMaxMadePerHour(t *testing.T) {
 	ctx := t.Context()
 	now := time.Now()
@@ -109,7 +110,8 @@ func TestMaxMadePerHour(t *testing.T) {
 	}
 }
 
-// makeUntilLimited makes tokens with a token and revokes them at once, until it is refused. It returns their number.
+// makeUntilLimited makes tokens with the given token, and revokes each at once, until the hourly limit is reached. It
+// returns the number of tokens that it made.
 func makeUntilLimited(t *testing.T, a *auth.Service, token string, g auth.Grant) (made int) {
 	t.Helper()
 	p, err := a.Authenticate(t.Context(), token)
@@ -135,7 +137,7 @@ func makeUntilLimited(t *testing.T, a *auth.Service, token string, g auth.Grant)
 	return made
 }
 
-// rotateUntilLimited rotates a token until it is refused. It returns how often it was rotated.
+// rotateUntilLimited rotates a token until the hourly limit is reached. It returns the number of rotations.
 func rotateUntilLimited(t *testing.T, a *auth.Service, id string) (made int) {
 	t.Helper()
 	for range 2 * auth.MaxMadePerHour {
@@ -152,8 +154,8 @@ func rotateUntilLimited(t *testing.T, a *auth.Service, id string) (made int) {
 	return made
 }
 
-// TestRateLimitOfAuthors checks that the hourly limit holds for all tokens of an author, regardless of their kind and
-// maker.
+// TestRateLimitOfAuthors checks that the hourly limit holds for all tokens of an author, regardless of their kind
+// and of who made them.
 func TestRateLimitOfAuthors(t *testing.T) {
 	two := auth.Grant{Kind: auth.TitleToken, Titles: []string{"u", "v"}}
 	second := auth.Grant{Kind: auth.TitleToken, Titles: []string{"v"}}
@@ -170,7 +172,7 @@ func TestRateLimitOfAuthors(t *testing.T) {
 		name  string
 		issue func(*testing.T, *auth.Service, auth.Grant) (token, id string)
 		g     auth.Grant
-		made  auth.Grant // with the token
+		made  auth.Grant // the grant of the tokens that are made with it
 	}{
 		{"a title's token", alone, titleGrant, titleGrant},
 		{"a title's token, made with another", bySame, titleGrant, titleGrant},
@@ -194,7 +196,7 @@ func TestRateLimitOfAuthors(t *testing.T) {
 				t.Errorf("%d tokens were made within an hour, want about %d", n, limit)
 			}
 			if n := rotateUntilLimited(t, a, id); n != 0 {
-				t.Errorf("then %d were rotated, want 0", n)
+				t.Errorf("%d tokens were rotated after that, want 0", n)
 			}
 			now = now.Add(61 * time.Minute)
 			_, id, err := a.Rotate(t.Context(), id)
@@ -203,7 +205,7 @@ func TestRateLimitOfAuthors(t *testing.T) {
 			}
 			a = open(t, s, clock) // a restart does not reset the limit
 			if n := rotateUntilLimited(t, a, id); n < limit-2 || n > limit {
-				t.Errorf("an hour later %d were rotated, want about %d", n, limit)
+				t.Errorf("%d tokens were rotated an hour later, want about %d", n, limit)
 			}
 		})
 	}
@@ -227,9 +229,9 @@ func TestRateLimitOfOthers(t *testing.T) {
 	}
 	issueWith(t, a, author, titleGrant)
 	issueWith(t, a, given, titleGrant)
-	for name, id := range map[string]string{"the author's": authorID, "an administrator's gift": givenID} {
+	for name, id := range map[string]string{"the author's token": authorID, "an administrator-made token": givenID} {
 		if _, _, err := a.Rotate(t.Context(), id); err != nil {
-			t.Errorf("Rotate of %s token: %v", name, err)
+			t.Errorf("Rotate of %s: %v", name, err)
 		}
 	}
 	if _, _, err := a.Rotate(t.Context(), contributorID); !errors.Is(err, auth.ErrTooMany) {

@@ -11,8 +11,8 @@ import (
 	"github.com/patchsource/patchsource/patch/catalog"
 )
 
-// TestSimilarNames checks that names that look alike are one name, for authors and for contributors, pending or
-// confirmed.
+// TestSimilarNames checks that names that look alike count as the same name, for authors and for contributors, pending
+// or confirmed.
 func TestSimilarNames(t *testing.T) {
 	ctx := t.Context()
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -68,7 +68,7 @@ func TestIDWithAnotherName(t *testing.T) {
 	}
 	_, err = s.Create(ctx, "man_x", definition("Slack"), nil)
 	if errors.Is(err, community.ErrIDTaken) || !errors.Is(err, catalog.ErrExists) {
-		t.Errorf("Create with the id of an own title: %v, want catalog.ErrExists alone", err)
+		t.Errorf("Create with the id of the contributor's own title: %v, want catalog.ErrExists alone", err)
 	}
 }
 
@@ -90,7 +90,7 @@ func TestVerifyNameTaken(t *testing.T) {
 	}
 	s.checkRecords(t, "contributors", 0)
 	if len(s.Contributors()) != 0 || len(s.tokens.List()) != 0 {
-		t.Errorf("the contributors %+v and the tokens %+v remain", s.Contributors(), s.tokens.List())
+		t.Errorf("the contributors %+v and the tokens %+v remain, want none", s.Contributors(), s.tokens.List())
 	}
 	if _, err := s.Verify(ctx, id, code); !errors.Is(err, community.ErrCode) {
 		t.Errorf("Verify again: %v, want ErrCode", err)
@@ -107,7 +107,7 @@ func TestReleaseOfAuthor(t *testing.T) {
 	}
 	err := s.Register(ctx, "vendor", "vendor@example.com")
 	if !errors.Is(err, community.ErrNameTaken) || !strings.Contains(err.Error(), "release") {
-		t.Fatalf("Register: %v, want an ErrNameTaken that mentions the release", err)
+		t.Fatalf("Register: %v, want an ErrNameTaken that mentions how to release the name", err)
 	}
 	for range 2 {
 		if err := s.Release(ctx, "VENDOR"); err != nil {

@@ -62,7 +62,7 @@ func FuzzCheckAddress(f *testing.F) {
 	})
 }
 
-// TestSendRejects checks messages that no Mailer accepts, with an Outbox.
+// TestSendRejects checks that Outbox rejects the messages that every Mailer must reject.
 func TestSendRejects(t *testing.T) {
 	o, err := mail.NewOutbox(t.TempDir(), sender)
 	if err != nil {

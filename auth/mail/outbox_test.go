@@ -11,7 +11,7 @@ import (
 	"github.com/patchsource/patchsource/auth/mail"
 )
 
-// TestOutbox checks that messages that are sent at the same time are written to files of their own.
+// TestOutbox checks that messages sent concurrently are written to separate files.
 func TestOutbox(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "outbox")
 	o, err := mail.NewOutbox(dir, sender)
@@ -41,17 +41,17 @@ func TestOutbox(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		checkMessage(t, raw, "8bit") // so that people can copy from the file
+		checkMessage(t, raw, "8bit") // not quoted-printable, so that text can be copied from the file
 	}
-	ended, cancel := context.WithCancel(t.Context())
+	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := o.Send(ended, message); !errors.Is(err, context.Canceled) {
-		t.Errorf("Send with a context that has ended: %v, want context.Canceled", err)
+	if err := o.Send(canceled, message); !errors.Is(err, context.Canceled) {
+		t.Errorf("Send with a canceled context: %v, want context.Canceled", err)
 	}
 }
 
-// TestNewOutbox checks that NewOutbox creates a directory with its parents, and that it removes unfinished messages and
-// no other files.
+// TestNewOutbox checks that NewOutbox creates a directory and its parents, and removes unfinished messages but no
+// other files.
 func TestNewOutbox(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a", "b", "outbox")
 	for range 2 {
@@ -92,7 +92,7 @@ func TestNewOutbox(t *testing.T) {
 	file := filepath.Join(dir, "mine.tmp")
 	for _, bad := range []string{file, filepath.Join(file, "outbox")} {
 		if _, err := mail.NewOutbox(bad, sender); err == nil {
-			t.Errorf("NewOutbox(%s), which is not a directory: no error", bad)
+			t.Errorf("NewOutbox(%s) returned no error, although the path is not a directory", bad)
 		}
 	}
 }
