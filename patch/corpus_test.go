@@ -17,7 +17,7 @@ import (
 	"github.com/patchsource/patchsource/patch/patchtest"
 )
 
-// corpus returns 150 definitions of real products by file name.
+// corpus returns 150 definitions of real products, keyed by file name.
 func corpus(t testing.TB) map[string][]byte {
 	t.Helper()
 	z, err := zip.OpenReader("testdata/definitions.zip")
@@ -41,7 +41,7 @@ func corpus(t testing.TB) map[string][]byte {
 	return all
 }
 
-// decode decodes JSON with encoding/json, as a second opinion.
+// decode decodes JSON with encoding/json, as a cross-check of Parse.
 func decode(t *testing.T, data []byte) (v any) {
 	t.Helper()
 	dec := json.NewDecoder(bytes.NewReader(data))
@@ -108,7 +108,7 @@ func TestInvalidCorpus(t *testing.T) {
 	}
 }
 
-// FuzzParse checks that what Parse accepts is valid, and that it can be written and read again without a change.
+// FuzzParse checks that a definition that Parse accepts is valid, and is unchanged after it is written and read again.
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(minimal))
 	for _, data := range corpus(f) {
@@ -143,18 +143,18 @@ func FuzzParse(f *testing.F) {
 		}
 		again, err := patch.Parse(once, nil)
 		if err != nil {
-			t.Fatalf("Parse refuses what was written: %v\n%s", err, once)
+			t.Fatalf("Parse rejects the marshaled definition: %v\n%s", err, once)
 		}
 		if diff := cmp.Diff(d, again); diff != "" {
-			t.Fatalf("Parse reads another value from what was written: %s", diff)
+			t.Fatalf("Parse reads a different definition from the marshaled one: %s", diff)
 		}
 		twice, err := json.Marshal(again)
 		if err != nil || !bytes.Equal(once, twice) {
-			t.Fatalf("json.Marshal writes it differently again: %v\n%s\n%s", err, once, twice)
+			t.Fatalf("json.Marshal writes the same definition differently: %v\n%s\n%s", err, once, twice)
 		}
-		// As a second opinion, encoding/json sees the same JSON, apart from the order of members.
+		// As a cross-check, encoding/json sees the same JSON, apart from the order of members.
 		if diff := cmp.Diff(decode(t, data), decode(t, once)); diff != "" {
-			t.Fatalf("something was lost: %s", diff)
+			t.Fatalf("the marshaled definition differs from the original: %s", diff)
 		}
 	})
 }
