@@ -19,7 +19,7 @@ type reservation struct {
 	warnings []patch.Warning
 }
 
-// reserve reserves the id of a title. The errors are those of Create.
+// reserve reserves the id of a title. It returns the errors of Create.
 func (c *Catalog) reserve(ctx context.Context, def *patch.Definition, opts *CreateOptions) (*reservation, error) {
 	rec, warnings, err := c.writer.newRecord(ctx, def, opts)
 	if err != nil {
@@ -33,8 +33,8 @@ func (c *Catalog) reserve(ctx context.Context, def *patch.Definition, opts *Crea
 	return &reservation{w: c.writer, key: e.key, rec: rec, title: e.Title, warnings: warnings}, nil
 }
 
-// publish makes the title live. The error is ErrNotFound if the reservation has expired meanwhile, ErrUnavailable or
-// that of ctx; after ErrUnavailable the title may be live, and withdraw reports whether it is.
+// publish makes the title live. It returns ErrNotFound if the reservation has expired, ErrUnavailable if the store
+// fails, or the error of ctx. After ErrUnavailable the title may be live; withdraw reports whether it is.
 func (r *reservation) publish(ctx context.Context) (Result, error) {
 	if err := r.w.gate.check(); err != nil {
 		return Result{}, err
@@ -59,9 +59,9 @@ func (r *reservation) publish(ctx context.Context) (Result, error) {
 	return Result{Title: e.Title, Changed: true, Warnings: r.warnings}, nil
 }
 
-// refreshAfter reads the reservation's record again if err, that of a write, is store.ErrConflict: the notices of an
-// earlier title, which the record carries, may have been delivered meanwhile. It returns err, or store.ErrNotFound if
-// the reservation does not exist any more.
+// refreshAfter reads the reservation's record again if err, the error of a write, is store.ErrConflict: the notices
+// of an earlier title, which the record carries, may have been delivered meanwhile. It returns err, or
+// store.ErrNotFound if the reservation no longer exists.
 func (r *reservation) refreshAfter(ctx context.Context, t *lockedTitle, err error) error {
 	if !errors.Is(err, store.ErrConflict) {
 		return err
@@ -77,8 +77,8 @@ func (r *reservation) refreshAfter(ctx context.Context, t *lockedTitle, err erro
 	return err
 }
 
-// withdraw releases the id. It does not delete a title that was published although publish returned an error: then live
-// is true. The error is ErrUnavailable or that of ctx.
+// withdraw releases the id. If the title was published although publish returned an error, withdraw keeps it, and live
+// is true. It returns ErrUnavailable if the store fails, or the error of ctx.
 func (r *reservation) withdraw(ctx context.Context) (live bool, err error) {
 	if err := r.w.gate.check(); err != nil {
 		return false, err
@@ -100,7 +100,7 @@ func (r *reservation) withdraw(ctx context.Context) (live bool, err error) {
 	if !errors.Is(err, store.ErrNotFound) {
 		return false, err
 	}
-	// The record was deleted, or is not the reservation's any more.
+	// The record was deleted, or no longer belongs to the reservation.
 	if err := r.w.readBack(ctx, t); err != nil {
 		return false, err
 	}
