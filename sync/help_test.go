@@ -20,7 +20,7 @@ import (
 	patchsync "github.com/patchsource/patchsource/sync"
 )
 
-// definition returns a definition with some versions, the newest first.
+// definition returns a definition with the given versions, the newest first.
 func definition(id string, versions ...string) *patch.Definition {
 	d := &patch.Definition{ID: id, Name: id, Publisher: "P", LastModified: "2018-02-02T17:39:58Z",
 		Requirements: []patch.Criterion{
@@ -46,15 +46,15 @@ func document(t testing.TB, d *patch.Definition) []byte {
 	return data
 }
 
-// A page is the answer of a URL.
+// A page is the answer to requests for a URL.
 type page struct {
-	status int // 0: 200
+	status int // 0 means 200
 	header http.Header
 	body   []byte
 	err    error
 }
 
-// A world is a transport that answers for all hosts, without a network.
+// A world is an [http.RoundTripper] that answers requests to every host from its pages, without a network.
 type world struct {
 	t     testing.TB
 	mu    sync.Mutex
@@ -74,7 +74,7 @@ func (w *world) RoundTrip(r *http.Request) (*http.Response, error) {
 	url := r.URL.String()
 	w.log[url] = append(w.log[url], r)
 	p, ok := w.pages[url]
-	if d := w.delay; d > 0 { // the answer is that of the moment of the request
+	if d := w.delay; d > 0 { // the page was looked up before the delay
 		w.mu.Unlock()
 		time.Sleep(d)
 		w.mu.Lock()
@@ -117,7 +117,7 @@ func (w *world) put(url string, p page) {
 // define makes a URL answer with a definition.
 func (w *world) define(url string, d *patch.Definition) { w.put(url, page{body: document(w.t, d)}) }
 
-// slow delays every answer.
+// slow delays every answer by d.
 func (w *world) slow(d time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -136,7 +136,7 @@ func (w *world) requests(prefix string) (n int) {
 	return n
 }
 
-// source serves titles as an external patch source does.
+// source makes the URLs below base answer as a patch external source with the given titles.
 func (w *world) source(base string, titles ...*patch.Definition) {
 	list := []patch.Summary{}
 	for _, d := range titles {
@@ -150,7 +150,7 @@ func (w *world) source(base string, titles ...*patch.Definition) {
 	w.put(base+"/software", page{body: data})
 }
 
-// A counted store counts its writes.
+// counted is a store that counts its writes.
 type counted struct {
 	store.Store
 	mu     sync.Mutex
@@ -172,7 +172,7 @@ func (c *counted) Put(ctx context.Context, key store.Key, value []byte, cond sto
 	return c.Store.Put(ctx, key, value, cond)
 }
 
-// alone hides that a store is a [store.Watcher], so that its server is the only one.
+// alone hides that a store is a [store.Watcher], so that a Runner takes its server for the only one.
 type alone struct{ store.Store }
 
 func newStore() *counted { return &counted{Store: alone{memstore.New()}, writes: map[string]int{}} }
@@ -195,7 +195,7 @@ func openCatalog(t testing.TB, s store.Store) *catalog.Catalog {
 	return c
 }
 
-// open returns a server over a store, whose Runner sends its requests through w.
+// open returns a server that keeps its records in s. Its Runner sends requests through w.
 func open(t testing.TB, s store.Store, w http.RoundTripper, opts patchsync.Options) *server {
 	t.Helper()
 	c := openCatalog(t, s)
@@ -241,7 +241,7 @@ func (s *server) follow(url string, d *patch.Definition, opts *catalog.CreateOpt
 	return res.Title
 }
 
-// version returns the current version of a title, "-" if there is no title.
+// version returns the current version of a title, or "-" if the title does not exist.
 func (s *server) version(id string) string {
 	t, err := s.catalog.Title(id)
 	if err != nil {
@@ -264,7 +264,7 @@ func (s *server) state(id string) patchsync.State {
 	return state
 }
 
-// ids returns the ids of all titles.
+// ids returns the ids of all titles, separated by spaces.
 func (s *server) ids() string {
 	var ids []string
 	for t := range s.catalog.Find(catalog.Filter{}) {

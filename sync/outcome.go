@@ -12,8 +12,8 @@ import (
 	"github.com/patchsource/patchsource/sync/internal/safehttp"
 )
 
-// recordRound updates the job's state with the outcome of a round and schedules the next one. err is that of the
-// round.
+// recordRound updates the job's state with the outcome of a round and schedules the next one. err is the error of
+// the round, or nil.
 func (r *Runner) recordRound(rd *round, err error) {
 	before := *rd.state
 	rd.record(err)
@@ -49,7 +49,7 @@ func (rd *round) record(err error) {
 	var wait time.Duration
 	switch {
 	case errors.Is(err, catalog.ErrUnavailable):
-		// The source has not failed. The next round takes all of it again.
+		// The source did not fail. Without a memo, the next round fetches all of it again.
 		s.LastError, s.Status, s.Memo = "the storage of this server is unavailable", 0, ""
 		wait = interval
 	case err != nil:
@@ -90,13 +90,13 @@ func (rd *round) logOutcome(before *state, err error) {
 			append(attrs, "refused", rd.outcome.refused, "reason", now.LastError)...)
 	}
 	if rd.outcome.changed > 0 {
-		rd.log.Info("a source has brought changes",
+		rd.log.Info("changes of a source were applied",
 			append(attrs, "changed", rd.outcome.changed, "refused", rd.outcome.refused)...)
 	}
 }
 
-// saveState writes a job's state to the store, if it has changed in anything but the times of rounds. The caller must
-// hold the job's turn.
+// saveState writes a job's state to the store, if anything but the times of rounds has changed. The caller must hold
+// the job's turn.
 func (r *Runner) saveState(ctx context.Context, j *job) error {
 	r.agenda.mu.Lock()
 	s, revision := j.state.clone(), j.revision
@@ -116,17 +116,17 @@ func (r *Runner) saveState(ctx context.Context, j *job) error {
 	return nil
 }
 
-// refuse remembers why an item was not applied as it is there, and when to retry.
+// refuse records why an item of the source was not applied, and when to retry.
 func (rd *round) refuse(now *item, it Item, err error) {
 	interval := rd.job.interval
 	now.Error, now.Refused = shorten(err.Error()), it.Mark
 	now.Since = rd.now().UTC()
-	// The round that then comes may come a little sooner, too.
+	// Rounds may begin a little early, so the retry is due a little earlier, too.
 	now.Again = now.Since.Add(backoff(interval, now.Tries) - interval/4)
 	now.Tries++
 }
 
-// complaint sums up which items are not applied as they are there.
+// complaint summarizes the items of the source that were not applied, and returns their number.
 func (s *state) complaint() (text string, n int) {
 	first := ""
 	for id, it := range s.Items {
@@ -145,8 +145,8 @@ func (s *state) complaint() (text string, n int) {
 	return text, n
 }
 
-// isRejection reports whether a source answered, but what it sent was rejected. A retry succeeds only after the
-// source was corrected.
+// isRejection reports whether err means that a source answered, but that its answer was rejected. A retry succeeds only
+// after the source has been corrected.
 func isRejection(err error) bool {
 	for _, kind := range []error{
 		patch.ErrInvalid, patch.ErrTooLarge, safehttp.ErrTooLarge, envelope.ErrFormat, envelope.ErrSignature,
