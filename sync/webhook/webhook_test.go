@@ -14,7 +14,7 @@ import (
 	"github.com/patchsource/patchsource/sync/webhook"
 )
 
-// Each webhook receives the events that it subscribes to, in its format.
+// TestEvents checks that each webhook receives the events that it subscribes to, in its format.
 func TestEvents(t *testing.T) {
 	bubble(t, func(t *testing.T, st store.Store, r *receivers) {
 		s := start(t, st, r)
@@ -60,7 +60,8 @@ func TestEvents(t *testing.T) {
 	})
 }
 
-// checkPlain checks an event in the JSON format without definition and signature. updated says that it has changes.
+// checkPlain checks an event in the JSON format without definition and signature. updated is whether it
+// must have changes.
 func checkPlain(t *testing.T, e received, updated bool) {
 	t.Helper()
 	if e.event.URL != "https://patches.example.com/jamf/v1/patch/App" || e.event.Timestamp == 0 ||
@@ -72,7 +73,7 @@ func checkPlain(t *testing.T, e received, updated bool) {
 	}
 }
 
-// checkText checks that a message for people contains some texts, and no definition.
+// checkText checks that a human-readable message contains the given texts, and no definition.
 func checkText(t *testing.T, e received, texts ...string) {
 	t.Helper()
 	body := string(e.body)
@@ -86,7 +87,7 @@ func checkText(t *testing.T, e received, texts ...string) {
 	}
 }
 
-// Pending events are kept over a restart and then delivered in order.
+// TestQueueSurvivesARestart checks that pending events survive a restart and are then delivered in order.
 func TestQueueSurvivesARestart(t *testing.T) {
 	bubble(t, func(t *testing.T, st store.Store, r *receivers) {
 		r.answer["h.example"] = func(int, string) (int, error) { return 0, errors.New("connection refused") }
@@ -101,7 +102,7 @@ func TestQueueSurvivesARestart(t *testing.T) {
 			t.Errorf("status %+v", status)
 		}
 		if !status.Signed || status.Hook.Secret != "" {
-			t.Errorf("signed %v, the secret is %q, want it hidden", status.Signed, status.Hook.Secret)
+			t.Errorf("signed is %v, the secret is %q; want true and a hidden secret", status.Signed, status.Hook.Secret)
 		}
 		s.stop()
 		r.respond("h.example", nil)
@@ -112,7 +113,7 @@ func TestQueueSurvivesARestart(t *testing.T) {
 			t.Errorf("events %s", got)
 		}
 		if r.of("h.example")[0].get("webhook-signature") == "" || s.hooks.List()[0].Hook.ID != id {
-			t.Error("the webhook is another one after the restart")
+			t.Error("the webhook has changed its id or its secret after the restart")
 		}
 		if n := s.hooks.Pending(); n != 0 {
 			t.Errorf("%d events are pending, want none", n)
@@ -120,7 +121,7 @@ func TestQueueSurvivesARestart(t *testing.T) {
 	})
 }
 
-// A deleted webhook receives nothing more, and its pending events are removed.
+// TestDelete checks that a deleted webhook receives nothing, and that its pending events are removed.
 func TestDelete(t *testing.T) {
 	bubble(t, func(t *testing.T, st store.Store, r *receivers) {
 		s := start(t, st, r)
@@ -142,7 +143,7 @@ func TestDelete(t *testing.T) {
 		}
 		for _, err := range []error{s.hooks.Delete(t.Context(), id), s.hooks.Test(t.Context(), id)} {
 			if !errors.Is(err, webhook.ErrNotFound) {
-				t.Errorf("of a deleted webhook: %v, want ErrNotFound", err)
+				t.Errorf("Delete or Test of a deleted webhook: %v, want ErrNotFound", err)
 			}
 		}
 		// Without a webhook, no event is queued.
@@ -153,7 +154,7 @@ func TestDelete(t *testing.T) {
 	})
 }
 
-// A test event is delivered even to a webhook that is not enabled.
+// TestTest checks that a test event is delivered even to a webhook that is not enabled.
 func TestTest(t *testing.T) {
 	bubble(t, func(t *testing.T, st store.Store, r *receivers) {
 		s := start(t, st, r)
@@ -172,7 +173,7 @@ func TestTest(t *testing.T) {
 	})
 }
 
-// Create refuses invalid webhooks and names the invalid member.
+// TestCreateRefuses checks that Create rejects invalid webhooks and names the invalid member.
 func TestCreateRefuses(t *testing.T) {
 	hooks, err := webhook.Open(t.Context(), memstore.New(), nil)
 	if err != nil {
@@ -193,7 +194,7 @@ func TestCreateRefuses(t *testing.T) {
 		_, err := hooks.Create(t.Context(), c.hook)
 		var invalid *webhook.InvalidError
 		if !errors.Is(err, webhook.ErrInvalid) || !errors.As(err, &invalid) || invalid.Field != c.field {
-			t.Errorf("%+v: %v, want an InvalidError of %s", c.hook, err, c.field)
+			t.Errorf("%+v: %v, want an InvalidError for the field %s", c.hook, err, c.field)
 		}
 	}
 	if n := len(hooks.List()); n != 0 {
@@ -201,7 +202,8 @@ func TestCreateRefuses(t *testing.T) {
 	}
 }
 
-// A secret is encrypted in the store. With another key, the webhook cannot be used.
+// TestSecretIsEncrypted checks that a secret is encrypted in the store, and that the webhook cannot be used with
+// another key.
 func TestSecretIsEncrypted(t *testing.T) {
 	st := memstore.New()
 	open := func(key byte) *webhook.Service {
@@ -228,7 +230,8 @@ func TestSecretIsEncrypted(t *testing.T) {
 	}
 }
 
-// With another key, no event is sent and none is lost. With the right key again, all are delivered and signed.
+// TestAnotherKey checks that no event is sent and none is lost while the key is wrong, and that all events are
+// delivered and signed once the right key is back.
 func TestAnotherKey(t *testing.T) {
 	bubble(t, func(t *testing.T, st store.Store, r *receivers) {
 		r.respond("h.example", func(int, string) (int, error) { return 503, nil })
@@ -258,7 +261,8 @@ func TestAnotherKey(t *testing.T) {
 	})
 }
 
-// Open fails if a newer version wrote a webhook, so that it is neither ignored nor overwritten.
+// TestWebhookOfANewerVersion checks that Open fails if a newer version wrote a webhook, so that the webhook is neither
+// ignored nor overwritten.
 func TestWebhookOfANewerVersion(t *testing.T) {
 	st := memstore.New()
 	key := store.Key{Kind: "webhooks", ID: "7QJX2M5DKZB4"}
