@@ -10,8 +10,8 @@ import (
 	"github.com/patchsource/patchsource/store"
 )
 
-// flush makes the changes of names in d durable. Callers that arrive while another one syncs the directory share the
-// next sync.
+// flush makes created, renamed and removed names in d durable. Callers that arrive while another one syncs the
+// directory share the next sync.
 func (s *Store) flush(d *directory) error {
 	n := d.changed.Add(1)
 	d.flushing.Lock()
@@ -19,8 +19,8 @@ func (s *Store) flush(d *directory) error {
 	if d.flushed >= n {
 		return nil
 	}
-	// The system reports a failed sync to one caller only. The change of this caller may be lost although its own sync
-	// would succeed.
+	// The operating system reports a failed sync to one caller only. After it, this caller's change may be lost even if
+	// its own sync succeeds.
 	if err := s.stopped(); err != nil {
 		return err
 	}
@@ -45,16 +45,16 @@ func (s *Store) flushFile(file *os.File) error {
 // stopChanges makes every later change fail because a sync failed with cause. It returns the error for the change that
 // asked for the sync.
 func (s *Store) stopChanges(cause error) error {
-	err := fmt.Errorf("filestore: %s: a sync failed (%w), so it is not known which changes have reached the disk: "+
-		"nothing is changed until the directory is opened again: check the disk, and restart the server", s.dir, cause)
+	err := fmt.Errorf("filestore: %s: a sync failed (%w), so it is not known which changes have reached the disk. "+
+		"Changes are refused until the directory is opened again: check the disk, and restart the server", s.dir, cause)
 	if s.failure.CompareAndSwap(nil, &err) {
-		s.log.Error("a sync failed; nothing is changed until the directory is opened again",
+		s.log.Error("a sync failed; changes are refused until the directory is opened again",
 			"directory", s.dir, "error", cause)
 	}
 	return err
 }
 
-// stopped returns the error of every change after a failed sync.
+// stopped returns the error of stopChanges if a sync has failed, and nil otherwise.
 func (s *Store) stopped() error {
 	if err := s.failure.Load(); err != nil {
 		return *err
@@ -70,7 +70,7 @@ func (s *Store) changeable(d *directory) error {
 	return s.inPlace(d)
 }
 
-// inPlace returns an error if the path of d no longer leads to d.
+// inPlace returns an error if the path of d no longer refers to d.
 func (s *Store) inPlace(d *directory) error {
 	found, err := os.Stat(s.dir)
 	if err := s.same(s.top, found, err); err != nil || d == s.top {
@@ -97,7 +97,8 @@ func (s *Store) same(d *directory, found fs.FileInfo, err error) error {
 	return nil
 }
 
-// absent returns the error for a file that is not in d: store.ErrNotFound, or another one if d itself is gone.
+// absent returns the error for a file that is not in d: store.ErrNotFound, or the error of inPlace if d itself was
+// deleted or replaced.
 func (s *Store) absent(d *directory) error {
 	if err := s.inPlace(d); err != nil {
 		return err
