@@ -35,7 +35,7 @@ func TestAccessLog(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		handler http.HandlerFunc
-		header  []string // names and values in turn
+		header  []string // alternating names and values
 		proxies []string
 		target  string
 		want    accessLine
@@ -44,12 +44,12 @@ func TestAccessLog(t *testing.T) {
 		{"empty answer", nothing, nil, nil, "/a", accessLine{Path: "/a", Status: 200, Client: peer}},
 		{"error", missing, nil, nil, "/b", accessLine{Path: "/b", Status: 404, Bytes: 3, Client: peer}},
 		{
-			"query, which may be a secret", nothing, nil, nil, "/verify?code=hunter2",
+			"query with a secret", nothing, nil, nil, "/verify?code=hunter2",
 			accessLine{Path: "/verify", Status: 200, Client: peer},
 		},
-		{"client that lies", nothing, forwarded, nil, "/a", accessLine{Path: "/a", Status: 200, Client: peer}},
+		{"forged X-Forwarded-For", nothing, forwarded, nil, "/a", accessLine{Path: "/a", Status: 200, Client: peer}},
 		{"proxy", nothing, forwarded, proxies, "/a", accessLine{Path: "/a", Status: 200, Client: "203.0.113.9"}},
-		{"proxy that names no client", nothing, nil, proxies, "/a", accessLine{Path: "/a", Status: 200, Client: peer}},
+		{"proxy without a header", nothing, nil, proxies, "/a", accessLine{Path: "/a", Status: 200, Client: peer}},
 		{
 			"request id", nothing, []string{"X-Request-Id", "a.B_c-1"}, nil, "/a",
 			accessLine{RequestID: "a.B_c-1", Path: "/a", Status: 200, Client: peer},
@@ -77,20 +77,21 @@ func TestAccessLog(t *testing.T) {
 			}
 			id := w.Header().Get("X-Request-Id")
 			if c.want.RequestID == "" && len(id) == 12 {
-				c.want.RequestID = id // a new one
+				c.want.RequestID = id // generated, because the request had no valid one
 			}
 			c.want.Msg, c.want.Method, c.want.Took = "request", "GET", got.Took
 			if got != c.want || got.RequestID != id {
 				t.Errorf("got %+v, want %+v; the answer has the id %q", got, c.want, id)
 			}
 			if got.Took <= 0 || strings.Contains(log.String(), "hunter2") {
-				t.Errorf("the log: %s", log.String())
+				t.Errorf("the log has no duration, or contains the query: %s", log.String())
 			}
 		})
 	}
 }
 
-// An answer that is aborted is logged as a failure. A nil logger discards the lines.
+// TestAccessLogOfAbortedAnswers checks that an aborted answer is logged as aborted, and that a nil logger discards all
+// lines.
 func TestAccessLogOfAbortedAnswers(t *testing.T) {
 	for line, write := range map[string]string{`"status":500,"bytes":0`: "", `"status":200,"bytes":4`: "half"} {
 		var log bytes.Buffer
@@ -121,7 +122,8 @@ func TestAccessLogOfAbortedAnswers(t *testing.T) {
 	}
 }
 
-// An internal error and the lines about a change have the request id of the access log.
+// TestErrorsNameTheRequest checks that the log lines about an internal error and about a change have the request id of
+// the access log.
 func TestErrorsNameTheRequest(t *testing.T) {
 	s := &failing{Store: memstore.New()}
 	b := newBench(t, s)
@@ -133,7 +135,7 @@ func TestErrorsNameTheRequest(t *testing.T) {
 	id := w.Header().Get("X-Request-Id")
 	expect(t, w, http.StatusServiceUnavailable, id)
 	if id == "" || strings.Count(b.log.String(), id) != 1 {
-		t.Errorf("the log has not one line with the id %q: %s", id, b.log.String())
+		t.Errorf("the log does not have exactly one line with the id %q: %s", id, b.log.String())
 	}
 
 	s.down.Store(false)
