@@ -15,13 +15,13 @@ var help = map[string]string{
 		"machine (default: ${default}).",
 	"store": "Where titles are stored: file:DIR is a folder, which is created if it does not exist; memory: keeps " +
 		"titles until the server stops (default: ${default}).",
-	"admin-token-file": "File with the administrator token. If it does not exist, a token is made and written to " +
+	"admin-token-file": "File with the administrator token. If it does not exist, a token is created and written to " +
 		"it, readable only by you (default: beside the folder of --store, ./data.admin-token).",
 	"secret-file": "File with the server's secret, from which its keys are derived. If it does not exist, a secret " +
-		"is made. Keep it with your backups (default: beside the folder of --store, ./data.secret).",
+		"is created. Keep it with your backups (default: beside the folder of --store, ./data.secret).",
 	"import": "Before serving, load patch definitions: the *.json files of a folder or a zip, such as a copy of a " +
 		"Stupid Simple Patch Server bucket or a Patch Server backup, or one .json file. Existing titles are not " +
-		"changed. May be repeated; its variable has one value.",
+		"changed. May be repeated; the environment variable takes one path.",
 	"restore": "Before serving, load a full backup (made by GET /api/v1/backup?full=1) into the store, which must " +
 		"be empty: titles with their authors and history, tokens, contributors, webhooks and the state of sources. " +
 		"Use the secret file of the server that made the backup: with another one, this server recognizes neither " +
@@ -45,8 +45,8 @@ var help = map[string]string{
 
 	"follow": "Mirror all titles of another patch source, such as https://jamf-patch.jamfcloud.com/v1, or of a " +
 		"folder of definitions, such as a checkout. May be repeated.",
-	"follow-remove": "Delete titles that disappear from a source of --follow. None is deleted if more than a tenth " +
-		"of the titles, and more than one, disappear at once.",
+	"follow-remove": "Delete titles that disappear from a source of --follow. No title is deleted if more than one " +
+		"title, and more than a tenth of them, disappear at once.",
 	"sources": "Mirror the sources in a JSON file: an array of objects with url or folder and, optionally, name, " +
 		"only, except, author, remove, max_remove_share, allow_downgrade, interval, roots, refuse_unsigned and " +
 		"authorization_file (a file with the value of the Authorization header).",
