@@ -15,32 +15,33 @@
 //     lint, edit, compare; the order of versions. Pure: no I/O, no clock.
 //     patch/appbundle makes a definition from an application, patch/envelope opens
 //     and makes signed ones, patch/archive reads and writes zips of definitions.
-//   - [github.com/patchsource/patchsource/store]: what a storage backend must do
-//     (four methods), and the idioms over it: follow a kind of records, update by
-//     compare-and-swap, finish a write, hold a lease. store/filestore and
+//   - [github.com/patchsource/patchsource/store]: the interface of a storage
+//     backend (four methods), and helpers on top of it: follow a kind of records,
+//     update by compare-and-swap, finish a write, hold a lease. store/filestore and
 //     store/memstore are backends, store/storetest tests any backend, store/dump is
 //     the full backup.
 //   - [github.com/patchsource/patchsource/patch/catalog]: the service, and the only
-//     writer of titles. It has the index that reads are answered from.
-//   - [github.com/patchsource/patchsource/auth]: tokens, and who may do what.
+//     writer of titles. It keeps the index from which reads are answered.
+//   - [github.com/patchsource/patchsource/auth]: tokens and permissions.
 //     auth/community publishes for people without an account, auth/mail sends mail.
-//   - [github.com/patchsource/patchsource/sync] (package patchsync): keeps titles in
-//     step with sources elsewhere. sync/webhook notifies others of changes.
+//   - [github.com/patchsource/patchsource/sync] (package patchsync): keeps
+//     titles up to date with other sources. sync/webhook sends changes to webhooks.
 //   - [github.com/patchsource/patchsource/httpapi]: all calls, as an http.Handler.
 //     httpapi/feed is the feed that Jamf Pro reads; httpapi/wire declares the JSON;
 //     httpapi/client is the Go client; httpapi/webui the page; httpapi/openapi the
 //     contract as a document; httpapi/metrics Prometheus metrics.
 //   - [github.com/patchsource/patchsource/httpapi/server]: the whole patch source
-//     from one Config. It is the only package that knows all others.
+//     from one Config. It is the only package that imports all others.
 //
 // examples/server is the reference server, examples/embed the smallest program with
 // a patch source in it. examples/deploy, examples/publish and examples/migrate are
 // guides whose files are tested.
 //
-// # Five ways through the house
+// # Five paths through the code
 //
-// Jamf Pro reads: net/http, httpapi/feed, catalog index, bytes. A read parses no
-// JSON, and asks the store only for a definition that is not in the cache.
+// Jamf Pro reads: httpapi/feed looks the title up in the catalog's index and sends
+// the stored bytes. A read parses no JSON, and asks the store only for a definition
+// that is not in the cache.
 //
 // An author publishes: httpapi parses the body, auth/community validates it with
 // patch (or fetches the URL with sync), catalog reserves the id as a pending title,
@@ -67,20 +68,20 @@
 //     read-only; no update is lost: patch/catalog.
 //   - A definition that breaks Jamf Pro's rules is never stored: patch (validate),
 //     called by patch/catalog for every writer.
-//   - What must survive a crash together is one record. One compare-and-swap of one
+//   - Data that must be changed atomically is one record. The compare-and-swap of one
 //     record is the only primitive, so that several servers can share a store:
-//     store, and every service over it.
+//     store, and every service that uses it.
 //   - An acknowledged change is durable: store backends, proved by store/storetest
 //     and by the tests of examples/server that kill the process.
 //   - A revoked token, and every token that was created with it, is refused: auth.
 //   - A contributor's name cannot be taken or imitated: patch (CheckAuthor, Skeleton),
 //     auth/community.
-//   - What callers cost is bounded: algorithms over a definition are linear (patch,
+//   - The cost of a call is bounded: algorithms over a definition are linear (patch,
 //     tested with patch/patchtest), and httpapi.Budget limits how much is received,
 //     worked on and sent at once.
 //   - Outgoing requests reach public addresses only: sync/internal/safehttp.
-//   - A store that a newer version has written is not opened, and no record is
-//     rewritten that is not understood: store (Guard, CheckFormat).
+//   - A store that a newer version has written is not opened, and a record in an
+//     unknown format is never rewritten: store (Guard, CheckFormat).
 //   - The JSON of the API is declared once: httpapi/wire. Errors become statuses in
 //     one table: httpapi.
 //
@@ -89,13 +90,13 @@
 //   - A rule about definitions: patch, validate.go for errors and lint*.go for
 //     warnings, with the rule in rules.go.
 //   - The order of versions: patch, version*.go.
-//   - Something that titles can do: patch/catalog first, then httpapi, then
+//   - A new operation on titles: patch/catalog first, then httpapi, then
 //     httpapi/wire, httpapi/client and the OpenAPI document.
-//   - Who may do what: auth.Authorize, or the Authorize option of an embedder.
+//   - A permission: auth.Authorize, or the Authorize option of an embedder.
 //   - A kind of source to follow: an implementation of patchsync.Source.
 //   - A storage backend: store.Store, tested by storetest.Run.
 //   - A flag of the server: examples/server. If embedders need it too, it is a
 //     field of httpapi/server.Config first.
-//   - The page: httpapi/webui. It calls the API as a client does, so that a change
-//     there needs a call in httpapi first.
+//   - The page: httpapi/webui. It calls the API as a client does, so a new
+//     function of the page needs a call in httpapi first.
 package patchsource
