@@ -220,3 +220,18 @@ func TestOwnSessionWithoutSignInURL(t *testing.T) {
 		wantTexts(t, w, map[string]bool{`/signin"`: false})
 	}
 }
+
+// To a visitor without a token, the page does not speak of the visitor's token.
+func TestOwnSessionWithoutToken(t *testing.T) {
+	api := newSessions()
+	reads := func(*http.Request, webui.Title) bool { return false }
+	h := newPage(oneTitle(), &webui.Options{API: api, Session: &webui.Session{MayChange: reads}})
+	w := send(h, "GET", "/titles/x/edit", "", "Cookie", "session=tom")
+	wantPage(t, w, 403, "You are not allowed to change this title.")
+	wantTexts(t, w, map[string]bool{"Your token": false})
+
+	h = newPage(oneTitle(), &webui.Options{API: api, Session: &webui.Session{}})
+	w = send(h, "GET", "/tokens", "", "Cookie", "session=ann")
+	wantPage(t, w, 200, "Create a token")
+	wantTexts(t, w, map[string]bool{"the token that you are signed in with": false})
+}

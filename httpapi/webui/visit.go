@@ -230,7 +230,11 @@ func (v *visit) editable() (Title, *patch.Definition, bool) {
 	}
 	t, def, ok := v.load()
 	if ok && !v.visitor.MayChange(t) {
-		v.fail(http.StatusForbidden, "Your token does not allow you to change this title.")
+		message := "Your token does not allow you to change this title."
+		if v.h.session != nil {
+			message = "You are not allowed to change this title."
+		}
+		v.fail(http.StatusForbidden, message)
 		ok = false
 	}
 	return t, def, ok
