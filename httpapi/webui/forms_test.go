@@ -190,3 +190,11 @@ func TestUploadReplaces(t *testing.T) {
 		})
 	}
 }
+
+// A request that the client of the API does not send is refused in a sentence.
+func TestIncompleteForm(t *testing.T) {
+	h := newPage(oneTitle(), &webui.Options{API: &fakeAPI{}})
+	for _, path := range []string{"/titles/x/remove", "/sources/now"} {
+		wantPage(t, sendAsAdmin(h, "POST", path, ""), 400, "The request is invalid: the id or version is empty.")
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/patchsource/patchsource/httpapi/client"
@@ -34,7 +35,8 @@ func (v *visit) refusalOf(err error) *refusal {
 	switch {
 	case errors.As(err, &answered):
 	case errors.Is(err, client.ErrInvalid):
-		return &refusal{Status: http.StatusBadRequest, Message: sentence(err.Error())}
+		reason := strings.TrimPrefix(err.Error(), client.ErrInvalid.Error()+": ")
+		return &refusal{Status: http.StatusBadRequest, Message: sentence("The request is invalid: " + reason)}
 	default:
 		if !errors.Is(err, context.Canceled) {
 			v.h.log.Error("calling the API for the page failed", "path", v.r.URL.Path, "error", err)
