@@ -39,8 +39,12 @@ type Config struct {
 	// Authorize decides what a person may do. If nil, it is auth.Authorize, which decides by the kind of the principal.
 	Authorize httpapi.Authorizer
 	// Session makes the page use the sessions that Authenticate accepts, in place of asking for a token. It requires
-	// Authenticate. If its MayChange is nil, the page offers what Authorize allows.
+	// Authenticate. If its May is nil, the page offers what Authorize allows: unlike in package webui by itself, the
+	// kind of a person does not decide.
 	Session *webui.Session
+	// SignInHint is shown on the page below the form that asks for a token, and says where people find theirs. If
+	// empty, nothing is shown.
+	SignInHint string
 
 	// Mailer sends authors their tokens. If it is set, anyone can publish titles and register as a contributor, and a
 	// Secret is required. If nil, there is no community. The caller closes it after [Server.Close].

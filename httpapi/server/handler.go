@@ -51,6 +51,7 @@ func (s *Server) newHandler(c *Config, records store.Store) (http.Handler, error
 		Session:    s.session(c, opts.Authenticate),
 		Budget:     budget,
 		Site:       c.Site,
+		SignInHint: c.SignInHint,
 		Publishing: s.Community != nil,
 		Now:        c.Now,
 		Logger:     c.Logger,

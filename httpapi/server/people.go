@@ -8,26 +8,26 @@ import (
 	"github.com/patchsource/patchsource/httpapi/webui"
 )
 
-// session returns the session of the page. By default, the page offers the changes that Config.Authorize allows.
+// session returns the session of the page. By default, the page offers what Config.Authorize allows.
 func (s *Server) session(c *Config, authenticate httpapi.Authenticator) *webui.Session {
-	if c.Session == nil || c.Session.MayChange != nil {
+	if c.Session == nil || c.Session.May != nil {
 		return c.Session
 	}
 	session := *c.Session
-	session.MayChange = func(r *http.Request, t webui.Title) bool {
+	session.May = func(r *http.Request, a webui.Action, t webui.Title) bool {
 		person, err := authenticate(r)
 		if err != nil || person.CheckExpiry(s.now()) != nil {
 			return false
 		}
 		if t.ID == "" {
-			return c.Authorize(r.Context(), person, auth.ActionCreate, auth.Title{}) == nil
+			return c.Authorize(r.Context(), person, auth.Action(a), auth.Title{}) == nil
 		}
 		title, err := s.Catalog.Title(t.ID)
 		if err != nil {
 			return false
 		}
 		about := auth.Title{ID: title.ID, UID: title.UID, Contributor: title.Contributor}
-		return c.Authorize(r.Context(), person, auth.ActionChange, about) == nil
+		return c.Authorize(r.Context(), person, auth.Action(a), about) == nil
 	}
 	return &session
 }

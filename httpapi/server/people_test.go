@@ -95,19 +95,22 @@ func TestThePageOffersWhatIsAllowed(t *testing.T) {
 		}
 	}
 	for _, c := range []struct {
-		session, title          string
-		change, create, signOut bool
+		session, title                              string
+		change, create, tokens, administer, signOut bool
 	}{
-		{"ann", "Other", true, true, true},
-		{"design", "Design-A", true, true, true},
-		{"design", "Other", false, true, true},
-		{"bob", "Other", false, false, true},
-		{"gone", "Other", false, false, false},
+		{"ann", "Other", true, true, true, true, true},
+		{"design", "Design-A", true, true, false, false, true},
+		{"design", "Other", false, true, false, false, true},
+		{"bob", "Other", false, false, false, false, true},
+		{"gone", "Other", false, false, false, false, false},
 	} {
 		body := call(s, "GET", "/titles/"+c.title, "", cookie(c.session)).Body.String()
 		for text, want := range map[string]bool{
 			"Add a version":   c.change,
 			`href="/upload"`:  c.create,
+			`href="/tokens"`:  c.tokens,
+			`href="/sources"`: c.create,
+			`href="/backup"`:  c.administer,
 			`href="/logout"`:  c.signOut,
 			`href="/login`:    !c.signOut,
 			`name="token"`:    false,

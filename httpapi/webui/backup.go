@@ -40,7 +40,7 @@ func (p backupPages) full() {
 	if !p.signedIn() {
 		return
 	}
-	if p.visitor.hasKind() && !p.visitor.Administrator() {
+	if !p.visitor.MayAdminister() {
 		p.fail(http.StatusForbidden, "This is for administrators.")
 		return
 	}

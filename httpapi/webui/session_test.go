@@ -3,6 +3,7 @@ package webui_test
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -134,14 +135,16 @@ func TestOwnSessionOffers(t *testing.T) {
 		return strings.Contains(body, "Add a version"), strings.Contains(body, `href="/upload"`)
 	}
 	if change, create := offered(webui.Session{}); !change || !create {
-		t.Errorf("without MayChange, the page offers to change: %v, to create: %v", change, create)
+		t.Errorf("without May, the page offers to change: %v, to create: %v", change, create)
 	}
-	changes := func(_ *http.Request, t webui.Title) bool { return t.ID == "x" }
-	if change, create := offered(webui.Session{MayChange: changes}); !change || create {
-		t.Errorf("with MayChange, the page offers to change: %v, to create: %v", change, create)
+	changes := func(_ *http.Request, a webui.Action, t webui.Title) bool {
+		return a == webui.ActionChange && t.ID == "x"
 	}
-	reads := func(*http.Request, webui.Title) bool { return false }
-	if change, create := offered(webui.Session{MayChange: reads}); change || create {
+	if change, create := offered(webui.Session{May: changes}); !change || create {
+		t.Errorf("with May, the page offers to change: %v, to create: %v", change, create)
+	}
+	reads := func(*http.Request, webui.Action, webui.Title) bool { return false }
+	if change, create := offered(webui.Session{May: reads}); change || create {
 		t.Errorf("to a reader, the page offers to change: %v, to create: %v", change, create)
 	}
 }
@@ -201,9 +204,9 @@ func TestOwnSessionWithoutSignInURL(t *testing.T) {
 		{"/own/in", "", true},
 		{"/own/in", "tom", false},
 	} {
-		h := newPage(catalog, &webui.Options{API: newSessions(), Session: &webui.Session{
+		h := newPage(catalog, &webui.Options{API: newSessions(), Publishing: true, Session: &webui.Session{
 			SignInURL: test.url,
-			MayChange: func(*http.Request, webui.Title) bool { return false },
+			May:       func(*http.Request, webui.Action, webui.Title) bool { return false },
 		}})
 		w := send(h, "GET", "/titles/x", "", "Cookie", "session="+test.visitor)
 		wantPage(t, w, 200, `/titles/x/token">`)
@@ -224,8 +227,8 @@ func TestOwnSessionWithoutSignInURL(t *testing.T) {
 // To a visitor without a token, the page does not speak of the visitor's token.
 func TestOwnSessionWithoutToken(t *testing.T) {
 	api := newSessions()
-	reads := func(*http.Request, webui.Title) bool { return false }
-	h := newPage(oneTitle(), &webui.Options{API: api, Session: &webui.Session{MayChange: reads}})
+	reads := func(*http.Request, webui.Action, webui.Title) bool { return false }
+	h := newPage(oneTitle(), &webui.Options{API: api, Session: &webui.Session{May: reads}})
 	w := send(h, "GET", "/titles/x/edit", "", "Cookie", "session=tom")
 	wantPage(t, w, 403, "You are not allowed to change this title.")
 	wantTexts(t, w, map[string]bool{"Your token": false})
@@ -234,4 +237,74 @@ func TestOwnSessionWithoutToken(t *testing.T) {
 	w = send(h, "GET", "/tokens", "", "Cookie", "session=ann")
 	wantPage(t, w, 200, "Create a token")
 	wantTexts(t, w, map[string]bool{"the token that you are signed in with": false})
+}
+
+// The page offers the visitor of a session what May allows, and nothing that only the kind of the visitor would.
+func TestOwnSessionOffersWhatMayAllows(t *testing.T) {
+	var allowed webui.Action
+	h := newPage(oneTitle(), &webui.Options{API: newSessions(), Session: &webui.Session{
+		May: func(_ *http.Request, a webui.Action, _ webui.Title) bool { return a == allowed },
+	}})
+	for _, allowed = range []webui.Action{
+		"none", webui.ActionCreate, webui.ActionChange, webui.ActionTokens, webui.ActionAdminister,
+	} {
+		for _, session := range []string{"ann", "tom"} { // an administrator, and a person without a kind
+			w := send(h, "GET", "/publish", "", "Cookie", "session="+session)
+			sources := allowed != "none" && allowed != webui.ActionTokens
+			wantTexts(t, w, map[string]bool{
+				`href="/upload"`:   allowed == webui.ActionCreate,
+				`href="/tokens"`:   allowed == webui.ActionTokens,
+				`href="/sources"`:  sources,
+				`href="/webhooks"`: allowed == webui.ActionAdminister,
+				`href="/backup"`:   allowed == webui.ActionAdminister,
+			})
+		}
+	}
+}
+
+// Visitors with a session read nothing about a token that they do not have.
+func TestOwnSessionHasNoTokens(t *testing.T) {
+	may := true
+	h := newPage(oneTitle(), &webui.Options{API: newSessions(), Session: &webui.Session{
+		SignInURL: "/in",
+		May:       func(*http.Request, webui.Action, webui.Title) bool { return may },
+	}})
+	const noToken = "you need a token"
+	page := func(path, session string) *httptest.ResponseRecorder {
+		return send(h, "GET", path, "", "Cookie", "session="+session)
+	}
+	wantTexts(t, page("/publish", "ann"), map[string]bool{">Upload a definition</a>": true, noToken: false})
+	wantTexts(t, page("/publish", ""), map[string]bool{"sign in.": true, noToken: false})
+	may = false
+	wantTexts(t, page("/publish", "ann"), map[string]bool{"You are not allowed to create titles": true, noToken: false})
+	wantTexts(t, page("/titles/x/edit", "ann"), map[string]bool{
+		"You are not allowed to change this title.": true, "token": false,
+	})
+}
+
+// A server without a mailer offers to mail no tokens.
+func TestNoTokensAreMailedWithoutPublishing(t *testing.T) {
+	titles := oneTitle()
+	titles.titles[0].Author = "Ann"
+	for _, publishing := range []bool{true, false} {
+		h := newPage(titles, &webui.Options{API: &fakeAPI{}, Publishing: publishing})
+		wantTexts(t, send(h, "GET", "/titles/x", ""), map[string]bool{"request a new token": publishing})
+		w := send(h, "GET", "/titles/x/token", "")
+		wantTexts(t, w, map[string]bool{"Mail a new token": publishing})
+		if (w.Code == 200) != publishing {
+			t.Errorf("publishing: %v, the page of the token has status %d", publishing, w.Code)
+		}
+		w = send(h, "GET", "/titles/x/token", "", "Cookie", "patchsource_token=title")
+		wantTexts(t, w, map[string]bool{"Exchange it": true, "Mail a new token": publishing})
+	}
+}
+
+// The hint of where tokens are found is the server's, and there is none by default.
+func TestSignInHint(t *testing.T) {
+	for _, hint := range []string{"", "Ask the help desk for a token."} {
+		h := newPage(oneTitle(), &webui.Options{API: &fakeAPI{}, SignInHint: hint})
+		wantTexts(t, send(h, "GET", "/signin", ""), map[string]bool{
+			"Ask the help desk": hint != "", "administrator’s token is in": false,
+		})
+	}
 }

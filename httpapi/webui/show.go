@@ -80,9 +80,10 @@ func shorten(s string, limit int) string {
 
 // A layout is the data of every page. Page is that of the page itself.
 type layout struct {
-	Title, Styles, Script, Icon, Site, Base, Path, Notice string
-	Visitor                                               visitor
-	Publishing                                            bool
+	Title, Styles, Script, Icon, Site, Base, Path, Notice, SignInHint string
+
+	Visitor    visitor
+	Publishing bool
 	// CanSignIn says that the page can be used signed in. SignIn and SignOut are where: SignIn is a link, SignOut the
 	// action of a form, or a link if OwnSession is true. They are empty if there is no such place.
 	CanSignIn, OwnSession bool
@@ -105,6 +106,7 @@ func (v *visit) layout(title string, data any) layout {
 		Visitor:    v.visitor,
 		CanSignIn:  h.api != nil,
 		Publishing: h.publishing,
+		SignInHint: h.signInHint,
 		Jamf:       v.jamf(),
 		Page:       data,
 	}

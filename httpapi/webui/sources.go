@@ -51,7 +51,7 @@ func (p sourcePages) showList(status int, page sourcesPage) {
 		mayChange[t.ID] = p.visitor.MayChange(t)
 	}
 	for _, s := range all {
-		maySync := p.visitor.Administrator() || s.Title != nil && mayChange[*s.Title]
+		maySync := p.visitor.MayAdminister() || s.Title != nil && mayChange[*s.Title]
 		page.Sources = append(page.Sources, source{Source: s, MaySync: maySync})
 	}
 	slices.SortStableFunc(page.Sources, func(a, b source) int { return a.rank() - b.rank() })

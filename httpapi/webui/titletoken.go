@@ -18,9 +18,16 @@ type titleTokenPage struct {
 }
 
 func (p titleTokenPages) form() {
-	if t, _, ok := p.load(); ok {
-		p.show(http.StatusOK, "token", "A new token for "+t.Name, p.page(t))
+	t, _, ok := p.load()
+	if !ok {
+		return
 	}
+	page := p.page(t)
+	if !page.MayExchange && !p.h.publishing {
+		p.fail(http.StatusNotFound, "This server does not mail tokens.")
+		return
+	}
+	p.show(http.StatusOK, "token", "A new token for "+t.Name, page)
 }
 
 func (p titleTokenPages) page(t Title) titleTokenPage {

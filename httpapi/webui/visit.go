@@ -76,8 +76,8 @@ func (v *visit) identify() {
 	switch {
 	case err == nil:
 		v.visitor = visitor{Identity: identity, SignedIn: true}
-		if v.h.session != nil && v.h.session.MayChange != nil {
-			v.visitor.mayChange = func(t Title) bool { return v.h.session.MayChange(v.r, t) }
+		if v.h.session != nil && v.h.session.May != nil {
+			v.visitor.session = func(a Action, t Title) bool { return v.h.session.May(v.r, a, t) }
 		}
 	case !errors.Is(err, client.ErrUnauthorized):
 		v.unknown = err

@@ -11,8 +11,8 @@ import (
 type visitor struct {
 	wire.Identity
 	SignedIn bool
-	// mayChange, if not nil, is that of the Session.
-	mayChange func(Title) bool
+	// session, if not nil, is the May of the Session.
+	session func(Action, Title) bool
 }
 
 // Administrator reports whether the visitor may do everything.
@@ -30,27 +30,42 @@ func (p visitor) hasKind() bool {
 	return false
 }
 
-// MayCreate reports whether the page offers the visitor to create titles. The API decides whether they may.
-func (p visitor) MayCreate() bool {
-	switch {
-	case !p.SignedIn:
-		return false
-	case p.mayChange != nil:
-		return p.mayChange(Title{})
+// may reports whether the page offers the visitor an action. byKind is the answer for a visitor who has signed in, unless
+// the Session decides.
+func (p visitor) may(a Action, t Title, byKind bool) bool {
+	if p.SignedIn && p.session != nil {
+		return p.session(a, t)
 	}
-	return p.Kind != wire.TitleToken
+	return p.SignedIn && byKind
+}
+
+// MayCreate reports whether the page offers the visitor to create titles. The API decides whether they may.
+func (p visitor) MayCreate() bool { return p.may(ActionCreate, Title{}, p.Kind != wire.TitleToken) }
+
+// MayUseTokens reports whether the page offers the visitor to make and revoke tokens.
+func (p visitor) MayUseTokens() bool { return p.may(ActionTokens, Title{}, true) }
+
+// MayAdminister reports whether the page offers the visitor what administrators do.
+func (p visitor) MayAdminister() bool {
+	return p.may(ActionAdminister, Title{}, p.Administrator() || !p.hasKind())
+}
+
+// MaySeeSources reports whether the page offers the visitor the list of sources, which has those of the titles that
+// they may change.
+func (p visitor) MaySeeSources() bool {
+	return p.SignedIn && (p.Kind == wire.TitleToken || p.MayCreate() || p.MayAdminister() ||
+		p.may(ActionChange, Title{}, true))
 }
 
 // MayChange reports whether the page offers the visitor to change a title. The API decides whether they may.
-func (p visitor) MayChange(t Title) bool {
-	switch {
-	case !p.SignedIn:
-		return false
-	case p.mayChange != nil:
-		return p.mayChange(t)
-	case p.Kind == wire.Contributor:
+func (p visitor) MayChange(t Title) bool { return p.may(ActionChange, t, p.reaches(t)) }
+
+// reaches reports whether the kind of the visitor allows them to change a title.
+func (p visitor) reaches(t Title) bool {
+	switch p.Kind {
+	case wire.Contributor:
 		return p.Contributor != nil && *p.Contributor != "" && *p.Contributor == t.Contributor
-	case p.Kind == wire.TitleToken:
+	case wire.TitleToken:
 		return slices.ContainsFunc(p.Titles, func(id string) bool { return strings.EqualFold(id, t.ID) })
 	}
 	return true

@@ -92,6 +92,9 @@ type Options struct {
 	// empty, links begin with the host that the visitor asked for, without a prefix. If its scheme is https, cookies
 	// are sent over TLS only.
 	Site string
+	// SignInHint is shown below the form that asks for a token. It says where visitors find theirs. If empty, nothing is
+	// shown.
+	SignInHint string
 	// Publishing allows visitors without an account to publish titles.
 	Publishing bool
 	// Budget limits the work and the memory that visitors cause. If nil, they are not limited.
@@ -111,12 +114,27 @@ type Session struct {
 	SignInURL string
 	// SignOutURL is the address that ends the session. If empty, the page has no link to sign out.
 	SignOutURL string
-	// MayChange reports whether the page offers the visitor of a request to change a title; for the zero Title, whether
-	// it offers to create titles. It affects links and forms only; the API's Authorizer decides whether a change is
-	// allowed. If nil, the kind of the visitor's principal decides. A visitor whose principal has none of the kinds of
-	// package auth is then offered everything.
-	MayChange func(*http.Request, Title) bool
+	// May reports whether the page offers an action to the visitor of a request. It affects links and forms only; the
+	// API's Authorizer decides whether an action is allowed. If nil, the kind of the visitor's principal decides, and a
+	// visitor whose principal has none of the kinds of package auth is offered everything. Package httpapi/server has
+	// another default: it asks the Authorizer of the server.
+	May func(*http.Request, Action, Title) bool
 }
+
+// An Action is something that the page offers to visitors. Its values are those of an auth.Action.
+type Action string
+
+// The actions of [Session.May]. The zero Title means no particular title.
+const (
+	// ActionCreate creates a title. It comes without a title.
+	ActionCreate Action = "create"
+	// ActionChange changes a title. Without a title, it means every title.
+	ActionChange Action = "change"
+	// ActionTokens lists, makes and revokes tokens. It comes without a title.
+	ActionTokens Action = "tokens"
+	// ActionAdminister manages webhooks and mirrors, restores and imports. It comes without a title.
+	ActionAdminister Action = "administer"
+)
 
 //go:embed assets templates
 var files embed.FS
@@ -131,6 +149,7 @@ type handler struct {
 	base       string       // the prefix of links
 	secure     bool         // cookies are sent over TLS only
 	publishing bool
+	signInHint string
 	now        func() time.Time
 	log        *slog.Logger
 
@@ -154,6 +173,7 @@ func New(catalog Catalog, opts *Options) (http.Handler, error) {
 		budget:     o.Budget,
 		site:       strings.TrimRight(o.Site, "/"),
 		publishing: o.Publishing && o.API != nil,
+		signInHint: o.SignInHint,
 		now:        o.Now,
 		log:        o.Logger,
 		cross:      http.NewCrossOriginProtection(),

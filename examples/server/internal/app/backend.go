@@ -100,6 +100,7 @@ func (f *flags) config(s store.Store, site string, log *slog.Logger) (server.Con
 		SyncInterval:         f.SyncInterval,
 		AllowPrivateNetworks: f.AllowPrivateNetworks,
 		TrustedProxies:       f.TrustedProxies,
+		SignInHint:           "The administrator’s token is in the file that the server logs when it starts.",
 		RootFeed:             true,
 		AccessLog:            f.AccessLog,
 		TolerateFaults:       f.TolerateFaults,
