@@ -235,8 +235,8 @@ func (a access) mayGrant(ctx context.Context, p auth.Principal, uid string) bool
 	return err == nil && a.may(ctx, p, auth.ActionTokens, titleOf(t))
 }
 
-// covers reports whether a principal may do all that a grant allows, so that a token extends nobody's permissions
-// beyond what the Authorizer gives them.
+// covers reports whether a principal may do all that a grant allows, so that a token never grants more than the
+// Authorizer allows its creator.
 func (a access) covers(ctx context.Context, p auth.Principal, g auth.Grant) bool {
 	switch g.Kind {
 	case auth.Administrator:

@@ -176,7 +176,7 @@ func TestSessionsBesideATokenVary(t *testing.T) {
 	}
 }
 
-// A person of an embedder's authentication that the default policy knows nothing of may do nothing, whatever the call.
+// A principal of an embedder without a kind that the default policy knows is denied every call.
 func TestPersonsWithoutAKind(t *testing.T) {
 	p := newPublic(t, httpapi.Options{RateLimit: -1})
 	p.create("App")

@@ -12,8 +12,8 @@ import (
 )
 
 // Limits on the requests in progress of all clients that may not change every title: anonymous clients, and authors,
-// since everybody can become one. They are in bytes of the text that is received or worked on, because memory and time
-// are proportional to that.
+// since anyone can become an author. They are in bytes of the text that is received or processed, because memory and
+// time are proportional to its size.
 const (
 	// maxAnonymousBodies bounds the bytes of the bodies of anonymous clients that are in memory at once, and
 	// maxMemberBodies those of clients with a token: neither keeps the other out.

@@ -13,7 +13,7 @@ type call struct {
 	principal auth.Principal
 	// trusted is true for a principal that may change every title: its work is not counted.
 	trusted bool
-	// unknown is the Authenticator's reason why the client of a call that is open to everybody is anonymous.
+	// unknown is the Authenticator's reason why the client of a call that needs no permission is anonymous.
 	unknown error
 	// simple is true for a path of Stupid Simple Patch Server: the answer has the members that its clients expect.
 	simple bool

@@ -188,7 +188,7 @@ func (s *titleService) remove(r *http.Request, e *edit) error {
 	if s.tokens == nil {
 		return nil
 	}
-	// These tokens are not valid any more: revoking them only removes their records.
+	// These tokens are no longer valid: revoking them only removes their records.
 	if err := s.tokens.RevokeTitle(r.Context(), e.title.UID); err != nil {
 		s.log.ErrorContext(r.Context(), "the tokens of a deleted title could not be revoked",
 			"title", e.title.ID, "error", err)

@@ -11,7 +11,7 @@ import (
 // A publisher publishes the titles of authors without an account.
 type publisher struct {
 	*core
-	community Community // nil: nobody publishes without an account
+	community Community // if nil, publishing requires an account
 	follows   bool      // a title may be published by a URL
 }
 

@@ -29,7 +29,7 @@ const (
 	admins
 )
 
-// reaches are the reaches of the documented calls. A call that is not listed is open to everybody.
+// reaches are the reaches of the documented calls. A call that is not listed needs no permission.
 var reaches = map[string]reach{
 	"POST /api/v1/title":                            makers,
 	"POST /api/title":                               makers,

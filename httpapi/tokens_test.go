@@ -142,7 +142,8 @@ func TestEditorManagesItsOwn(t *testing.T) {
 	}
 }
 
-// The last administrator's token is revoked only on confirmation: those that were made with it end with it.
+// The last administrator's token is revoked only on confirmation. The tokens that were made with it are
+// revoked, too.
 func TestLastAdministrator(t *testing.T) {
 	b := withTokens(t)
 	_, second := made(t, b.asAdmin("POST", "/api/v1/tokens", `{"name":"second","administrator":true}`))

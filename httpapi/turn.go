@@ -30,8 +30,8 @@ func (b *Budget) turn(r *http.Request, bytes int) error {
 	return err
 }
 
-// admitBody bounds the body of a request by what its client may send, how fast it has to arrive, and how much others
-// are sending. It returns the largest size that the body may have.
+// admitBody bounds the body of a request: its size by what the client may send and by what other clients are sending,
+// and its duration by a minimum speed. It returns the maximum size of the body.
 func (b *Budget) admitBody(w http.ResponseWriter, r *http.Request, maxBytes int) (limit int, err error) {
 	c := callOf(r)
 	if c.trusted {

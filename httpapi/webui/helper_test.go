@@ -214,7 +214,7 @@ func wantPage(t *testing.T, w *httptest.ResponseRecorder, status int, texts ...s
 	}
 }
 
-// wantTexts checks which texts a page contains: those that are true, and none that is false.
+// wantTexts checks that a page contains each text that maps to true, and none that maps to false.
 func wantTexts(t *testing.T, w *httptest.ResponseRecorder, texts map[string]bool) {
 	t.Helper()
 	for text, want := range texts {

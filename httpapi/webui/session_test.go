@@ -88,8 +88,8 @@ func TestOwnSession(t *testing.T) {
 	}
 }
 
-// The Cookie and Authorization headers of the visitor go to the API as they are, but not with the calls that everybody
-// may make.
+// The Cookie and Authorization headers of the visitor go to the API as they are, but not with calls that need no
+// permission.
 func TestOwnSessionCredentials(t *testing.T) {
 	api := newSessions()
 	h := newPage(oneTitle(), &webui.Options{API: api, Session: ownSession, Publishing: true})

@@ -113,8 +113,8 @@ func TestEditor(t *testing.T) {
 	})
 }
 
-// Requests to the API come from the visitor's address and have the visitor's token, except those that are for
-// everybody.
+// Requests to the API come from the visitor's address and have the visitor's token, except those that
+// need no permission.
 func TestRequestsOfTheVisitor(t *testing.T) {
 	api := &fakeAPI{}
 	h := newPage(oneTitle(), &webui.Options{API: api})

@@ -18,7 +18,7 @@ type source struct {
 	MaySync bool
 }
 
-// rank orders the sources in the list: those that fail first, then those of which not all titles could be taken over.
+// rank orders the sources in the list: failing sources come first, then sources with rejected titles.
 func (s source) rank() int {
 	switch {
 	case s.LastError == nil:

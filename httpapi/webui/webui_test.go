@@ -125,7 +125,7 @@ func TestNoOtherHosts(t *testing.T) {
 	}
 }
 
-// Assets are the same for everybody, so the API is not asked who the visitor is.
+// Assets are the same for all visitors, so the API is not asked who the visitor is.
 func TestAssets(t *testing.T) {
 	api := &fakeAPI{}
 	h := newPage(oneTitle(), &webui.Options{API: api})

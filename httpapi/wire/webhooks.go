@@ -24,7 +24,7 @@ type Webhook struct {
 	Events []string `json:"events"`
 	// Titles are the ids of the titles whose events are delivered. If empty, those of all titles are.
 	Titles []string `json:"titles"`
-	// Pending counts the deliveries that wait, Dropped those that were given up.
+	// Pending is the number of pending deliveries, and Dropped the number of abandoned ones.
 	Pending int `json:"pending"`
 	Dropped int `json:"dropped"`
 	// Failures counts the failed deliveries since the last success.

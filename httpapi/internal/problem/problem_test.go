@@ -105,7 +105,7 @@ func TestWriteToAClientThatIsGone(t *testing.T) {
 	}
 }
 
-// A handler that aborts its answer goes on panicking.
+// If a handler aborts its answer, Recovered panics again with http.ErrAbortHandler.
 func TestRecoveredAbort(t *testing.T) {
 	defer func() {
 		if v := recover(); v != http.ErrAbortHandler {

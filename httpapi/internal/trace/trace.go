@@ -30,7 +30,7 @@ func ID(r *http.Request) string {
 	return rand.Text()[:12]
 }
 
-// validID matches the ids that are kept of those that requests come with.
+// validID matches the request ids of clients that are kept.
 var validID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
 
 // token matches a token, or the beginning of one.
@@ -39,7 +39,7 @@ var token = regexp.MustCompile(`pst_[0-9A-Za-z]{4,}`)
 // Path returns the path of a request as it is logged: bounded, and without a token that is in it by mistake.
 func Path(r *http.Request) string { return token.ReplaceAllString(Shorten(r.URL.Path), "pst_…") }
 
-// hiddenURL is shown in place of a URL whose parts cannot be told apart.
+// hiddenURL is shown in place of a URL whose parts cannot be identified.
 const hiddenURL = "(unreadable URL)"
 
 // URL returns the URL of an upstream as it is shown and logged: without the user name, password, query and fragment,
@@ -188,7 +188,8 @@ func (rec *Recorder) Status() int {
 	return http.StatusInternalServerError
 }
 
-// Report calls observe with the outcome. An answer that was aborted is a failure, whatever status it began with.
+// Report calls observe with the outcome. An answer that was aborted is a failure, even if its status is that of
+// a success.
 func (rec *Recorder) Report(observe ObserveFunc, route, method string) {
 	status := rec.Status()
 	if !rec.ended {
