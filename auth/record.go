@@ -14,8 +14,8 @@ import (
 // tokenKind is the kind of a token's record. Its id is the token's.
 const tokenKind = "tokens"
 
-// Formats of a token's record. New records have format 2. A record of format 1 keeps its format until it has to say
-// something that only format 2 can.
+// Formats of a token's record. New records have format 2. A record of format 1 keeps its format until it needs a
+// member that only format 2 has.
 const (
 	format1 = 1
 	format2 = 2

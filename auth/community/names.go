@@ -76,7 +76,8 @@ func (s *Service) nameFree(ctx context.Context, name string, counts func(registr
 	return nil
 }
 
-// holder returns the registration, of those that count, with a name or one that looks like it.
+// holder returns the registration that has a name, or one that looks like it. It ignores registrations for which counts
+// is false.
 func (s *Service) holder(name string, counts func(registration) bool) (registration, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

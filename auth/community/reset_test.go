@@ -46,7 +46,7 @@ func TestReset(t *testing.T) {
 	s.checkLog(t)
 }
 
-// TestResetContributor checks that each contributor with an address, and nobody else, is mailed another token.
+// TestResetContributor checks that a new token is mailed to contributors with an address only.
 func TestResetContributor(t *testing.T) {
 	ctx := t.Context()
 	s := newService(t, community.Options{Site: site})
