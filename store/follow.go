@@ -33,9 +33,9 @@ type Follower struct {
 // process can change its records, and Follow returns at once.
 //
 // When Reload or Apply returns an error, Follow reports it and retries the same call with exponential backoff, up to
-// one second, until the call succeeds or ctx ends; later changes wait. An error that a retry cannot mend, such as a
+// one second, until the call succeeds or ctx ends; later changes wait. An error that a retry cannot fix, such as a
 // record in an unknown format, should therefore be handled in the function, which then returns nil. A watch that ends
-// is begun again after a second.
+// is restarted after one second.
 func Follow(ctx context.Context, s Store, kind string, f Follower) {
 	w, ok := As[Watcher](s)
 	if !ok {

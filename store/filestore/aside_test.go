@@ -123,7 +123,7 @@ func (s *testStore) aside(t *testing.T) (files []string) {
 	return files
 }
 
-// When a record is written or deleted, its files that were set aside are no faults any more, now and after a restart.
+// When a record is written or deleted, its files that were set aside no longer count as faults, even after a restart.
 // They are kept under other names.
 func TestSetAsideThenWrittenOrDeleted(t *testing.T) {
 	for _, c := range []struct {

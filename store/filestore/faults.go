@@ -120,8 +120,8 @@ func (s *Store) Faults(ctx context.Context) []store.Fault {
 	return found
 }
 
-// inspectFile reads a file with a fault again and returns the reason why it still has one. If the reason is empty, it
-// has none any more.
+// inspectFile reads a file with a fault again and returns the reason for the fault. The reason is empty if the file
+// no longer has a fault.
 func (s *Store) inspectFile(ctx context.Context, file fileFault) (reason string) {
 	err := s.do(ctx, func() error {
 		_, err := s.read(file.directory, file.name)

@@ -65,8 +65,8 @@ func (s *Store) Delete(ctx context.Context, key store.Key, cond store.Condition)
 		return err
 	}
 	name := fileName(key.ID)
-	// Deleting a record whose corrupt file was set aside ends that fault. A condition may refer to an earlier record,
-	// and whether it held cannot be told any more.
+	// Deleting a record whose corrupt file was set aside ends that fault. If there is a condition, it may refer to an
+	// earlier record and can no longer be checked.
 	unconditional := cond == store.Condition{}
 	return s.do(ctx, func() error {
 		d, err := s.kind(key.Kind)
