@@ -25,7 +25,7 @@ func (r *Runner) reconcile() {
 		}
 	}
 	if first && orphans > 0 {
-		r.log.Warn("titles stay as they are, because their sources are not followed any more: "+
+		r.log.Warn("titles stay as they are, because their sources are no longer followed: "+
 			"follow the sources again, or delete the titles", "titles", orphans)
 	}
 }

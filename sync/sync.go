@@ -19,8 +19,8 @@
 //
 // # What is accepted
 //
-// A source that fails, or lies, never changes what is served. An invalid definition, a definition with another id and
-// a return to an older version are rejected, and the [State] of the source says so. Only public addresses are
+// A source that fails or sends unacceptable data never changes what is served. An invalid definition, a definition
+// with another id and a return to an older version are rejected, and the [State] of the source says so. Only public addresses are
 // contacted, unless [Options] says otherwise, and everything that is read is bounded. The dates that a source gives
 // are compared with its own earlier dates only, never with a clock here.
 //

@@ -154,7 +154,7 @@ func TestUnchangedWritesNothing(t *testing.T) {
 	})
 }
 
-// After a title was deleted, its source is not asked any more, its state is removed, and a new title with the same id
+// After a title was deleted, its source is no longer polled, its state is removed, and a new title with the same id
 // is not followed.
 func TestDeletedTitle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -110,7 +110,7 @@ func (w *Service) followHooks(ctx context.Context) {
 		Reload: func(ctx context.Context) error {
 			err := w.loadHooks(ctx)
 			if errors.Is(err, store.ErrFormat) {
-				w.log.Error("a webhook was written by a newer version: webhooks are not updated any more", "error", err)
+				w.log.Error("a webhook was written by a newer version: webhooks are no longer updated", "error", err)
 				return nil
 			}
 			if err != nil {

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// unreadable replaces a URL whose parts cannot be told apart.
+// unreadable replaces a URL whose parts cannot be identified.
 const unreadable = "(unreadable URL)"
 
 // Redact returns a URL without its user name, password, query and fragment, which may be secrets. A URL that cannot be
