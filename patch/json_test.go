@@ -150,7 +150,7 @@ func checkRoundTrip(t *testing.T, name string, data []byte, v, again any) {
 		t.Fatalf("%s: json.Marshal: %v", name, err)
 	}
 	if diff := cmp.Diff(decode(t, data), decode(t, once)); diff != "" {
-		t.Fatalf("%s: something was lost: %s", name, diff)
+		t.Fatalf("%s: the marshaled definition differs: %s", name, diff)
 	}
 	if err := json.Unmarshal(once, again); err != nil {
 		t.Fatalf("%s: json.Unmarshal refuses what was written: %v: %s", name, err, once)

@@ -84,8 +84,8 @@ const (
 )
 
 // Bounded runs f, which works on an input of n bytes, and fails the test if f allocates far more than linear work on
-// the input would. It limits the work of fuzz targets: allocated bytes stand for steps, because they can be counted
-// whatever else the machine does.
+// the input would. It limits the work of fuzz targets: allocated bytes are counted instead of time, because they do
+// not depend on the load of the machine.
 func Bounded(t testing.TB, n int, f func()) {
 	t.Helper()
 	if got := Allocated(f); got > freeBytes+bytesPerByte*uint64(n) {
