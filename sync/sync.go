@@ -20,9 +20,9 @@
 // # What is accepted
 //
 // A source that fails or sends unacceptable data never changes what is served. An invalid definition, a definition
-// with another id and a return to an older version are rejected, and the [State] of the source says so. Only public addresses are
-// contacted, unless [Options] says otherwise, and everything that is read is bounded. The dates that a source gives
-// are compared with its own earlier dates only, never with a clock here.
+// with another id and a return to an older version are rejected, and the [State] of the source says so. Only public
+// addresses are contacted, unless [Options] says otherwise, and everything that is read is bounded. The dates that a
+// source gives are compared with its own earlier dates only, never with a clock here.
 //
 // A whole source whose list and definition agree on a current version that is not the first patch holds back its
 // newest patches: they are kept with the title, and served once the source releases them.
