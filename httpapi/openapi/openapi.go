@@ -43,7 +43,6 @@ type page struct {
 var pages = map[string]page{
 	"/api/openapi.yaml":           {"openapi.yaml", "application/yaml", false},
 	"/docs":                       {"docs.html", "text/html; charset=utf-8", false},
-	"/docs/":                      {"docs.html", "text/html; charset=utf-8", false},
 	"/docs/docs.js":               {"docs.js", "text/javascript; charset=utf-8", false},
 	"/docs/swagger-ui.css":        {"swagger/swagger-ui.css.gz", "text/css; charset=utf-8", true},
 	"/docs/swagger-ui-bundle.js":  {"swagger/swagger-ui-bundle.js.gz", "text/javascript; charset=utf-8", true},
@@ -55,7 +54,8 @@ var pages = map[string]page{
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// Handler returns the handler of /api/openapi.yaml and /docs. It is safe for concurrent use.
+// Handler returns the handler of /api/openapi.yaml and /docs. It works under a prefix, with http.StripPrefix. It is safe
+// for concurrent use.
 func Handler() http.Handler { return http.HandlerFunc(serve) }
 
 func serve(w http.ResponseWriter, r *http.Request) {
@@ -65,6 +65,10 @@ func serve(w http.ResponseWriter, r *http.Request) {
 	h.Set("Referrer-Policy", "no-referrer")
 	p, ok := pages[r.URL.Path]
 	switch {
+	case r.URL.Path == "/docs/": // the links of the page are relative to /docs
+		h.Set("Location", "../docs")
+		w.WriteHeader(http.StatusMovedPermanently)
+		return
 	case !ok:
 		http.Error(w, "This page does not exist.", http.StatusNotFound)
 		return

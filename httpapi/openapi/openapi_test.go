@@ -3,6 +3,7 @@ package openapi_test
 import (
 	"fmt"
 	"net/http/httptest"
+	"net/url"
 	"regexp"
 	"strings"
 	"testing"
@@ -23,7 +24,6 @@ func TestPages(t *testing.T) {
 	for path, contentType := range map[string]string{
 		"/api/openapi.yaml":          "application/yaml",
 		"/docs":                      "text/html",
-		"/docs/":                     "text/html",
 		"/docs/docs.js":              "text/javascript",
 		"/docs/swagger-ui.css":       "text/css",
 		"/docs/swagger-ui-bundle.js": "text/javascript",
@@ -45,18 +45,40 @@ func TestPages(t *testing.T) {
 			t.Errorf("%s has status %d, want %d", path, w.Code, want)
 		}
 	}
+	if w := get("GET", "/docs/", ""); w.Code != 301 || w.Header().Get("Location") != "../docs" {
+		t.Errorf("/docs/ has status %d and the header %v", w.Code, w.Header())
+	}
 	if w := get("POST", "/docs", ""); w.Code != 405 || w.Header().Get("Allow") != "GET, HEAD" {
 		t.Errorf("POST /docs has status %d and the header %v", w.Code, w.Header())
 	}
 }
 
-// The page loads its own files only.
+// The page loads its own files only, also under a prefix.
 func TestNoOtherHosts(t *testing.T) {
-	links := regexp.MustCompile(`(?:src|href)="([^"]*)"`)
-	for _, m := range links.FindAllStringSubmatch(get("GET", "/docs", "").Body.String(), -1) {
-		if !strings.HasPrefix(m[1], "/") || !openapi.Serves(m[1]) {
-			t.Errorf("the page has a link to %s", m[1])
+	page := get("GET", "/docs", "").Body.String()
+	links := regexp.MustCompile(`(?:src|href)="([^"]*)"`).FindAllStringSubmatch(page, -1)
+	if len(links) == 0 {
+		t.Fatalf("the page has no links: %s", page)
+	}
+	for _, prefix := range []string{"", "/patch"} {
+		base, err := url.Parse("https://example.com" + prefix + "/docs")
+		if err != nil {
+			t.Fatal(err)
 		}
+		for _, m := range links {
+			u, err := base.Parse(m[1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			path, ok := strings.CutPrefix(u.Path, prefix)
+			if !ok || u.Host != base.Host || get("GET", path, "").Code != 200 {
+				t.Errorf("under the prefix %q, the page has a link to %s", prefix, u)
+			}
+		}
+	}
+	script := get("GET", "/docs/docs.js", "").Body.String()
+	if strings.Contains(script, `"/`) {
+		t.Errorf("the script has an address that is not relative: %s", script)
 	}
 }
 
