@@ -14,6 +14,7 @@ package client
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -31,7 +32,8 @@ const (
 
 // Options are options of [New]. A nil *Options is the zero value.
 type Options struct {
-	// Token is the bearer token that requests are sent with. If empty, they are sent without one.
+	// Token is the bearer token that requests are sent with. New removes white space around it, such as the line break
+	// at the end of a file. If empty, requests are sent without a token.
 	Token string
 	// HTTP makes the requests. Its Transport may call a handler in the same process. If nil, a client is used that
 	// follows no redirects and waits a minute for an answer to begin. A program that has replaced http.DefaultTransport
@@ -58,7 +60,8 @@ type Client struct {
 }
 
 // New returns a client of the server at address, such as https://patches.example.com. It returns an error if address is
-// not an absolute URL with the scheme http or https, or has a query or a fragment.
+// not an absolute URL with the scheme http or https, or has a query or a fragment, or if Options.Token has characters
+// that no token has.
 func New(address string, opts *Options) (*Client, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" ||
@@ -70,6 +73,10 @@ func New(address string, opts *Options) (*Client, error) {
 	c.shown = strings.TrimRight(u.String(), "/")
 	if opts != nil {
 		c.opts = *opts
+	}
+	c.opts.Token = strings.TrimSpace(c.opts.Token)
+	if strings.ContainsFunc(c.opts.Token, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return nil, errors.New("Options.Token is not a token: it has spaces, control characters or characters outside ASCII")
 	}
 	if c.opts.HTTP == nil {
 		transport := http.DefaultTransport

@@ -91,6 +91,26 @@ func TestNew(t *testing.T) {
 	}
 }
 
+// A token read from a file works with its line break. One that no header can have is rejected at once.
+func TestNewToken(t *testing.T) {
+	var got string
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got = r.Header.Get("Authorization")
+		w.WriteHeader(http.StatusNotFound)
+	}))
+	defer s.Close()
+	c := clientOf(t, s.URL, " pst_A\r\n")
+	if err := errOf(c.Software(t.Context())); !errors.Is(err, client.ErrNotFound) || got != "Bearer pst_A" {
+		t.Errorf("%v with the header %q", err, got)
+	}
+	for _, token := range []string{"pst_A\npst_B", "pst_A B", "pst_Ä", "pst_\x7f"} {
+		_, err := client.New(s.URL, &client.Options{Token: token})
+		if err == nil || !strings.Contains(err.Error(), "Options.Token") || strings.Contains(err.Error(), token) {
+			t.Errorf("%q: got %v, want an error that names Options.Token", token, err)
+		}
+	}
+}
+
 // An error has the address of the call, without the password in the address of the server.
 func TestUnexpectedAnswerAddress(t *testing.T) {
 	contentType := "text/html"

@@ -26,6 +26,7 @@ func TestSignIn(t *testing.T) {
 		{"another site by backslashes", "", "admin", `/\evil.example`, 303, "/", false},
 		{"a scheme", "", "admin", "javascript:alert(1)", 303, "/", false},
 		{"an unknown token", "", "nobody", "/", 401, "", false},
+		{"a text with line breaks", "", "adm%0Ain", "/", 401, "", false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			h := newPage(oneTitle(), &webui.Options{API: &fakeAPI{}, Site: test.site})

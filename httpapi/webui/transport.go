@@ -20,13 +20,18 @@ const (
 // client returns a client of the API that acts for the visitor. With a token, it sends that; otherwise, with forward,
 // the headers that identify the visitor of an embedder's session.
 func (v *visit) client(token string, forward bool) *client.Client {
-	c, err := client.New(apiAddress, &client.Options{
+	opts := client.Options{
 		Token:          token,
 		HTTP:           &http.Client{Transport: &transport{visit: v, forward: forward}, CheckRedirect: noRedirect},
 		MaxTries:       1,
 		MaxAnswerBytes: -1, // the transport limits it
 		UserAgent:      "patchsource-webui",
-	})
+	}
+	c, err := client.New(apiAddress, &opts)
+	if err != nil { // no token has such characters: without one, the API answers that the visitor is unknown
+		opts.Token = ""
+		c, err = client.New(apiAddress, &opts)
+	}
 	if err != nil {
 		panic("webui: " + err.Error()) // apiAddress is a constant
 	}
