@@ -116,8 +116,8 @@ type Grant struct {
 
 // A Principal is the authenticated caller of a request. The zero Principal is an anonymous caller.
 type Principal struct {
-	// TokenID is the public id of the token, for logs. It is empty if the caller was not authenticated by a Service
-	// and is identified by its Name.
+	// TokenID is the public id of the token, for the log and for the history of changes. It is empty if another
+	// authentication than that of a Service identifies the caller: Name then takes its place in both.
 	TokenID string
 	Grant
 

@@ -44,6 +44,19 @@ func teamPolicy(ctx context.Context, p auth.Principal, a auth.Action, t auth.Tit
 	return auth.Authorize(ctx, p, a, t)
 }
 
+// The history names the maker of a change without a token by name.
+func TestHistoryNamesTheMaker(t *testing.T) {
+	b := newBench(t, memstore.New())
+	b.handler = newHandler(t, b.catalog, &httpapi.Options{Authenticate: byProxy, Now: func() time.Time { return b.now }})
+	user := []string{"X-Forwarded-User", "editor"}
+	require(t, b.do("POST", "/api/v1/title", definition("App", "1"), user...), 201)
+	require(t, b.do("POST", "/api/v1/title/App/version", versionJSON("2"), user...), 201)
+	w := b.do("GET", "/api/v1/titles/App/history", "")
+	if n := strings.Count(w.Body.String(), `"token":"Edith"`); n != 2 {
+		t.Errorf("the history names Edith %d times, want 2: %s", n, w.Body)
+	}
+}
+
 func TestAuthorize(t *testing.T) {
 	b := newBench(t, memstore.New())
 	b.create("Composer", "Team-Xcode")

@@ -36,7 +36,7 @@ func (c *importCalls) importTitles(w http.ResponseWriter, r *http.Request) error
 	if err != nil {
 		return err
 	}
-	opts := importOptions{by: principal.TokenID}
+	opts := importOptions{by: makerOf(principal)}
 	if opts.dry, err = boolParam(r, "dry_run"); err != nil {
 		return err
 	}

@@ -52,7 +52,7 @@ func (s *titleService) edit(r *http.Request) (*edit, error) {
 	opts := &catalog.EditOptions{
 		UID:    title.UID,
 		Rename: s.access.may(ctx, principal, auth.ActionAdminister, titleOf(title)),
-		By:     principal.TokenID,
+		By:     makerOf(principal),
 	}
 	if tags := r.Header["If-Match"]; len(tags) > 0 {
 		if opts.IfMatch, err = ifMatch(tags, title); err != nil {
@@ -150,7 +150,7 @@ func (s *titleService) mayCreate(r *http.Request, principal auth.Principal, id s
 func (s *titleService) create(
 	ctx context.Context, principal auth.Principal, def *patch.Definition, opts catalog.CreateOptions,
 ) (catalog.Result, error) {
-	opts.By = principal.TokenID
+	opts.By = makerOf(principal)
 	if principal.Kind != auth.Contributor {
 		return s.catalog.Create(ctx, def, &opts)
 	}

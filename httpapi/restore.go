@@ -105,7 +105,7 @@ func (rs *restoration) run(r *http.Request, principal auth.Principal) ([]wire.Re
 	rs.logChange(r, "restore begins", principal, "titles", n, "mode", string(rs.mode))
 	all, err := rs.catalog.Restore(r.Context(), rs.definitions, &catalog.RestoreOptions{
 		Mode:    rs.mode,
-		By:      principal.TokenID,
+		By:      makerOf(principal),
 		Confirm: confirm,
 		Progress: func(done int) {
 			rs.log.InfoContext(r.Context(), "restore in progress", "titles", n, "done", done)
