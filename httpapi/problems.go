@@ -136,7 +136,7 @@ var problems = problem.Table{
 	{
 		Match:   problem.Both(problem.Is(ErrNotFollowed), ofTitle),
 		Code:    wire.CodeTitleNotFound,
-		Message: prefixed("There is no upstream to synchronize with or to unsubscribe from: "),
+		Message: titleMessage("Title '%s' follows no source."),
 	},
 	{
 		Match:   problem.Is(ErrNotFollowed),

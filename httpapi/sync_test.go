@@ -150,7 +150,7 @@ func TestSubscribe(t *testing.T) {
 		{"unsubscribe without a token", "/unsubscribe/Sub", "", "", 401, ""},
 		{"unsubscribe", "/unsubscribe/SUB", "", p.admin, 200, `"success":`},
 		{"unsubscribe twice", "/unsubscribe/Sub", "", p.admin, 404, `"error":`},
-		{"not subscribed", "/api/v1/unsubscribe/Own", "", p.admin, 404, "title_not_found"},
+		{"not subscribed", "/api/v1/unsubscribe/Own", "", p.admin, 404, `"Title 'Own' follows no source."`},
 		{"mirror that is no longer followed", "/unsubscribe/Left", "", p.admin, 200, "was deleted"},
 		{"mirror", "/unsubscribe/Mirrored", "", p.admin, 403, "comes back"},
 	} {
