@@ -14,6 +14,7 @@ import (
 	"net/http"
 
 	"github.com/patchsource/patchsource/httpapi/server"
+	"github.com/patchsource/patchsource/httpapi/webui"
 	"github.com/patchsource/patchsource/store/filestore"
 )
 
@@ -30,6 +31,7 @@ func main() {
 func run(ctx context.Context, listener net.Listener, dir string) error {
 	root := http.NewServeMux()
 	root.HandleFunc("GET /{$}", hello)
+	root.HandleFunc("GET /signin", signInPage)
 	site := "http://" + listener.Addr().String() + "/patch"
 
 	files, err := filestore.Open(dir, nil)
@@ -37,7 +39,12 @@ func run(ctx context.Context, listener net.Listener, dir string) error {
 		return err
 	}
 	defer files.Close()
-	source, err := server.Open(ctx, server.Config{Store: files, Site: site, Authenticate: signIn})
+	source, err := server.Open(ctx, server.Config{
+		Store:        files,
+		Site:         site,
+		Authenticate: signIn,
+		Session:      &webui.Session{SignInURL: "/signin"},
+	})
 	if err != nil {
 		return err
 	}

@@ -44,7 +44,12 @@ func TestEmbedded(t *testing.T) {
 		{"a wrong password", "POST", "/patch/api/v1/title", definition, "guess", 401, wrong},
 		{"the right password", "POST", "/patch/api/v1/title", definition, "secret", 201, `"id":"A"`},
 		{"the feed", "GET", "/patch/jamf/v1/software", "", "", 200, `"currentVersion":"1"`},
-		{"the page", "GET", "/patch/", "", "", 200, url + "/patch/jamf/v1"},
+		{"the page", "GET", "/patch/", "", "", 200, `<a href="/signin">Sign in</a>`},
+		{"the page, signed in", "GET", "/patch/", "", "secret", 200, "<span>Administrator</span>"},
+		{"the sign-in page", "GET", "/signin", "", "", 401, "your name and password"},
+		{"signing in", "GET", "/signin", "", "secret", 200, "<span>Administrator</span>"},
+		{"the documentation", "GET", "/patch/docs", "", "", 200, `src="docs/docs.js"`},
+		{"its script", "GET", "/patch/docs/docs.js", "", "", 200, "SwaggerUIBundle"},
 	} {
 		r, err := http.NewRequest(c.method, url+c.path, strings.NewReader(c.body))
 		if err != nil {

@@ -18,7 +18,17 @@ func signIn(r *http.Request) (auth.Principal, error) {
 	if !known || subtle.ConstantTimeCompare([]byte(password), []byte(want)) != 1 {
 		return auth.Principal{}, passwordError{}
 	}
-	return auth.Principal{TokenID: name, Grant: auth.Grant{Kind: auth.Administrator, Name: name}}, nil
+	return auth.Principal{Grant: auth.Grant{Kind: auth.Administrator, Name: name}}, nil
+}
+
+// signInPage signs people in, and leads them to the patch source.
+func signInPage(w http.ResponseWriter, r *http.Request) {
+	if _, err := signIn(r); err != nil { // the browser asks for a name and a password
+		w.Header().Set("WWW-Authenticate", `Basic realm="patchsource"`)
+		http.Error(w, "Sign in with your name and password.", http.StatusUnauthorized)
+		return
+	}
+	http.Redirect(w, r, "/patch/", http.StatusSeeOther)
 }
 
 // A passwordError is an auth.ErrUnauthorized that makes browsers ask for a name and a password.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/patchsource/patchsource/auth"
 	"github.com/patchsource/patchsource/httpapi/server"
+	"github.com/patchsource/patchsource/httpapi/webui"
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/store/filestore"
 )
@@ -55,6 +56,7 @@ func Example() {
 func run(ctx context.Context, listener net.Listener, dir string) error {
 	root := http.NewServeMux()
 	root.HandleFunc("GET /{$}", hello)
+	root.HandleFunc("GET /signin", signInPage)
 	site := "http://" + listener.Addr().String() + "/patch"
 
 	files, err := filestore.Open(dir, nil)
@@ -62,7 +64,12 @@ func run(ctx context.Context, listener net.Listener, dir string) error {
 		return err
 	}
 	defer files.Close()
-	source, err := server.Open(ctx, server.Config{Store: files, Site: site, Authenticate: signIn})
+	source, err := server.Open(ctx, server.Config{
+		Store:        files,
+		Site:         site,
+		Authenticate: signIn,
+		Session:      &webui.Session{SignInURL: "/signin"},
+	})
 	if err != nil {
 		return err
 	}
@@ -82,7 +89,17 @@ func signIn(r *http.Request) (auth.Principal, error) {
 	if name != "ann" || password != "secret" {
 		return auth.Principal{}, auth.ErrUnauthorized
 	}
-	return auth.Principal{TokenID: name, Grant: auth.Grant{Kind: auth.Administrator, Name: name}}, nil
+	return auth.Principal{Grant: auth.Grant{Kind: auth.Administrator, Name: name}}, nil
+}
+
+// signInPage signs people in, and leads them to the patch source.
+func signInPage(w http.ResponseWriter, r *http.Request) {
+	if _, err := signIn(r); err != nil { // the browser asks for a name and a password
+		w.Header().Set("WWW-Authenticate", `Basic realm="patchsource"`)
+		http.Error(w, "Sign in with your name and password.", http.StatusUnauthorized)
+		return
+	}
+	http.Redirect(w, r, "/patch/", http.StatusSeeOther)
 }
 
 // publish publishes a title as ann, and prints the status of the answer.
