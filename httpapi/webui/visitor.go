@@ -30,8 +30,8 @@ func (p visitor) hasKind() bool {
 	return false
 }
 
-// may reports whether the page offers the visitor an action. byKind is the answer for a visitor who has signed in, unless
-// the Session decides.
+// may reports whether the page offers the visitor an action. byKind is the answer for a visitor who has signed in,
+// unless the Session decides.
 func (p visitor) may(a Action, t Title, byKind bool) bool {
 	if p.SignedIn && p.session != nil {
 		return p.session(a, t)

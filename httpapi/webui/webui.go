@@ -92,8 +92,8 @@ type Options struct {
 	// empty, links begin with the host that the visitor asked for, without a prefix. If its scheme is https, cookies
 	// are sent over TLS only.
 	Site string
-	// SignInHint is shown below the form that asks for a token. It says where visitors find theirs. If empty, nothing is
-	// shown.
+	// SignInHint is shown below the form that asks for a token. It says where visitors find theirs. If empty, nothing
+	// is shown.
 	SignInHint string
 	// Publishing allows visitors without an account to publish titles.
 	Publishing bool
