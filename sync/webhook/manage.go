@@ -49,25 +49,29 @@ func (w *Service) Create(ctx context.Context, h Hook) (id string, err error) {
 	return h.ID, nil
 }
 
-// check reports why a webhook is invalid.
+// check reports why a webhook is invalid: it joins an InvalidError for each invalid member.
 func (w *Service) check(h Hook) error {
-	if _, err := w.sender.strict.Check(h.URL); err != nil {
-		return &InvalidError{"url", err.Error()}
+	var all []error
+	fail := func(field, message string) { all = append(all, &InvalidError{field, message}) }
+	if h.URL == "" {
+		fail("url", "is missing: add it")
+	} else if _, err := w.sender.strict.Check(h.URL); err != nil {
+		fail("url", err.Error())
 	}
 	switch h.Format {
 	case JSON, Slack, Teams:
 	default:
-		return &InvalidError{"format", fmt.Sprintf("must be json, slack or teams, not %q", h.Format)}
+		fail("format", fmt.Sprintf("must be json, slack or teams, not %q", h.Format))
 	}
 	for i, kind := range h.Events {
 		if !slices.Contains([]catalog.EventKind{catalog.Created, catalog.Updated, catalog.Deleted}, kind) {
-			return &InvalidError{fmt.Sprintf("events/%d", i), "must be new_title, title_updated or title_deleted"}
+			fail(fmt.Sprintf("events/%d", i), "must be new_title, title_updated or title_deleted")
 		}
 	}
 	if len(h.Titles) > maxTitles {
-		return &InvalidError{"titles", fmt.Sprintf("must name at most %d titles", maxTitles)}
+		fail("titles", fmt.Sprintf("must name at most %d titles", maxTitles))
 	}
-	return w.checkSecret(h.Secret)
+	return errors.Join(append(all, w.checkSecret(h.Secret))...)
 }
 
 // checkSecret reports why a secret is invalid.

@@ -34,9 +34,8 @@ func translate(err error) error {
 	if errors.As(err, &limited) {
 		return &httpapi.LimitedError{After: limited.After, Err: err}
 	}
-	var invalid *webhook.InvalidError
-	if errors.As(err, &invalid) {
-		return failure("/"+invalid.Field, invalid.Message)
+	if failures := invalidMembers(err); failures != nil {
+		return &patch.ValidationError{Failures: failures}
 	}
 	t := &translated{error: err}
 	for _, k := range kinds {
@@ -50,6 +49,21 @@ func translate(err error) error {
 	return t
 }
 
+// invalidMembers returns a failure for each invalid member of a webhook that an error is about.
+func invalidMembers(err error) (all []patch.Failure) {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, err := range joined.Unwrap() {
+			all = append(all, invalidMembers(err)...)
+		}
+		return all
+	}
+	var invalid *webhook.InvalidError
+	if errors.As(err, &invalid) {
+		all = append(all, patch.Failure{Path: "/" + invalid.Field, Message: invalid.Message})
+	}
+	return all
+}
+
 // A translated error is an error that errors.Is also takes for others.
 type translated struct {
 	error
@@ -57,8 +71,3 @@ type translated struct {
 }
 
 func (t *translated) Unwrap() []error { return append([]error{t.error}, t.as...) }
-
-// failure returns an error about one value in the body of a request.
-func failure(path, message string) error {
-	return &patch.ValidationError{Failures: []patch.Failure{{Path: path, Message: message}}}
-}

@@ -104,6 +104,34 @@ func TestWebhooks(t *testing.T) {
 	}
 }
 
+// All invalid members of a webhook are reported at once.
+func TestInvalidWebhook(t *testing.T) {
+	_, err := newWebhooks(t).Create(t.Context(), wire.WebhookRequest{
+		URL:    "127.0.0.1:18485/s",
+		Format: "x",
+		Events: []string{"foo", wire.EventNewTitle, "bar"},
+		Secret: "whsec_!",
+	})
+	var invalid *patch.ValidationError
+	if !errors.As(err, &invalid) {
+		t.Fatalf("got %v, want a ValidationError", err)
+	}
+	var paths []string
+	for _, f := range invalid.Failures {
+		paths = append(paths, f.Path)
+		if strings.Contains(f.Message, "definition.json") {
+			t.Errorf("%s: the message is about a definition: %s", f.Path, f.Message)
+		}
+	}
+	if got := strings.Join(paths, " "); got != "/url /format /events/0 /events/2 /secret" {
+		t.Errorf("got failures at %s", got)
+	}
+	_, err = newWebhooks(t).Create(t.Context(), wire.WebhookRequest{})
+	if !errors.As(err, &invalid) || len(invalid.Failures) != 1 || invalid.Failures[0].Message != "is missing: add it" {
+		t.Errorf("without members: got %v, want that the URL is missing", err)
+	}
+}
+
 func TestWebhookErrors(t *testing.T) {
 	hooks := newWebhooks(t)
 	_, err := hooks.Create(t.Context(), wire.WebhookRequest{})

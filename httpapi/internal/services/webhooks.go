@@ -2,11 +2,9 @@ package services
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/patchsource/patchsource/httpapi"
 	"github.com/patchsource/patchsource/httpapi/wire"
-	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/sync/webhook"
 )
 
@@ -59,19 +57,9 @@ func (h hooks) Create(ctx context.Context, req wire.WebhookRequest) (id string, 
 		Format:         webhook.Format(req.Format),
 		Titles:         req.Titles,
 	}
-	all := &patch.ValidationError{}
-	for i, name := range req.Events {
-		kind, ok := webhook.KindOf(name)
-		if !ok {
-			all.Failures = append(all.Failures, patch.Failure{
-				Path:    fmt.Sprintf("/events/%d", i),
-				Message: "must be new_title, title_updated or title_deleted",
-			})
-		}
+	for _, name := range req.Events {
+		kind, _ := webhook.KindOf(name) // the service rejects the empty kind of an unknown name
 		hook.Events = append(hook.Events, kind)
-	}
-	if len(all.Failures) > 0 {
-		return "", all
 	}
 	id, err = h.service.Create(ctx, hook)
 	return id, translate(err)

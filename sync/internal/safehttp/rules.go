@@ -23,7 +23,7 @@ func (c *Client) Check(raw string) (*url.URL, error) {
 	}
 	u, err := url.Parse(raw)
 	if err != nil {
-		return refuse("it is not a URL such as https://example.com/definition.json")
+		return refuse("it is not a URL, which begins with https:// or http://")
 	}
 	switch {
 	case u.Scheme != "http" && u.Scheme != "https":
