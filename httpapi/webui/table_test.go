@@ -72,7 +72,7 @@ func TestTable(t *testing.T) {
 		}
 	}
 	wantPage(t, readOnly(c, "/"), 200, "2026-01-02T04:04:05Z", "up to date", "failing", "it answered 503",
-		"1 to 3 of 3", "https://patches.example.com/jamf/v1", `aria-sort="ascending"`)
+		"1 to 3 of 3", "<code>patches.example.com/jamf/v1</code>", "port 443, with SSL", `aria-sort="ascending"`)
 	wantTexts(t, readOnly(c, "/?q=%3Cscript%3Ex"), map[string]bool{"<script>x": false, "&lt;script&gt;x": true})
 }
 

@@ -245,7 +245,7 @@ func TestPrefix(t *testing.T) {
 				t.Errorf("%s has a link to %s", path, m[1])
 			}
 		}
-		if len(found) < 8 || !strings.Contains(w.Body.String(), "https://p.example.com/patch/jamf/v1") {
+		if len(found) < 8 || !strings.Contains(w.Body.String(), ">p.example.com/patch/jamf/v1</code>") {
 			t.Errorf("%s has %d links: %s", path, len(found), w.Body)
 		}
 	}

@@ -2,9 +2,9 @@ package app
 
 // description is the first part of --help.
 const description = "An external patch source for Jamf Pro.\n\n" +
-	"The server stores patch definitions, serves them to Jamf Pro, and accepts new titles and versions over HTTP. To " +
-	"try it, start it without flags. Then add it to Jamf Pro under Settings > Computer Management > Patch Management " +
-	"> New, with the address and the port that the log shows, followed by /jamf/v1.\n\n" +
+	"The server stores patch definitions, serves them to Jamf Pro, and accepts new titles and versions over HTTP. " +
+	"Start it with --addr :8080, so that Jamf Pro can reach it, and add it to Jamf Pro under Settings > Computer " +
+	"Management > Patch Management > New: Server is this machine's name followed by /jamf/v1, Port is 8080.\n\n" +
 	"Each flag can also be set by an environment variable: --admin-token-file by PATCHSOURCE_ADMIN_TOKEN_FILE. " +
 	"A flag takes precedence over its variable. A variable that begins with PATCHSOURCE_ but matches no flag is an " +
 	"error, except for variables of clients such as PATCHSOURCE_URL and PATCHSOURCE_TOKEN."
