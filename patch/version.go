@@ -55,7 +55,8 @@ func (v Version) Order(w Version) int {
 	return cmp.Or(v.compare(&w), cmp.Compare(v.written, w.written), strings.Compare(v.text, w.text))
 }
 
-// CompareVersions is [Version.Compare] for strings. It does not allocate for plain dotted numbers.
+// CompareVersions reports which of two versions is newer; for sorting use [OrderVersions]. It is [Version.Compare] for
+// strings. It does not allocate for plain dotted numbers.
 func CompareVersions(a, b string) int {
 	if c, _, ok := comparePlain(a, b); ok {
 		return c
@@ -64,7 +65,8 @@ func CompareVersions(a, b string) int {
 	return v.compare(&w)
 }
 
-// OrderVersions is [Version.Order] for strings. It does not allocate for plain dotted numbers.
+// OrderVersions orders versions for sorting; to find out which one is newer use [CompareVersions]. It is
+// [Version.Order] for strings. It does not allocate for plain dotted numbers.
 func OrderVersions(a, b string) int {
 	if c, longer, ok := comparePlain(a, b); ok {
 		return cmp.Or(c, longer, strings.Compare(a, b))

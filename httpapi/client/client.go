@@ -76,7 +76,7 @@ func New(address string, opts *Options) (*Client, error) {
 	}
 	c.opts.Token = strings.TrimSpace(c.opts.Token)
 	if strings.ContainsFunc(c.opts.Token, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return nil, errors.New("Options.Token is not a token: it has spaces, control characters or characters outside ASCII")
+		return nil, errors.New("Options.Token is not a token: it has characters other than printable ASCII")
 	}
 	if c.opts.HTTP == nil {
 		transport := http.DefaultTransport

@@ -105,8 +105,8 @@ func (e *Error) Is(target error) bool {
 }
 
 // IsTransient reports whether the call that returned err may succeed if it is made again later, unchanged: the server
-// limits requests (429), is unavailable (5xx) or could not be reached, or the connection broke. It reports false for
-// nil, for a rejected request and for a call that its caller canceled.
+// limits requests (429), is unavailable (5xx other than 501, 505 and 507) or could not be reached, or the connection
+// broke. It reports false for nil, for a rejected request and for a call that its caller canceled.
 func IsTransient(err error) bool {
 	var answered *Error
 	if errors.As(err, &answered) {

@@ -25,8 +25,8 @@ import (
 type Backend struct {
 	// New returns an empty store. It closes the store with t.Cleanup if necessary.
 	New func(t *testing.T) store.Store
-	// Reopen returns a store over the storage of s, as after a restart. If s is an io.Closer, it has been closed. If
-	// nil, the cases about restarts are skipped.
+	// Reopen returns a store over the storage of s, as after a restart. If store.As finds an io.Closer in s, that has
+	// been closed. If nil, the cases about restarts are skipped.
 	Reopen func(t *testing.T, s store.Store) store.Store
 	// Second returns another store over the storage of s while s is open, as a second server would open it. For a
 	// storage in memory it may be s itself. If nil, the cases about two servers are skipped.
