@@ -287,7 +287,15 @@ func confirmed(r *http.Request, deleted []string) error {
 		return nil
 	}
 	return &restoreError{
-		message: fmt.Sprintf("Nothing was restored: %d titles that are not in the backup would be deleted, "+
-			"with their history: %s. To delete them, add &confirm=%s.", len(deleted), named(deleted), want),
+		message: fmt.Sprintf("Nothing was restored: %s: %s. To confirm that, add &confirm=%s.",
+			losses(len(deleted)), named(deleted), want),
 	}
+}
+
+// losses says how many titles a restore would delete.
+func losses(n int) string {
+	if n == 1 {
+		return "1 title that is not in the backup would be deleted, with its history"
+	}
+	return fmt.Sprintf("%d titles that are not in the backup would be deleted, with their history", n)
 }

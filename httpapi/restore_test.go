@@ -79,7 +79,10 @@ func TestRestoreByHTTP(t *testing.T) {
 	}{
 		{"titles exist", "", good, 400, failure, before},
 		{"merge", "?mode=merge", good, 201, restored, "A 2 B 1 C 1"},
-		{"replace without confirmation", "?mode=replace", good, 400, "B. To delete them, add &confirm=1-", before},
+		{
+			"replace without confirmation", "?mode=replace", good, 400, "1 title that is not in the backup would be " +
+				"deleted, with its history: B. To confirm that, add &confirm=1-", before,
+		},
 		{"replace with another confirmation", "?mode=replace&confirm=1-000000000000", good, 400, "confirm=1-", before},
 		{"replace", "?mode=replace&confirm=1-" + digestOf("b"), good, 201, restored, "A 2 C 1"},
 		{"plan of replace", "?mode=replace&dry_run=1", good, 200, plan, before},

@@ -65,6 +65,7 @@ func TestWrite(t *testing.T) {
 		"challenge": {passwordError{}, 401, "WWW-Authenticate", `Basic realm="x"`, `"unauthorized"`},
 		"method":    {&problem.MethodError{Method: "PUT", Allow: "GET"}, 405, "Allow", "GET", `"PUT"`},
 		"path":      {&problem.PathError{Path: "/x"}, 404, "Content-Type", "application/json", `"not_found":"/x"`},
+		"API path":  {&problem.PathError{Path: "/api/v1/x"}, 404, "Content-Type", "application/json", "at …/docs"},
 		"internal":  {errors.New("hunter2"), 500, "X-Request-Id", "req-1", `"internal":"req-1"`},
 		"panic":     {problem.Recovered("hunter2"), 500, "X-Request-Id", "req-1", `"internal":"req-1"`},
 	} {

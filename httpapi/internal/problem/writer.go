@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/patchsource/patchsource/httpapi/internal/answer"
@@ -18,13 +19,16 @@ import (
 type MethodError struct{ Method, Allow string }
 
 func (e *MethodError) Error() string {
-	return fmt.Sprintf("%s is not allowed here: use one of %s", e.Method, e.Allow)
+	return fmt.Sprintf("%s is not allowed here: use %s", e.Method, strings.ReplaceAll(e.Allow, ", ", " or "))
 }
 
 // A PathError is returned for a path that no call has.
 type PathError struct{ Path string }
 
 func (e *PathError) Error() string {
+	if strings.HasPrefix(e.Path, "/api/") {
+		return "there is no such call; the calls are documented at …/docs"
+	}
 	return "there is no such call; the source's list of titles is at …/jamf/v1/software"
 }
 
