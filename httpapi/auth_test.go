@@ -47,7 +47,10 @@ func teamPolicy(ctx context.Context, p auth.Principal, a auth.Action, t auth.Tit
 // The history names the maker of a change without a token by name.
 func TestHistoryNamesTheMaker(t *testing.T) {
 	b := newBench(t, memstore.New())
-	b.handler = newHandler(t, b.catalog, &httpapi.Options{Authenticate: byProxy, Now: func() time.Time { return b.now }})
+	b.handler = newHandler(t, b.catalog, &httpapi.Options{
+		Authenticate: byProxy,
+		Now:          func() time.Time { return b.now },
+	})
 	user := []string{"X-Forwarded-User", "editor"}
 	require(t, b.do("POST", "/api/v1/title", definition("App", "1"), user...), 201)
 	require(t, b.do("POST", "/api/v1/title/App/version", versionJSON("2"), user...), 201)

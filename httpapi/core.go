@@ -69,8 +69,8 @@ func (c *core) logChange(r *http.Request, message string, principal auth.Princip
 	c.log.InfoContext(r.Context(), message, attrs...)
 }
 
-// makerOf returns how a principal is named in the history of the changes that it makes: by the id of its token, or by its
-// name if it has none.
+// makerOf returns how a principal is named in the history of the changes that it makes: by the id of its token, or by
+// its name if it has none.
 func makerOf(p auth.Principal) string { return cmp.Or(p.TokenID, p.Name) }
 
 // address returns the beginning of links: the site, or the address that the client asked for.

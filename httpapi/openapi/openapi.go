@@ -54,8 +54,8 @@ var pages = map[string]page{
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// Handler returns the handler of /api/openapi.yaml and /docs. It works under a prefix, with http.StripPrefix. It is safe
-// for concurrent use.
+// Handler returns the handler of /api/openapi.yaml and /docs. It works under a prefix, with http.StripPrefix. It is
+// safe for concurrent use.
 func Handler() http.Handler { return http.HandlerFunc(serve) }
 
 func serve(w http.ResponseWriter, r *http.Request) {

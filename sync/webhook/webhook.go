@@ -21,8 +21,8 @@ import (
 var (
 	// ErrNotFound reports a webhook that does not exist.
 	ErrNotFound = errors.New("webhook not found")
-	// ErrInvalid reports an invalid webhook. The error joins an *[InvalidError] for each invalid member; errors.As finds
-	// the first.
+	// ErrInvalid reports an invalid webhook. The error joins an *[InvalidError] for each invalid member; errors.As
+	// finds the first.
 	ErrInvalid = errors.New("invalid webhook")
 	// ErrRunning reports a call of [Service.Run] before an earlier one has ended.
 	ErrRunning = errors.New("webhook: the Service is running already: call Run once at a time")
