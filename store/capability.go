@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"iter"
+	"time"
 )
 
 // A Watcher is a Store that reports changes, including those that other processes make. It is an optional capability;
@@ -21,6 +22,23 @@ type Change struct {
 	Key Key
 	// Revision is the revision after the change. It is empty if the record was deleted or the revision is unknown.
 	Revision Revision
+	// Heartbeat, if not zero, makes this a heartbeat in place of a change, which only a [HeartbeatWatcher] yields: the
+	// watch has yielded every change of the kind that was made before this time, by the clock of this process. The
+	// other fields are then zero.
+	Heartbeat time.Time
+}
+
+// A HeartbeatWatcher is a Watcher that proves now and then that a watch is complete. Without such proofs, a watch that
+// was cut off looks like one without changes. It is an optional capability; see [Follow] and [As].
+type HeartbeatWatcher interface {
+	Watcher
+	// WatchHeartbeats is like Watch and also yields heartbeats, at least one every two seconds while the storage
+	// answers. None comes before the first zero Key, or between a gap and the zero Key that follows it.
+	//
+	// The time of a heartbeat is that at which the storage was asked for changes, with the reading of the monotonic
+	// clock, and not that of its answer. Every change whose Put or Delete had returned by then, in any process, has
+	// been yielded before the heartbeat. A storage that does not answer therefore gives none.
+	WatchHeartbeats(ctx context.Context, kind string) iter.Seq2[Change, error]
 }
 
 // A Pinger is a Store that can check whether it is reachable. It is an optional capability; see [Ping].

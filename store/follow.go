@@ -25,6 +25,10 @@ type Follower struct {
 	Apply func(ctx context.Context, c Change) error
 	// Started, if not nil, is called once, before the first Reload. No change made after that call is missed.
 	Started func()
+	// Fresh, if not nil, is called with times up to which everything is applied: every change that was made before such
+	// a time, by any process, has been read by Reload or Apply. The time is that at which a successful Reload began,
+	// and that of each heartbeat if the store is a [HeartbeatWatcher]. It has a reading of the monotonic clock.
+	Fresh func(upTo time.Time)
 	// Report, if not nil, is called with each error of the watch, of Reload and of Apply while ctx has not ended.
 	Report func(err error)
 }
@@ -41,27 +45,45 @@ func Follow(ctx context.Context, s Store, kind string, f Follower) {
 	if !ok {
 		return
 	}
+	watch := w.Watch
+	if h, ok := w.(HeartbeatWatcher); ok && f.Fresh != nil {
+		watch = h.WatchHeartbeats
+	}
 	started := sync.OnceFunc(func() {
 		if f.Started != nil {
 			f.Started()
 		}
 	})
 	for ctx.Err() == nil {
-		for c, err := range w.Watch(ctx, kind) {
+		for c, err := range watch(ctx, kind) {
 			switch {
 			case err != nil:
 				f.report(ctx, err) // the zero Key follows if changes were missed
+			case !c.Heartbeat.IsZero():
+				f.Fresh(c.Heartbeat)
 			case c.Key == (Key{}):
 				started()
-				f.retry(ctx, f.Reload)
+				f.reload(ctx)
 			case f.Apply == nil:
-				f.retry(ctx, f.Reload)
+				f.reload(ctx)
 			default:
 				f.retry(ctx, func(ctx context.Context) error { return f.Apply(ctx, c) })
 			}
 		}
 		pause(ctx, rewatchPause)
 	}
+}
+
+// reload calls Reload until it succeeds or ctx ends.
+func (f *Follower) reload(ctx context.Context) {
+	f.retry(ctx, func(ctx context.Context) error {
+		began := time.Now()
+		err := f.Reload(ctx)
+		if err == nil && f.Fresh != nil {
+			f.Fresh(began)
+		}
+		return err
+	})
 }
 
 // retry calls try until it succeeds or ctx ends.

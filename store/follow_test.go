@@ -7,6 +7,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -265,4 +266,54 @@ func ExampleFollow() {
 	// reloaded
 	// changed: [a]
 	// changed: [a b]
+}
+
+// Follow reports how far everything is applied: when a Reload began, and with each heartbeat after the changes before
+// it.
+func TestFollowReportsFreshness(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		s := memstore.New()
+		began := time.Now()
+		var mu sync.Mutex
+		var fresh []time.Duration
+		applied := 0
+		// seen returns what was reported and applied after d.
+		seen := func(d time.Duration) ([]time.Duration, int) {
+			time.Sleep(d)
+			synctest.Wait()
+			mu.Lock()
+			defer mu.Unlock()
+			return slices.Clone(fresh), applied
+		}
+		go store.Follow(ctx, s, "things", store.Follower{
+			Reload: func(context.Context) error { time.Sleep(100 * time.Millisecond); return nil },
+			Apply: func(context.Context, store.Change) error {
+				time.Sleep(10 * time.Second)
+				mu.Lock()
+				defer mu.Unlock()
+				applied++
+				return nil
+			},
+			Fresh: func(upTo time.Time) {
+				mu.Lock()
+				defer mu.Unlock()
+				fresh = append(fresh, upTo.Sub(began))
+			},
+		})
+		want := []time.Duration{0, time.Second, 2 * time.Second}
+		if got, _ := seen(2500 * time.Millisecond); !slices.Equal(got, want) {
+			t.Errorf("fresh up to %v, want %v", got, want)
+		}
+		if _, err := s.Put(ctx, store.Key{Kind: "things", ID: "a"}, nil, store.Condition{}); err != nil {
+			t.Fatal(err)
+		}
+		if got, n := seen(5 * time.Second); len(got) != 3 || n != 0 {
+			t.Errorf("fresh up to %v after %d changes, while one is being applied", got, n)
+		}
+		if got, n := seen(10 * time.Second); len(got) < 5 || n != 1 {
+			t.Errorf("fresh up to %v after %d changes, want more heartbeats", got, n)
+		}
+		cancel()
+	})
 }

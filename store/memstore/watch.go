@@ -3,12 +3,16 @@ package memstore
 import (
 	"context"
 	"iter"
+	"time"
 
 	"github.com/patchsource/patchsource/store"
 )
 
 // maxPending bounds the changes that wait for a slow reader. If there are more, they are replaced by a gap.
 const maxPending = 10_000
+
+// heartbeatInterval is the time between two heartbeats of a watch.
+const heartbeatInterval = time.Second
 
 // A watcher is one call of Watch.
 type watcher struct {
@@ -19,6 +23,16 @@ type watcher struct {
 
 // Watch implements [store.Watcher].
 func (s *Store) Watch(ctx context.Context, kind string) iter.Seq2[store.Change, error] {
+	return s.watch(ctx, kind, false)
+}
+
+// WatchHeartbeats implements [store.HeartbeatWatcher].
+func (s *Store) WatchHeartbeats(ctx context.Context, kind string) iter.Seq2[store.Change, error] {
+	return s.watch(ctx, kind, true)
+}
+
+// watch yields changes, and heartbeats as well if the caller wants them.
+func (s *Store) watch(ctx context.Context, kind string, heartbeats bool) iter.Seq2[store.Change, error] {
 	return func(yield func(store.Change, error) bool) {
 		if err := store.CheckKind(kind); err != nil {
 			yield(store.Change{}, err)
@@ -26,15 +40,30 @@ func (s *Store) Watch(ctx context.Context, kind string) iter.Seq2[store.Change, 
 		}
 		w := s.subscribe(kind)
 		defer s.unsubscribe(w)
+		var beat <-chan time.Time // nil without heartbeats
+		if heartbeats {
+			tick := time.NewTicker(heartbeatInterval)
+			defer tick.Stop()
+			beat = tick.C
+		}
+		beating := false
 		for {
-			for _, c := range s.takePending(w) {
+			now := time.Now() // before the changes are taken: none that was made earlier is left out
+			changes := s.takePending(w)
+			if beating {
+				changes = append(changes, store.Change{Heartbeat: now})
+			}
+			for _, c := range changes {
 				if ctx.Err() != nil || !yield(c, nil) {
 					return
 				}
 			}
+			beating = false
 			select {
 			case <-ctx.Done():
 				return
+			case <-beat:
+				beating = true
 			case <-w.wake:
 			}
 		}

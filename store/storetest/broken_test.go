@@ -268,6 +268,21 @@ func (f forgetfulStore) Watch(ctx context.Context, kind string) iter.Seq2[store.
 	return filtered(f.Store.Watch(ctx, kind), func(store.Change) bool { n++; return n < burstRecords*burstWriters/2 })
 }
 
+// A hastyStore yields heartbeats and no changes.
+type hastyStore struct{ *memstore.Store }
+
+func (h hastyStore) WatchHeartbeats(ctx context.Context, kind string) iter.Seq2[store.Change, error] {
+	keep := func(c store.Change) bool { return c.Key == (store.Key{}) }
+	return filtered(h.Store.WatchHeartbeats(ctx, kind), keep)
+}
+
+// A numbStore yields no heartbeats.
+type numbStore struct{ *memstore.Store }
+
+func (n numbStore) WatchHeartbeats(ctx context.Context, kind string) iter.Seq2[store.Change, error] {
+	return n.Watch(ctx, kind)
+}
+
 // filtered keeps the changes for which keep is true.
 func filtered(changes iter.Seq2[store.Change, error], keep func(store.Change) bool) iter.Seq2[store.Change, error] {
 	return func(yield func(store.Change, error) bool) {
@@ -287,6 +302,8 @@ func inside(s store.Store) store.Store {
 	case forgetfulStore:
 		return s.Store
 	case deafStore:
+		return s.Store
+	case hastyStore:
 		return s.Store
 	}
 	return s

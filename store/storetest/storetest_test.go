@@ -56,6 +56,8 @@ func TestBrokenStoresFail(t *testing.T) {
 		{"changes are dropped in a burst", func() store.Store {
 			return forgetfulStore{memstore.New()}
 		}, []string{"watch others"}},
+		{"heartbeats come before changes", func() store.Store { return hastyStore{memstore.New()} }, []string{"heartbeats"}},
+		{"there are no heartbeats", func() store.Store { return numbStore{memstore.New()} }, []string{"heartbeats"}},
 		{"records do not survive", func() store.Store { return volatileStore{memstore.New()} }, []string{"durable"}},
 	} {
 		for _, name := range c.fails {
@@ -106,6 +108,7 @@ func TestUntestableCasesAreSkipped(t *testing.T) {
 		{"watch", env{store: plain}},
 		{"watch others", env{store: plain, second: inside}},
 		{"watch others", env{store: memstore.New()}},
+		{"heartbeats", env{store: plain}},
 		{"one of two servers creates", env{store: plain}},
 		{"one of two servers changes", env{store: plain}},
 		{"one of two servers deletes", env{store: plain}},

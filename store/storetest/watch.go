@@ -27,6 +27,12 @@ var watchCases = []testCase{
 			"change at once, or the zero Key if everything has to be read again.",
 		watchOthers,
 	},
+	{
+		"heartbeats",
+		"WatchHeartbeats yields the zero Key, and then a heartbeat at least every two seconds. The time of a heartbeat " +
+			"is not in the future, and every change made before it is yielded first.",
+		heartbeats,
+	},
 }
 
 func watch(ctx context.Context, e *env) error {
@@ -104,6 +110,68 @@ func watchOthers(ctx context.Context, e *env) error {
 		return err
 	}
 	return v.await(ctx, ended, want)
+}
+
+// heartbeatTimeout bounds the wait for three heartbeats. The machine may be busy.
+const heartbeatTimeout = 20 * time.Second
+
+func heartbeats(ctx context.Context, e *env) error {
+	w, ok := store.As[store.HeartbeatWatcher](e.store)
+	if !ok {
+		return skip("the store is not a HeartbeatWatcher")
+	}
+	other := e.store
+	if e.second != nil {
+		other = e.second(e.store)
+	}
+	ctx, cancel := context.WithTimeout(ctx, heartbeatTimeout)
+	defer cancel()
+	v := heartbeatView{}
+	for c, err := range w.WatchHeartbeats(ctx, "things") {
+		if err != nil {
+			return err
+		}
+		if done, err := v.see(ctx, c, other); done || err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("the watch ended after %d heartbeats", v.beats)
+}
+
+// A heartbeatView is what a reader of heartbeats has seen.
+type heartbeatView struct {
+	begun   bool
+	beats   int
+	last    time.Time // the time of the last heartbeat
+	changed time.Time // when the record was changed by another store; zero if it was not yet
+	seen    bool      // the change was yielded
+}
+
+// see takes a change or heartbeat. After the first heartbeat it changes a record through other. It reports whether
+// everything was seen.
+func (v *heartbeatView) see(ctx context.Context, c store.Change, other store.Store) (done bool, err error) {
+	switch {
+	case c.Heartbeat.IsZero():
+		v.begun = v.begun || c.Key == (store.Key{})
+		v.seen = v.seen || !v.changed.IsZero()
+		return false, nil
+	case !v.begun:
+		return false, errors.New("a heartbeat comes before the zero Key")
+	case c.Key != (store.Key{}) || c.Revision != "":
+		return false, fmt.Errorf("the heartbeat %v names a record", c)
+	case c.Heartbeat.After(time.Now()) || c.Heartbeat.Before(v.last):
+		return false, fmt.Errorf("a heartbeat of %v comes after one of %v", c.Heartbeat, v.last)
+	case !v.changed.IsZero() && c.Heartbeat.After(v.changed) && !v.seen:
+		return false, errors.New("a change that was made before the time of a heartbeat was not yielded before it")
+	}
+	v.last = c.Heartbeat
+	if v.beats++; v.beats == 1 {
+		if _, err := put(ctx, other, "a", "1"); err != nil {
+			return false, err
+		}
+		v.changed = time.Now()
+	}
+	return v.seen && v.beats > 2, nil
 }
 
 const (
