@@ -66,7 +66,7 @@ func (a *Service) Adopt(ctx context.Context, token string) error {
 // storedToken returns a token, which it reads from a store that other servers use too, because one of them may have
 // made it since Open. It is nil if there is none. The error is [ErrUnavailable] or that of ctx.
 func (a *Service) storedToken(ctx context.Context, id string) (*entry, error) {
-	if _, shared := store.As[store.Watcher](a.store); shared {
+	if a.shared {
 		if err := a.tokens.reload(ctx, id); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}

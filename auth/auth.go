@@ -20,6 +20,16 @@
 // Until then the earlier tokens remain valid, so that a client cannot lock out an owner by requesting a token for them.
 // Tokens that an administrator or editor made have no owner and remain valid.
 //
+// # Several servers
+//
+// Servers over one store learn of each other's tokens by its watch while [Service.Follow] runs. A token that one server
+// has made is accepted by all at once: an unknown token is looked up in the store, up to ten times a second. A token
+// that one server has revoked is refused by the others as soon as the watch reports it. If the watch is cut off, this
+// takes at most five seconds: without a proof from the watch that nothing was missed in that time, [Service.Authenticate]
+// asks the store for the token, its makers and its owner's epoch, and returns [ErrUnavailable] if it gets no answer. The
+// proofs are the heartbeats of a [store.HeartbeatWatcher]. Over a [store.Watcher] without them, or while Follow does not
+// run, each token is read from the store every five seconds. Other stores have one server, and are not asked.
+//
 // # Authorization
 //
 // [Authorize] is the default policy: it decides by the [Kind] of a [Principal]. Embedders that have their own
@@ -29,13 +39,14 @@
 // # The claim
 //
 // A server without an administrator's token can be claimed, once, by a client that knows the claim code, which the
-// operator is shown ([Service.ClaimCode]). The reference server makes a token at its first start instead
+// operator is shown ([Service.ClaimCode]). Each of several servers over one store has a code of its own, and one of them
+// can be claimed. The reference server makes a token at its first start instead
 // ([Service.LoadAdminToken]).
 //
 // # The server's secret
 //
 // Keys for other purposes are derived from a [Secret]. It is kept outside the store, so that a copy of the store alone
-// reveals nothing.
+// reveals nothing. All servers over one store need the same secret; [CheckSecret] finds one that has another.
 package auth
 
 import (
@@ -47,6 +58,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/time/rate"
 
 	"github.com/patchsource/patchsource/store"
 )
@@ -139,8 +152,13 @@ type Service struct {
 	store  store.Store
 	now    func() time.Time
 	log    *slog.Logger
-	tokens table[*entry]
-	epochs table[epoch]
+	opened time.Time // with the reading of the monotonic clock
+	shared bool      // other servers may use the same store
+	tokens *table[*entry]
+	epochs *table[epoch]
+
+	proving lock          // held while a token is read from the store
+	misses  *rate.Limiter // of unknown tokens that are looked up in the store
 
 	making sync.Mutex // held while tokens are counted and one is made or revoked
 
@@ -148,6 +166,7 @@ type Service struct {
 
 	claiming sync.Mutex // held while the server is claimed
 	code     string     // the claim code
+	rival    rival      // a claim at another server
 }
 
 // Open makes a Service and reads the tokens of a store. ctx bounds the reading.
@@ -166,13 +185,17 @@ func Open(ctx context.Context, s store.Store, opts *Options) (*Service, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	a := &Service{
-		store:  s,
-		now:    o.Now,
-		log:    o.Logger,
-		tokens: table[*entry]{store: s, kind: tokenKind, decode: decodeToken, unreadable: unreadableToken},
-		epochs: table[epoch]{store: s, kind: epochKind, decode: decodeEpoch, unreadable: unreadableEpoch},
-		code:   rand.Text(),
+		store:   s,
+		now:     o.Now,
+		log:     o.Logger,
+		opened:  time.Now(),
+		tokens:  newTable(s, tokenKind, decodeToken, unreadableToken),
+		epochs:  newTable(s, epochKind, decodeEpoch, unreadableEpoch),
+		proving: newLock(),
+		misses:  rate.NewLimiter(missesPerSecond, missesPerSecond),
+		code:    rand.Text(),
 	}
+	_, a.shared = store.As[store.Watcher](s)
 	if err := errors.Join(a.tokens.load(ctx), a.epochs.load(ctx)); err != nil {
 		return nil, fmt.Errorf("auth: read the tokens: %w", err)
 	}

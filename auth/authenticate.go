@@ -8,11 +8,14 @@ import (
 	"slices"
 )
 
-// Authenticate returns the principal that a token belongs to. It takes as long for a wrong token as for a valid one. It
-// does not access the store, except at the first use of a token of [Service.Recover], when it ends the earlier tokens
-// of the owner before it returns.
+// Authenticate returns the principal that a token belongs to. It takes as long for a wrong token as for a valid one.
 //
-// The error is [ErrUnauthorized]; or [ErrUnavailable] or that of ctx if the earlier tokens could not be ended.
+// It decides from memory, except in three cases. At the first use of a token of [Service.Recover] it ends the earlier
+// tokens of the owner before it returns. If other servers may use the store, it looks up tokens that it does not know,
+// and reads a token again if memory was not known to be complete within the last five seconds; see the package comment.
+// It waits for the store for at most three seconds.
+//
+// The error is [ErrUnauthorized]; or [ErrUnavailable] or that of ctx if the store did not answer.
 func (a *Service) Authenticate(ctx context.Context, token string) (Principal, error) {
 	p, err := a.authenticate(ctx, token)
 	switch {
@@ -32,28 +35,22 @@ func (a *Service) authenticate(ctx context.Context, token string) (Principal, er
 	if !ok {
 		return Principal{}, ErrUnauthorized
 	}
-	e, _ := a.tokens.get(id)
-	now := a.now()
 	hash := hashOf(token)
-	expected := hash
-	valid := false
-	var st status
-	if e != nil {
-		expected = e.hash
-		st, valid = a.evaluator(now).evaluate(e)
+	e, st, valid := a.check(id, hash)
+	if a.mustAsk(hash, e, valid) {
+		if err := a.ask(ctx, id, valid); err != nil {
+			return Principal{}, err
+		}
+		e, st, valid = a.check(id, hash)
 	}
-	same := subtle.ConstantTimeCompare(hash[:], expected[:]) == 1
-	if e == nil || !same || !valid {
+	if !valid {
 		return Principal{}, ErrUnauthorized
 	}
 	if len(e.Replaces) > 0 {
 		if err := a.takeOver(ctx, id, st.owner, e.Replaces); err != nil {
 			return Principal{}, err
 		}
-		if e, _ = a.tokens.get(id); e == nil {
-			return Principal{}, ErrUnauthorized
-		}
-		if st, valid = a.evaluator(now).evaluate(e); !valid {
+		if e, st, valid = a.check(id, hash); !valid {
 			return Principal{}, ErrUnauthorized
 		}
 	}
@@ -62,13 +59,54 @@ func (a *Service) authenticate(ctx context.Context, token string) (Principal, er
 			return Principal{}, err
 		}
 	}
-	e.used.Store(now.Unix())
+	e.used.Store(a.now().Unix())
 	return Principal{issued: true, TokenID: id, Grant: Grant{
 		Kind:        e.Kind,
 		Titles:      slices.Clone(e.Titles),
 		Contributor: e.Contributor,
 		Expires:     e.Expires,
 	}}, nil
+}
+
+// check returns the token with an id, or nil if memory has none, and reports whether it is valid and has the hash.
+func (a *Service) check(id string, hash [sha256.Size]byte) (e *entry, st status, valid bool) {
+	e, _ = a.tokens.get(id)
+	expected := hash
+	if e != nil {
+		expected = e.hash
+		st, valid = a.evaluator(a.now()).evaluate(e)
+	}
+	same := subtle.ConstantTimeCompare(hash[:], expected[:]) == 1
+	return e, st, e != nil && same && valid
+}
+
+// mustAsk reports whether memory is not enough to decide about a token.
+func (a *Service) mustAsk(hash [sha256.Size]byte, e *entry, valid bool) bool {
+	if valid {
+		return !a.fresh(e)
+	}
+	return a.behind(hash, e)
+}
+
+// ask brings memory up to date for a token, which is valid according to memory or is not. The error is
+// [ErrUnauthorized] if it is not, and too many others were looked up, [ErrUnavailable] or that of ctx.
+func (a *Service) ask(ctx context.Context, id string, valid bool) error {
+	if !valid && !a.misses.Allow() {
+		return ErrUnauthorized
+	}
+	return a.prove(ctx, id)
+}
+
+// behind reports whether a token that is not valid may be one that another server has just made: memory lacks it, or
+// one of its makers.
+func (a *Service) behind(hash [sha256.Size]byte, e *entry) bool {
+	if !a.shared || e == nil {
+		return a.shared
+	}
+	return e.hash == hash && slices.ContainsFunc(e.Chain, func(maker string) bool {
+		m, _ := a.tokens.get(maker)
+		return m == nil
+	})
 }
 
 // hashOf returns the hash of a string that has the form of a token. It does not allocate memory.

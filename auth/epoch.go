@@ -66,7 +66,7 @@ const recoveryLifetime = 7 * 24 * time.Hour
 //
 // The error is [ErrGrant], also for a grant that is not for one title or contributor, [ErrUnavailable] or that of ctx.
 func (a *Service) Recover(ctx context.Context, g Grant) (token, id string, err error) {
-	if err := a.check(g); err != nil {
+	if err := a.checkGrant(g); err != nil {
 		return "", "", err
 	}
 	owner := ownerOf(g)
@@ -82,7 +82,7 @@ func (a *Service) Recover(ctx context.Context, g Grant) (token, id string, err e
 
 // RevokeOwned revokes all tokens of a title's author or of a contributor, and all that were made with them, in one
 // write. Tokens that an administrator or editor made remain valid. It is for names that pass from one owner to another.
-// If the owner has no tokens that the Service knows of, and never had an epoch, it writes nothing.
+// If the owner has no tokens and never had an epoch, it writes nothing.
 //
 // The error is [ErrGrant] if g is not for one title or contributor, [ErrUnavailable] or that of ctx.
 func (a *Service) RevokeOwned(ctx context.Context, g Grant) error {
@@ -90,10 +90,17 @@ func (a *Service) RevokeOwned(ctx context.Context, g Grant) error {
 	if owner == "" {
 		return fmt.Errorf("%w: only the tokens of one title or contributor can be revoked together", ErrGrant)
 	}
-	if e, err := a.storedEpoch(ctx, owner); err != nil {
+	e, err := a.storedEpoch(ctx, owner)
+	if err != nil {
 		return err
-	} else if e == (epoch{}) && !a.hasTokens(owner) {
-		return nil
+	}
+	if e == (epoch{}) && !a.hasTokens(owner) {
+		if err := a.catchUp(ctx); err != nil {
+			return err
+		}
+		if !a.hasTokens(owner) {
+			return nil
+		}
 	}
 	n, err := a.nextEpoch(ctx, owner)
 	if err != nil {
@@ -152,6 +159,9 @@ func (a *Service) raiseEpoch(ctx context.Context, owner string, to uint64) error
 // revokes the others, except those that an administrator made, and then removes them from the token's record, so that a
 // server that stops in between does it again.
 func (a *Service) takeOver(ctx context.Context, id, owner string, replaces []string) error {
+	if err := a.catchUp(ctx); err != nil {
+		return err
+	}
 	for _, old := range replaces {
 		if e, _ := a.tokens.get(old); e != nil && a.evaluator(a.now()).status(e, 0).owner == "" {
 			continue

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"context"
 	"slices"
 	"time"
 )
@@ -146,8 +147,17 @@ func (st status) madeWith(e *entry, id string) bool {
 	return slices.Contains(e.Chain, id)
 }
 
-// Descendants returns the number of valid tokens that were made with a token, at any depth, and that end with it.
-func (a *Service) Descendants(id string) int {
+// Descendants returns the number of valid tokens that were made with a token, at any depth, and that end with it. If
+// other servers use the store, it reads all tokens. The error is [ErrUnavailable] or that of ctx.
+func (a *Service) Descendants(ctx context.Context, id string) (int, error) {
+	if err := a.catchUp(ctx); err != nil {
+		return 0, err
+	}
+	return a.descendants(id), nil
+}
+
+// descendants returns the number of the descendants of a token that memory has.
+func (a *Service) descendants(id string) int {
 	var candidates []*entry
 	a.tokens.each(func(_ string, e *entry) {
 		if e.CreatedBy != "" || slices.Contains(e.Chain, id) {

@@ -44,13 +44,23 @@ func eventually(t *testing.T, a *auth.Service, token string, want bool) {
 	}
 }
 
+// eventuallyTrue waits until a condition holds.
+func eventuallyTrue(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); !ok(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("after 10 s, not true: %s", what)
+		}
+	}
+}
+
 // TestFollow checks that a server learns of the tokens that another one makes and revokes.
 func TestFollow(t *testing.T) {
 	s := memstore.New()
 	here, there := open(t, s, nil), open(t, s, nil)
 	follow(t, here)
 	token, id := issue(t, there, adminGrant)
-	eventually(t, here, token, true)
+	eventuallyTrue(t, "the token is listed", func() bool { _, ok := here.Info(id); return ok })
 	if err := there.Revoke(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}
@@ -106,14 +116,17 @@ func TestFollowSkipsUnreadableRecords(t *testing.T) {
 	}
 	put(t, s, key, `{"format":99}`)
 	follow(t, here) // reads all records first
-	one, oneID := issue(t, there, adminGrant)
-	eventually(t, here, one, true)
+	listed := func(id string) func() bool {
+		return func() bool { _, ok := here.Info(id); return ok }
+	}
+	_, oneID := issue(t, there, adminGrant)
+	eventuallyTrue(t, "the first token is listed", listed(oneID))
 	checkUnauthorized(t, here, broken)
 	put(t, s, key, string(readable.Value))
 	eventually(t, here, broken, true)
 	put(t, s, key, `{`)
-	two, _ := issue(t, there, adminGrant)
-	eventually(t, here, two, true)
+	_, twoID := issue(t, there, adminGrant)
+	eventuallyTrue(t, "the second token is listed", listed(twoID))
 	checkUnauthorized(t, here, broken)
 	checkUnauthorized(t, here, made)
 	if err := errors.Join(here.Flush(t.Context()), here.Purge(t.Context(), time.Now())); err != nil {

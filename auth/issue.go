@@ -27,7 +27,7 @@ type origin struct {
 //
 // The error is [ErrGrant], [ErrUnavailable] or that of ctx.
 func (a *Service) Issue(ctx context.Context, g Grant) (token, id string, err error) {
-	if err := a.check(g); err != nil {
+	if err := a.checkGrant(g); err != nil {
 		return "", "", err
 	}
 	return a.makeRoot(ctx, g)
@@ -73,7 +73,7 @@ func (a *Service) IssueFor(ctx context.Context, maker Principal, g Grant, mayCha
 	if !mayGrant(maker, g, mayChange) {
 		return "", "", fmt.Errorf("%w: a token cannot grant more than the one it is made with", ErrDenied)
 	}
-	if err := a.check(g); err != nil {
+	if err := a.checkGrant(g); err != nil {
 		return "", "", err
 	}
 	e, _ := a.tokens.get(maker.TokenID)
@@ -120,8 +120,8 @@ func mayGrant(maker Principal, g Grant, mayChange func(uid string) bool) bool {
 	return false
 }
 
-// check returns an [ErrGrant] if g is invalid.
-func (a *Service) check(g Grant) error {
+// checkGrant returns an [ErrGrant] if g is invalid.
+func (a *Service) checkGrant(g Grant) error {
 	now := a.now()
 	unusable := func(s string) bool {
 		return s == "" || len(s) > maxReferenceLength || !utf8.ValidString(s) || strings.Contains(s, "\x00")
@@ -161,7 +161,7 @@ func (a *Service) make(ctx context.Context, g Grant, o origin) (token, id string
 // add writes the record of a token.
 func (a *Service) add(ctx context.Context, token, id string, g Grant, o origin) error {
 	hash := hashOf(token)
-	e := &entry{hash: hash, used: new(atomic.Int64), record: record{
+	e := &entry{hash: hash, used: new(atomic.Int64), proven: new(atomic.Int64), record: record{
 		Format:      format2,
 		Kind:        g.Kind,
 		Name:        g.Name,

@@ -103,8 +103,8 @@ func TestChainEnds(t *testing.T) {
 			tokens["child"], _ = issueWith(t, a, tokens["leaked"], titleGrant)
 			tokens["grandchild"], _ = issueWith(t, a, tokens["child"], titleGrant)
 			tokens["sibling"], _ = issueWith(t, a, tokens["admin"], titleGrant)
-			if n := a.Descendants(leaked); n != 2 {
-				t.Errorf("Descendants() = %d, want 2", n)
+			if n, err := a.Descendants(t.Context(), leaked); err != nil || n != 2 {
+				t.Errorf("Descendants() = %d, %v, want 2", n, err)
 			}
 			before := writes.puts.Load()
 			if err := c.end(a, leaked); err != nil {
@@ -119,8 +119,8 @@ func TestChainEnds(t *testing.T) {
 			for _, a := range []*auth.Service{a, open(t, s, nil)} {
 				checkValid(t, a, want, tokens)
 			}
-			if n := a.Descendants(leaked); n != 0 {
-				t.Errorf("afterwards Descendants() = %d, want 0", n)
+			if n, err := a.Descendants(t.Context(), leaked); err != nil || n != 0 {
+				t.Errorf("afterwards Descendants() = %d, %v, want 0", n, err)
 			}
 			// Purging the records makes none of the tokens valid again.
 			later := open(t, s, func() time.Time { return time.Now().Add(time.Hour) })

@@ -18,7 +18,7 @@ const (
 // checkLimits returns an [ErrTooMany] if too many tokens were made with the token id, which is e, or with one of its
 // chain. The caller must hold a.making until the token is made, so that the limits are exact within this process.
 func (a *Service) checkLimits(id string, e *entry, st status, chain []string) error {
-	if root := a.limitedRoot(chain); root != "" && a.Descendants(root) >= maxMade {
+	if root := a.limitedRoot(chain); root != "" && a.descendants(root) >= maxMade {
 		return fmt.Errorf("%w: the limit is %d", ErrTooMany, maxMade)
 	}
 	return a.checkRate(a.limitKey(id, e, st))

@@ -54,8 +54,8 @@ func TestMaxMade(t *testing.T) {
 				})
 			}
 			wg.Wait()
-			if n := a.Descendants(rootID); n != auth.MaxMade {
-				t.Errorf("Descendants() = %d, want %d", n, auth.MaxMade)
+			if n, err := a.Descendants(t.Context(), rootID); err != nil || n != auth.MaxMade {
+				t.Errorf("Descendants() = %d, %v, want %d", n, err, auth.MaxMade)
 			}
 			if _, _, err := a.Rotate(ctx, childID); err != nil {
 				t.Errorf("Rotate at the limit, which adds no token: %v", err)
@@ -69,8 +69,8 @@ func TestMaxMade(t *testing.T) {
 		for range auth.MaxMade + 1 {
 			issueWith(t, a, admin, titleGrant)
 		}
-		if n := a.Descendants(adminID); n != auth.MaxMade+1 {
-			t.Errorf("Descendants() = %d, want %d", n, auth.MaxMade+1)
+		if n, err := a.Descendants(t.Context(), adminID); err != nil || n != auth.MaxMade+1 {
+			t.Errorf("Descendants() = %d, %v, want %d", n, err, auth.MaxMade+1)
 		}
 	})
 }

@@ -47,6 +47,19 @@ func (a *Service) Info(id string) (Info, bool) {
 	return a.evaluator(a.now()).info(id, e)
 }
 
+// Find is like [Service.Info], but also finds a token that another server has just made. The error is [ErrNotFound],
+// [ErrUnavailable] or that of ctx.
+func (a *Service) Find(ctx context.Context, id string) (Info, error) {
+	if _, err := a.find(ctx, id); err != nil {
+		return Info{}, err
+	}
+	i, ok := a.Info(id)
+	if !ok {
+		return Info{}, ErrNotFound
+	}
+	return i, nil
+}
+
 // info returns what may be shown of a token and reports whether it is valid.
 func (v *evaluator) info(id string, e *entry) (Info, bool) {
 	st, valid := v.evaluate(e)
@@ -121,8 +134,8 @@ func (v *evaluator) purgeable(e *entry, before time.Time) bool {
 	if !e.Expires.IsZero() && e.Expires.Before(before) {
 		return true
 	}
-	if e.Kind == Administrator {
-		return false
+	if e.Kind == Administrator || !e.Created.Before(before) {
+		return false // a token that was made later may lack a maker that another server has made, and has not ended
 	}
 	st, _ := v.evaluate(e)
 	return !e.Revoked.IsZero() && e.Revoked.Before(before) || st.ended && st.at.Before(before)
@@ -138,6 +151,6 @@ func (a *Service) Follow(ctx context.Context) {
 	report := func(err error) { a.log.ErrorContext(ctx, "cannot follow the tokens of other servers", "error", err) }
 	var following sync.WaitGroup
 	defer following.Wait()
-	following.Go(func() { a.epochs.follow(ctx, report) })
-	a.tokens.follow(ctx, report)
+	following.Go(func() { a.epochs.follow(ctx, a.freshUpTo(&a.epochs.fresh), report) })
+	a.tokens.follow(ctx, a.freshUpTo(&a.tokens.fresh), report)
 }

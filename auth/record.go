@@ -59,13 +59,16 @@ type entry struct {
 	used *atomic.Int64
 	// unreadable reports that the record can no longer be read: the token may have been revoked.
 	unreadable bool
+	// proven is when the token was last read from the store with its makers and its owner's epoch, in nanoseconds since
+	// the Service was opened. All entries of one id share it.
+	proven *atomic.Int64
 }
 
 // decodeToken reads a record. old is the entry that the result replaces, or nil.
 func decodeToken(r store.Record, old *entry) (*entry, error) {
-	e := &entry{used: new(atomic.Int64)}
+	e := &entry{used: new(atomic.Int64), proven: new(atomic.Int64)}
 	if old != nil {
-		e.used = old.used
+		e.used, e.proven = old.used, old.proven
 	}
 	if err := json.Unmarshal(r.Value, &e.record); err != nil {
 		return nil, err

@@ -10,7 +10,10 @@ import (
 // The error is [ErrNotFound], [ErrTooMany], [ErrGrant] if the chain of makers is too long, [ErrUnavailable] or that of
 // ctx. After ErrUnavailable the old token may still be valid.
 func (a *Service) Rotate(ctx context.Context, id string) (token, newID string, err error) {
-	e, _ := a.tokens.get(id)
+	e, err := a.find(ctx, id)
+	if err != nil {
+		return "", "", err
+	}
 	if e == nil {
 		return "", "", ErrNotFound
 	}
@@ -62,12 +65,15 @@ func (a *Service) Revoke(ctx context.Context, id string) error {
 
 // RevokeUnlessLast revokes a token as [Service.Revoke] does, unless no valid administrator's token would remain. If the
 // last two are revoked at the same time, one call succeeds; but another server over the same store may revoke the
-// other.
+// other at that moment.
 //
 // The error is [ErrLastAdministrator], or one of Revoke.
 func (a *Service) RevokeUnlessLast(ctx context.Context, id string) error {
 	a.making.Lock()
 	defer a.making.Unlock()
+	if err := a.catchUp(ctx); err != nil {
+		return err
+	}
 	if a.lastAdministrator(id) {
 		return ErrLastAdministrator
 	}
@@ -77,6 +83,9 @@ func (a *Service) RevokeUnlessLast(ctx context.Context, id string) error {
 // RevokeTitle revokes all tokens that are for the title with a UID alone, and deletes the title's epoch. It is for
 // titles that were deleted. The error is [ErrUnavailable] or that of ctx.
 func (a *Service) RevokeTitle(ctx context.Context, uid string) error {
+	if err := a.catchUp(ctx); err != nil {
+		return err
+	}
 	var errs []error
 	for id, r := range a.tokens.all() {
 		if e := r.value; e.Revoked.IsZero() && len(e.Titles) == 1 && e.Titles[0] == uid {
@@ -113,6 +122,9 @@ func (a *Service) revokeReplaced(ctx context.Context, id string) error {
 // change changes a token's record. f changes a copy and reports whether to write it. The error is [ErrNotFound],
 // [ErrUnavailable] or that of ctx.
 func (a *Service) change(ctx context.Context, id string, f func(*entry) bool) error {
+	if _, err := a.find(ctx, id); err != nil {
+		return err
+	}
 	return a.tokens.update(ctx, id, func(old *entry) (*entry, bool, error) {
 		if old == nil {
 			return nil, false, ErrNotFound

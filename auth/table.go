@@ -7,12 +7,15 @@ import (
 	"fmt"
 	"maps"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/patchsource/patchsource/store"
 )
 
 // A table keeps the records of one kind in memory, decoded. All writes of this process go through it, so that memory
-// equals the store. The writes of other servers reach it by follow, or when a write of its own conflicts with one.
+// equals the store. The writes of other servers reach it by follow, by reload, or when a write of its own conflicts with
+// one.
 type table[T any] struct {
 	store store.Store
 	kind  string
@@ -22,10 +25,19 @@ type table[T any] struct {
 	// tokens have ended. old is the value in memory, or the zero value. It reports false if no value is needed.
 	unreadable func(old T) (value T, needed bool)
 
-	writing sync.Mutex // held from the beginning of a write until memory is up to date
+	writing lock // held from the beginning of a write until memory is up to date
+
+	fresh atomic.Int64 // see Service.fresh
 
 	mu   sync.RWMutex
 	rows map[string]row[T] // by id; values never change
+}
+
+// newTable returns an empty table of the records of a kind.
+func newTable[T any](
+	s store.Store, kind string, decode func(store.Record, T) (T, error), unreadable func(T) (T, bool),
+) *table[T] {
+	return &table[T]{store: s, kind: kind, decode: decode, unreadable: unreadable, writing: newLock()}
 }
 
 type row[T any] struct {
@@ -86,8 +98,10 @@ func (t *table[T]) set(id string, r *row[T]) {
 // load reads all records. If one cannot be decoded, load returns a *decodeError after it has loaded the others; see
 // table.unreadable.
 func (t *table[T]) load(ctx context.Context) error {
-	t.writing.Lock()
-	defer t.writing.Unlock()
+	if err := t.writing.take(ctx); err != nil {
+		return err
+	}
+	defer t.writing.release()
 	rows := map[string]row[T]{}
 	var undecodable error
 	for r, err := range t.store.List(ctx, t.kind) {
@@ -114,8 +128,10 @@ func (t *table[T]) load(ctx context.Context) error {
 
 // reload reads one record that may have changed.
 func (t *table[T]) reload(ctx context.Context, id string) error {
-	t.writing.Lock()
-	defer t.writing.Unlock()
+	if err := t.writing.take(ctx); err != nil {
+		return err
+	}
+	defer t.writing.release()
 	return t.reloadLocked(ctx, id)
 }
 
@@ -147,8 +163,9 @@ func (t *table[T]) reloadLocked(ctx context.Context, id string) error {
 	return &decodeError{key, err}
 }
 
-// follow applies the changes of other servers until ctx ends; see [store.Follow]. report is called with each error.
-func (t *table[T]) follow(ctx context.Context, report func(error)) {
+// follow applies the changes of other servers until ctx ends; see [store.Follow]. fresh is called with times up to which
+// they are applied, and report with each error.
+func (t *table[T]) follow(ctx context.Context, fresh func(time.Time), report func(error)) {
 	// A record that cannot be read now cannot be read later either, and must not keep the others waiting.
 	skip := func(err error) error {
 		var undecodable *decodeError
@@ -161,6 +178,7 @@ func (t *table[T]) follow(ctx context.Context, report func(error)) {
 	store.Follow(ctx, t.store, t.kind, store.Follower{
 		Reload: func(ctx context.Context) error { return skip(t.load(ctx)) },
 		Apply:  func(ctx context.Context, c store.Change) error { return skip(t.reload(ctx, c.Key.ID)) },
+		Fresh:  fresh,
 		Report: report,
 	})
 }
@@ -193,8 +211,10 @@ func (t *table[T]) put(ctx context.Context, id string, value T, cond store.Condi
 		return err
 	}
 	key := store.Key{Kind: t.kind, ID: id}
-	t.writing.Lock()
-	defer t.writing.Unlock()
+	if err := t.writing.take(ctx); err != nil {
+		return err
+	}
+	defer t.writing.release()
 	return store.Finish(ctx, func(ctx context.Context) error {
 		rev, err := t.store.Put(ctx, key, data, cond)
 		if err == nil {
@@ -212,8 +232,10 @@ func (t *table[T]) put(ctx context.Context, id string, value T, cond store.Condi
 // has changed it. The error is [ErrUnavailable] or that of ctx.
 func (t *table[T]) remove(ctx context.Context, id string, rev store.Revision) error {
 	key := store.Key{Kind: t.kind, ID: id}
-	t.writing.Lock()
-	defer t.writing.Unlock()
+	if err := t.writing.take(ctx); err != nil {
+		return err
+	}
+	defer t.writing.release()
 	return store.Finish(ctx, func(ctx context.Context) error {
 		err := t.store.Delete(ctx, key, store.IfRevision(rev))
 		switch {

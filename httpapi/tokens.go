@@ -221,11 +221,18 @@ func (c *tokenCalls) invalidate(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	t, ok := c.tokens.Info(id)
-	if !ok || !c.access.mayManage(r.Context(), principal, t) {
+	t, err := c.tokens.Find(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	if !c.access.mayManage(r.Context(), principal, t) {
 		return auth.ErrNotFound
 	}
-	ended, revoke := c.tokens.Descendants(id), c.tokens.RevokeUnlessLast
+	ended, err := c.tokens.Descendants(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	revoke := c.tokens.RevokeUnlessLast
 	if r.URL.Query().Get("confirm") == confirmLastAdministrator {
 		revoke = c.tokens.Revoke
 	}
@@ -281,7 +288,10 @@ func (c *tokenCalls) exchange(w http.ResponseWriter, r *http.Request) error {
 		return fmt.Errorf("%w: only a title's own token is exchanged here; make others at /api/v1/tokens",
 			auth.ErrDenied)
 	}
-	ended := c.tokens.Descendants(e.principal.TokenID)
+	ended, err := c.tokens.Descendants(r.Context(), e.principal.TokenID)
+	if err != nil {
+		return err
+	}
 	token, id, err := c.tokens.Rotate(r.Context(), e.principal.TokenID)
 	if err != nil {
 		return err
