@@ -61,7 +61,7 @@ func (s *Service) Create(ctx context.Context, contributor string, def *patch.Def
 ) {
 	none := catalog.Result{}
 	id := strings.ToLower(contributor)
-	r, ok := s.confirmed(id)
+	r, ok := s.confirmed(ctx, id)
 	if !ok {
 		return none, ErrNoContributor
 	}

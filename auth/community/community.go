@@ -19,7 +19,20 @@
 // # Contributors
 //
 // An author who publishes often registers as a contributor: with a name of their own and a confirmed address. A
-// contributor has one token for all their titles and a feed of their own. Authors and contributors never share a name.
+// contributor has one token for all their titles and a feed of their own. Authors and contributors never share a name:
+// a name is checked when it is registered, when it is confirmed, and before the token of an author is mailed. The one
+// exception is an author who publishes in the moment between the last check of a contributor's name and its confirmation,
+// on the same server or on another one. Both then keep the name, and an administrator can delete the title.
+//
+// # Several servers
+//
+// Servers over one store learn of each other's contributors by its watch while [Service.Follow] runs. A link that one
+// server has mailed can be opened at all of them at once, and a contributor whom one has confirmed is known to all: one
+// who is unknown is looked up in the store, up to ten times a second.
+//
+// Limits of mails are counted by each server. Titles are counted by each server too, from those that it knows of and
+// those that it is creating itself, so that a mailbox can exceed its limit by the titles that other servers create at
+// the same moment.
 package community
 
 import (
@@ -92,10 +105,10 @@ type Options struct {
 	Templates Templates
 	// MaxTitles limits the titles of a mailbox or a contributor. Addresses that differ only in what follows a plus sign
 	// are one mailbox. Servers that share a store count the titles that they know of, so the limit is approximate
-	// across servers. The default is 100; a negative number means no limit.
+	// across servers: see the package comment. The default is 100; a negative number means no limit.
 	MaxTitles int
-	// MailsPerHour limits the mails to one mailbox within an hour, which may all be sent at once. The default is 10; a
-	// negative number means no limit.
+	// MailsPerHour limits the mails to one mailbox within an hour, which may all be sent at once. It is that of one
+	// server: n servers over one store send up to n times as many. The default is 10; a negative number means no limit.
 	MailsPerHour int
 	// Site is the address of the service in mails, such as https://patches.example.com. If empty, mails contain paths
 	// only.
@@ -163,6 +176,8 @@ func (p Parts) check() error {
 // safe for concurrent use.
 type Service struct {
 	store   store.Store
+	shared  bool // other servers may use the same store
+	lookUps *rate.Limiter
 	catalog *catalog.Catalog
 	tokens  *auth.Service
 	mailer  mail.Mailer
@@ -192,6 +207,7 @@ func Open(ctx context.Context, parts Parts, opts *Options) (*Service, error) {
 	}
 	s := &Service{
 		store:      parts.Store,
+		lookUps:    rate.NewLimiter(lookUpsPerSecond, lookUpsPerSecond),
 		catalog:    parts.Catalog,
 		tokens:     parts.Tokens,
 		mailer:     parts.Mailer,
@@ -201,6 +217,7 @@ func Open(ctx context.Context, parts Parts, opts *Options) (*Service, error) {
 		publishing: map[string]int{},
 		pending:    make(chan struct{}, maxPending),
 	}
+	_, s.shared = store.As[store.Watcher](parts.Store)
 	var err error
 	if s.texts, err = parseTexts(s.options.Templates); err != nil {
 		return nil, err
@@ -211,7 +228,7 @@ func Open(ctx context.Context, parts Parts, opts *Options) (*Service, error) {
 	if s.sealer, err = newSealer(parts.Secret); err != nil {
 		return nil, err
 	}
-	return s, s.loadRegistrations(ctx)
+	return s, s.openRegistrations(ctx)
 }
 
 // Close waits for pending mails. It does not close the parts.

@@ -2,6 +2,7 @@ package community
 
 import (
 	"cmp"
+	"context"
 	"slices"
 	"strings"
 
@@ -18,10 +19,11 @@ type Contributor struct {
 	Titles int
 }
 
-// Contributor returns the contributor with an id, in any case, if there is one that has confirmed an address.
+// Contributor returns the contributor with an id, in any case, if there is one that has confirmed an address. If memory
+// has none and other servers may use the store, it waits up to three seconds for the store.
 func (s *Service) Contributor(id string) (Contributor, bool) {
 	id = strings.ToLower(id)
-	r, ok := s.confirmed(id)
+	r, ok := s.confirmed(context.Background(), id)
 	if !ok {
 		return Contributor{}, false
 	}

@@ -132,6 +132,11 @@ func (s *Service) Release(ctx context.Context, name string) error {
 	}
 	s.confirming.Lock()
 	defer s.confirming.Unlock()
+	if s.shared {
+		if err := s.reloadRegistrations(ctx); err != nil {
+			return fmt.Errorf("%w: %w", catalog.ErrUnavailable, err)
+		}
+	}
 	for {
 		r, ok := s.holder(name, s.holdsName)
 		if !ok {

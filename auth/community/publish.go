@@ -111,7 +111,8 @@ func (s *Service) definition(ctx context.Context, p Publication) (*patch.Definit
 func (s *Service) issueByMail(ctx context.Context, t catalog.Title, author, address string, box mailbox) (
 	tokenID string, err error,
 ) {
-	// A contributor may have registered the name since it was checked.
+	// A contributor may have registered the name since it was checked, on this server or another one.
+	s.lookUpAuthor(ctx, author)
 	if err := s.authorFree(author); err != nil {
 		return "", err
 	}
@@ -123,4 +124,10 @@ func (s *Service) issueByMail(ctx context.Context, t catalog.Title, author, addr
 		return "", err
 	}
 	return tokenID, s.send(ctx, address, s.texts.published, s.facts(t.ID, t.ID, token))
+}
+
+// lookUpAuthor reads the contributor with an author's name, if memory has none, because another server may just have
+// registered it.
+func (s *Service) lookUpAuthor(ctx context.Context, author string) {
+	s.confirmed(ctx, strings.ToLower(strings.TrimSpace(author)))
 }

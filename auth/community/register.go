@@ -6,17 +6,19 @@ import (
 	"crypto/subtle"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"net/url"
 	"strings"
 
 	"github.com/patchsource/patchsource/auth"
 	"github.com/patchsource/patchsource/auth/mail"
 	"github.com/patchsource/patchsource/patch"
+	"github.com/patchsource/patchsource/patch/catalog"
 	"github.com/patchsource/patchsource/store"
 )
 
-// Register reserves a name and mails a link that confirms the address. It ends the tokens of the name's earlier owners,
-// as far as this server knows of them. If the link is not used within 24 hours, the name is free again.
+// Register reserves a name and mails a link that confirms the address. It ends the tokens of the name's earlier owners.
+// If the link is not used within 24 hours, the name is free again.
 //
 // The error is [ErrName], [ErrNameTaken], mail.ErrAddress, a [LimitedError], [ErrMail], catalog.ErrUnavailable,
 // auth.ErrUnavailable or that of ctx.
@@ -66,11 +68,9 @@ func (s *Service) Register(ctx context.Context, name, address string) error {
 // claimName writes a pending registration in the place of an expired one or of none. The error is [ErrNameTaken],
 // catalog.ErrUnavailable or that of ctx.
 func (s *Service) claimName(ctx context.Context, id string, r *registration) error {
-	s.mu.Lock()
-	old, exists := s.registrations[id]
-	s.mu.Unlock()
+	old := s.registered(id)
 	cond := store.IfAbsent()
-	if exists {
+	if old.rev != "" {
 		if s.holdsName(old) {
 			return ErrNameTaken
 		}
@@ -105,7 +105,7 @@ func hashOfCode(code string) string {
 // registration, which then ends; catalog.ErrUnavailable, auth.ErrUnavailable or that of ctx.
 func (s *Service) Verify(ctx context.Context, id, code string) (Contributor, error) {
 	id = strings.ToLower(id)
-	r, address, err := s.pendingRegistration(id, code)
+	r, address, err := s.pendingRegistration(ctx, id, code)
 	if err != nil {
 		return Contributor{}, err
 	}
@@ -124,19 +124,33 @@ func (s *Service) Verify(ctx context.Context, id, code string) (Contributor, err
 	return c, nil
 }
 
-// pendingRegistration returns the registration that a link's code belongs to, and its address. The error is [ErrCode].
-func (s *Service) pendingRegistration(id, code string) (r registration, address string, err error) {
-	s.mu.Lock()
-	r, ok := s.registrations[id]
-	s.mu.Unlock()
-	same := subtle.ConstantTimeCompare([]byte(hashOfCode(code)), []byte(r.Code)) == 1
-	if !ok || !same || r.confirmed() || r.expired(s.options.Now()) {
-		return registration{}, "", ErrCode
-	}
+// pendingRegistration returns the registration that a link's code belongs to, and its address. Another server may have
+// mailed the link, so that the store is read if memory does not have its registration. The error is [ErrCode],
+// catalog.ErrUnavailable or that of ctx.
+func (s *Service) pendingRegistration(ctx context.Context, id, code string) (
+	r registration, address string, err error,
+) {
+	// No client can make a code that opens, so that one that does not open costs no access to the store.
 	if address, err = s.unseal(id, code); err != nil {
 		return registration{}, "", ErrCode
 	}
+	r = s.registered(id)
+	if !s.opens(r, code) && s.shared {
+		if _, err := s.reloadRegistration(ctx, id); err != nil {
+			return registration{}, "", err
+		}
+		r = s.registered(id)
+	}
+	if !s.opens(r, code) {
+		return registration{}, "", ErrCode
+	}
 	return r, address, nil
+}
+
+// opens reports whether a registration is pending and is confirmed by a code.
+func (s *Service) opens(r registration, code string) bool {
+	same := subtle.ConstantTimeCompare([]byte(hashOfCode(code)), []byte(r.Code)) == 1
+	return same && !r.confirmed() && !r.expired(s.options.Now())
 }
 
 // stillPending checks a registration against the store: it may have been confirmed, or the name registered again or
@@ -150,6 +164,11 @@ func (s *Service) stillPending(ctx context.Context, id string, r registration) e
 	}
 	if current != r.rev {
 		return ErrCode
+	}
+	if s.shared { // another server may just have confirmed a name that looks like it
+		if err := s.reloadRegistrations(ctx); err != nil {
+			return fmt.Errorf("%w: %w", catalog.ErrUnavailable, err)
+		}
 	}
 	err = s.nameFree(ctx, r.Name, registration.confirmed)
 	if errors.Is(err, ErrNameTaken) {

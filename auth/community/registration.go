@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/patchsource/patchsource/patch"
@@ -51,51 +52,140 @@ func (r registration) expired(now time.Time) bool {
 // holdsName reports whether the registration keeps its name from others: it is confirmed, or can still be.
 func (s *Service) holdsName(r registration) bool { return !r.expired(s.options.Now()) }
 
-// confirmed returns the confirmed registration of a contributor.
-func (s *Service) confirmed(id string) (registration, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r, ok := s.registrations[id]
-	return r, ok && r.confirmed()
+// confirmed returns the confirmed registration of a contributor. If memory has none, another server may just have
+// confirmed it, and confirmed reads the store.
+func (s *Service) confirmed(ctx context.Context, id string) (registration, bool) {
+	if r := s.registered(id); r.confirmed() || !s.mayLookUp(id) {
+		return r, r.confirmed()
+	}
+	ctx, cancel := context.WithTimeout(ctx, lookUpTimeout)
+	defer cancel()
+	if _, err := s.reloadRegistration(ctx, id); err != nil {
+		s.options.Logger.WarnContext(ctx, "a contributor could not be looked up", "contributor", id, "error", err)
+	}
+	r := s.registered(id)
+	return r, r.confirmed()
 }
 
-// decodeRegistration reads a record.
+// registered returns the registration with an id that memory has. Its revision is empty if there is none.
+func (s *Service) registered(id string) registration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.registrations[id]
+}
+
+const (
+	// lookUpsPerSecond is how many contributors that memory does not have are looked up in the store each second. Anyone
+	// can ask for the feed of one.
+	lookUpsPerSecond = 10
+	// lookUpTimeout bounds one of these.
+	lookUpTimeout = 3 * time.Second
+)
+
+// mayLookUp reports whether a contributor that memory does not have is looked up in the store.
+func (s *Service) mayLookUp(id string) bool { return s.shared && checkName(id) == nil && s.lookUps.Allow() }
+
+// errUndecodable says that a record cannot be decoded: it is corrupt, or in the format of a later release.
+var errUndecodable = errors.New("the record cannot be read")
+
+// decodeRegistration reads a record. The error is errUndecodable.
 func decodeRegistration(rec store.Record) (registration, error) {
 	r := registration{rev: rec.Revision}
 	if err := json.Unmarshal(rec.Value, &r); err != nil {
-		return registration{}, fmt.Errorf("corrupt record: %w", err)
+		return registration{}, fmt.Errorf("%w: %w", errUndecodable, err)
 	}
 	if r.Format > registrationFormat {
-		return registration{}, store.NewerFormat(rec.Key, r.Format, registrationFormat)
+		return registration{}, fmt.Errorf("%w: %w", errUndecodable,
+			store.NewerFormat(rec.Key, r.Format, registrationFormat))
 	}
 	r.skeleton = patch.Skeleton(r.Name)
 	return r, nil
 }
 
-// loadRegistrations reads all registrations and deletes those that have expired.
-func (s *Service) loadRegistrations(ctx context.Context) error {
-	s.registrations = map[string]registration{}
-	expired := map[string]store.Revision{}
+// openRegistrations reads all registrations and deletes those that have expired.
+func (s *Service) openRegistrations(ctx context.Context) error {
+	all, undecodable, err := s.listRegistrations(ctx)
+	if err := errors.Join(err, undecodable); err != nil {
+		return err
+	}
+	s.registrations = all
+	for id, r := range all {
+		if !r.expired(s.options.Now()) {
+			continue
+		}
+		if err := s.deleteRegistration(ctx, id, r.rev); err != nil && !errors.Is(err, store.ErrConflict) {
+			return err
+		}
+		delete(s.registrations, id)
+	}
+	return nil
+}
+
+// listRegistrations returns all registrations that can be decoded, and an error about the others. err is that of the
+// store or of ctx.
+func (s *Service) listRegistrations(ctx context.Context) (all map[string]registration, undecodable, err error) {
+	all = map[string]registration{}
 	for rec, err := range s.store.List(ctx, registrationKind) {
 		if err != nil {
-			return fmt.Errorf("community: read the contributors: %w", err)
+			return nil, nil, fmt.Errorf("community: read the contributors: %w", err)
 		}
 		r, err := decodeRegistration(rec)
-		switch {
-		case err != nil:
-			return fmt.Errorf("community: read contributor %s: %w", rec.Key.ID, err)
-		case r.expired(s.options.Now()):
-			expired[rec.Key.ID] = r.rev
-		default:
-			s.registrations[rec.Key.ID] = r
+		if err != nil {
+			undecodable = errors.Join(undecodable, fmt.Errorf("community: read contributor %s: %w", rec.Key.ID, err))
+			continue
+		}
+		all[rec.Key.ID] = r
+	}
+	return all, undecodable, nil
+}
+
+// reloadRegistrations reads all registrations from the store into memory. One that this server writes meanwhile, or that
+// cannot be decoded, stays as memory has it. The error is that of the store or of ctx.
+func (s *Service) reloadRegistrations(ctx context.Context) error {
+	s.mu.Lock()
+	before := maps.Clone(s.registrations)
+	s.mu.Unlock()
+	all, undecodable, err := s.listRegistrations(ctx)
+	if err != nil {
+		return err
+	}
+	if undecodable != nil {
+		s.options.Logger.ErrorContext(ctx, "contributors of other servers cannot be read", "error", undecodable)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id := range before {
+		if _, ok := all[id]; !ok && undecodable == nil && s.registrations[id].rev == before[id].rev {
+			delete(s.registrations, id)
 		}
 	}
-	for id, rev := range expired {
-		if err := s.deleteRegistration(ctx, id, rev); err != nil && !errors.Is(err, store.ErrConflict) {
-			return err
+	for id, r := range all {
+		if s.registrations[id].rev == before[id].rev {
+			s.registrations[id] = r
 		}
 	}
 	return nil
+}
+
+// Follow keeps the Service up to date with the contributors that other servers over the same store register and
+// confirm. It returns when ctx ends, or at once if the store is no store.Watcher. It retries and logs failures of the
+// store; it logs and skips a record that it cannot read.
+func (s *Service) Follow(ctx context.Context) {
+	report := func(err error) {
+		s.options.Logger.ErrorContext(ctx, "cannot follow the contributors of other servers", "error", err)
+	}
+	store.Follow(ctx, s.store, registrationKind, store.Follower{
+		Reload: s.reloadRegistrations,
+		Apply: func(ctx context.Context, c store.Change) error {
+			_, err := s.reloadRegistration(ctx, c.Key.ID)
+			if errors.Is(err, errUndecodable) {
+				report(err) // it cannot be decoded later either, and must not keep the others waiting
+				return nil
+			}
+			return err
+		},
+		Report: report,
+	})
 }
 
 // putRegistration writes a registration and sets its revision. The error is store.ErrConflict, catalog.ErrUnavailable
@@ -125,28 +215,37 @@ func (s *Service) putRegistration(ctx context.Context, id string, r *registratio
 // reloadRegistration reads a registration from the store into memory. It returns the revision that memory then has,
 // which is empty if there is no registration. The error is catalog.ErrUnavailable or that of ctx.
 func (s *Service) reloadRegistration(ctx context.Context, id string) (store.Revision, error) {
-	s.mu.Lock()
-	before := s.registrations[id].rev
-	s.mu.Unlock()
-	rec, err := s.store.Get(ctx, store.Key{Kind: registrationKind, ID: id})
-	gone := errors.Is(err, store.ErrNotFound)
-	var r registration
-	if err == nil {
-		r, err = decodeRegistration(rec)
+	for {
+		before := s.registered(id).rev
+		rec, err := s.store.Get(ctx, store.Key{Kind: registrationKind, ID: id})
+		gone := errors.Is(err, store.ErrNotFound)
+		var r registration
+		if err == nil {
+			r, err = decodeRegistration(rec)
+		}
+		if err != nil && !gone {
+			return "", fmt.Errorf("%w: community: read contributor %s: %w", catalog.ErrUnavailable, id, err)
+		}
+		if rev, ok := s.learn(id, before, r, gone); ok {
+			return rev, nil
+		}
 	}
-	if err != nil && !gone {
-		return "", fmt.Errorf("%w: community: read contributor %s: %w", catalog.ErrUnavailable, id, err)
-	}
+}
+
+// learn puts a registration that was read into memory, or deletes one that is gone, and returns the revision that memory
+// then has. It reports false if memory has changed since it had the revision before: what was read may be older.
+func (s *Service) learn(id string, before store.Revision, r registration, gone bool) (store.Revision, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch {
-	case s.registrations[id].rev != before: // a write of this server was faster, and is newer
-	case gone:
+	if s.registrations[id].rev != before {
+		return "", false
+	}
+	if gone {
 		delete(s.registrations, id)
-	default:
+	} else {
 		s.registrations[id] = r
 	}
-	return s.registrations[id].rev, nil
+	return s.registrations[id].rev, true
 }
 
 // deleteRegistration deletes a registration that is still at a revision. The error is store.ErrConflict,
