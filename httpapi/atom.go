@@ -61,7 +61,11 @@ func (c *atomCalls) all(w http.ResponseWriter, r *http.Request) error {
 	for _, t := range latest[:min(len(latest), maxEntries)] {
 		entries = append(entries, c.entry(r, t, t.CurrentVersion, t.Changed))
 	}
-	return c.serveAtom(w, r, "/feed.atom", "Patch definitions", changed, entries)
+	shared := c.catalog.Shared()
+	if shared && len(latest) > 0 {
+		changed = latest[0].Changed // is the same at all servers
+	}
+	return c.serveAtom(w, r, "/feed.atom", "Patch definitions", changed, !shared, entries)
 }
 
 // title serves the versions of one title, the current one first.
@@ -85,7 +89,7 @@ func (c *atomCalls) title(w http.ResponseWriter, r *http.Request) error {
 		}
 		entries = append(entries, c.entry(r, t, p.Version, at))
 	}
-	return c.serveAtom(w, r, "/api/v1/titles/"+t.ID+"/feed.atom", t.Name, t.Changed, entries)
+	return c.serveAtom(w, r, "/api/v1/titles/"+t.ID+"/feed.atom", t.Name, t.Changed, true, entries)
 }
 
 // entry returns a version of a title as an entry. It has the same id in every feed.
@@ -105,8 +109,9 @@ func (c *atomCalls) entry(r *http.Request, t catalog.Title, version string, at t
 	}
 }
 
+// serveAtom answers with an Atom feed. If it is not dated, the answer has no Last-Modified.
 func (c *atomCalls) serveAtom(
-	w http.ResponseWriter, r *http.Request, path, title string, changed time.Time, entries []atomEntry,
+	w http.ResponseWriter, r *http.Request, path, title string, changed time.Time, dated bool, entries []atomEntry,
 ) error {
 	self := c.address(r) + path
 	feed := atomFeed{
@@ -122,5 +127,9 @@ func (c *atomCalls) serveAtom(
 	if err := xml.NewEncoder(&b).Encode(feed); err != nil {
 		return err
 	}
-	return c.answers.Serve(w, r, answer.New(b.Bytes(), changed), contentAtom)
+	doc := answer.New(b.Bytes(), changed)
+	if !dated {
+		doc = answer.Undated(doc)
+	}
+	return c.answers.Serve(w, r, doc, contentAtom)
 }

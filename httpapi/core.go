@@ -60,6 +60,19 @@ func (c *core) serveJSON(w http.ResponseWriter, r *http.Request, v any, changed 
 	return c.serve(w, r, doc)
 }
 
+// serveList answers a read with a list of titles as JSON, which last changed at a time. The time is left out if other
+// servers may have the same list with another time.
+func (c *core) serveList(w http.ResponseWriter, r *http.Request, v any, changed time.Time) error {
+	doc, err := answer.NewJSON(v, changed)
+	if err != nil {
+		return err
+	}
+	if c.catalog.Shared() {
+		doc = answer.Undated(doc)
+	}
+	return c.serve(w, r, doc)
+}
+
 // logChange logs a change and the token that it was made with, or the name of a principal without a token.
 func (c *core) logChange(r *http.Request, message string, principal auth.Principal, attrs ...any) {
 	attrs = append(attrs, "token", principal.TokenID)

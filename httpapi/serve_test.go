@@ -14,6 +14,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/patchsource/patchsource/httpapi"
+	"github.com/patchsource/patchsource/store"
 	"github.com/patchsource/patchsource/store/memstore"
 )
 
@@ -27,7 +28,7 @@ var conditional = []string{
 }
 
 func TestConditionalRequests(t *testing.T) {
-	b := newBench(t, memstore.New())
+	b := newBench(t, unshared())
 	b.create("App", "Other")
 	b.now = b.now.Add(10 * time.Second)
 	for _, path := range conditional {
@@ -120,7 +121,7 @@ func TestHead(t *testing.T) {
 // A client that only remembers the time never takes an old document for the current one, even if changes come faster
 // than seconds.
 func TestIfModifiedSinceIsNeverStale(t *testing.T) {
-	b := newBench(t, memstore.New())
+	b := newBench(t, unshared())
 	b.create("App")
 	for i := range 5 {
 		for _, path := range []string{"/jamf/v1/software", "/jamf/v1/patch/App"} {
@@ -132,6 +133,42 @@ func TestIfModifiedSinceIsNeverStale(t *testing.T) {
 			require(t, b.asAdmin("POST", "/api/v1/title/App/version", version), 201)
 			expect(t, b.do("GET", path, "", "If-Modified-Since", modified), 200)
 		}
+	}
+}
+
+// unshared returns a store that no other server can use: it has no Watcher.
+func unshared() store.Store { return struct{ store.Store }{memstore.New()} }
+
+// Servers over one store have equal lists with equal ETags, and date none: each has learned of the last change at a time
+// of its own. A client that has the list of one server by its time alone gets the new one from the other.
+func TestListsOfSharedStoresAreNotDated(t *testing.T) {
+	s := memstore.New()
+	one := newBench(t, s)
+	one.create("App", "Other")
+	two := newBench(t, s)
+	two.now = two.now.Add(time.Hour)
+	for _, path := range []string{
+		"/jamf/v1/software", "/jamf/v1/software/App,Other", "/jamf/v1/software?pretty", "/api/v1/titles", "/feed.atom",
+	} {
+		here, there := one.do("GET", path, ""), two.do("GET", path, "")
+		if here.Header().Get("ETag") != there.Header().Get("ETag") || here.Code != 200 || there.Code != 200 {
+			t.Errorf("%s: two servers answer %v and %v, want the same ETag", path, here.Header(), there.Header())
+		}
+		for _, w := range []*httptest.ResponseRecorder{here, there} {
+			if modified, ok := w.Header()["Last-Modified"]; ok {
+				t.Errorf("%s: Last-Modified %s, want none", path, modified)
+			}
+		}
+		later := two.now.Add(time.Hour).Format(http.TimeFormat)
+		if w := one.do("GET", path, "", "If-Modified-Since", later); w.Code != 200 {
+			t.Errorf("%s: If-Modified-Since: %d, want 200", path, w.Code)
+		}
+		if w := two.do("GET", path, "", "If-None-Match", here.Header().Get("ETag")); w.Code != 304 {
+			t.Errorf("%s: If-None-Match with the ETag of the other server: %d, want 304", path, w.Code)
+		}
+	}
+	if w := one.do("GET", "/jamf/v1/patch/App", ""); w.Header().Get("Last-Modified") == "" {
+		t.Error("a definition has no Last-Modified")
 	}
 }
 

@@ -197,5 +197,5 @@ func (c *titleCalls) list(w http.ResponseWriter, r *http.Request) error {
 			Sync:    state,
 		})
 	}
-	return c.serveJSON(w, r, page, changed)
+	return c.serveList(w, r, page, changed)
 }

@@ -80,9 +80,9 @@ func (h *handler) read(r *http.Request, p path) (answer.Document, error) {
 	}
 	switch p.call {
 	case software:
-		return answer.Of(h.catalog.Software()), nil
+		return h.list(answer.Of(h.catalog.Software())), nil
 	case selection:
-		return answer.Of(h.catalog.Select(p.arg)), nil
+		return h.list(answer.Of(h.catalog.Select(p.arg))), nil
 	}
 	return documentOf(h.catalog.Definition(r.Context(), p.arg))
 }
@@ -100,13 +100,30 @@ func (h *handler) readContributor(r *http.Request, p path) (answer.Document, err
 			if err != nil {
 				return nil, err
 			}
-			return answer.New(list, h.answers.Now()), nil
+			return h.list(answer.New(list, h.answers.Now())), nil
 		}
-		return documentOf(h.catalog.SoftwareOf(id))
+		return h.listOf(h.catalog.SoftwareOf(id))
 	case selection:
-		return documentOf(h.catalog.SelectOf(id, p.arg))
+		return h.listOf(h.catalog.SelectOf(id, p.arg))
 	}
 	return documentOf(h.catalog.DefinitionOf(r.Context(), id, p.arg))
+}
+
+// list returns a list, without its time if other servers may have the same list with another time.
+func (h *handler) list(doc answer.Document) answer.Document {
+	if h.catalog.Shared() {
+		return answer.Undated(doc)
+	}
+	return doc
+}
+
+// listOf returns what the catalog has returned as a list.
+func (h *handler) listOf(d *catalog.Document, err error) (answer.Document, error) {
+	doc, err := documentOf(d, err)
+	if err != nil {
+		return nil, err
+	}
+	return h.list(doc), nil
 }
 
 // documentOf returns a document of the catalog, or the error that the catalog returned with it.

@@ -26,7 +26,8 @@ type Document interface {
 	// once, when it is first asked for. GzipETag returns the tag and compresses nothing.
 	Gzip() (data []byte, etag string)
 	GzipETag() string
-	// Changed returns the time of the document's last change, in whole seconds.
+	// Changed returns the time of the document's last change, in whole seconds. If it is the zero time, the document is
+	// not dated, and only its entity tags count.
 	Changed() time.Time
 	// Pretty returns the same JSON indented, as its own document. It is made once, when it is first asked for.
 	// HasPretty reports whether it was.
@@ -43,6 +44,17 @@ func (d catalogDocument) Pretty() Document { return catalogDocument{d.Document.P
 
 // New returns a document of a body that is in no catalog.
 func New(body []byte, changed time.Time) Document { return newStatic(body, changed) }
+
+// Undated returns a document without a time. Servers over one store have lists that are equal, and so are their entity
+// tags, but each server learns of a change at a time of its own. A client that sends the time of one server to another
+// one could take an old list for the current one.
+func Undated(d Document) Document { return undated{d} }
+
+type undated struct{ Document }
+
+func (undated) Changed() time.Time { return time.Time{} }
+
+func (d undated) Pretty() Document { return undated{d.Document.Pretty()} }
 
 // A static is a document of a given body.
 type static struct {

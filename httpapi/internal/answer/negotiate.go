@@ -28,7 +28,7 @@ func notModified(r *http.Request, doc Document) (etag string, ok bool) {
 		return "", false
 	}
 	since, err := http.ParseTime(lines[0])
-	return "", err == nil && !doc.Changed().After(since)
+	return "", err == nil && !doc.Changed().IsZero() && !doc.Changed().After(since)
 }
 
 // EntityTags yields the tags of an If-Match or If-None-Match header.

@@ -52,17 +52,13 @@ func (s *Server) write(
 			body, etag, zipped = z, zetag, true
 		}
 	}
-	// A document may have a time ahead of the clock. No answer may have one (RFC 9110, section 8.8.2.1); a client that
-	// sends the answer's time back gets the document again.
-	modified := doc.Changed()
-	if now := s.Now(); modified.After(now) {
-		modified = now
-	}
 	// One array holds the values that differ between answers, so that an answer of the feed allocates next to nothing.
-	values := &[3]string{etag, modified.UTC().Format(http.TimeFormat)}
+	values := &[3]string{etag, s.lastModified(doc)}
 	h := w.Header()
 	h["Etag"] = values[0:1:1]
-	h["Last-Modified"] = values[1:2:2]
+	if values[1] != "" {
+		h["Last-Modified"] = values[1:2:2]
+	}
 	h["Cache-Control"] = revalidate
 	switch vary := h["Vary"]; { // set if the document depends on the reader
 	case len(vary) == 0:
@@ -91,6 +87,21 @@ func (s *Server) write(
 	if r.Method != http.MethodHead {
 		_, _ = w.Write(body) // it fails if the client is gone
 	}
+}
+
+// lastModified returns the value of the header Last-Modified, or an empty string for a document that is not dated.
+//
+// A document may have a time ahead of the clock. No answer may have one (RFC 9110, section 8.8.2.1); a client that sends
+// the answer's time back gets the document again.
+func (s *Server) lastModified(doc Document) string {
+	modified := doc.Changed()
+	if modified.IsZero() {
+		return ""
+	}
+	if now := s.Now(); modified.After(now) {
+		modified = now
+	}
+	return modified.UTC().Format(http.TimeFormat)
 }
 
 // indented returns a document indented. It waits if the work is still to be done.
