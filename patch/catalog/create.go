@@ -36,7 +36,8 @@ type CreateOptions struct {
 	// Confirm, if not nil, decides whether the title is published. While it runs, the id is reserved, and the title
 	// is not visible. If it returns nil, the title is published, even if ctx has ended meanwhile; otherwise the
 	// reservation is withdrawn, and Create returns its error. Confirm may call the methods of the catalog. It must
-	// return within two minutes: after that, the reservation expires, and another caller can take the id.
+	// return within two minutes. The reservation expires after ten, when another caller can take the id, so that the
+	// clocks of servers over one store may differ by eight minutes.
 	Confirm func(ctx context.Context, t Title) error
 	// Undo, if not nil, undoes the effects of Confirm. It is called after Confirm if the title is certainly not
 	// published. Its context does not end with that of Create, and its error is logged.

@@ -89,7 +89,7 @@ func TestExpiredReservation(t *testing.T) {
 	if _, err := cat.Reserve(ctx, definition("App", "1"), nil); !errors.Is(err, catalog.ErrExists) {
 		t.Errorf("Reserve before it has expired: error %v, want ErrExists", err)
 	}
-	now = now.Add(2 * time.Minute)
+	now = now.Add(10 * time.Minute)
 	next := reserve(t, cat)
 	if _, err := old.Publish(ctx); !errors.Is(err, catalog.ErrNotFound) {
 		t.Errorf("Publish of the expired reservation: error %v, want ErrNotFound", err)
@@ -100,6 +100,20 @@ func TestExpiredReservation(t *testing.T) {
 	checkNotVisible(t, cat)
 	if res, err := next.Publish(ctx); err != nil || res.Title.UID != next.UID() {
 		t.Errorf("Publish: the result is %+v, %v", res, err)
+	}
+}
+
+// A server whose clock is minutes ahead does not end the reservation that another server is publishing.
+func TestReservationSurvivesAClockAhead(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	s := memstore.New()
+	r := reserve(t, open(t, s, &catalog.Options{Now: func() time.Time { return now }}))
+	ahead := open(t, s, &catalog.Options{Now: func() time.Time { return now.Add(9 * time.Minute) }})
+	if _, err := ahead.Reserve(t.Context(), definition("App", "1"), nil); !errors.Is(err, catalog.ErrExists) {
+		t.Errorf("Reserve at the server whose clock is ahead: error %v, want ErrExists", err)
+	}
+	if _, err := r.Publish(t.Context()); err != nil {
+		t.Errorf("Publish: %v", err)
 	}
 }
 

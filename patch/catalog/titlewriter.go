@@ -8,8 +8,8 @@ import (
 
 // reservationTimeout is the time after which a reservation that was neither published nor withdrawn may be taken over,
 // or is deleted when a server that shares the store starts. A server that does not share its store deletes all
-// reservations when it starts.
-const reservationTimeout = 2 * time.Minute
+// reservations when it starts. It is longer than publishing takes, because the clocks of servers differ.
+const reservationTimeout = 10 * time.Minute
 
 // A titleWriter changes titles. A change first writes the earlier revision, then the title's record, which carries the
 // notice for the couriers, and then publishes an event.
