@@ -24,6 +24,8 @@ type Config struct {
 	Store store.Store
 	// Secret is the secret from which the keys for the secrets of webhooks and for the addresses of authors are
 	// derived; see auth.LoadSecret. If it is the zero Secret, there are no webhooks and no community.
+	// Servers over one store need the same Secret: Open keeps a value derived from it in the store, and returns
+	// auth.ErrSecret if another server uses another one. The value is not part of a full backup.
 	Secret auth.Secret
 	// Site is the URL at which clients reach the server, such as https://patches.example.com, with the prefix that
 	// it is mounted under. If empty, links in answers begin with the host that the client asked for, without a prefix.
@@ -94,6 +96,8 @@ type Config struct {
 }
 
 // Limits bound what clients can ask for. In each of them, 0 means the default and a negative number means no limit.
+// Each server counts by itself: n servers over one store answer up to n times as many Requests and Lints, and send up to
+// n times as many Mails. A mailbox can exceed Titles by those that servers create for it at the same moment.
 type Limits struct {
 	// Requests is the number of requests per hour that a client address can make without a token, of those that send
 	// mail or create something. The default is 60.

@@ -22,8 +22,9 @@ import (
 // Open opens the patch source that c describes. It reads all titles and tokens, which ctx bounds. The caller calls
 // [Server.Run] for the background work and [Server.Close] at the end; after an error nothing is left running.
 //
-// The error is store.ErrFormat if a newer version wrote the store, or dump.ErrIncomplete if a full backup was only
-// loaded in part. If c is invalid, the error names the field. Other errors are those of the store or of ctx.
+// The error is store.ErrFormat if a newer version wrote the store, dump.ErrIncomplete if a full backup was only loaded in
+// part, or auth.ErrSecret if other servers may use the store and Config.Secret is not theirs. If c is invalid, the error
+// names the field. Other errors are those of the store or of ctx.
 func Open(ctx context.Context, c Config) (_ *Server, err error) {
 	if err := c.complete(); err != nil {
 		return nil, err
@@ -50,6 +51,9 @@ func Open(ctx context.Context, c Config) (_ *Server, err error) {
 	if err := dump.CheckLoaded(ctx, records); err != nil {
 		return nil, err
 	}
+	if err := s.checkSecret(ctx, &c, records); err != nil {
+		return nil, err
+	}
 	if s.Tokens, err = auth.Open(ctx, records, &auth.Options{Now: c.Now, Logger: c.Logger}); err != nil {
 		return nil, err
 	}
@@ -71,6 +75,22 @@ func Open(ctx context.Context, c Config) (_ *Server, err error) {
 	s.opened.Store(true)
 	s.background.open(s.log)
 	return s, nil
+}
+
+// checkSecret checks that the secret is that of the store. Over a store that other servers may use, another one is an
+// error. The one server of any other store may have lost its secret, and goes on with the new one.
+func (s *Server) checkSecret(ctx context.Context, c *Config, records store.Store) error {
+	if c.Secret.IsZero() {
+		return nil
+	}
+	err := auth.CheckSecret(ctx, records, c.Secret)
+	if _, shared := store.As[store.Watcher](records); shared || !errors.Is(err, auth.ErrSecret) {
+		return err
+	}
+	s.log.Warn("the secret is not the one that this store was used with before, and takes its place: the server " +
+		"recognizes neither the addresses of authors nor the secrets of webhooks; if you have the earlier secret, " +
+		"stop the server and use it")
+	return auth.ReplaceSecret(ctx, records, c.Secret)
 }
 
 // complete checks c and sets defaults.

@@ -20,8 +20,8 @@ const (
 )
 
 // Run does all background work until ctx ends or the server is closed, and then waits for the work in progress: it
-// asks the upstreams of titles and mirrors for changes, delivers webhooks, and follows, saves and removes tokens. Work
-// that fails is retried with exponential backoff. Without Run, requests are still answered.
+// asks the upstreams of titles and mirrors for changes, delivers webhooks, follows the tokens and contributors of other
+// servers, and saves and removes tokens. Work that fails is retried with exponential backoff. Without Run, requests are still answered.
 //
 // The error is ErrRunning if another call of Run is in progress, ErrClosed after Close, and nil otherwise.
 func (s *Server) Run(ctx context.Context) error {
@@ -34,6 +34,9 @@ func (s *Server) Run(ctx context.Context) error {
 	defer work.Wait()
 	work.Go(func() { s.retry(ctx, "sync", s.Sync.Run) })
 	work.Go(func() { s.Tokens.Follow(ctx) })
+	if s.Community != nil {
+		work.Go(func() { s.Community.Follow(ctx) })
+	}
 	if s.Webhooks != nil {
 		work.Go(func() { s.retry(ctx, "webhooks", s.Webhooks.Run) })
 	}
