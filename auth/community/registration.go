@@ -83,7 +83,9 @@ const (
 )
 
 // mayLookUp reports whether a contributor that memory does not have is looked up in the store.
-func (s *Service) mayLookUp(id string) bool { return s.shared && checkName(id) == nil && s.lookUps.Allow() }
+func (s *Service) mayLookUp(id string) bool {
+	return s.shared && checkName(id) == nil && s.lookUps.Allow()
+}
 
 // errUndecodable says that a record cannot be decoded: it is corrupt, or in the format of a later release.
 var errUndecodable = errors.New("the record cannot be read")

@@ -87,7 +87,7 @@ func serve(ctx context.Context, f *flags, log *slog.Logger, web *web, b *backend
 			"file", fault.Name, "reason", fault.Reason)
 	}
 	log.Info("ready", "url", url, "jamf_feed", url+"/jamf/v1", "listen", web.url(f),
-		"store", f.Store, "titles", b.Catalog.Len(), "admin_token_file", f.AdminTokenFile)
+		"store", redactStore(f.Store), "titles", b.Catalog.Len(), "admin_token_file", f.AdminTokenFile)
 	select {
 	case <-ctx.Done():
 		log.Info("stopping after the requests in progress; a second signal stops at once")

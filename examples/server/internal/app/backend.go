@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/patchsource/patchsource/auth"
 	"github.com/patchsource/patchsource/auth/mail"
 	"github.com/patchsource/patchsource/httpapi/server"
 	"github.com/patchsource/patchsource/store"
@@ -75,12 +76,19 @@ func openBackend(ctx context.Context, f *flags, site string, log *slog.Logger) (
 			return nil, fmt.Errorf("--restore %s: %w", f.Restore, err)
 		}
 	}
-	if config.Secret, err = f.loadSecret(ctx, b.store, log); err != nil {
+	var created bool
+	if config.Secret, created, err = f.loadSecret(ctx, b.store, log); err != nil {
+		return nil, err
+	}
+	if err := f.replaceSecret(ctx, b.store, config.Secret, created); err != nil {
 		return nil, err
 	}
 	switch b.Server, err = server.Open(ctx, config); {
+	case errors.Is(err, auth.ErrSecret):
+		return nil, fmt.Errorf("--secret-file %s: %w; if that secret is lost, stop all servers and start one with "+
+			"--replace-secret", f.SecretFile, err)
 	case errors.Is(err, dump.ErrIncomplete):
-		return nil, fmt.Errorf("--store %s: %w, with --restore", f.Store, err)
+		return nil, fmt.Errorf("--store %s: %w, with --restore", redactStore(f.Store), err)
 	case err != nil:
 		return nil, err
 	}
@@ -128,12 +136,12 @@ func (f *flags) config(s store.Store, site string, log *slog.Logger) (server.Con
 // checkStore reports why the server cannot use the store, before anything is written to it.
 func (f *flags) checkStore(ctx context.Context, s store.Store) error {
 	if err := store.CheckFormat(ctx, s); err != nil {
-		return fmt.Errorf("--store %s: %w", f.Store, err)
+		return fmt.Errorf("--store %s: %w", redactStore(f.Store), err)
 	}
 	if _, err := os.ReadFile(f.AdminTokenFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("--admin-token-file: %w", err)
 	}
-	return f.checkSecret()
+	return f.checkSecret(ctx, s)
 }
 
 // openStore opens the store that --store names.
@@ -143,7 +151,7 @@ func openStore(name string, log *slog.Logger) (store.Store, error) {
 		return filestore.Open(dir, &filestore.Options{Logger: log})
 	}
 	log.Warn("titles are kept in memory only and are lost when the server stops")
-	return memstore.New(), nil
+	return struct{ store.Store }{memstore.New()}, nil // without its Watcher: no other server uses it
 }
 
 // makeUploadDir makes a folder for temporary files in the folder of the store, whose disk has room for titles. For

@@ -43,14 +43,14 @@ func (f *flags) checkStorePath() (beside string, err error) {
 		return "patchsource", nil
 	case scheme != "file" || dir == "":
 		return "", fmt.Errorf("--store %s: it must be file: and a folder, such as file:./data, or memory: to keep "+
-			"nothing", f.Store)
+			"nothing", redactStore(f.Store))
 	}
 	abs, err := filepath.Abs(dir)
 	if err != nil {
-		return "", fmt.Errorf("--store %s: %w", f.Store, err)
+		return "", fmt.Errorf("--store %s: %w", redactStore(f.Store), err)
 	}
 	if filepath.Dir(abs) == abs {
-		return "", fmt.Errorf("--store %s: it must be a folder below the root of the disk", f.Store)
+		return "", fmt.Errorf("--store %s: it must be a folder below the root of the disk", redactStore(f.Store))
 	}
 	if base := filepath.Base(dir); base == "." || base == ".." {
 		return abs, nil

@@ -14,10 +14,11 @@ import (
 
 // flags are the flags of the server. Their descriptions are in help.go.
 type flags struct {
-	Addr           string   `default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
-	Store          string   `default:"file:./data" placeholder:"STORE"`
-	AdminTokenFile string   `placeholder:"FILE"`
-	SecretFile     string   `placeholder:"FILE"`
+	Addr           string `default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
+	Store          string `default:"file:./data" placeholder:"STORE"`
+	AdminTokenFile string `placeholder:"FILE"`
+	SecretFile     string `placeholder:"FILE"`
+	ReplaceSecret  bool
 	Import         []string `placeholder:"DIR|ZIP|JSON" sep:"none"`
 	Restore        string   `placeholder:"FILE"`
 	TLSCert        string   `name:"tls-cert" placeholder:"FILE"`

@@ -18,7 +18,11 @@ var help = map[string]string{
 	"admin-token-file": "File with the administrator token. If it does not exist, a token is created and written to " +
 		"it, readable only by you (default: beside the folder of --store, ./data.admin-token).",
 	"secret-file": "File with the server's secret, from which its keys are derived. If it does not exist, a secret " +
-		"is created. Keep it with your backups (default: beside the folder of --store, ./data.secret).",
+		"is created. Keep it with your backups. Servers over one store need the same secret (default: beside the " +
+		"folder of --store, ./data.secret).",
+	"replace-secret": "Use the secret of --secret-file although the store was used with another one, which is lost. " +
+		"Stop all servers over the store first, and give the others the new file. The addresses of authors and the " +
+		"secrets of webhooks are then not recognized.",
 	"import": "Before serving, load patch definitions: the *.json files of a folder or a zip, such as a copy of a " +
 		"Stupid Simple Patch Server bucket or a Patch Server backup, or one .json file. Existing titles are not " +
 		"changed. May be repeated; the environment variable takes one path.",

@@ -13,26 +13,57 @@ import (
 	"github.com/patchsource/patchsource/store"
 )
 
-// checkSecret reports whether the server's secret can be read, or made if there is none.
-func (f *flags) checkSecret() error {
+// checkSecret reports whether the server's secret can be read, or made if there is none. None can be made if other
+// servers use the store, because those have one already.
+func (f *flags) checkSecret(ctx context.Context, s store.Store) error {
 	_, err := os.Stat(f.SecretFile)
-	if errors.Is(err, fs.ErrNotExist) {
-		if _, err = os.Stat(filepath.Dir(f.SecretFile)); err != nil {
-			return fmt.Errorf("--secret-file: %w", err)
-		}
+	if !errors.Is(err, fs.ErrNotExist) {
+		_, _, err = auth.LoadSecret(f.SecretFile)
+		return err
+	}
+	if _, err = os.Stat(filepath.Dir(f.SecretFile)); err != nil {
+		return fmt.Errorf("--secret-file: %w", err)
+	}
+	if _, shared := store.As[store.Watcher](s); !shared || f.ReplaceSecret {
 		return nil
 	}
-	_, _, err = auth.LoadSecret(f.SecretFile)
-	return err
+	used, err := wasUsed(ctx, s)
+	if err != nil || !used {
+		return err
+	}
+	return fmt.Errorf("--secret-file %s: it does not exist, and other servers use this store: copy the file of one of "+
+		"them; if the secret is lost, stop all servers and start one with --replace-secret", f.SecretFile)
 }
 
-// loadSecret loads the server's secret. If it makes a new one, it logs that, with a warning if an earlier secret is
-// probably missing. A restore must have succeeded before: a secret that is left from a failed start would not be new at
-// the next one, and the warning would be lost.
-func (f *flags) loadSecret(ctx context.Context, s store.Store, log *slog.Logger) (auth.Secret, error) {
-	secret, created, err := auth.LoadSecret(f.SecretFile)
+// wasUsed reports whether a server has used a store before.
+func wasUsed(ctx context.Context, s store.Store) (bool, error) {
+	if used, err := auth.HasSecret(ctx, s); used || err != nil {
+		return used, err
+	}
+	for _, err := range s.List(ctx, "titles") {
+		return err == nil, err
+	}
+	return false, nil
+}
+
+// replaceSecret makes a secret that of the store if --replace-secret asks for it, or if the secret was just made and no
+// other server can use the store.
+func (f *flags) replaceSecret(ctx context.Context, s store.Store, secret auth.Secret, created bool) error {
+	if _, shared := store.As[store.Watcher](s); f.ReplaceSecret || created && !shared {
+		return auth.ReplaceSecret(ctx, s, secret)
+	}
+	return nil
+}
+
+// loadSecret loads the server's secret, and reports whether it made a new one. If so, it logs that, with a warning if an
+// earlier secret is probably missing. A restore must have succeeded before: a secret that is left from a failed start
+// would not be new at the next one, and the warning would be lost.
+func (f *flags) loadSecret(ctx context.Context, s store.Store, log *slog.Logger) (
+	secret auth.Secret, created bool, err error,
+) {
+	secret, created, err = auth.LoadSecret(f.SecretFile)
 	if err != nil || !created {
-		return secret, err
+		return secret, created, err
 	}
 	log.Info("made the server's secret: keep it with your backups", "file", f.SecretFile)
 	for range s.List(ctx, "titles") {
@@ -41,7 +72,7 @@ func (f *flags) loadSecret(ctx context.Context, s store.Store, log *slog.Logger)
 			"file, stop the server and replace this one with it", "file", f.SecretFile)
 		break
 	}
-	return secret, nil
+	return secret, true, nil
 }
 
 // loadAdminToken makes the token in the file of --admin-token-file an administrator's, and logs what was done.
