@@ -25,10 +25,11 @@
 // Servers over one store learn of each other's tokens by its watch while [Service.Follow] runs. A token that one server
 // has made is accepted by all at once: an unknown token is looked up in the store, up to ten times a second. A token
 // that one server has revoked is refused by the others as soon as the watch reports it. If the watch is cut off, this
-// takes at most five seconds: without a proof from the watch that nothing was missed in that time, [Service.Authenticate]
-// asks the store for the token, its makers and its owner's epoch, and returns [ErrUnavailable] if it gets no answer. The
-// proofs are the heartbeats of a [store.HeartbeatWatcher]. Over a [store.Watcher] without them, or while Follow does not
-// run, each token is read from the store every five seconds. Other stores have one server, and are not asked.
+// takes at most five seconds: without a proof from the watch that nothing was missed in that time,
+// [Service.Authenticate] asks the store for the token, its makers and its owner's epoch, and returns [ErrUnavailable]
+// if it gets no answer. The proofs are the heartbeats of a [store.HeartbeatWatcher]. Over a [store.Watcher] without
+// them, or while Follow does not run, each token is read from the store every five seconds. Other stores have one
+// server, and are not asked.
 //
 // # Authorization
 //
@@ -39,9 +40,8 @@
 // # The claim
 //
 // A server without an administrator's token can be claimed, once, by a client that knows the claim code, which the
-// operator is shown ([Service.ClaimCode]). Each of several servers over one store has a code of its own, and one of them
-// can be claimed. The reference server makes a token at its first start instead
-// ([Service.LoadAdminToken]).
+// operator is shown ([Service.ClaimCode]). Each of several servers over one store has a code of its own, and one of
+// them can be claimed. The reference server makes a token at its first start instead ([Service.LoadAdminToken]).
 //
 // # The server's secret
 //

@@ -14,8 +14,8 @@ import (
 )
 
 // A table keeps the records of one kind in memory, decoded. All writes of this process go through it, so that memory
-// equals the store. The writes of other servers reach it by follow, by reload, or when a write of its own conflicts with
-// one.
+// equals the store. The writes of other servers reach it by follow, by reload, or when a write of its own conflicts
+// with one.
 type table[T any] struct {
 	store store.Store
 	kind  string
@@ -163,8 +163,8 @@ func (t *table[T]) reloadLocked(ctx context.Context, id string) error {
 	return &decodeError{key, err}
 }
 
-// follow applies the changes of other servers until ctx ends; see [store.Follow]. fresh is called with times up to which
-// they are applied, and report with each error.
+// follow applies the changes of other servers until ctx ends; see [store.Follow]. fresh is called with times up to
+// which they are applied, and report with each error.
 func (t *table[T]) follow(ctx context.Context, fresh func(time.Time), report func(error)) {
 	// A record that cannot be read now cannot be read later either, and must not keep the others waiting.
 	skip := func(err error) error {

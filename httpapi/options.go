@@ -66,7 +66,8 @@ type Options struct {
 	NotFound func(w http.ResponseWriter, r *http.Request) bool
 
 	// RateLimit bounds the requests per hour of a client address that send mail, or create something without a token.
-	// The default is 60.
+	// It is that of one server: n servers over one store answer up to n times as many, as with every limit here. The
+	// default is 60.
 	RateLimit int
 	// LintLimit bounds the definitions per hour that a client address has checked without a token. The default is 600.
 	LintLimit int

@@ -139,8 +139,8 @@ func TestIfModifiedSinceIsNeverStale(t *testing.T) {
 // unshared returns a store that no other server can use: it has no Watcher.
 func unshared() store.Store { return struct{ store.Store }{memstore.New()} }
 
-// Servers over one store have equal lists with equal ETags, and date none: each has learned of the last change at a time
-// of its own. A client that has the list of one server by its time alone gets the new one from the other.
+// Servers over one store have equal lists with equal ETags, and date none: each has learned of the last change at a
+// time of its own. A client that has the list of one server by its time alone gets the new one from the other.
 func TestListsOfSharedStoresAreNotDated(t *testing.T) {
 	s := memstore.New()
 	one := newBench(t, s)

@@ -21,8 +21,9 @@
 // An author who publishes often registers as a contributor: with a name of their own and a confirmed address. A
 // contributor has one token for all their titles and a feed of their own. Authors and contributors never share a name:
 // a name is checked when it is registered, when it is confirmed, and before the token of an author is mailed. The one
-// exception is an author who publishes in the moment between the last check of a contributor's name and its confirmation,
-// on the same server or on another one. Both then keep the name, and an administrator can delete the title.
+// exception is an author who publishes in the moment between the last check of a contributor's name and its
+// confirmation, on the same server or on another one. Both then keep the name, and an administrator can delete the
+// title.
 //
 // # Several servers
 //

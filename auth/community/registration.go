@@ -75,8 +75,8 @@ func (s *Service) registered(id string) registration {
 }
 
 const (
-	// lookUpsPerSecond is how many contributors that memory does not have are looked up in the store each second. Anyone
-	// can ask for the feed of one.
+	// lookUpsPerSecond is how many contributors that memory does not have are looked up in the store each second.
+	// Anyone can ask for the feed of one.
 	lookUpsPerSecond = 10
 	// lookUpTimeout bounds one of these.
 	lookUpTimeout = 3 * time.Second
@@ -141,8 +141,8 @@ func (s *Service) listRegistrations(ctx context.Context) (all map[string]registr
 	return all, undecodable, nil
 }
 
-// reloadRegistrations reads all registrations from the store into memory. One that this server writes meanwhile, or that
-// cannot be decoded, stays as memory has it. The error is that of the store or of ctx.
+// reloadRegistrations reads all registrations from the store into memory. One that this server writes meanwhile, or
+// that cannot be decoded, stays as memory has it. The error is that of the store or of ctx.
 func (s *Service) reloadRegistrations(ctx context.Context) error {
 	s.mu.Lock()
 	before := maps.Clone(s.registrations)
@@ -234,8 +234,8 @@ func (s *Service) reloadRegistration(ctx context.Context, id string) (store.Revi
 	}
 }
 
-// learn puts a registration that was read into memory, or deletes one that is gone, and returns the revision that memory
-// then has. It reports false if memory has changed since it had the revision before: what was read may be older.
+// learn puts a registration that was read into memory, or deletes one that is gone, and returns the revision that
+// memory then has. It reports false if memory has changed since it had the revision before: what was read may be older.
 func (s *Service) learn(id string, before store.Revision, r registration, gone bool) (store.Revision, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -12,9 +12,9 @@
 // doubled or at its end. http.ServeMux redirects such paths before any handler sees them: if administrators type the
 // address, mount the handler at the root of a server, or behind a router that does not clean paths.
 //
-// Answers have a strong ETag, are conditional and are compressed for clients that accept gzip. They have a Last-Modified,
-// except for lists over a store that other servers may use, a store.Watcher: the servers have equal lists with equal
-// ETags, but learn of a change at different times.
+// Answers have a strong ETag, are conditional and are compressed for clients that accept gzip. They have a
+// Last-Modified, except for lists over a store that other servers may use, a store.Watcher: the servers have equal
+// lists with equal ETags, but learn of a change at different times.
 package feed
 
 import (

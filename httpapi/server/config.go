@@ -96,8 +96,8 @@ type Config struct {
 }
 
 // Limits bound what clients can ask for. In each of them, 0 means the default and a negative number means no limit.
-// Each server counts by itself: n servers over one store answer up to n times as many Requests and Lints, and send up to
-// n times as many Mails. A mailbox can exceed Titles by those that servers create for it at the same moment.
+// Each server counts by itself: n servers over one store answer up to n times as many Requests and Lints, and send up
+// to n times as many Mails. A mailbox can exceed Titles by those that servers create for it at the same moment.
 type Limits struct {
 	// Requests is the number of requests per hour that a client address can make without a token, of those that send
 	// mail or create something. The default is 60.

@@ -22,9 +22,9 @@ import (
 // Open opens the patch source that c describes. It reads all titles and tokens, which ctx bounds. The caller calls
 // [Server.Run] for the background work and [Server.Close] at the end; after an error nothing is left running.
 //
-// The error is store.ErrFormat if a newer version wrote the store, dump.ErrIncomplete if a full backup was only loaded in
-// part, or auth.ErrSecret if other servers may use the store and Config.Secret is not theirs. If c is invalid, the error
-// names the field. Other errors are those of the store or of ctx.
+// The error is store.ErrFormat if a newer version wrote the store, dump.ErrIncomplete if a full backup was only loaded
+// in part, or auth.ErrSecret if other servers may use the store and Config.Secret is not theirs. If c is invalid, the
+// error names the field. Other errors are those of the store or of ctx.
 func Open(ctx context.Context, c Config) (_ *Server, err error) {
 	if err := c.complete(); err != nil {
 		return nil, err

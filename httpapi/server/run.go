@@ -21,7 +21,8 @@ const (
 
 // Run does all background work until ctx ends or the server is closed, and then waits for the work in progress: it
 // asks the upstreams of titles and mirrors for changes, delivers webhooks, follows the tokens and contributors of other
-// servers, and saves and removes tokens. Work that fails is retried with exponential backoff. Without Run, requests are still answered.
+// servers, and saves and removes tokens. Work that fails is retried with exponential backoff. Without Run, requests are
+// still answered.
 //
 // The error is ErrRunning if another call of Run is in progress, ErrClosed after Close, and nil otherwise.
 func (s *Server) Run(ctx context.Context) error {

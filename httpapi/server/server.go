@@ -13,9 +13,9 @@
 // documentation of package httpapi/openapi at /docs, and metrics at /metrics. Its parts are fields, so that a program
 // can also call them directly.
 //
-// Several servers over one store, a store.Watcher such as a database, serve the same titles and see each other's changes
-// within a second. They need the same Secret, clocks that differ by at most a few minutes, and Run. What the Limits
-// count, each server counts by itself.
+// Several servers over one store, a store.Watcher such as a database, serve the same titles and see each other's
+// changes within a second. They need the same Secret, clocks that differ by at most a few minutes, and Run. What the
+// Limits count, each server counts by itself.
 //
 // Each part can also be used by itself. This package links all of them; a program that serves only the feed imports
 // httpapi/feed instead.

@@ -73,7 +73,12 @@ func TestTwoServers(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = mailer.Close() })
-		return open(t, server.Config{Store: s, Secret: newSecret(t), Mailer: mailer, Site: "https://patches.example.com"})
+		return open(t, server.Config{
+			Store:  s,
+			Secret: newSecret(t),
+			Mailer: mailer,
+			Site:   "https://patches.example.com",
+		})
 	}
 	one, two := openOne(), openOne()
 	for _, s := range []*server.Server{one, two} {

@@ -14,8 +14,8 @@ import (
 	"github.com/patchsource/patchsource/store"
 )
 
-// Store is a [store.Store] in memory. It is also a [store.HeartbeatWatcher], so that several catalogs over one Store see
-// each other's changes. The zero value is an empty store, ready to use. A Store must not be copied. It is safe for
+// Store is a [store.Store] in memory. It is also a [store.HeartbeatWatcher], so that several catalogs over one Store
+// see each other's changes. The zero value is an empty store, ready to use. A Store must not be copied. It is safe for
 // concurrent use.
 type Store struct {
 	mu       sync.Mutex

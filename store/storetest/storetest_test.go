@@ -56,7 +56,9 @@ func TestBrokenStoresFail(t *testing.T) {
 		{"changes are dropped in a burst", func() store.Store {
 			return forgetfulStore{memstore.New()}
 		}, []string{"watch others"}},
-		{"heartbeats come before changes", func() store.Store { return hastyStore{memstore.New()} }, []string{"heartbeats"}},
+		{"heartbeats come before changes", func() store.Store {
+			return hastyStore{memstore.New()}
+		}, []string{"heartbeats"}},
 		{"there are no heartbeats", func() store.Store { return numbStore{memstore.New()} }, []string{"heartbeats"}},
 		{"records do not survive", func() store.Store { return volatileStore{memstore.New()} }, []string{"durable"}},
 	} {

@@ -29,8 +29,8 @@ var watchCases = []testCase{
 	},
 	{
 		"heartbeats",
-		"WatchHeartbeats yields the zero Key, and then a heartbeat at least every two seconds. The time of a heartbeat " +
-			"is not in the future, and every change made before it is yielded first.",
+		"WatchHeartbeats yields the zero Key, and then a heartbeat at least every two seconds. The time of a " +
+			"heartbeat is not in the future, and every change made before it is yielded first.",
 		heartbeats,
 	},
 }

@@ -91,8 +91,8 @@ func (s *Server) write(
 
 // lastModified returns the value of the header Last-Modified, or an empty string for a document that is not dated.
 //
-// A document may have a time ahead of the clock. No answer may have one (RFC 9110, section 8.8.2.1); a client that sends
-// the answer's time back gets the document again.
+// A document may have a time ahead of the clock. No answer may have one (RFC 9110, section 8.8.2.1); a client that
+// sends the answer's time back gets the document again.
 func (s *Server) lastModified(doc Document) string {
 	modified := doc.Changed()
 	if modified.IsZero() {

@@ -83,20 +83,26 @@ func openBackend(ctx context.Context, f *flags, site string, log *slog.Logger) (
 	if err := f.replaceSecret(ctx, b.store, config.Secret, created); err != nil {
 		return nil, err
 	}
-	switch b.Server, err = server.Open(ctx, config); {
-	case errors.Is(err, auth.ErrSecret):
-		return nil, fmt.Errorf("--secret-file %s: %w; if that secret is lost, stop all servers and start one with "+
-			"--replace-secret", f.SecretFile, err)
-	case errors.Is(err, dump.ErrIncomplete):
-		return nil, fmt.Errorf("--store %s: %w, with --restore", redactStore(f.Store), err)
-	case err != nil:
-		return nil, err
+	if b.Server, err = server.Open(ctx, config); err != nil {
+		return nil, f.explain(err)
 	}
 	if err := f.loadAdminToken(ctx, b.Tokens, log); err != nil {
 		return nil, err
 	}
 	f.checkPermissions(log)
 	return b, nil
+}
+
+// explain adds the flags that help to an error of server.Open.
+func (f *flags) explain(err error) error {
+	switch {
+	case errors.Is(err, auth.ErrSecret):
+		return fmt.Errorf("--secret-file %s: %w; if that secret is lost, stop all servers and start one with "+
+			"--replace-secret", f.SecretFile, err)
+	case errors.Is(err, dump.ErrIncomplete):
+		return fmt.Errorf("--store %s: %w, with --restore", redactStore(f.Store), err)
+	}
+	return err
 }
 
 // config returns the part of the configuration that the flags give by themselves.

@@ -13,11 +13,12 @@ const redacted = "xxxxx"
 // secret_key=…. What cannot be parsed is not shown, because it may contain a secret anywhere.
 func redactStore(name string) string {
 	scheme, rest, ok := strings.Cut(name, ":")
-	if !ok || scheme == "file" || scheme == "memory" || !strings.HasPrefix(rest, "//") && !strings.ContainsAny(rest, "@=") {
+	isURL := strings.HasPrefix(rest, "//")
+	if !ok || scheme == "file" || scheme == "memory" || !isURL && !strings.ContainsAny(rest, "@=") {
 		return name
 	}
 	u, err := url.Parse(name)
-	if err != nil || u.Opaque != "" || !strings.HasPrefix(rest, "//") || strings.Contains(u.Path, "@") {
+	if err != nil || !isURL || strings.Contains(u.Path, "@") {
 		return scheme + ":" + redacted
 	}
 	if _, has := u.User.Password(); has {

@@ -6,40 +6,61 @@ import (
 )
 
 func TestRedactStore(t *testing.T) {
-	for store, want := range map[string]string{
-		"file:./data":              "file:./data",
-		"file:./a@b=c":             "file:./a@b=c",
-		"memory:":                  "memory:",
-		"ftp:x":                    "ftp:x",
-		"data":                     "data",
-		"postgres://h/db":          "postgres://h/db",
-		"postgres://u@h:5432/db":   "postgres://u@h:5432/db",
-		"postgres://u:hunter2@h/d": "postgres://u:xxxxx@h/d",
-		"postgres://u:hunter2@h1,h2/d?sslmode=require&schema=a":        "postgres://u:xxxxx@h1,h2/d?sslmode=require&schema=a",
-		"postgresql://u:hun%40ter2@h/d":                                "postgresql://u:xxxxx@h/d",
-		"postgres://h/d?user=u&password=hunter2&listen=on":             "postgres://h/d?user=u&password=xxxxx&listen=on",
-		"postgres://h/d?PassWord=hunter2&sslpassword=hunter2":          "postgres://h/d?PassWord=xxxxx&sslpassword=xxxxx",
-		"postgres://h/d?pass%77ord=hunter2&passfile=/etc/pgpass":       "postgres://h/d?pass%77ord=xxxxx&passfile=/etc/pgpass",
-		"postgres://u:hunter2#x@h/d":                                   "postgres:xxxxx",
-		"postgres://u:hunter2/x@h/d":                                   "postgres:xxxxx",
-		"postgres:u:hunter2@h/d":                                       "postgres:xxxxx",
-		"postgres:host=h password=hunter2":                             "postgres:xxxxx",
-		"postgres://u:hunter2@h:x/d":                                   "postgres:xxxxx",
-		"postgres://u:hunter%zz2@h/d":                                  "postgres:xxxxx",
-		"s3://bucket/prefix?region=eu-central-1&path_style=1":          "s3://bucket/prefix?region=eu-central-1&path_style=1",
-		"s3://b/p?endpoint=http://127.0.0.1:9000":                      "s3://b/p?endpoint=http://127.0.0.1:9000",
-		"s3://b/p?endpoint=http://u:hunter2@h:9000&poll=500ms":         "s3://b/p?endpoint=http://u:xxxxx@h:9000&poll=500ms",
-		"s3://b/p?endpoint=http%3A%2F%2Fu%3Ahunter2%40h":               "s3://b/p?endpoint=http://u:xxxxx@h",
-		"s3://AKIA:hunter2@b/p":                                        "s3://AKIA:xxxxx@b/p",
-		"s3://b/p?access_key=hunter2&secret_access_key=hunter2":        "s3://b/p?access_key=xxxxx&secret_access_key=xxxxx",
-		"s3://b/p?session_token=hunter2&credentials=hunter2&region=eu": "s3://b/p?session_token=xxxxx&credentials=xxxxx&region=eu",
+	for _, c := range []struct{ store, want string }{
+		{"file:./data", "file:./data"},
+		{"file:./a@b=c", "file:./a@b=c"},
+		{"memory:", "memory:"},
+		{"ftp:x", "ftp:x"},
+		{"data", "data"},
+		{"postgres://h/db", "postgres://h/db"},
+		{"postgres://u@h:5432/db", "postgres://u@h:5432/db"},
+		{"postgres://u:hunter2@h/d", "postgres://u:xxxxx@h/d"},
+		{
+			"postgres://u:hunter2@h1,h2/d?sslmode=require&schema=a",
+			"postgres://u:xxxxx@h1,h2/d?sslmode=require&schema=a",
+		},
+		{"postgresql://u:hun%40ter2@h/d", "postgresql://u:xxxxx@h/d"},
+		{"postgres://h/d?user=u&password=hunter2&listen=on", "postgres://h/d?user=u&password=xxxxx&listen=on"},
+		{
+			"postgres://h/d?PassWord=hunter2&sslpassword=hunter2",
+			"postgres://h/d?PassWord=xxxxx&sslpassword=xxxxx",
+		},
+		{
+			"postgres://h/d?pass%77ord=hunter2&passfile=/etc/pgpass",
+			"postgres://h/d?pass%77ord=xxxxx&passfile=/etc/pgpass",
+		},
+		{"postgres://u:hunter2#x@h/d", "postgres:xxxxx"},
+		{"postgres://u:hunter2/x@h/d", "postgres:xxxxx"},
+		{"postgres:u:hunter2@h/d", "postgres:xxxxx"},
+		{"postgres:host=h password=hunter2", "postgres:xxxxx"},
+		{"postgres://u:hunter2@h:x/d", "postgres:xxxxx"},
+		{"postgres://u:hunter%zz2@h/d", "postgres:xxxxx"},
+		{
+			"s3://bucket/prefix?region=eu-central-1&path_style=1",
+			"s3://bucket/prefix?region=eu-central-1&path_style=1",
+		},
+		{"s3://b/p?endpoint=http://127.0.0.1:9000", "s3://b/p?endpoint=http://127.0.0.1:9000"},
+		{
+			"s3://b/p?endpoint=http://u:hunter2@h:9000&poll=500ms",
+			"s3://b/p?endpoint=http://u:xxxxx@h:9000&poll=500ms",
+		},
+		{"s3://b/p?endpoint=http%3A%2F%2Fu%3Ahunter2%40h", "s3://b/p?endpoint=http://u:xxxxx@h"},
+		{"s3://AKIA:hunter2@b/p", "s3://AKIA:xxxxx@b/p"},
+		{
+			"s3://b/p?access_key=hunter2&secret_access_key=hunter2",
+			"s3://b/p?access_key=xxxxx&secret_access_key=xxxxx",
+		},
+		{
+			"s3://b/p?session_token=hunter2&credentials=hunter2&region=eu",
+			"s3://b/p?session_token=xxxxx&credentials=xxxxx&region=eu",
+		},
 	} {
-		got := redactStore(store)
-		if got != want {
-			t.Errorf("redactStore(%q) = %q, want %q", store, got, want)
+		got := redactStore(c.store)
+		if got != c.want {
+			t.Errorf("redactStore(%q) = %q, want %q", c.store, got, c.want)
 		}
 		if strings.Contains(got, "hunter2") {
-			t.Errorf("redactStore(%q) = %q shows a secret", store, got)
+			t.Errorf("redactStore(%q) = %q shows a secret", c.store, got)
 		}
 	}
 }
