@@ -15,7 +15,7 @@ const (
 )
 
 // A Follower keeps something, such as an index in memory, up to date with the records of one kind; see [Follow].
-// Follow calls its functions one at a time.
+// Follow calls its functions one at a time, unless Concurrency says otherwise.
 type Follower struct {
 	// Reload reads all records of the kind. It is required. Follow calls it when a watch begins and after every gap,
 	// that is, whenever changes may have been missed.
@@ -23,6 +23,13 @@ type Follower struct {
 	// Apply reads one record that may have changed, or learns that it was deleted. c.Key is never the zero Key. If nil,
 	// Follow calls Reload for every change.
 	Apply func(ctx context.Context, c Change) error
+	// Concurrency is the number of changes that are applied at once. The default is 1. If it is more, Apply and Report
+	// are called concurrently, a change that Apply cannot read yet delays only those of its lane, and several changes
+	// of a record in a row may be applied as one. Reload is still called while nothing else is.
+	Concurrency int
+	// Lane returns the lane of a record: the changes of one lane are applied one after another, in order. If nil, every
+	// record is a lane of its own.
+	Lane func(Key) string
 	// Started, if not nil, is called once, before the first Reload. No change made after that call is missed.
 	Started func()
 	// Fresh, if not nil, is called with times up to which everything is applied: every change that was made before such
@@ -54,18 +61,26 @@ func Follow(ctx context.Context, s Store, kind string, f Follower) {
 			f.Started()
 		}
 	})
+	changes := newLanes(ctx, &f)
+	defer func() { changes.abandon() }()
 	for ctx.Err() == nil {
 		for c, err := range watch(ctx, kind) {
 			switch {
 			case err != nil:
 				f.report(ctx, err) // the zero Key follows if changes were missed
 			case !c.Heartbeat.IsZero():
-				f.Fresh(c.Heartbeat)
+				if changes.idle() {
+					f.Fresh(c.Heartbeat)
+				}
 			case c.Key == (Key{}):
+				changes.abandon() // Reload reads their records too
+				changes = newLanes(ctx, &f)
 				started()
 				f.reload(ctx)
 			case f.Apply == nil:
 				f.reload(ctx)
+			case f.Concurrency > 1:
+				changes.add(c)
 			default:
 				f.retry(ctx, func(ctx context.Context) error { return f.Apply(ctx, c) })
 			}
