@@ -23,6 +23,12 @@ import (
 // later. The other couriers still get their notices, which may be delayed by that second. After a restart, they may get
 // the same notice again.
 //
+// If several servers share the store (see [store.Watcher]), one of them, which holds a lease, delivers the notices of the
+// changes that all of them make: its couriers get them all, in order for each title, also those of a server that has
+// died. Wants is called on the server that makes the change, and Take on the one that holds the lease. When that one
+// dies, another takes over after Options.Lease. A server that was suspended may deliver notices for a moment after it
+// wakes up, until it finds out that it has lost the lease: a notice may then be taken twice, also by two servers.
+//
 // The methods of a Courier are called concurrently.
 type Courier interface {
 	// Wants reports whether the courier wants a notice of a change of the title id, and whether the notice should
@@ -35,12 +41,25 @@ type Courier interface {
 	Take(ctx context.Context, n Notice) error
 }
 
+// A Preparer is a [Courier] that keeps something in the store that other servers change too.
+type Preparer interface {
+	Courier
+	// Prepare is called before notices are taken, if the store is shared: whatever other servers had written to the
+	// store before they made the changes can then be read. elected says that another server may have taken notices
+	// since the last call. If Prepare returns an error, it is called again a second later, and no notice is taken
+	// before it succeeds.
+	Prepare(ctx context.Context, elected bool) error
+}
+
 // A Notice describes a change of a title to a [Courier].
 type Notice struct {
 	// ID identifies the change.
-	ID   string    `json:"id"`
-	Kind EventKind `json:"kind"`
-	At   time.Time `json:"at"`
+	ID string `json:"id"`
+	// Number is higher for later changes of a title, whichever server makes them. A later title with the same id may
+	// begin at 1 again.
+	Number uint64    `json:"-"`
+	Kind   EventKind `json:"kind"`
+	At     time.Time `json:"at"`
 	// Title is the title's summary after the change; with Deleted, it is that before the change.
 	Title patch.Summary `json:"title"`
 	// Changes describe the differences in words; see [patch.Difference]. There are at most 101: the last one then says
@@ -123,6 +142,7 @@ func (c *couriers) deliver(
 			c.log.Error("a notice of a change cannot be read and is dropped", "title", key, "error", err)
 			continue
 		}
+		n.Number = u.Number
 		notices[i] = &n
 	}
 	taken := c.takenOf(key)

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/catalog"
@@ -270,30 +272,38 @@ func (p *pausingCourier) Take(ctx context.Context, n catalog.Notice) error {
 	return p.courier.Take(ctx, n)
 }
 
-// The notice of a new title is not taken for that of an earlier title with the same id and number, which another server
-// has delivered as well.
+// A leader that was suspended does not take the notice of a new title for that of an earlier title with the same id and
+// number, which the next leader has delivered as well.
 func TestCourierOfAnEarlierTitle(t *testing.T) {
-	s := memstore.New()
-	slow := &pausingCourier{paused: make(chan struct{}), resume: make(chan struct{})}
-	a := open(t, s, &catalog.Options{Couriers: []catalog.Courier{slow}})
-	create(t, a, "App", "1")
-	eventually(t, func() bool { return len(slow.all()) == 1 })
-	if err := a.Delete(t.Context(), "App", nil); err != nil {
-		t.Fatal(err)
-	}
-	<-slow.paused
-	other := &courier{}
-	b := open(t, s, &catalog.Options{Couriers: []catalog.Courier{other}})
-	eventually(t, func() bool { return len(other.all()) == 1 && records(t, s, "titles") == 0 })
-	other.setFail(true)
-	create(t, b, "App", "1")
-	slow.resume <- struct{}{}
-	eventually(t, func() bool { return len(slow.all()) == 2 })
-	create(t, a, "Other", "1") // its notice is delivered after the work on App
-	eventually(t, func() bool { return len(slow.all()) == 3 })
-	other.setFail(false)
-	eventually(t, func() bool { return len(other.all()) == 2 })
-	if n := other.all()[1]; n.Kind != catalog.Created || n.Title.ID != "App" {
-		t.Errorf("the notice is %+v", n)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		shared := memstore.New()
+		stopped := &mortal{Store: shared}
+		slow := &pausingCourier{paused: make(chan struct{}), resume: make(chan struct{})}
+		a := open(t, stopped, withCourier(slow))
+		create(t, a, "App", "1")
+		synctest.Wait()
+		if err := a.Delete(t.Context(), "App", nil); err != nil {
+			t.Fatal(err)
+		}
+		<-slow.paused
+		stopped.dead.Store(true)
+		other := &courier{}
+		b := open(t, shared, withCourier(other))
+		time.Sleep(time.Minute) // until b leads
+		if n := records(t, shared, "titles"); len(other.all()) != 1 || n != 0 {
+			t.Fatalf("%d notices were taken, %d records are left; want 1 and none", len(other.all()), n)
+		}
+		other.setFail(true)
+		create(t, b, "App", "1")
+		add(t, b, "App", "2")
+		stopped.dead.Store(false)
+		slow.resume <- struct{}{}
+		time.Sleep(time.Minute)
+		other.setFail(false)
+		time.Sleep(time.Minute)
+		const want = "[created1 deleted1] [deleted1 created1 updated2]"
+		if got := fmt.Sprint(slow.said("App"), other.said("App")); got != want {
+			t.Errorf("the notices are %s, want %s", got, want)
+		}
+	})
 }

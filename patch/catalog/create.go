@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"slices"
 
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/store"
@@ -182,19 +183,32 @@ func (w *titleWriter) createLocked(ctx context.Context, t *lockedTitle, rec *rec
 	if !errors.Is(err, store.ErrConflict) {
 		return e, err
 	}
-	was, err := w.readSettled(ctx, t)
-	if errors.Is(err, store.ErrNotFound) {
-		return w.put(ctx, t, rec)
+	var taken error
+	err = retryConflicts(ctx, t.key, func() error {
+		next := *rec
+		next.Undelivered = slices.Clone(rec.Undelivered)
+		was, err := w.readSettled(ctx, t)
+		switch {
+		case errors.Is(err, store.ErrNotFound):
+		case err != nil:
+			return err
+		case was.State != gone && !w.expired(was):
+			// Another server may have created it, and the index may not have it yet.
+			taken = errors.Join(store.ErrConflict, w.readBack(ctx, t))
+			return nil
+		default:
+			if err := w.takeOver(ctx, was, &next); err != nil {
+				return err
+			}
+		}
+		// The leader may be removing the record of the earlier title, or its notices: that is no reason to give up.
+		if e, err = w.put(ctx, t, &next); err == nil {
+			*rec = next
+		}
+		return err
+	})
+	if taken != nil {
+		return nil, taken
 	}
-	if err != nil {
-		return nil, err
-	}
-	if was.State != gone && !w.expired(was) {
-		// Another server may have created it, and the index may not have it yet.
-		return nil, errors.Join(store.ErrConflict, w.readBack(ctx, t))
-	}
-	if err := w.takeOver(ctx, was, rec); err != nil {
-		return nil, err
-	}
-	return w.put(ctx, t, rec)
+	return e, err
 }

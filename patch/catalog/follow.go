@@ -4,8 +4,13 @@ import (
 	"context"
 	"errors"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/patchsource/patchsource/store"
 )
+
+// maxFollowers bounds the titles that other servers have changed and that are read at once.
+const maxFollowers = 16
 
 // follow updates the index with the changes of other servers, until ctx ends. It calls started when no later change is
 // missed: the caller must load the index after that.
@@ -20,8 +25,9 @@ func (s *titleStore) follow(ctx context.Context, started func()) {
 			}
 			return s.followAll(ctx)
 		},
-		Apply:  s.followOne,
-		Report: func(err error) { s.log.Error("changes made by other servers are seen late", "error", err) },
+		Apply:       s.followOne,
+		Concurrency: maxFollowers,
+		Report:      func(err error) { s.log.Error("changes made by other servers are seen late", "error", err) },
 	})
 }
 
@@ -47,27 +53,46 @@ func (s *titleStore) followOne(ctx context.Context, change store.Change) error {
 	return err
 }
 
-// followAll updates the index with all records of the store, after changes may have been missed.
+// followAll updates the index with all records of the store, after changes may have been missed. It reads only the
+// records whose revisions differ from those in the index.
 func (s *titleStore) followAll(ctx context.Context) error {
 	if s.index.loaded() == nil {
 		return nil
 	}
+	group, working := errgroup.WithContext(ctx)
+	group.SetLimit(maxFollowers)
+	follow := func(c store.Change) { group.Go(func() error { return s.followOne(working, c) }) }
 	stored := map[string]bool{}
-	for r, err := range s.store.List(ctx, titleKind) {
-		if err != nil {
-			return err
+	var failed error
+	for c, err := range store.Revisions(ctx, s.store, titleKind) {
+		if failed = err; err != nil || working.Err() != nil {
+			break
 		}
-		stored[r.Key.ID] = true
-		if err := s.followOne(ctx, store.Change{Key: r.Key, Revision: r.Revision}); err != nil {
-			return err
-		}
+		stored[c.Key.ID] = true
+		follow(c)
 	}
-	for _, e := range s.index.get().sorted {
-		if !stored[e.key] {
-			if err := s.followOne(ctx, store.Change{Key: storeKey(e.key)}); err != nil {
-				return err
-			}
+	if err := errors.Join(failed, group.Wait()); err != nil {
+		return err
+	}
+	for _, key := range s.missing(stored) {
+		if err := s.followOne(ctx, store.Change{Key: storeKey(key)}); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// missing returns the keys of the titles that this server knows and that are not among those in the store.
+func (s *titleStore) missing(stored map[string]bool) (keys []string) {
+	for _, e := range s.index.get().sorted {
+		if !stored[e.key] {
+			keys = append(keys, e.key)
+		}
+	}
+	for _, key := range s.work.all() {
+		if !stored[key] {
+			keys = append(keys, key)
+		}
+	}
+	return keys
 }

@@ -34,7 +34,9 @@ func (h *history) keep(ctx context.Context, was *record) error {
 	if err != nil {
 		return err
 	}
-	// Without a condition: all attempts to write a revision write the same definition.
+	// Without a condition: all attempts to write a revision write the same definition. A server that was suspended
+	// since it read the title may bring back a revision that others have dropped: it takes some space until the title
+	// is deleted, and is not in the index.
 	err = finish(ctx, func(ctx context.Context) error {
 		_, err := h.store.Put(ctx, revisionKey(was.UID, was.number()), value, store.Condition{})
 		return err

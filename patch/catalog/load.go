@@ -29,9 +29,7 @@ func (w *titleWriter) load(ctx context.Context) (unsettled []string, err error) 
 			if rec.Staged != nil || w.leftBehind(rec) {
 				unsettled = append(unsettled, r.Key.ID)
 			}
-			if rec.State == gone || len(rec.Undelivered) > 0 && len(w.couriers.all) > 0 {
-				w.work.add(r.Key.ID)
-			}
+			w.noteWork(r.Key.ID, rec)
 			if e != nil {
 				entries = append(entries, e)
 			}
@@ -70,7 +68,7 @@ func (w *titleWriter) settleAll(ctx context.Context, keys []string) error {
 		}
 	}
 	if w.shared {
-		return nil // another server may be restoring
+		return nil // another server may be restoring; the leader settles the restores of those that have died
 	}
 	var done []store.Key
 	for r, err := range w.store.List(ctx, commitKind) {

@@ -37,8 +37,10 @@ func newCatalog(s store.Store, o *Options) *Catalog {
 		index:       currentIndex{now: o.Now},
 		definitions: definitionCache{newCache[origin](o.CacheBytes - o.CacheBytes/8)},
 		work:        newWorkQueue(),
+		lease:       o.Lease,
 	}
 	_, titles.shared = store.As[store.Watcher](s)
+	titles.restores.store, titles.restores.log = s, o.Logger
 	c := &Catalog{
 		titles: titles,
 		writer: &titleWriter{
@@ -65,6 +67,7 @@ func (c *Catalog) start(ctx context.Context) error {
 	background, stop := context.WithCancel(context.Background())
 	c.stop, c.done = stop, background.Done()
 	if c.titles.shared {
+		c.background.Go(func() { c.titles.restores.follow(background) })
 		// The watch begins before the store is read, so that nothing is missed in between.
 		started := make(chan struct{})
 		c.background.Go(func() { c.titles.follow(background, func() { close(started) }) })
@@ -81,6 +84,6 @@ func (c *Catalog) start(ctx context.Context) error {
 	if err := c.writer.settleAll(ctx, unsettled); err != nil {
 		return err
 	}
-	c.background.Go(func() { c.writer.runBackground(background) })
+	c.background.Go(func() { c.writer.campaign(background) })
 	return nil
 }

@@ -1,7 +1,9 @@
 package catalog
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math"
 	"slices"
@@ -16,6 +18,7 @@ const (
 	defaultHistory         = 20
 	defaultHistoryBytes    = 32 << 20
 	defaultMaxAccountBytes = 256 << 20
+	defaultLease           = 30 * time.Second
 )
 
 // Options are options of [Open]. Nil means the zero value.
@@ -38,8 +41,13 @@ type Options struct {
 	// MaxAccountBytes bounds the bytes of all titles of one account; see CreateOptions.Account and [ErrTooMuch]. It is
 	// approximate: concurrent changes may exceed it together. The default is 256 MiB. A negative number means no limit.
 	MaxAccountBytes int64
-	// Couriers receive notices of every change.
+	// Couriers receive notices of every change. If several servers share the store, all of them must have the same
+	// couriers, and those of one server receive the notices of all; see [Courier].
 	Couriers []Courier
+	// Lease is the time after which another server that shares the store takes the work over from one that has died:
+	// it delivers the notices, and finishes or undoes a restore. The default is 30 s. It must be the same in all
+	// servers.
+	Lease time.Duration
 	// Lint are the options for the lint of every definition that is written; its Now is ignored. Warnings are
 	// returned with the result of the write; those that the options make errors reject the write with
 	// patch.ErrInvalid. If nil, all rules only warn.
@@ -58,6 +66,10 @@ func (o *Options) complete(s store.Store) (Options, error) {
 	if slices.Contains(all.Couriers, nil) {
 		return all, errors.New("catalog: a courier is nil")
 	}
+	if all.Lease < 0 {
+		return all, fmt.Errorf("catalog: the lease of %v is negative", all.Lease)
+	}
+	all.Lease = cmp.Or(all.Lease, defaultLease)
 	if all.Logger == nil {
 		all.Logger = slog.New(slog.DiscardHandler)
 	}

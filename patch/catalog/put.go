@@ -19,9 +19,6 @@ func (s *titleStore) put(ctx context.Context, t *lockedTitle, rec *record) (*ent
 		s.definitions.hold(e, rec)
 		s.publish(t, e)
 	}
-	if len(rec.Undelivered) > 0 {
-		s.work.add(t.key)
-	}
 	return e, nil
 }
 
@@ -62,6 +59,7 @@ func (s *titleStore) write(ctx context.Context, t *lockedTitle, rec *record) (*e
 		return nil, err
 	}
 	rec.rev = e.rev
+	s.noteWork(t.key, rec)
 	return e, nil
 }
 

@@ -3,8 +3,6 @@ package catalog
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -51,14 +49,33 @@ type Restored struct {
 	Follows string
 }
 
-// WithoutRestore runs f while restores are locked out, so that f does not read half of one from the store. Other
-// changes are possible meanwhile. The error is [ErrUnavailable] if a restore is in progress, [ErrClosed], or that of
-// f.
+// WithoutRestore runs f while restores are locked out, so that f does not read half of one from the store. If several
+// servers share the store, a record in it locks out theirs too. Other changes are possible meanwhile. The error is
+// [ErrUnavailable] if a restore is in progress, or if the store could not be reached for so long that one may have
+// begun, [ErrClosed], or that of f.
 func (c *Catalog) WithoutRestore(f func() error) error {
 	if err := c.titles.gate.check(); err != nil {
 		return err
 	}
-	return c.titles.gate.withoutRestore(f)
+	return c.titles.gate.withoutRestore(func() error {
+		if !c.titles.shared {
+			return f()
+		}
+		return c.writer.withoutRestore(f)
+	})
+}
+
+// withoutRestore runs f while no other server that shares the store restores.
+func (w *titleWriter) withoutRestore(f func() error) error {
+	b, working, err := w.beginBatch(context.Background(), true)
+	if err != nil {
+		return err
+	}
+	err = f()
+	if err == nil && working.Err() != nil {
+		err = context.Cause(working) // a restore may have begun
+	}
+	return errors.Join(err, b.end(working))
 }
 
 // Restore restores the titles that defs yields, all or none. If the process is killed, the next start finishes a
@@ -66,13 +83,18 @@ func (c *Catalog) WithoutRestore(f func() error) error {
 // ErrUnavailable. An existing title keeps its owner and its history; one that follows a source is not changed.
 // Restore reads one definition at a time.
 //
+// If several servers share the store, one of them restores at a time, and not while another makes a full backup. The
+// others refuse changes as soon as they learn of the restore; a title that is created just before may survive a
+// RestoreReplace. If the server dies, or loses the store, for Options.Lease, the leader of the others finishes or
+// undoes the restore (see [Courier]).
+//
 // The error is one that defs yields, that of RestoreOptions.Confirm, [patch.ErrInvalid], [patch.ErrTooLarge],
 // [ErrNotEmpty], [ErrExists] if an id occurs twice, [ErrUnavailable] or that of ctx. After ErrUnavailable the restore
 // may have happened.
 func (c *Catalog) Restore(
 	ctx context.Context, defs iter.Seq2[*patch.Definition, error], opts *RestoreOptions,
 ) ([]Restored, error) {
-	r := &restore{w: c.writer, batch: rand.Text(), seen: map[string]bool{}}
+	r := &restore{w: c.writer, seen: map[string]bool{}}
 	if opts != nil {
 		r.opts = *opts
 	}
@@ -101,26 +123,35 @@ type restore struct {
 }
 
 func (r *restore) run(ctx context.Context, defs iter.Seq2[*patch.Definition, error]) ([]Restored, error) {
-	if err := r.writeCommit(ctx, false); err != nil {
+	b, working, err := r.w.beginBatch(ctx, false)
+	if err != nil {
 		return nil, err
 	}
-	err := r.stage(ctx, defs)
+	r.batch = b.id
+	err = r.check(working)
 	if err == nil {
-		err = r.writeCommit(ctx, true)
+		err = r.stage(working, defs)
+	}
+	if working.Err() != nil && ctx.Err() == nil {
+		err = context.Cause(working)
+	}
+	if err == nil {
+		err = b.write(ctx, true)
 	}
 	if err != nil {
-		// Without the restore's record, staged definitions are invalid. If the record cannot be deleted, it says that
-		// the restore is not committed, and the next start undoes it.
-		undoErr := r.deleteCommit(ctx)
+		// Without the restore's record, staged definitions are invalid. If the record cannot be deleted, it says
+		// whether the restore is committed, and the leader or the next start goes by it.
+		undoErr := b.undo(ctx)
 		if undoErr == nil {
 			undoErr = r.settle(ctx)
 		}
 		return nil, errors.Join(err, undoErr)
 	}
-	// The record is deleted last, because the next start finishes the restore by it.
-	err = r.settle(ctx)
-	if err == nil {
-		err = r.deleteCommit(ctx)
+	// The record is deleted last, because the leader or the next start finishes the restore by it.
+	if err = r.settle(ctx); err == nil {
+		err = b.end(ctx)
+	} else {
+		b.abandon(ctx)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("the restore is committed, and the next start finishes it: %w", err)
@@ -129,27 +160,27 @@ func (r *restore) run(ctx context.Context, defs iter.Seq2[*patch.Definition, err
 	return r.all, nil
 }
 
-// writeCommit writes the record of the restore.
-func (r *restore) writeCommit(ctx context.Context, committed bool) error {
-	value, err := json.Marshal(commit{Format: plainFormat, Committed: committed, At: r.w.now().UTC()})
-	if err != nil {
+// check returns ErrNotEmpty if there are titles and RestoreEmpty forbids them. If the store is shared, it first brings
+// the index up to date.
+func (r *restore) check(ctx context.Context) error {
+	if err := r.refreshIndex(ctx); err != nil {
 		return err
 	}
-	return finish(ctx, func(ctx context.Context) error {
-		_, err := r.w.store.Put(ctx, commitKey(r.batch), value, store.Condition{})
-		return err
-	})
+	if r.opts.Mode == RestoreEmpty && len(r.w.index.get().sorted) > 0 {
+		return ErrNotEmpty
+	}
+	return nil
 }
 
-// deleteCommit deletes the record of the restore, even if ctx has ended.
-func (r *restore) deleteCommit(ctx context.Context) error {
-	err := finish(context.WithoutCancel(ctx), func(ctx context.Context) error {
-		return r.w.store.Delete(ctx, commitKey(r.batch), store.Condition{})
-	})
-	if errors.Is(err, store.ErrNotFound) {
+// refreshIndex updates the index with the changes of other servers that are durable now.
+func (r *restore) refreshIndex(ctx context.Context) error {
+	if !r.w.shared {
 		return nil
 	}
-	return err
+	if err := r.w.followAll(ctx); err != nil {
+		return unavailable(err)
+	}
+	return nil
 }
 
 // settle applies the staged definitions, or drops them, as the restore's record says, even if ctx has ended.

@@ -20,6 +20,9 @@ func (r *restore) stage(ctx context.Context, defs iter.Seq2[*patch.Definition, e
 	if r.opts.Mode != RestoreReplace {
 		return context.Cause(ctx)
 	}
+	if err := r.refreshIndex(ctx); err != nil {
+		return err
+	}
 	var others []*entry
 	var deleted []string
 	for _, e := range r.w.index.get().sorted {
@@ -72,6 +75,13 @@ func (r *restore) stageOne(ctx context.Context, key string, def *patch.Definitio
 		return err
 	}
 	defer t.unlock()
+	// Other servers may be changing the title, and the leader may be removing its notices.
+	return retryConflicts(ctx, key, func() error { return r.stageLocked(ctx, t, def) })
+}
+
+// stageLocked is stageOne for a caller that holds the title's lock. The error is store.ErrConflict if another server
+// has changed the title meanwhile.
+func (r *restore) stageLocked(ctx context.Context, t *lockedTitle, def *patch.Definition) error {
 	rec, err := r.w.readSettled(ctx, t)
 	isNew := errors.Is(err, store.ErrNotFound) || err == nil && rec.State != live
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
@@ -81,19 +91,15 @@ func (r *restore) stageOne(ctx context.Context, key string, def *patch.Definitio
 	case isNew && def == nil:
 		return nil
 	case isNew:
-		err = r.stageNew(ctx, t, rec, def)
+		return r.stageNew(ctx, t, rec, def)
 	case rec.Follows != nil && def != nil:
 		r.addOutcome(Restored{ID: def.ID, Follows: rec.Follows.URL}, "")
 		return nil
 	case rec.Follows != nil:
 		return nil // a backup does not contain titles that follow a source
 	default:
-		err = r.stageOver(ctx, t, rec, def)
+		return r.stageOver(ctx, t, rec, def)
 	}
-	if errors.Is(err, store.ErrConflict) {
-		err = fmt.Errorf("%w: title %q was changed by another server meanwhile", ErrUnavailable, key)
-	}
-	return err
 }
 
 // stageNew stages a title that does not exist: it is pending until the restore is committed. was is the record under
@@ -125,7 +131,7 @@ func (r *restore) stageOver(ctx context.Context, t *lockedTitle, rec *record, de
 	rec.Staged = &staged{Batch: r.batch, By: r.opts.By}
 	if def == nil {
 		r.addOutcome(Restored{}, t.key)
-		return r.w.rewrite(ctx, t, rec)
+		return r.w.rewrite(ctx, t, rec) // settling a title in which nothing is staged does nothing
 	}
 	d, changed, err := r.successor(ctx, rec, def)
 	if err != nil {
@@ -140,8 +146,12 @@ func (r *restore) stageOver(ctx context.Context, t *lockedTitle, rec *record, de
 		return err
 	}
 	rec.Staged.Definition = after.definition
-	r.addOutcome(Restored{ID: d.ID}, t.key)
-	return r.w.rewrite(ctx, t, rec)
+	r.addOutcome(Restored{}, t.key)
+	err = r.w.rewrite(ctx, t, rec)
+	if err == nil {
+		r.addOutcome(Restored{ID: d.ID}, "")
+	}
+	return err
 }
 
 // successor returns the definition that takes the place of an existing title's, and whether it says anything new.

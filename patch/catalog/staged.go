@@ -2,30 +2,10 @@ package catalog
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"time"
 
 	"github.com/patchsource/patchsource/store"
 )
-
-const (
-	// commitKind is the kind of the records of restores.
-	commitKind = "commits"
-	// restoreTimeout is the time after which a restore that another server began, and did not commit, is undone.
-	restoreTimeout = time.Hour
-)
-
-// A commit is the record of a restore. Changes that are staged with its key as their batch are valid if it is
-// committed.
-type commit struct {
-	Format    int       `json:"format"`
-	Committed bool      `json:"committed"`
-	At        time.Time `json:"at"`
-}
-
-func commitKey(batch string) store.Key { return store.Key{Kind: commitKind, ID: batch} }
 
 // readSettled reads a title's record. If a restore has staged a change in it, readSettled first applies or drops
 // that. The error is store.ErrNotFound, errRestoring if another server is restoring, ErrUnavailable or that of ctx.
@@ -67,34 +47,14 @@ func (w *titleWriter) settle(ctx context.Context, t *lockedTitle, rec *record) e
 		return err
 	case c != nil && c.Committed:
 		return w.applyStaged(ctx, t, rec)
-	case c != nil && w.shared && w.now().Sub(c.At) < restoreTimeout:
-		return errRestoring // by another server
+	case c != nil && w.shared:
+		return errRestoring // by another server; the leader undoes it if that server has died
 	}
 	rec.Staged = nil
 	if rec.State == live {
 		return w.rewrite(ctx, t, rec)
 	}
 	return w.withdraw(ctx, t, rec)
-}
-
-// readCommit reads the record of a restore, nil if there is none. The error is ErrUnavailable.
-func (w *titleWriter) readCommit(ctx context.Context, batch string) (*commit, error) {
-	r, err := w.store.Get(ctx, commitKey(batch))
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, unavailable(err)
-	}
-	var c commit
-	err = json.Unmarshal(r.Value, &c)
-	if err == nil {
-		err = checkFormat(c.Format, plainFormat)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%w: record %v: %w", ErrUnavailable, r.Key, err)
-	}
-	return &c, nil
 }
 
 // applyStaged makes the change that a restore has staged. The error is store.ErrConflict, store.ErrNotFound,

@@ -19,12 +19,14 @@ type titleStore struct {
 	shared bool // other servers may use the same store
 	log    *slog.Logger
 	now    func() time.Time
+	lease  time.Duration // see Options.Lease
 
 	locks       titleLocks
 	gate        gate
 	index       currentIndex
 	definitions definitionCache
 	damaged     damagedTitles
+	restores    restoreWatch
 	reads       singleflight.Group // of definitions
 	work        *workQueue
 }
@@ -42,11 +44,14 @@ func (s *titleStore) lockForChange(ctx context.Context, key string) (*lockedTitl
 		return nil, err
 	}
 	leave, err := s.gate.enter()
+	if err == nil {
+		t.onUnlock(leave)
+		err = s.restores.check(ctx)
+	}
 	if err != nil {
 		t.unlock()
 		return nil, err
 	}
-	t.onUnlock(leave)
 	return t, nil
 }
 
@@ -85,12 +90,14 @@ func (s *titleStore) unpublish(t *lockedTitle) {
 // store.ErrNotFound.
 func (s *titleStore) adopt(t *lockedTitle, rec *record, err error) error {
 	if errors.Is(err, store.ErrNotFound) {
+		s.work.remove(t.key)
 		s.publish(t, nil)
 		return nil
 	}
 	if err != nil {
 		return err
 	}
+	s.noteWork(t.key, rec)
 	if e := s.index.get().byKey(t.key); e != nil && e.rev == rec.rev {
 		return nil
 	}
@@ -100,6 +107,16 @@ func (s *titleStore) adopt(t *lockedTitle, rec *record, err error) error {
 	}
 	s.publish(t, e)
 	return nil
+}
+
+// noteWork notes whether a record needs work in the background. It must be called with every record that this server
+// writes or gets to know.
+func (s *titleStore) noteWork(key string, rec *record) {
+	if rec.State == gone || len(rec.Undelivered) > 0 {
+		s.work.add(key)
+	} else {
+		s.work.remove(key)
+	}
 }
 
 // readBack updates the index with a title's record in the store after a write. Unlike read, it takes a missing record

@@ -111,7 +111,6 @@ func (w *titleWriter) remove(ctx context.Context, t *lockedTitle, rec *record) e
 	if len(rec.Undelivered) > 0 || rec.number() > 1 {
 		rec.State, rec.Since, rec.Staged = gone, event.At, nil
 		_, err = w.put(ctx, t, rec)
-		w.work.add(t.key)
 	} else {
 		err = w.delete(ctx, t, rec)
 		w.readBackAfter(ctx, t, err)

@@ -14,7 +14,7 @@ import (
 	"github.com/patchsource/patchsource/store/memstore"
 )
 
-// A scripted store is a memstore whose Watch yields the changes that a test sends.
+// A scripted store is a memstore whose Watch of titles yields the changes that a test sends.
 type scripted struct {
 	*memstore.Store
 	changes  chan store.Change
@@ -22,7 +22,10 @@ type scripted struct {
 	lists    chan bool    // if not nil, each List receives from it first
 }
 
-func (s *scripted) Watch(ctx context.Context, _ string) iter.Seq2[store.Change, error] {
+func (s *scripted) Watch(ctx context.Context, kind string) iter.Seq2[store.Change, error] {
+	if kind != "titles" {
+		return s.Store.Watch(ctx, kind)
+	}
 	return func(yield func(store.Change, error) bool) {
 		for {
 			select {
@@ -38,7 +41,7 @@ func (s *scripted) Watch(ctx context.Context, _ string) iter.Seq2[store.Change, 
 }
 
 func (s *scripted) List(ctx context.Context, kind string) iter.Seq2[store.Record, error] {
-	if s.lists != nil {
+	if s.lists != nil && kind == "titles" {
 		<-s.lists
 	}
 	if s.failList.Add(-1) >= 0 {

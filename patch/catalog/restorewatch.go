@@ -1,0 +1,220 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"sync"
+	"time"
+
+	"github.com/patchsource/patchsource/store"
+)
+
+// plainRestoreTimeout is the time for which the record of a restore by a version that writes no beats may stay
+// unchanged.
+const plainRestoreTimeout = time.Hour
+
+// A restoreWatch knows the records of the restores that other servers over a store make, and how long they have not
+// changed. The clocks of the servers need not agree. It is empty if the store is not shared.
+type restoreWatch struct {
+	store store.Store
+	log   *slog.Logger
+
+	mu   sync.Mutex
+	seen map[string]seenCommit // by batch
+	mine map[string]bool       // the batches that this server keeps alive
+}
+
+// A seenCommit is the record of a restore as it was last read.
+type seenCommit struct {
+	commit
+	rev   store.Revision
+	since time.Time // when this process first saw that revision
+}
+
+// follow keeps the records up to date until ctx ends.
+func (w *restoreWatch) follow(ctx context.Context) {
+	store.Follow(ctx, w.store, commitKind, store.Follower{
+		Reload: w.reload,
+		Apply:  func(ctx context.Context, c store.Change) error { return w.observe(ctx, c.Key.ID) },
+		Report: func(err error) { w.log.Error("restores by other servers are seen late", "error", err) },
+	})
+}
+
+// reload reads all records.
+func (w *restoreWatch) reload(ctx context.Context) error {
+	w.mu.Lock()
+	gone := maps.Clone(w.seen)
+	w.mu.Unlock()
+	for r, err := range w.store.List(ctx, commitKind) {
+		if err != nil {
+			return err
+		}
+		delete(gone, r.Key.ID)
+		w.note(r)
+	}
+	for batch := range gone {
+		if err := w.observe(ctx, batch); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// observe reads the record of a restore.
+func (w *restoreWatch) observe(ctx context.Context, batch string) error {
+	r, err := w.store.Get(ctx, commitKey(batch))
+	if errors.Is(err, store.ErrNotFound) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		delete(w.seen, batch)
+		return nil
+	}
+	if err != nil && !errors.Is(err, store.ErrCorrupt) {
+		return err
+	}
+	w.note(r)
+	return nil
+}
+
+// note remembers a record. One that cannot be read is left alone: what it has staged cannot be changed until it can be
+// read.
+func (w *restoreWatch) note(r store.Record) {
+	c, err := decodeCommit(r)
+	if err != nil {
+		w.log.Error("the record of a restore cannot be read", "error", err)
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.mine[r.Key.ID] || w.seen[r.Key.ID].rev == r.Revision {
+		return
+	}
+	if w.seen == nil {
+		w.seen = map[string]seenCommit{}
+	}
+	w.seen[r.Key.ID] = seenCommit{*c, r.Revision, time.Now()}
+}
+
+// own says that this server keeps the record of a batch alive.
+func (w *restoreWatch) own(batch string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.mine == nil {
+		w.mine = map[string]bool{}
+	}
+	w.mine[batch] = true
+}
+
+// disown says that this server does not keep the record of a batch alive any more.
+func (w *restoreWatch) disown(ctx context.Context, batch string) {
+	w.mu.Lock()
+	delete(w.mine, batch)
+	if w.seen == nil {
+		w.seen = map[string]seenCommit{}
+	}
+	w.seen[batch] = seenCommit{commit: commit{Beat: 1}, since: time.Now()} // if it cannot be read now
+	w.mu.Unlock()
+	ctx, cancel := store.WriteContext(ctx)
+	defer cancel()
+	if err := w.observe(ctx, batch); err != nil {
+		w.log.Error("the record of a restore is left over", "batch", batch, "error", err)
+	}
+}
+
+// all returns all records that are known.
+func (w *restoreWatch) all() map[string]seenCommit {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return maps.Clone(w.seen)
+}
+
+// check returns errRestoring while another server makes a restore that is not committed. It reads the store only if
+// there may be one.
+func (w *restoreWatch) check(ctx context.Context) error {
+	w.mu.Lock()
+	none := len(w.seen) == 0
+	w.mu.Unlock()
+	if none {
+		return nil
+	}
+	for batch, c := range w.all() {
+		if c.Committed || c.Backup {
+			continue
+		}
+		if err := w.observe(ctx, batch); err != nil {
+			return unavailable(err)
+		}
+		if c, ok := w.all()[batch]; ok && !c.Committed && !c.Backup {
+			return errRestoring
+		}
+	}
+	return nil
+}
+
+// sweepRestores finishes, or undoes, the restores of servers that have died, until ctx ends. Only the leader calls it.
+func (w *titleWriter) sweepRestores(ctx context.Context) {
+	for ; ctx.Err() == nil; sleep(ctx, w.lease/6) {
+		for batch, c := range w.restores.all() {
+			limit := w.lease
+			if c.Beat == 0 {
+				limit = plainRestoreTimeout
+			}
+			if time.Since(c.since) < limit {
+				continue
+			}
+			if err := w.settleAbandoned(ctx, batch, c); err != nil && ctx.Err() == nil {
+				w.log.Error("the restore of a server that has died could not be settled yet", "error", err)
+			}
+		}
+	}
+}
+
+// settleAbandoned undoes the restore of a server that has died, or finishes it if it was committed.
+func (w *titleWriter) settleAbandoned(ctx context.Context, batch string, c seenCommit) error {
+	if !c.Committed {
+		// From here on the restore cannot be committed, even if its server is alive after all.
+		err := finish(ctx, func(ctx context.Context) error {
+			return w.store.Delete(ctx, commitKey(batch), store.IfRevision(c.rev))
+		})
+		if errors.Is(err, store.ErrConflict) {
+			return w.restores.observe(ctx, batch)
+		}
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+	}
+	if !c.Backup {
+		if err := w.settleBatch(ctx, batch); err != nil {
+			return err
+		}
+		w.log.Warn("settled the restore of a server that has died", "committed", c.Committed)
+	}
+	if c.Committed {
+		err := finish(ctx, func(ctx context.Context) error {
+			return w.store.Delete(ctx, commitKey(batch), store.Condition{})
+		})
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+	}
+	return w.restores.observe(ctx, batch)
+}
+
+// settleBatch applies, or drops, what a restore has staged in all titles.
+func (w *titleWriter) settleBatch(ctx context.Context, batch string) error {
+	for r, err := range w.store.List(ctx, titleKind) {
+		if err != nil {
+			return unavailable(err)
+		}
+		rec, err := decodeRecord(r.Value)
+		if err != nil || rec.Staged == nil || rec.Staged.Batch != batch {
+			continue
+		}
+		if _, err := w.lockAndSettle(ctx, r.Key.ID); err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+	}
+	return nil
+}
