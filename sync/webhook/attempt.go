@@ -145,7 +145,12 @@ func (w *Service) addDefinition(ctx context.Context, h *hook, n *catalog.Notice)
 func (w *Service) drop(ctx context.Context, d *delivery) {
 	ctx, cancel := store.WriteContext(ctx)
 	defer cancel()
-	if err := w.store.Delete(ctx, d.key, store.Condition{}); err != nil && !errors.Is(err, store.ErrNotFound) {
+	w.queues.setDropped(d.key, w.shared)
+	err := w.store.Delete(ctx, d.key, store.Condition{})
+	if err != nil {
+		w.queues.setDropped(d.key, false)
+	}
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		w.log.Error("an event could not be removed from the queue and may be delivered again",
 			"record", d.key.String(), "error", err)
 	}

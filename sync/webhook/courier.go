@@ -6,13 +6,26 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/patchsource/patchsource/patch/catalog"
 	"github.com/patchsource/patchsource/store"
 )
 
-var _ catalog.Courier = (*Service)(nil)
+var _ catalog.Preparer = (*Service)(nil)
+
+// Prepare implements [catalog.Preparer]: it reads the webhooks and, if another server may have queued events, the
+// pending events. A webhook that was created before a title was changed is thus notified of the change, on whatever
+// server it was created.
+func (w *Service) Prepare(ctx context.Context, elected bool) error {
+	err := w.loadHooks(ctx)
+	if errors.Is(err, store.ErrFormat) {
+		return nil // logged by followHooks
+	}
+	if err == nil && elected {
+		err = w.reloadQueues(ctx)
+	}
+	return err
+}
 
 // Wants implements [catalog.Courier].
 func (w *Service) Wants(id string, kind catalog.EventKind) (notice, definition bool) {
@@ -54,11 +67,16 @@ func (w *Service) enqueue(ctx context.Context, h *hook, n catalog.Notice) error 
 		return nil
 	}
 	d := &delivery{hook: h, title: strings.ToLower(n.Title.ID), size: int64(len(value)), since: n.At}
-	w.queues.announce(d, n.ID, w.now())
+	if !w.queues.announce(d, n) {
+		return nil
+	}
 	err = store.Finish(ctx, func(ctx context.Context) error {
 		_, err := w.store.Put(ctx, d.key, value, store.IfAbsent())
 		return err
 	})
+	if errors.Is(err, store.ErrConflict) {
+		err = nil // another server has queued it
+	}
 	if delivered := w.queues.confirm(d, err == nil); err != nil && !delivered {
 		return unavailable(ctx, err)
 	}
@@ -91,15 +109,28 @@ func (w *Service) dropNew(h *hook) {
 	}
 }
 
-// announce numbers a new delivery and adds it to the deliveries, so that remove finds it if another server delivers it
-// before confirm is called.
-func (q *queues) announce(d *delivery, event string, now time.Time) {
+// announce numbers a new delivery of an event and adds it to the deliveries, so that remove finds it if another server
+// delivers it before confirm is called. It returns false if the event is in the queue of the webhook already.
+//
+// The number is that of the event, so that two servers give the same key to its delivery, and no clock matters. It is
+// higher than that if deliveries with higher numbers are pending for the title: those of an earlier title with the same
+// id, or those that an older version numbered by its clock.
+func (q *queues) announce(d *delivery, n catalog.Notice) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.last = max(q.last+1, now.UnixNano())
-	d.number = q.last
-	d.key = store.Key{Kind: deliveriesKind, ID: fmt.Sprintf("%s/%020d-%s", d.hook.ID, d.number, event)}
+	d.number = int64(n.Number)
+	for _, earlier := range d.hook.chains[d.title] {
+		if earlier.event() == n.ID {
+			return false
+		}
+		d.number = max(d.number, earlier.number+1)
+	}
+	d.key = store.Key{Kind: deliveriesKind, ID: fmt.Sprintf("%s/%020d-%s", d.hook.ID, d.number, n.ID)}
+	if q.deliveries[d.key.ID] != nil {
+		return false
+	}
 	q.deliveries[d.key.ID] = d
+	return true
 }
 
 // confirm puts an announced delivery into its queue, if it was stored and its webhook still exists. It reports whether

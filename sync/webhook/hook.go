@@ -37,12 +37,29 @@ type delivery struct {
 	hook    *hook
 	title   string // its id in lower case
 	size    int64  // of the record
-	number  int64  // by which deliveries are ordered
+	number  int64  // by which the deliveries of a title are ordered
+	arrival uint64 // by which the deliveries of several titles are ordered: their place among all that were queued here
 	since   time.Time
 	tries   int
 	next    time.Time // the end of the pause after a failure
 	queued  bool      // in the chain of its title
 	running bool      // in progress
+}
+
+// event returns the id of the event.
+func (d *delivery) event() string {
+	_, rest, _ := strings.Cut(d.key.ID, "/")
+	_, event, _ := strings.Cut(rest, "-")
+	return event
+}
+
+// lane returns the lane of a delivery's record for [store.Follower]: the deliveries of a title's events to a webhook
+// are read in order. The id of an event is that of the title and the number of the event.
+func lane(key store.Key) string {
+	hook, rest, _ := strings.Cut(key.ID, "/")
+	_, event, _ := strings.Cut(rest, "-")
+	title, _, _ := strings.Cut(event, "-")
+	return hook + "/" + title
 }
 
 func newHook(h Hook) *hook {
@@ -134,7 +151,7 @@ func (h *hook) done(d *delivery) {
 	heap.Push(&h.ready, chain[0])
 }
 
-// deliveries is a heap, ordered by when the deliveries may be tried and then by their numbers. It implements
+// deliveries is a heap, ordered by when the deliveries may be tried and then by when they arrived. It implements
 // [heap.Interface].
 type deliveries []*delivery
 
@@ -146,7 +163,7 @@ func (q deliveries) Less(a, b int) bool {
 	if !q[a].next.Equal(q[b].next) {
 		return q[a].next.Before(q[b].next)
 	}
-	return q[a].number < q[b].number
+	return q[a].arrival < q[b].arrival
 }
 
 // Swap implements [heap.Interface].

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/patchsource/patchsource/store"
 )
 
@@ -51,6 +53,78 @@ func (w *Service) loadQueues(ctx context.Context) error {
 			orphans = append(orphans, d)
 		}
 	}
+	return w.dropOrphans(ctx, orphans)
+}
+
+// maxFollowers bounds the pending events that are read at once.
+const maxFollowers = 16
+
+// reloadQueues makes the pending events those that the store has. It reads only those that are not known yet.
+func (w *Service) reloadQueues(ctx context.Context) error {
+	gone := w.queues.known()
+	var unknown []store.Key
+	for c, err := range store.Revisions(ctx, w.store, deliveriesKind) {
+		if err != nil {
+			return unavailable(ctx, err)
+		}
+		if _, known := gone[c.Key.ID]; !known {
+			unknown = append(unknown, c.Key)
+		}
+		delete(gone, c.Key.ID)
+	}
+	orphans, err := w.joinAll(ctx, unknown)
+	if err != nil {
+		return err
+	}
+	for id, queued := range gone {
+		if queued {
+			w.queues.remove(store.Key{Kind: deliveriesKind, ID: id})
+		}
+	}
+	return w.dropOrphans(ctx, orphans)
+}
+
+// joinAll reads deliveries and puts them into their queues, several at once. It returns those whose webhooks are not
+// known.
+func (w *Service) joinAll(ctx context.Context, keys []store.Key) (orphans []*delivery, err error) {
+	records := make([]*store.Record, len(keys))
+	group, reading := errgroup.WithContext(ctx)
+	group.SetLimit(maxFollowers)
+	for i, key := range keys {
+		group.Go(func() error {
+			rec, err := w.store.Get(reading, key)
+			switch {
+			case err == nil:
+				records[i] = &rec
+			case errors.Is(err, store.ErrCorrupt):
+				w.reportCorrupt(key, err)
+			case !errors.Is(err, store.ErrNotFound):
+				return unavailable(ctx, err)
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	for _, rec := range records {
+		if rec == nil {
+			continue
+		}
+		if d := w.joinRecord(*rec); d != nil && d.hook == nil {
+			orphans = append(orphans, d)
+		}
+	}
+	return orphans, nil
+}
+
+// reportCorrupt logs a pending event that is corrupt.
+func (w *Service) reportCorrupt(key store.Key, err error) {
+	w.log.Error("a pending event is corrupt and is not delivered", "record", key.String(), "error", err)
+}
+
+// dropOrphans removes deliveries whose webhooks no longer exist.
+func (w *Service) dropOrphans(ctx context.Context, orphans []*delivery) error {
 	for _, d := range orphans {
 		// Another server may just have created the webhook.
 		id, _, _ := strings.Cut(d.key.ID, "/")
@@ -76,7 +150,6 @@ func (w *Service) joinRecord(rec store.Record) *delivery {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if d.hook = q.hooks[id]; d.hook != nil {
-		q.last = max(q.last, d.number)
 		q.join(d)
 	}
 	return d
@@ -116,7 +189,7 @@ func (w *Service) followHooks(ctx context.Context) {
 			if err != nil {
 				return err
 			}
-			return w.loadQueues(ctx) // events of a new webhook may be pending already
+			return w.reloadQueues(ctx) // events of a new webhook may be pending already
 		},
 		Report: w.reportFollow,
 	})
@@ -125,15 +198,20 @@ func (w *Service) followHooks(ctx context.Context) {
 // followDeliveries keeps the queues up to date with the events that other servers queue and deliver, until ctx ends.
 func (w *Service) followDeliveries(ctx context.Context) {
 	store.Follow(ctx, w.store, deliveriesKind, store.Follower{
-		Reload: w.loadQueues,
+		Concurrency: maxFollowers,
+		Lane:        lane,
+		Reload:      w.reloadQueues,
 		Apply: func(ctx context.Context, c store.Change) error {
+			if w.queues.isOwn(c) {
+				return nil
+			}
 			rec, err := w.store.Get(ctx, c.Key)
 			switch {
 			case errors.Is(err, store.ErrNotFound):
 				w.queues.remove(c.Key)
 				return nil
 			case errors.Is(err, store.ErrCorrupt):
-				w.log.Error("a pending event is corrupt and is not delivered", "record", c.Key.String(), "error", err)
+				w.reportCorrupt(c.Key, err)
 				return nil
 			case err != nil:
 				return err

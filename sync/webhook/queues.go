@@ -15,8 +15,10 @@ type queues struct {
 
 	mu         sync.Mutex
 	hooks      map[string]*hook
-	last       int64                // the number of the last delivery
+	arrivals   uint64               // the number of deliveries that were ever queued
 	deliveries map[string]*delivery // all pending events, by the ids of their records
+	// dropped are the ids of the records that this server has deleted, until the watch reports them.
+	dropped map[string]bool
 	// partly are, by the id of an event that could not be put into all queues yet, the webhooks whose queues have it.
 	partly map[string]map[string]bool
 }
@@ -26,6 +28,7 @@ func newQueues() queues {
 		wake:       make(chan struct{}, 1),
 		hooks:      map[string]*hook{},
 		deliveries: map[string]*delivery{},
+		dropped:    map[string]bool{},
 		partly:     map[string]map[string]bool{},
 	}
 }
@@ -142,7 +145,8 @@ func (q *queues) join(d *delivery) {
 // enqueue puts a delivery into its queue. The caller must hold mu.
 func (q *queues) enqueue(d *delivery) {
 	d.queued = true
-	q.last = max(q.last, d.number) // later deliveries here get a higher number, whatever the clocks say
+	q.arrivals++
+	d.arrival = q.arrivals
 	d.hook.add(d)
 	select {
 	case q.wake <- struct{}{}:
@@ -155,6 +159,41 @@ func (q *queues) forget(key store.Key) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	delete(q.deliveries, key.ID)
+}
+
+// setDropped notes whether this server deletes a record, so that the watch need not report it.
+func (q *queues) setDropped(key store.Key, dropped bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if dropped {
+		q.dropped[key.ID] = true
+	} else {
+		delete(q.dropped, key.ID)
+	}
+}
+
+// isOwn reports whether a change of a record is one that this server has made: it has queued the delivery, or dropped
+// it.
+func (q *queues) isOwn(c store.Change) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	own := q.dropped[c.Key.ID]
+	if c.Revision != "" {
+		return own || q.deliveries[c.Key.ID] != nil // the record of a delivery never changes
+	}
+	delete(q.dropped, c.Key.ID)
+	return own
+}
+
+// known returns the ids of the records of all pending events.
+func (q *queues) known() map[string]bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	known := map[string]bool{}
+	for id, d := range q.deliveries {
+		known[id] = d.queued
+	}
+	return known
 }
 
 // remove removes a delivery that another server has made from its queue. A delivery that is in progress here stays:

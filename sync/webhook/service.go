@@ -68,6 +68,7 @@ const (
 // concurrent use.
 type Service struct {
 	store    store.Store
+	shared   bool // other servers may use the same store
 	log      *slog.Logger
 	now      func() time.Time
 	lease    time.Duration
@@ -117,6 +118,7 @@ func Open(ctx context.Context, s store.Store, opts *Options) (*Service, error) {
 		maxQueueBytes: cmp.Or(o.MaxQueueBytes, defaultMaxQueueBytes),
 		queues:        newQueues(),
 	}
+	_, w.shared = store.As[store.Watcher](s)
 	if w.maxQueueBytes < 0 {
 		w.maxQueueBytes = math.MaxInt64
 	}

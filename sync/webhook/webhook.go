@@ -9,6 +9,13 @@
 // fails delays no other. Deliveries follow the same rules as the requests of package patchsync: only public addresses
 // are contacted, unless [Options] says otherwise. With a secret, events are signed as the Standard Webhooks
 // specification describes.
+//
+// # Several servers
+//
+// Over a store that several servers share (a store.Watcher), one of them puts the events of all into the queues (see
+// [catalog.Courier]), and one delivers them: each holds a lease, and another server takes over when it stops or dies.
+// Without such a fault, each event is delivered once. After one, some events may be delivered again, and an event may
+// be repeated by a server that was suspended and wakes up before it finds out that it has lost the lease.
 package webhook
 
 import (
@@ -80,7 +87,9 @@ type Hook struct {
 }
 
 // A Status describes a webhook and its deliveries. Times are in UTC, and zero if the event has not happened since the
-// service was opened.
+// service was opened. If several servers share the store, each knows Pending, and only the one that delivers knows the
+// outcomes of its own attempts: on the others, Dropped, Failures, LastError, Status and the times of attempts are zero
+// or old.
 type Status struct {
 	// Hook is the webhook without its secret, and with a URL without user name, password, query and fragment.
 	Hook Hook
