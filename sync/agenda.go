@@ -94,8 +94,16 @@ func (a *agenda) request(j *job) {
 	defer a.mu.Unlock()
 	if !slices.Contains(a.requests, j) {
 		a.requests = append(a.requests, j)
+		wake(a.requestAdded)
 	}
-	wake(a.requestAdded)
+}
+
+// takeRequests removes and returns all requested jobs, so that another server runs them.
+func (a *agenda) takeRequests() (jobs []*job) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	jobs, a.requests = a.requests, nil
+	return jobs
 }
 
 // takeRequested removes and returns the requested jobs whose sources may be asked now.

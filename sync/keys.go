@@ -12,6 +12,8 @@ const (
 	mirrorPrefix = "mirror/" // begins the key of a mirror's state
 	titlePrefix  = "title/"  // begins the key of the state of a title that is followed on its own
 	folderPrefix = "folder:" // begins the key of a folder, which is a source
+	// requestPrefix begins the id of a request that the leader runs a round, before the key of the state.
+	requestPrefix = "request/"
 )
 
 // keyOf returns the key of the state of the source that a title follows.

@@ -9,11 +9,12 @@ import (
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/catalog"
 	"github.com/patchsource/patchsource/patch/envelope"
+	"github.com/patchsource/patchsource/store"
 	"github.com/patchsource/patchsource/sync/internal/safehttp"
 )
 
-// recordRound updates the job's state with the outcome of a round and schedules the next one. err is the error of
-// the round, or nil.
+// recordRound updates the job's state with the outcome of a round and schedules the next one. err is that of the
+// round.
 func (r *Runner) recordRound(rd *round, err error) {
 	before := *rd.state
 	rd.record(err)
@@ -49,7 +50,7 @@ func (rd *round) record(err error) {
 	var wait time.Duration
 	switch {
 	case errors.Is(err, catalog.ErrUnavailable):
-		// The source did not fail. Without a memo, the next round fetches all of it again.
+		// The source has not failed. The next round takes all of it again.
 		s.LastError, s.Status, s.Memo = "the storage of this server is unavailable", 0, ""
 		wait = interval
 	case err != nil:
@@ -90,13 +91,14 @@ func (rd *round) logOutcome(before *state, err error) {
 			append(attrs, "refused", rd.outcome.refused, "reason", now.LastError)...)
 	}
 	if rd.outcome.changed > 0 {
-		rd.log.Info("changes of a source were applied",
+		rd.log.Info("a source has brought changes",
 			append(attrs, "changed", rd.outcome.changed, "refused", rd.outcome.refused)...)
 	}
 }
 
-// saveState writes a job's state to the store, if anything but the times of rounds has changed. The caller must hold
-// the job's turn.
+// saveState writes a job's state to the store, if it has changed in anything but the times of rounds. If another server
+// has written the state meanwhile, it adopts that state, and the error is store.ErrConflict. The caller must hold the
+// job's turn.
 func (r *Runner) saveState(ctx context.Context, j *job) error {
 	r.agenda.mu.Lock()
 	s, revision := j.state.clone(), j.revision
@@ -105,7 +107,17 @@ func (r *Runner) saveState(ctx context.Context, j *job) error {
 	if persistent == j.persisted && revision != "" {
 		return nil
 	}
-	revision, err := r.states.write(ctx, j.key, s)
+	revision, err := r.states.write(ctx, j.key, s, revision)
+	if errors.Is(err, store.ErrConflict) {
+		saved, readErr := r.states.reread(ctx, j.key)
+		if readErr != nil {
+			return readErr
+		}
+		r.agenda.mu.Lock()
+		defer r.agenda.mu.Unlock()
+		j.adopt(saved)
+		return err
+	}
 	if err != nil {
 		return err
 	}
@@ -116,17 +128,17 @@ func (r *Runner) saveState(ctx context.Context, j *job) error {
 	return nil
 }
 
-// refuse records why an item of the source was not applied, and when to retry.
+// refuse remembers why an item was not applied as it is there, and when to retry.
 func (rd *round) refuse(now *item, it Item, err error) {
 	interval := rd.job.interval
 	now.Error, now.Refused = shorten(err.Error()), it.Mark
 	now.Since = rd.now().UTC()
-	// Rounds may begin a little early, so the retry is due a little earlier, too.
+	// The round that then comes may come a little sooner, too.
 	now.Again = now.Since.Add(backoff(interval, now.Tries) - interval/4)
 	now.Tries++
 }
 
-// complaint summarizes the items of the source that were not applied, and returns their number.
+// complaint sums up which items are not applied as they are there.
 func (s *state) complaint() (text string, n int) {
 	first := ""
 	for id, it := range s.Items {
@@ -145,8 +157,8 @@ func (s *state) complaint() (text string, n int) {
 	return text, n
 }
 
-// isRejection reports whether err means that a source answered, but that its answer was rejected. A retry succeeds only
-// after the source has been corrected.
+// isRejection reports whether a source answered, but what it sent was rejected. A retry succeeds only after the
+// source was corrected.
 func isRejection(err error) bool {
 	for _, kind := range []error{
 		patch.ErrInvalid, patch.ErrTooLarge, safehttp.ErrTooLarge, envelope.ErrFormat, envelope.ErrSignature,

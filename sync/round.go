@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/patchsource/patchsource/patch/catalog"
+	"github.com/patchsource/patchsource/store"
 )
 
 const (
@@ -53,29 +54,44 @@ type outcome struct {
 	complaint        string        // what failed although the round succeeded
 }
 
+// maxRounds bounds how often a round is run again because another server has saved the state meanwhile.
+const maxRounds = 3
+
 // runRound runs a round of a job. The error is [ErrUpstream], catalog.ErrUnavailable or that of ctx.
 func (r *Runner) runRound(ctx context.Context, j *job) error {
 	if err := j.turn.lock(ctx); err != nil {
 		return err
 	}
 	defer j.turn.unlock()
-	rd := r.beginRound(j)
-	defer r.agenda.endRound(j)
-	err := rd.run(ctx)
-	switch {
-	case ctx.Err() != nil:
-		return context.Cause(ctx) // the error says nothing about the source
-	case errors.Is(err, catalog.ErrClosed):
-		return err // nor does this one
-	case j.mirror == nil && errors.Is(err, catalog.ErrNotFound):
-		return err // the title was deleted during the round, and its state is removed with it
-	}
-	r.recordRound(rd, err)
-	if saveErr := r.saveState(ctx, j); saveErr != nil && ctx.Err() == nil {
+	defer r.endRound(j)
+	for try := 1; ; try++ {
+		saveErr, err := r.tryRound(ctx, j)
+		switch {
+		case saveErr == nil || ctx.Err() != nil:
+			return err
+		case errors.Is(saveErr, store.ErrConflict) && try < maxRounds:
+			continue // with the state that the other server has saved
+		}
 		r.log.Error("the state of a source could not be saved",
 			"source", j.shown(), "error", redactStoreError(j.key, saveErr))
+		return err
 	}
-	return err
+}
+
+// tryRound runs a round and saves the state. err is that of the round.
+func (r *Runner) tryRound(ctx context.Context, j *job) (saveErr, err error) {
+	rd := r.beginRound(j)
+	err = rd.run(ctx)
+	switch {
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx) // the error says nothing about the source
+	case errors.Is(err, catalog.ErrClosed):
+		return nil, err // nor does this one
+	case j.mirror == nil && errors.Is(err, catalog.ErrNotFound):
+		return nil, err // the title was deleted during the round, and its state is removed with it
+	}
+	r.recordRound(rd, err)
+	return r.saveState(ctx, j), err
 }
 
 // beginRound returns a round of a job. The caller must hold the job's turn.
@@ -96,11 +112,14 @@ func (r *Runner) beginRound(j *job) *round {
 	}
 }
 
-// endRound marks the end of a job's round.
-func (a *agenda) endRound(j *job) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+// endRound marks the end of a job's round. A state that another server has saved meanwhile becomes the job's.
+func (r *Runner) endRound(j *job) {
+	r.agenda.mu.Lock()
 	j.running = false
+	r.agenda.mu.Unlock()
+	if s, ok := r.states.saved(j.key); ok {
+		r.agenda.adopt(j.key, s)
+	}
 }
 
 // run fetches, decides and applies.

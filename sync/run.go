@@ -3,6 +3,7 @@ package patchsync
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"time"
 
@@ -37,9 +38,18 @@ func (r *Runner) Run(ctx context.Context) error {
 	working.Go(func() { r.runRequests(work) })
 	r.watchSources(work, &working)
 	working.Go(func() { r.followStates(work) })
+	if r.shared {
+		working.Go(func() { r.compareMirrors(work) })
+	}
 	working.Go(func() {
 		lease := store.LeaseOptions{Name: "sync", TTL: r.lease, Now: r.now, Logger: r.log}
 		store.Campaign(work, r.states.store, lease, func(lead context.Context) {
+			if r.shared {
+				r.publishMirrors(lead)
+			}
+			r.leading.Store(true)
+			defer r.leading.Store(false)
+			wake(r.agenda.requestAdded) // by another server, perhaps
 			r.agenda.reschedule()
 			r.runSchedule(lead)
 		})
@@ -92,6 +102,9 @@ func (r *Runner) followStates(ctx context.Context) {
 		},
 		Apply: func(ctx context.Context, change store.Change) error {
 			s, changed, err := r.states.read(ctx, change)
+			if strings.HasPrefix(change.Key.ID, requestPrefix) {
+				wake(r.agenda.requestAdded)
+			}
 			if changed {
 				r.agenda.adopt(change.Key.ID, s)
 			}
@@ -130,14 +143,14 @@ func (r *Runner) runSchedule(ctx context.Context) {
 	}
 }
 
-// runRequests runs the rounds that were requested, on every server, until ctx ends.
+// runRequests runs the rounds that were requested, or hands them over to the leader, until ctx ends.
 func (r *Runner) runRequests(ctx context.Context) {
 	var working sync.WaitGroup
 	defer working.Wait()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for ctx.Err() == nil {
-		for _, j := range r.agenda.takeRequested() {
+		for _, j := range r.takeRounds(ctx) {
 			working.Go(func() { _ = r.runRound(ctx, j) }) // the state has the error
 		}
 		timer.Reset(lookInterval)

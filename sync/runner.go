@@ -23,6 +23,8 @@ type Runner struct {
 	agenda  *agenda
 	rounds  roundCounts
 	running atomic.Bool // a call of Run has not ended
+	shared  bool        // other servers may use the same store
+	leading atomic.Bool // this server holds the lease
 }
 
 // New returns a Runner that keeps the titles of c in step and its own state in s. It returns an error if c or s is
@@ -61,7 +63,9 @@ func New(c *catalog.Catalog, s store.Store, opts *Options) (*Runner, error) {
 	if set.mirrors, err = completeMirrors(o.Mirrors, set); err != nil {
 		return nil, fmt.Errorf("patchsync: %w", err)
 	}
+	_, shared := store.As[store.Watcher](s)
 	return &Runner{
+		shared:   shared,
 		settings: set,
 		states:   newStateStore(s, set.log),
 		agenda:   newAgenda(set.now),
@@ -87,7 +91,9 @@ func (r *Runner) Rounds() Rounds {
 func (r *Runner) Fetcher() *Fetcher { return r.fetcher }
 
 // Sync runs a round of the source that a title follows and waits for its end; if a mirror brought the title, that is
-// a round of the whole source. Sync does not need [Runner.Run].
+// a round of the whole source. Sync does not need [Runner.Run], and runs the round on this server, even if another one
+// over the store is running one: both then ask the source, and the one that ends later runs a round again, with the
+// state that the other has saved.
 //
 // The error is catalog.ErrNotFound, [ErrNotFollowed], [ErrUpstream], catalog.ErrUnavailable or that of ctx.
 func (r *Runner) Sync(ctx context.Context, id string) (State, error) {
@@ -100,7 +106,8 @@ func (r *Runner) Sync(ctx context.Context, id string) (State, error) {
 }
 
 // Trigger makes [Runner.Run] ask the source that a title follows soon, and returns at once. A source is asked at most
-// once in ten seconds this way.
+// once in ten seconds this way. If several servers share the store, the leader asks: a request reaches it through the
+// store. A request that the leader has accepted is lost if it dies.
 //
 // The error is catalog.ErrNotFound or [ErrNotFollowed].
 func (r *Runner) Trigger(id string) error {

@@ -7,7 +7,9 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
+	"time"
 
 	"github.com/patchsource/patchsource/store"
 )
@@ -17,12 +19,18 @@ type stateStore struct {
 	store store.Store
 	log   *slog.Logger
 
-	mu     sync.Mutex
-	states map[string]savedState // by key, as last read or written
+	mu       sync.Mutex
+	states   map[string]savedState // by key, as last read or written
+	requests map[string]time.Time  // by key, when this server first saw them
 }
 
 func newStateStore(s store.Store, log *slog.Logger) *stateStore {
-	return &stateStore{store: s, log: log, states: map[string]savedState{}}
+	return &stateStore{
+		store:    s,
+		log:      log,
+		states:   map[string]savedState{},
+		requests: map[string]time.Time{},
+	}
 }
 
 // saved returns a state as it was last read or written.
@@ -61,6 +69,10 @@ func (s *stateStore) load(ctx context.Context) (map[string]savedState, error) {
 		if err != nil {
 			return nil, err
 		}
+		if key, ok := strings.CutPrefix(rec.Key.ID, requestPrefix); ok {
+			s.noteRequest(key)
+			continue
+		}
 		state, err := decodeState(rec)
 		if errors.Is(err, store.ErrFormat) {
 			return nil, err // it must not be overwritten
@@ -81,6 +93,9 @@ func (s *stateStore) load(ctx context.Context) (map[string]savedState, error) {
 // if it cannot be decoded.
 func (s *stateStore) read(ctx context.Context, change store.Change) (state savedState, changed bool, err error) {
 	key := change.Key.ID
+	if requested, ok := strings.CutPrefix(key, requestPrefix); ok {
+		return savedState{}, false, s.readRequest(ctx, requested)
+	}
 	if known, _ := s.saved(key); known.revision == change.Revision && known.revision != "" {
 		return savedState{}, false, nil
 	}
@@ -105,29 +120,46 @@ func (s *stateStore) read(ctx context.Context, change store.Change) (state saved
 	return state, true, nil
 }
 
-// write writes a state and returns its revision. A state that another server has written meanwhile is overwritten,
-// because the round of this one ended later, unless a newer version wrote it, which is a [store.ErrFormat].
-func (s *stateStore) write(ctx context.Context, key string, state state) (store.Revision, error) {
+// write writes a state whose revision was old, which is empty if there was none, and returns its revision. The error is
+// [store.ErrConflict] if another server has written the state meanwhile; see reread.
+func (s *stateStore) write(ctx context.Context, key string, state state, old store.Revision) (store.Revision, error) {
 	state.Format = stateFormat
 	value, err := json.Marshal(&state)
 	if err != nil {
 		return "", err
 	}
-	known, _ := s.saved(key)
-	rec, err := store.Update(ctx, s.store, store.Key{Kind: stateKind, ID: key},
-		func(old store.Record) ([]byte, error) {
-			if old.Revision != "" && old.Revision != known.revision {
-				if _, err := decodeState(old); errors.Is(err, store.ErrFormat) {
-					return nil, err
-				}
-			}
-			return value, nil
-		})
+	var rev store.Revision
+	err = store.Finish(ctx, func(ctx context.Context) error {
+		rev, err = s.store.Put(ctx, store.Key{Kind: stateKind, ID: key}, value, store.IfUnchanged(old))
+		return err
+	})
 	if err != nil {
 		return "", err
 	}
-	s.set(key, savedState{state, rec.Revision})
-	return rec.Revision, nil
+	s.set(key, savedState{state, rev})
+	return rev, nil
+}
+
+// reread reads a state that another server has written. It is empty if there is none, or if it cannot be decoded. The
+// error is a [store.ErrFormat] if a newer version wrote it.
+func (s *stateStore) reread(ctx context.Context, key string) (savedState, error) {
+	rec, err := s.store.Get(ctx, store.Key{Kind: stateKind, ID: key})
+	if errors.Is(err, store.ErrNotFound) {
+		s.forget(key)
+		return savedState{}, nil
+	}
+	if err != nil {
+		return savedState{}, err
+	}
+	state, err := decodeState(rec)
+	if errors.Is(err, store.ErrFormat) {
+		return savedState{}, err // it must not be overwritten
+	}
+	if err != nil {
+		state = savedState{revision: rec.Revision}
+	}
+	s.set(key, state)
+	return state, nil
 }
 
 // remove removes the states with some keys. What cannot be removed is removed later.

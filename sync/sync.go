@@ -33,7 +33,10 @@
 // # Several servers
 //
 // Over a store that several servers share (a [store.Watcher]), one of them does the work: it holds a lease in the
-// store, and another server takes over when it stops or dies. Their clocks need not agree.
+// store, and another server takes over when it stops or dies. Their clocks need not agree. A server that was suspended
+// may ask sources for a moment after it wakes up, until it finds out that it has lost the lease: nothing is lost or
+// applied twice by that, because every change of a title and of a state is conditional. All servers should have the
+// same mirrors, because those of the leader are followed: the others warn if theirs differ.
 package patchsync
 
 import (
