@@ -71,6 +71,9 @@
 //   - Data that must be changed atomically is one record. The compare-and-swap of one
 //     record is the only primitive, so that several servers can share a store:
 //     store, and every service that uses it.
+//   - Of several servers over a store, one does each kind of background work, such as
+//     delivering webhooks or polling sources: store (Campaign), used by patch/catalog,
+//     sync and sync/webhook. Their clocks are not compared.
 //   - An acknowledged change is durable: store backends, proved by store/storetest
 //     and by the tests of examples/server that kill the process.
 //   - A revoked token, and every token that was created with it, is refused: auth.

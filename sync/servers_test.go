@@ -164,6 +164,7 @@ func TestMirrorsDiffer(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		time.Sleep(10 * time.Minute)
+		synctest.Wait()
 		for i, want := range []int{0, 0, 1} {
 			if n := strings.Count(logs[i].String(), "follow different mirrors"); n != want {
 				t.Errorf("server %d warned %d times, want %d", i, n, want)

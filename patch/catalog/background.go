@@ -21,8 +21,8 @@ const (
 	backgroundPause = time.Second
 )
 
-// The leases of catalogs. A catalog without couriers, such as that of an import, must not keep those that have some from
-// delivering their notices.
+// The leases of catalogs. A catalog without couriers, such as that of an import, must not keep those that have some
+// from delivering their notices.
 const (
 	courierLease = "notices"
 	sweepLease   = "titles"
@@ -110,8 +110,8 @@ func (w *titleWriter) workOn(ctx context.Context, keys []string) error {
 	return group.Wait()
 }
 
-// deliverNotices delivers the notices that a title's record carries, and removes them from the record. Notices that were
-// delivered are removed even if ctx has ended, so that the next leader does not deliver them again.
+// deliverNotices delivers the notices that a title's record carries, and removes them from the record. Notices that
+// were delivered are removed even if ctx has ended, so that the next leader does not deliver them again.
 func (w *titleWriter) deliverNotices(ctx context.Context, key string) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)

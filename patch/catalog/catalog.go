@@ -23,11 +23,11 @@
 //
 // # Several servers
 //
-// If the store is a [store.Watcher], several servers may use it: each sees the changes of the others. One of them, which
-// holds a lease, does the work that follows changes: it delivers the notices of all servers to its couriers, removes
-// the records of deleted titles, and settles the restores of servers that have died. When it dies, another takes over
-// after Options.Lease. No clocks are compared for that. If the store is not a Watcher, a catalog must be the only one
-// that uses it, and does that work at once.
+// If the store is a [store.Watcher], several servers may use it: each sees the changes of the others. One of them,
+// which holds a lease, does the work that follows changes: it delivers the notices of all servers to its couriers,
+// removes the records of deleted titles, and settles the restores of servers that have died. When it dies, another
+// takes over after Options.Lease. No clocks are compared for that. If the store is not a Watcher, a catalog must be the
+// only one that uses it, and does that work at once.
 package catalog
 
 import (

@@ -103,8 +103,8 @@ func (c *Catalog) Restore(
 		return nil, err
 	}
 	defer leave()
-	if r.opts.Mode == RestoreEmpty && c.Len() > 0 {
-		return nil, ErrNotEmpty
+	if !c.titles.shared && r.opts.Mode == RestoreEmpty && c.Len() > 0 {
+		return nil, ErrNotEmpty // before anything is written
 	}
 	return r.run(ctx, defs)
 }

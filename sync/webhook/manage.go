@@ -21,7 +21,8 @@ const (
 )
 
 // Create adds a webhook and returns its id. If several servers share the store, the others know of the webhook a moment
-// later: it may not be notified of changes that they make before. The error is [ErrInvalid], [catalog.ErrUnavailable] or that of ctx.
+// later: it may not be notified of changes that they make before. The error is [ErrInvalid], [catalog.ErrUnavailable]
+// or that of ctx.
 func (w *Service) Create(ctx context.Context, h Hook) (id string, err error) {
 	h.ID = rand.Text()
 	if h.Format == "" {

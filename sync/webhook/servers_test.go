@@ -223,8 +223,8 @@ func TestNumbersOfDeliveries(t *testing.T) {
 			t.Fatal(err)
 		}
 		const clock = 1_800_000_000_000_000_000
-		old := fmt.Sprintf(`{"format":1,"hook":%q,"notice":{"id":"U-1","kind":"created","at":"%s","title":{"id":"App"}}}`,
-			hook, time.Now().UTC().Format(time.RFC3339))
+		const form = `{"format":1,"hook":%q,"notice":{"id":"U-1","kind":"created","at":"%s","title":{"id":"App"}}}`
+		old := fmt.Sprintf(form, hook, time.Now().UTC().Format(time.RFC3339))
 		key := store.Key{Kind: "deliveries", ID: fmt.Sprintf("%s/%020d-U-1", hook, int64(clock))}
 		if _, err := st.Put(ctx, key, []byte(old), store.IfAbsent()); err != nil {
 			t.Fatal(err)
