@@ -23,8 +23,8 @@ import (
 // later. The other couriers still get their notices, which may be delayed by that second. After a restart, they may get
 // the same notice again.
 //
-// If several servers share the store (it is a store.Watcher), one of them, the leader, which holds a lease, delivers the
-// notices of the changes that all of them make: its couriers get them all, in order for each title, also those of a
+// If several servers share the store (it is a store.Watcher), one of them, the leader, which holds a lease, delivers
+// the notices of the changes that all of them make: its couriers get them all, in order for each title, also those of a
 // server that has died. Wants is called on the server that makes the change, and Take on the leader. When the leader
 // dies, another takes over after Options.Lease. A server that was suspended may deliver notices for a moment after it
 // wakes up, until it finds out that it has lost the lease: a notice may then be taken twice, also by two servers.
