@@ -55,6 +55,30 @@ func Ping(ctx context.Context, s Store) error {
 	return nil
 }
 
+// A Revisioner is a Store that can list the revisions of its records without reading their values. It is an optional
+// capability; see [Revisions].
+type Revisioner interface {
+	// Revisions yields the key and the revision of each record of a kind that List would yield, in the same order and
+	// with the same guarantees. An error ends the sequence.
+	Revisions(ctx context.Context, kind string) iter.Seq2[Change, error]
+}
+
+// Revisions yields the key and the revision of each record of a kind, so that a reader that knows many of them can read
+// only those that have changed, such as after a gap in a watch. It asks the [Revisioner] that s has, or lists the
+// records if it has none.
+func Revisions(ctx context.Context, s Store, kind string) iter.Seq2[Change, error] {
+	if r, ok := As[Revisioner](s); ok {
+		return r.Revisions(ctx, kind)
+	}
+	return func(yield func(Change, error) bool) {
+		for r, err := range s.List(ctx, kind) {
+			if !yield(Change{Key: r.Key, Revision: r.Revision}, err) {
+				return
+			}
+		}
+	}
+}
+
 // A Fault is a record that exists but cannot be read, or one that is missing because it was corrupt.
 type Fault struct {
 	// Name is the place of the record, such as the path of a file.

@@ -18,9 +18,9 @@
 //
 // # Capabilities
 //
-// A store may implement further interfaces: [Watcher], [HeartbeatWatcher], [Pinger], [Inspector] and io.Closer. [As]
-// finds them. A decorator, which adds something to another Store, has a method Unwrap() Store, so that As finds the
-// capabilities of the inner store too.
+// A store may implement further interfaces: [Watcher], [HeartbeatWatcher], [Revisioner], [Pinger], [Inspector] and
+// io.Closer. [As] finds them. A decorator, which adds something to another Store, has a method Unwrap() Store, so that
+// As finds the capabilities of the inner store too.
 //
 // # Idioms
 //

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/patchsource/patchsource/store"
 	"github.com/patchsource/patchsource/store/memstore"
@@ -43,6 +46,66 @@ func TestPing(t *testing.T) {
 	down := errors.New("down")
 	if err := store.Ping(t.Context(), decorator{pinger{memstore.New(), down}}); !errors.Is(err, down) {
 		t.Errorf("%v, want the error of the inner store", err)
+	}
+}
+
+// A revisioner is a store whose Revisions yields the same change, and an error.
+type revisioner struct {
+	store.Store
+	change store.Change
+	err    error
+}
+
+func (r revisioner) Revisions(context.Context, string) iter.Seq2[store.Change, error] {
+	return func(yield func(store.Change, error) bool) {
+		_ = yield(r.change, nil) && yield(store.Change{}, r.err)
+	}
+}
+
+// collect returns the changes that a sequence yields before it ends, and the error that ends it.
+func collect(changes iter.Seq2[store.Change, error]) (all []store.Change, err error) {
+	for c, err := range changes {
+		if err != nil {
+			return all, err
+		}
+		all = append(all, c)
+	}
+	return all, nil
+}
+
+func TestRevisionsOfARevisioner(t *testing.T) {
+	down := errors.New("down")
+	want := []store.Change{{Key: thing("a"), Revision: "7"}}
+	s := decorator{revisioner{memstore.New(), want[0], down}}
+	got, err := collect(store.Revisions(t.Context(), s, "things"))
+	if diff := cmp.Diff(want, got); diff != "" || !errors.Is(err, down) {
+		t.Errorf("got the error %v, want that of the inner store, after (-want +got):\n%s", err, diff)
+	}
+}
+
+// Without the capability, Revisions lists the records.
+func TestRevisionsOfAPlainStore(t *testing.T) {
+	s := memstore.New()
+	var want []store.Change
+	for _, id := range []string{"a", "b"} {
+		rev, err := s.Put(t.Context(), thing(id), []byte("1"), store.IfAbsent())
+		if err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, store.Change{Key: thing(id), Revision: rev})
+	}
+	put(t, s, store.Key{Kind: "others", ID: "c"}, "3")
+	got, err := collect(store.Revisions(t.Context(), s, "things"))
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Errorf("got the error %v, after (-want +got):\n%s", err, diff)
+	}
+	for range store.Revisions(t.Context(), s, "things") {
+		break // a loop that is left ends the list
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := collect(store.Revisions(ended, s, "things")); !errors.Is(err, context.Canceled) {
+		t.Errorf("under an ended context: %v, want that of the list", err)
 	}
 }
 
