@@ -28,7 +28,12 @@ var mayImport = map[string]struct{ ours, others string }{
 	"store/memstore":  {"store", ""},
 	"store/filestore": {"store", jsonModule + " github.com/gofrs/flock golang.org/x/sys"},
 	"auth":            {"store", ""},
-	"auth/mail":       {"", "github.com/wneessen/go-mail golang.org/x/crypto golang.org/x/text"},
+
+	"store/sqlstore":              {"store", ""},
+	"store/sqlstore/pgxlisten":    {"", pgxModules},
+	"store/sqlstore/sqlstoretest": {"", ""},
+
+	"auth/mail": {"", "github.com/wneessen/go-mail golang.org/x/crypto golang.org/x/text"},
 	"auth/community": {
 		"patch patch/catalog auth auth/mail store",
 		feedModules + " golang.org/x/time golang.org/x/crypto golang.org/x/sys github.com/wneessen/go-mail",
@@ -97,6 +102,9 @@ const (
 	feedModules  = patchModules + " github.com/hashicorp/golang-lru/v2 golang.org/x/sync"
 	syncModules  = feedModules + " golang.org/x/sys code.dny.dev/ssrf github.com/smallstep/pkcs7 " +
 		"github.com/fsnotify/fsnotify"
+
+	pgxModules = "github.com/jackc/pgx/v5 github.com/jackc/pgpassfile github.com/jackc/pgservicefile " +
+		"github.com/jackc/puddle/v2 golang.org/x/sync golang.org/x/text"
 )
 
 type listed struct {

@@ -10,9 +10,11 @@ import (
 // see [Follow] and [As].
 type Watcher interface {
 	// Watch yields changes of the records of a kind until ctx ends or the loop is left. The first change has the zero
-	// Key and says that no later change is missed. The zero Key comes again after a gap, such as a lost connection or
-	// a reader that is too slow: all records must then be read again. An error says that changes may have been
-	// missed; the sequence continues if it can.
+	// Key and says that no later change is missed. A change can be read when it is yielded: Get returns the record in
+	// that revision or a later one. The zero Key comes again after a gap, such as a lost connection or a reader that is
+	// too slow: all records must then be read again. An error says that changes may have been missed; the sequence
+	// continues if it can, and the zero Key then comes before any further change. A storage that does not answer any
+	// more is such an error within about three seconds.
 	Watch(ctx context.Context, kind string) iter.Seq2[Change, error]
 }
 
