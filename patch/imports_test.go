@@ -32,8 +32,8 @@ var mayImport = map[string]struct{ ours, others string }{
 	"store/sqlstore":              {"store", ""},
 	"store/sqlstore/pgxlisten":    {"", pgxModules},
 	"store/sqlstore/sqlstoretest": {"", ""},
-
-	"auth/mail": {"", "github.com/wneessen/go-mail golang.org/x/crypto golang.org/x/text"},
+	"store/internal/linear":       {"store", "github.com/anishathalye/porcupine"},
+	"auth/mail":                   {"", "github.com/wneessen/go-mail golang.org/x/crypto golang.org/x/text"},
 	"auth/community": {
 		"patch patch/catalog auth auth/mail store",
 		feedModules + " golang.org/x/time golang.org/x/crypto golang.org/x/sys github.com/wneessen/go-mail",

@@ -27,6 +27,7 @@ const role = "SQLSTORETEST_ROLE"
 // roles are the functions of such processes.
 var roles = map[string]func(ctx context.Context, args []string) error{
 	"open": openOnce,
+	"work": work,
 }
 
 func TestMain(m *testing.M) {

@@ -1,14 +1,16 @@
-package sqlstoretest
+package storetest
 
 import (
 	"net"
 	"sync"
 )
 
-// A Proxy forwards TCP connections to a server and breaks them on request. It is safe for concurrent use.
+// A Proxy forwards TCP connections to the server of a storage and breaks them on request. It is safe for concurrent
+// use.
 type Proxy struct {
 	listener net.Listener
-	target   string // the path of a Unix socket
+	network  string // of the server
+	address  string
 
 	mu          sync.Mutex
 	connections map[net.Conn]bool // of clients and to the server
@@ -16,13 +18,13 @@ type Proxy struct {
 	hole        bool
 }
 
-// NewProxy starts a proxy to the Unix socket of a server. The caller must call Close.
-func NewProxy(socket string) (*Proxy, error) {
+// NewProxy starts a proxy to the server at an address of a network, such as "tcp" or "unix". The caller must call Close.
+func NewProxy(network, address string) (*Proxy, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	p := &Proxy{listener: l, target: socket, connections: map[net.Conn]bool{}}
+	p := &Proxy{listener: l, network: network, address: address, connections: map[net.Conn]bool{}}
 	p.open = sync.NewCond(&p.mu)
 	go p.accept()
 	return p, nil
@@ -70,7 +72,7 @@ func (p *Proxy) accept() {
 func (p *Proxy) forward(client net.Conn) {
 	defer p.add(client)()
 	p.pass()
-	server, err := net.Dial("unix", p.target)
+	server, err := net.Dial(p.network, p.address)
 	if err != nil {
 		return
 	}
