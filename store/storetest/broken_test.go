@@ -283,6 +283,47 @@ func (n numbStore) WatchHeartbeats(ctx context.Context, kind string) iter.Seq2[s
 	return n.Watch(ctx, kind)
 }
 
+// An earlyStore yields the first zero Key before its watch has begun.
+type earlyStore struct{ *memstore.Store }
+
+func (e earlyStore) Watch(ctx context.Context, kind string) iter.Seq2[store.Change, error] {
+	return func(yield func(store.Change, error) bool) {
+		if !yield(store.Change{}, nil) {
+			return
+		}
+		time.Sleep(500 * time.Millisecond)
+		named := func(c store.Change) bool { return c.Key != store.Key{} }
+		for c, err := range filtered(e.Store.Watch(ctx, kind), named) {
+			if !yield(c, err) {
+				return
+			}
+		}
+	}
+}
+
+// slow returns a store whose Put takes a while.
+func slow(s *memstore.Store) store.Store {
+	return &brokenStore{Store: s, put: func(ctx context.Context, k store.Key, v []byte, c store.Condition) (
+		store.Revision, error,
+	) {
+		time.Sleep(time.Millisecond)
+		return s.Put(ctx, k, v, c)
+	}}
+}
+
+// An outdatedStore yields revisions that records had before.
+type outdatedStore struct{ *memstore.Store }
+
+func (o outdatedStore) Revisions(ctx context.Context, kind string) iter.Seq2[store.Change, error] {
+	return func(yield func(store.Change, error) bool) {
+		for r, err := range o.List(ctx, kind) {
+			if !yield(store.Change{Key: r.Key, Revision: "0"}, err) {
+				return
+			}
+		}
+	}
+}
+
 // filtered keeps the changes for which keep is true.
 func filtered(changes iter.Seq2[store.Change, error], keep func(store.Change) bool) iter.Seq2[store.Change, error] {
 	return func(yield func(store.Change, error) bool) {
@@ -305,6 +346,8 @@ func inside(s store.Store) store.Store {
 		return s.Store
 	case hastyStore:
 		return s.Store
+	case earlyStore:
+		return slow(s.Store)
 	}
 	return s
 }

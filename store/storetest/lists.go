@@ -18,6 +18,11 @@ var listCases = []testCase{
 		"A List can be left at any point. The store can be used within and after the loop.",
 		listEndsEarly,
 	},
+	{
+		"list revisions",
+		"Revisions of a store that is a Revisioner yields what List yields, without the values.",
+		listRevisions,
+	},
 	{"kinds", "The same id in two kinds names two records.", kinds},
 }
 
@@ -67,6 +72,43 @@ func listEndsEarly(ctx context.Context, e *env) error {
 		break
 	}
 	return holds(ctx, e.store, "a", "2")
+}
+
+func listRevisions(ctx context.Context, e *env) error {
+	r, ok := store.As[store.Revisioner](e.store)
+	if !ok {
+		return noRevisioner
+	}
+	for _, id := range []string{"b", "a", "gone", "A", "é", "a/b"} {
+		if _, err := put(ctx, e.store, id, "value of "+id); err != nil {
+			return err
+		}
+	}
+	if err := e.store.Delete(ctx, key("gone"), store.Condition{}); err != nil {
+		return err
+	}
+	var want, got []store.Change
+	for r, err := range e.store.List(ctx, "things") {
+		if err != nil {
+			return err
+		}
+		want = append(want, store.Change{Key: r.Key, Revision: r.Revision})
+	}
+	for c, err := range r.Revisions(ctx, "things") {
+		if err != nil {
+			return err
+		}
+		got = append(got, c)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		return fmt.Errorf("what Revisions yields (-want +got):\n%s", diff)
+	}
+	for _, err := range r.Revisions(ctx, "../things") {
+		if err != nil {
+			return nil
+		}
+	}
+	return errors.New("Revisions of kind ../things: no error")
 }
 
 func kinds(ctx context.Context, e *env) error {

@@ -18,7 +18,8 @@ type Proxy struct {
 	hole        bool
 }
 
-// NewProxy starts a proxy to the server at an address of a network, such as "tcp" or "unix". The caller must call Close.
+// NewProxy starts a proxy to the server at an address of a network, such as "tcp" or "unix". The caller must call
+// Close.
 func NewProxy(network, address string) (*Proxy, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

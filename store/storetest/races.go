@@ -21,6 +21,8 @@ const (
 		"ErrConflict, and the record is that of the winner."
 	oneDeletesRule = "Of many that delete one revision of a record at once, exactly one succeeds. The others get " +
 		"ErrNotFound, because the record does not exist any more."
+	oneChangesOrDeletesRule = "Of many that put or delete one revision of a record at once, exactly one succeeds. " +
+		"The others get ErrConflict, or ErrNotFound if they delete a record that does not exist any more."
 	noLostUpdateRule = "If many read a record, change it and write it on condition of the revision they read, " +
 		"no change is lost."
 )
@@ -33,6 +35,8 @@ var raceCases = []testCase{
 	{"one of two servers changes", oneChangesRule, twoStores(oneChanges)},
 	{"one deletes", oneDeletesRule, oneStore(oneDeletes)},
 	{"one of two servers deletes", oneDeletesRule, twoStores(oneDeletes)},
+	{"one changes or deletes", oneChangesOrDeletesRule, oneStore(oneChangesOrDeletes)},
+	{"one of two servers changes or deletes", oneChangesOrDeletesRule, twoStores(oneChangesOrDeletes)},
 	{"no lost update", noLostUpdateRule, oneStore(noLostUpdate)},
 	{"no lost update of two servers", noLostUpdateRule, twoStores(noLostUpdate)},
 	{
@@ -79,8 +83,9 @@ func race(stores []store.Store, f func(racer int, s store.Store) error) []error 
 	return errs
 }
 
-// winner returns the racer that succeeded. It returns an error unless there is exactly one and the others got lost.
-func winner(errs []error, lost error) (int, error) {
+// winner returns the racer that succeeded. It returns an error unless there is exactly one and each of the others got
+// one of the errors lost.
+func winner(errs []error, lost ...error) (int, error) {
 	won := -1
 	for i, err := range errs {
 		switch {
@@ -88,8 +93,8 @@ func winner(errs []error, lost error) (int, error) {
 			return 0, fmt.Errorf("racers %d and %d both succeeded", won, i)
 		case err == nil:
 			won = i
-		case !errors.Is(err, lost):
-			return 0, fmt.Errorf("a racer that did not succeed got %w, want %v", err, lost)
+		case !slices.ContainsFunc(lost, func(l error) bool { return errors.Is(err, l) }):
+			return 0, fmt.Errorf("a racer that did not succeed got %w, want one of %q", err, lost)
 		}
 	}
 	if won < 0 {
@@ -147,6 +152,40 @@ func oneDeletes(ctx context.Context, stores []store.Store) error {
 		errs := race(stores, func(_ int, s store.Store) error { return s.Delete(ctx, key("a"), store.IfRevision(rev)) })
 		if _, err := winner(errs, store.ErrNotFound); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+func oneChangesOrDeletes(ctx context.Context, stores []store.Store) error {
+	for round := range 10 {
+		rev, err := put(ctx, stores[0], "a", "start")
+		if err != nil {
+			return err
+		}
+		deletes := func(i int) bool { return (i/2+round)%2 == 0 } // in both stores
+		won, err := winner(race(stores, func(i int, s store.Store) error {
+			if deletes(i) {
+				return s.Delete(ctx, key("a"), store.IfRevision(rev))
+			}
+			_, err := s.Put(ctx, key("a"), []byte(strconv.Itoa(i)), store.IfRevision(rev))
+			if errors.Is(err, store.ErrNotFound) {
+				return fmt.Errorf("Put: %v, want ErrConflict", err)
+			}
+			return err
+		}), store.ErrConflict, store.ErrNotFound)
+		if err != nil {
+			return err
+		}
+		for _, s := range stores {
+			if !deletes(won) {
+				err = holds(ctx, s, "a", strconv.Itoa(won))
+			} else if _, getErr := s.Get(ctx, key("a")); !errors.Is(getErr, store.ErrNotFound) {
+				err = fmt.Errorf("Get after the record was deleted: %w, want ErrNotFound", getErr)
+			}
+			if err != nil {
+				return err
+			}
 		}
 	}
 	return nil

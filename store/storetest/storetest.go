@@ -88,9 +88,10 @@ func (s skip) Error() string { return string(s) }
 
 // The reasons of skips.
 const (
-	noReopen  = skip("Backend.Reopen is nil: the backend does not claim that records survive a restart")
-	noSecond  = skip("Backend.Second is nil: the backend does not claim that several servers can use a storage")
-	noWatcher = skip("the store is not a Watcher")
+	noReopen     = skip("Backend.Reopen is nil: the backend does not claim that records survive a restart")
+	noSecond     = skip("Backend.Second is nil: the backend does not claim that several servers can use a storage")
+	noWatcher    = skip("the store is not a Watcher")
+	noRevisioner = skip("the store is not a Revisioner")
 )
 
 // A testCase checks one rule. check returns an error that describes how the store breaks it.

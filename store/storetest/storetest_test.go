@@ -41,10 +41,12 @@ func TestBrokenStoresFail(t *testing.T) {
 		}, []string{"invalid keys"}},
 		{"Put checks first and writes later", checkThenPut, []string{
 			"one creates", "one of two servers creates", "one changes", "one of two servers changes",
+			"one changes or deletes", "one of two servers changes or deletes",
 			"no lost update", "no lost update of two servers",
 		}},
 		{"Delete checks first and deletes later", checkThenDelete, []string{
 			"one deletes", "one of two servers deletes",
+			"one changes or deletes", "one of two servers changes or deletes",
 		}},
 		{"a value is written in two steps", tearing, []string{"list during writes"}},
 		{"no change is yielded", func() store.Store { return deafStore{memstore.New()} }, []string{
@@ -60,6 +62,12 @@ func TestBrokenStoresFail(t *testing.T) {
 			return hastyStore{memstore.New()}
 		}, []string{"heartbeats"}},
 		{"there are no heartbeats", func() store.Store { return numbStore{memstore.New()} }, []string{"heartbeats"}},
+		{"a watch begins after its zero Key", func() store.Store {
+			return earlyStore{memstore.New()}
+		}, []string{"watch begins"}},
+		{"revisions are outdated", func() store.Store {
+			return outdatedStore{memstore.New()}
+		}, []string{"list revisions"}},
 		{"records do not survive", func() store.Store { return volatileStore{memstore.New()} }, []string{"durable"}},
 	} {
 		for _, name := range c.fails {
@@ -111,6 +119,10 @@ func TestUntestableCasesAreSkipped(t *testing.T) {
 		{"watch others", env{store: plain, second: inside}},
 		{"watch others", env{store: memstore.New()}},
 		{"heartbeats", env{store: plain}},
+		{"watch begins", env{store: plain, second: inside}},
+		{"watch begins", env{store: memstore.New()}},
+		{"list revisions", env{store: plain}},
+		{"one of two servers changes or deletes", env{store: plain}},
 		{"one of two servers creates", env{store: plain}},
 		{"one of two servers changes", env{store: plain}},
 		{"one of two servers deletes", env{store: plain}},

@@ -33,6 +33,11 @@ var watchCases = []testCase{
 			"heartbeat is not in the future, and every change made before it is yielded first.",
 		heartbeats,
 	},
+	{
+		"watch begins",
+		"A watch that begins while others change records misses nothing that changes after its zero Key.",
+		watchBegins,
+	},
 }
 
 func watch(ctx context.Context, e *env) error {
@@ -89,27 +94,67 @@ func watchOthers(ctx context.Context, e *env) error {
 		return noSecond
 	}
 	other := e.second(e.store)
-	ctx, cancel := context.WithCancel(ctx)
-	var watching sync.WaitGroup
-	defer watching.Wait()
-	defer cancel()
-
-	v := &view{store: e.store, revisions: map[string]store.Revision{}, changed: make(chan struct{}, 1)}
-	begun := make(chan struct{})
-	ended := make(chan error, 1)
-	watching.Go(func() { ended <- v.follow(ctx, w, sync.OnceFunc(func() { close(begun) })) })
-	select {
-	case <-begun:
-	case err := <-ended:
-		return fmt.Errorf("the watch ended before it began: %w", err)
-	case <-ctx.Done():
-		return fmt.Errorf("the watch has not begun: %w", ctx.Err())
+	v := newView(e.store)
+	defer v.begin(ctx, w)()
+	if err := v.begun(ctx); err != nil {
+		return err
 	}
-	want, err := burst(ctx, other)
+	want, err := burst(ctx, other, burstChanges)
 	if err != nil {
 		return err
 	}
-	return v.await(ctx, ended, want)
+	return v.await(ctx, want)
+}
+
+// watchBegins begins one watch after the other during a burst.
+func watchBegins(ctx context.Context, e *env) error {
+	w, ok := store.As[store.Watcher](e.store)
+	if !ok {
+		return noWatcher
+	}
+	if e.second == nil {
+		return noSecond
+	}
+	other := e.second(e.store)
+	var want map[string]store.Revision
+	var burstErr error
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		want, burstErr = burst(ctx, other, burstChanges/5)
+	}()
+	defer func() { <-ended }()
+	var views []*view
+	for len(views) == 0 || len(views) < maxViews && !isClosed(ended) {
+		v := newView(e.store)
+		defer v.begin(ctx, w)()
+		if err := v.begun(ctx); err != nil {
+			return err
+		}
+		views = append(views, v)
+	}
+	if <-ended; burstErr != nil {
+		return burstErr
+	}
+	for i, v := range views {
+		if err := v.await(ctx, want); err != nil {
+			return fmt.Errorf("watch %d: %w", i+1, err)
+		}
+	}
+	return nil
+}
+
+// maxViews bounds the watches that begin during a burst.
+const maxViews = 5
+
+// isClosed reports whether a channel is closed.
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
 }
 
 // heartbeatTimeout bounds the wait for three heartbeats. The machine may be busy.
@@ -181,13 +226,14 @@ const (
 	burstRecords = 10
 )
 
-// burst changes many records at once. It returns their last revisions, which are empty for deleted records.
-func burst(ctx context.Context, s store.Store) (map[string]store.Revision, error) {
+// burst has each of the writers make a number of changes. It returns the last revisions of the records, which are empty
+// for deleted ones.
+func burst(ctx context.Context, s store.Store, changes int) (map[string]store.Revision, error) {
 	var last [burstWriters]map[string]store.Revision
 	var errs [burstWriters]error
 	var all sync.WaitGroup
 	for writer := range burstWriters {
-		all.Go(func() { last[writer], errs[writer] = burstOf(ctx, s, writer) })
+		all.Go(func() { last[writer], errs[writer] = burstOf(ctx, s, writer, changes) })
 	}
 	all.Wait()
 	revisions := map[string]store.Revision{}
@@ -198,9 +244,11 @@ func burst(ctx context.Context, s store.Store) (map[string]store.Revision, error
 }
 
 // burstOf makes the changes of one writer and returns the last revisions of its records.
-func burstOf(ctx context.Context, s store.Store, writer int) (last map[string]store.Revision, err error) {
+func burstOf(ctx context.Context, s store.Store, writer, changes int) (
+	last map[string]store.Revision, err error,
+) {
 	last = map[string]store.Revision{}
-	for i := range burstChanges {
+	for i := range changes {
 		id := strconv.Itoa(writer) + "-" + strconv.Itoa(i%burstRecords)
 		if i%7 == 6 && last[id] != "" {
 			if err := s.Delete(ctx, key(id), store.IfRevision(last[id])); err != nil {
@@ -220,9 +268,40 @@ func burstOf(ctx context.Context, s store.Store, writer int) (last map[string]st
 type view struct {
 	store   store.Store
 	changed chan struct{} // has a value when the view may have changed
+	started chan struct{} // is closed when the watch has begun and all records have been read
+	ended   chan error    // receives the error of the watch
 
 	mu        sync.Mutex
 	revisions map[string]store.Revision
+}
+
+// newView returns a view of a store.
+func newView(s store.Store) *view {
+	return &view{
+		store:   s,
+		changed: make(chan struct{}, 1), started: make(chan struct{}), ended: make(chan error, 1),
+		revisions: map[string]store.Revision{},
+	}
+}
+
+// begin begins to keep the view up to date. The returned function ends that.
+func (v *view) begin(ctx context.Context, w store.Watcher) (end func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var watching sync.WaitGroup
+	watching.Go(func() { v.ended <- v.follow(ctx, w, sync.OnceFunc(func() { close(v.started) })) })
+	return func() { cancel(); watching.Wait() }
+}
+
+// begun waits until the watch has begun.
+func (v *view) begun(ctx context.Context) error {
+	select {
+	case <-v.started:
+		return nil
+	case err := <-v.ended:
+		return fmt.Errorf("the watch ended before it began: %w", err)
+	case <-ctx.Done():
+		return fmt.Errorf("the watch has not begun: %w", ctx.Err())
+	}
 }
 
 // follow keeps the view up to date until ctx ends. It calls begun when the watch has begun and all records have been
@@ -276,8 +355,8 @@ func (v *view) apply(ctx context.Context, c store.Change) error {
 	return nil
 }
 
-// await waits until the view has these revisions. ended receives the error of follow.
-func (v *view) await(ctx context.Context, ended <-chan error, want map[string]store.Revision) error {
+// await waits until the view has these revisions.
+func (v *view) await(ctx context.Context, want map[string]store.Revision) error {
 	for {
 		missed := v.missed(want)
 		if len(missed) == 0 {
@@ -285,7 +364,7 @@ func (v *view) await(ctx context.Context, ended <-chan error, want map[string]st
 		}
 		select {
 		case <-v.changed:
-		case err := <-ended:
+		case err := <-v.ended:
 			return fmt.Errorf("the watch ended and has missed %d of %d records, %q: %w",
 				len(missed), len(want), missed, err)
 		case <-ctx.Done():
