@@ -14,9 +14,8 @@ func TestStore(t *testing.T) {
 		listen    bool
 	}{
 		{name: "polling"},
-		{name: "listening", listen: true},
+		{name: "listening with the simple protocol", dsn: " default_query_exec_mode=simple_protocol", listen: true},
 		{name: "without prepared statements", dsn: " default_query_exec_mode=exec"},
-		{name: "simple protocol", dsn: " default_query_exec_mode=simple_protocol"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dsn := server(t).DSN() + c.dsn
