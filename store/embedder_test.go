@@ -58,7 +58,7 @@ func TestBackendsCostAnEmbedderNothing(t *testing.T) {
 		t.Errorf("what the backends add to the go.sum:\n%s", diff)
 	}
 	if !bytes.Equal(binary, binaryWithout) {
-		t.Errorf("the binary differs: it has %d bytes with the backends and %d without", len(binary), len(binaryWithout))
+		t.Errorf("the binary differs: it has %d bytes with the backends, %d without", len(binary), len(binaryWithout))
 	}
 	t.Logf("the go.sum has %d lines, the binary %d bytes", bytes.Count(sum, []byte("\n")), len(binary))
 }

@@ -33,8 +33,9 @@
 //
 // # Backends
 //
-// Package store/memstore is for tests and demonstrations, and package store/filestore keeps a directory of files. To
-// write another backend, implement [Store] and test it with package store/storetest.
+// Package store/memstore is for tests and demonstrations, package store/filestore keeps a directory of files for one
+// server, and package store/sqlstore keeps tables in PostgreSQL for several. To write another backend, implement
+// [Store] and test it with package store/storetest.
 //
 // # Formats
 //

@@ -134,7 +134,7 @@ func (s *Store) poll(ctx context.Context, conn *sql.Conn, last reading) (next re
 	case next.server == "":
 		return reading{}, errors.New("sqlstore: watch: the table meta is empty: restore a backup of the database")
 	case last.server != "" && next.server != last.server:
-		return reading{}, errors.New("sqlstore: watch: the connection leads to another server, or one that was restarted")
+		return reading{}, errAnotherServer
 	}
 	next.gap = next.gap || len(next.changes) > maxPollChanges
 	return next, nil
@@ -164,6 +164,9 @@ func (s *Store) scanChange(rows *sql.Rows, next *reading) error {
 	}
 	return nil
 }
+
+var errAnotherServer = errors.New("sqlstore: watch: the connection leads to another server, or to one that was " +
+	"restarted")
 
 // jitter returns a random time between the half and the whole of d.
 func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d/2) }

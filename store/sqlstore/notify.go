@@ -52,7 +52,8 @@ func (s *Store) listen(ctx context.Context) {
 			signal(s.awake)
 		})
 		if err != nil && ctx.Err() == nil {
-			s.opts.Logger.Warn("changes are seen later, because notifications cannot be received: retrying", "error", err)
+			s.opts.Logger.Warn("notifications cannot be received, so that changes are seen later: retrying",
+				"error", err)
 		}
 		pause(ctx, jitter(wait))
 	}

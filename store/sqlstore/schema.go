@@ -87,7 +87,8 @@ func (s *Store) checkVersion(version int) error {
 		return nil
 	}
 	err := fmt.Errorf("sqlstore: %w: the schema %s has version %d, and this version knows schemas up to %d: "+
-		"start the newer version, or restore a backup made before", store.ErrFormat, s.opts.Schema, version, schemaVersion)
+		"start the newer version, or restore a backup made before",
+		store.ErrFormat, s.opts.Schema, version, schemaVersion)
 	s.refusal.CompareAndSwap(nil, &err)
 	return err
 }

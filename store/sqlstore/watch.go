@@ -34,7 +34,7 @@ func (s *Store) Watch(ctx context.Context, kind string) iter.Seq2[store.Change, 
 		}
 		defer s.unsubscribe(w)
 		for {
-			failed, changes := s.takePending(w)
+			changes, failed := s.takePending(w)
 			if failed != nil && ctx.Err() == nil && !yield(store.Change{}, failed) {
 				return
 			}
@@ -64,11 +64,12 @@ func (s *Store) subscribe(kind string) (*watcher, error) {
 		return nil, errClosed
 	}
 	s.watchers[w] = true
-	if !s.feeding {
+	if s.feeding {
+		signal(s.awake)
+	} else {
 		s.feeding = true
 		s.work.Go(s.feed)
 	}
-	signal(s.awake)
 	return w, nil
 }
 
@@ -79,13 +80,13 @@ func (s *Store) unsubscribe(w *watcher) {
 	delete(s.watchers, w)
 }
 
-// takePending returns what a watcher has to yield: an error, and then changes.
-func (s *Store) takePending(w *watcher) (failed error, changes []store.Change) {
+// takePending returns what a watcher has to yield: first the error, if there is one, and then the changes.
+func (s *Store) takePending(w *watcher) (changes []store.Change, failed error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	failed, changes = w.failed, w.pending
-	w.failed, w.pending = nil, nil
-	return failed, changes
+	changes, failed = w.pending, w.failed
+	w.pending, w.failed = nil, nil
+	return changes, failed
 }
 
 // deliver passes the outcome of a successful read of the log to the watchers. If gap, changes were missed.

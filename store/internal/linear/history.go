@@ -177,7 +177,8 @@ func (h *History) valuesLocked() (map[store.Revision]string, error) {
 			return nil, fmt.Errorf("the revision %q is that of %q and of %q", r.Revision, v, value)
 		}
 		if other, seen := revisions[value]; seen && other != r.Revision {
-			return nil, fmt.Errorf("the value %q was put once and has the revisions %q and %q", value, other, r.Revision)
+			return nil, fmt.Errorf("the value %q, which was put once, has the revisions %q and %q",
+				value, other, r.Revision)
 		}
 		values[r.Revision], revisions[value] = value, r.Revision
 	}

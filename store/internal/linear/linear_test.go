@@ -61,7 +61,8 @@ func TestCheck(t *testing.T) {
 				}
 			}
 			if !found || len(results) != keys {
-				t.Errorf("the results are %v for the calls %v, want %s for one of %d", results, h.Counts(), c.want, keys)
+				t.Errorf("the results are %v for the calls %v, want %s for one of %d",
+					results, h.Counts(), c.want, keys)
 			}
 		})
 	}

@@ -135,7 +135,8 @@ func BenchmarkWatch(b *testing.B) {
 			<-seen
 			var latencies []time.Duration
 			for n := range b.N {
-				time.Sleep(rand.N(500 * time.Millisecond)) // when the log is read next must not depend on the last change
+				// When the log is read next must not depend on the change before.
+				time.Sleep(rand.N(500 * time.Millisecond))
 				if _, err := writer.Put(ctx, thing(fmt.Sprint(n)), benchValue, store.Condition{}); err != nil {
 					b.Fatal(err)
 				}

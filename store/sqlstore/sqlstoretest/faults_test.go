@@ -83,12 +83,11 @@ type follower struct {
 	mu        sync.Mutex
 	revisions map[string]store.Revision
 	reports   int
-	changed   chan struct{}
 }
 
 // follow follows a store until the test ends.
 func follow(t *testing.T, s store.Store) *follower {
-	f := &follower{changed: make(chan struct{}, 1)}
+	f := &follower{}
 	ctx, cancel := context.WithCancel(t.Context())
 	var work sync.WaitGroup
 	work.Go(func() {
@@ -108,7 +107,9 @@ func (f *follower) reload(ctx context.Context, s store.Store) error {
 	if err != nil {
 		return err
 	}
-	f.set(func() { f.revisions = revisions })
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.revisions = revisions
 	return nil
 }
 
@@ -118,45 +119,31 @@ func (f *follower) apply(ctx context.Context, s store.Store, c store.Change) err
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	f.set(func() {
-		if r.Revision == "" {
-			delete(f.revisions, c.Key.ID)
-		} else {
-			f.revisions[c.Key.ID] = r.Revision
-		}
-	})
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if r.Revision == "" {
+		delete(f.revisions, c.Key.ID)
+	} else {
+		f.revisions[c.Key.ID] = r.Revision
+	}
 	return nil
 }
 
-// set changes the revisions.
-func (f *follower) set(change func()) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	change()
-	select {
-	case f.changed <- struct{}{}:
-	default:
-	}
-}
-
-// expect waits until the revisions are those of a store.
+// expect waits until the revisions are those of a store. Writes that were canceled may still change it.
 func (f *follower) expect(t *testing.T, s store.Store) {
 	t.Helper()
-	want, err := revisionsOf(t.Context(), s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	timeout := time.After(20 * time.Second)
-	for {
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		want, err := revisionsOf(t.Context(), s)
+		if err != nil {
+			t.Fatal(err)
+		}
 		f.mu.Lock()
 		got := maps.Clone(f.revisions)
 		f.mu.Unlock()
 		if maps.Equal(got, want) {
 			return
 		}
-		select {
-		case <-f.changed:
-		case <-timeout:
+		if time.Now().After(deadline) {
 			t.Fatalf("the revisions of the follower (-want +got):\n%s", cmp.Diff(want, got))
 		}
 	}
@@ -181,6 +168,7 @@ type load struct {
 
 	mu    sync.Mutex
 	acked map[string]int // the highest number that was acknowledged, by id
+	acks  int
 	fails int
 }
 
@@ -210,10 +198,14 @@ func (l *load) write(ctx context.Context, s store.Store, writer int) {
 		l.mu.Lock()
 		if err == nil {
 			l.acked[id] = n
+			l.acks++
 		} else {
 			l.fails++
 		}
 		l.mu.Unlock()
+		if err != nil {
+			time.Sleep(5 * time.Millisecond)
+		}
 	}
 }
 
@@ -232,9 +224,6 @@ func (l *load) check(t *testing.T, s store.Store) {
 		if err != nil || n < want {
 			t.Errorf("%s has the number %d (%v), and %d was acknowledged", id, n, err, want)
 		}
-	}
-	if len(l.acked) != 3*loadWriters {
-		t.Errorf("%d records were acknowledged, want %d", len(l.acked), 3*loadWriters)
 	}
 }
 
@@ -267,22 +256,15 @@ func TestRestartUnderLoad(t *testing.T) {
 			t.Errorf("follower %d has noticed no restart", i)
 		}
 	}
-	t.Logf("%d writes have failed", l.fails)
+	t.Logf("%d writes were acknowledged, %d have failed", l.acks, l.fails)
 }
 
 // awaitAcks waits until the load has written a number of records more.
 func awaitAcks(t *testing.T, l *load, n int) {
 	t.Helper()
-	sum := func() (sum int) {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		for _, acked := range l.acked {
-			sum += acked
-		}
-		return sum
-	}
-	target := sum() + n
-	for deadline := time.Now().Add(30 * time.Second); sum() < target; time.Sleep(5 * time.Millisecond) {
+	acks := func() int { l.mu.Lock(); defer l.mu.Unlock(); return l.acks }
+	target := acks() + n
+	for deadline := time.Now().Add(30 * time.Second); acks() < target; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the load makes no progress")
 		}

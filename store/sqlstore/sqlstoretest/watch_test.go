@@ -113,6 +113,15 @@ func mustPut(t *testing.T, s store.Store, id string) store.Revision {
 	return rev
 }
 
+// insertChange adds a change of a thing to the log within a transaction.
+func insertChange(t *testing.T, tx *sql.Tx, schema, id string) {
+	t.Helper()
+	_, err := tx.Exec(`INSERT INTO `+schema+`.changes (seq, kind, id) VALUES (-1, 'things', $1)`, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // A transaction that commits after one that began later is not missed.
 func TestWatchOfTransactionsThatCommitOutOfOrder(t *testing.T) {
 	db, schema := openDB(t, server(t).DSN()), newSchema()
@@ -124,9 +133,7 @@ func TestWatchOfTransactionsThatCommitOutOfOrder(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = tx.Rollback() }()
-	if _, err := tx.Exec(`INSERT INTO ` + schema + `.changes (seq, kind, id) VALUES (-1, 'things', 'slow')`); err != nil {
-		t.Fatal(err)
-	}
+	insertChange(t, tx, schema, "slow")
 	for i := range 50 {
 		id := strconv.Itoa(i)
 		mustPut(t, s, id)
@@ -150,9 +157,7 @@ func TestWatchOfARollback(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := tx.Exec(`INSERT INTO ` + schema + `.changes (seq, kind, id) VALUES (-1, 'things', 'a')`); err != nil {
-		t.Fatal(err)
-	}
+	insertChange(t, tx, schema, "a")
 	mustPut(t, s, "b")
 	w.expect(thing("b"))
 	if err := tx.Rollback(); err != nil {
@@ -169,7 +174,7 @@ func TestWatchOfTooManyChanges(t *testing.T) {
 	w := watch(t, s)
 	w.expect(store.Key{})
 	exec(t, db, schema, `INSERT INTO {schema}.changes (seq, kind, id)
-		SELECT -i, 'things', i::text FROM generate_series(1, 10001) AS i`)
+		SELECT -i, CASE WHEN i = 1 THEN 'things' ELSE 'others' END, i::text FROM generate_series(1, 10002) AS i`)
 	w.expect(store.Key{})
 	mustPut(t, s, "next")
 	w.expect(thing("next"))
@@ -212,11 +217,14 @@ func awaitChanges(t *testing.T, db *sql.DB, schema string, n int) {
 	}
 }
 
+// fromTheFuture adds a change of another server, whose transaction ids were higher.
+const fromTheFuture = `INSERT INTO {schema}.changes (seq, xid, kind, id) VALUES (-1, '1000000000000', 'things', 'old')`
+
 // A log and a floor that come from the backup of a server with higher transaction ids do no harm.
 func TestWatchAfterARestoredBackup(t *testing.T) {
 	db, schema := openDB(t, server(t).DSN()), newSchema()
 	s := open(t, db, &sqlstore.Options{Schema: schema})
-	exec(t, db, schema, `INSERT INTO {schema}.changes (seq, xid, kind, id) VALUES (-1, '1000000000000', 'things', 'old')`)
+	exec(t, db, schema, fromTheFuture)
 	exec(t, db, schema, `UPDATE {schema}.meta SET floor = '1000000000000'`)
 	w := watch(t, s)
 	w.expect(store.Key{})
@@ -227,6 +235,38 @@ func TestWatchAfterARestoredBackup(t *testing.T) {
 	w.until(thing("b"))
 	mustPut(t, s, "c")
 	w.expect(thing("c"))
+	// The same before the log is trimmed.
+	exec(t, db, schema, fromTheFuture)
+	mustPut(t, s, "d")
+	w.expect(thing("d"))
+}
+
+// While a transaction is open, changes of later ones are not trimmed, however old they are: other servers would take
+// the floor for a gap at each read.
+func TestTrimDuringALongTransaction(t *testing.T) {
+	db, schema := openDB(t, server(t).DSN()), newSchema()
+	s := open(t, db, &sqlstore.Options{Schema: schema, PollInterval: 20 * time.Millisecond})
+	w := watch(t, s)
+	w.expect(store.Key{})
+	mustPut(t, s, "before")
+	w.expect(thing("before"))
+	tx, err := db.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback() }()
+	if _, err := tx.Exec(`SELECT pg_current_xact_id()`); err != nil {
+		t.Fatal(err)
+	}
+	mustPut(t, s, "during")
+	w.expect(thing("during"))
+	exec(t, db, schema, `UPDATE {schema}.changes SET at = at - interval '11 minutes'`)
+	watch(t, open(t, db, &sqlstore.Options{Schema: schema})).expect(store.Key{}) // its feed trims the log
+	awaitChanges(t, db, schema, 1)
+	for _, id := range []string{"a", "b"} {
+		mustPut(t, s, id)
+		w.expect(thing(id))
+	}
 }
 
 // Watches begin while others write, and miss nothing after their zero Key.
