@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/md5"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -221,4 +222,29 @@ func open(t testing.TB, client s3store.Client, opts *s3store.Options) *s3store.S
 		}
 	})
 	return s
+}
+
+// errSilent, returned by a hook before a request to a silent client, has the request not answered.
+var errSilent = errors.New("no answer")
+
+// A silent client waits for its context if a hook returns errSilent.
+type silent struct{ *fake }
+
+func (c silent) GetObject(ctx context.Context, in *s3.GetObjectInput, o ...func(*s3.Options)) (*s3.GetObjectOutput, error) {
+	out, err := c.fake.GetObject(ctx, in, o...)
+	return out, c.wait(ctx, err)
+}
+
+func (c silent) PutObject(ctx context.Context, in *s3.PutObjectInput, o ...func(*s3.Options)) (*s3.PutObjectOutput, error) {
+	out, err := c.fake.PutObject(ctx, in, o...)
+	return out, c.wait(ctx, err)
+}
+
+// wait waits for ctx if err is errSilent.
+func (c silent) wait(ctx context.Context, err error) error {
+	if errors.Is(err, errSilent) {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return err
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"time"
 
@@ -15,8 +16,10 @@ import (
 )
 
 const (
-	// probeRacers is the number of writers that the server must let one of write.
+	// probeRacers is the number of writers that change one object at once.
 	probeRacers = 8
+	// maxProbeTries bounds the attempts of each. In each round one of them succeeds.
+	maxProbeTries = 10 * probeRacers
 	// probeAge is the age at which objects are removed that an earlier probe has left.
 	probeAge = time.Hour
 )
@@ -81,27 +84,42 @@ func (s *Store) probeRefusal(ctx context.Context, name string, cond condition) e
 	return s.unsuitable("ignores the header If-Match of PutObject")
 }
 
-// probeRace returns an error unless one of several writers creates an object.
+// probeRace returns an error unless no change is lost of several writers that increment a number in one object.
 func (s *Store) probeRace(ctx context.Context, name string) error {
 	var errs [probeRacers]error
 	var all sync.WaitGroup
 	for i := range errs {
-		all.Go(func() { _, errs[i] = s.bucket.put(ctx, name, fmt.Append(nil, i), condition{absent: true}) })
+		all.Go(func() { errs[i] = s.probeIncrement(ctx, name) })
 	}
 	all.Wait()
-	created := 0
-	for _, err := range errs {
-		switch {
-		case err == nil:
-			created++
-		case !errors.Is(err, errRefused):
-			return fmt.Errorf("s3store: several writes at once: %w", err)
-		}
+	if err := errors.Join(errs[:]...); err != nil {
+		return err
 	}
-	if created != 1 {
-		return s.unsuitable(fmt.Sprintf("let %d of %d writers create one object", created, probeRacers))
+	o, err := s.bucket.get(ctx, name)
+	if err != nil {
+		return err
+	}
+	if sum, _ := strconv.Atoi(string(o.body)); sum != probeRacers {
+		return s.unsuitable(fmt.Sprintf("loses changes: after %d writers that each incremented a number on condition "+
+			"of its ETag, it is %q", probeRacers, o.body))
 	}
 	return nil
+}
+
+// probeIncrement increments the number in an object, which may not exist yet.
+func (s *Store) probeIncrement(ctx context.Context, name string) error {
+	for range maxProbeTries {
+		o, err := s.bucket.get(ctx, name)
+		if err != nil && !errors.Is(err, errAbsent) {
+			return err
+		}
+		n, _ := strconv.Atoi(string(o.body))
+		_, err = s.bucket.put(ctx, name, strconv.AppendInt(nil, int64(n)+1, 10), condition{o.tag == "", o.tag})
+		if !errors.Is(err, errRefused) && !errors.Is(err, errAbsent) {
+			return err
+		}
+	}
+	return s.unsuitable("refuses writes whose condition holds")
 }
 
 // probeList returns an error unless a list has an object with its ETag and size. It removes what earlier probes have

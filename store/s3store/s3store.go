@@ -40,17 +40,17 @@
 //
 // # Costs
 //
-// A server with the packages of this module that has 10,000 titles and nothing to do makes these requests in a day, as
-// the tests of this package count them. The leader of a group of servers writes the records of two leases; the others
-// read them.
+// A server without clients makes these requests in a day, as a test of this package counts them:
 //
-//	                                        GetObject   ListObjects   PutObject
-//	reading the head every 500 ms             172,800
-//	listing six kinds every 10 minutes                        2,160
-//	two leases of 30 seconds, leader                                     34,560
-//	two leases of 30 seconds, others           34,560
+//	                                                GetObject  ListObjectsV2  PutObject
+//	reading the head, if anything is watched          172,800
+//	checking a watched kind of up to 1,000 records                       144
+//	checking a watched kind of 10,000 records                          1,440
+//	holding a lease of 30 s (store.Campaign)                                     17,280
+//	waiting for a lease of 30 s                        17,280
 //
-// An edit is one PutObject for each record that it writes and one or two for the head.
+// A change is one PutObject for the record and one or two for the head, and one GetObject of the head and of the record
+// at each other server. Opening a store makes about a hundred requests.
 package s3store
 
 import (
