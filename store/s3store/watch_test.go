@@ -309,9 +309,9 @@ func TestHeadIsLost(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					f := newFake()
 					s, other := open(t, f, nil), open(t, f, nil)
-					w := watch(t, s, "things")
 					put(t, s, thing, "1")
-					wait(time.Second)
+					w := watch(t, s, "things")
+					wait(time.Second + 200*time.Millisecond) // between two readings of the head
 					w.yields(t, "gap")
 					lose(f)
 					if watcher == "the same" {

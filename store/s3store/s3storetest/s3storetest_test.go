@@ -70,21 +70,17 @@ func open(t testing.TB, client s3store.Client, opts *s3store.Options) *s3store.S
 }
 
 func TestStore(t *testing.T) {
-	for _, s := range servers {
-		t.Run(s.name, func(t *testing.T) {
-			server, err := s.start()
-			s3storetest.Check(t, err)
-			prefixOf := map[store.Store]string{}
-			again := func(t *testing.T, prefix string) store.Store {
-				s := open(t, server.Client(), &s3store.Options{Prefix: prefix, PollInterval: 100 * time.Millisecond})
-				prefixOf[s] = prefix
-				return s
-			}
-			storetest.Run(t, storetest.Backend{
-				New:    func(t *testing.T) store.Store { return again(t, newPrefix()) },
-				Reopen: func(t *testing.T, s store.Store) store.Store { return again(t, prefixOf[s]) },
-				Second: func(t *testing.T, s store.Store) store.Store { return again(t, prefixOf[s]) },
-			})
+	eachServer(t, func(t *testing.T, server *s3storetest.Server) {
+		prefixOf := map[store.Store]string{}
+		again := func(t *testing.T, prefix string) store.Store {
+			s := open(t, server.Client(), &s3store.Options{Prefix: prefix, PollInterval: 100 * time.Millisecond})
+			prefixOf[s] = prefix
+			return s
+		}
+		storetest.Run(t, storetest.Backend{
+			New:    func(t *testing.T) store.Store { return again(t, newPrefix()) },
+			Reopen: func(t *testing.T, s store.Store) store.Store { return again(t, prefixOf[s]) },
+			Second: func(t *testing.T, s store.Store) store.Store { return again(t, prefixOf[s]) },
 		})
-	}
+	})
 }

@@ -1,0 +1,200 @@
+package s3storetest_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/patchsource/patchsource/store"
+	"github.com/patchsource/patchsource/store/s3store"
+	"github.com/patchsource/patchsource/store/s3store/s3storetest"
+)
+
+// value is a value of the size of a large title.
+var value = bytes.Repeat([]byte("01234567"), 1024)
+
+// eachServerB runs a benchmark over each server.
+func eachServerB(b *testing.B, bench func(b *testing.B, s *s3storetest.Server)) {
+	for _, s := range servers {
+		b.Run(s.name, func(b *testing.B) {
+			started, err := s.start()
+			s3storetest.Check(b, err)
+			bench(b, started)
+		})
+	}
+}
+
+// BenchmarkPut compares the creation of records of 8 KiB with PutObject alone.
+func BenchmarkPut(b *testing.B) {
+	eachServerB(b, func(b *testing.B, server *s3storetest.Server) {
+		for _, writers := range []int{1, 16} {
+			client := server.Client()
+			b.Run(fmt.Sprintf("raw/%d", writers), func(b *testing.B) {
+				prefix := newPrefix()
+				write(b, writers, func(ctx context.Context, i int64) error {
+					_, err := client.PutObject(ctx, &s3.PutObjectInput{
+						Bucket: aws.String(s3storetest.Bucket), Key: aws.String(prefix + strconv.FormatInt(i, 10)),
+						Body: bytes.NewReader(value), IfNoneMatch: aws.String("*"),
+					})
+					return err
+				})
+			})
+			b.Run(fmt.Sprintf("s3store/%d", writers), func(b *testing.B) {
+				s := open(b, client, &s3store.Options{Prefix: newPrefix()})
+				write(b, writers, func(ctx context.Context, i int64) error {
+					_, err := s.Put(ctx, store.Key{Kind: "titles", ID: strconv.FormatInt(i, 10)}, value, store.IfAbsent())
+					return err
+				})
+			})
+		}
+	})
+}
+
+// write calls put b.N times from several writers.
+func write(b *testing.B, writers int, put func(ctx context.Context, i int64) error) {
+	var next atomic.Int64
+	var all sync.WaitGroup
+	b.ResetTimer()
+	for range writers {
+		all.Go(func() {
+			for i := next.Add(1); i <= int64(b.N); i = next.Add(1) {
+				if err := put(b.Context(), i); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "puts/s")
+}
+
+// BenchmarkWatch measures the time from the return of a Put to the change at another server.
+func BenchmarkWatch(b *testing.B) {
+	eachServerB(b, func(b *testing.B, server *s3storetest.Server) {
+		prefix := newPrefix()
+		s := open(b, server.Client(), &s3store.Options{Prefix: prefix})
+		other := open(b, server.Client(), &s3store.Options{Prefix: prefix})
+		var latencies []time.Duration
+		key := store.Key{Kind: "titles", ID: "a"}
+		var put time.Time
+		b.ResetTimer()
+		for c, err := range s.Watch(b.Context(), "titles") {
+			if err != nil {
+				b.Fatal(err)
+			}
+			if c.Key == key {
+				latencies = append(latencies, time.Since(put))
+			}
+			if len(latencies) == b.N {
+				break
+			}
+			// The changes are spread evenly between two readings of the head.
+			time.Sleep(time.Duration(len(latencies)*37%100) * 5 * time.Millisecond)
+			if _, err := other.Put(b.Context(), key, value, store.Condition{}); err != nil {
+				b.Fatal(err)
+			}
+			put = time.Now()
+		}
+		slices.Sort(latencies)
+		for percent, name := range map[int]string{50: "p50-ms", 95: "p95-ms", 100: "max-ms"} {
+			at := latencies[(len(latencies)-1)*percent/100]
+			b.ReportMetric(float64(at.Milliseconds()), name)
+		}
+	})
+}
+
+// BenchmarkList reads 10,000 records of 8 KiB. Before, it measures how long another server takes to read all of them
+// through a watch after they were created by 16 writers.
+func BenchmarkList(b *testing.B) {
+	eachServerB(b, func(b *testing.B, server *s3storetest.Server) {
+		prefix := newPrefix()
+		s := open(b, server.Client(), &s3store.Options{Prefix: prefix})
+		const n = 10_000
+		lag := make(chan time.Time, 1)
+		begun := make(chan struct{})
+		go func() {
+			defer close(lag)
+			lag <- readAll(b, open(b, server.Client(), &s3store.Options{Prefix: prefix}), n, begun)
+		}()
+		<-begun
+		var next atomic.Int64
+		var all sync.WaitGroup
+		for range 16 {
+			all.Go(func() {
+				for i := next.Add(1); i <= n; i = next.Add(1) {
+					key := store.Key{Kind: "titles", ID: strconv.FormatInt(i, 10)}
+					if _, err := s.Put(b.Context(), key, value, store.IfAbsent()); err != nil {
+						b.Error(err)
+						return
+					}
+				}
+			})
+		}
+		all.Wait()
+		written := time.Now()
+		b.Logf("lag after %d creations: %v", n, (<-lag).Sub(written))
+		for b.Loop() {
+			count := 0
+			for _, err := range s.List(b.Context(), "titles") {
+				if err != nil {
+					b.Fatal(err)
+				}
+				count++
+			}
+			if count != n {
+				b.Fatalf("%d records, want %d", count, n)
+			}
+		}
+	})
+}
+
+// readAll watches a kind and lists what has changed after a gap, until it knows n records. It returns when that was.
+func readAll(b *testing.B, s *s3store.Store, n int, begun chan struct{}) time.Time {
+	known := map[string]store.Revision{}
+	for c, err := range s.Watch(b.Context(), "titles") {
+		if err != nil {
+			b.Error(err)
+			return time.Now()
+		}
+		changed := []store.Change{c}
+		if c.Key == (store.Key{}) {
+			changed = nil
+			for c, err := range store.Revisions(b.Context(), s, "titles") {
+				if err != nil {
+					b.Error(err)
+					return time.Now()
+				}
+				changed = append(changed, c)
+			}
+		}
+		for _, c := range changed {
+			if known[c.Key.ID] == c.Revision {
+				continue
+			}
+			r, err := s.Get(b.Context(), c.Key)
+			if err != nil {
+				b.Error(err)
+				return time.Now()
+			}
+			known[c.Key.ID] = r.Revision
+		}
+		if begun != nil {
+			close(begun)
+			begun = nil
+		}
+		if len(known) == n {
+			break
+		}
+	}
+	return time.Now()
+}
