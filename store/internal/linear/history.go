@@ -56,6 +56,10 @@ type line struct {
 
 // A History has the calls of all workers. It is safe for concurrent use.
 type History struct {
+	// RacyDeletes says that of several Deletes without a condition at once, more than one may succeed, because the
+	// storage does not tell which of them found the record.
+	RacyDeletes bool
+
 	mu      sync.Mutex
 	calls   []*call
 	results map[string]*result // by the id of the call
@@ -136,6 +140,7 @@ func (h *History) operations() (map[string][]porcupine.Operation, error) {
 			}
 		}
 		in := input{op: c.Op, value: c.Value, absent: c.Absent, conditional: c.If != "", old: values[c.If]}
+		in.racy = h.RacyDeletes && c.Op == opDelete && !in.conditional && !in.absent
 		operations[c.Key] = append(operations[c.Key], porcupine.Operation{
 			Input: in, Call: c.At, Output: output{r.Outcome, r.Value}, Return: r.At,
 		})

@@ -106,6 +106,32 @@ func TestUnknownOutcomes(t *testing.T) {
 	}
 }
 
+// Two Deletes of one record succeed only if that is allowed, and if they have no condition.
+func TestRacyDeletes(t *testing.T) {
+	const text = `{'call':{'id':'1','op':'put','key':'a','value':'1','at':1}}
+{'result':{'id':'1','outcome':'ok','revision':'r','at':2}}
+{'call':{'id':'2','op':'delete','key':'a',IF'at':3}}
+{'call':{'id':'3','op':'delete','key':'a',IF'at':3}}
+{'result':{'id':'2','outcome':'ok','at':4}}
+{'result':{'id':'3','outcome':'ok','at':4}}`
+	for _, c := range []struct {
+		condition string
+		racy      bool
+		want      porcupine.CheckResult
+	}{
+		{"", true, porcupine.Ok},
+		{"", false, porcupine.Illegal},
+		{"'if':'r',", true, porcupine.Illegal},
+	} {
+		h := lines(t, strings.ReplaceAll(text, "IF", c.condition))
+		h.RacyDeletes = c.racy
+		results, err := h.Check(time.Second)
+		if err != nil || results["a"] != c.want {
+			t.Errorf("%+v: %v, %v", c, results["a"], err)
+		}
+	}
+}
+
 func TestRevisionsThatAreUsedTwice(t *testing.T) {
 	for _, text := range []string{
 		`{'call':{'id':'1','op':'put','key':'a','value':'1','at':1}}

@@ -1,6 +1,7 @@
 package s3storetest_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"sync"
@@ -37,7 +38,17 @@ func untilEnd(s *s3storetest.Server, err error) (*s3storetest.Server, error) {
 	return s, err
 }
 
+// role is the environment variable of a process that a test starts with this program: work.
+const role = "S3STORETEST_ROLE"
+
 func TestMain(m *testing.M) {
+	if os.Getenv(role) == "work" {
+		if err := work(context.Background(), os.Args[1:]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	code := m.Run()
 	for _, s := range started {
 		s.Stop()
