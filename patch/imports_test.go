@@ -30,6 +30,8 @@ var mayImport = map[string]struct{ ours, others string }{
 	"auth":            {"store", ""},
 
 	"store/sqlstore":              {"store", ""},
+	"store/s3store":               {"store", s3Modules},
+	"store/s3store/s3storetest":   {"", s3Modules},
 	"store/sqlstore/pgxlisten":    {"", pgxModules},
 	"store/sqlstore/sqlstoretest": {"", ""},
 	"store/internal/linear":       {"store", "github.com/anishathalye/porcupine"},
@@ -99,8 +101,15 @@ var mayImport = map[string]struct{ ours, others string }{
 const (
 	jsonModule   = "github.com/go-json-experiment/json"
 	patchModules = jsonModule + " golang.org/x/text"
-	feedModules  = patchModules + " github.com/hashicorp/golang-lru/v2 golang.org/x/sync"
-	syncModules  = feedModules + " golang.org/x/sys code.dny.dev/ssrf github.com/smallstep/pkcs7 " +
+	s3Modules    = "github.com/aws/aws-sdk-go-v2 github.com/aws/aws-sdk-go-v2/service/s3 github.com/aws/smithy-go " +
+		"github.com/aws/aws-sdk-go-v2/aws/protocol/eventstream github.com/aws/aws-sdk-go-v2/internal/configsources " +
+		"github.com/aws/aws-sdk-go-v2/internal/endpoints/v2 github.com/aws/aws-sdk-go-v2/internal/v4a " +
+		"github.com/aws/aws-sdk-go-v2/service/internal/accept-encoding " +
+		"github.com/aws/aws-sdk-go-v2/service/internal/checksum " +
+		"github.com/aws/aws-sdk-go-v2/service/internal/presigned-url " +
+		"github.com/aws/aws-sdk-go-v2/service/internal/s3shared"
+	feedModules = patchModules + " github.com/hashicorp/golang-lru/v2 golang.org/x/sync"
+	syncModules = feedModules + " golang.org/x/sys code.dny.dev/ssrf github.com/smallstep/pkcs7 " +
 		"github.com/fsnotify/fsnotify"
 
 	pgxModules = "github.com/jackc/pgx/v5 github.com/jackc/pgpassfile github.com/jackc/pgservicefile " +

@@ -9,6 +9,9 @@ import (
 // writeProof is the time for which a write that was carried out proves that the store can be changed.
 const writeProof = time.Minute
 
+// noTag is the tag of no object.
+const noTag = "00000000000000000000000000000000"
+
 // Ping implements [store.Pinger]. It reads the head. If nothing was written in the last minute, it also sends a write
 // that the server must refuse because of its condition, and not because of missing permissions.
 func (s *Store) Ping(ctx context.Context) error {
@@ -30,7 +33,7 @@ func (s *Store) Ping(ctx context.Context) error {
 		return nil
 	}
 	w := newTombstone(s.headName())
-	_, err = s.bucket.put(ctx, w.name, w.body, condition{tag: "no-object-has-this-tag"})
+	_, err = s.bucket.put(ctx, w.name, w.body, condition{tag: noTag})
 	if err != nil && !errors.Is(err, errRefused) && !errors.Is(err, errAbsent) {
 		return err
 	}
