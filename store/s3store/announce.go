@@ -87,7 +87,8 @@ func (s *Store) flush() {
 			pause = minRetryPause
 			continue
 		}
-		s.opts.Logger.Warn("changes cannot be announced to other servers: retrying", "changes", len(batch), "error", err)
+		s.opts.Logger.Warn("changes cannot be announced to other servers: retrying",
+			"changes", len(batch), "error", err)
 		s.putBack(batch, skipped)
 		sleep(s.closing, jitter(pause))
 		pause = min(2*pause, maxRetryPause)

@@ -123,7 +123,9 @@ func (f *fake) body(key string) (body string, ok bool) {
 }
 
 // GetObject implements s3store.Client.
-func (f *fake) GetObject(ctx context.Context, in *s3.GetObjectInput, _ ...func(*s3.Options)) (*s3.GetObjectOutput, error) {
+func (f *fake) GetObject(
+	ctx context.Context, in *s3.GetObjectInput, _ ...func(*s3.Options),
+) (*s3.GetObjectOutput, error) {
 	var out *s3.GetObjectOutput
 	r := request{call: "get", key: *in.Key, conditional: in.IfNoneMatch != nil}
 	err := f.serve(ctx, r, func() error {
@@ -142,7 +144,9 @@ func (f *fake) GetObject(ctx context.Context, in *s3.GetObjectInput, _ ...func(*
 }
 
 // PutObject implements s3store.Client.
-func (f *fake) PutObject(ctx context.Context, in *s3.PutObjectInput, _ ...func(*s3.Options)) (*s3.PutObjectOutput, error) {
+func (f *fake) PutObject(
+	ctx context.Context, in *s3.PutObjectInput, _ ...func(*s3.Options),
+) (*s3.PutObjectOutput, error) {
 	body, err := io.ReadAll(in.Body)
 	if err != nil {
 		return nil, err
@@ -230,12 +234,16 @@ var errSilent = errors.New("no answer")
 // A silent client waits for its context if a hook returns errSilent.
 type silent struct{ *fake }
 
-func (c silent) GetObject(ctx context.Context, in *s3.GetObjectInput, o ...func(*s3.Options)) (*s3.GetObjectOutput, error) {
+func (c silent) GetObject(
+	ctx context.Context, in *s3.GetObjectInput, o ...func(*s3.Options),
+) (*s3.GetObjectOutput, error) {
 	out, err := c.fake.GetObject(ctx, in, o...)
 	return out, c.wait(ctx, err)
 }
 
-func (c silent) PutObject(ctx context.Context, in *s3.PutObjectInput, o ...func(*s3.Options)) (*s3.PutObjectOutput, error) {
+func (c silent) PutObject(
+	ctx context.Context, in *s3.PutObjectInput, o ...func(*s3.Options),
+) (*s3.PutObjectOutput, error) {
 	out, err := c.fake.PutObject(ctx, in, o...)
 	return out, c.wait(ctx, err)
 }

@@ -111,7 +111,8 @@ func TestLostRequest(t *testing.T) {
 		f := newFake()
 		s := open(t, f, nil)
 		f.hook(once("put", thingName, errCut), nil)
-		if _, err := s.Put(t.Context(), thing, []byte("1"), store.IfAbsent()); !isUnknown(err) || !errors.Is(err, errCut) {
+		_, err := s.Put(t.Context(), thing, []byte("1"), store.IfAbsent())
+		if !isUnknown(err) || !errors.Is(err, errCut) {
 			t.Errorf("Put with IfAbsent: %v, want an unknown outcome", err)
 		}
 		f.hook(once("put", thingName, errCut), nil)
@@ -120,7 +121,7 @@ func TestLostRequest(t *testing.T) {
 		}
 		rev := put(t, s, thing, "1")
 		f.hook(once("put", thingName, errCut), nil)
-		rev, err := s.Put(t.Context(), thing, []byte("2"), store.IfRevision(rev))
+		rev, err = s.Put(t.Context(), thing, []byte("2"), store.IfRevision(rev))
 		if err != nil {
 			t.Fatalf("Put with IfRevision: %v", err)
 		}
@@ -336,7 +337,9 @@ func TestForeignAndCorruptObjects(t *testing.T) {
 	s := open(t, f, &s3store.Options{Prefix: "p"})
 	rev := put(t, s, thing, "value")
 	good, _ := f.body("p/" + thingName)
-	for _, name := range []string{"p/things/", "p/things/.hidden", "p/things/sub/a", "p/thingsa", "p/other", "q/things/b"} {
+	for _, name := range []string{
+		"p/things/", "p/things/.hidden", "p/things/sub/a", "p/thingsa", "p/other", "q/things/b",
+	} {
 		f.set(name, "foreign")
 	}
 	n := 0

@@ -69,5 +69,6 @@ func unescape(name string) (id string, ok bool) {
 
 // isHashed reports whether a name is that of a long id.
 func isHashed(name string) bool {
-	return len(name) == keptName+len(hashMark)+hex.EncodedLen(sha256.Size) && name[keptName:][:len(hashMark)] == hashMark
+	return len(name) == keptName+len(hashMark)+hex.EncodedLen(sha256.Size) &&
+		strings.HasPrefix(name[keptName:], hashMark)
 }

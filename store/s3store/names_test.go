@@ -38,7 +38,9 @@ func TestUnescapeRefuses(t *testing.T) {
 var plainName = regexp.MustCompile(`^[A-Za-z0-9_=-][A-Za-z0-9_.=-]{0,199}$`)
 
 func FuzzEscape(f *testing.F) {
-	for _, id := range []string{"a", "A", ".", "a/b", "=2f", "é", strings.Repeat("é", 200), strings.Repeat("a", 512)} {
+	for _, id := range []string{
+		"a", "A", ".", "a/b", "=2f", "é", strings.Repeat("é", 200), strings.Repeat("a", 512),
+	} {
 		f.Add(id)
 	}
 	f.Fuzz(func(t *testing.T, id string) {

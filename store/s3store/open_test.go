@@ -77,7 +77,9 @@ func TestOpenRefusesTheServer(t *testing.T) {
 // A racy client is one of a server that checks conditions, but not atomically.
 type racy struct{ *fake }
 
-func (c racy) PutObject(ctx context.Context, in *s3.PutObjectInput, o ...func(*s3.Options)) (*s3.PutObjectOutput, error) {
+func (c racy) PutObject(
+	ctx context.Context, in *s3.PutObjectInput, o ...func(*s3.Options),
+) (*s3.PutObjectOutput, error) {
 	body, exists := c.body(*in.Key)
 	switch {
 	case in.IfNoneMatch != nil && exists, in.IfMatch != nil && (!exists || *in.IfMatch != etag([]byte(body))):

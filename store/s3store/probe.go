@@ -164,7 +164,8 @@ func (s *Store) unsuitable(why string) error {
 			server += " in the region " + o.Region
 		}
 	}
-	return fmt.Errorf("s3store: %s %s: use a server that carries out conditional writes, such as Amazon S3", server, why)
+	return fmt.Errorf("s3store: %s %s: use a server that carries out conditional writes, such as Amazon S3",
+		server, why)
 }
 
 // A compile-time check of what Store implements.

@@ -1,6 +1,6 @@
-// Package s3store keeps records as objects in a bucket of Amazon S3 or of another server with the same protocol, so that
-// several servers can share one store. The server must carry out conditional writes (PutObject with If-None-Match and
-// If-Match); [Open] tries them and refuses a server that ignores them.
+// Package s3store keeps records as objects in a bucket of Amazon S3 or of another server with the same protocol, so
+// that several servers can share one store. The S3 server must carry out conditional writes (PutObject with
+// If-None-Match and If-Match); [Open] tries them and refuses a server that ignores them.
 //
 // The package uses an interface of four calls, [Client], that *s3.Client of the AWS SDK for Go v2 has. The program that
 // opens the store makes the client and so decides where credentials come from, which is package config of the SDK in
@@ -90,9 +90,9 @@ var defaultUnannounced = []string{"leases", "history"}
 
 // Options are options of [Open].
 type Options struct {
-	// Prefix begins the names of all objects, followed by a slash. Stores with different prefixes share a bucket if none
-	// is the beginning of another. It has up to 200 letters, digits, "-", "_", "." and "/". If empty, the names begin
-	// with the kind.
+	// Prefix begins the names of all objects, followed by a slash. Several stores share a bucket if the prefix of none
+	// is the beginning of that of another. It has up to 200 letters, digits, "-", "_", "." and "/". If empty, the names
+	// begin with the kind.
 	Prefix string
 	// Timeout bounds each request. The outcome of a write that timed out is unknown. The default is 10 s; a negative
 	// number means no limit.
@@ -159,8 +159,8 @@ func Open(ctx context.Context, client Client, bucketName string, opts *Options) 
 	s.bucket = bucket{client: client, name: bucketName, timeout: s.opts.Timeout}
 	if opts.Prefix != "" {
 		if !validPrefix.MatchString(opts.Prefix) || len(opts.Prefix) > maxPrefix || dotted(opts.Prefix) {
-			return nil, fmt.Errorf("s3store: the prefix %q does not have 1 to %d letters, digits, -, _, . and single / "+
-				"between them, or has a part . or ..", opts.Prefix, maxPrefix)
+			return nil, fmt.Errorf("s3store: the prefix %q does not consist of up to %d letters, digits, '-', '_', '.'"+
+				" and '/', or has a part that is empty, '.' or '..'", opts.Prefix, maxPrefix)
 		}
 		s.prefix = opts.Prefix + "/"
 	}

@@ -29,8 +29,8 @@ type watcher struct {
 	pending []store.Change // wait for the reader
 }
 
-// Watch implements [store.Watcher]. Changes are yielded in the order of the head; a change may be yielded twice. A Watch
-// ends when the store is closed.
+// Watch implements [store.Watcher]. It yields changes in the order of the head, and may yield a change twice. It ends
+// when the store is closed.
 func (s *Store) Watch(ctx context.Context, kind string) iter.Seq2[store.Change, error] {
 	return func(yield func(store.Change, error) bool) {
 		w, err := s.subscribe(kind)
@@ -40,7 +40,7 @@ func (s *Store) Watch(ctx context.Context, kind string) iter.Seq2[store.Change, 
 		}
 		defer s.unsubscribe(kind, w)
 		for {
-			failed, changes := s.takePending(w)
+			changes, failed := s.takePending(w)
 			if failed != nil && ctx.Err() == nil && !yield(store.Change{}, failed) {
 				return
 			}
@@ -67,7 +67,8 @@ func (s *Store) subscribe(kind string) (*watcher, error) {
 		return nil, err
 	}
 	if slices.Contains(s.opts.Unannounced, kind) {
-		return nil, fmt.Errorf("s3store: %s cannot be watched: remove the kind from Options.Unannounced at all servers", kind)
+		return nil, fmt.Errorf("s3store: %s cannot be watched: remove the kind from Options.Unannounced at all servers",
+			kind)
 	}
 	w := &watcher{wake: make(chan struct{}, 1), gap: true}
 	s.mu.Lock()
@@ -100,13 +101,13 @@ func (s *Store) unsubscribe(kind string, w *watcher) {
 	}
 }
 
-// takePending returns what a watcher has to yield: an error, and then changes.
-func (s *Store) takePending(w *watcher) (failed error, changes []store.Change) {
+// takePending returns what a watcher has to yield: changes, and an error that comes before them.
+func (s *Store) takePending(w *watcher) (changes []store.Change, failed error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	failed, changes = w.failed, w.pending
-	w.failed, w.pending = nil, nil
-	return failed, changes
+	changes, failed = w.pending, w.failed
+	w.pending, w.failed = nil, nil
+	return changes, failed
 }
 
 // deliverLocked passes changes on to the watchers. The caller must hold s.mu.

@@ -3,9 +3,7 @@ package s3store_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -98,42 +96,7 @@ func TestWatchLatency(t *testing.T) {
 }
 
 // When more changes were made between two readings than the head has, the watch yields the zero Key.
-func TestOverrunOfTheHead(t *testing.T) {
-	for _, n := range []int{500, 501} {
-		synctest.Test(t, func(t *testing.T) {
-			f := newFake()
-			s, other := open(t, f, nil), open(t, f, nil)
-			w := watch(t, s, "things")
-			wait(0)
-			w.yields(t, "gap")
-			for i := range n {
-				put(t, other, store.Key{Kind: "others", ID: fmt.Sprint(i)}, "1")
-			}
-			wait(time.Second)
-			if n > 500 {
-				w.yields(t, "gap")
-			} else {
-				w.yields(t)
-			}
-			put(t, other, thing, "1")
-			wait(time.Second)
-			w.yields(t, "a")
-		})
-	}
-}
-
 // The head does not grow beyond 64 KiB, however long the ids are.
-func TestSizeOfTheHead(t *testing.T) {
-	f := newFake()
-	s := open(t, f, nil)
-	for i := range 300 {
-		put(t, s, store.Key{Kind: "things", ID: strings.Repeat("x", 500) + fmt.Sprint(i)}, "1")
-	}
-	if body, _ := f.body(headName); len(body) < 60<<10 || len(body) > 72<<10 {
-		t.Errorf("the head has %d bytes", len(body))
-	}
-}
-
 // A server that is killed between the write of a record and that of the head announces nothing. The other servers find
 // the change when they list the kind.
 func TestCrashBeforeTheHead(t *testing.T) {
@@ -178,31 +141,6 @@ func (c crashing) PutObject(
 
 // If the head cannot be written, Put returns an error although the record was written, and the change is announced when
 // the head can be written again.
-func TestHeadCannotBeWritten(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFake()
-		s, other := open(t, f, nil), open(t, f, nil)
-		w := watch(t, s, "things")
-		wait(time.Second)
-		w.yields(t, "gap")
-		f.hook(func(r request) error {
-			if r.call == "put" && r.key == headName {
-				return errCut
-			}
-			return nil
-		}, nil)
-		if _, err := other.Put(t.Context(), thing, []byte("1"), store.IfAbsent()); !isUnknown(err) {
-			t.Errorf("Put: %v, want an error", err)
-		}
-		hasValue(t, s, "1")
-		wait(10 * time.Second)
-		w.yields(t)
-		f.hook(nil, nil)
-		wait(10 * time.Second)
-		w.yields(t, "a")
-	})
-}
-
 // hasValue fails the test unless the record thing has a value.
 func hasValue(t testing.TB, s store.Store, value string) {
 	t.Helper()
@@ -212,56 +150,7 @@ func hasValue(t testing.TB, s store.Store, value string) {
 }
 
 // More changes than the head has room for, made while it cannot be written, are a gap.
-func TestHeadCannotBeWrittenForLong(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFake()
-		s, other := open(t, f, nil), open(t, f, nil)
-		w := watch(t, s, "things")
-		wait(time.Second)
-		w.yields(t, "gap")
-		f.hook(func(r request) error {
-			if r.call == "put" && r.key == headName {
-				return errCut
-			}
-			return nil
-		}, nil)
-		var all sync.WaitGroup
-		for i := range 1100 {
-			all.Go(func() {
-				time.Sleep(time.Duration(i) * 10 * time.Millisecond)
-				_, err := other.Put(t.Context(), store.Key{Kind: "things", ID: fmt.Sprint(i)}, nil, store.Condition{})
-				if !isUnknown(err) {
-					t.Errorf("Put: %v, want an error", err)
-				}
-			})
-		}
-		all.Wait()
-		f.hook(nil, nil)
-		wait(10 * time.Second)
-		w.yields(t, "gap")
-		put(t, other, thing, "1")
-		wait(time.Second)
-		w.yields(t, "a")
-	})
-}
-
 // The outcome of a write is unknown, and it was not announced. It is announced without an outcome.
-func TestUnknownOutcomeIsAnnounced(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFake()
-		s, other := open(t, f, nil), open(t, f, nil)
-		w := watch(t, s, "things")
-		wait(time.Second)
-		w.yields(t, "gap")
-		f.hook(once("put", thingName, errCut), nil)
-		if _, err := other.Put(t.Context(), thing, nil, store.IfAbsent()); !isUnknown(err) {
-			t.Errorf("Put: %v, want an unknown outcome", err)
-		}
-		wait(time.Second)
-		w.yields(t, "a")
-	})
-}
-
 // A head that cannot be read is an error of the watch within three seconds, whether requests fail or are not answered.
 // When it can be read again, the zero Key comes first.
 func TestConnectionLost(t *testing.T) {
@@ -299,56 +188,7 @@ func TestConnectionLost(t *testing.T) {
 }
 
 // A head that is deleted or overwritten is replaced, and the watch yields the zero Key.
-func TestHeadIsLost(t *testing.T) {
-	for name, lose := range map[string]func(f *fake){
-		"deleted":     func(f *fake) { f.mu.Lock(); delete(f.objects, headName); f.mu.Unlock() },
-		"overwritten": func(f *fake) { f.set(headName, "nonsense") },
-	} {
-		for _, watcher := range []string{"the same", "another"} {
-			t.Run(name+", "+watcher, func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
-					f := newFake()
-					s, other := open(t, f, nil), open(t, f, nil)
-					put(t, s, thing, "1")
-					w := watch(t, s, "things")
-					wait(time.Second + 200*time.Millisecond) // between two readings of the head
-					w.yields(t, "gap")
-					lose(f)
-					if watcher == "the same" {
-						other = s
-					}
-					put(t, other, thing, "2")
-					wait(time.Second)
-					w.yields(t, "gap")
-					put(t, other, thing, "3")
-					wait(time.Second)
-					w.yields(t, "a")
-				})
-			})
-		}
-	}
-}
-
 // A bucket whose head is restored from a backup has an older count of changes.
-func TestHeadIsRestored(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFake()
-		s, other := open(t, f, nil), open(t, f, nil)
-		put(t, s, thing, "1")
-		backup, _ := f.body(headName)
-		put(t, s, thing, "2")
-		w := watch(t, s, "things")
-		wait(time.Second)
-		w.yields(t, "gap")
-		f.set(headName, backup)
-		wait(time.Second)
-		w.yields(t, "gap")
-		put(t, other, thing, "3")
-		wait(time.Second)
-		w.yields(t, "a")
-	})
-}
-
 // A watch begins only when the kind could be listed.
 func TestFirstListFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -387,101 +227,9 @@ func TestNoChecks(t *testing.T) {
 	})
 }
 
-func TestUnannouncedKinds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFake()
-		s := open(t, f, &s3store.Options{Unannounced: []string{"leases", "things"}})
-		before, _ := f.body(headName)
-		put(t, s, thing, "1")
-		if err := s.Delete(t.Context(), thing, store.Condition{}); err != nil {
-			t.Fatal(err)
-		}
-		if after, _ := f.body(headName); after != before {
-			t.Error("the head was written")
-		}
-		w := watch(t, s, "things")
-		wait(0)
-		w.yields(t, "error")
-		w = watch(t, s, "history")
-		wait(0)
-		w.yields(t, "gap")
-	})
-}
-
 // Changes that a process makes at once share writes of the head.
-func TestChangesShareTheHead(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFake()
-		s := open(t, f, nil)
-		heads := 0
-		f.hook(func(r request) error {
-			if r.call == "put" {
-				time.Sleep(10 * time.Millisecond)
-			}
-			if r.call == "put" && r.key == headName {
-				heads++
-			}
-			return nil
-		}, nil)
-		var all sync.WaitGroup
-		for i := range 100 {
-			all.Go(func() { put(t, s, store.Key{Kind: "things", ID: fmt.Sprint(i)}, "1") })
-		}
-		all.Wait()
-		if heads > 3 {
-			t.Errorf("the head was written %d times for 100 changes at once, want at most 3", heads)
-		}
-	})
-}
-
 // A caller that gives up while the head is written gets an error, and the change is announced.
-func TestCanceledWhileTheHeadIsWritten(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFake()
-		s := open(t, f, nil)
-		w := watch(t, s, "things")
-		wait(0)
-		w.yields(t, "gap")
-		f.hook(func(r request) error {
-			if r.call == "put" && r.key == headName {
-				time.Sleep(5 * time.Second)
-			}
-			return nil
-		}, nil)
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		if _, err := s.Put(ctx, thing, nil, store.IfAbsent()); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("Put: %v, want the error of the context", err)
-		}
-		wait(10 * time.Second)
-		w.yields(t, "a")
-	})
-}
-
 // A program does not change a store whose layout is newer, nor open it.
-func TestNewerLayout(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFake()
-		s := open(t, f, nil)
-		put(t, s, thing, "1")
-		w := watch(t, s, "things")
-		wait(0)
-		w.yields(t, "gap")
-		body, _ := f.body(headName)
-		f.set(headName, strings.Replace(body, `"layout":1`, `"layout":2`, 1))
-		wait(5 * time.Second)
-		w.yields(t, "error")
-		_, putErr := s.Put(t.Context(), thing, nil, store.Condition{})
-		_, openErr := s3store.Open(t.Context(), f, "bucket", nil)
-		for _, err := range []error{putErr, openErr, s.Delete(t.Context(), thing, store.Condition{}), s.Ping(t.Context())} {
-			if !errors.Is(err, store.ErrFormat) {
-				t.Errorf("got %v, want ErrFormat", err)
-			}
-		}
-		hasValue(t, s, "1")
-	})
-}
-
 // Ping finds out that the server cannot be reached, or that nothing can be written, at a write a minute at most.
 func TestPing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

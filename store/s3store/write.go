@@ -15,6 +15,8 @@ const (
 	maxSends = 3
 	// maxCreates bounds how often a record is created in the place of one that others create and delete.
 	maxCreates = 20
+	// maxTag is more than the length of any ETag.
+	maxTag = 200
 	// sendPause is the pause before a write is sent again.
 	sendPause = 50 * time.Millisecond
 )
@@ -69,7 +71,8 @@ func unknown(w write, err error) error {
 // Put implements [store.Store].
 func (s *Store) Put(ctx context.Context, key store.Key, value []byte, cond store.Condition) (store.Revision, error) {
 	if len(value) > maxValue {
-		return "", fmt.Errorf("s3store: the value of %v has %d bytes: at most %d are possible", key, len(value), maxValue)
+		return "", fmt.Errorf("s3store: the value of %v has %d bytes: at most %d are possible",
+			key, len(value), maxValue)
 	}
 	if err := s.beginChange(ctx, key); err != nil {
 		return "", err
@@ -112,7 +115,8 @@ func (s *Store) create(ctx context.Context, w write) (store.Revision, error) {
 		}
 		cond = condition{absent: refused.current.tag == "", tag: refused.current.tag}
 	}
-	return "", fmt.Errorf("s3store: create %s: others created and deleted it in each of %d attempts", w.name, maxCreates)
+	return "", fmt.Errorf("s3store: create %s: others created and deleted it in each of %d attempts",
+		w.name, maxCreates)
 }
 
 // Delete implements [store.Store].
@@ -159,7 +163,8 @@ func (s *Store) remove(ctx context.Context, name string, never bool) error {
 	case never:
 		return store.ErrConflict
 	}
-	// The request is not repeated, nor its outcome read: one that comes late may delete a record that was created since.
+	// If the answer is lost, the request is not repeated, nor its outcome read: a request that the server carries out
+	// late may delete a record that was created since.
 	if err := s.bucket.remove(ctx, name); err != nil {
 		return err
 	}
@@ -169,5 +174,6 @@ func (s *Store) remove(ctx context.Context, name string, never bool) error {
 
 // isTag reports whether a revision can be that of an object.
 func isTag(rev store.Revision) bool {
-	return len(rev) <= 200 && !strings.ContainsFunc(string(rev), func(r rune) bool { return r <= ' ' || r > '~' || r == '"' })
+	return len(rev) <= maxTag &&
+		!strings.ContainsFunc(string(rev), func(r rune) bool { return r <= ' ' || r > '~' || r == '"' })
 }

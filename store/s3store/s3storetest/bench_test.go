@@ -51,7 +51,8 @@ func BenchmarkPut(b *testing.B) {
 			b.Run(fmt.Sprintf("s3store/%d", writers), func(b *testing.B) {
 				s := open(b, client, &s3store.Options{Prefix: newPrefix()})
 				write(b, writers, func(ctx context.Context, i int64) error {
-					_, err := s.Put(ctx, store.Key{Kind: "titles", ID: strconv.FormatInt(i, 10)}, value, store.IfAbsent())
+					key := store.Key{Kind: "titles", ID: strconv.FormatInt(i, 10)}
+					_, err := s.Put(ctx, key, value, store.IfAbsent())
 					return err
 				})
 			})

@@ -64,7 +64,8 @@ func (c nativeDeleter) PutObject(
 		in.Body = bytes.NewReader(body)
 		return c.Client.PutObject(ctx, in, opts...)
 	}
-	_, err = c.Client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: in.Bucket, Key: in.Key, IfMatch: in.IfMatch}, opts...)
+	deletion := &s3.DeleteObjectInput{Bucket: in.Bucket, Key: in.Key, IfMatch: in.IfMatch}
+	_, err = c.Client.DeleteObject(ctx, deletion, opts...)
 	return &s3.PutObjectOutput{ETag: in.IfMatch}, err
 }
 

@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"time"
 )
 
@@ -91,7 +90,7 @@ func install(pkg, version string) (string, error) {
 	cmd.Dir = building // outside of this module
 	cmd.Env = append(os.Environ(), "GOBIN="+building, "GOFLAGS=", "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%w: go install %s@%s: %w: %s", ErrMissing, pkg, version, err, strings.TrimSpace(string(out)))
+		return "", fmt.Errorf("%w: go install %s@%s: %w: %s", ErrMissing, pkg, version, err, bytes.TrimSpace(out))
 	}
 	return path, os.Rename(filepath.Join(building, filepath.Base(pkg)), path)
 }

@@ -83,7 +83,8 @@ func Start() (*Server, error) {
 // otherwise.
 func StartVersity() (s *Server, err error) {
 	if os.Getenv("PATCHSOURCE_VERSITYGW") != "required" {
-		return nil, fmt.Errorf("%w: versitygw is used if PATCHSOURCE_VERSITYGW=required is in the environment", ErrMissing)
+		return nil, fmt.Errorf("%w: PATCHSOURCE_VERSITYGW=required in the environment has versitygw installed",
+			ErrMissing)
 	}
 	path, err := install("github.com/versity/versitygw/cmd/versitygw", "v1.8.0")
 	if err != nil {
