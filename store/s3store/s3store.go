@@ -7,6 +7,10 @@
 // most programs. The credentials must allow s3:GetObject, s3:PutObject, s3:DeleteObject and s3:ListBucket: without the
 // last, S3 does not tell an object that does not exist from one that may not be read.
 //
+// No rule of the bucket may expire objects. Requests are signed with the time, so that the clock must agree with that
+// of S3 within 15 minutes; nothing else depends on clocks. Of versitygw, the mode with --sidecar is not suitable: it
+// loses changes, which Open notices.
+//
 // # Objects
 //
 // A record is the object PREFIX/KIND/NAME. The name is the id, in which bytes other than letters, digits, "-", "_" and
@@ -138,7 +142,7 @@ var validPrefix = regexp.MustCompile(`^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$`)
 // maxPrefix is the maximum length of a Prefix in bytes.
 const maxPrefix = 200
 
-// Open opens a store in a bucket, which must exist. It tries whether the server carries out conditional writes, with
+// Open opens a store in a bucket, which must exist. It checks that the server carries out conditional writes, with
 // objects under PREFIX/_probe that it removes, and creates PREFIX/_head if it is missing. If opts is nil, the defaults
 // are used. ctx bounds Open only. The error is [store.ErrFormat] if the objects have a layout that is newer than this
 // package knows.

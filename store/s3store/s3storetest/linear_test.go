@@ -122,6 +122,9 @@ func (c *cluster) faults() map[string]func(context.Context, int) error {
 func TestLinearizable(t *testing.T) {
 	eachServer(t, func(t *testing.T, server *s3storetest.Server) {
 		duration := 15 * time.Second
+		if testing.Short() {
+			duration = 8 * time.Second
+		}
 		if n, err := strconv.Atoi(os.Getenv("PATCHSOURCE_LINEAR_SECONDS")); err == nil {
 			duration = time.Duration(n) * time.Second
 		}

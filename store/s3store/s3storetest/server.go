@@ -78,9 +78,9 @@ func Start() (*Server, error) {
 	return &Server{addr: addr, process: p}, nil
 }
 
-// StartVersity starts versitygw, which keeps objects in files and checks signatures. It takes minutes to install:
-// StartVersity does it only if the environment variable PATCHSOURCE_VERSITYGW is "required", and returns ErrMissing
-// otherwise.
+// StartVersity starts versitygw, which keeps objects in files and checks signatures. The directory for temporary files
+// must be in a file system with extended attributes. It takes minutes to install versitygw: StartVersity does it only
+// if the environment variable PATCHSOURCE_VERSITYGW is "required", and returns ErrMissing otherwise.
 func StartVersity() (s *Server, err error) {
 	if os.Getenv("PATCHSOURCE_VERSITYGW") != "required" {
 		return nil, fmt.Errorf("%w: PATCHSOURCE_VERSITYGW=required in the environment has versitygw installed",
