@@ -35,8 +35,12 @@ type Server struct {
 	dir     string // has the data, if the server keeps it in files
 }
 
-// ErrMissing reports that a server is not installed and could not be.
-var ErrMissing = errors.New("s3storetest: the S3 server is not installed")
+var (
+	// ErrMissing reports that a server is not installed and could not be.
+	ErrMissing = errors.New("s3storetest: the S3 server is not installed")
+	// ErrNotWanted reports that versitygw is not used.
+	ErrNotWanted = errors.New("s3storetest: versitygw is used with PATCHSOURCE_VERSITYGW=required in the environment")
+)
 
 // Require starts a server for a test and stops it when the test ends; see [Start]. If it cannot be installed, Require
 // skips the test, or fails it if the environment variable PATCHSOURCE_S3 is "required".
@@ -48,9 +52,13 @@ func Require(t testing.TB) *Server {
 	return s
 }
 
-// Check fails the test if err, an error of [Start], is not nil, or skips it as [Require] does.
+// Check fails the test if err, an error of [Start] or [StartVersity], is not nil, or skips it as [Require] does. It also
+// skips it after ErrNotWanted.
 func Check(t testing.TB, err error) {
 	t.Helper()
+	if errors.Is(err, ErrNotWanted) {
+		t.Skip(err)
+	}
 	if errors.Is(err, ErrMissing) && os.Getenv("PATCHSOURCE_S3") != "required" {
 		t.Skipf("%v; with PATCHSOURCE_S3=required in the environment, this is a failure", err)
 	}
@@ -80,15 +88,14 @@ func Start() (*Server, error) {
 
 // StartVersity starts versitygw, which keeps objects in files and checks signatures. The directory for temporary files
 // must be in a file system with extended attributes. It takes minutes to install versitygw: StartVersity does it only
-// if the environment variable PATCHSOURCE_VERSITYGW is "required", and returns ErrMissing otherwise.
+// if the environment variable PATCHSOURCE_VERSITYGW is "required", and returns ErrNotWanted otherwise.
 func StartVersity() (s *Server, err error) {
 	if os.Getenv("PATCHSOURCE_VERSITYGW") != "required" {
-		return nil, fmt.Errorf("%w: PATCHSOURCE_VERSITYGW=required in the environment has versitygw installed",
-			ErrMissing)
+		return nil, ErrNotWanted
 	}
 	path, err := install("github.com/versity/versitygw/cmd/versitygw", "v1.8.0")
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("s3storetest: versitygw is required: %v", err) // and therefore not ErrMissing
 	}
 	dir, err := os.MkdirTemp("", "versitygw")
 	if err != nil {
