@@ -52,8 +52,8 @@ func Require(t testing.TB) *Server {
 	return s
 }
 
-// Check fails the test if err, an error of [Start] or [StartVersity], is not nil, or skips it as [Require] does. It also
-// skips it after ErrNotWanted.
+// Check fails the test if err, an error of [Start] or [StartVersity], is not nil, or skips it as [Require] does, and if
+// versitygw is not wanted.
 func Check(t testing.TB, err error) {
 	t.Helper()
 	if errors.Is(err, ErrNotWanted) {
