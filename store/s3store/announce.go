@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	// headTimeout bounds an attempt to write the head, for which other processes may have to be waited.
+	// headTimeout bounds an attempt to write the head, which competes with those of other processes.
 	headTimeout = 30 * time.Second
 	// minRetryPause and maxRetryPause bound the pause after an attempt that failed. The pause doubles in between.
 	minRetryPause = 100 * time.Millisecond
@@ -31,8 +31,8 @@ type announcement struct {
 	done   chan<- error // receives the outcome of the first attempt
 }
 
-// announce ends a change whose outcome is err: it writes it to the head, and returns when it is there. A change whose
-// outcome is unknown is written there too, because other servers must read the record, but is not waited for.
+// announce adds a change with the outcome err to the head and returns when the head was written. If the outcome is
+// unknown, other servers must read the record too: announce adds the change and returns err at once.
 func (s *Store) announce(ctx context.Context, c store.Change, err error) error {
 	switch {
 	case errors.Is(err, store.ErrConflict), errors.Is(err, store.ErrNotFound), errors.Is(err, errInvalid):
@@ -54,8 +54,8 @@ func (s *Store) announce(ctx context.Context, c store.Change, err error) error {
 	return nil
 }
 
-// enqueue has a change written to the head, with others that wait. The channel receives the outcome of the first
-// attempt; if it fails, there are others.
+// enqueue adds a change to the queue and starts flush if it does not run. The channel receives the outcome of the first
+// attempt to write the head; after a failure, flush retries.
 func (s *Store) enqueue(c store.Change) <-chan error {
 	done := make(chan error, 1)
 	s.mu.Lock()
@@ -68,7 +68,7 @@ func (s *Store) enqueue(c store.Change) <-chan error {
 	return done
 }
 
-// flush writes the head until no change waits or the store is closed.
+// flush writes the queued changes to the head until the queue is empty or the store is closed.
 func (s *Store) flush() {
 	pause := minRetryPause
 	for {
@@ -95,8 +95,8 @@ func (s *Store) flush() {
 	}
 }
 
-// takeQueue returns the changes that wait. If there are none, or the store is closed, flush must end, and the next
-// change begins another.
+// takeQueue empties the queue and returns its changes. If there are none, or the store is closed, flush must return,
+// and the next change starts it again.
 func (s *Store) takeQueue() (batch []announcement, skipped int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -107,7 +107,7 @@ func (s *Store) takeQueue() (batch []announcement, skipped int64) {
 	return batch, skipped
 }
 
-// putBack has changes wait again. If there are too many, the oldest are forgotten: watchers get the zero Key for them.
+// putBack returns changes to the queue. If there are too many, it drops the oldest: watchers get the zero Key for them.
 func (s *Store) putBack(batch []announcement, skipped int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -131,7 +131,7 @@ func (s *Store) writeBatch(batch []announcement, skipped int64) error {
 	return s.writeHead(ctx, changes, skipped)
 }
 
-// noteWritten remembers that a write was carried out.
+// noteWritten records the time of a write that was carried out.
 func (s *Store) noteWritten() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

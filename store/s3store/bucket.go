@@ -213,7 +213,7 @@ func (b *bucket) bound(ctx context.Context) (context.Context, context.CancelFunc
 	return context.WithTimeout(ctx, b.timeout)
 }
 
-// noteServer remembers the software of the server.
+// noteServer records the name of the server's software.
 func (b *bucket) noteServer(m smithymiddleware.Metadata) {
 	if b.server.Load() != nil {
 		return
@@ -224,16 +224,17 @@ func (b *bucket) noteServer(m smithymiddleware.Metadata) {
 	}
 }
 
-// noRetries turns the retries of the SDK off. A write that was sent twice looks like that of another process.
+// noRetries turns off the retries of the SDK: this package decides when a request can be sent again.
 func noRetries(o *s3.Options) { o.Retryer = aws.NopRetryer{} }
 
-// plainBody has the body sent as it is: older servers do not understand a checksum after it. Content-MD5 protects it.
+// plainBody turns off the checksum that the SDK adds to a body, which not every server understands. Content-MD5
+// protects the body.
 func plainBody(o *s3.Options) {
 	o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 }
 
-// plainAnswer has no checksum requested that not every server has, nor a warning logged that there is none. The header
-// of a record has one.
+// plainAnswer turns off the check of a checksum that not every server returns, and the warning that there is none. The
+// header of a record has a checksum.
 func plainAnswer(o *s3.Options) {
 	o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 	o.DisableLogOutputChecksumValidationSkipped = true

@@ -37,12 +37,12 @@ type fake struct {
 	pageSize int
 
 	mu       sync.Mutex
-	objects  map[string]stored
+	objects  map[string]fakeObject
 	requests map[string]int // by the kind of request
 }
 
-// A stored object.
-type stored struct {
+// A fakeObject is an object that a fake keeps.
+type fakeObject struct {
 	body     []byte
 	modified time.Time
 }
@@ -53,7 +53,7 @@ type request struct {
 	conditional     bool
 }
 
-func newFake() *fake { return &fake{objects: map[string]stored{}, requests: map[string]int{}} }
+func newFake() *fake { return &fake{objects: map[string]fakeObject{}, requests: map[string]int{}} }
 
 // etag returns the ETag of a body, as S3 computes it.
 func etag(body []byte) string { return fmt.Sprintf(`"%x"`, md5.Sum(body)) }
@@ -111,7 +111,7 @@ func (f *fake) count(call string) int {
 func (f *fake) set(key, body string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.objects[key] = stored{[]byte(body), time.Now()}
+	f.objects[key] = fakeObject{[]byte(body), time.Now()}
 }
 
 // body returns an object.
@@ -163,7 +163,7 @@ func (f *fake) PutObject(
 		case in.IfMatch != nil && *in.IfMatch != etag(o.body):
 			return apiError(http.StatusPreconditionFailed, "PreconditionFailed")
 		}
-		f.objects[*in.Key] = stored{body, time.Now()}
+		f.objects[*in.Key] = fakeObject{body, time.Now()}
 		return nil
 	})
 	return &s3.PutObjectOutput{ETag: aws.String(etag(body))}, err
@@ -228,20 +228,20 @@ func open(t testing.TB, client s3store.Client, opts *s3store.Options) *s3store.S
 	return s
 }
 
-// errSilent, returned by a hook before a request to a silent client, has the request not answered.
+// errSilent is the error of a hook that leaves a request to a silentClient without an answer.
 var errSilent = errors.New("no answer")
 
-// A silent client waits for its context if a hook returns errSilent.
-type silent struct{ *fake }
+// A silentClient waits for its context if a hook returns errSilent.
+type silentClient struct{ *fake }
 
-func (c silent) GetObject(
+func (c silentClient) GetObject(
 	ctx context.Context, in *s3.GetObjectInput, o ...func(*s3.Options),
 ) (*s3.GetObjectOutput, error) {
 	out, err := c.fake.GetObject(ctx, in, o...)
 	return out, c.wait(ctx, err)
 }
 
-func (c silent) PutObject(
+func (c silentClient) PutObject(
 	ctx context.Context, in *s3.PutObjectInput, o ...func(*s3.Options),
 ) (*s3.PutObjectOutput, error) {
 	out, err := c.fake.PutObject(ctx, in, o...)
@@ -249,7 +249,7 @@ func (c silent) PutObject(
 }
 
 // wait waits for ctx if err is errSilent.
-func (c silent) wait(ctx context.Context, err error) error {
+func (c silentClient) wait(ctx context.Context, err error) error {
 	if errors.Is(err, errSilent) {
 		<-ctx.Done()
 		return ctx.Err()

@@ -307,7 +307,7 @@ func TestEqualBytes(t *testing.T) {
 func TestTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake()
-		s := open(t, silent{f}, nil)
+		s := open(t, silentClient{f}, nil)
 		f.hook(func(r request) error {
 			if r.key == thingName {
 				return errSilent

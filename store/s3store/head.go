@@ -168,7 +168,7 @@ func (s *Store) observe(h head, tag store.Revision, seen int64) {
 	s.head = headState{h, tag, s.head.seen + 1}
 }
 
-// refuse has every later change fail with an error.
+// refuse makes every later change fail with an error.
 func (s *Store) refuse(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

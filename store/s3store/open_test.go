@@ -16,10 +16,10 @@ import (
 	"github.com/patchsource/patchsource/store/s3store"
 )
 
-// A named client has an endpoint, as *s3.Client has.
-type named struct{ *fake }
+// A namedClient has an endpoint, as *s3.Client has.
+type namedClient struct{ *fake }
 
-func (named) Options() s3.Options {
+func (namedClient) Options() s3.Options {
 	return s3.Options{BaseEndpoint: aws.String("http://s3.example:9000")}
 }
 
@@ -60,7 +60,7 @@ func TestOpenRefusesTheServer(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			f := newFake()
 			f.ignores, f.before = []string{c.ignores}, c.before
-			_, err := s3store.Open(t.Context(), named{f}, "bucket", nil)
+			_, err := s3store.Open(t.Context(), namedClient{f}, "bucket", nil)
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Fatalf("got %v, want an error about %s", err, c.want)
 			}
@@ -74,10 +74,10 @@ func TestOpenRefusesTheServer(t *testing.T) {
 	}
 }
 
-// A racy client is one of a server that checks conditions, but not atomically.
-type racy struct{ *fake }
+// A racyClient is a client of a server that checks conditions, but not atomically.
+type racyClient struct{ *fake }
 
-func (c racy) PutObject(
+func (c racyClient) PutObject(
 	ctx context.Context, in *s3.PutObjectInput, o ...func(*s3.Options),
 ) (*s3.PutObjectOutput, error) {
 	body, exists := c.body(*in.Key)
@@ -92,17 +92,17 @@ func (c racy) PutObject(
 
 func TestOpenRefusesARacyServer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		_, err := s3store.Open(t.Context(), racy{newFake()}, "bucket", nil)
+		_, err := s3store.Open(t.Context(), racyClient{newFake()}, "bucket", nil)
 		if err == nil || !strings.Contains(err.Error(), "loses changes") {
 			t.Errorf("got %v, want an error about lost changes", err)
 		}
 	})
 }
 
-// An unlisted client is one of a server whose lists come late.
-type unlisted struct{ *fake }
+// An unlistingClient is a client of a server whose lists come late.
+type unlistingClient struct{ *fake }
 
-func (c unlisted) ListObjectsV2(
+func (c unlistingClient) ListObjectsV2(
 	ctx context.Context, in *s3.ListObjectsV2Input, o ...func(*s3.Options),
 ) (*s3.ListObjectsV2Output, error) {
 	out, err := c.fake.ListObjectsV2(ctx, in, o...)
@@ -111,7 +111,7 @@ func (c unlisted) ListObjectsV2(
 }
 
 func TestOpenRefusesAServerWhoseListsAreLate(t *testing.T) {
-	_, err := s3store.Open(t.Context(), unlisted{newFake()}, "bucket", nil)
+	_, err := s3store.Open(t.Context(), unlistingClient{newFake()}, "bucket", nil)
 	if err == nil || !strings.Contains(err.Error(), "list") {
 		t.Errorf("got %v, want an error about lists", err)
 	}

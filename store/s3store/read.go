@@ -46,7 +46,7 @@ func (s *Store) get(ctx context.Context, key store.Key) (store.Record, error) {
 // List implements [store.Store]. It lists the objects of the kind and then reads up to 16 of them at once.
 func (s *Store) List(ctx context.Context, kind string) iter.Seq2[store.Record, error] {
 	return func(yield func(store.Record, error) bool) {
-		all, err := s.listed(ctx, kind)
+		all, err := s.items(ctx, kind)
 		if err != nil {
 			yield(store.Record{}, err)
 			return
@@ -70,7 +70,7 @@ func (s *Store) List(ctx context.Context, kind string) iter.Seq2[store.Record, e
 // A reader reads the records of a list in their order, several at once.
 type reader struct {
 	store *Store
-	all   []listed
+	all   []item
 	gets  chan struct{} // has a value for each request in progress
 	work  sync.WaitGroup
 
@@ -98,11 +98,11 @@ func (r *reader) next(ctx context.Context) (store.Record, error) {
 }
 
 // request requests a record.
-func (r *reader) request(ctx context.Context, l listed) {
+func (r *reader) request(ctx context.Context, i item) {
 	c := make(chan result, 1)
 	r.results = append(r.results, c)
 	r.begun++
-	r.bytes += l.size
+	r.bytes += i.size
 	r.work.Go(func() {
 		select {
 		case r.gets <- struct{}{}:
@@ -110,7 +110,7 @@ func (r *reader) request(ctx context.Context, l listed) {
 			c <- result{err: ctx.Err()}
 			return
 		}
-		record, err := r.store.get(ctx, l.key)
+		record, err := r.store.get(ctx, i.key)
 		<-r.gets
 		c <- result{record, err}
 	})
@@ -120,28 +120,28 @@ func (r *reader) request(ctx context.Context, l listed) {
 // id that is too long for the name of an object.
 func (s *Store) Revisions(ctx context.Context, kind string) iter.Seq2[store.Change, error] {
 	return func(yield func(store.Change, error) bool) {
-		all, err := s.listed(ctx, kind)
+		all, err := s.items(ctx, kind)
 		if err != nil {
 			yield(store.Change{}, err)
 			return
 		}
-		for _, l := range all {
-			if !yield(store.Change{Key: l.key, Revision: l.revision}, nil) {
+		for _, i := range all {
+			if !yield(store.Change{Key: i.key, Revision: i.revision}, nil) {
 				return
 			}
 		}
 	}
 }
 
-// A listed record is known from a list of objects.
-type listed struct {
+// An item is a record in a list of objects.
+type item struct {
 	key      store.Key
 	revision store.Revision
 	size     int64
 }
 
-// listed returns the records of a kind in the order of their ids.
-func (s *Store) listed(ctx context.Context, kind string) (all []listed, err error) {
+// items returns the records of a kind in the order of their ids.
+func (s *Store) items(ctx context.Context, kind string) (all []item, err error) {
 	if err := store.CheckKind(kind); err != nil {
 		return nil, err
 	}
@@ -163,10 +163,10 @@ func (s *Store) listed(ctx context.Context, kind string) (all []listed, err erro
 			}
 		}
 		if key := (store.Key{Kind: kind, ID: id}); key.Check() == nil { // other objects are not records
-			all = append(all, listed{key, e.tag, e.size})
+			all = append(all, item{key, e.tag, e.size})
 		}
 	}
-	slices.SortFunc(all, func(a, b listed) int { return cmp.Compare(a.key.ID, b.key.ID) })
+	slices.SortFunc(all, func(a, b item) int { return cmp.Compare(a.key.ID, b.key.ID) })
 	return all, nil
 }
 

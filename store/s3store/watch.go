@@ -61,7 +61,7 @@ func (s *Store) Watch(ctx context.Context, kind string) iter.Seq2[store.Change, 
 	}
 }
 
-// subscribe returns a new watcher, and has the head read.
+// subscribe returns a new watcher. It starts the work that the watcher needs.
 func (s *Store) subscribe(kind string) (*watcher, error) {
 	if err := store.CheckKind(kind); err != nil {
 		return nil, err

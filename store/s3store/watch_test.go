@@ -16,16 +16,16 @@ import (
 	"github.com/patchsource/patchsource/store/s3store"
 )
 
-// A watched kind collects what its watch yields: ids, "gap" for the zero Key, and "error".
-type watched struct {
+// A recorder records what a watch yields: ids, "gap" for the zero Key, and "error".
+type recorder struct {
 	mu   sync.Mutex
 	seen []string
 	errs []error
 }
 
-// watch watches a kind until the test ends.
-func watch(t testing.TB, s *s3store.Store, kind string) *watched {
-	w := &watched{}
+// watch records a watch of a kind until the test ends.
+func watch(t testing.TB, s *s3store.Store, kind string) *recorder {
+	w := &recorder{}
 	ctx, cancel := context.WithCancel(context.Background())
 	var all sync.WaitGroup
 	t.Cleanup(all.Wait)
@@ -48,7 +48,7 @@ func watch(t testing.TB, s *s3store.Store, kind string) *watched {
 }
 
 // yields fails the test unless a watch has yielded this, and no more, since the last call.
-func (w *watched) yields(t testing.TB, want ...string) {
+func (w *recorder) yields(t testing.TB, want ...string) {
 	t.Helper()
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -108,7 +108,7 @@ func TestCrashBeforeTheHead(t *testing.T) {
 		wait(time.Second)
 		w.yields(t, "gap")
 
-		killed := open(t, crashing{f}, nil)
+		killed := open(t, crashingClient{f}, nil)
 		if _, err := killed.Put(t.Context(), thing, []byte("2"), store.IfRevision(rev)); !isUnknown(err) {
 			t.Fatalf("Put: %v, want an unknown outcome", err)
 		}
@@ -127,10 +127,10 @@ func TestCrashBeforeTheHead(t *testing.T) {
 	})
 }
 
-// A crashing client cannot write to the head after it was opened.
-type crashing struct{ *fake }
+// A crashingClient cannot write to the head after it was opened.
+type crashingClient struct{ *fake }
 
-func (c crashing) PutObject(
+func (c crashingClient) PutObject(
 	ctx context.Context, in *s3.PutObjectInput, o ...func(*s3.Options),
 ) (*s3.PutObjectOutput, error) {
 	if _, exists := c.body(headName); exists && *in.Key == headName {
@@ -158,7 +158,7 @@ func TestConnectionLost(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := newFake()
-				s := open(t, silent{f}, nil)
+				s := open(t, silentClient{f}, nil)
 				other := open(t, f, nil)
 				w := watch(t, s, "things")
 				wait(10*time.Second + 200*time.Millisecond)

@@ -28,8 +28,8 @@ type refusal struct {
 
 func (r *refusal) Error() string { return "s3store: " + errRefused.Error() }
 
-// put makes a write and finds out what became of it. The error is a *refusal, or errInvalid, if it was not carried out.
-// After any other error the outcome is unknown.
+// put carries out a write and determines its outcome. If the write was not carried out, the error is a *refusal or
+// errInvalid. After any other error the outcome is unknown.
 func (s *Store) put(ctx context.Context, w write, cond condition) (store.Revision, error) {
 	for sent := 1; ; sent++ {
 		tag, err := s.bucket.put(ctx, w.name, w.body, cond)

@@ -15,7 +15,7 @@ import (
 // A middlebox is a proxy that understands HTTP. Its fields may be changed by set.
 type middlebox struct {
 	mu sync.Mutex
-	// cut, if not nil, says of which requests the connection is closed when they have been carried out.
+	// cut, if not nil, reports whether the connection of a request is closed in place of an answer.
 	cut func(r *http.Request) bool
 	// observe, if not nil, is called with each answer.
 	observe func(a answer)
@@ -25,7 +25,7 @@ type middlebox struct {
 	statuses map[answer]int
 }
 
-// An answer is one of the server.
+// An answer is the status of an answer, with the method and the path of its request.
 type answer struct {
 	method, path string
 	status       int
