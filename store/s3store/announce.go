@@ -83,7 +83,7 @@ func (s *Store) flush() {
 			default: // this is not the first attempt
 			}
 		}
-		if err == nil {
+		if err == nil || errors.Is(err, store.ErrFormat) { // a head of a newer layout is not written
 			pause = minRetryPause
 			continue
 		}
