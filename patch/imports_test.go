@@ -27,7 +27,7 @@ var mayImport = map[string]struct{ ours, others string }{
 	"store/storetest": {"store", "github.com/google/go-cmp"},
 	"store/memstore":  {"store", ""},
 	"store/filestore": {"store", jsonModule + " github.com/gofrs/flock golang.org/x/sys"},
-	"auth":            {"store", ""},
+	"auth":            {"store", "golang.org/x/time"},
 
 	"store/sqlstore":              {"store", ""},
 	"store/s3store":               {"store", s3Modules},
