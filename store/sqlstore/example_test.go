@@ -21,6 +21,7 @@ func Example() {
 	}
 	defer func() { _ = db.Close() }()
 	db.SetMaxOpenConns(10)
+	db.SetMaxIdleConns(10)
 	s, err := sqlstore.Open(ctx, db, &sqlstore.Options{
 		Schema: "patchsource",
 		// Listen: pgxlisten.Listen(db),

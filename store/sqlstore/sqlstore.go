@@ -26,9 +26,11 @@
 //
 // # Connections
 //
-// The database must be reached at its primary server. The pool needs at least two connections, and a third with
-// pgxlisten. A connection pooler in transaction mode works if the driver does not use prepared statements, which is the
-// setting default_query_exec_mode=exec of pgx, and without Listen.
+// The database must be reached at its primary server. The pool needs at least two connections, and a third with Listen.
+// It should keep as many idle connections as it may open (see [sql.DB.SetMaxIdleConns]): package database/sql keeps two
+// by default, and then opens a new one for most concurrent calls. A pooler in transaction mode, such as PgBouncer,
+// works without Listen and if the driver does not use prepared statements, which is the setting
+// default_query_exec_mode=exec of pgx.
 package sqlstore
 
 import (
@@ -133,13 +135,18 @@ func Open(ctx context.Context, db *sql.DB, opts *Options) (*Store, error) {
 
 // checkServer returns an error if the database is not suitable.
 func (s *Store) checkServer(ctx context.Context) error {
-	if s.db.Stats().MaxOpenConnections == 1 {
-		return errors.New("sqlstore: the pool has one connection, and a watch needs one more: allow two or more")
+	needed := 2 // one of them for the watches
+	if s.opts.Listen != nil {
+		needed++
+	}
+	if n := s.db.Stats().MaxOpenConnections; n > 0 && n < needed {
+		return fmt.Errorf("sqlstore: the pool may open %d connections: allow %d or more", n, needed)
 	}
 	var version int
-	var encoding string
+	var encoding, isolation string
 	var standby bool
-	if err := s.db.QueryRowContext(ctx, selectServer).Scan(&version, &encoding, &standby); err != nil {
+	row := s.db.QueryRowContext(ctx, selectServer)
+	if err := row.Scan(&version, &encoding, &isolation, &standby); err != nil {
 		return fmt.Errorf("sqlstore: connect: %w", err)
 	}
 	switch {
@@ -147,6 +154,9 @@ func (s *Store) checkServer(ctx context.Context) error {
 		return fmt.Errorf("sqlstore: the server is PostgreSQL %d, want 13 or newer", version/10000)
 	case encoding != "UTF8":
 		return fmt.Errorf("sqlstore: the database has the encoding %s: create one with ENCODING 'UTF8'", encoding)
+	case isolation != "read committed":
+		return fmt.Errorf("sqlstore: default_transaction_isolation is %q: set it to 'read committed' for this user, "+
+			"because others report conflicts as failures", isolation)
 	case standby:
 		return errStandby
 	}

@@ -4,7 +4,8 @@ package sqlstore
 // not send types in every mode.
 
 const selectServer = `
-SELECT current_setting('server_version_num')::int, current_setting('server_encoding'), pg_is_in_recovery()`
+SELECT current_setting('server_version_num')::int, current_setting('server_encoding'),
+	current_setting('default_transaction_isolation'), pg_is_in_recovery()`
 
 const selectPing = `
 SELECT version, pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on' FROM SCHEMA.meta`

@@ -1,10 +1,11 @@
+//go:build unix
+
 package sqlstoretest_test
 
 import (
 	"context"
 	"database/sql"
 	"fmt"
-	"net"
 	"os"
 	osexec "os/exec"
 	"strconv"
@@ -26,6 +27,8 @@ const (
 	// workerTimeout bounds the calls of a worker.
 	workerTimeout = time.Second
 )
+
+func init() { roles["work"] = work }
 
 // work makes calls until the process is killed. args are a connection string, a schema, an id and a fault.
 func work(ctx context.Context, args []string) error {
@@ -77,12 +80,6 @@ func (c *cluster) command(fault string) func(worker, start int) *osexec.Cmd {
 		cmd.Env = append(os.Environ(), role+"=work")
 		return cmd
 	}
-}
-
-// proxied returns the connection string of a server behind a proxy.
-func proxied(p *storetest.Proxy) string {
-	host, port, _ := net.SplitHostPort(p.Addr().String())
-	return fmt.Sprintf("host=%s port=%s user=postgres dbname=postgres sslmode=disable connect_timeout=2", host, port)
 }
 
 // faults are the faults of the network and of the server.

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"strings"
 	"sync"
@@ -16,10 +17,18 @@ import (
 	"github.com/patchsource/patchsource/store/sqlstore"
 	"github.com/patchsource/patchsource/store/sqlstore/pgxlisten"
 	"github.com/patchsource/patchsource/store/sqlstore/sqlstoretest"
+	"github.com/patchsource/patchsource/store/storetest"
 )
 
 // shared is the server of most tests. Those that restart a server start another.
-var shared = sync.OnceValues(func() (*sqlstoretest.Server, error) { return sqlstoretest.Start("fsync=off") })
+var shared = sync.OnceValues(func() (*sqlstoretest.Server, error) {
+	s, err := sqlstoretest.Start("fsync=off")
+	running = s
+	return s, err
+})
+
+// running is the shared server once a test has started it.
+var running *sqlstoretest.Server
 
 // role is the environment variable of a process that a test starts with this program: what the process does.
 const role = "SQLSTORETEST_ROLE"
@@ -27,7 +36,6 @@ const role = "SQLSTORETEST_ROLE"
 // roles are the functions of such processes.
 var roles = map[string]func(ctx context.Context, args []string) error{
 	"open": openOnce,
-	"work": work,
 }
 
 func TestMain(m *testing.M) {
@@ -39,8 +47,8 @@ func TestMain(m *testing.M) {
 		return
 	}
 	code := m.Run()
-	if s, err := shared(); err == nil {
-		s.Stop()
+	if running != nil {
+		running.Stop()
 	}
 	os.Exit(code)
 }
@@ -51,6 +59,12 @@ func server(t testing.TB) *sqlstoretest.Server {
 	s, err := shared()
 	sqlstoretest.Check(t, err)
 	return s
+}
+
+// proxied returns the connection string of a server behind a proxy.
+func proxied(p *storetest.Proxy) string {
+	host, port, _ := net.SplitHostPort(p.Addr().String())
+	return fmt.Sprintf("host=%s port=%s user=postgres dbname=postgres sslmode=disable connect_timeout=2", host, port)
 }
 
 // openDB returns a database with a pool until the test ends.

@@ -3,6 +3,7 @@ package sqlstoretest_test
 import (
 	"database/sql"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	osexec "os/exec"
@@ -45,10 +46,17 @@ func TestOpenRefuses(t *testing.T) {
 			t.Errorf("the schema %q is accepted", schema)
 		}
 	}
-	one := openDB(t, dsn)
-	one.SetMaxOpenConns(1)
-	if _, err := sqlstore.Open(t.Context(), one, nil); err == nil || !strings.Contains(err.Error(), "two or more") {
-		t.Errorf("a pool of one connection: %v", err)
+	for n, opts := range map[int]*sqlstore.Options{1: {}, 2: listening(db, "")} {
+		small := openDB(t, dsn)
+		small.SetMaxOpenConns(n)
+		want := fmt.Sprintf("allow %d or more", n+1)
+		if _, err := sqlstore.Open(t.Context(), small, opts); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("a pool of %d connections: %v, want %q", n, err, want)
+		}
+	}
+	strict := openDB(t, dsn+" default_transaction_isolation=serializable")
+	if _, err := sqlstore.Open(t.Context(), strict, nil); err == nil || !strings.Contains(err.Error(), "serializable") {
+		t.Errorf("another isolation level: %v", err)
 	}
 	name := newSchema()
 	exec(t, db, name, `CREATE DATABASE {schema} ENCODING 'LATIN1' TEMPLATE template0`)
