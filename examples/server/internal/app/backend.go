@@ -16,8 +16,6 @@ import (
 	"github.com/patchsource/patchsource/httpapi/server"
 	"github.com/patchsource/patchsource/store"
 	"github.com/patchsource/patchsource/store/dump"
-	"github.com/patchsource/patchsource/store/filestore"
-	"github.com/patchsource/patchsource/store/memstore"
 )
 
 // cacheBytes bounds the memory for definitions. Anyone can fill it with definitions of their own, and the garbage
@@ -40,17 +38,14 @@ func (b *backend) Close() error {
 	if c, ok := b.mailer.(io.Closer); ok {
 		errs = append(errs, c.Close())
 	}
-	if c, ok := store.As[io.Closer](b.store); ok {
-		errs = append(errs, c.Close())
-	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, closeStore(b.store))...)
 }
 
 // openBackend opens what the flags name. site is the address of the server, as far as it is known.
 func openBackend(ctx context.Context, f *flags, site string, log *slog.Logger) (_ *backend, err error) {
 	b := &backend{}
-	if b.store, err = openStore(f.Store, log); err != nil {
-		return nil, err
+	if b.store, err = f.openStore(ctx, f.Store, log); err != nil {
+		return nil, fmt.Errorf("--store %s: %w", redactStore(f.Store), err)
 	}
 	defer func() {
 		if err != nil {
@@ -148,16 +143,6 @@ func (f *flags) checkStore(ctx context.Context, s store.Store) error {
 		return fmt.Errorf("--admin-token-file: %w", err)
 	}
 	return f.checkSecret(ctx, s)
-}
-
-// openStore opens the store that --store names.
-func openStore(name string, log *slog.Logger) (store.Store, error) {
-	scheme, dir, _ := strings.Cut(name, ":")
-	if scheme == "file" {
-		return filestore.Open(dir, &filestore.Options{Logger: log})
-	}
-	log.Warn("titles are kept in memory only and are lost when the server stops")
-	return struct{ store.Store }{memstore.New()}, nil // without its Watcher: no other server uses it
 }
 
 // makeUploadDir makes a folder for temporary files in the folder of the store, whose disk has room for titles. For

@@ -39,12 +39,21 @@ func (f *flags) complete() error {
 func (f *flags) checkStorePath() (beside string, err error) {
 	scheme, dir, _ := strings.Cut(f.Store, ":")
 	switch {
+	case f.StorePasswordFile != "" && storeScheme(f.Store) != "postgres":
+		return "", errors.New("--store-password-file is for --store postgres://…")
 	case f.Store == "memory:":
 		return "patchsource", nil
-	case scheme != "file" || dir == "":
-		return "", fmt.Errorf("--store %s: it must be file: and a folder, such as file:./data, or memory: to keep "+
-			"nothing", redactStore(f.Store))
+	case scheme == "file" && dir != "":
+		return f.checkFolder(dir)
 	}
+	if err := f.checkSharedStore(f.Store); err != nil {
+		return "", fmt.Errorf("--store %s: %w", redactStore(f.Store), err)
+	}
+	return "patchsource", nil
+}
+
+// checkFolder checks the folder of --store, and returns what checkStorePath returns.
+func (f *flags) checkFolder(dir string) (beside string, err error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
 		return "", fmt.Errorf("--store %s: %w", redactStore(f.Store), err)

@@ -14,22 +14,23 @@ import (
 
 // flags are the flags of the server. Their descriptions are in help.go.
 type flags struct {
-	Addr           string `default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
-	Store          string `default:"file:./data" placeholder:"STORE"`
-	AdminTokenFile string `placeholder:"FILE"`
-	SecretFile     string `placeholder:"FILE"`
-	ReplaceSecret  bool
-	Import         []string `placeholder:"DIR|ZIP|JSON" sep:"none"`
-	Restore        string   `placeholder:"FILE"`
-	TLSCert        string   `name:"tls-cert" placeholder:"FILE"`
-	TLSKey         string   `name:"tls-key" placeholder:"FILE"`
-	Community      bool     `default:"true" negatable:""`
-	Mail           string   `placeholder:"WHERE"`
-	MailFrom       string   `default:"patchsource@localhost.localdomain" placeholder:"ADDRESS"`
-	BaseURL        string   `name:"base-url" placeholder:"URL"`
-	RateLimit      bool     `default:"true" negatable:""`
-	MaxTitles      int      `default:"100" placeholder:"N"`
-	TrustedProxies []string `placeholder:"NETWORK"`
+	Addr              string `default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
+	Store             string `default:"file:./data" placeholder:"STORE"`
+	StorePasswordFile string `placeholder:"FILE"`
+	AdminTokenFile    string `placeholder:"FILE"`
+	SecretFile        string `placeholder:"FILE"`
+	ReplaceSecret     bool
+	Import            []string `placeholder:"DIR|ZIP|JSON" sep:"none"`
+	Restore           string   `placeholder:"FILE"`
+	TLSCert           string   `name:"tls-cert" placeholder:"FILE"`
+	TLSKey            string   `name:"tls-key" placeholder:"FILE"`
+	Community         bool     `default:"true" negatable:""`
+	Mail              string   `placeholder:"WHERE"`
+	MailFrom          string   `default:"patchsource@localhost.localdomain" placeholder:"ADDRESS"`
+	BaseURL           string   `name:"base-url" placeholder:"URL"`
+	RateLimit         bool     `default:"true" negatable:""`
+	MaxTitles         int      `default:"100" placeholder:"N"`
+	TrustedProxies    []string `placeholder:"NETWORK"`
 
 	Follow               []string `placeholder:"URL|DIR" sep:"none"`
 	FollowRemove         bool

@@ -13,13 +13,20 @@ const description = "An external patch source for Jamf Pro.\n\n" +
 var help = map[string]string{
 	"addr": "Address to listen on. With an empty host, as in :8080, the server listens on all addresses of this " +
 		"machine (default: ${default}).",
-	"store": "Where titles are stored: file:DIR is a folder, which is created if it does not exist; memory: keeps " +
-		"titles until the server stops (default: ${default}).",
+	"store": "Where titles are stored (default: ${default}). file:DIR is a folder, which is created if it does not " +
+		"exist; memory: keeps titles until the server stops. Several servers can share the other two: " +
+		"postgres://user@host/database?schema=NAME&listen=on|off&pool_max_conns=N, with further parameters of libpq " +
+		"such as sslmode; and s3://bucket/prefix?region=NAME&endpoint=URL&path_style=1&poll=500ms, with the " +
+		"credentials that the AWS SDK finds, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. Do not write " +
+		"passwords into it: other users of the machine can read them.",
+	"store-password-file": "File with the password of the database user of --store postgres://…. Without it, the " +
+		"password is that of PGPASSWORD or of the file that PGPASSFILE names.",
 	"admin-token-file": "File with the administrator token. If it does not exist, a token is created and written to " +
-		"it, readable only by you (default: beside the folder of --store, ./data.admin-token).",
+		"it, readable only by you (default: beside the folder of --store, ./data.admin-token, or " +
+		"./patchsource.admin-token for other stores).",
 	"secret-file": "File with the server's secret, from which its keys are derived. If it does not exist, a secret " +
-		"is created. Keep it with your backups. Servers over one store need the same secret (default: beside the " +
-		"folder of --store, ./data.secret).",
+		"is created. Keep it with your backups. Servers over one store need the same secret (default: beside the folder " +
+		"of --store, ./data.secret, or ./patchsource.secret for other stores).",
 	"replace-secret": "Use the secret of --secret-file although the store was used with another one, which is lost. " +
 		"Stop all servers over the store first, and give the others the new file. The addresses of authors and the " +
 		"secrets of webhooks are then not recognized.",

@@ -116,7 +116,7 @@ func TestRestoreWithAnotherSecret(t *testing.T) {
 
 // A store in memory is not shared, so that its lists are dated.
 func TestMemoryIsNotShared(t *testing.T) {
-	s, err := openStore("memory:", slog.New(slog.DiscardHandler))
+	s, err := (&flags{}).openStore(t.Context(), "memory:", slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
