@@ -31,6 +31,13 @@ func Run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		handler = slog.NewJSONHandler(stderr, nil)
 	}
 	log := slog.New(handler)
+	if f.CopyFrom != "" {
+		if err := runCopy(ctx, f, log); err != nil {
+			log.Error("the store was not copied", "error", err)
+			return 1
+		}
+		return 0
+	}
 	if err := run(ctx, f, log); err != nil {
 		log.Error("the server stopped because of an error", "error", err)
 		return 1

@@ -95,7 +95,8 @@ func (f *flags) explain(err error) error {
 		return fmt.Errorf("--secret-file %s: %w; if that secret is lost, stop all servers and start one with "+
 			"--replace-secret", f.SecretFile, err)
 	case errors.Is(err, dump.ErrIncomplete):
-		return fmt.Errorf("--store %s: %w, with --restore", redactStore(f.Store), err)
+		return fmt.Errorf("--store %s: %w, with --restore, or repeat the command with --copy-from",
+			redactStore(f.Store), err)
 	}
 	return err
 }

@@ -14,7 +14,8 @@ import (
 // complete checks the flags and derives the defaults that depend on other flags.
 func (f *flags) complete() error {
 	beside, err := f.checkStorePath()
-	for _, check := range []func() error{f.checkAddresses, f.checkPairs, f.checkNumbers} {
+	checks := []func() error{f.checkAddresses, f.checkPairs, f.checkNumbers, f.checkCopy, f.checkImports}
+	for _, check := range checks {
 		if err == nil {
 			err = check()
 		}
@@ -39,7 +40,7 @@ func (f *flags) complete() error {
 func (f *flags) checkStorePath() (beside string, err error) {
 	scheme, dir, _ := strings.Cut(f.Store, ":")
 	switch {
-	case f.StorePasswordFile != "" && storeScheme(f.Store) != "postgres":
+	case f.StorePasswordFile != "" && storeScheme(f.Store) != "postgres" && storeScheme(f.CopyFrom) != "postgres":
 		return "", errors.New("--store-password-file is for --store postgres://…")
 	case f.Store == "memory:":
 		return "patchsource", nil
@@ -101,6 +102,38 @@ func (f *flags) checkPairs() error {
 	}
 	if (f.SignCert == "") != (f.SignKey == "") {
 		return errors.New("--sign-cert and --sign-key require each other")
+	}
+	return nil
+}
+
+// checkCopy checks --copy-from.
+func (f *flags) checkCopy() error {
+	dir, isFolder := strings.CutPrefix(f.CopyFrom, "file:")
+	switch {
+	case f.CopyFrom == "" || isFolder && dir != "":
+	case f.CopyFrom == "memory:":
+		return errors.New("--copy-from memory: it is empty")
+	default:
+		if err := f.checkSharedStore(f.CopyFrom); err != nil {
+			return fmt.Errorf("--copy-from %s: %w", redactStore(f.CopyFrom), err)
+		}
+	}
+	if f.CopyFrom != "" && (f.Store == "memory:" || f.Restore != "" || len(f.Import) > 0) {
+		return errors.New("--copy-from fills the store of --store and ends: omit --restore and --import, and do not " +
+			"use memory:")
+	}
+	return nil
+}
+
+// checkImports checks the buckets of --import.
+func (f *flags) checkImports() error {
+	for _, name := range f.Import {
+		if storeScheme(name) != "s3" {
+			continue
+		}
+		if _, err := parseS3(name); err != nil {
+			return fmt.Errorf("--import %s: %w", redactStore(name), err)
+		}
 	}
 	return nil
 }

@@ -20,8 +20,9 @@ type flags struct {
 	AdminTokenFile    string `placeholder:"FILE"`
 	SecretFile        string `placeholder:"FILE"`
 	ReplaceSecret     bool
-	Import            []string `placeholder:"DIR|ZIP|JSON" sep:"none"`
+	Import            []string `placeholder:"DIR|ZIP|JSON|s3://…" sep:"none"`
 	Restore           string   `placeholder:"FILE"`
+	CopyFrom          string   `placeholder:"STORE"`
 	TLSCert           string   `name:"tls-cert" placeholder:"FILE"`
 	TLSKey            string   `name:"tls-key" placeholder:"FILE"`
 	Community         bool     `default:"true" negatable:""`

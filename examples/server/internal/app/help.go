@@ -19,7 +19,7 @@ var help = map[string]string{
 		"such as sslmode; and s3://bucket/prefix?region=NAME&endpoint=URL&path_style=1&poll=500ms, with the " +
 		"credentials that the AWS SDK finds, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. Do not write " +
 		"passwords into it: other users of the machine can read them.",
-	"store-password-file": "File with the password of the database user of --store postgres://…. Without it, the " +
+	"store-password-file": "File with the password of the database user of postgres://…. Without it, the " +
 		"password is that of PGPASSWORD or of the file that PGPASSFILE names.",
 	"admin-token-file": "File with the administrator token. If it does not exist, a token is created and written to " +
 		"it, readable only by you (default: beside the folder of --store, ./data.admin-token, or " +
@@ -31,12 +31,16 @@ var help = map[string]string{
 		"Stop all servers over the store first, and give the others the new file. The addresses of authors and the " +
 		"secrets of webhooks are then not recognized.",
 	"import": "Before serving, load patch definitions: the *.json files of a folder or a zip, such as a copy of a " +
-		"Stupid Simple Patch Server bucket or a Patch Server backup, or one .json file. Existing titles are not " +
-		"changed. May be repeated; the environment variable takes one path.",
+		"Stupid Simple Patch Server bucket or a Patch Server backup, one .json file, or the *.json objects of such a " +
+		"bucket itself, as s3://bucket/prefix with the parameters of --store. Existing titles are not changed. May be " +
+		"repeated; the environment variable takes one path.",
 	"restore": "Before serving, load a full backup (made by GET /api/v1/backup?full=1) into the store, which must " +
 		"be empty: titles with their authors and history, tokens, contributors, webhooks and the state of sources. " +
 		"Use the secret file of the server that made the backup: with another one, this server recognizes neither " +
 		"the addresses of authors nor the secrets of webhooks.",
+	"copy-from": "Copy all records of a store, which has the form of --store, into the one of --store, which must be " +
+		"empty; compare both, and exit without serving. Stop all servers that use them. After an interruption, " +
+		"repeat the command. Then start the servers with the secret file of the old ones: it is not part of a store.",
 	"tls-cert": "Serve HTTPS with this certificate (PEM, with its chain). Requires --tls-key.",
 	"tls-key":  "Private key of --tls-cert (PEM).",
 	"community": "Let anyone publish a title with a name and an email address, to which the token of the title is " +
