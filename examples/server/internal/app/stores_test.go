@@ -6,8 +6,10 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -108,20 +110,19 @@ func TestParsePostgres(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := spec.conn
-	if spec.schema != "a" || spec.listen || spec.conns != 7 || c.Host != "h" || c.Port != 5433 || c.User != "u" ||
-		c.Database != "d" || c.Password != "from the environment" || c.ConnectTimeout != connectTimeout {
-		t.Errorf("got %+v, %+v", spec, c.Config)
+	check := func(spec *postgresSpec, want []any) {
+		c := spec.conn
+		got := []any{spec.schema, spec.listen, spec.conns, c.Password, c.ConnectTimeout, c.RuntimeParams["application_name"]}
+		if !slices.Equal(got, want) || c.Host != "h" || c.User != "u" || c.Database != "d" {
+			t.Errorf("got %v and %+v, want %v", got, c.Config, want)
+		}
 	}
+	check(spec, []any{"a", false, 7, "from the environment", connectTimeout, "patchsource"})
 	spec, err = parsePostgres("postgres://u:x@h/d?application_name=a&connect_timeout=3", file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c = spec.conn
-	if !spec.listen || spec.conns != defaultPoolConns || c.Password != "from the file" ||
-		c.RuntimeParams["application_name"] != "a" || c.ConnectTimeout.Seconds() != 3 {
-		t.Errorf("got %+v, %+v", spec, c.Config)
-	}
+	check(spec, []any{"", true, defaultPoolConns, "from the file", 3 * time.Second, "a"})
 }
 
 // runCommand runs a command of the server that ends by itself.
@@ -188,7 +189,7 @@ func TestCopyStores(t *testing.T) {
 	list := fill(t, dir)
 	names := []string{"file:" + dir + "/data", postgres, bucket("copied"), "file:" + dir + "/again/data"}
 	want := records(t, names[0])
-	if len(want) < 15 {
+	if len(want) < 14 {
 		t.Fatalf("the store has %d records: %v", len(want), want)
 	}
 	for i, to := range names[1:] {
