@@ -25,15 +25,15 @@ var help = map[string]string{
 		"it, readable only by you (default: beside the folder of --store, ./data.admin-token, or " +
 		"./patchsource.admin-token for other stores).",
 	"secret-file": "File with the server's secret, from which its keys are derived. If it does not exist, a secret " +
-		"is created. Keep it with your backups. Servers over one store need the same secret (default: beside the folder " +
-		"of --store, ./data.secret, or ./patchsource.secret for other stores).",
+		"is created. Keep it with your backups. Servers over one store need the same secret (default: beside the " +
+		"folder of --store, ./data.secret, or ./patchsource.secret for other stores).",
 	"replace-secret": "Use the secret of --secret-file although the store was used with another one, which is lost. " +
 		"Stop all servers over the store first, and give the others the new file. The addresses of authors and the " +
 		"secrets of webhooks are then not recognized.",
 	"import": "Before serving, load patch definitions: the *.json files of a folder or a zip, such as a copy of a " +
 		"Stupid Simple Patch Server bucket or a Patch Server backup, one .json file, or the *.json objects of such a " +
-		"bucket itself, as s3://bucket/prefix with the parameters of --store. Existing titles are not changed. May be " +
-		"repeated; the environment variable takes one path.",
+		"bucket itself, as s3://bucket/prefix with the parameters of --store. Existing titles are not changed. May " +
+		"be repeated; the environment variable takes one path.",
 	"restore": "Before serving, load a full backup (made by GET /api/v1/backup?full=1) into the store, which must " +
 		"be empty: titles with their authors and history, tokens, contributors, webhooks and the state of sources. " +
 		"Use the secret file of the server that made the backup: with another one, this server recognizes neither " +

@@ -34,9 +34,9 @@ const (
 	fullFolder = "patchsource/"
 )
 
-// importPath imports the definitions of a folder, a zip, one file or a bucket. It does not change existing titles, so that an
-// import can be repeated, and logs and skips files that are invalid. It returns an error if the folder or zip as a
-// whole cannot be read, or if the store fails.
+// importPath imports the definitions of a folder, a zip, one file or a bucket. It does not change existing titles,
+// so that an import can be repeated, and logs and skips files that are invalid. It returns an error if the folder or
+// zip as a whole cannot be read, or if the store fails.
 func importPath(ctx context.Context, name string, c *catalog.Catalog, log *slog.Logger) error {
 	if storeScheme(name) == "s3" {
 		return importBucket(ctx, name, c, log)

@@ -45,7 +45,8 @@ func parseS3(name string) (*s3Spec, error) {
 		return nil, errS3Credentials
 	}
 	if u.Host == "" || u.Port() != "" {
-		return nil, errors.New("it must be s3://bucket/prefix; another server than AWS is set by endpoint=http://host:port")
+		return nil, errors.New("it must be s3://bucket/prefix; another server than AWS is set by " +
+			"endpoint=http://host:port")
 	}
 	spec := &s3Spec{bucket: u.Host, prefix: strings.Trim(u.Path, "/")}
 	for _, param := range slices.Sorted(maps.Keys(query)) {

@@ -55,9 +55,9 @@ func (f *flags) replaceSecret(ctx context.Context, s store.Store, secret auth.Se
 	return nil
 }
 
-// loadSecret loads the server's secret, and reports whether it made a new one. If so, it logs that, with a warning if an
-// earlier secret is probably missing. A restore must have succeeded before: a secret that is left from a failed start
-// would not be new at the next one, and the warning would be lost.
+// loadSecret loads the server's secret, and reports whether it made a new one. If so, it logs that, with a warning
+// if an earlier secret is probably missing. A restore must have succeeded before: a secret that is left from a
+// failed start would not be new at the next one, and the warning would be lost.
 func (f *flags) loadSecret(ctx context.Context, s store.Store, log *slog.Logger) (
 	secret auth.Secret, created bool, err error,
 ) {

@@ -97,7 +97,8 @@ func TestUnreachableStores(t *testing.T) {
 	for _, variable := range []string{"AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"} {
 		t.Setenv(variable, "")
 	}
-	if _, _, log := runOnce(t, nil, "--addr", "127.0.0.1:0", "--store", "s3://b/p"); !strings.Contains(log, "AWS_REGION") {
+	_, _, log := runOnce(t, nil, "--addr", "127.0.0.1:0", "--store", "s3://b/p")
+	if !strings.Contains(log, "AWS_REGION") {
 		t.Errorf("without a region: %s", log)
 	}
 }
@@ -112,7 +113,9 @@ func TestParsePostgres(t *testing.T) {
 	}
 	check := func(spec *postgresSpec, want []any) {
 		c := spec.conn
-		got := []any{spec.schema, spec.listen, spec.conns, c.Password, c.ConnectTimeout, c.RuntimeParams["application_name"]}
+		got := []any{
+			spec.schema, spec.listen, spec.conns, c.Password, c.ConnectTimeout, c.RuntimeParams["application_name"],
+		}
 		if !slices.Equal(got, want) || c.Host != "h" || c.User != "u" || c.Database != "d" {
 			t.Errorf("got %v and %+v, want %v", got, c.Config, want)
 		}
@@ -139,7 +142,8 @@ func fill(t *testing.T, dir string) (list string) {
 	p := start(t, dir, "--allow-private-networks")
 	for _, id := range []string{"One", "Two", "Three-3.x"} {
 		p.do("POST", "/api/v1/title", definition(id, "1"))
-		if status, body := p.do("POST", "/api/v1/title/"+url.PathEscape(id)+"/version", versionJSON("2")); status != 201 {
+		status, body := p.do("POST", "/api/v1/title/"+url.PathEscape(id)+"/version", versionJSON("2"))
+		if status != 201 {
 			t.Fatalf("got status %d: %s", status, body)
 		}
 	}
