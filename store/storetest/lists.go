@@ -108,7 +108,7 @@ func listRevisions(ctx context.Context, e *env) error {
 			return nil
 		}
 	}
-	return errors.New("Revisions of kind ../things: no error")
+	return errors.New("revisions of kind ../things: no error")
 }
 
 func kinds(ctx context.Context, e *env) error {

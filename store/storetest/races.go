@@ -170,7 +170,7 @@ func oneChangesOrDeletes(ctx context.Context, stores []store.Store) error {
 			}
 			_, err := s.Put(ctx, key("a"), []byte(strconv.Itoa(i)), store.IfRevision(rev))
 			if errors.Is(err, store.ErrNotFound) {
-				return fmt.Errorf("Put: %v, want ErrConflict", err)
+				return fmt.Errorf("put: %v, want ErrConflict", err)
 			}
 			return err
 		}), store.ErrConflict, store.ErrNotFound)
@@ -181,7 +181,7 @@ func oneChangesOrDeletes(ctx context.Context, stores []store.Store) error {
 			if !deletes(won) {
 				err = holds(ctx, s, "a", strconv.Itoa(won))
 			} else if _, getErr := s.Get(ctx, key("a")); !errors.Is(getErr, store.ErrNotFound) {
-				err = fmt.Errorf("Get after the record was deleted: %w, want ErrNotFound", getErr)
+				err = fmt.Errorf("get after the record was deleted: %w, want ErrNotFound", getErr)
 			}
 			if err != nil {
 				return err

@@ -119,8 +119,8 @@ func (f *flags) checkCopy() error {
 		}
 	}
 	if f.CopyFrom != "" && (f.Store == "memory:" || f.Restore != "" || len(f.Import) > 0) {
-		return errors.New("--copy-from fills the store of --store and ends: omit --restore and --import, and do not " +
-			"use memory:")
+		return errors.New("--copy-from fills the store of --store and ends: omit --restore and --import, and use " +
+			"a store other than memory:, which is lost")
 	}
 	return nil
 }
