@@ -70,7 +70,7 @@ func TestInvalidStores(t *testing.T) {
 		{"file:./data", "--copy-from nowhere: it must be file:", []string{"--copy-from", "nowhere"}},
 		{"file:./data", "--copy-from memory: it is empty", []string{"--copy-from", "memory:"}},
 		{"file:./data", "omit --restore", []string{"--copy-from", "file:./a", "--restore", "b"}},
-		{"memory:", "do not use memory:", []string{"--copy-from", "file:./a"}},
+		{"memory:", "a store other than memory:", []string{"--copy-from", "file:./a"}},
 	} {
 		code, out, log := runOnce(t, nil, append([]string{"--store", c.name}, c.more...)...)
 		if code != 2 || !strings.Contains(log, c.want) || strings.Contains(out+log, "hunter2") {
