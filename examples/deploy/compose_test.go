@@ -1,0 +1,79 @@
+//go:build linux
+
+package deploy_test
+
+import (
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/oasdiff/yaml3"
+
+	"github.com/patchsource/patchsource/examples/internal/trial"
+)
+
+// A composeFile has the members of compose.yaml that are checked.
+type composeFile struct {
+	Services map[string]struct {
+		Environment map[string]string
+		Secrets     []string
+		Networks    []string
+		Volumes     []string
+		DependsOn   any            `yaml:"depends_on"`
+		HealthCheck map[string]any `yaml:"healthcheck"`
+	}
+	Secrets map[string]struct{ File string }
+	Volumes map[string]any
+}
+
+// The compose file is valid YAML, runs three servers with one store and one secret, and sets only variables that the
+// server has. The proxy checks each server.
+func TestCompose(t *testing.T) {
+	text, err := os.ReadFile("compose.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file composeFile
+	if err := yaml.Unmarshal(text, &file); err != nil {
+		t.Fatal(err)
+	}
+	proxy, err := os.ReadFile("haproxy.cfg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	help, err := exec.Command(trial.Build(t, t.TempDir()), "--help").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"patchsource-1", "patchsource-2", "patchsource-3"} {
+		s := file.Services[name]
+		for variable := range s.Environment {
+			flag := strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(variable, "PATCHSOURCE_"), "_", "-"))
+			if !strings.Contains(string(help), "--"+flag+"=") {
+				t.Errorf("%s: %s is the variable of no flag", name, variable)
+			}
+		}
+		for variable, secret := range map[string]string{
+			"PATCHSOURCE_SECRET_FILE": "patchsource.secret", "PATCHSOURCE_STORE_PASSWORD_FILE": "database.password",
+		} {
+			path := s.Environment[variable]
+			if path != "/run/secrets/"+secret || !slices.Contains(s.Secrets, secret) || file.Secrets[secret].File == "" {
+				t.Errorf("%s: %s is %s, want the secret %s", name, variable, path, secret)
+			}
+		}
+		if store := s.Environment["PATCHSOURCE_STORE"]; !strings.HasPrefix(store, "postgres://patchsource@database/") {
+			t.Errorf("%s: the store is %s", name, store)
+		}
+		if len(s.Volumes) != 1 || !strings.HasSuffix(s.Volumes[0], ":/state") {
+			t.Errorf("%s: the volumes are %v", name, s.Volumes)
+		}
+		if !strings.Contains(string(proxy), "server "+name+" "+name+":8080\n") {
+			t.Errorf("haproxy.cfg does not have %s", name)
+		}
+	}
+	if file.Services["database"].HealthCheck == nil || !strings.Contains(string(proxy), "httpchk GET /readyz") {
+		t.Error("the database or the servers have no health check")
+	}
+}
