@@ -58,8 +58,8 @@ func TestCompose(t *testing.T) {
 		for variable, secret := range map[string]string{
 			"PATCHSOURCE_SECRET_FILE": "patchsource.secret", "PATCHSOURCE_STORE_PASSWORD_FILE": "database.password",
 		} {
-			path := s.Environment[variable]
-			if path != "/run/secrets/"+secret || !slices.Contains(s.Secrets, secret) || file.Secrets[secret].File == "" {
+			path, given := s.Environment[variable], file.Secrets[secret].File != ""
+			if path != "/run/secrets/"+secret || !slices.Contains(s.Secrets, secret) || !given {
 				t.Errorf("%s: %s is %s, want the secret %s", name, variable, path, secret)
 			}
 		}

@@ -42,7 +42,7 @@ type postgresSpec struct {
 	conns  int
 }
 
-// parsePostgres parses a URL such as postgres://user@host/database?schema=patchsource&listen=on&pool_max_conns=10.
+// parsePostgres parses a URL such as postgres://user@host/database?schema=NAME&listen=on&pool_max_conns=10.
 // Other parameters are those of pgx, such as sslmode. If passwordFile is not empty, the password is read from it.
 // Otherwise it is that of the URL, of PGPASSWORD or of PGPASSFILE. Errors do not contain the password.
 func parsePostgres(name, passwordFile string) (*postgresSpec, error) {
