@@ -76,8 +76,8 @@ func testShared(t *testing.T, open func(t *testing.T, name string) sharedStore) 
 	t.Run("with faults", func(t *testing.T) {
 		c := startCluster(t, open(t, "faulty"))
 		done := c.write(faulty)
-		for end := time.Now().Add(faulty); time.Now().Before(end); {
-			c.fault()
+		for n, end := 0, time.Now().Add(faulty); time.Now().Before(end); n++ {
+			c.fault(n)
 		}
 		done.Wait()
 		c.check(false)
@@ -172,14 +172,14 @@ func (c *cluster) write(d time.Duration) *sync.WaitGroup {
 	return &all
 }
 
-// fault lets something fail for some time.
-func (c *cluster) fault() {
+// fault lets something fail for some time: the kinds of faults take turns.
+func (c *cluster) fault(n int) {
 	i := rand.IntN(sharedServers)
 	kinds := []string{"kill", "stop", "cut", "hole"}
 	if c.store.restart != nil {
 		kinds = append(kinds, "restart")
 	}
-	kind := kinds[rand.IntN(len(kinds))]
+	kind := kinds[n%len(kinds)]
 	c.faults[kind]++
 	some := func() { time.Sleep(500*time.Millisecond + rand.N(2*time.Second)) }
 	switch kind {
