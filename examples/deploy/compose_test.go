@@ -16,16 +16,17 @@ import (
 
 // A composeFile has the members of compose.yaml that are checked.
 type composeFile struct {
-	Services map[string]struct {
-		Environment map[string]string
-		Secrets     []string
-		Networks    []string
-		Volumes     []string
-		DependsOn   any            `yaml:"depends_on"`
-		HealthCheck map[string]any `yaml:"healthcheck"`
-	}
+	Services map[string]composeService
 	Secrets map[string]struct{ File string }
 	Volumes map[string]any
+}
+
+// A composeService has the members of a service that are checked.
+type composeService struct {
+	Environment map[string]string
+	Secrets     []string
+	Volumes     []string
+	HealthCheck map[string]any `yaml:"healthcheck"`
 }
 
 // The compose file is valid YAML, runs three servers with one store and one secret, and sets only variables that the
@@ -48,32 +49,38 @@ func TestCompose(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"patchsource-1", "patchsource-2", "patchsource-3"} {
-		s := file.Services[name]
-		for variable := range s.Environment {
-			flag := strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(variable, "PATCHSOURCE_"), "_", "-"))
-			if !strings.Contains(string(help), "--"+flag+"=") {
-				t.Errorf("%s: %s is the variable of no flag", name, variable)
-			}
-		}
-		for variable, secret := range map[string]string{
-			"PATCHSOURCE_SECRET_FILE": "patchsource.secret", "PATCHSOURCE_STORE_PASSWORD_FILE": "database.password",
-		} {
-			path, given := s.Environment[variable], file.Secrets[secret].File != ""
-			if path != "/run/secrets/"+secret || !slices.Contains(s.Secrets, secret) || !given {
-				t.Errorf("%s: %s is %s, want the secret %s", name, variable, path, secret)
-			}
-		}
-		if store := s.Environment["PATCHSOURCE_STORE"]; !strings.HasPrefix(store, "postgres://patchsource@database/") {
-			t.Errorf("%s: the store is %s", name, store)
-		}
-		if len(s.Volumes) != 1 || !strings.HasSuffix(s.Volumes[0], ":/state") {
-			t.Errorf("%s: the volumes are %v", name, s.Volumes)
-		}
+		file.check(t, name, string(help))
 		if !strings.Contains(string(proxy), "server "+name+" "+name+":8080\n") {
 			t.Errorf("haproxy.cfg does not have %s", name)
 		}
 	}
 	if file.Services["database"].HealthCheck == nil || !strings.Contains(string(proxy), "httpchk GET /readyz") {
 		t.Error("the database or the servers have no health check")
+	}
+}
+
+// check checks the service of a server. help is the help of the server.
+func (file *composeFile) check(t *testing.T, name, help string) {
+	t.Helper()
+	s := file.Services[name]
+	for variable := range s.Environment {
+		flag := strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(variable, "PATCHSOURCE_"), "_", "-"))
+		if !strings.Contains(help, "--"+flag+"=") {
+			t.Errorf("%s: %s is the variable of no flag", name, variable)
+		}
+	}
+	for variable, secret := range map[string]string{
+		"PATCHSOURCE_SECRET_FILE": "patchsource.secret", "PATCHSOURCE_STORE_PASSWORD_FILE": "database.password",
+	} {
+		path, given := s.Environment[variable], file.Secrets[secret].File != ""
+		if path != "/run/secrets/"+secret || !slices.Contains(s.Secrets, secret) || !given {
+			t.Errorf("%s: %s is %s, want the secret %s", name, variable, path, secret)
+		}
+	}
+	if store := s.Environment["PATCHSOURCE_STORE"]; !strings.HasPrefix(store, "postgres://patchsource@database/") {
+		t.Errorf("%s: the store is %s", name, store)
+	}
+	if len(s.Volumes) != 1 || !strings.HasSuffix(s.Volumes[0], ":/state") {
+		t.Errorf("%s: the volumes are %v", name, s.Volumes)
 	}
 }
