@@ -17,8 +17,8 @@ import (
 // A composeFile has the members of compose.yaml that are checked.
 type composeFile struct {
 	Services map[string]composeService
-	Secrets map[string]struct{ File string }
-	Volumes map[string]any
+	Secrets  map[string]struct{ File string }
+	Volumes  map[string]any
 }
 
 // A composeService has the members of a service that are checked.
