@@ -14,20 +14,20 @@ func (s *Server) session(c *Config, authenticate httpapi.Authenticator) *webui.S
 		return c.Session
 	}
 	session := *c.Session
-	session.May = func(r *http.Request, a webui.Action, t webui.Title) bool {
+	session.May = func(r *http.Request, action string, t webui.Title) bool {
 		person, err := authenticate(r)
 		if err != nil || person.CheckExpiry(s.now()) != nil {
 			return false
 		}
 		if t.ID == "" {
-			return c.Authorize(r.Context(), person, auth.Action(a), auth.Title{}) == nil
+			return c.Authorize(r.Context(), person, auth.Action(action), auth.Title{}) == nil
 		}
 		title, err := s.Catalog.Title(t.ID)
 		if err != nil {
 			return false
 		}
 		about := auth.Title{ID: title.ID, UID: title.UID, Contributor: title.Contributor}
-		return c.Authorize(r.Context(), person, auth.Action(a), about) == nil
+		return c.Authorize(r.Context(), person, auth.Action(action), about) == nil
 	}
 	return &session
 }

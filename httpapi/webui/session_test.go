@@ -137,13 +137,13 @@ func TestOwnSessionOffers(t *testing.T) {
 	if change, create := offered(webui.Session{}); !change || !create {
 		t.Errorf("without May, the page offers to change: %v, to create: %v", change, create)
 	}
-	changes := func(_ *http.Request, a webui.Action, t webui.Title) bool {
-		return a == webui.ActionChange && t.ID == "x"
+	changes := func(_ *http.Request, a string, t webui.Title) bool {
+		return a == "change" && t.ID == "x"
 	}
 	if change, create := offered(webui.Session{May: changes}); !change || create {
 		t.Errorf("with May, the page offers to change: %v, to create: %v", change, create)
 	}
-	reads := func(*http.Request, webui.Action, webui.Title) bool { return false }
+	reads := func(*http.Request, string, webui.Title) bool { return false }
 	if change, create := offered(webui.Session{May: reads}); change || create {
 		t.Errorf("to a reader, the page offers to change: %v, to create: %v", change, create)
 	}
@@ -206,7 +206,7 @@ func TestOwnSessionWithoutSignInURL(t *testing.T) {
 	} {
 		h := newPage(catalog, &webui.Options{API: newSessions(), Publishing: true, Session: &webui.Session{
 			SignInURL: test.url,
-			May:       func(*http.Request, webui.Action, webui.Title) bool { return false },
+			May:       func(*http.Request, string, webui.Title) bool { return false },
 		}})
 		w := send(h, "GET", "/titles/x", "", "Cookie", "session="+test.visitor)
 		wantPage(t, w, 200, `/titles/x/token">`)
@@ -227,7 +227,7 @@ func TestOwnSessionWithoutSignInURL(t *testing.T) {
 // To a visitor without a token, the page does not speak of the visitor's token.
 func TestOwnSessionWithoutToken(t *testing.T) {
 	api := newSessions()
-	reads := func(*http.Request, webui.Action, webui.Title) bool { return false }
+	reads := func(*http.Request, string, webui.Title) bool { return false }
 	h := newPage(oneTitle(), &webui.Options{API: api, Session: &webui.Session{May: reads}})
 	w := send(h, "GET", "/titles/x/edit", "", "Cookie", "session=tom")
 	wantPage(t, w, 403, "You are not allowed to change this title.")
@@ -241,22 +241,22 @@ func TestOwnSessionWithoutToken(t *testing.T) {
 
 // The page offers the visitor of a session what May allows, and nothing that only the kind of the visitor would.
 func TestOwnSessionOffersWhatMayAllows(t *testing.T) {
-	var allowed webui.Action
+	var allowed string
 	h := newPage(oneTitle(), &webui.Options{API: newSessions(), Session: &webui.Session{
-		May: func(_ *http.Request, a webui.Action, _ webui.Title) bool { return a == allowed },
+		May: func(_ *http.Request, a string, _ webui.Title) bool { return a == allowed },
 	}})
-	for _, allowed = range []webui.Action{
-		"none", webui.ActionCreate, webui.ActionChange, webui.ActionTokens, webui.ActionAdminister,
+	for _, allowed = range []string{
+		"none", "create", "change", "tokens", "administer",
 	} {
 		for _, session := range []string{"ann", "tom"} { // an administrator, and a person without a kind
 			w := send(h, "GET", "/publish", "", "Cookie", "session="+session)
-			sources := allowed != "none" && allowed != webui.ActionTokens
+			sources := allowed != "none" && allowed != "tokens"
 			wantTexts(t, w, map[string]bool{
-				`href="/upload"`:   allowed == webui.ActionCreate,
-				`href="/tokens"`:   allowed == webui.ActionTokens,
+				`href="/upload"`:   allowed == "create",
+				`href="/tokens"`:   allowed == "tokens",
 				`href="/sources"`:  sources,
-				`href="/webhooks"`: allowed == webui.ActionAdminister,
-				`href="/backup"`:   allowed == webui.ActionAdminister,
+				`href="/webhooks"`: allowed == "administer",
+				`href="/backup"`:   allowed == "administer",
 			})
 		}
 	}
@@ -267,7 +267,7 @@ func TestOwnSessionHasNoTokens(t *testing.T) {
 	may := true
 	h := newPage(oneTitle(), &webui.Options{API: newSessions(), Session: &webui.Session{
 		SignInURL: "/in",
-		May:       func(*http.Request, webui.Action, webui.Title) bool { return may },
+		May:       func(*http.Request, string, webui.Title) bool { return may },
 	}})
 	const noToken = "you need a token"
 	page := func(path, session string) *httptest.ResponseRecorder {

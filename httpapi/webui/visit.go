@@ -77,7 +77,7 @@ func (v *visit) identify() {
 	case err == nil:
 		v.visitor = visitor{Identity: identity, SignedIn: true}
 		if v.h.session != nil && v.h.session.May != nil {
-			v.visitor.session = func(a Action, t Title) bool { return v.h.session.May(v.r, a, t) }
+			v.visitor.session = func(a string, t Title) bool { return v.h.session.May(v.r, a, t) }
 		}
 	case !errors.Is(err, client.ErrUnauthorized):
 		v.unknown = err

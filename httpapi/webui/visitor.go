@@ -12,7 +12,7 @@ type visitor struct {
 	wire.Identity
 	SignedIn bool
 	// session, if not nil, is the May of the Session.
-	session func(Action, Title) bool
+	session func(action string, t Title) bool
 }
 
 // Administrator reports whether the visitor may do everything.
@@ -32,7 +32,7 @@ func (p visitor) hasKind() bool {
 
 // may reports whether the page offers the visitor an action. byKind is the answer for a visitor who has signed in,
 // unless the Session decides.
-func (p visitor) may(a Action, t Title, byKind bool) bool {
+func (p visitor) may(a string, t Title, byKind bool) bool {
 	if p.SignedIn && p.session != nil {
 		return p.session(a, t)
 	}
@@ -40,25 +40,25 @@ func (p visitor) may(a Action, t Title, byKind bool) bool {
 }
 
 // MayCreate reports whether the page offers the visitor to create titles. The API decides whether they may.
-func (p visitor) MayCreate() bool { return p.may(ActionCreate, Title{}, p.Kind != wire.TitleToken) }
+func (p visitor) MayCreate() bool { return p.may(actionCreate, Title{}, p.Kind != wire.TitleToken) }
 
 // MayUseTokens reports whether the page offers the visitor to make and revoke tokens.
-func (p visitor) MayUseTokens() bool { return p.may(ActionTokens, Title{}, true) }
+func (p visitor) MayUseTokens() bool { return p.may(actionTokens, Title{}, true) }
 
 // MayAdminister reports whether the page offers the visitor what administrators do.
 func (p visitor) MayAdminister() bool {
-	return p.may(ActionAdminister, Title{}, p.Administrator() || !p.hasKind())
+	return p.may(actionAdminister, Title{}, p.Administrator() || !p.hasKind())
 }
 
 // MaySeeSources reports whether the page offers the visitor the list of sources, which has those of the titles that
 // they may change.
 func (p visitor) MaySeeSources() bool {
 	return p.SignedIn && (p.Kind == wire.TitleToken || p.MayCreate() || p.MayAdminister() ||
-		p.may(ActionChange, Title{}, true))
+		p.may(actionChange, Title{}, true))
 }
 
 // MayChange reports whether the page offers the visitor to change a title. The API decides whether they may.
-func (p visitor) MayChange(t Title) bool { return p.may(ActionChange, t, p.reaches(t)) }
+func (p visitor) MayChange(t Title) bool { return p.may(actionChange, t, p.reaches(t)) }
 
 // reaches reports whether the kind of the visitor allows them to change a title.
 func (p visitor) reaches(t Title) bool {

@@ -114,26 +114,20 @@ type Session struct {
 	SignInURL string
 	// SignOutURL is the address that ends the session. If empty, the page has no link to sign out.
 	SignOutURL string
-	// May reports whether the page offers an action to the visitor of a request. It affects links and forms only; the
-	// API's Authorizer decides whether an action is allowed. If nil, the kind of the visitor's principal decides, and a
-	// visitor whose principal has none of the kinds of package auth is offered everything. Package httpapi/server has
-	// another default: it asks the Authorizer of the server.
-	May func(*http.Request, Action, Title) bool
+	// May reports whether the page offers an action to the visitor of a request: "create", "change", "tokens" or
+	// "administer", as package auth names them. The zero Title means no particular title. It affects links and forms
+	// only; the API's Authorizer decides whether an action is allowed. If nil, the kind of the visitor's principal
+	// decides, and a visitor whose principal has none of the kinds of package auth is offered everything. Package
+	// httpapi/server has another default: it asks the Authorizer of the server.
+	May func(r *http.Request, action string, t Title) bool
 }
 
-// An Action is something that the page offers to visitors. Its values are those of an auth.Action.
-type Action string
-
-// The actions of [Session.May]. The zero Title means no particular title.
+// The actions that a Session decides about. They are those of package auth.
 const (
-	// ActionCreate creates a title. It comes without a title.
-	ActionCreate Action = "create"
-	// ActionChange changes a title. Without a title, it means every title.
-	ActionChange Action = "change"
-	// ActionTokens lists, makes and revokes tokens. It comes without a title.
-	ActionTokens Action = "tokens"
-	// ActionAdminister manages webhooks and mirrors, restores and imports. It comes without a title.
-	ActionAdminister Action = "administer"
+	actionCreate     = "create"     // create a title; without a title
+	actionChange     = "change"     // change a title; without a title: every title
+	actionTokens     = "tokens"     // list, create and revoke tokens; without a title
+	actionAdminister = "administer" // manage webhooks and mirrors, restore, import; without a title
 )
 
 //go:embed assets templates
