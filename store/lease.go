@@ -109,6 +109,10 @@ func (c *candidate) acquire(ctx context.Context) (won time.Time, ok bool) {
 			}
 		case current.Holder == "":
 			free = true
+		case current.Holder == c.id && rev == c.rev:
+			// This process was leader, and nobody has taken the lease since. If an attempt to renew it has an unknown
+			// outcome, the lease must expire, so that a process whose writes are slow does not keep the others out.
+			free = true
 		case rev != seen:
 			seen, since = rev, time.Now()
 		default:

@@ -214,6 +214,30 @@ func TestCampaignAfterAnUnknownOutcome(t *testing.T) {
 	})
 }
 
+// A leader that could not renew its lease for some time, and whose lease no other process has taken meanwhile, leads
+// again as soon as it can: it need not wait until its own lease expires.
+func TestCampaignAfterAnOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := campaign(t, memstore.New(), 0)
+		time.Sleep(ttl)
+		m.mayRead.Store(false)
+		m.mayWrite.Store(false)
+		time.Sleep(ttl)
+		synctest.Wait()
+		if m.leading.Load() {
+			t.Error("it leads although its lease may have expired")
+		}
+		m.mayRead.Store(true)
+		m.mayWrite.Store(true)
+		time.Sleep(ttl / 6)
+		synctest.Wait()
+		if !m.leading.Load() || m.elections.Load() != 2 {
+			t.Errorf("leading is %v after %d elections", m.leading.Load(), m.elections.Load())
+		}
+		m.stop()
+	})
+}
+
 // A lease that another process has taken ends the leadership at the next renewal.
 func TestCampaignAfterAConflict(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
