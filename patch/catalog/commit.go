@@ -181,6 +181,7 @@ func (b *batch) halt() {
 // left returns the error of deleting the record. If the record may still exist, it is abandoned.
 func (b *batch) left(ctx context.Context, err error) error {
 	if err == nil || errors.Is(err, store.ErrNotFound) {
+		b.w.restores.forget(b.id)
 		return nil
 	}
 	b.abandon(ctx)

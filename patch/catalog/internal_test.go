@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"slices"
 	"strings"
@@ -190,5 +191,33 @@ func TestCompress(t *testing.T) {
 	}
 	if z := compress(bytes.Repeat([]byte("a"), 1000)); z == nil || len(z) > 100 {
 		t.Errorf("a thousand equal bytes became %d", len(z))
+	}
+}
+
+// A catalog does not keep anything of the restores and backups that have ended.
+func TestEndedBatchesAreForgotten(t *testing.T) {
+	c, err := Open(t.Context(), memstore.New(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	none := func(func(*patch.Definition, error) bool) {}
+	failing := func(yield func(*patch.Definition, error) bool) { yield(nil, errors.New("broken")) }
+	for range 3 {
+		if err := c.WithoutRestore(func() error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Restore(t.Context(), none, nil); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Restore(t.Context(), failing, nil); err == nil {
+			t.Fatal("a broken restore succeeded")
+		}
+	}
+	w := &c.titles.restores
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.mine) != 0 {
+		t.Errorf("%d batches are remembered, want none", len(w.mine))
 	}
 }

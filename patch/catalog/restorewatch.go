@@ -107,6 +107,13 @@ func (w *restoreWatch) own(batch string) {
 	w.mine[batch] = true
 }
 
+// forget forgets a batch of this server whose record is deleted.
+func (w *restoreWatch) forget(batch string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.mine, batch)
+}
+
 // disown says that this server does not keep the record of a batch alive any more.
 func (w *restoreWatch) disown(ctx context.Context, batch string) {
 	w.mu.Lock()
