@@ -2,12 +2,14 @@ package webhook
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/patchsource/patchsource/store"
 	"github.com/patchsource/patchsource/store/memstore"
 )
 
@@ -75,4 +77,34 @@ func TestLateEventBecomesReady(t *testing.T) {
 			t.Errorf("event %d is at position %d", d.number, i)
 		}
 	}
+}
+
+// The records that a server has deleted are not remembered if the watch does not report them.
+func TestDroppedRecordsAreForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		shared := memstore.New()
+		const orphan = `{"format":1,"hook":"H","notice":{"id":"U-1","kind":"created","title":{"id":"App"}}}`
+		key := store.Key{Kind: deliveriesKind, ID: "H/00000000000000000001-U-1"}
+		if _, err := shared.Put(t.Context(), key, []byte(orphan), store.IfAbsent()); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		w, err := Open(ctx, shared, &Options{Transport: accepts{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := shared.Get(ctx, key); !errors.Is(err, store.ErrNotFound) {
+			t.Fatalf("the orphan: %v", err)
+		}
+		var running sync.WaitGroup
+		running.Go(func() { _ = w.Run(ctx) })
+		synctest.Wait()
+		w.queues.mu.Lock()
+		if n := len(w.queues.dropped); n != 0 {
+			t.Errorf("%d records are remembered, want none", n)
+		}
+		w.queues.mu.Unlock()
+		cancel()
+		running.Wait()
+	})
 }

@@ -200,7 +200,10 @@ func (w *Service) followDeliveries(ctx context.Context) {
 	store.Follow(ctx, w.store, deliveriesKind, store.Follower{
 		Concurrency: maxFollowers,
 		Lane:        lane,
-		Reload:      w.reloadQueues,
+		Reload: func(ctx context.Context) error {
+			w.queues.forgetDropped()
+			return w.reloadQueues(ctx)
+		},
 		Apply: func(ctx context.Context, c store.Change) error {
 			if w.queues.isOwn(c) {
 				return nil

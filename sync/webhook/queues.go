@@ -172,6 +172,13 @@ func (q *queues) setDropped(key store.Key, dropped bool) {
 	}
 }
 
+// forgetDropped forgets the records that this server has deleted, because the watch may not report them.
+func (q *queues) forgetDropped() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	clear(q.dropped)
+}
+
 // isOwn reports whether a change of a record is one that this server has made: it has queued the delivery, or dropped
 // it.
 func (q *queues) isOwn(c store.Change) bool {
