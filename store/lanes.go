@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"sync"
+	"time"
 )
 
 // lanes apply changes for Follow, several at once. Those of one lane are applied in order.
@@ -11,6 +12,7 @@ type lanes struct {
 	ctx      context.Context
 	stop     context.CancelFunc
 	turns    chan struct{} // holds a value for each call of Apply
+	retries  chan struct{} // holds a value for each lane that tries again, or pauses after it
 	working  sync.WaitGroup
 
 	mu      sync.Mutex
@@ -18,7 +20,13 @@ type lanes struct {
 }
 
 func newLanes(ctx context.Context, f *Follower) *lanes {
-	l := &lanes{follower: f, turns: make(chan struct{}, max(f.Concurrency, 1)), pending: map[string][]Change{}}
+	n := max(f.Concurrency, 1)
+	l := &lanes{
+		follower: f,
+		turns:    make(chan struct{}, n),
+		retries:  make(chan struct{}, n),
+		pending:  map[string][]Change{},
+	}
 	l.ctx, l.stop = context.WithCancel(ctx)
 	return l
 }
@@ -59,8 +67,35 @@ func (l *lanes) add(c Change) {
 // run applies the changes of a lane until none is pending.
 func (l *lanes) run(lane string) {
 	for c, ok := l.next(lane); ok; c, ok = l.next(lane) {
-		l.follower.retry(l.ctx, func(ctx context.Context) error { return l.apply(ctx, c) })
+		if !l.try(c, minRetryPause) {
+			l.retry(c)
+		}
 	}
+}
+
+// retry tries to apply a change until it succeeds or l ends. While the store fails, not all lanes do that all the time:
+// at most Concurrency of them try or pause at once, and the others wait for their turn.
+func (l *lanes) retry(c Change) {
+	for wait, done := 2*minRetryPause, false; !done; wait = min(2*wait, maxRetryPause) {
+		select {
+		case l.retries <- struct{}{}:
+			done = l.try(c, wait)
+			<-l.retries
+		case <-l.ctx.Done():
+			return
+		}
+	}
+}
+
+// try applies a change, and pauses if that fails. It reports whether it has succeeded or l has ended.
+func (l *lanes) try(c Change, wait time.Duration) (done bool) {
+	err := l.apply(l.ctx, c)
+	if err == nil {
+		return true
+	}
+	l.follower.report(l.ctx, err)
+	pause(l.ctx, wait)
+	return l.ctx.Err() != nil
 }
 
 // next removes and returns the first change of a lane. If there is none, the lane's goroutine must end.

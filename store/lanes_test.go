@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -102,6 +103,52 @@ func TestFollowConcurrently(t *testing.T) {
 		}
 		s.changes <- store.Change{Key: thing("c1")}
 		synctest.Wait()
+		stop()
+		<-done
+	})
+}
+
+// While the store fails, many changed records are not all retried all the time. When it works again, all are applied
+// soon.
+func TestFollowConcurrentlyDuringAnOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const records, concurrency = 2000, 16
+		s := newScriptedStore()
+		var broken atomic.Bool
+		var calls, applied atomic.Int32
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		broken.Store(true)
+		go func() {
+			store.Follow(ctx, s, "things", store.Follower{
+				Concurrency: concurrency,
+				Reload:      func(context.Context) error { return nil },
+				Apply: func(context.Context, store.Change) error {
+					calls.Add(1)
+					if broken.Load() {
+						return errors.New("no connection")
+					}
+					applied.Add(1)
+					return nil
+				},
+			})
+			close(done)
+		}()
+		s.changes <- store.Change{}
+		for i := range records {
+			s.changes <- store.Change{Key: thing(fmt.Sprint(i))}
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if n := calls.Load(); n > 10*records {
+			t.Errorf("%d records were read %d times in a minute", records, n)
+		}
+		broken.Store(false)
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if n := applied.Load(); n != records {
+			t.Errorf("%d of %d records were applied", n, records)
+		}
 		stop()
 		<-done
 	})
