@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/patchsource/patchsource/patch"
@@ -220,4 +221,48 @@ func TestEndedBatchesAreForgotten(t *testing.T) {
 	if len(w.mine) != 0 {
 		t.Errorf("%d batches are remembered, want none", len(w.mine))
 	}
+}
+
+// A backup or restore whose functions panic does not lock out later restores.
+func TestBatchesEndAfterAPanic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, err := Open(t.Context(), memstore.New(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		none := func(func(*patch.Definition, error) bool) {}
+		def := func() *patch.Definition {
+			d := &patch.Definition{}
+			if err := json.Unmarshal(someRecord(t, "App", live).definition, d); err != nil {
+				t.Fatal(err)
+			}
+			return d
+		}
+		for name, f := range map[string]func(){
+			"backup": func() { _ = c.WithoutRestore(func() error { panic("broken") }) },
+			"restore": func() {
+				_, _ = c.Restore(t.Context(), func(yield func(*patch.Definition, error) bool) {
+					yield(def(), nil)
+					panic("broken")
+				}, nil)
+			},
+		} {
+			func() {
+				defer func() {
+					if recover() == nil {
+						t.Errorf("the %s did not panic", name)
+					}
+				}()
+				f()
+			}()
+			time.Sleep(time.Hour)
+			if _, err := c.Restore(t.Context(), none, nil); err != nil {
+				t.Errorf("a restore after the %s: %v", name, err)
+			}
+			if n := c.Len(); n != 0 {
+				t.Errorf("%d titles after the %s, want none", n, name)
+			}
+		}
+	})
 }

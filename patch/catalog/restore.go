@@ -66,16 +66,17 @@ func (c *Catalog) WithoutRestore(f func() error) error {
 }
 
 // withoutRestore runs f while no other server that shares the store restores.
-func (w *titleWriter) withoutRestore(f func() error) error {
+func (w *titleWriter) withoutRestore(f func() error) (err error) {
 	b, working, err := w.beginBatch(context.Background(), true)
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, b.end(working)) }() // also if f panics: a record that is renewed stays
 	err = f()
 	if err == nil && working.Err() != nil {
 		err = context.Cause(working) // a restore may have begun
 	}
-	return errors.Join(err, b.end(working))
+	return err
 }
 
 // Restore restores the titles that defs yields, all or none. If the process is killed, the next start finishes a
@@ -128,10 +129,19 @@ func (r *restore) run(ctx context.Context, defs iter.Seq2[*patch.Definition, err
 		return nil, err
 	}
 	r.batch = b.id
+	returned := false
+	defer func() {
+		if !returned { // a function of the caller has panicked: a record that is renewed would stay
+			if b.undo(ctx) == nil {
+				_ = r.settle(ctx) // what cannot be settled now is settled when it is read
+			}
+		}
+	}()
 	err = r.check(working)
 	if err == nil {
 		err = r.stage(working, defs)
 	}
+	returned = true
 	if working.Err() != nil && ctx.Err() == nil {
 		err = context.Cause(working)
 	}
