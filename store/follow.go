@@ -25,7 +25,8 @@ type Follower struct {
 	Apply func(ctx context.Context, c Change) error
 	// Concurrency is the number of changes that are applied at once. The default is 1. If it is more, Apply and Report
 	// are called concurrently, a change that Apply cannot read yet delays only those of its lane, and several changes
-	// of a record in a row may be applied as one. Reload is still called while nothing else is.
+	// of a record in a row may be applied as one. When more lanes than that have failed, they take turns to try again.
+	// Reload is still called while nothing else is.
 	Concurrency int
 	// Lane returns the lane of a record: the changes of one lane are applied one after another, in order. If nil, every
 	// record is a lane of its own.
