@@ -78,19 +78,30 @@ func Open(ctx context.Context, c Config) (_ *Server, err error) {
 }
 
 // checkSecret checks that the secret is that of the store. Over a store that other servers may use, another one is an
-// error. The one server of any other store may have lost its secret, and goes on with the new one.
+// error. The one server of any other store may have lost its secret, and goes on with the new one. It also goes on if
+// the check cannot be read or recorded, such as on a full disk: it needs the check for a warning only.
 func (s *Server) checkSecret(ctx context.Context, c *Config, records store.Store) error {
 	if c.Secret.IsZero() {
 		return nil
 	}
 	err := auth.CheckSecret(ctx, records, c.Secret)
-	if _, shared := store.As[store.Watcher](records); shared || !errors.Is(err, auth.ErrSecret) {
+	_, shared := store.As[store.Watcher](records)
+	switch {
+	case err == nil || shared || errors.Is(err, store.ErrFormat):
 		return err
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case errors.Is(err, auth.ErrSecret):
+		s.log.Warn("the secret is not the one that this store was used with before, and takes its place: the server " +
+			"recognizes neither the addresses of authors nor the secrets of webhooks; if you have the earlier secret, " +
+			"stop the server and use it")
+		err = auth.ReplaceSecret(ctx, records, c.Secret)
 	}
-	s.log.Warn("the secret is not the one that this store was used with before, and takes its place: the server " +
-		"recognizes neither the addresses of authors nor the secrets of webhooks; if you have the earlier secret, " +
-		"stop the server and use it")
-	return auth.ReplaceSecret(ctx, records, c.Secret)
+	if err != nil {
+		s.log.Error("the record that tells whether the secret is that of the store cannot be read or written: going "+
+			"on with this secret", "error", err)
+	}
+	return nil
 }
 
 // complete checks c and sets defaults.

@@ -49,8 +49,11 @@ func wasUsed(ctx context.Context, s store.Store) (bool, error) {
 // replaceSecret makes a secret that of the store if --replace-secret asks for it, or if the secret was just made and no
 // other server can use the store.
 func (f *flags) replaceSecret(ctx context.Context, s store.Store, secret auth.Secret, created bool) error {
-	if _, shared := store.As[store.Watcher](s); f.ReplaceSecret || created && !shared {
+	if f.ReplaceSecret {
 		return auth.ReplaceSecret(ctx, s, secret)
+	}
+	if _, shared := store.As[store.Watcher](s); created && !shared {
+		_ = auth.ReplaceSecret(ctx, s, secret) // server.Open checks it, and logs what fails
 	}
 	return nil
 }
