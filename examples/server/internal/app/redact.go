@@ -14,11 +14,14 @@ const redacted = "xxxxx"
 func redactStore(name string) string {
 	scheme, rest, ok := strings.Cut(name, ":")
 	isURL := strings.HasPrefix(rest, "//")
-	if !ok || scheme == "file" || scheme == "memory" || !isURL && !strings.ContainsAny(rest, "@=") {
+	switch {
+	case scheme == "file" && ok, !isURL && !strings.ContainsAny(name, "@="):
 		return name
+	case !ok || strings.ContainsAny(scheme, "@= "): // such as host=h password=…
+		return redacted
 	}
 	u, err := url.Parse(name)
-	if err != nil || !isURL || strings.Contains(u.Path, "@") {
+	if err != nil || !isURL || strings.Contains(u.Path, "@") || splitsUser(u) {
 		return scheme + ":" + redacted
 	}
 	if _, has := u.User.Password(); has {
@@ -29,6 +32,21 @@ func redactStore(name string) string {
 		u.Fragment, u.RawFragment = redacted, ""
 	}
 	return u.String()
+}
+
+// splitsUser reports whether a URL without a user may have one whose password has a ? or # that was not escaped: what
+// comes before it then looks like a port.
+func splitsUser(u *url.URL) bool {
+	if u.User != nil || u.Port() == "" {
+		return false
+	}
+	for param := range strings.SplitSeq(u.RawQuery, "&") {
+		name, value, _ := strings.Cut(param, "=")
+		if strings.Contains(name, "@") || strings.Contains(value, "@") && !strings.Contains(value, "://") {
+			return true
+		}
+	}
+	return strings.Contains(u.Fragment, "@")
 }
 
 // redactQuery returns a query without the values of parameters that may be secret. The others stay as they are written.
