@@ -133,13 +133,13 @@ func (a *Service) find(ctx context.Context, id string) (*entry, error) {
 	return e, nil
 }
 
-// catchUp reads all tokens and epochs, because another server may just have changed some. It is for decisions about all
-// tokens. The error is [ErrUnavailable] or that of ctx.
+// catchUp reads the tokens and epochs that another server may just have changed. It is for decisions about all tokens.
+// The error is [ErrUnavailable] or that of ctx.
 func (a *Service) catchUp(ctx context.Context) error {
 	if !a.shared {
 		return nil
 	}
-	if err := errors.Join(known(a.tokens.load(ctx)), known(a.epochs.load(ctx))); err != nil {
+	if err := errors.Join(known(a.tokens.refresh(ctx)), known(a.epochs.refresh(ctx))); err != nil {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	return nil

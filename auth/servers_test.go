@@ -420,3 +420,74 @@ func TestAdoptAtSeveralServers(t *testing.T) {
 		t.Errorf("%d tokens, want 1", n)
 	}
 }
+
+// A slowLink reads the values of many records slowly.
+type slowLink struct{ *link }
+
+func (l slowLink) List(ctx context.Context, kind string) iter.Seq2[store.Record, error] {
+	return func(yield func(store.Record, error) bool) {
+		for r, err := range l.link.List(ctx, kind) {
+			time.Sleep(100 * time.Millisecond)
+			if !yield(r, err) {
+				return
+			}
+		}
+	}
+}
+
+func (l slowLink) Revisions(ctx context.Context, kind string) iter.Seq2[store.Change, error] {
+	return func(yield func(store.Change, error) bool) {
+		for r, err := range l.link.List(ctx, kind) {
+			if !yield(store.Change{Key: r.Key, Revision: r.Revision}, err) {
+				return
+			}
+		}
+	}
+}
+
+// While a server catches up with the tokens of all others, which may be many, valid tokens are accepted.
+func TestCatchingUpDoesNotRefuseTokens(t *testing.T) {
+	inBubble(t, func(t *testing.T, follow func(*auth.Service)) {
+		s := memstore.New()
+		there := open(t, s, nil)
+		token, id := issue(t, there, adminGrant)
+		for range 200 {
+			issue(t, there, adminGrant)
+		}
+		here := open(t, slowLink{&link{Store: s}}, nil)
+		follow(here)
+		later(time.Minute)
+		go func() { _, _ = here.Descendants(t.Context(), id) }()
+		later(time.Second)
+		issue(t, there, adminGrant)
+		later(6 * time.Second)
+		if _, err := here.Authenticate(t.Context(), token); err != nil {
+			t.Error(err)
+		}
+		later(time.Minute)
+	})
+}
+
+// Over a store that can tell revisions, a server catches up with what others have made, changed and deleted.
+func TestCatchingUpByRevisions(t *testing.T) {
+	s := memstore.New()
+	there := open(t, s, nil)
+	_, revoked := issue(t, there, adminGrant)
+	_, deleted := issue(t, there, adminGrant)
+	here := open(t, slowLink{&link{Store: s}}, nil)
+	_, issued := issue(t, there, adminGrant)
+	if err := there.Revoke(t.Context(), revoked); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Delete(t.Context(), store.Key{Kind: "tokens", ID: deleted}, store.Condition{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := here.Descendants(t.Context(), issued); err != nil {
+		t.Fatal(err)
+	}
+	for id, want := range map[string]bool{revoked: false, deleted: false, issued: true} {
+		if _, ok := here.Info(id); ok != want {
+			t.Errorf("token %s is valid: %v, want %v", id, ok, want)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -102,6 +103,11 @@ func (t *table[T]) load(ctx context.Context) error {
 		return err
 	}
 	defer t.writing.release()
+	return t.loadLocked(ctx)
+}
+
+// loadLocked does the work of load. The caller must hold t.writing.
+func (t *table[T]) loadLocked(ctx context.Context) error {
 	rows := map[string]row[T]{}
 	var undecodable error
 	for r, err := range t.store.List(ctx, t.kind) {
@@ -124,6 +130,53 @@ func (t *table[T]) load(ctx context.Context) error {
 	defer t.mu.Unlock()
 	t.rows = rows
 	return undecodable
+}
+
+// maxReloads is how many changed records refresh reads one by one.
+const maxReloads = 64
+
+// refresh is like load. If the store can tell revisions, it reads only the records that differ from memory: no record
+// can be read or written by others in this process meanwhile, and there may be many.
+func (t *table[T]) refresh(ctx context.Context) error {
+	if err := t.writing.take(ctx); err != nil {
+		return err
+	}
+	defer t.writing.release()
+	if _, ok := store.As[store.Revisioner](t.store); !ok {
+		return t.loadLocked(ctx)
+	}
+	differing, err := t.differing(ctx)
+	if err != nil {
+		return err
+	}
+	if len(differing) > maxReloads {
+		return t.loadLocked(ctx)
+	}
+	var undecodable error
+	for _, id := range differing {
+		err := t.reloadLocked(ctx, id)
+		if known(err) != nil {
+			return err
+		}
+		undecodable = errors.Join(undecodable, err)
+	}
+	return undecodable
+}
+
+// differing returns the ids of the records that have another revision in the store than in memory, or are in one of
+// them only.
+func (t *table[T]) differing(ctx context.Context) (ids []string, err error) {
+	rows := t.all()
+	for c, err := range store.Revisions(ctx, t.store, t.kind) {
+		if err != nil {
+			return nil, err
+		}
+		if rev := rows[c.Key.ID].rev; rev == "" || rev != c.Revision {
+			ids = append(ids, c.Key.ID)
+		}
+		delete(rows, c.Key.ID)
+	}
+	return slices.AppendSeq(ids, maps.Keys(rows)), nil
 }
 
 // reload reads one record that may have changed.
@@ -176,7 +229,7 @@ func (t *table[T]) follow(ctx context.Context, fresh func(time.Time), report fun
 		return err
 	}
 	store.Follow(ctx, t.store, t.kind, store.Follower{
-		Reload: func(ctx context.Context) error { return skip(t.load(ctx)) },
+		Reload: func(ctx context.Context) error { return skip(t.refresh(ctx)) },
 		Apply:  func(ctx context.Context, c store.Change) error { return skip(t.reload(ctx, c.Key.ID)) },
 		Fresh:  fresh,
 		Report: report,
