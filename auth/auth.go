@@ -157,7 +157,7 @@ type Service struct {
 	tokens *table[*entry]
 	epochs *table[epoch]
 
-	proving lock          // held while a token is read from the store
+	proving *locks        // of a token is held while it is read from the store
 	misses  *rate.Limiter // of unknown tokens that are looked up in the store
 
 	making sync.Mutex // held while tokens are counted and one is made or revoked
@@ -191,7 +191,7 @@ func Open(ctx context.Context, s store.Store, opts *Options) (*Service, error) {
 		opened:  time.Now(),
 		tokens:  newTable(s, tokenKind, decodeToken, unreadableToken),
 		epochs:  newTable(s, epochKind, decodeEpoch, unreadableEpoch),
-		proving: newLock(),
+		proving: newLocks(),
 		misses:  rate.NewLimiter(missesPerSecond, missesPerSecond),
 		code:    rand.Text(),
 	}

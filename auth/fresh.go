@@ -62,10 +62,11 @@ func (a *Service) prove(ctx context.Context, id string) error {
 
 // proveWithin does the work of prove. Of several calls for one token at the same time, one asks the store.
 func (a *Service) proveWithin(ctx context.Context, id string) error {
-	if err := a.proving.take(ctx); err != nil {
+	release, err := a.proving.take(ctx, id)
+	if err != nil {
 		return err
 	}
-	defer a.proving.release()
+	defer release()
 	if e, _ := a.tokens.get(id); e != nil && e.proven.Load() > 0 && a.within(e.proven.Load()) {
 		return nil
 	}

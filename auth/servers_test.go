@@ -491,3 +491,46 @@ func TestCatchingUpByRevisions(t *testing.T) {
 		}
 	}
 }
+
+// A farLink takes a while for each record.
+type farLink struct{ *link }
+
+func (l farLink) Get(ctx context.Context, k store.Key) (store.Record, error) {
+	time.Sleep(100 * time.Millisecond)
+	return l.link.Get(ctx, k)
+}
+
+// Tokens do not wait for each other while they are read from the store: neither many valid ones nor the unknown ones
+// that anyone can make.
+func TestTokensAreReadConcurrently(t *testing.T) {
+	inBubble(t, func(t *testing.T, follow func(*auth.Service)) {
+		s := memstore.New()
+		far := farLink{&link{Store: s}}
+		here, there := open(t, pulseless{far, far}, nil), open(t, s, nil)
+		stranger := open(t, memstore.New(), nil)
+		follow(here)
+		var tokens []string
+		for range 50 {
+			token, _ := issue(t, there, titleGrant)
+			tokens = append(tokens, token)
+		}
+		later(6 * time.Second)
+		var failed atomic.Int64
+		var all sync.WaitGroup
+		for range 20 {
+			unknown, _ := issue(t, stranger, adminGrant)
+			all.Go(func() { _, _ = here.Authenticate(t.Context(), unknown) })
+		}
+		for _, token := range tokens {
+			all.Go(func() {
+				if _, err := here.Authenticate(t.Context(), token); err != nil {
+					failed.Add(1)
+				}
+			})
+		}
+		all.Wait()
+		if n := failed.Load(); n > 0 {
+			t.Errorf("%d of %d valid tokens were refused", n, len(tokens))
+		}
+	})
+}

@@ -26,7 +26,8 @@ type table[T any] struct {
 	// tokens have ended. old is the value in memory, or the zero value. It reports false if no value is needed.
 	unreadable func(old T) (value T, needed bool)
 
-	writing lock // held from the beginning of a write until memory is up to date
+	writing *locks          // of an id is held from the beginning of a write or read until memory is up to date
+	reads   [lockCount]read // the last one of the ids of each lock, which guards it
 
 	fresh atomic.Int64 // see Service.fresh
 
@@ -34,11 +35,17 @@ type table[T any] struct {
 	rows map[string]row[T] // by id; values never change
 }
 
+// A read is that of one record from the store.
+type read struct {
+	id    string
+	began time.Time
+}
+
 // newTable returns an empty table of the records of a kind.
 func newTable[T any](
 	s store.Store, kind string, decode func(store.Record, T) (T, error), unreadable func(T) (T, bool),
 ) *table[T] {
-	return &table[T]{store: s, kind: kind, decode: decode, unreadable: unreadable, writing: newLock()}
+	return &table[T]{store: s, kind: kind, decode: decode, unreadable: unreadable, writing: newLocks()}
 }
 
 type row[T any] struct {
@@ -99,14 +106,15 @@ func (t *table[T]) set(id string, r *row[T]) {
 // load reads all records. If one cannot be decoded, load returns a *decodeError after it has loaded the others; see
 // table.unreadable.
 func (t *table[T]) load(ctx context.Context) error {
-	if err := t.writing.take(ctx); err != nil {
+	release, err := t.writing.takeAll(ctx)
+	if err != nil {
 		return err
 	}
-	defer t.writing.release()
+	defer release()
 	return t.loadLocked(ctx)
 }
 
-// loadLocked does the work of load. The caller must hold t.writing.
+// loadLocked does the work of load. The caller must hold all locks.
 func (t *table[T]) loadLocked(ctx context.Context) error {
 	rows := map[string]row[T]{}
 	var undecodable error
@@ -138,10 +146,11 @@ const maxReloads = 64
 // refresh is like load. If the store can tell revisions, it reads only the records that differ from memory: no record
 // can be read or written by others in this process meanwhile, and there may be many.
 func (t *table[T]) refresh(ctx context.Context) error {
-	if err := t.writing.take(ctx); err != nil {
+	release, err := t.writing.takeAll(ctx)
+	if err != nil {
 		return err
 	}
-	defer t.writing.release()
+	defer release()
 	if _, ok := store.As[store.Revisioner](t.store); !ok {
 		return t.loadLocked(ctx)
 	}
@@ -179,16 +188,27 @@ func (t *table[T]) differing(ctx context.Context) (ids []string, err error) {
 	return slices.AppendSeq(ids, maps.Keys(rows)), nil
 }
 
-// reload reads one record that may have changed.
+// reload reads one record that may have changed. Of several calls at once, not all need to read it.
 func (t *table[T]) reload(ctx context.Context, id string) error {
-	if err := t.writing.take(ctx); err != nil {
+	asked := time.Now()
+	release, err := t.writing.take(ctx, id)
+	if err != nil {
 		return err
 	}
-	defer t.writing.release()
-	return t.reloadLocked(ctx, id)
+	defer release()
+	last := &t.reads[t.writing.indexOf(id)]
+	if last.id == id && last.began.After(asked) {
+		return nil
+	}
+	began := time.Now()
+	if err := t.reloadLocked(ctx, id); err != nil {
+		return err
+	}
+	*last = read{id, began}
+	return nil
 }
 
-// reloadLocked does the work of reload. The caller must hold t.writing. The error is a *decodeError, see
+// reloadLocked does the work of reload. The caller must hold the lock of id. The error is a *decodeError, see
 // table.unreadable, or that of the store.
 func (t *table[T]) reloadLocked(ctx context.Context, id string) error {
 	key := store.Key{Kind: t.kind, ID: id}
@@ -264,10 +284,11 @@ func (t *table[T]) put(ctx context.Context, id string, value T, cond store.Condi
 		return err
 	}
 	key := store.Key{Kind: t.kind, ID: id}
-	if err := t.writing.take(ctx); err != nil {
+	release, err := t.writing.take(ctx, id)
+	if err != nil {
 		return err
 	}
-	defer t.writing.release()
+	defer release()
 	return store.Finish(ctx, func(ctx context.Context) error {
 		rev, err := t.store.Put(ctx, key, data, cond)
 		if err == nil {
@@ -285,10 +306,11 @@ func (t *table[T]) put(ctx context.Context, id string, value T, cond store.Condi
 // has changed it. The error is [ErrUnavailable] or that of ctx.
 func (t *table[T]) remove(ctx context.Context, id string, rev store.Revision) error {
 	key := store.Key{Kind: t.kind, ID: id}
-	if err := t.writing.take(ctx); err != nil {
+	release, err := t.writing.take(ctx, id)
+	if err != nil {
 		return err
 	}
-	defer t.writing.release()
+	defer release()
 	return store.Finish(ctx, func(ctx context.Context) error {
 		err := t.store.Delete(ctx, key, store.IfRevision(rev))
 		switch {
