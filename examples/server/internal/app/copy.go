@@ -107,7 +107,8 @@ func (c *storeCopy) run(ctx context.Context) error {
 	}
 	copied := c.records.Swap(0)
 	if copied == 0 {
-		return errors.New("there is nothing to copy: the source is empty")
+		return errors.Join(errors.New("there is nothing to copy: the source is empty"),
+			c.to.Delete(ctx, loadingKey, store.Condition{}))
 	}
 	c.log.Info("copied all records: comparing them", "records", copied)
 	for _, kind := range copyKinds {

@@ -15,6 +15,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/patchsource/patchsource/store"
+	"github.com/patchsource/patchsource/store/dump"
+	"github.com/patchsource/patchsource/store/memstore"
 	"github.com/patchsource/patchsource/store/s3store/s3storetest"
 	"github.com/patchsource/patchsource/store/sqlstore/sqlstoretest"
 )
@@ -331,5 +333,17 @@ func TestImportFromABucket(t *testing.T) {
 	if log := p.logged(); !strings.Contains(log, `"imported":2`) || !strings.Contains(log, `"rejected":1`) ||
 		!strings.Contains(log, "Broken.json") {
 		t.Errorf("the log: %s", log)
+	}
+}
+
+// A copy of an empty store fails and leaves a store that a server can use.
+func TestCopyOfAnEmptyStore(t *testing.T) {
+	from, to := memstore.New(), memstore.New()
+	c := &storeCopy{from: struct{ store.Store }{from}, to: to, log: slog.New(slog.DiscardHandler)}
+	if err := c.run(t.Context()); err == nil || !strings.Contains(err.Error(), "nothing to copy") {
+		t.Errorf("got %v", err)
+	}
+	if err := dump.CheckLoaded(t.Context(), to); err != nil {
+		t.Errorf("the target afterwards: %v", err)
 	}
 }
