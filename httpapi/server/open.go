@@ -93,8 +93,8 @@ func (s *Server) checkSecret(ctx context.Context, c *Config, records store.Store
 		return context.Cause(ctx)
 	case errors.Is(err, auth.ErrSecret):
 		s.log.Warn("the secret is not the one that this store was used with before, and takes its place: the server " +
-			"recognizes neither the addresses of authors nor the secrets of webhooks; if you have the earlier secret, " +
-			"stop the server and use it")
+			"recognizes neither the addresses of authors nor the secrets of webhooks; if you have the earlier " +
+			"secret, stop the server and use it")
 		err = auth.ReplaceSecret(ctx, records, c.Secret)
 	}
 	if err != nil {
