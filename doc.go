@@ -18,8 +18,9 @@
 //   - [github.com/patchsource/patchsource/store]: the interface of a storage
 //     backend (four methods), and helpers on top of it: follow a kind of records,
 //     update by compare-and-swap, finish a write, hold a lease. store/filestore and
-//     store/memstore are backends, store/storetest tests any backend, store/dump is
-//     the full backup.
+//     store/memstore are backends of one server, store/sqlstore (PostgreSQL) and
+//     store/s3store (S3) those of several. store/storetest tests any backend,
+//     store/dump is the full backup.
 //   - [github.com/patchsource/patchsource/patch/catalog]: the service, and the only
 //     writer of titles. It keeps the index from which reads are answered.
 //   - [github.com/patchsource/patchsource/auth]: tokens and permissions.
