@@ -31,11 +31,14 @@ var mayImport = map[string]struct{ ours, others string }{
 
 	"store/sqlstore":              {"store", ""},
 	"store/s3store":               {"store", s3Modules},
-	"store/s3store/s3storetest":   {"", s3Modules},
+	"store/s3store/s3storetest":   {"store/internal/process", s3Modules},
 	"store/sqlstore/pgxlisten":    {"", pgxModules},
-	"store/sqlstore/sqlstoretest": {"", ""},
-	"store/internal/linear":       {"store", "github.com/anishathalye/porcupine"},
-	"auth/mail":                   {"", "github.com/wneessen/go-mail golang.org/x/crypto golang.org/x/text"},
+	"store/sqlstore/sqlstoretest": {"store/internal/process", ""},
+	"store/internal/process":      {"", ""},
+	"store/internal/linear": {
+		"store store/storetest", "github.com/anishathalye/porcupine github.com/google/go-cmp",
+	},
+	"auth/mail": {"", "github.com/wneessen/go-mail golang.org/x/crypto golang.org/x/text"},
 	"auth/community": {
 		"patch patch/catalog auth auth/mail store",
 		feedModules + " golang.org/x/time golang.org/x/crypto golang.org/x/sys github.com/wneessen/go-mail",

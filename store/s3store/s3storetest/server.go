@@ -10,12 +10,15 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/patchsource/patchsource/store/internal/process"
 )
 
 const (
@@ -24,14 +27,12 @@ const (
 	// accessKey and secretKey are the credentials of every server.
 	accessKey = "access"
 	secretKey = "secret-of-a-test"
-	// startTimeout bounds the time until a server accepts connections.
-	startTimeout = 30 * time.Second
 )
 
 // A Server is an S3 server with the empty bucket [Bucket]. It listens on the loopback interface only.
 type Server struct {
 	addr    string
-	process *process
+	process *process.Process
 	dir     string // has the data, if the server keeps it in files
 }
 
@@ -75,15 +76,9 @@ func Start() (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	addr, err := freeAddr()
-	if err != nil {
-		return nil, err
-	}
-	p, err := startProcess(path, nil, addr, "-backend", "memory", "-host", addr, "-initialbucket", Bucket, "-quiet")
-	if err != nil {
-		return nil, err
-	}
-	return &Server{addr: addr, process: p}, nil
+	return start(path, nil, func(addr string) []string {
+		return []string{"-backend", "memory", "-host", addr, "-initialbucket", Bucket, "-quiet"}
+	})
 }
 
 // StartVersity starts versitygw, which keeps objects in files and checks signatures. The directory for temporary files
@@ -110,25 +105,34 @@ func StartVersity() (s *Server, err error) {
 	if err := os.MkdirAll(filepath.Join(data, Bucket), 0o700); err != nil {
 		return nil, err
 	}
-	addr, err := freeAddr()
-	if err != nil {
-		return nil, err
-	}
 	env := []string{"ROOT_ACCESS_KEY=" + accessKey, "ROOT_SECRET_KEY=" + secretKey}
-	p, err := startProcess(path, env, addr, "--port", addr, "--quiet", "--keep-alive", "posix", data)
+	s, err = start(path, env, func(addr string) []string {
+		return []string{"--port", addr, "--quiet", "--keep-alive", "posix", data}
+	})
 	if err != nil {
 		return nil, err
 	}
-	return &Server{addr: addr, process: p, dir: dir}, nil
+	s.dir = dir
+	return s, nil
 }
 
-// freeAddr returns an address at which no server listens.
-func freeAddr() (string, error) {
+// start starts a server at a free address and waits until it accepts connections.
+func start(path string, env []string, args func(addr string) []string) (*Server, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	return l.Addr().String(), l.Close()
+	addr := l.Addr().String()
+	if err := l.Close(); err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(path, args(addr)...)
+	cmd.Env = append(os.Environ(), env...)
+	p, err := process.Start(process.Server{Command: cmd, Signal: syscall.SIGKILL, Address: addr})
+	if err != nil {
+		return nil, fmt.Errorf("s3storetest: %w", err)
+	}
+	return &Server{addr: addr, process: p}, nil
 }
 
 // Addr returns the host and the port of the server.
@@ -152,7 +156,7 @@ func Client(endpoint string) *s3.Client {
 
 // Stop stops the server and removes its data.
 func (s *Server) Stop() {
-	s.process.kill()
+	s.process.Kill()
 	if s.dir != "" {
 		_ = os.RemoveAll(s.dir)
 	}

@@ -15,14 +15,16 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/patchsource/patchsource/store/internal/process"
 )
 
 // A Server is a PostgreSQL server with an empty database in a temporary directory. It listens on a Unix socket only.
 type Server struct {
-	bin      string   // the directory of its programs
-	dir      string   // has the data and the socket
-	settings []string // such as fsync=off
-	process  *process // nil if the server does not run
+	bin      string           // the directory of its programs
+	dir      string           // has the data and the socket
+	settings []string         // such as fsync=off
+	process  *process.Process // nil if the server does not run
 }
 
 // ErrMissing reports that PostgreSQL is not installed.
@@ -68,13 +70,13 @@ func Start(settings ...string) (s *Server, err error) {
 		}
 	}()
 	if os.Geteuid() == 0 {
-		if err := os.Chown(dir, nobody, nobody); err != nil {
+		if err := os.Chown(dir, process.Nobody, process.Nobody); err != nil {
 			return nil, err
 		}
 	}
 	initdb := exec.Command(filepath.Join(bin, "initdb"), "-D", s.data(), "-U", user, "-A", "trust", "-E", "UTF8",
 		"--locale=C", "--no-sync")
-	initdb.Dir, initdb.SysProcAttr = dir, attributes(syscall.SIGKILL)
+	initdb.Dir, initdb.SysProcAttr = dir, process.Attributes(syscall.SIGKILL, true)
 	if out, err := initdb.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("sqlstoretest: initdb: %w\n%s", err, out)
 	}
@@ -84,12 +86,8 @@ func Start(settings ...string) (s *Server, err error) {
 	return s, nil
 }
 
-const (
-	// user is the name of the database's superuser.
-	user = "postgres"
-	// nobody is the id of the user and group of a server that root starts.
-	nobody = 65534
-)
+// user is the name of the database's superuser.
+const user = "postgres"
 
 // programs returns the directory of PostgreSQL's programs: that of initdb in the PATH, or the newest of Debian.
 func programs() (string, error) {
@@ -133,7 +131,7 @@ func (s *Server) Restart() error {
 // kill has the server shut down immediately, and waits for it.
 func (s *Server) kill() {
 	if s.process != nil {
-		s.process.kill()
+		s.process.Kill()
 		s.process = nil
 	}
 }
@@ -146,11 +144,16 @@ func (s *Server) start() (err error) {
 		args = append(args, "-c", setting)
 	}
 	for range 20 {
-		s.process, err = startProcess(s.dir, filepath.Join(s.bin, "postgres"), args)
+		cmd := exec.Command(filepath.Join(s.bin, "postgres"), args...)
+		cmd.Dir = s.dir
+		s.process, err = process.Start(process.Server{
+			Command: cmd, Signal: syscall.SIGQUIT, Nobody: true,
+			Message: "database system is ready to accept connections",
+		})
 		if err == nil {
 			return nil
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	return err
+	return fmt.Errorf("sqlstoretest: %w", err)
 }

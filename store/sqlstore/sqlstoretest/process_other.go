@@ -1,8 +1,0 @@
-//go:build !linux
-
-package sqlstoretest
-
-import "syscall"
-
-// attributes returns the defaults.
-func attributes(syscall.Signal) *syscall.SysProcAttr { return nil }
