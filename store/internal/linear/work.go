@@ -15,8 +15,9 @@ import (
 )
 
 const (
-	// kind is the kind of the records, of which there are keys.
-	kind = "linear"
+	// Kind is the kind of the records of workers.
+	Kind = "linear"
+	// keys is the number of these records.
 	keys = 4
 	// clients is the number of goroutines of a worker.
 	clients = 2
@@ -27,11 +28,19 @@ const (
 // Work makes random calls until ctx ends and writes them to w, one line before and one after each. id is unique among
 // all workers, and for each start of a process. It returns an error if it cannot write.
 func Work(ctx context.Context, s store.Store, id string, w io.Writer) error {
+	return work(ctx, s, id, false, w)
+}
+
+// work does that. If conditional, each Delete has a condition.
+func work(ctx context.Context, s store.Store, id string, conditional bool, w io.Writer) error {
 	journal := &journal{w: w}
 	errs := make([]error, clients)
 	var all sync.WaitGroup
 	for i := range clients {
-		c := &client{store: s, journal: journal, id: fmt.Sprintf("%s.%d", id, i), seen: map[string]store.Revision{}}
+		c := &client{
+			store: s, journal: journal, id: fmt.Sprintf("%s.%d", id, i), conditional: conditional,
+			seen: map[string]store.Revision{},
+		}
 		all.Go(func() { errs[i] = c.run(ctx) })
 	}
 	all.Wait()
@@ -62,7 +71,9 @@ type client struct {
 	journal *journal
 	id      string
 	calls   int
-	seen    map[string]store.Revision // the last revision of each key that this client has seen
+	// conditional says that each Delete has a condition.
+	conditional bool
+	seen        map[string]store.Revision // the last revision of each key that this client has seen
 	// unsure says that the last call had an unknown outcome. The client then only reads until the storage answers:
 	// the time for a check grows with the number of writes with an unknown outcome.
 	unsure bool
@@ -100,8 +111,13 @@ func (c *client) choose() call {
 		next.Op = opDelete
 	}
 	revision := c.seen[next.Key]
+	if next.Op == opDelete && c.conditional {
+		if next.If = revision; revision == "" {
+			next.Op = opGet
+		}
+	}
 	switch m := rand.N(100); {
-	case next.Op == opGet:
+	case next.Op == opGet || next.If != "":
 	case revision != "" && m < 60:
 		next.If = revision
 	case next.Op == opPut && m < 85:
@@ -113,7 +129,7 @@ func (c *client) choose() call {
 
 // make makes a call and returns its result.
 func (c *client) make(ctx context.Context, next call) result {
-	key := store.Key{Kind: kind, ID: next.Key}
+	key := store.Key{Kind: Kind, ID: next.Key}
 	var cond store.Condition
 	if next.Absent {
 		cond = store.IfAbsent()

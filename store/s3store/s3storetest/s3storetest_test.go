@@ -1,7 +1,6 @@
 package s3storetest_test
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"sync"
@@ -38,17 +37,11 @@ func untilEnd(s *s3storetest.Server, err error) (*s3storetest.Server, error) {
 	return s, err
 }
 
-// role is the environment variable of a process that a test starts with this program: work.
-const role = "S3STORETEST_ROLE"
+// work makes calls if this process is a worker of a test, and otherwise returns. It is set on Unix.
+var work = func() {}
 
 func TestMain(m *testing.M) {
-	if os.Getenv(role) == "work" {
-		if err := work(context.Background(), os.Args[1:]); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		return
-	}
+	work()
 	code := m.Run()
 	for _, s := range started {
 		s.Stop()

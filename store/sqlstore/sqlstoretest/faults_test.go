@@ -4,15 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"strconv"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/patchsource/patchsource/store"
+	"github.com/patchsource/patchsource/store/internal/linear"
 	"github.com/patchsource/patchsource/store/sqlstore"
 	"github.com/patchsource/patchsource/store/sqlstore/sqlstoretest"
 	"github.com/patchsource/patchsource/store/storetest"
@@ -76,89 +74,6 @@ func TestWatchOfABlackHole(t *testing.T) {
 	w.until(store.Key{})
 	mustPut(t, other, "b")
 	w.until(thing("b"))
-}
-
-// A follower keeps the revisions of things by store.Follow, as a server keeps its index.
-type follower struct {
-	mu        sync.Mutex
-	revisions map[string]store.Revision
-	reports   int
-}
-
-// follow follows a store until the test ends.
-func follow(t *testing.T, s store.Store) *follower {
-	f := &follower{}
-	ctx, cancel := context.WithCancel(t.Context())
-	var work sync.WaitGroup
-	work.Go(func() {
-		store.Follow(ctx, s, "things", store.Follower{
-			Reload: func(ctx context.Context) error { return f.reload(ctx, s) },
-			Apply:  func(ctx context.Context, c store.Change) error { return f.apply(ctx, s, c) },
-			Report: func(error) { f.mu.Lock(); f.reports++; f.mu.Unlock() },
-		})
-	})
-	t.Cleanup(func() { cancel(); work.Wait() })
-	return f
-}
-
-// reload reads all revisions.
-func (f *follower) reload(ctx context.Context, s store.Store) error {
-	revisions, err := revisionsOf(ctx, s)
-	if err != nil {
-		return err
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.revisions = revisions
-	return nil
-}
-
-// apply reads one record.
-func (f *follower) apply(ctx context.Context, s store.Store, c store.Change) error {
-	r, err := s.Get(ctx, c.Key)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return err
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if r.Revision == "" {
-		delete(f.revisions, c.Key.ID)
-	} else {
-		f.revisions[c.Key.ID] = r.Revision
-	}
-	return nil
-}
-
-// expect waits until the revisions are those of a store. Writes that were canceled may still change it.
-func (f *follower) expect(t *testing.T, s store.Store) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		want, err := revisionsOf(t.Context(), s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		f.mu.Lock()
-		got := maps.Clone(f.revisions)
-		f.mu.Unlock()
-		if maps.Equal(got, want) {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("the revisions of the follower (-want +got):\n%s", cmp.Diff(want, got))
-		}
-	}
-}
-
-// revisionsOf returns the revisions of all things.
-func revisionsOf(ctx context.Context, s store.Store) (map[string]store.Revision, error) {
-	revisions := map[string]store.Revision{}
-	for c, err := range store.Revisions(ctx, s, "things") {
-		if err != nil {
-			return nil, err
-		}
-		revisions[c.Key.ID] = c.Revision
-	}
-	return revisions, nil
 }
 
 // A load writes things until it is stopped.
@@ -235,9 +150,9 @@ func TestRestartUnderLoad(t *testing.T) {
 		open(t, openDB(t, srv.DSN()), &sqlstore.Options{Schema: schema}),
 		open(t, listener, listening(listener, schema)),
 	}
-	var all []*follower
+	var all []*linear.Mirror
 	for _, s := range followers {
-		all = append(all, follow(t, s))
+		all = append(all, linear.NewMirror(t, s, "things"))
 	}
 	s := open(t, openDB(t, srv.DSN()), listening(openDB(t, srv.DSN()), schema))
 	l := startLoad(t, s)
@@ -251,8 +166,8 @@ func TestRestartUnderLoad(t *testing.T) {
 	l.stop()
 	l.check(t, s)
 	for i, f := range all {
-		f.expect(t, s)
-		if f.reports == 0 {
+		f.Await(t, s)
+		if f.Reports() == 0 {
 			t.Errorf("follower %d has noticed no restart", i)
 		}
 	}
@@ -276,7 +191,7 @@ func TestFollowUnderFaults(t *testing.T) {
 	srv, schema := server(t), newSchema()
 	s := open(t, openDB(t, srv.DSN()), &sqlstore.Options{Schema: schema})
 	far, proxy := behind(t, srv, schema)
-	f := follow(t, far)
+	f := linear.NewMirror(t, far, "things")
 	l := startLoad(t, s)
 	for i := range 6 {
 		awaitAcks(t, l, 50)
@@ -289,15 +204,14 @@ func TestFollowUnderFaults(t *testing.T) {
 		}
 	}
 	l.stop()
-	f.expect(t, s)
+	f.Await(t, s)
 }
 
 // awaitReport waits until a follower has reported one more error.
-func awaitReport(t *testing.T, f *follower) {
+func awaitReport(t *testing.T, f *linear.Mirror) {
 	t.Helper()
-	reports := func() int { f.mu.Lock(); defer f.mu.Unlock(); return f.reports }
-	before := reports()
-	for deadline := time.Now().Add(20 * time.Second); reports() == before; time.Sleep(5 * time.Millisecond) {
+	before := f.Reports()
+	for deadline := time.Now().Add(20 * time.Second); f.Reports() == before; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the follower has noticed no fault")
 		}

@@ -30,17 +30,16 @@ var shared = sync.OnceValues(func() (*sqlstoretest.Server, error) {
 // running is the shared server once a test has started it.
 var running *sqlstoretest.Server
 
-// role is the environment variable of a process that a test starts with this program: what the process does.
+// role is the environment variable of a process that a test starts with this program to open a store.
 const role = "SQLSTORETEST_ROLE"
 
-// roles are the functions of such processes.
-var roles = map[string]func(ctx context.Context, args []string) error{
-	"open": openOnce,
-}
+// work makes calls if this process is a worker of a test, and otherwise returns. It is set on Unix.
+var work = func() {}
 
 func TestMain(m *testing.M) {
-	if f := roles[os.Getenv(role)]; f != nil {
-		if err := f(context.Background(), os.Args[1:]); err != nil {
+	work()
+	if os.Getenv(role) == "open" {
+		if err := openOnce(context.Background(), os.Args[1:]); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
