@@ -3,8 +3,6 @@ package catalog
 import (
 	"context"
 	"fmt"
-	"iter"
-	"strings"
 	"time"
 
 	"github.com/patchsource/patchsource/patch"
@@ -84,46 +82,4 @@ func (c *Catalog) ByUID(uid string) (Title, error) {
 		}
 	}
 	return Title{}, notFound("")
-}
-
-// A Filter selects titles. The zero Filter selects all.
-type Filter struct {
-	// Query is a part of the id, the name or the publisher, without regard to case.
-	Query string
-	// Publisher is the publisher, without regard to case. If empty, any publisher matches.
-	Publisher string
-	// Author is the author's name, without regard to case. If empty, any author matches.
-	Author string
-	// Synced selects the titles that follow a source, or those that do not. If nil, both match.
-	Synced *bool
-	// After excludes the titles up to and including the one with this id, whether or not it exists.
-	After string
-}
-
-// Find yields the titles that a filter selects, sorted by the bytes of their ids, all at one moment.
-func (c *Catalog) Find(f Filter) iter.Seq[Title] {
-	x := c.titles.index.get()
-	return func(yield func(Title) bool) {
-		start := 0
-		if f.After != "" {
-			at, found := x.search(f.After)
-			if start = at; found {
-				start++
-			}
-		}
-		query := strings.ToLower(f.Query)
-		for _, e := range x.sorted[start:] {
-			if f.selects(e, query) && !yield(e.Title) {
-				return
-			}
-		}
-	}
-}
-
-// selects reports whether the filter, with its query in lower case, selects a title.
-func (f *Filter) selects(e *entry, query string) bool {
-	return strings.Contains(e.search, query) &&
-		(f.Publisher == "" || strings.EqualFold(f.Publisher, e.Publisher)) &&
-		(f.Author == "" || strings.EqualFold(f.Author, e.Author)) &&
-		(f.Synced == nil || *f.Synced == (e.Follows != ""))
 }
