@@ -23,7 +23,8 @@ type checker struct {
 	failures []Failure
 	full     bool // there are more than MaxFailures failures
 
-	policy *policy // if nil, no policy is applied
+	policy  *policy // if nil, no policy is applied
+	checked []bool  // the patches that need no check, by index; if nil, there are none
 }
 
 // newChecker returns a checker for a text that is parsed with opts.

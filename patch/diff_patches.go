@@ -24,9 +24,12 @@ func (x *differ) patches(before, after []Patch) {
 	stayed := longestIncreasing(common)
 	for i := range after {
 		p := &after[i]
+		j, ok := old[p.Version]
+		if ok && stayed[j] && p.shares(&before[j]) {
+			continue
+		}
 		path := fmt.Sprintf("/patches/%d", i)
 		x.version = p.Version
-		j, ok := old[p.Version]
 		switch {
 		case !ok:
 			x.add(Added, path, "version %s added %s", shorten(p.Version), placeOf(after, i))

@@ -57,9 +57,14 @@ func (d *Definition) AddPatches(at Position, now time.Time, patches ...Patch) er
 	if d == nil {
 		return errNilDefinition
 	}
-	seen := make(map[string]bool, len(d.Patches)+len(patches))
+	seen := make(map[string]bool, len(patches)) // small, because there may be thousands of earlier versions
+	for i := range patches {
+		seen[patches[i].Version] = false
+	}
 	for i := range d.Patches {
-		seen[d.Patches[i].Version] = true
+		if _, ok := seen[d.Patches[i].Version]; ok {
+			seen[d.Patches[i].Version] = true
+		}
 	}
 	for i := range patches {
 		if seen[patches[i].Version] {

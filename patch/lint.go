@@ -19,6 +19,9 @@ type LintOptions struct {
 	Errors []string
 	// About selects warnings by code and path. If nil, all warnings are returned.
 	About func(code, path string) bool
+	// Patches selects patches by their indices. If it is not nil, only these are examined, each together with the one
+	// before it, and nothing else of the definition.
+	Patches func(i int) bool
 }
 
 // Lint returns warnings about what is allowed in a definition but probably a mistake: what Jamf Pro accepts without a
@@ -50,10 +53,14 @@ func lint(ctx context.Context, d *Definition, opts *LintOptions, maxWarnings int
 	for i := range d.ExtensionAttributes {
 		l.keys[d.ExtensionAttributes[i].Key] = true
 	}
-	l.newerRules()
-	l.title()
-	l.each("patches", len(d.Patches), l.patch)
-	l.attributes()
+	if l.opts.Patches != nil {
+		l.some()
+	} else {
+		l.newerRules()
+		l.title()
+		l.each("patches", len(d.Patches), l.patch)
+		l.attributes()
+	}
 	if l.err == nil {
 		l.err = ctx.Err()
 	}
@@ -137,12 +144,35 @@ func (l *linter) add(code, path, fix, format string, args ...any) {
 	})
 }
 
+// some examines the patches that are selected.
+func (l *linter) some() {
+	var selected []int
+	for i := range l.d.Patches {
+		if l.opts.Patches(i) {
+			selected = append(selected, i)
+		}
+	}
+	p := l.newerPolicy()
+	for _, i := range selected {
+		p.patchAt(l.d, i)
+	}
+	for _, i := range selected {
+		if l.lasts() {
+			l.at = strconv.AppendInt(append(l.at[:0], "/patches/"...), int64(i), 10)
+			l.patch(i)
+		}
+	}
+	l.at = l.at[:0]
+}
+
 // newerRules warns about what a stored definition may have and a new one may not.
-func (l *linter) newerRules() {
-	p := &policy{report: func(code, message string, path []string) {
+func (l *linter) newerRules() { l.newerPolicy().definition(l.d, nil) }
+
+// newerPolicy returns a policy that warns.
+func (l *linter) newerPolicy() *policy {
+	return &policy{report: func(code, message string, path []string) {
 		at := "/" + strings.Join(path, "/")
 		l.add(code, at, "",
 			"%s %s; a new definition may not have this, but a stored one keeps it until it is changed", at, message)
 	}}
-	p.definition(l.d)
 }

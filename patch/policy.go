@@ -28,25 +28,33 @@ type policy struct {
 	oldPatches map[string]*Patch // by version; made when needed
 }
 
-// definition applies the policy to a definition.
-func (p *policy) definition(d *Definition) {
+// definition applies the policy to a definition. The patches with these indices conform already; if checked is nil,
+// there are none.
+func (p *policy) definition(d *Definition, checked []bool) {
 	old := p.old
 	if old == nil {
 		old = &Definition{}
 	}
 	p.text("name", d.Name, old.Name)
 	p.text("publisher", d.Publisher, old.Publisher)
-	if p.oldPatch(d.CurrentVersion) == nil {
+	if unsafeText(d.CurrentVersion) != "" && p.oldPatch(d.CurrentVersion) == nil {
 		p.text("currentVersion", d.CurrentVersion, old.CurrentVersion)
 	}
 	p.list("requirements", len(d.Requirements), len(old.Requirements), maxCriteria)
 	p.list("patches", len(d.Patches), len(old.Patches), maxPatches)
 	for i := range d.Patches {
-		p.path = append(p.path, "patches", strconv.Itoa(i))
-		p.patch(&d.Patches[i])
-		p.path = p.path[:len(p.path)-2]
+		if checked == nil || !checked[i] {
+			p.patchAt(d, i)
+		}
 	}
 	p.list("extensionAttributes", len(d.ExtensionAttributes), len(old.ExtensionAttributes), maxAttributes)
+}
+
+// patchAt applies the policy to the patch of a definition at an index.
+func (p *policy) patchAt(d *Definition, i int) {
+	p.path = append(p.path, "patches", strconv.Itoa(i))
+	p.patch(&d.Patches[i])
+	p.path = p.path[:len(p.path)-2]
 }
 
 // patch applies the policy to a patch.
