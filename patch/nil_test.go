@@ -96,6 +96,7 @@ var callsOnDefinition = map[string]func(*patch.Definition){
 	"UnmarshalJSON": func(d *patch.Definition) { _ = d.UnmarshalJSON([]byte(minimal)) },
 	"Validate":      func(d *patch.Definition) { _ = d.Validate().Error() },
 	"ValidateOver":  func(d *patch.Definition) { _ = d.ValidateOver(d); _ = zeroMembers().ValidateOver(d) },
+	"ValidateEdit":  func(d *patch.Definition) { _ = d.ValidateEdit(d); _ = zeroMembers().ValidateEdit(d) },
 }
 
 var otherCalls = map[string]func(){

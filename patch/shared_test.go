@@ -24,7 +24,8 @@ func someEdit(random *rand.Rand, old *patch.Definition) (d *patch.Definition, ad
 	added = map[int]bool{}
 	for n := random.IntN(3); n > 0; n-- {
 		p := c.Patches[random.IntN(len(c.Patches))].Clone()
-		p.Version = [...]string{"", "1.0", "2.0\x00", strconv.Itoa(random.IntN(1000)), p.Version + "-beta"}[random.IntN(5)]
+		number := strconv.Itoa(random.IntN(1000))
+		p.Version = [...]string{"", "1.0", "2.0\x00", number, p.Version + "-beta"}[random.IntN(5)]
 		p.ReleaseDate = [...]string{"", p.ReleaseDate, "2030-01-01T00:00:00Z", "soon"}[random.IntN(4)]
 		i := random.IntN(len(c.Patches) + 1)
 		c.Patches = slices.Insert(c.Patches, i, p)
