@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"runtime"
 
 	"github.com/patchsource/patchsource/httpapi/internal/limit"
 	"github.com/patchsource/patchsource/httpapi/internal/trace"
@@ -27,26 +28,48 @@ func AccessLog(next http.Handler, log *slog.Logger, trustedProxies []string) (ht
 	if err != nil {
 		return nil, fmt.Errorf("httpapi: %w", err)
 	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		id := trace.ID(r)
-		w.Header().Set(trace.IDHeader, id)
-		rec := trace.NewRecorder(w)
-		defer func() {
-			attrs := []slog.Attr{
-				slog.String("request_id", id),
-				slog.String("method", trace.Shorten(r.Method)),
-				slog.String("path", trace.Path(r)),
-				slog.Int("status", rec.Status()),
-				slog.Int64("bytes", rec.Bytes()),
-				slog.Duration("took", rec.Took()),
-				slog.String("client", client(r).String()),
-			}
-			if !rec.Ended() {
-				attrs = append(attrs, slog.Bool("aborted", true))
-			}
-			log.LogAttrs(r.Context(), slog.LevelInfo, "request", attrs...)
-		}()
-		next.ServeHTTP(rec, r.WithContext(trace.WithID(r.Context(), id)))
-		rec.End()
-	}), nil
+	var caller [1]uintptr
+	runtime.Callers(1, caller[:]) // this function, once for all lines
+	return &accessLog{next: next, log: log.Handler(), client: client, ids: trace.NewIDs(), caller: caller[0]}, nil
+}
+
+// An accessLog is the handler of AccessLog.
+type accessLog struct {
+	next   http.Handler
+	log    slog.Handler
+	client limit.AddressFunc
+	ids    *trace.IDs
+	caller uintptr // the source of the lines
+}
+
+// ServeHTTP implements http.Handler.
+func (l *accessLog) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	rec := trace.NewTraced(w, r, l.ids)
+	defer l.write(rec, r)
+	trace.Serve(l.next, rec, r)
+	rec.End()
+}
+
+// write logs the line of a request. It hands it to the handler itself: a slog.Logger would look up its caller for each
+// line.
+func (l *accessLog) write(rec *trace.Recorder, r *http.Request) {
+	ctx := r.Context()
+	if !l.log.Enabled(ctx, slog.LevelInfo) {
+		return
+	}
+	took := rec.Took()
+	line := slog.NewRecord(rec.Began().Add(took), slog.LevelInfo, "request", l.caller)
+	line.AddAttrs(
+		slog.String("request_id", rec.ID()),
+		slog.String("method", trace.Shorten(r.Method)),
+		slog.String("path", trace.Path(r)),
+		slog.Int("status", rec.Status()),
+		slog.Int64("bytes", rec.Bytes()),
+		slog.Duration("took", took),
+		slog.String("client", limit.Text(l.client(r), r)),
+	)
+	if !rec.Ended() {
+		line.AddAttrs(slog.Bool("aborted", true))
+	}
+	_ = l.log.Handle(ctx, line) // as a slog.Logger does
 }

@@ -2,6 +2,7 @@ package httpapi_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -151,16 +152,51 @@ func TestErrorsNameTheRequest(t *testing.T) {
 	}
 }
 
+// A null is a ResponseWriter and a slog.Handler that does nothing.
+type null struct{ header http.Header }
+
+func (n null) Header() http.Header                     { return n.header }
+func (null) Write(p []byte) (int, error)               { return len(p), nil }
+func (null) WriteHeader(int)                           {}
+func (null) Enabled(context.Context, slog.Level) bool  { return true }
+func (null) Handle(context.Context, slog.Record) error { return nil }
+func (n null) WithAttrs([]slog.Attr) slog.Handler      { return n }
+func (n null) WithGroup(string) slog.Handler           { return n }
+
+// A feed that is logged makes at most two allocations more than one that is not.
+func TestAccessLogAllocations(t *testing.T) {
+	b := newBench(t, memstore.New())
+	r := httptest.NewRequest("GET", "/jamf/v1/software", nil)
+	allocations := func(h http.Handler) float64 {
+		header := http.Header{}
+		return testing.AllocsPerRun(100, func() {
+			clear(header)
+			h.ServeHTTP(null{header}, r)
+		})
+	}
+	bare := allocations(b.handler)
+	if got := allocations(newAccessLog(t, b.handler, slog.New(null{}), nil)); got > bare+2 {
+		t.Errorf("%v allocations with a log, and %v without one; want at most 2 more", got, bare)
+	}
+}
+
 // BenchmarkAccessLog compares a request that is logged with one that is not.
 func BenchmarkAccessLog(b *testing.B) {
-	bare := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotModified) })
-	logged := newAccessLog(b, bare, slog.New(slog.NewTextHandler(io.Discard, nil)), nil)
-	for name, h := range map[string]http.Handler{"bare": bare, "logged": logged} {
+	titles, _ := benchCatalog(b, 1)
+	h := newHandler(b, titles, nil)
+	silent := slog.New(null{})
+	for name, h := range map[string]http.Handler{
+		"feed":   h,
+		"logged": newAccessLog(b, h, silent, nil),
+		"text":   newAccessLog(b, h, slog.New(slog.NewTextHandler(io.Discard, nil)), nil),
+	} {
 		b.Run(name, func(b *testing.B) {
 			r := httptest.NewRequest("GET", "/jamf/v1/software", nil)
+			w := null{http.Header{}}
 			b.ReportAllocs()
 			for b.Loop() {
-				h.ServeHTTP(httptest.NewRecorder(), r)
+				clear(w.header)
+				h.ServeHTTP(w, r)
 			}
 		})
 	}

@@ -41,11 +41,43 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case h.observe == nil:
 		h.serve(w, r, p)
 	default:
-		rec := trace.NewRecorder(w)
-		defer rec.Report(h.observe, p.route(), r.Method)
-		h.serve(rec, r, p)
-		rec.End()
+		h.observed(trace.NewRecorder(w), r, p)
 	}
+}
+
+// ServeRecorded implements trace.Handler.
+func (h *handler) ServeRecorded(rec *trace.Recorder, r *http.Request) {
+	p := h.match(r.URL.Path)
+	if p.call == notFeed {
+		h.ServeHTTP(rec, rec.Request(r))
+		return
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			h.failed(rec, r, problem.Recovered(v))
+		}
+	}()
+	rec.Header()["X-Content-Type-Options"] = nosniff
+	if h.observe == nil {
+		h.serve(rec, r, p)
+		return
+	}
+	h.observed(rec, r, p)
+}
+
+// observed answers a call of the feed and observes the outcome.
+func (h *handler) observed(rec *trace.Recorder, r *http.Request, p path) {
+	defer rec.Report(h.observe, p.route(), r.Method)
+	h.serve(rec, r, p)
+	rec.End()
+}
+
+// failed answers with an error. The log has the request's id.
+func (h *handler) failed(w http.ResponseWriter, r *http.Request, err error) {
+	if rec, ok := w.(*trace.Recorder); ok {
+		r = rec.Request(r)
+	}
+	h.fail(w, r, err)
 }
 
 // notFound answers the requests that are not for the feed.
@@ -56,7 +88,7 @@ func (h *handler) notFound(w http.ResponseWriter, r *http.Request) {
 // serve answers a call of the feed.
 func (h *handler) serve(w http.ResponseWriter, r *http.Request, p path) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		h.fail(w, r, &problem.MethodError{Method: r.Method, Allow: "GET, HEAD"})
+		h.failed(w, r, &problem.MethodError{Method: r.Method, Allow: "GET, HEAD"})
 		return
 	}
 	doc, err := h.read(r, p)
@@ -69,7 +101,7 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request, p path) {
 		err = h.answers.Serve(w, r, doc, contentType)
 	}
 	if err != nil {
-		h.fail(w, r, err)
+		h.failed(w, r, err)
 	}
 }
 

@@ -23,17 +23,22 @@ type path struct {
 
 // route returns the name under which a call is observed.
 func (p path) route() string {
-	prefix := "/jamf/v1"
 	if p.contributor != "" {
-		prefix = "/jamf/v1/{contributor}"
+		switch p.call {
+		case software:
+			return "/jamf/v1/{contributor}/software"
+		case selection:
+			return "/jamf/v1/{contributor}/software/{ids}"
+		}
+		return "/jamf/v1/{contributor}/patch/{id}"
 	}
 	switch p.call {
 	case software:
-		return prefix + "/software"
+		return "/jamf/v1/software"
 	case selection:
-		return prefix + "/software/{ids}"
+		return "/jamf/v1/software/{ids}"
 	}
-	return prefix + "/patch/{id}"
+	return "/jamf/v1/patch/{id}"
 }
 
 // match takes a path apart. Its call is notFeed if it is not one of the feed. Slashes may be doubled and at the end.

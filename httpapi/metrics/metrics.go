@@ -8,9 +8,12 @@ package metrics
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-chi/chi/v5/middleware"
@@ -52,6 +55,9 @@ type Metrics struct {
 	stores   *prometheus.HistogramVec
 	failures *prometheus.CounterVec
 
+	series atomic.Pointer[map[outcome]*series] // those that were counted already
+	growth sync.Mutex                          // of series
+
 	handler    http.Handler
 	registerer prometheus.Registerer  // the caller's; nil: there is none
 	registered []prometheus.Collector // with registerer
@@ -70,6 +76,7 @@ func New(r prometheus.Registerer, gauges ...Gauge) (*Metrics, error) {
 		failures:   counter("store_errors_total", "Failed operations of the storage.", "operation"),
 		registerer: r,
 	}
+	m.series.Store(&map[outcome]*series{})
 	all := []prometheus.Collector{m.requests, m.latency, m.bytes, m.stores, m.failures}
 	for _, g := range gauges {
 		all = append(all, g.collector())
@@ -132,10 +139,42 @@ func (m *Metrics) Observe(route, method string, status int, bytes int64, duratio
 	if !labeledMethods[method] {
 		method = "other"
 	}
-	code := strconv.Itoa(status)
-	m.requests.WithLabelValues(route, method, code).Inc()
-	m.latency.WithLabelValues(route, code).Observe(duration.Seconds())
-	m.bytes.WithLabelValues(route).Add(float64(bytes))
+	of := outcome{route, method, status}
+	one := (*m.series.Load())[of]
+	if one == nil {
+		one = m.addSeries(of)
+	}
+	one.requests.Inc()
+	one.latency.Observe(duration.Seconds())
+	one.bytes.Add(float64(bytes))
+}
+
+// An outcome is what a request is counted by.
+type outcome struct {
+	route, method string
+	status        int
+}
+
+// A series is the metrics of an outcome. To look them up by their labels takes longer than to count.
+type series struct {
+	requests, bytes prometheus.Counter
+	latency         prometheus.Observer
+}
+
+// addSeries returns the series of an outcome, which may be new. There are few, since the routes are bounded.
+func (m *Metrics) addSeries(of outcome) *series {
+	m.growth.Lock()
+	defer m.growth.Unlock()
+	code := strconv.Itoa(of.status)
+	one := &series{
+		requests: m.requests.WithLabelValues(of.route, of.method, code),
+		bytes:    m.bytes.WithLabelValues(of.route),
+		latency:  m.latency.WithLabelValues(of.route, code),
+	}
+	all := maps.Clone(*m.series.Load())
+	all[of] = one
+	m.series.Store(&all)
+	return one
 }
 
 // Wrap returns a handler that observes the requests that next answers. The route is the pattern by which an

@@ -60,6 +60,18 @@ func TestObserve(t *testing.T) {
 	}
 }
 
+// A request that is like one before is counted without an allocation.
+func TestAllocations(t *testing.T) {
+	m := newMetrics(t)
+	observe := func() { m.Observe("/jamf/v1/software", "GET", 200, 100, time.Millisecond) }
+	if got := testing.AllocsPerRun(100, observe); got > 0 {
+		t.Errorf("Observe makes %v allocations, want none", got)
+	}
+	if text := scrape(t, m); !strings.Contains(text, `route="/jamf/v1/software",status="200"} 101`) {
+		t.Errorf("the metrics do not have 101 requests:\n%s", text)
+	}
+}
+
 // Requests are counted by the patterns of an http.ServeMux, or as none. A gauge that never decreases is a counter.
 func TestWrap(t *testing.T) {
 	n := 0.0

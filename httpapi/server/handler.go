@@ -8,6 +8,7 @@ import (
 
 	"github.com/patchsource/patchsource/httpapi"
 	"github.com/patchsource/patchsource/httpapi/internal/services"
+	"github.com/patchsource/patchsource/httpapi/internal/trace"
 	"github.com/patchsource/patchsource/httpapi/openapi"
 	"github.com/patchsource/patchsource/httpapi/webui"
 	"github.com/patchsource/patchsource/store"
@@ -60,9 +61,9 @@ func (s *Server) newHandler(c *Config, records store.Store) (http.Handler, error
 		return nil, err
 	}
 	page = compress(pageHandler)
-	all := s.route(api, page, compress(openapi.Handler()))
+	all := &router{api: api, page: s.metrics.Wrap(page), docs: compress(openapi.Handler())}
 	if c.Registerer == nil {
-		all = s.withMetrics(all)
+		all.metrics = s.metrics
 	}
 	if !c.AccessLog {
 		return all, nil
@@ -105,30 +106,33 @@ func (s *Server) apiOptions(c *Config, records store.Store) *httpapi.Options {
 	}
 }
 
-// route returns a handler that passes each request to the part that serves its path.
-func (s *Server) route(api, page, docs http.Handler) http.Handler {
-	observedPage := s.metrics.Wrap(page)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch {
-		case openapi.Serves(r.URL.Path):
-			docs.ServeHTTP(w, r)
-		case webui.Serves(r):
-			observedPage.ServeHTTP(w, r)
-		default:
-			api.ServeHTTP(w, r)
-		}
-	})
+// A router passes each request to the part that serves its path.
+type router struct {
+	api, page, docs http.Handler
+	metrics         http.Handler // nil: it has no path
 }
 
-// withMetrics returns a handler that answers /metrics, and everything else with next.
-func (s *Server) withMetrics(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/metrics" {
-			s.metrics.ServeHTTP(w, r)
-			return
-		}
-		next.ServeHTTP(w, r)
-	})
+// ServeHTTP implements http.Handler.
+func (rt *router) ServeHTTP(w http.ResponseWriter, r *http.Request) { rt.part(r).ServeHTTP(w, r) }
+
+// ServeRecorded implements trace.Handler.
+func (rt *router) ServeRecorded(rec *trace.Recorder, r *http.Request) {
+	trace.Serve(rt.part(r), rec, r)
+}
+
+// part returns the part that serves a request.
+func (rt *router) part(r *http.Request) http.Handler {
+	switch path := r.URL.Path; {
+	case strings.HasPrefix(path, "/jamf/"): // nearly every request
+		return rt.api
+	case path == "/metrics" && rt.metrics != nil:
+		return rt.metrics
+	case openapi.Serves(path):
+		return rt.docs
+	case webui.Serves(r):
+		return rt.page
+	}
+	return rt.api
 }
 
 // unlessPolled returns a handler that calls quiet for the paths that machines poll every few seconds, and logged for

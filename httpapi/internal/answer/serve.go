@@ -16,6 +16,8 @@ type Server struct {
 	// Indent, if not nil, waits until a document of so many bytes may be indented. The caller calls leave afterward;
 	// leave may be nil.
 	Indent func(r *http.Request, bytes int) (leave func(), err error)
+
+	dates dates
 }
 
 // Serve answers a read with a document. The error is one of Send or Indent, and nothing was written then.
@@ -83,7 +85,7 @@ func (s *Server) write(
 	if zipped {
 		h["Content-Encoding"] = encodingGzip
 	}
-	w.WriteHeader(http.StatusOK)
+	// The status is 200 without a call of WriteHeader.
 	if r.Method != http.MethodHead {
 		_, _ = w.Write(body) // it fails if the client is gone
 	}
@@ -98,10 +100,13 @@ func (s *Server) lastModified(doc Document) string {
 	if modified.IsZero() {
 		return ""
 	}
-	if now := s.Now(); modified.After(now) {
-		modified = now
+	if text, ok := s.dates.get(modified.Unix()); ok {
+		return text
 	}
-	return modified.UTC().Format(http.TimeFormat)
+	if now := s.Now(); modified.After(now) {
+		return formatDate(now) // not kept: the time has yet to come
+	}
+	return s.dates.put(modified)
 }
 
 // indented returns a document indented. It waits if the work is still to be done.

@@ -4,8 +4,10 @@ package limit
 
 import (
 	"fmt"
+	"net"
 	"net/http"
 	"net/netip"
+	"strings"
 
 	"github.com/go-chi/chi/v5/middleware"
 )
@@ -24,21 +26,52 @@ func Address(proxies []string) (AddressFunc, error) {
 		}
 	}
 	if len(proxies) == 0 {
-		return func(r *http.Request) netip.Addr { return find(middleware.ClientIPFromRemoteAddr, r) }, nil
+		return peer, nil
 	}
 	forwarded := middleware.ClientIPFromXFF(proxies...)
 	return func(r *http.Request) netip.Addr {
 		if address := find(forwarded, r); address.IsValid() {
 			return address
 		}
-		return find(middleware.ClientIPFromRemoteAddr, r)
+		return peer(r)
 	}, nil
+}
+
+// peer returns the address at the other end of the connection.
+func peer(r *http.Request) netip.Addr {
+	address, err := netip.ParseAddr(host(r.RemoteAddr))
+	if err != nil {
+		return netip.Addr{}
+	}
+	return address.Unmap()
+}
+
+// host returns the host of a host and a port. It returns a host without a port as it is, as tests have it.
+func host(remote string) string {
+	at := strings.LastIndexByte(remote, ':')
+	if at > 0 && remote[0] != '[' && strings.IndexByte(remote[:at], ':') < 0 {
+		return remote[:at] // of IPv4, as nearly always
+	}
+	if host, _, err := net.SplitHostPort(remote); err == nil {
+		return host
+	}
+	return remote
+}
+
+// Text returns the address that a request comes from as text. Most texts are a part of the request's RemoteAddr, which
+// stays the same while the connection lasts.
+func Text(address netip.Addr, r *http.Request) string {
+	var buffer [64]byte
+	if name := host(r.RemoteAddr); address.IsValid() && name == string(address.AppendTo(buffer[:0])) {
+		return name
+	}
+	return address.String()
 }
 
 // find returns the address that a middleware finds.
 func find(middlewareOf func(http.Handler) http.Handler, r *http.Request) (address netip.Addr) {
 	middlewareOf(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		address, _ = netip.ParseAddr(middleware.GetClientIP(r.Context()))
+		address = middleware.GetClientIPAddr(r.Context())
 	})).ServeHTTP(nil, r)
 	return address
 }

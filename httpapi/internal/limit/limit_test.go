@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"testing"
 	"time"
+
+	"github.com/go-chi/chi/v5/middleware"
 
 	"github.com/patchsource/patchsource/httpapi/internal/limit"
 )
@@ -28,6 +31,31 @@ func ExampleAddress() {
 	// Output:
 	// 203.0.113.9
 	// the proxy "10.0.0.1" is no network: add its mask, as in 10.0.0.0/8 or 192.0.2.1/32
+}
+
+// Without proxies, the address is that of the connection, as the middleware of chi finds it.
+func TestPeer(t *testing.T) {
+	address, err := limit.Address(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, remote := range []string{
+		"192.0.2.1:1234", "192.0.2.1", "192.0.2.1:", "[2001:db8::1]:80", "2001:db8::1", "[::ffff:192.0.2.1]:80",
+		"[2001:db8:0:0:0:0:0:1]:80", "[fe80::1%eth0]:80", "[192.0.2.1]:80", "", ":80", "pipe", "@", "a:b:c", "[::1",
+	} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.RemoteAddr = remote
+		var want string
+		middleware.ClientIPFromRemoteAddr(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			want = middleware.GetClientIPAddr(r.Context()).String()
+		})).ServeHTTP(nil, r)
+		if got := address(r).String(); got != want {
+			t.Errorf("%q: got the address %s, want %s", remote, got, want)
+		}
+		if got := limit.Text(address(r), r); got != want {
+			t.Errorf("%q: got the text %s, want %s", remote, got, want)
+		}
+	}
 }
 
 func TestNetwork(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -38,6 +39,62 @@ func TestID(t *testing.T) {
 		}
 	}
 }
+
+// Ids differ, also between two IDs, and are valid.
+func TestIDs(t *testing.T) {
+	seen := map[string]bool{}
+	for _, ids := range []*trace.IDs{trace.NewIDs(), trace.NewIDs()} {
+		var mu sync.Mutex
+		var work sync.WaitGroup
+		for range 4 {
+			work.Go(func() {
+				for range 1000 {
+					id := ids.Next()
+					r := httptest.NewRequest("GET", "/", nil)
+					r.Header.Set(trace.IDHeader, id)
+					mu.Lock()
+					if seen[id] || len(id) != 12 || trace.ID(r) != id {
+						t.Errorf("the id %q is invalid, or was made before", id)
+					}
+					seen[id] = true
+					mu.Unlock()
+				}
+			})
+		}
+		work.Wait()
+	}
+}
+
+// A handler that needs no id in the context of the request gets the request as it came, and any other one a copy.
+func TestServe(t *testing.T) {
+	r := httptest.NewRequest("GET", "/", nil)
+	w := httptest.NewRecorder()
+	rec := trace.NewTraced(w, r, trace.NewIDs())
+	if rec.ID() == "" || w.Header().Get(trace.IDHeader) != rec.ID() {
+		t.Errorf("the answer has the header %v, want the id %q", w.Header(), rec.ID())
+	}
+	var got *http.Request
+	trace.Serve(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got = r }), rec, r)
+	if trace.ID(got) != rec.ID() {
+		t.Errorf("a handler gets a request with the id %q, want %q", trace.ID(got), rec.ID())
+	}
+	trace.Serve(recordedHandler{func(_ *trace.Recorder, r *http.Request) { got = r }}, rec, r)
+	if got != r {
+		t.Error("a trace.Handler gets another request")
+	}
+	again := trace.NewTraced(httptest.NewRecorder(), rec.Request(r), trace.NewIDs())
+	if again.ID() != rec.ID() {
+		t.Errorf("a request with the id %q gets the id %q", rec.ID(), again.ID())
+	}
+}
+
+type recordedHandler struct {
+	serve func(*trace.Recorder, *http.Request)
+}
+
+func (recordedHandler) ServeHTTP(http.ResponseWriter, *http.Request) { panic("not called") }
+
+func (h recordedHandler) ServeRecorded(rec *trace.Recorder, r *http.Request) { h.serve(rec, r) }
 
 func TestLogger(t *testing.T) {
 	var log bytes.Buffer
