@@ -38,8 +38,8 @@ type HeartbeatWatcher interface {
 	// answers. None comes before the first zero Key, or between a gap and the zero Key that follows it.
 	//
 	// The time of a heartbeat is that at which the storage was asked for changes, with the reading of the monotonic
-	// clock, and not that of its answer. Every change whose Put or Delete had returned by then, in any process, has
-	// been yielded before the heartbeat. A storage that does not answer therefore gives none.
+	// clock, and not that of its answer. Every change whose Put or Delete had returned without an error by then, in any
+	// process, has been yielded before the heartbeat. A storage that does not answer therefore gives none.
 	WatchHeartbeats(ctx context.Context, kind string) iter.Seq2[Change, error]
 }
 

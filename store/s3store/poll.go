@@ -12,6 +12,8 @@ const (
 	// minPollTimeout and maxPollTimeout bound one reading of the head.
 	minPollTimeout = 500 * time.Millisecond
 	maxPollTimeout = 2 * time.Second
+	// heartbeatInterval bounds the time between two readings of the head while a watch wants heartbeats.
+	heartbeatInterval = time.Second
 )
 
 // poll reads the head for the watchers until there are none or the store is closed.
@@ -30,13 +32,13 @@ func (s *Store) poll() {
 				s.opts.Logger.Info("the changes of other servers can be read again")
 			}
 			last, down = began, false
-			s.resume()
+			s.resume(began)
 		case !down && time.Since(last) >= silence-minPollTimeout:
 			s.opts.Logger.Warn("the changes of other servers cannot be read: retrying", "error", err)
 			s.interrupt(err)
 			down = true
 		}
-		s.await(time.Until(began.Add(s.opts.PollInterval)))
+		s.await(time.Until(began.Add(s.pollInterval())))
 	}
 }
 
@@ -46,6 +48,21 @@ func (s *Store) idle() bool {
 	defer s.mu.Unlock()
 	s.polling = len(s.feeds) > 0 && s.closing.Err() == nil
 	return !s.polling
+}
+
+// pollInterval returns the time between two readings of the head. The subscription of a watch that shortens it has the
+// head read at once.
+func (s *Store) pollInterval() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, f := range s.feeds {
+		for w := range f.watchers {
+			if w.heartbeats {
+				return min(s.opts.PollInterval, heartbeatInterval)
+			}
+		}
+	}
+	return s.opts.PollInterval
 }
 
 // await waits until it is time to read the head.
@@ -83,12 +100,13 @@ func (s *Store) readHead(timeout time.Duration) error {
 	return nil
 }
 
-// resume begins or continues the watches after a successful reading, and lists kinds when it is time.
-func (s *Store) resume() {
+// resume begins or continues the watches after a successful reading that began at a time, and lists kinds when it is
+// time.
+func (s *Store) resume(began time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for kind, f := range s.feeds {
-		f.resumeLocked()
+		f.resumeLocked(began)
 		if !f.checking && !time.Now().Before(f.check) {
 			s.checkLocked(kind, f)
 		}

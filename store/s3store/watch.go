@@ -21,19 +21,32 @@ type feed struct {
 	check    time.Time                 // when they should be listed again
 }
 
-// A watcher is one call of Watch. It is guarded by Store.mu.
+// A watcher is one call of Watch. Its fields but the first two are guarded by Store.mu.
 type watcher struct {
-	wake    chan struct{}  // has a value if there may be something to yield
-	gap     bool           // changes may have been missed: the zero Key comes before the next change
-	failed  error          // is yielded before the changes
-	pending []store.Change // wait for the reader
+	heartbeats bool           // the reader wants them
+	wake       chan struct{}  // has a value if there may be something to yield
+	gap        bool           // changes may have been missed: the zero Key comes before the next change
+	failed     error          // is yielded before the changes
+	pending    []store.Change // wait for the reader
+	heartbeat  time.Time      // is yielded after the changes; zero if there is none that is newer than the last one
 }
 
 // Watch implements [store.Watcher]. It yields changes in the order of the head, and may yield a change twice. It ends
 // when the store is closed.
 func (s *Store) Watch(ctx context.Context, kind string) iter.Seq2[store.Change, error] {
+	return s.watch(ctx, kind, false)
+}
+
+// WatchHeartbeats implements [store.HeartbeatWatcher]. It yields a heartbeat after each reading of the head that succeeds,
+// or one for several if the reader is slow.
+func (s *Store) WatchHeartbeats(ctx context.Context, kind string) iter.Seq2[store.Change, error] {
+	return s.watch(ctx, kind, true)
+}
+
+// watch yields changes, and heartbeats as well if the caller wants them.
+func (s *Store) watch(ctx context.Context, kind string, heartbeats bool) iter.Seq2[store.Change, error] {
 	return func(yield func(store.Change, error) bool) {
-		w, err := s.subscribe(kind)
+		w, err := s.subscribe(kind, heartbeats)
 		if err != nil {
 			yield(store.Change{}, err)
 			return
@@ -62,7 +75,7 @@ func (s *Store) Watch(ctx context.Context, kind string) iter.Seq2[store.Change, 
 }
 
 // subscribe returns a new watcher. It starts the work that the watcher needs.
-func (s *Store) subscribe(kind string) (*watcher, error) {
+func (s *Store) subscribe(kind string, heartbeats bool) (*watcher, error) {
 	if err := store.CheckKind(kind); err != nil {
 		return nil, err
 	}
@@ -70,7 +83,7 @@ func (s *Store) subscribe(kind string) (*watcher, error) {
 		return nil, fmt.Errorf("s3store: %s cannot be watched: remove the kind from Options.Unannounced at all servers",
 			kind)
 	}
-	w := &watcher{wake: make(chan struct{}, 1), gap: true}
+	w := &watcher{heartbeats: heartbeats, wake: make(chan struct{}, 1), gap: true}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -101,12 +114,16 @@ func (s *Store) unsubscribe(kind string, w *watcher) {
 	}
 }
 
-// takePending returns what a watcher has to yield: changes, and an error that comes before them.
+// takePending returns what a watcher has to yield: changes, of which a heartbeat is the last, and an error that comes
+// before them.
 func (s *Store) takePending(w *watcher) (changes []store.Change, failed error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	changes, failed = w.pending, w.failed
-	w.pending, w.failed = nil, nil
+	if !w.heartbeat.IsZero() {
+		changes = append(changes, store.Change{Heartbeat: w.heartbeat})
+	}
+	w.pending, w.failed, w.heartbeat = nil, nil, time.Time{}
 	return changes, failed
 }
 
@@ -141,7 +158,7 @@ func (w *watcher) add(c store.Change) {
 func (s *Store) gapLocked() {
 	for _, f := range s.feeds {
 		for w := range f.watchers {
-			w.gap, w.pending = true, nil
+			w.gap, w.pending, w.heartbeat = true, nil, time.Time{}
 		}
 	}
 }
@@ -149,20 +166,27 @@ func (s *Store) gapLocked() {
 // interruptLocked tells the watchers of a kind that changes cannot be seen. The caller must hold s.mu.
 func (f *feed) interruptLocked(err error) {
 	for w := range f.watchers {
-		w.failed, w.gap, w.pending = err, true, nil
+		w.failed, w.gap, w.pending, w.heartbeat = err, true, nil, time.Time{}
 		signal(w.wake)
 	}
 }
 
 // resumeLocked tells the watchers of a kind that have missed changes, or that are new, that no later change is missed.
-// The caller must hold s.mu, and the head must have been read.
-func (f *feed) resumeLocked() {
+// The caller must hold s.mu, and the head must have been read. began is the time just before that: every write that had
+// returned by then was in the head, and is pending, or the zero Key in its place.
+func (f *feed) resumeLocked(began time.Time) {
 	if f.known == nil {
 		return // a change that was made before the records are listed would be missed
 	}
 	for w := range f.watchers {
+		resumed := w.gap
 		if w.gap {
 			w.gap, w.pending = false, []store.Change{{}}
+		}
+		if w.heartbeats {
+			w.heartbeat = began
+		}
+		if resumed || w.heartbeats {
 			signal(w.wake)
 		}
 	}

@@ -18,6 +18,8 @@ const (
 	feedTimeout = 2500 * time.Millisecond
 	// minPollPause is the shortest time between two reads of the log.
 	minPollPause = 10 * time.Millisecond
+	// heartbeatInterval bounds the time between two reads of the log while a watch wants heartbeats.
+	heartbeatInterval = time.Second
 	// maxPollChanges bounds the changes that one read of the log returns. If there are more, they are a gap.
 	maxPollChanges = 10_000
 	// minConnectPause and maxConnectPause bound the pause before the feed connects again.
@@ -63,12 +65,13 @@ func (s *Store) session(ctx context.Context) (polled bool, err error) {
 	}()
 	var last reading
 	for !s.idle() {
+		began := time.Now()
 		next, err := s.poll(ctx, conn, last)
 		if err != nil {
 			return polled, err
 		}
 		polled = true
-		s.deliver(next.changes, next.gap)
+		s.deliver(next.changes, next.gap, began)
 		next.changes = nil
 		last = next
 		if s.await(ctx); ctx.Err() != nil {
@@ -103,13 +106,26 @@ func (s *Store) idle() bool {
 // await waits until it is time for the next read of the log.
 func (s *Store) await(ctx context.Context) {
 	pause(ctx, minPollPause)
-	t := time.NewTimer(max(s.opts.PollInterval-minPollPause, 0))
+	t := time.NewTimer(max(s.pollInterval()-minPollPause, 0))
 	defer t.Stop()
 	select {
 	case <-ctx.Done():
 	case <-s.awake:
 	case <-t.C:
 	}
+}
+
+// pollInterval returns the time between two reads of the log. The subscription of a watch that shortens it has the log
+// read at once.
+func (s *Store) pollInterval() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for w := range s.watchers {
+		if w.heartbeats {
+			return min(s.opts.PollInterval, heartbeatInterval)
+		}
+	}
+	return s.opts.PollInterval
 }
 
 // A reading is the outcome of a read of the log.

@@ -18,7 +18,8 @@
 // Writes append to a log of changes. A store that is watched reads the log twice a second over one connection that
 // serves the watches of all kinds. If that connection fails or does not answer for a few seconds, each watch yields the
 // error, the store connects again, and the watch yields the zero Key before any further change. The log is trimmed:
-// a process that was suspended for more than ten minutes gets the zero Key too.
+// a process that was suspended for more than ten minutes gets the zero Key too. Each reading that succeeds proves that
+// no earlier change was missed, which is the heartbeat of [Store.WatchHeartbeats].
 //
 // [Options.Listen] shortens the time until a change is seen from half a second to milliseconds. Package
 // store/sqlstore/pgxlisten has such a function for pgx, in a package of its own so that programs with another driver do
@@ -65,7 +66,8 @@ type Options struct {
 	// answer does not block the caller. The outcome of a write that timed out is unknown. The default is 10 s; a
 	// negative number means no limit.
 	Timeout time.Duration
-	// PollInterval is the time between two reads of the log of changes. The default is 500 ms.
+	// PollInterval is the time between two reads of the log of changes. The default is 500 ms. While a watch with
+	// heartbeats is open, it is 1 s at most.
 	PollInterval time.Duration
 	// Listen, if not nil, listens for notifications on a channel, as the SQL command LISTEN does. It calls wake once it
 	// listens and after each notification, and returns an error when it can no longer listen, or when ctx ends. It is
@@ -77,8 +79,8 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// Store is a [store.Store] in a PostgreSQL database. It is also a [store.Watcher], a [store.Revisioner], a
-// [store.Pinger] and an io.Closer. It is safe for concurrent use.
+// Store is a [store.Store] in a PostgreSQL database. It is also a [store.HeartbeatWatcher], a
+// [store.Revisioner], a [store.Pinger] and an io.Closer. It is safe for concurrent use.
 type Store struct {
 	db       *sql.DB
 	opts     Options

@@ -21,9 +21,10 @@ import (
 const (
 	// s3Region is the region for servers that have none.
 	s3Region = "us-east-1"
-	// minPoll and maxPoll bound the parameter poll. A revoked token must be noticed everywhere within 5 s.
+	// minPoll and maxPoll bound the parameter poll. Package s3store reads the head once a second at least, because the
+	// tokens are watched with heartbeats.
 	minPoll = 50 * time.Millisecond
-	maxPoll = 2 * time.Second
+	maxPoll = time.Second
 )
 
 // An s3Spec is a parsed URL of a bucket.

@@ -63,7 +63,7 @@ func TestInvalidStores(t *testing.T) {
 		{"s3://b:9000/prefix", "set by endpoint=http://host:port", nil},
 		{"s3://b/p?endpoint=h:9000", "endpoint: it must be a URL", nil},
 		{"s3://b/p?path_style=perhaps", "path_style=perhaps: it must be on or off", nil},
-		{"s3://b/p?poll=1h", "poll=1h: it must be a duration from 50ms to 2s", nil},
+		{"s3://b/p?poll=1h", "poll=1h: it must be a duration from 50ms to 1s", nil},
 		{"s3://b/p?pol=1s", "there is no parameter pol:", nil},
 		{"s3://b/p?secret_access_key=hunter2", "it must not contain credentials", nil},
 		{"s3://AKIA:hunter2@b/p", "it must not contain credentials", nil},
