@@ -93,6 +93,7 @@ var mayImport = map[string]struct{ ours, others string }{
 	"examples/deploy":                  {"examples/internal/trial", ""},
 	"examples/publish":                 {"examples/internal/trial", ""},
 	"examples/internal/trial":          {"", ""},
+	"examples/internal/bench":          {"", "golang.org/x/sync golang.org/x/sys"},
 	"examples/internal/cli":            {"", "github.com/alecthomas/kong"},
 	"examples/patchstarter": {
 		"patch patch/appbundle httpapi/client examples/internal/cli",
