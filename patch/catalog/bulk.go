@@ -111,7 +111,7 @@ func (c *Catalog) dryPut(ctx context.Context, def *patch.Definition) (Result, Ev
 		return Result{}, Updated, err
 	}
 	d, now := *def, c.writer.now()
-	warnings, err := c.writer.rules.lint(ctx, &d, now, nil)
+	warnings, err := c.writer.rules.lint(ctx, &d, now, selection{})
 	if !d.Supersede(old, now) {
 		return Result{Title: e.Title, Warnings: warnings}, Updated, nil
 	}

@@ -45,7 +45,7 @@ func (o *EditOptions) check(id string, rec *record) error {
 	switch {
 	case o.UID != "" && o.UID != rec.UID:
 		return notFound(id)
-	case o.IfMatch != "" && o.IfMatch != etag(rec.definition):
+	case o.IfMatch != "" && o.IfMatch != rec.etag():
 		return &TitleError{ID: id, Err: ErrPrecondition}
 	case o.From != "" && (rec.Follows == nil || o.From != rec.Follows.from()):
 		return &TitleError{ID: id, Err: ErrNotSynced}
@@ -81,6 +81,7 @@ func (w *titleWriter) change(
 		if err != nil {
 			return err
 		}
+		w.facts.recall(t.key, rec)
 		if err := opts.check(id, rec); err != nil {
 			return err
 		}

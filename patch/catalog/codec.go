@@ -110,9 +110,6 @@ func splitRecord(value []byte) (*record, error) {
 	return r, nil
 }
 
-// parse parses the definition.
-func (r *record) parse() (*patch.Definition, error) { return parseStored(r.definition) }
-
 // parseStored parses a definition that was valid when it was written.
 func parseStored(definition []byte) (*patch.Definition, error) {
 	return patch.Parse(definition, &patch.ParseOptions{MaxBytes: len(definition), Stored: true})

@@ -125,7 +125,7 @@ func (w *titleWriter) newRecord(
 	d := *def
 	now := w.now()
 	// Lint comes before Complete, which corrects some of the mistakes that lint finds.
-	warnings, err := w.rules.lint(ctx, &d, now, nil)
+	warnings, err := w.rules.lint(ctx, &d, now, selection{})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -171,7 +171,7 @@ func (w *titleWriter) create(ctx context.Context, rec *record) (*entry, error) {
 		return nil, &TitleError{ID: summary.ID, Err: ErrExists}
 	}
 	if err == nil && rec.State == live {
-		w.events.publish(t, Event{Kind: Created, Title: e.Title, At: rec.Since}, nil, rec.definition)
+		w.events.publish(t, Event{Kind: Created, Title: e.Title, At: rec.Since}, nil, rec)
 	}
 	return e, err
 }

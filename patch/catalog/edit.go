@@ -100,30 +100,28 @@ func (c *Catalog) replace(
 	if err != nil {
 		return Result{}, err
 	}
-	return c.edit(ctx, id, o, func(rec *record, old *patch.Definition, now time.Time) (
-		*patch.Definition, []patch.Warning, error,
-	) {
+	return c.edit(ctx, id, o, func(rec *record, old *patch.Definition, now time.Time) (edited, error) {
 		d, err := next(old)
 		if err != nil {
-			return nil, nil, err
+			return edited{}, err
 		}
 		// A name that does not change was given by an administrator.
 		if author := rec.Owner.Author; author != "" && !o.Rename && d.Name != old.Name {
 			if err := d.KeepAuthor(author); err != nil {
-				return nil, nil, err
+				return edited{}, err
 			}
 		}
 		if err := withHeld(d, o.Held).ValidateOver(old); err != nil {
-			return nil, nil, err
+			return edited{}, err
 		}
 		if o.From != "" {
 			rec.Held = held
 		}
-		warnings, err := c.writer.rules.lint(ctx, d, now, nil)
+		warnings, err := c.writer.rules.lint(ctx, d, now, selection{})
 		if !d.Supersede(old, now) {
-			return nil, warnings, nil // lint cannot reject a definition that does not change
+			return edited{warnings: warnings}, nil // lint cannot reject a definition that does not change
 		}
-		return d, warnings, err
+		return edited{definition: d, warnings: warnings}, err
 	})
 }
 
@@ -136,20 +134,22 @@ func (c *Catalog) replace(
 func (c *Catalog) AddVersions(
 	ctx context.Context, id string, at patch.Position, versions []patch.Patch, opts *EditOptions,
 ) (Result, error) {
-	return c.edit(ctx, id, opts.orZero(), func(_ *record, old *patch.Definition, now time.Time) (
-		*patch.Definition, []patch.Warning, error,
-	) {
+	return c.edit(ctx, id, opts.orZero(), func(_ *record, old *patch.Definition, now time.Time) (edited, error) {
 		if len(versions) == 0 {
-			return nil, nil, nil
+			return edited{}, nil
 		}
 		d := *old
 		if err := d.AddPatches(at, now, versions...); err != nil {
-			return nil, nil, err
+			return edited{}, err
 		}
-		if err := d.ValidateOver(old); err != nil {
-			return nil, nil, err
+		if err := d.ValidateEdit(old); err != nil {
+			return edited{}, err
 		}
-		warnings, err := c.writer.rules.lint(ctx, &d, now, aboutVersions(&d, versions))
+		added, err := keepPatches(&d, versions)
+		if err != nil {
+			return edited{}, err
+		}
+		warnings, err := c.writer.rules.lint(ctx, &d, now, aboutVersions(added))
 		if was, is := old.CurrentVersion, d.CurrentVersion; patch.CompareVersions(is, was) < 0 {
 			warnings = append(warnings, patch.Warning{
 				Code: codeCurrentVersionOlder,
@@ -158,23 +158,46 @@ func (c *Catalog) AddVersions(
 					"remove the version, and add it again with ?insert=ordered", was, is),
 			})
 		}
-		return &d, warnings, err
+		return edited{definition: &d, warnings: warnings, kept: true}, err
 	})
+}
+
+// keepPatches replaces the patches of d with the versions of some that are given, and valid, by copies as they will be
+// parsed from the stored definition. It reports which of d's patches these are.
+func keepPatches(d *patch.Definition, given []patch.Patch) (added []bool, err error) {
+	isNew := make(map[string]bool, len(given))
+	for i := range given {
+		isNew[given[i].Version] = true
+	}
+	added = make([]bool, len(d.Patches))
+	for i := range d.Patches {
+		p := &d.Patches[i]
+		if !isNew[p.Version] {
+			continue
+		}
+		added[i] = true
+		data, err := p.MarshalJSON()
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", patch.ErrInvalid, err)
+		}
+		own, err := patch.ParsePatch(data, &patch.ParseOptions{MaxBytes: len(data), Stored: true})
+		if err != nil {
+			return nil, err
+		}
+		*p = *own
+	}
+	return added, nil
 }
 
 // codeCurrentVersionOlder is the code of the warning that an edit has made currentVersion older than before. It is not
 // one of patch.Rules, because a definition alone does not show it.
 const codeCurrentVersionOlder = "current-version-older"
 
-// aboutVersions returns a function that reports whether a warning concerns versions that were added to d. A warning
-// about two neighbors may have the path of either.
-func aboutVersions(d *patch.Definition, versions []patch.Patch) func(code, path string) bool {
-	isNew := make(map[string]bool, len(versions))
-	for i := range versions {
-		isNew[versions[i].Version] = true
-	}
-	added := func(i int) bool { return i >= 0 && i < len(d.Patches) && isNew[d.Patches[i].Version] }
-	return func(code, path string) bool {
+// aboutVersions selects the warnings that concern the patches at some indices, which were added. A warning about two
+// neighbors may have the path of either.
+func aboutVersions(isAdded []bool) selection {
+	added := func(i int) bool { return i >= 0 && i < len(isAdded) && isAdded[i] }
+	warnings := func(code, path string) bool {
 		rest, ok := strings.CutPrefix(path, "/patches/")
 		index, _, _ := strings.Cut(rest, "/")
 		i, err := strconv.Atoi(index)
@@ -189,6 +212,9 @@ func aboutVersions(d *patch.Definition, versions []patch.Patch) func(code, path 
 		}
 		return added(i)
 	}
+	// Each patch is compared with the one before it, and a warning about two has the path of either.
+	patches := func(i int) bool { return added(i-2) || added(i-1) || added(i) || added(i+1) }
+	return selection{warnings, patches}
 }
 
 // RemoveVersion removes a version of a title.
@@ -196,20 +222,27 @@ func aboutVersions(d *patch.Definition, versions []patch.Patch) func(code, path 
 // The error is [patch.ErrVersionNotFound], [patch.ErrLastVersion], [ErrNotFound], [ErrSynced], [ErrPrecondition],
 // [ErrUnavailable] or that of ctx.
 func (c *Catalog) RemoveVersion(ctx context.Context, id, version string, opts *EditOptions) (Result, error) {
-	return c.edit(ctx, id, opts.orZero(), func(_ *record, old *patch.Definition, now time.Time) (
-		*patch.Definition, []patch.Warning, error,
-	) {
+	return c.edit(ctx, id, opts.orZero(), func(_ *record, old *patch.Definition, now time.Time) (edited, error) {
 		d := *old
 		if err := d.RemovePatch(version, now); err != nil {
-			return nil, nil, err
+			return edited{}, err
 		}
-		return &d, nil, nil
+		return edited{definition: &d, kept: true}, nil
 	})
 }
 
-// An editor makes the new definition of a title from its old one, which it must not change. It returns nil if the
-// definition stays as it is. It may change other members of the record.
-type editor func(rec *record, old *patch.Definition, now time.Time) (*patch.Definition, []patch.Warning, error)
+// An editor makes the new definition of a title from its old one, which it must not change. It may change other members
+// of the record.
+type editor func(rec *record, old *patch.Definition, now time.Time) (edited, error)
+
+// An edited is the outcome of an editor.
+type edited struct {
+	definition *patch.Definition // nil if it stays as it is
+	warnings   []patch.Warning
+	// kept says that all parts of the definition were parsed, that none belongs to the caller, and that all that were
+	// not in the old definition are valid.
+	kept bool
+}
 
 // edit changes a title's definition. The error is that of f, ErrSynced, ErrTooMuch, patch.ErrTooLarge or one of those
 // of change.
@@ -224,17 +257,24 @@ func (c *Catalog) edit(ctx context.Context, id string, opts EditOptions, f edito
 			return fmt.Errorf("%w: title %q: %w", ErrUnavailable, id, err)
 		}
 		was, now := *rec, c.writer.now()
-		after, warnings, err := f(rec, before, now)
+		made, err := f(rec, before, now)
 		if err != nil {
 			rejected = err
 			return nil
 		}
-		if after == nil {
+		if made.definition == nil {
 			title, err := c.writer.updateHeld(ctx, t, &was, rec)
-			res = Result{Title: title, Warnings: warnings}
+			res = Result{Title: title, Warnings: made.warnings}
 			return err
 		}
-		event := Event{Before: before, After: after, At: now.UTC()}
+		set := c.writer.rules.setDefinition
+		if made.kept {
+			set = c.writer.rules.setEdited
+		}
+		if err := set(rec, made.definition); err != nil {
+			return err
+		}
+		event := Event{Before: before, After: made.definition, At: now.UTC()}
 		e, err := c.writer.updateDefinition(ctx, t, &was, rec, event, opts.By)
 		if err != nil {
 			return err
@@ -242,7 +282,7 @@ func (c *Catalog) edit(ctx context.Context, id string, opts EditOptions, f edito
 		res = Result{
 			Title:    e.Title,
 			Changed:  true,
-			Warnings: warnings,
+			Warnings: made.warnings,
 			before:   was.definition,
 			after:    rec.definition,
 		}
@@ -254,14 +294,11 @@ func (c *Catalog) edit(ctx context.Context, id string, opts EditOptions, f edito
 	return res, err
 }
 
-// updateDefinition writes a record with the definition after an edit in the place of was. The error is
-// patch.ErrTooLarge, ErrTooMuch, store.ErrConflict, ErrUnavailable or that of ctx.
+// updateDefinition writes a record with the definition after an edit in the place of was. The error is ErrTooMuch,
+// store.ErrConflict, ErrUnavailable or that of ctx.
 func (w *titleWriter) updateDefinition(
 	ctx context.Context, t *lockedTitle, was, rec *record, event Event, by string,
 ) (*entry, error) {
-	if err := w.rules.setDefinition(rec, event.After); err != nil {
-		return nil, err
-	}
 	if err := w.prepareUpdate(ctx, t, was, rec, event.At, by); err != nil {
 		return nil, err
 	}

@@ -35,7 +35,7 @@ func (r *record) liveEntry(key string) (*entry, error) {
 
 // entry returns the entry of a record.
 func (r *record) entry(key string) (*entry, error) {
-	s, err := readSummary(r.definition)
+	s, err := r.summary()
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +43,7 @@ func (r *record) entry(key string) (*entry, error) {
 		Title: Title{
 			Summary:     s,
 			UID:         r.UID,
-			ETag:        etag(r.definition),
+			ETag:        r.etag(),
 			Changed:     r.Changed,
 			Author:      r.Owner.Author,
 			Contributor: r.Owner.Contributor,

@@ -61,9 +61,9 @@ func (s *subscriptions) add(f func(Event)) (remove func()) {
 	}
 }
 
-// publish calls the functions with an event, and the definition's JSON before and after the change, nil where there is
-// none. t is the title that changed: its events are published in order.
-func (s *subscriptions) publish(_ *lockedTitle, e Event, before, after []byte) {
+// publish calls the functions with an event, and the definitions of the records before and after the change, nil where
+// there is none. t is the title that changed: its events are published in order.
+func (s *subscriptions) publish(_ *lockedTitle, e Event, before, after *record) {
 	s.mu.Lock()
 	var funcs []func(Event)
 	for f := range s.funcs {
@@ -74,31 +74,24 @@ func (s *subscriptions) publish(_ *lockedTitle, e Event, before, after []byte) {
 		return
 	}
 	// The caller goes on using its definitions, so subscribers get definitions of their own.
-	e.Before, e.After = s.parse(e, before), s.parse(e, after)
+	e.Before, e.After = s.definition(e, before), s.definition(e, after)
 	for _, f := range funcs[1:] {
 		own := e
-		own.Before, own.After = clone(e.Before), clone(e.After)
+		own.Before, own.After = e.Before.Clone(), e.After.Clone()
 		f(own)
 	}
 	funcs[0](e)
 }
 
-func clone(d *patch.Definition) *patch.Definition {
-	if d == nil {
+// definition returns a copy of a record's definition for an event. The result is nil if there is none.
+func (s *subscriptions) definition(e Event, rec *record) *patch.Definition {
+	if rec == nil {
 		return nil
 	}
-	return d.Clone()
-}
-
-// parse parses a definition for an event. The result is nil if there is none.
-func (s *subscriptions) parse(e Event, definition []byte) *patch.Definition {
-	if definition == nil {
-		return nil
-	}
-	d, err := parseStored(definition)
+	d, err := rec.parse()
 	if err != nil {
 		s.log.Error("the definition of a changed title cannot be read and is left out of an event",
 			"title", e.Title.ID, "error", err)
 	}
-	return d
+	return d.Clone()
 }

@@ -35,7 +35,8 @@ func newCatalog(s store.Store, o *Options) *Catalog {
 		log:         o.Logger,
 		now:         o.Now,
 		index:       currentIndex{now: o.Now},
-		definitions: definitionCache{newCache[origin](o.CacheBytes - o.CacheBytes/8)},
+		definitions: definitionCache{newCache[origin](o.CacheBytes - o.CacheBytes/4)},
+		facts:       newFactsCache(o.CacheBytes / 8),
 		work:        newWorkQueue(),
 		lease:       o.Lease,
 	}

@@ -41,6 +41,8 @@ type record struct {
 
 	rev store.Revision // the store's revision of the record; empty if the record has not been written
 	raw []byte         // the value that was read from the store, if any
+
+	known *facts // about the definition, or an earlier one; nil at first
 }
 
 // A head is a record without its definition.

@@ -17,14 +17,13 @@ type rules struct {
 	options         patch.LintOptions
 }
 
-// lint returns the warnings of patch.Lint about a definition. If about is not nil, it selects the warnings that concern
-// the change.
+// lint returns the warnings of patch.Lint about a definition, or those that about selects.
 // The error is patch.ErrInvalid for warnings that the options make errors, or that of ctx.
 func (r *rules) lint(
-	ctx context.Context, d *patch.Definition, now time.Time, about func(code, path string) bool,
+	ctx context.Context, d *patch.Definition, now time.Time, about selection,
 ) ([]patch.Warning, error) {
 	opts := r.options
-	opts.Now, opts.About = now, about
+	opts.Now, opts.About, opts.Patches = now, about.warnings, about.patches
 	all, err := patch.LintContext(ctx, d, &opts)
 	if err != nil {
 		return nil, err
@@ -44,6 +43,12 @@ func (r *rules) lint(
 	return warnings, nil
 }
 
+// A selection selects the warnings that concern a change. The zero selection selects all.
+type selection struct {
+	warnings func(code, path string) bool
+	patches  func(i int) bool // those to which the warnings may lead
+}
+
 // setDefinition sets a record's definition, which must be valid. The error is patch.ErrInvalid or patch.ErrTooLarge.
 func (r *rules) setDefinition(rec *record, d *patch.Definition) error {
 	data, err := d.MarshalJSON()
@@ -53,6 +58,25 @@ func (r *rules) setDefinition(rec *record, d *patch.Definition) error {
 	if err := patch.CheckSyntax(data, &patch.ParseOptions{MaxBytes: len(data)}); err != nil {
 		return err // the definition could not be parsed again
 	}
+	return r.setJSON(rec, data)
+}
+
+// setEdited is setDefinition for an edited copy of the record's definition, whose parts were all parsed, and which is
+// not changed any more.
+func (r *rules) setEdited(rec *record, d *patch.Definition) error {
+	data, err := d.MarshalJSON()
+	if err != nil {
+		return fmt.Errorf("%w: %w", patch.ErrInvalid, err)
+	}
+	if err := r.setJSON(rec, data); err != nil {
+		return err
+	}
+	rec.facts().parsed = d
+	return nil
+}
+
+// setJSON sets a record's definition. The error is patch.ErrTooLarge.
+func (r *rules) setJSON(rec *record, data []byte) error {
 	// A definition that shrinks may still be too large.
 	if len(data) > r.maxBytes && len(data) > len(rec.definition) {
 		return fmt.Errorf("%w: the definition would have %d bytes; the limit is %d",

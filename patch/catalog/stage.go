@@ -166,7 +166,7 @@ func (r *restore) successor(
 	if err := after.ValidateOver(before); err != nil {
 		return nil, false, err
 	}
-	if _, err := r.w.rules.lint(ctx, &after, r.w.now(), nil); err != nil {
+	if _, err := r.w.rules.lint(ctx, &after, r.w.now(), selection{}); err != nil {
 		return nil, false, err
 	}
 	return &after, after.Supersede(before, r.w.now()), nil

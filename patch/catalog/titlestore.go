@@ -25,6 +25,7 @@ type titleStore struct {
 	gate        gate
 	index       currentIndex
 	definitions definitionCache
+	facts       *factsCache
 	damaged     damagedTitles
 	restores    restoreWatch
 	reads       singleflight.Group // of definitions
@@ -83,6 +84,7 @@ func (s *titleStore) publish(t *lockedTitle, e *entry) {
 // unpublish removes a title from the index and the cache.
 func (s *titleStore) unpublish(t *lockedTitle) {
 	s.definitions.remove(t.key)
+	s.facts.remove(t.key)
 	s.publish(t, nil)
 }
 

@@ -44,7 +44,7 @@ func (w *titleWriter) goLive(ctx context.Context, t *lockedTitle, rec *record) (
 	}
 	e, err := w.put(ctx, t, rec)
 	if err == nil {
-		w.events.publish(t, Event{Kind: Created, Title: e.Title, At: rec.Since}, nil, rec.definition)
+		w.events.publish(t, Event{Kind: Created, Title: e.Title, At: rec.Since}, nil, rec)
 	}
 	return e, err
 }
@@ -91,9 +91,10 @@ func (w *titleWriter) update(ctx context.Context, t *lockedTitle, was, rec *reco
 	if err != nil {
 		return nil, err
 	}
+	w.facts.put(t.key, rec)
 	w.history.drop(ctx, t.key, rec)
 	event.Title = e.Title
-	w.events.publish(t, event, was.definition, rec.definition)
+	w.events.publish(t, event, was, rec)
 	return e, nil
 }
 
@@ -122,7 +123,7 @@ func (w *titleWriter) remove(ctx context.Context, t *lockedTitle, rec *record) e
 		return err
 	}
 	w.unpublish(t)
-	w.events.publish(t, event, rec.definition, nil)
+	w.events.publish(t, event, rec, nil)
 	return nil
 }
 
