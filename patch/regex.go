@@ -164,7 +164,7 @@ func (r *regexes) parse(expr string) regexVerdict {
 		expr = f.expr.ReplaceAllString(expr, f.replace)
 	}
 	for _, m := range repeatRange.FindAllStringSubmatch(expr, -1) {
-		if compareNumber(trimZeros(m[1]), trimZeros(m[2])) > 0 {
+		if compareNumber(strings.TrimLeft(m[1], "0"), strings.TrimLeft(m[2], "0")) > 0 {
 			return regexVerdict{broken: "the repetition " + m[0] + " has its maximum below its minimum"}
 		}
 	}

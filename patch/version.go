@@ -35,11 +35,72 @@ type Version struct {
 	written int // the number of numbers as written; 0 if there is no digit
 }
 
+// A class is the kind of a token in a suffix. The order of the constants is that of tokens at one position, unless a
+// pre-release token precedes them.
+type class int8
+
+const (
+	pre      class = iota - 1 // a word of a pre-release
+	end                       // the zero token: the end of the suffix
+	revision                  // a number follows a number, but not after a dot
+	post                      // any other word
+	number
+	tie // text that only breaks ties, which is not part of the suffix
+)
+
+type token struct {
+	class class
+	rank  int8   // of a pre-release word: its closeness to the release
+	text  string // a word, or a number without leading zeros
+}
+
 // ParseVersion parses a version string. Every string is a version.
 func ParseVersion(s string) Version {
-	p := parser{Version: Version{text: s}, s: normalize(s)}
-	p.parse()
-	return p.Version
+	text := s
+	if !isASCII(s) {
+		text = string(appendNormalized(nil, s))
+	}
+	v := Version{text: s}
+	v.read(scanner{text: strings.ToLower(text)})
+	return v
+}
+
+// read reads the parts of a key from a scanner of a text in lower case.
+func (v *Version) read(s scanner) {
+	if !s.skipLead() {
+		v.nodigit = strings.Join(strings.Fields(s.text), " ")
+		return
+	}
+	v.lead = lead(s)
+	for more := true; more; {
+		var number string
+		number, more = s.releaseNumber()
+		v.release = append(v.release, number)
+	}
+	v.written = len(v.release)
+	for n := len(v.release); n > 0 && v.release[n-1] == ""; n-- {
+		v.release = v.release[:n-1]
+	}
+	for t := s.suffixToken(); t.class != end; t = s.suffixToken() {
+		v.suffix = append(v.suffix, t)
+	}
+	if !s.hasTies() {
+		return
+	}
+	s.restartTies()
+	for t := s.nextTie(); t.class != end; t = s.nextTie() {
+		v.tie = append(v.tie, t)
+	}
+}
+
+// lead returns the words before the first digit.
+func lead(s scanner) string {
+	s.at = 0
+	var words []string
+	for word := s.leadWord(); word != ""; word = s.leadWord() {
+		words = append(words, word)
+	}
+	return strings.Join(words, " ")
 }
 
 // String returns the string that v was parsed from.
@@ -56,22 +117,17 @@ func (v Version) Order(w Version) int {
 }
 
 // CompareVersions reports which of two versions is newer; for sorting use [OrderVersions]. It is [Version.Compare] for
-// strings. It does not allocate for plain dotted numbers.
+// strings. It does not allocate, unless characters beyond ASCII are in a string that is longer than usual.
 func CompareVersions(a, b string) int {
-	if c, _, ok := comparePlain(a, b); ok {
-		return c
-	}
-	v, w := ParseVersion(a), ParseVersion(b)
-	return v.compare(&w)
+	order, _ := compareStrings(a, b)
+	return order
 }
 
 // OrderVersions orders versions for sorting; to find out which one is newer use [CompareVersions]. It is
-// [Version.Order] for strings. It does not allocate for plain dotted numbers.
+// [Version.Order] for strings. It allocates as little as CompareVersions.
 func OrderVersions(a, b string) int {
-	if c, longer, ok := comparePlain(a, b); ok {
-		return cmp.Or(c, longer, strings.Compare(a, b))
-	}
-	return ParseVersion(a).Order(ParseVersion(b))
+	order, longer := compareStrings(a, b)
+	return cmp.Or(order, longer, strings.Compare(a, b))
 }
 
 func (v *Version) compare(w *Version) int {
@@ -100,7 +156,7 @@ func compareNumber(a, b string) int {
 	if len(a) != len(b) {
 		return cmp.Compare(len(a), len(b))
 	}
-	return strings.Compare(a, b)
+	return cmp.Compare(a, b) // strings.Compare would move its arguments to the heap
 }
 
 func compareSuffix(a, b []token) int {
