@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/patchsource/patchsource/examples/internal/cli"
+	"github.com/patchsource/patchsource/examples/internal/logging"
 	"github.com/patchsource/patchsource/store"
 )
 
@@ -26,10 +27,8 @@ func Run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		fmt.Fprintf(stderr, "patchsource: %v\nTry --help.\n", err)
 		return 2
 	}
-	var handler slog.Handler = slog.NewTextHandler(stderr, nil)
-	if f.LogFormat == "json" {
-		handler = slog.NewJSONHandler(stderr, nil)
-	}
+	handler := logging.New(stderr, f.LogFormat == "json")
+	defer handler.Close()
 	log := slog.New(handler)
 	if f.CopyFrom != "" {
 		if err := runCopy(ctx, f, log); err != nil {

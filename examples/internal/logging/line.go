@@ -1,0 +1,129 @@
+package logging
+
+import (
+	"log/slog"
+	"strconv"
+	"sync/atomic"
+	"time"
+)
+
+// format appends the line of a record, as the handler of package slog writes it. It returns false if it cannot: it
+// knows only attributes without a group, of simple kinds, whose text needs no quotes and no escapes.
+func (h *Handler) format(line []byte, r *slog.Record) ([]byte, bool) {
+	if r.Time.IsZero() {
+		return line, false
+	}
+	if h.json {
+		line = append(line, `{"time":"`...)
+		line = h.clock.append(line, r.Time, false)
+		line = append(line, `","level":"INFO","msg":"`+access+`"`...)
+	} else {
+		line = append(line, "time="...)
+		line = h.clock.append(line, r.Time, true)
+		line = append(line, " level=INFO msg="+access...)
+	}
+	ok := true
+	r.Attrs(func(a slog.Attr) bool {
+		if h.json {
+			line, ok = appendJSON(line, a)
+		} else {
+			line, ok = appendText(line, a)
+		}
+		return ok
+	})
+	if h.json {
+		line = append(line, '}')
+	}
+	return append(line, '\n'), ok
+}
+
+// appendText appends an attribute of a line of text.
+func appendText(line []byte, a slog.Attr) ([]byte, bool) {
+	if !plain(a.Key, ' ', '=') || a.Key == "" {
+		return line, false
+	}
+	line = append(append(append(line, ' '), a.Key...), '=')
+	switch a.Value.Kind() {
+	case slog.KindString:
+		text := a.Value.String()
+		return append(line, text...), text != "" && plain(text, ' ', '=')
+	case slog.KindDuration:
+		return append(line, a.Value.Duration().String()...), true
+	}
+	return appendScalar(line, a.Value)
+}
+
+// appendJSON appends an attribute of a line of JSON.
+func appendJSON(line []byte, a slog.Attr) ([]byte, bool) {
+	if !plain(a.Key, '"', '"') || a.Key == "" {
+		return line, false
+	}
+	line = append(append(append(line, ',', '"'), a.Key...), '"', ':')
+	switch a.Value.Kind() {
+	case slog.KindString:
+		text := a.Value.String()
+		return append(append(append(line, '"'), text...), '"'), plain(text, '"', '"')
+	case slog.KindDuration:
+		return strconv.AppendInt(line, int64(a.Value.Duration()), 10), true
+	}
+	return appendScalar(line, a.Value)
+}
+
+// appendScalar appends a value that has the same form in text and in JSON.
+func appendScalar(line []byte, v slog.Value) ([]byte, bool) {
+	switch v.Kind() {
+	case slog.KindInt64:
+		return strconv.AppendInt(line, v.Int64(), 10), true
+	case slog.KindUint64:
+		return strconv.AppendUint(line, v.Uint64(), 10), true
+	case slog.KindBool:
+		return strconv.AppendBool(line, v.Bool()), true
+	}
+	return line, false
+}
+
+// plain reports whether a text is of printable ASCII without quotes, backslashes and two more characters.
+func plain(text string, no1, no2 byte) bool {
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c > '~' || c == '"' || c == '\\' || c == no1 || c == no2 {
+			return false
+		}
+	}
+	return true
+}
+
+// A clock formats times. It keeps the text of the last second. It is safe for concurrent use.
+type clock struct{ last atomic.Pointer[second] }
+
+// A second is a second of the clock of a place, and its text before and after the point.
+type second struct {
+	unix         int64
+	place        *time.Location
+	before, zone string
+}
+
+// append appends a time as RFC 3339, in milliseconds with all digits, or in nanoseconds without the zeros at the end.
+func (c *clock) append(line []byte, t time.Time, milliseconds bool) []byte {
+	s := c.last.Load()
+	if s == nil || s.unix != t.Unix() || s.place != t.Location() {
+		s = &second{t.Unix(), t.Location(), t.Format("2006-01-02T15:04:05"), t.Format("Z07:00")}
+		c.last.Store(s)
+	}
+	line = append(line, s.before...)
+	nanoseconds := t.Nanosecond()
+	if milliseconds || nanoseconds > 0 {
+		var digits [10]byte
+		for i := 9; i > 0; i-- {
+			digits[i] = byte('0' + nanoseconds%10)
+			nanoseconds /= 10
+		}
+		digits[0] = '.'
+		n := 4
+		if !milliseconds {
+			for n = len(digits); digits[n-1] == '0'; n-- {
+			}
+		}
+		line = append(line, digits[:n]...)
+	}
+	return append(line, s.zone...)
+}
