@@ -27,7 +27,7 @@ func (c *Catalog) Definitions(ctx context.Context) iter.Seq2[Stored, error] {
 			yield(Stored{}, err)
 			return
 		}
-		for _, e := range c.titles.index.get().sorted {
+		for e := range c.titles.index.get().all() {
 			rec, err := c.titles.read(ctx, e.key)
 			if errors.Is(err, store.ErrNotFound) || err == nil && rec.State != live {
 				continue // deleted meanwhile
@@ -103,7 +103,7 @@ func (c *Catalog) dryPut(ctx context.Context, def *patch.Definition) (Result, Ev
 	case e.Follows != "":
 		return Result{}, Updated, &TitleError{ID: e.ID, Follows: e.Follows, Err: ErrSynced}
 	}
-	old, err := parseStored(doc.body)
+	old, err := parseStored(doc.Bytes())
 	if err != nil {
 		return Result{}, Updated, fmt.Errorf("%w: title %q: %w", ErrUnavailable, e.ID, err)
 	}
@@ -115,7 +115,7 @@ func (c *Catalog) dryPut(ctx context.Context, def *patch.Definition) (Result, Ev
 	if !d.Supersede(old, now) {
 		return Result{Title: e.Title, Warnings: warnings}, Updated, nil
 	}
-	rec := &record{definition: doc.body}
+	rec := &record{definition: doc.Bytes()}
 	if err == nil {
 		err = c.writer.rules.setDefinition(rec, &d)
 	}
@@ -128,7 +128,7 @@ func (c *Catalog) dryPut(ctx context.Context, def *patch.Definition) (Result, Ev
 		Title:    title,
 		Changed:  true,
 		Warnings: warnings,
-		before:   doc.body,
+		before:   doc.Bytes(),
 		after:    rec.definition,
 	}, Updated, nil
 }

@@ -71,7 +71,7 @@ func (c *cache[S]) stats() CacheStats {
 func (c *cache[S]) put(key string, doc *Document, from S, extra int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	v := cached[S]{doc: doc, from: from, bytes: int64(len(doc.body) + len(key) + extra + overhead)}
+	v := cached[S]{doc: doc, from: from, bytes: int64(doc.Size() + len(key) + extra + overhead)}
 	if old, ok := c.lru.Peek(key); ok && old.doc.content == doc.content {
 		v.bytes = max(v.bytes, old.bytes) // it may be compressed already
 	}

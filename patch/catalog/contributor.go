@@ -1,9 +1,6 @@
 package catalog
 
-import (
-	"context"
-	"strings"
-)
+import "context"
 
 // SoftwareOf returns the summaries of a contributor's titles as a JSON array, under their plain ids and names (see
 // [Title.Plain]), sorted by the bytes of those ids.
@@ -11,12 +8,13 @@ func (c *Catalog) SoftwareOf(contributor string) (*Document, error) {
 	return c.SelectOf(contributor, "")
 }
 
-// SelectOf returns the summaries of some of a contributor's titles, as [Catalog.Select] does of all titles.
+// SelectOf returns the summaries of some of a contributor's titles, as [Catalog.Select] does of all titles. Without ids
+// it returns those of all.
 func (c *Catalog) SelectOf(contributor, ids string) (*Document, error) {
 	if err := c.titles.gate.check(); err != nil {
 		return nil, err
 	}
-	return c.lists.ofContributor(c.titles.index.serve(), contributor, ids)
+	return c.lists.ofContributor(c.titles.index.serve(), contributor, ids), nil
 }
 
 // DefinitionOf returns the definition of a contributor's title, under its plain id and name. id is the plain id,
@@ -27,20 +25,11 @@ func (c *Catalog) DefinitionOf(ctx context.Context, contributor, id string) (*Do
 	if err := c.titles.gate.check(); err != nil {
 		return nil, err
 	}
-	full := ""
-	for _, e := range c.titles.index.get().sorted {
-		if e.Contributor != contributor || contributor == "" {
-			continue
-		}
-		if plain, _ := e.Plain(); strings.EqualFold(plain, id) {
-			full = e.ID
-			break
-		}
-	}
-	if full == "" {
+	found := c.titles.index.get().byPlainID(contributor, id)
+	if found == nil {
 		return nil, notFound(id)
 	}
-	stored, e, err := c.titles.definition(ctx, full)
+	stored, e, err := c.titles.definition(ctx, found.ID)
 	if err != nil {
 		return nil, err
 	}

@@ -69,7 +69,7 @@ func (c *currentIndex) renew(key string, e *entry) {
 	defer c.mu.Unlock()
 	x := c.index.Load()
 	old, next := x.byKey(key), x.with(key, e)
-	if old != nil && old.ETag == e.ETag {
+	if sameSummary(old, e) && old.ETag == e.ETag {
 		x.renew(next)
 	} else {
 		x.supersede(next, c.now()) // the index did not know a change made by another server

@@ -40,5 +40,5 @@ func (c *definitionCache) record(e *entry) *record {
 	if doc == nil || from.rev != e.rev {
 		return nil
 	}
-	return &record{head: *from.head, definition: doc.body}
+	return &record{head: *from.head, definition: doc.Bytes()}
 }

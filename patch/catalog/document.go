@@ -2,10 +2,10 @@ package catalog
 
 import (
 	"bytes"
-	"compress/gzip"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"io"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -21,47 +21,120 @@ type Document struct {
 
 // A content is the bytes of one or more documents.
 type content struct {
-	body     []byte
+	*body
 	etag     string
 	gzipETag string
-	zipped   func() []byte
+	zipped   func() *body // nil if compression would not make the JSON smaller
 	pretty   func() *content
 	indented atomic.Bool // pretty was called
 }
 
+// NewDocument returns a document of JSON, or of other data, that is in no catalog. changed is the time of its last
+// change, or the zero time. The caller must not change data afterwards.
+func NewDocument(data []byte, changed time.Time) *Document {
+	return newDocument(data, etag(data), changed, nil)
+}
+
 // newDocument returns a document. It calls grown, if that is not nil, when a content takes n bytes more because its
 // compressed or indented form was made.
-func newDocument(body []byte, tag string, changed time.Time, grown func(c *content, n int)) *Document {
-	c := &content{body: body, etag: tag, gzipETag: gzipETag(tag)}
-	c.zipped = sync.OnceValue(func() []byte {
-		z := compress(body)
+func newDocument(data []byte, tag string, changed time.Time, grown func(c *content, n int)) *Document {
+	c := newContent(newBody([][]byte{data}), tag, grown)
+	c.zipped = sync.OnceValue(func() *body {
+		z := compress(data)
+		if z == nil {
+			return nil
+		}
 		if grown != nil {
 			grown(c, len(z))
 		}
-		return z
-	})
-	c.pretty = sync.OnceValue(func() *content {
-		indented := indent(body)
-		defer c.indented.Store(true)
-		if grown == nil {
-			return newDocument(indented, etag(indented), changed, nil).content
-		}
-		grown(c, len(indented))
-		return newDocument(indented, etag(indented), changed, func(_ *content, n int) { grown(c, n) }).content
+		return newBody([][]byte{z})
 	})
 	return &Document{c, changed.Truncate(time.Second)}
 }
 
-// Bytes returns the JSON.
-func (d *Document) Bytes() []byte { return d.body }
+// newListDocument returns the list that has some chunks.
+func newListDocument(all chunks, changed time.Time) *Document {
+	if len(all) == 0 {
+		return NewDocument([]byte("[]"), changed)
+	}
+	end := []byte("]")
+	segments := make([][]byte, 0, len(all)+1)
+	sum := sha256.New()
+	for _, c := range all {
+		s := c.made()
+		segments = append(segments, s.data)
+		sum.Write(s.sum[:])
+	}
+	b := newBody(append(segments, end))
+	c := newContent(b, entityTag(sum.Sum(nil)), nil)
+	c.zipped = sync.OnceValue(func() *body {
+		parts := make([]deflated, 0, len(all)+1)
+		for _, c := range all {
+			parts = append(parts, c.zipped())
+		}
+		z := newBody(gzipOf(append(parts, deflate(end, true))))
+		if z.size >= b.size {
+			return nil
+		}
+		return z
+	})
+	return &Document{c, changed.Truncate(time.Second)}
+}
 
-// ETag returns the strong entity tag of [Document.Bytes] (RFC 9110), with its quotes. It depends on the bytes alone, so
-// it stays the same after a restart.
+// newContent returns a content without a compressed form; see newDocument.
+func newContent(b *body, tag string, grown func(c *content, n int)) *content {
+	c := &content{body: b, etag: tag, gzipETag: gzipETag(tag)}
+	c.pretty = sync.OnceValue(func() *content {
+		indented := indent(b.bytes())
+		defer c.indented.Store(true)
+		if grown == nil {
+			return newDocument(indented, etag(indented), time.Time{}, nil).content
+		}
+		grown(c, len(indented))
+		ofIndented := func(_ *content, n int) { grown(c, n) }
+		return newDocument(indented, etag(indented), time.Time{}, ofIndented).content
+	})
+	return c
+}
+
+// Size returns the number of bytes of the JSON.
+func (d *Document) Size() int { return d.body.size }
+
+// WriteTo writes the JSON to w. It does not need memory for all of a large document that was written only once.
+func (d *Document) WriteTo(w io.Writer) (int64, error) { return d.body.writeTo(w) }
+
+// Bytes returns the JSON. A large document keeps a copy of it from then on; [Document.WriteTo] makes none.
+func (d *Document) Bytes() []byte { return d.body.bytes() }
+
+// ETag returns the strong entity tag of [Document.Bytes] (RFC 9110), with its quotes. It depends on the content alone,
+// so it stays the same after a restart, and is the same on all servers that share a store.
 func (d *Document) ETag() string { return d.etag }
 
 // Gzip returns the JSON compressed, and the entity tag of the compressed form. It returns nil if compression would not
 // make the JSON smaller. The first call compresses; later calls return the same bytes.
-func (d *Document) Gzip() (data []byte, etag string) { return d.zipped(), d.gzipETag }
+func (d *Document) Gzip() (data []byte, etag string) {
+	if z := d.zipped(); z != nil {
+		data = z.bytes()
+	}
+	return data, d.gzipETag
+}
+
+// GzipSize returns the number of bytes of the compressed form, which is one member of gzip. It is 0 if compression would
+// not make the JSON smaller. The first call compresses.
+func (d *Document) GzipSize() int {
+	if z := d.zipped(); z != nil {
+		return z.size
+	}
+	return 0
+}
+
+// WriteGzipTo writes the compressed form to w, as WriteTo writes the JSON. It writes nothing if there is none.
+func (d *Document) WriteGzipTo(w io.Writer) (int64, error) {
+	if z := d.zipped(); z != nil {
+		return z.writeTo(w)
+	}
+	return 0, nil
+}
 
 // GzipETag returns the entity tag of [Document.Gzip] without compressing.
 func (d *Document) GzipETag() string { return d.gzipETag }
@@ -128,22 +201,13 @@ func indentedSize(body []byte) int {
 }
 
 // etag returns the strong entity tag of bytes.
-func etag(body []byte) string {
-	sum := sha256.Sum256(body)
-	return `"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"`
+func etag(data []byte) string {
+	sum := sha256.Sum256(data)
+	return entityTag(sum[:])
 }
+
+// entityTag returns the entity tag of a hash.
+func entityTag(sum []byte) string { return `"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"` }
 
 // gzipETag returns the entity tag of the compressed form, from that of the uncompressed one.
 func gzipETag(etag string) string { return strings.TrimSuffix(etag, `"`) + `-gzip"` }
-
-// compress returns bytes compressed, nil if that does not make them smaller.
-func compress(body []byte) []byte {
-	var b bytes.Buffer
-	z := gzip.NewWriter(&b)
-	_, _ = z.Write(body) // a bytes.Buffer does not fail
-	_ = z.Close()
-	if b.Len() >= len(body) {
-		return nil
-	}
-	return bytes.Clone(b.Bytes())
-}

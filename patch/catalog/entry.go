@@ -1,12 +1,13 @@
 package catalog
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/store"
@@ -15,10 +16,14 @@ import (
 // An entry is a title in the index. It never changes.
 type entry struct {
 	Title
-	key    string
-	rev    store.Revision
-	line   []byte // the summary as JSON
-	search string // the text that a search looks at, in lower case
+	key string
+	rev store.Revision
+	// text is what a search looks at, without regard to case (see fold): the id, name, publisher and author, each on a
+	// line. The others are the positions at which the lines begin.
+	text                           string
+	nameAt, publisherAt, authorAt  int32
+	plainIDLength, plainNameLength int32  // of Title.Plain: the plain id and name are the beginnings of ID and Name
+	skeleton                       string // of Author
 }
 
 // liveEntry returns the entry of a record that was read under key, nil if the title is not live.
@@ -39,48 +44,84 @@ func (r *record) entry(key string) (*entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &entry{
-		Title: Title{
-			Summary:     s,
-			UID:         r.UID,
-			ETag:        r.etag(),
-			Changed:     r.Changed,
-			Author:      r.Owner.Author,
-			Contributor: r.Owner.Contributor,
-			Mailbox:     string(r.Owner.Mailbox),
-			Held:        len(r.Held),
-			Account:     r.Owner.Account,
-			Bytes:       r.bytes(),
-		},
-		key:    key,
-		rev:    r.rev,
-		search: strings.ToLower(s.ID + "\n" + s.Name + "\n" + s.Publisher),
+	t := Title{
+		Summary:     s,
+		UID:         r.UID,
+		ETag:        r.etag(),
+		Changed:     r.Changed,
+		Author:      r.Owner.Author,
+		Contributor: r.Owner.Contributor,
+		Mailbox:     string(r.Owner.Mailbox),
+		Held:        len(r.Held),
+		Account:     r.Owner.Account,
+		Bytes:       r.bytes(),
 	}
 	if r.Follows != nil {
-		e.Follows, e.Source = r.Follows.URL, r.Follows.Source
+		t.Follows, t.Source = r.Follows.URL, r.Follows.Source
 	}
-	e.line, err = summaryLine(s)
-	return e, err
+	return newEntry(t, key, r.rev), nil
 }
 
-// plain returns the entry as a contributor's own feed shows it.
-func (e *entry) plain() (*entry, error) {
-	p := *e
-	p.ID, p.Name = e.Plain()
-	var err error
-	p.line, err = summaryLine(p.Summary)
-	return &p, err
+// newEntry returns the entry of a title.
+func newEntry(t Title, key string, rev store.Revision) *entry {
+	e := &entry{Title: t, key: key, rev: rev}
+	id, name, publisher := fold(t.ID), fold(t.Name), fold(t.Publisher)
+	e.nameAt = int32(len(id) + 1)
+	e.publisherAt = e.nameAt + int32(len(name)+1)
+	e.authorAt = e.publisherAt + int32(len(publisher)+1)
+	e.text = id + "\n" + name + "\n" + publisher + "\n" + fold(t.Author)
+	if id == key {
+		e.key = e.text[:len(key)]
+	}
+	e.plainIDLength, e.plainNameLength = int32(len(t.ID)), int32(len(t.Name))
+	if t.Author != "" {
+		plainID, plainName := t.Plain()
+		e.plainIDLength, e.plainNameLength = int32(len(plainID)), int32(len(plainName))
+		e.skeleton = patch.Skeleton(t.Author)
+	}
+	return e
 }
 
-// summaryLine returns a summary as JSON.
-func summaryLine(s patch.Summary) ([]byte, error) {
-	var line bytes.Buffer
-	enc := json.NewEncoder(&line)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(s); err != nil {
-		return nil, err
+// The name, the publisher and the author without regard to case; see fold.
+func (e *entry) foldedName() string      { return e.text[e.nameAt : e.publisherAt-1] }
+func (e *entry) foldedPublisher() string { return e.text[e.publisherAt : e.authorAt-1] }
+func (e *entry) foldedAuthor() string    { return e.text[e.authorAt:] }
+
+// plainID and plainName are the results of Title.Plain, and plainKey is the plain id in lower case.
+func (e *entry) plainID() string   { return e.ID[:e.plainIDLength] }
+func (e *entry) plainName() string { return e.Name[:e.plainNameLength] }
+func (e *entry) plainKey() string  { return e.key[:e.plainIDLength] }
+
+// plainSummary returns the summary as a contributor's own feed shows it.
+func (e *entry) plainSummary() patch.Summary {
+	s := e.Summary
+	s.ID, s.Name = e.plainID(), e.plainName()
+	return s
+}
+
+// sameSummary reports whether the two entries, either of which may be nil, are the same in all lists.
+func sameSummary(a, b *entry) bool {
+	return a != nil && b != nil && a.Summary == b.Summary && a.Contributor == b.Contributor && a.Author == b.Author
+}
+
+// fold returns a text in a form that is the same for texts that differ only in case, as strings.EqualFold compares
+// them. It is lower case.
+func fold(s string) string {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return strings.Map(foldRune, s)
+		}
 	}
-	return bytes.Clone(bytes.TrimSuffix(line.Bytes(), []byte("\n"))), nil
+	return strings.ToLower(s)
+}
+
+// foldRune returns the lower case of the first of the runes that are equal to r without regard to case.
+func foldRune(r rune) rune {
+	first := r
+	for other := unicode.SimpleFold(r); other != r; other = unicode.SimpleFold(other) {
+		first = min(first, other)
+	}
+	return unicode.ToLower(first)
 }
 
 // sortEntries sorts entries by the bytes of their ids.
@@ -88,18 +129,45 @@ func sortEntries(entries []*entry) {
 	slices.SortFunc(entries, func(a, b *entry) int { return cmp.Compare(a.ID, b.ID) })
 }
 
-// listJSON returns the summaries of entries as one JSON array.
-func listJSON(entries []*entry) []byte {
-	n := 2 + len(entries)
-	for _, e := range entries {
-		n += len(e.line)
-	}
-	b := append(make([]byte, 0, n), '[')
-	for i, e := range entries {
+// listJSON returns summaries as one JSON array.
+func listJSON(summaries []patch.Summary) []byte {
+	b := append(make([]byte, 0, 2+256*len(summaries)), '[')
+	for i := range summaries {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = append(b, e.line...)
+		b = appendSummary(b, &summaries[i])
 	}
 	return append(b, ']')
+}
+
+// appendSummary appends a summary as JSON, as encoding/json encodes it without escapes for HTML.
+func appendSummary(b []byte, s *patch.Summary) []byte {
+	b = appendString(append(b, `{"name":`...), s.Name)
+	b = appendString(append(b, `,"publisher":`...), s.Publisher)
+	b = appendString(append(b, `,"lastModified":`...), s.LastModified)
+	b = appendString(append(b, `,"currentVersion":`...), s.CurrentVersion)
+	b = appendString(append(b, `,"id":`...), s.ID)
+	return append(b, '}')
+}
+
+// appendString appends a string as JSON.
+func appendString(b []byte, s string) []byte {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf {
+			return appendEncoded(b, s)
+		}
+	}
+	b = append(b, '"')
+	b = append(b, s...)
+	return append(b, '"')
+}
+
+// appendEncoded is appendString for any string.
+func appendEncoded(b []byte, s string) []byte {
+	var line strings.Builder
+	enc := json.NewEncoder(&line)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(s) // a string can be encoded, and a strings.Builder does not fail
+	return append(b, strings.TrimSuffix(line.String(), "\n")...)
 }

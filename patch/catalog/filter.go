@@ -9,9 +9,9 @@ import (
 
 // A Filter selects titles: those to which all of its fields apply. The zero Filter selects all.
 //
-// A filter with Publisher, Author, AuthorLike, Contributor, Account, Mailbox, Source or Synced costs as much as the
-// titles that the most selective of them has, and not as much as all titles of the catalog. Query looks at each title
-// that the other fields leave.
+// Finding titles costs as much as there are titles with the Contributor, Account, Mailbox, Source, AuthorLike, Author or
+// Publisher of the filter, the first in this order that is not empty, or as there are titles that follow a source, if
+// Synced selects these. Query and the other fields look at each of these titles, or else at all titles.
 type Filter struct {
 	// Query is a part of the id, the name or the publisher, without regard to case.
 	Query string
@@ -51,29 +51,80 @@ func (c *Catalog) Find(f Filter) iter.Seq[Title] {
 	}
 }
 
-// Count returns the number of titles that a filter selects. It takes no longer with many titles than with few if the
-// filter has at most one field besides Query, QueryAuthor and After, and these are empty.
-func (c *Catalog) Count(f Filter) int {
-	n := 0
-	for range c.titles.index.get().find(f) {
+// Count returns the number of titles that a filter selects. It is quick if the filter has at most one field, and that is
+// neither Query nor After.
+func (c *Catalog) Count(f Filter) int { return c.titles.index.get().count(f) }
+
+// count returns the number of titles that a filter selects.
+func (x *index) count(f Filter) (n int) {
+	if some, rest := x.narrow(f); rest == (Filter{}) {
+		if some == nil {
+			return x.size
+		}
+		return some.titles.count(some.pivot)
+	}
+	for range x.find(f) {
 		n++
 	}
 	return n
 }
 
+// An equalTitles has the titles that are equal to pivot in an order.
+type equalTitles struct {
+	titles *sortedTitles
+	pivot  *entry
+}
+
+// narrow returns the titles that one field of a filter selects, nil if no field has an index, and the filter without
+// that field and without fields that select all titles.
+func (x *index) narrow(f Filter) (*equalTitles, Filter) {
+	if f.Query == "" {
+		f.QueryAuthor = false
+	}
+	skeleton := patch.Skeleton(f.AuthorLike)
+	if skeleton == "" {
+		f.AuthorLike = ""
+	}
+	var o order
+	pivot := &entry{Title: Title{Summary: patch.Summary{ID: f.After}}}
+	switch {
+	case f.Contributor != "":
+		o, pivot.Contributor, f.Contributor = ofContributor, f.Contributor, ""
+	case f.Account != "":
+		o, pivot.Account, f.Account = ofAccount, f.Account, ""
+	case f.Mailbox != "":
+		o, pivot.Mailbox, f.Mailbox = ofMailbox, f.Mailbox, ""
+	case f.Source != "":
+		o, pivot.Source, f.Source = ofMirror, f.Source, ""
+	case skeleton != "":
+		o, pivot.skeleton, f.AuthorLike = ofSkeleton, skeleton, ""
+	case f.Author != "":
+		o, pivot.text, f.Author = byAuthor, fold(f.Author), ""
+	case f.Publisher != "":
+		pivot.text = fold(f.Publisher) + "\n"
+		o, pivot.authorAt, f.Publisher = byPublisher, int32(len(pivot.text)), ""
+	case f.Synced != nil:
+		if o = bySource; *f.Synced {
+			pivot.Follows = "any"
+		}
+		f.Synced = nil
+	default:
+		return nil, f
+	}
+	return &equalTitles{&x.sorted[o], pivot}, f
+}
+
 // find yields the entries that a filter selects, sorted by the bytes of their ids.
 func (x *index) find(f Filter) iter.Seq[*entry] {
+	some, rest := x.narrow(f)
+	matches := rest.matcher()
 	return func(yield func(*entry) bool) {
-		start := 0
-		if f.After != "" {
-			at, found := x.search(f.After)
-			if start = at; found {
-				start++
-			}
+		all := x.chunks.after(f.After)
+		if some != nil {
+			all = some.titles.equal(some.pivot)
 		}
-		selects := f.matcher()
-		for _, e := range x.sorted[start:] {
-			if selects(e) && !yield(e) {
+		for e := range all {
+			if e.ID > f.After && matches(e) && !yield(e) {
 				return
 			}
 		}
@@ -82,12 +133,12 @@ func (x *index) find(f Filter) iter.Seq[*entry] {
 
 // matcher returns a function that reports whether the filter selects a title. It ignores After.
 func (f *Filter) matcher() func(e *entry) bool {
-	query, skeleton := strings.ToLower(f.Query), patch.Skeleton(f.AuthorLike)
+	query, skeleton := fold(f.Query), patch.Skeleton(f.AuthorLike)
 	return func(e *entry) bool {
 		return (query == "" || f.queries(e, query)) &&
 			(f.Publisher == "" || strings.EqualFold(f.Publisher, e.Publisher)) &&
 			(f.Author == "" || strings.EqualFold(f.Author, e.Author)) &&
-			(skeleton == "" || e.Author != "" && patch.Skeleton(e.Author) == skeleton) &&
+			(skeleton == "" || e.skeleton == skeleton) &&
 			(f.Contributor == "" || f.Contributor == e.Contributor) &&
 			(f.Account == "" || f.Account == e.Account) &&
 			(f.Mailbox == "" || f.Mailbox == e.Mailbox) &&
@@ -96,8 +147,10 @@ func (f *Filter) matcher() func(e *entry) bool {
 	}
 }
 
-// queries reports whether a query, in lower case, is a part of a title's text.
+// queries reports whether a folded query is a part of a title's text.
 func (f *Filter) queries(e *entry, query string) bool {
-	return strings.Contains(e.search, query) ||
-		f.QueryAuthor && strings.Contains(strings.ToLower(e.Author), query)
+	if f.QueryAuthor {
+		return strings.Contains(e.text, query)
+	}
+	return strings.Contains(e.text[:e.authorAt-1], query)
 }

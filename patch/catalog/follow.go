@@ -84,7 +84,7 @@ func (s *titleStore) followAll(ctx context.Context) error {
 
 // missing returns the keys of the titles that this server knows and that are not among those in the store.
 func (s *titleStore) missing(stored map[string]bool) (keys []string) {
-	for _, e := range s.index.get().sorted {
+	for e := range s.index.get().all() {
 		if !stored[e.key] {
 			keys = append(keys, e.key)
 		}

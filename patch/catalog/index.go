@@ -1,9 +1,7 @@
 package catalog
 
 import (
-	"cmp"
-	"maps"
-	"slices"
+	"iter"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,10 +10,15 @@ import (
 )
 
 // An index holds all titles at one moment. It never changes: a change makes another index, which shares the unchanged
-// parts.
+// parts, so that a change costs about as much with many titles as with few.
 type index struct {
-	sorted []*entry // by id
-	shards [shardCount]map[string]*entry
+	chunks  chunks // by id
+	size    int    // the number of titles
+	keys    table
+	uids    table
+	sorted  [orderCount]sortedTitles
+	authors groupSet // by contributor
+	owners  groupSet // by account
 	// changed is the time of the last change, in whole seconds. It is later than that of every earlier index from
 	// which a reader was served.
 	changed time.Time
@@ -26,8 +29,6 @@ type index struct {
 	number uint64
 }
 
-const shardCount = 256
-
 // States of index.served.
 const (
 	unserved   = iota // no reader was served from it
@@ -35,8 +36,16 @@ const (
 	superseded        // another index is taking its place
 )
 
+// newIndex returns the index of entries, which must have different keys and ids. It may reorder them.
 func newIndex(entries []*entry, now time.Time) *index {
-	x := &index{sorted: entries, changed: now.UTC().Truncate(time.Second)}
+	x := &index{
+		size:    len(entries),
+		keys:    newTable(func(e *entry) string { return e.key }, entries),
+		uids:    newTable(func(e *entry) string { return e.UID }, entries),
+		authors: newGroups(func(e *entry) string { return e.Contributor }, entries, 0),
+		owners:  newGroups(func(e *entry) string { return e.account().group() }, entries, 0),
+		changed: now.UTC().Truncate(time.Second),
+	}
 	for _, e := range entries {
 		// Readers may have been served from an index before the newest change, in the same second; or the clock was set
 		// back.
@@ -44,29 +53,22 @@ func newIndex(entries []*entry, now time.Time) *index {
 			x.changed = after
 		}
 	}
-	sortEntries(x.sorted)
-	for _, e := range x.sorted {
-		shard := &x.shards[shardOf([]byte(e.key))]
-		if *shard == nil {
-			*shard = map[string]*entry{}
-		}
-		(*shard)[e.key] = e
+	sortEntries(entries)
+	x.chunks = newChunks(entries)
+	var building sync.WaitGroup
+	for o := range orderCount {
+		building.Go(func() { x.sorted[o] = newSorted(o, entries) })
 	}
+	building.Wait()
 	x.list = sync.OnceValue(x.render)
 	return x
 }
 
-// shardOf returns the shard of a key: its FNV-1a hash, folded.
-func shardOf(key []byte) byte {
-	h := uint32(2166136261)
-	for _, b := range key {
-		h = (h ^ uint32(b)) * 16777619
-	}
-	return byte(h ^ h>>8 ^ h>>16 ^ h>>24)
-}
-
 // byKey returns the entry of a title by its key, nil if there is none.
-func (x *index) byKey(key string) *entry { return x.shards[shardOf([]byte(key))][key] }
+func (x *index) byKey(key string) *entry { return x.keys.get(key) }
+
+// byUID returns the entry of a title by its UID, nil if there is none.
+func (x *index) byUID(uid string) *entry { return x.uids.get(uid) }
 
 // byID returns the entry of a title by its id, without regard to case and without allocating.
 func (x *index) byID(id string) *entry {
@@ -82,8 +84,11 @@ func (x *index) byID(id string) *entry {
 		}
 		key[i] = b
 	}
-	return x.shards[shardOf(key)][string(key)]
+	return x.keys.getBytes(key)
 }
+
+// all yields all entries, sorted by the bytes of their ids.
+func (x *index) all() iter.Seq[*entry] { return x.chunks.from(0) }
 
 // with returns the index in which the title under key has the entry e, or does not exist if e is nil. It returns x if
 // that is x already.
@@ -92,59 +97,53 @@ func (x *index) with(key string, e *entry) *index {
 	if old == e {
 		return x
 	}
-	next := &index{sorted: x.sorted, shards: x.shards, number: x.number + 1}
-	i := shardOf([]byte(key))
-	shard := maps.Clone(x.shards[i])
-	if shard == nil {
-		shard = map[string]*entry{}
+	next := &index{
+		size:    x.size,
+		keys:    x.keys.with(old, e),
+		authors: x.authors.with(old, e, x.number+1),
+		owners:  x.owners.with(old, e, x.number+1),
+		number:  x.number + 1,
 	}
-	next.shards[i] = shard
 	if old != nil {
-		at, _ := x.search(old.ID)
-		if e != nil && e.ID == old.ID {
-			next.sorted = slices.Clone(x.sorted)
-			next.sorted[at] = e
-			shard[key] = e
-			return next
-		}
-		next.sorted = slices.Concat(x.sorted[:at], x.sorted[at+1:])
-		delete(shard, key)
+		next.size--
 	}
 	if e != nil {
-		at, _ := next.search(e.ID)
-		next.sorted = slices.Concat(next.sorted[:at], []*entry{e}, next.sorted[at:])
-		shard[key] = e
+		next.size++
+	}
+	switch {
+	case old != nil && e != nil && old.ID != e.ID:
+		next.chunks = x.chunks.with(old, nil).with(nil, e)
+	default:
+		next.chunks = x.chunks.with(old, e)
+	}
+	if old != nil && e != nil && old.UID != e.UID {
+		next.uids = x.uids.with(old, nil).with(nil, e)
+	} else {
+		next.uids = x.uids.with(old, e)
+	}
+	for o := range x.sorted {
+		next.sorted[o] = x.sorted[o].with(old, e)
 	}
 	return next
 }
 
-// search returns the position of an id in sorted, or that at which it would be inserted.
-func (x *index) search(id string) (int, bool) {
-	return slices.BinarySearchFunc(x.sorted, id, func(e *entry, id string) int { return cmp.Compare(e.ID, id) })
-}
-
-// ofContributor returns a contributor's titles under their plain ids, sorted by these.
-func (x *index) ofContributor(contributor string) ([]*entry, error) {
-	var all []*entry
-	for _, e := range x.sorted {
-		if e.Contributor == contributor && contributor != "" {
-			p, err := e.plain()
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, p)
-		}
+// byPlainID returns the entry of a contributor's title by its plain id without regard to case, nil if there is none.
+func (x *index) byPlainID(contributor, id string) *entry {
+	if contributor == "" || !patch.ValidID(id) {
+		return nil
 	}
-	sortEntries(all)
-	return all, nil
+	pivot := &entry{Title: Title{Contributor: contributor}, key: titleKey(id), plainIDLength: int32(len(id))}
+	for e := range x.sorted[ofPlainID].equal(pivot) {
+		return e
+	}
+	return nil
 }
 
 // accountBytes returns the bytes of all titles of an account except the one under key.
 func (x *index) accountBytes(a account, key string) (bytes int64) {
-	for _, e := range x.sorted {
-		if e.key != key && e.account() == a {
-			bytes += e.Bytes
-		}
+	bytes = x.owners.get(a.group()).bytes
+	if e := x.byKey(key); e != nil && e.account() == a {
+		bytes -= e.Bytes
 	}
 	return bytes
 }
@@ -172,7 +171,4 @@ func (x *index) renew(next *index) {
 }
 
 // render returns the list of all titles.
-func (x *index) render() *Document {
-	body := listJSON(x.sorted)
-	return newDocument(body, etag(body), x.changed, nil)
-}
+func (x *index) render() *Document { return newListDocument(x.chunks, x.changed) }

@@ -2,11 +2,9 @@ package catalog
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"errors"
 	"log/slog"
-	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -143,46 +141,6 @@ func TestStates(t *testing.T) {
 func isNotFound(err error) bool {
 	te, ok := err.(*TitleError)
 	return ok && te.Err == ErrNotFound
-}
-
-// FuzzIndex changes an index at random and compares it with a map.
-func FuzzIndex(f *testing.F) {
-	f.Add([]byte{1, 2, 3, 129, 2, 1, 65, 97})
-	f.Fuzz(func(t *testing.T, script []byte) {
-		x := newIndex(nil, time.Now())
-		model := map[string]*entry{}
-		for i, b := range script {
-			id := string([]byte{"abcABC"[int(b)%6], "xyX"[int(b/6)%3]})
-			key := titleKey(id)
-			var e *entry
-			if b < 128 {
-				e = &entry{Title: Title{Summary: patch.Summary{ID: id}, UID: string(rune(i))}, key: key}
-				model[key] = e
-			} else {
-				delete(model, key)
-			}
-			before := slices.Clone(x.sorted)
-			next := x.with(key, e)
-			if !slices.Equal(before, x.sorted) {
-				t.Fatal("with has changed its index")
-			}
-			x = next
-		}
-		if len(x.sorted) != len(model) ||
-			!slices.IsSortedFunc(x.sorted, func(a, b *entry) int { return cmp.Compare(a.ID, b.ID) }) {
-			t.Fatalf("%d titles, want %d", len(x.sorted), len(model))
-		}
-		for key, e := range model {
-			if x.byKey(key) != e || x.byID(strings.ToUpper(key)) != e || !slices.Contains(x.sorted, e) {
-				t.Fatalf("%q is not found", key)
-			}
-		}
-		for _, id := range []string{"", "zz", strings.Repeat("a", 300)} {
-			if x.byID(id) != nil {
-				t.Fatalf("%q is found", id)
-			}
-		}
-	})
 }
 
 // compress returns nil if the compressed form is not smaller.

@@ -1,78 +1,124 @@
 package catalog
 
 import (
-	"bytes"
+	"cmp"
+	"slices"
 	"strings"
+
+	"github.com/patchsource/patchsource/patch"
 )
 
-// A listCache makes lists of some of the titles, and caches them. A list is valid for one index, which its number
-// identifies.
+// A listCache makes lists of some of the titles, and caches them. A list is made again only if one of its own titles has
+// changed.
 type listCache struct {
-	selections   *cache[uint64] // by the ids asked for
-	contributors *cache[uint64] // the documents of contributors' own feeds
+	selections   *cache[*selected] // by the ids asked for
+	contributors *cache[listOrigin]
+}
+
+// A selected is the origin of a selection.
+type selected struct {
+	number  uint64   // of the index for which the document was valid last
+	entries []*entry // of the index for which it was made
 }
 
 // selection returns the summaries of the titles that ids name; see Catalog.Select.
 func (l *listCache) selection(x *index, ids string) *Document {
 	old, from := l.selections.get(ids)
-	hit := old != nil && from == x.number
+	hit := old != nil && from.number == x.number
 	l.selections.count(hit)
 	if hit {
 		return old
 	}
+	entries := x.selectEntries(ids)
+	if old != nil && slices.EqualFunc(entries, from.entries, sameSummary) {
+		doc := &Document{old.content, x.changed}
+		l.selections.put(ids, doc, &selected{x.number, from.entries}, 0)
+		return doc
+	}
 	ids = strings.Clone(ids) // the cache keeps it, and it may be a part of something larger
-	var selected []*entry
-	seen := map[*entry]bool{}
-	for id := range strings.SplitSeq(ids, ",") {
-		if e := x.byID(id); e != nil && !seen[e] {
-			seen[e] = true
-			selected = append(selected, e)
-		}
+	summaries := make([]patch.Summary, len(entries))
+	for i, e := range entries {
+		summaries[i] = e.Summary
 	}
-	body := listJSON(selected)
-	var doc *Document
-	if old != nil && bytes.Equal(body, old.body) {
-		// Only other titles have changed: the compressed form stays valid.
-		doc = &Document{old.content, x.changed}
-	} else {
-		doc = newDocument(body, etag(body), x.changed, func(of *content, n int) { l.selections.grow(ids, of, n) })
-	}
-	if len(selected) > 0 {
-		l.selections.put(ids, doc, x.number, 0)
+	data := listJSON(summaries)
+	doc := newDocument(data, etag(data), x.changed, func(of *content, n int) { l.selections.grow(ids, of, n) })
+	if len(entries) > 0 {
+		l.selections.put(ids, doc, &selected{x.number, entries}, 8*len(entries))
 	}
 	return doc
 }
 
+// selectEntries returns the titles that ids name, each once.
+func (x *index) selectEntries(ids string) []*entry {
+	n := strings.Count(ids, ",") + 1
+	entries := make([]*entry, 0, min(n, x.size))
+	var seen map[*entry]bool
+	if n > maxPlainSearch {
+		seen = make(map[*entry]bool, min(n, x.size))
+	}
+	for id := range strings.SplitSeq(ids, ",") {
+		e := x.byID(id)
+		switch {
+		case e == nil || seen[e] || seen == nil && slices.Contains(entries, e):
+			continue
+		case seen != nil:
+			seen[e] = true
+		}
+		entries = append(entries, e)
+	}
+	return entries
+}
+
+// maxPlainSearch is the number of titles up to which a search in a slice is quicker than a map.
+const maxPlainSearch = 32
+
+// A listOrigin is the origin of a contributor's list: the number of the index for which the document was valid last, and
+// the group's number; see group. A definition has the zero listOrigin.
+type listOrigin struct{ index, group uint64 }
+
 // ofContributor returns the summaries of a contributor's titles, or of those that ids name if it is not empty, under
 // their plain ids and names, sorted by the bytes of those ids.
-func (l *listCache) ofContributor(x *index, contributor, ids string) (*Document, error) {
+func (l *listCache) ofContributor(x *index, contributor, ids string) *Document {
 	key := "list " + contributor + " " + ids // no contributor's id contains a space
-	if doc, from := l.contributors.get(key); doc != nil && from == x.number {
-		return doc, nil
+	old, from := l.contributors.get(key)
+	if old != nil && from.index == x.number {
+		return old
 	}
-	all, err := x.ofContributor(contributor)
-	if err != nil {
-		return nil, err
+	g := x.authors.get(contributor)
+	origin := listOrigin{x.number, g.number}
+	if old != nil && g.titles > 0 && from.group == g.number {
+		doc := &Document{old.content, x.changed}
+		l.contributors.put(key, doc, origin, 0)
+		return doc
 	}
+	data := listJSON(x.summariesOf(contributor, ids))
+	doc := newDocument(data, etag(data), x.changed, func(of *content, n int) { l.contributors.grow(key, of, n) })
+	if len(data) > len("[]") {
+		l.contributors.put(key, doc, origin, 0)
+	}
+	return doc
+}
+
+// summariesOf returns the summaries of a contributor's titles; see listCache.ofContributor.
+func (x *index) summariesOf(contributor, ids string) (all []patch.Summary) {
 	if ids != "" {
-		byID := make(map[string]*entry, len(all))
-		for _, e := range all {
-			byID[titleKey(e.ID)] = e
-		}
-		all = nil
+		seen := map[*entry]bool{}
 		for id := range strings.SplitSeq(ids, ",") {
-			if e := byID[titleKey(id)]; e != nil {
-				all = append(all, e)
-				delete(byID, titleKey(id)) // each once
+			if e := x.byPlainID(contributor, id); e != nil && !seen[e] {
+				seen[e] = true
+				all = append(all, e.plainSummary())
 			}
 		}
+		return all
 	}
-	body := listJSON(all)
-	doc := newDocument(body, etag(body), x.changed, func(of *content, n int) { l.contributors.grow(key, of, n) })
-	if len(all) > 0 {
-		l.contributors.put(key, doc, x.number, 0)
+	if contributor == "" {
+		return nil
 	}
-	return doc, nil
+	for e := range x.find(Filter{Contributor: contributor}) {
+		all = append(all, e.plainSummary())
+	}
+	slices.SortStableFunc(all, func(a, b patch.Summary) int { return cmp.Compare(a.ID, b.ID) })
+	return all
 }
 
 // definition returns the definition of a contributor's title, under its plain id and name. stored is the definition
@@ -83,16 +129,16 @@ func (l *listCache) definition(e *entry, stored *Document) (*Document, error) {
 	if doc, _ := l.contributors.get(key); doc != nil {
 		return doc, nil
 	}
-	d, err := parseStored(stored.body)
+	d, err := parseStored(stored.Bytes())
 	if err != nil {
 		return nil, unavailable(err)
 	}
 	d.ID, d.Name = e.Plain()
-	body, err := d.MarshalJSON()
+	data, err := d.MarshalJSON()
 	if err != nil {
 		return nil, err
 	}
-	doc := newDocument(body, etag(body), stored.changed, func(of *content, n int) { l.contributors.grow(key, of, n) })
-	l.contributors.put(key, doc, 0, 0)
+	doc := newDocument(data, etag(data), stored.changed, func(of *content, n int) { l.contributors.grow(key, of, n) })
+	l.contributors.put(key, doc, listOrigin{}, 0)
 	return doc, nil
 }

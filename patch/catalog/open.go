@@ -56,8 +56,8 @@ func newCatalog(s store.Store, o *Options) *Catalog {
 			events:   newSubscriptions(o.Logger),
 		},
 		lists: &listCache{
-			selections:   newCache[uint64](o.CacheBytes / 16),
-			contributors: newCache[uint64](o.CacheBytes / 16),
+			selections:   newCache[*selected](o.CacheBytes / 16),
+			contributors: newCache[listOrigin](o.CacheBytes / 16),
 		},
 	}
 	return c

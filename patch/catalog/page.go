@@ -1,12 +1,8 @@
 package catalog
 
 import (
-	"cmp"
 	"iter"
 	"slices"
-	"strings"
-
-	"github.com/patchsource/patchsource/patch"
 )
 
 // An Order is an order of titles. Titles that are equal in it are sorted by the bytes of their ids, also if the order is
@@ -68,82 +64,158 @@ func (c *Catalog) Page(opts *PageOptions) Page {
 // ContributorTitles yields the id of each contributor that has titles, and their number, sorted by the bytes of the ids.
 // [Catalog.Count] with Filter.Contributor returns the number of one contributor's titles.
 func (c *Catalog) ContributorTitles() iter.Seq2[string, int] {
-	n := map[string]int{}
-	for _, e := range c.titles.index.get().sorted {
-		if e.Contributor != "" {
-			n[e.Contributor]++
-		}
-	}
-	ids := make([]string, 0, len(n))
-	for id := range n {
-		ids = append(ids, id)
-	}
-	slices.Sort(ids)
+	x := c.titles.index.get()
 	return func(yield func(string, int) bool) {
-		for _, id := range ids {
-			if !yield(id, n[id]) {
+		for g := range x.authors.all() {
+			if !yield(g.name, g.titles) {
 				return
 			}
 		}
 	}
 }
 
+// orders are the orders besides ByID.
+var orders = map[Order]order{
+	ByName:      byName,
+	ByPublisher: byPublisher,
+	ByAuthor:    byAuthor,
+	ByVersion:   byVersion,
+	ByChanged:   byChanged,
+	BySource:    bySource,
+}
+
 // page returns a page of the titles.
 func (x *index) page(o PageOptions) Page {
 	o.Filter.After = ""
-	entries := slices.Collect(x.find(o.Filter))
-	order := orders[o.Order]
-	first := map[*entry]bool{}
-	for _, id := range o.First {
-		if e := x.byID(id); e != nil {
-			first[e] = true
-		}
-	}
-	slices.SortStableFunc(entries, func(a, b *entry) int {
-		c := 0
-		if first[a] != first[b] {
-			if c = 1; first[a] {
-				c = -1
-			}
-		} else if order != nil && !first[a] {
-			c = order(a, b)
-		}
-		if o.Reverse {
-			c = -c
-		}
-		if o.Order == ByID && c == 0 && o.Reverse && !first[a] {
-			return cmp.Compare(b.ID, a.ID)
-		}
-		return c
-	})
-	p := Page{Matches: len(entries), Total: len(x.sorted)}
-	from := min(max(o.Offset, 0), len(entries))
-	to := len(entries)
+	p := Page{Total: x.size, Matches: x.count(o.Filter)}
+	from := min(max(o.Offset, 0), p.Matches)
+	n := p.Matches - from
 	if o.Limit >= 0 {
-		to = min(to, from+o.Limit)
+		n = min(n, o.Limit)
 	}
-	for _, e := range entries[from:to] {
+	if n == 0 {
+		return p
+	}
+	p.Titles = make([]Title, 0, n)
+	for e := range x.pageFrom(o, from) {
 		p.Titles = append(p.Titles, e.Title)
+		if len(p.Titles) == n {
+			break
+		}
 	}
 	return p
 }
 
-// orders compare titles by the orders besides ByID. They return 0 for titles that are equal in the order.
-var orders = map[Order]func(a, b *entry) int{
-	ByName:      func(a, b *entry) int { return cmp.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)) },
-	ByPublisher: func(a, b *entry) int { return cmp.Compare(strings.ToLower(a.Publisher), strings.ToLower(b.Publisher)) },
-	ByAuthor:    func(a, b *entry) int { return cmp.Compare(strings.ToLower(a.Author), strings.ToLower(b.Author)) },
-	ByVersion: func(a, b *entry) int {
-		return patch.ParseVersion(a.CurrentVersion).Order(patch.ParseVersion(b.CurrentVersion))
-	},
-	ByChanged: func(a, b *entry) int { return b.Changed.Compare(a.Changed) },
-	BySource: func(a, b *entry) int {
-		follows := func(e *entry) int {
-			if e.Follows != "" {
-				return 0
+// pageFrom yields the titles from an offset on, which must be less than their number.
+func (x *index) pageFrom(o PageOptions, offset int) iter.Seq[*entry] {
+	first := x.firstOf(o.First, o.Filter.matcher())
+	if len(first) == 0 {
+		return x.ordered(&o, offset)
+	}
+	return func(yield func(*entry) bool) {
+		others := x.count(o.Filter) - len(first)
+		if o.Reverse {
+			if offset >= others || x.others(&o, first, offset, yield) {
+				yieldFrom(first, max(offset-others, 0), yield)
 			}
-			return 1
+			return
 		}
-		return follows(a) - follows(b)
-	},
+		if yieldFrom(first, min(offset, len(first)), yield) {
+			x.others(&o, first, max(offset-len(first), 0), yield)
+		}
+	}
+}
+
+// yieldFrom yields entries from a position on. It returns false if yield did.
+func yieldFrom(entries []*entry, position int, yield func(*entry) bool) bool {
+	for _, e := range entries[position:] {
+		if !yield(e) {
+			return false
+		}
+	}
+	return true
+}
+
+// others yields the titles that are not among first, from an offset on. It returns false if yield did.
+func (x *index) others(o *PageOptions, first []*entry, offset int, yield func(*entry) bool) bool {
+	isFirst := make(map[*entry]bool, len(first))
+	for _, e := range first {
+		isFirst[e] = true
+	}
+	start := 0
+	if by, ok := orders[o.Order]; ok && x.isAll(o.Filter) {
+		start, offset = x.sorted[by].skip(first, offset, o.Reverse), 0
+	}
+	for e := range x.ordered(o, start) {
+		switch {
+		case isFirst[e]:
+		case offset > 0:
+			offset--
+		case !yield(e):
+			return false
+		}
+	}
+	return true
+}
+
+// isAll reports whether a filter selects all titles.
+func (x *index) isAll(f Filter) bool {
+	some, rest := x.narrow(f)
+	return some == nil && rest == Filter{}
+}
+
+// ordered yields the titles from an offset on, without regard to PageOptions.First.
+func (x *index) ordered(o *PageOptions, offset int) iter.Seq[*entry] {
+	by, known := orders[o.Order]
+	some, rest := x.narrow(o.Filter)
+	if some != nil {
+		entries := slices.Collect(x.find(o.Filter))
+		switch {
+		case !known && o.Reverse:
+			slices.Reverse(entries)
+		case known && o.Reverse:
+			slices.SortStableFunc(entries, func(a, b *entry) int { return comparisons[by](b, a) })
+		case known:
+			slices.SortStableFunc(entries, comparisons[by])
+		}
+		return slices.Values(entries[min(offset, len(entries)):])
+	}
+	from := func(position int) iter.Seq[*entry] {
+		switch {
+		case !known && o.Reverse:
+			return x.chunks.backward(position)
+		case !known:
+			return x.chunks.from(position)
+		case o.Reverse:
+			return x.sorted[by].reversed(position)
+		}
+		return x.sorted[by].from(position)
+	}
+	if rest == (Filter{}) {
+		return from(offset)
+	}
+	matches := rest.matcher()
+	return func(yield func(*entry) bool) {
+		skip := offset
+		for e := range from(0) {
+			switch {
+			case !matches(e):
+			case skip > 0:
+				skip--
+			case !yield(e):
+				return
+			}
+		}
+	}
+}
+
+// firstOf returns the titles with some ids that match, sorted by the bytes of their ids.
+func (x *index) firstOf(ids []string, matches func(*entry) bool) (first []*entry) {
+	for _, id := range ids {
+		if e := x.byID(id); e != nil && matches(e) {
+			first = append(first, e)
+		}
+	}
+	sortEntries(first)
+	return slices.Compact(first)
 }

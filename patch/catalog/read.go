@@ -9,7 +9,7 @@ import (
 )
 
 // Len returns the number of titles.
-func (c *Catalog) Len() int { return len(c.titles.index.get().sorted) }
+func (c *Catalog) Len() int { return c.titles.index.get().size }
 
 // Generation returns a number that grows with every change of a title, made by this catalog or by another server.
 func (c *Catalog) Generation() uint64 { return c.titles.index.get().number }
@@ -52,7 +52,7 @@ func (c *Catalog) Load(ctx context.Context, id string) (*patch.Definition, Title
 	if err != nil {
 		return nil, Title{}, err
 	}
-	d, err := parseStored(doc.body)
+	d, err := parseStored(doc.Bytes())
 	if err != nil {
 		return nil, Title{}, fmt.Errorf("%w: title %q: %w", ErrUnavailable, id, err)
 	}
@@ -71,15 +71,14 @@ func (c *Catalog) Title(id string) (Title, error) {
 	return e.Title, nil
 }
 
-// ByUID returns the title with this UID. It searches all titles in memory. The error is [ErrNotFound] or [ErrClosed].
+// ByUID returns the title with this UID. It does not read the store. The error is [ErrNotFound] or [ErrClosed].
 func (c *Catalog) ByUID(uid string) (Title, error) {
 	if err := c.titles.gate.check(); err != nil {
 		return Title{}, err
 	}
-	for _, e := range c.titles.index.get().sorted {
-		if e.UID == uid {
-			return e.Title, nil
-		}
+	e := c.titles.index.get().byUID(uid)
+	if e == nil {
+		return Title{}, notFound("")
 	}
-	return Title{}, notFound("")
+	return e.Title, nil
 }

@@ -58,7 +58,7 @@ func (w *titleWriter) groups(ctx context.Context) iter.Seq2[[]store.Record, erro
 			}
 		}
 		// A store may have set a corrupt record aside that is still in memory.
-		for _, e := range w.index.get().sorted {
+		for e := range w.index.get().all() {
 			if seen[e.key] {
 				continue
 			}

@@ -176,7 +176,7 @@ func (r *restore) check(ctx context.Context) error {
 	if err := r.refreshIndex(ctx); err != nil {
 		return err
 	}
-	if r.opts.Mode == RestoreEmpty && len(r.w.index.get().sorted) > 0 {
+	if r.opts.Mode == RestoreEmpty && r.w.index.get().size > 0 {
 		return ErrNotEmpty
 	}
 	return nil

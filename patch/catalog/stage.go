@@ -25,7 +25,7 @@ func (r *restore) stage(ctx context.Context, defs iter.Seq2[*patch.Definition, e
 	}
 	var others []*entry
 	var deleted []string
-	for _, e := range r.w.index.get().sorted {
+	for e := range r.w.index.get().all() {
 		if !r.seen[e.key] && e.Follows == "" {
 			others = append(others, e)
 			deleted = append(deleted, e.ID)

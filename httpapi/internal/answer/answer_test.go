@@ -43,17 +43,8 @@ func TestPrettyIsBounded(t *testing.T) {
 		if got := string(pretty.Bytes()) != body; got != indented {
 			t.Errorf("%.40s: indented: %v, want %v", body, got, indented)
 		}
-		if !doc.HasPretty() || doc.Pretty() != pretty {
+		if !doc.HasPretty() || &doc.Pretty().Bytes()[0] != &pretty.Bytes()[0] {
 			t.Errorf("%.40s: a document is indented twice", body)
-		}
-	}
-}
-
-func TestIndentedSize(t *testing.T) {
-	for _, body := range []string{`{}`, `[]`, `{"a":1}`, `[1,2]`, `{"a":[{"b":[]},{"c":"\\\"["}],"d":{}}`} {
-		// The line break at the end is not counted.
-		if got, want := indentedSize([]byte(body)), len(indent([]byte(body)))-1; got != want {
-			t.Errorf("%s: got %d bytes, want %d", body, got, want)
 		}
 	}
 }

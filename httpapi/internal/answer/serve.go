@@ -31,7 +31,7 @@ func (s *Server) Serve(w http.ResponseWriter, r *http.Request, doc Document, con
 	}
 	known, unchanged := notModified(r, doc)
 	if s.Send != nil && !unchanged && r.Method != http.MethodHead {
-		leave, err := s.Send(w, r, len(doc.Bytes()))
+		leave, err := s.Send(w, r, doc.Size())
 		if err != nil {
 			return err
 		}
@@ -47,11 +47,11 @@ func (s *Server) Serve(w http.ResponseWriter, r *http.Request, doc Document, con
 func (s *Server) write(
 	w http.ResponseWriter, r *http.Request, doc Document, contentType []string, known string, unchanged bool,
 ) {
-	body, etag := doc.Bytes(), doc.ETag()
+	size, etag := doc.Size(), doc.ETag()
 	zipped := false
 	if acceptsGzip(r.Header["Accept-Encoding"]) {
-		if z, zetag := doc.Gzip(); z != nil {
-			body, etag, zipped = z, zetag, true
+		if n := doc.GzipSize(); n > 0 {
+			size, etag, zipped = n, doc.GzipETag(), true
 		}
 	}
 	// One array holds the values that differ between answers, so that an answer of the feed allocates next to nothing.
@@ -79,15 +79,19 @@ func (s *Server) write(
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
-	values[2] = strconv.Itoa(len(body))
+	values[2] = strconv.Itoa(size)
 	h["Content-Type"] = contentType
 	h["Content-Length"] = values[2:3:3]
 	if zipped {
 		h["Content-Encoding"] = encodingGzip
 	}
 	// The status is 200 without a call of WriteHeader.
-	if r.Method != http.MethodHead {
-		_, _ = w.Write(body) // it fails if the client is gone
+	switch { // to write fails if the client is gone
+	case r.Method == http.MethodHead:
+	case zipped:
+		_, _ = doc.WriteGzipTo(w)
+	default:
+		_, _ = doc.WriteTo(w)
 	}
 }
 
@@ -114,7 +118,7 @@ func (s *Server) indented(r *http.Request, doc Document) (Document, error) {
 	if s.Indent == nil || doc.HasPretty() {
 		return doc.Pretty(), nil
 	}
-	leave, err := s.Indent(r, len(doc.Bytes()))
+	leave, err := s.Indent(r, doc.Size())
 	if err != nil {
 		return nil, err
 	}
