@@ -22,9 +22,12 @@ type dataSet struct {
 	special []int
 }
 
+// generation is part of the names of data sets. It changes with the generated data.
+const generation = 2
+
 // name returns the name of the folder in the data folder.
 func (d dataSet) name() string {
-	name := fmt.Sprintf("titles-%d-versions-%d", d.titles, d.versions)
+	name := fmt.Sprintf("%d-titles-%d-versions-%d", generation, d.titles, d.versions)
 	for _, n := range d.special {
 		name += fmt.Sprintf("-%d", n)
 	}

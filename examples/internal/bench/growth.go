@@ -193,7 +193,11 @@ func (b *bench) repeat(ctx context.Context, s *server, next func(i int) call) (f
 		if i == 0 {
 			b.log("%s %s", c.method, c.path)
 		}
-		r, err := s.do(ctx, c, b.timeout)
+		timeout := b.timeout
+		if c.to != nil {
+			timeout *= 5 // a backup
+		}
+		r, err := s.do(ctx, c, timeout)
 		if errors.Is(err, errTimeout) {
 			b.log("%v", err)
 			return math.NaN(), nil

@@ -23,7 +23,7 @@
 //   - disk is a file of 20 kB that is written, synced and renamed, and its folder synced, by as many writers as add
 //     versions to the server, in the same file system.
 //   - "as shipped" is the server with its default flags, but without limits for clients. "Without log" is the same with
-//     --no-access-log. The log is written to a file.
+//     --no-access-log. The log is written to a file, as by a shell, and not to a terminal.
 //   - goal and reached compare a figure with the project's goals.
 //
 // # Data

@@ -95,6 +95,15 @@ func ratio(a, b []float64) float64 {
 	return median(all)
 }
 
+// difference returns the median of the differences of two series that were measured in the same rounds.
+func difference(a, b []float64) float64 {
+	var all []float64
+	for i := range min(len(a), len(b)) {
+		all = append(all, a[i]-b[i])
+	}
+	return median(all)
+}
+
 func microseconds(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
 
 func megabytes(n int64) float64 { return float64(n) / (1 << 20) }
