@@ -59,11 +59,11 @@ var mayImport = map[string]struct{ ours, others string }{
 		"patch patch/archive patch/catalog store store/dump auth httpapi/feed httpapi/wire httpapi/internal/answer " +
 			"httpapi/internal/batch httpapi/internal/limit httpapi/internal/problem httpapi/internal/trace " +
 			"httpapi/internal/upload",
-		feedModules + " github.com/gorilla/mux github.com/go-chi/chi/v5 golang.org/x/time",
+		feedModules + " github.com/gorilla/mux github.com/go-chi/chi/v5 github.com/klauspost/compress golang.org/x/time",
 	},
 	"httpapi/internal/batch": {
 		"patch patch/archive httpapi/internal/problem httpapi/internal/upload",
-		feedModules,
+		feedModules + " github.com/klauspost/compress",
 	},
 	"httpapi/internal/limit": {
 		"",
@@ -74,7 +74,7 @@ var mayImport = map[string]struct{ ours, others string }{
 		"patch patch/catalog auth auth/mail auth/community sync sync/webhook httpapi httpapi/wire",
 		"any",
 	},
-	"patch/archive":  {"patch", patchModules},
+	"patch/archive":  {"patch", patchModules + " github.com/klauspost/compress"},
 	"patch/envelope": {"patch", patchModules + " github.com/smallstep/pkcs7"},
 	"sync": {
 		"patch patch/catalog patch/envelope store sync/internal/safehttp",

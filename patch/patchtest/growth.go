@@ -62,9 +62,9 @@ func newCost() *cost { return &cost{math.MaxInt64, math.MaxUint64} }
 
 func (c *cost) measure(run func()) {
 	runtime.GC() // so that the run does not pay for earlier garbage
-	begun := processorTime()
+	begun := ProcessorTime()
 	c.bytes = min(c.bytes, Allocated(run))
-	c.time = min(c.time, processorTime()-begun)
+	c.time = min(c.time, ProcessorTime()-begun)
 }
 
 // Allocated returns the number of bytes that f and concurrent goroutines allocate.

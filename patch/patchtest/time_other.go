@@ -4,5 +4,5 @@ package patchtest
 
 import "time"
 
-// processorTime returns 0, because the system does not provide it: [Linear] then measures the bytes alone.
-func processorTime() time.Duration { return 0 }
+// ProcessorTime returns 0, because the system does not provide it: [Linear] then measures the bytes alone.
+func ProcessorTime() time.Duration { return 0 }

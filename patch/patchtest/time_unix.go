@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// processorTime returns the processor time that this process has used in user mode.
-func processorTime() time.Duration {
+// ProcessorTime returns the processor time that this process has used in user mode.
+func ProcessorTime() time.Duration {
 	var usage syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
 		panic("patchtest: getrusage: " + err.Error()) // it cannot fail for the calling process
