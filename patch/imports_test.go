@@ -20,7 +20,7 @@ var mayImport = map[string]struct{ ours, others string }{
 	"patch/patchtest": {"", ""},
 	"patch/catalog": {
 		"patch store",
-		patchModules + " github.com/hashicorp/golang-lru/v2 golang.org/x/sync",
+		feedModules,
 	},
 	"store":           {"", ""},
 	"store/dump":      {"store", ""},
@@ -59,11 +59,11 @@ var mayImport = map[string]struct{ ours, others string }{
 		"patch patch/archive patch/catalog store store/dump auth httpapi/feed httpapi/wire httpapi/internal/answer " +
 			"httpapi/internal/batch httpapi/internal/limit httpapi/internal/problem httpapi/internal/trace " +
 			"httpapi/internal/upload",
-		feedModules + " github.com/gorilla/mux github.com/go-chi/chi/v5 github.com/klauspost/compress golang.org/x/time",
+		feedModules + " github.com/gorilla/mux github.com/go-chi/chi/v5 golang.org/x/time",
 	},
 	"httpapi/internal/batch": {
 		"patch patch/archive httpapi/internal/problem httpapi/internal/upload",
-		feedModules + " github.com/klauspost/compress",
+		feedModules,
 	},
 	"httpapi/internal/limit": {
 		"",
@@ -82,7 +82,7 @@ var mayImport = map[string]struct{ ours, others string }{
 	},
 	"sync/webhook": {
 		"patch patch/catalog store sync/internal/safehttp",
-		patchModules + " github.com/hashicorp/golang-lru/v2 golang.org/x/sync code.dny.dev/ssrf",
+		feedModules + " code.dny.dev/ssrf",
 	},
 	"sync/internal/safehttp":           {"", "code.dny.dev/ssrf golang.org/x/sync"},
 	"httpapi/server":                   {"any", "any"},
@@ -92,6 +92,7 @@ var mayImport = map[string]struct{ ours, others string }{
 	"examples/embed":                   {"any", "any"},
 	"examples/deploy":                  {"examples/internal/trial", ""},
 	"examples/publish":                 {"examples/internal/trial", ""},
+	"examples/internal/logging":        {"", ""},
 	"examples/internal/trial":          {"", ""},
 	"examples/internal/bench":          {"", "golang.org/x/sync golang.org/x/sys"},
 	"examples/internal/cli":            {"", "github.com/alecthomas/kong"},
@@ -112,7 +113,8 @@ const (
 		"github.com/aws/aws-sdk-go-v2/service/internal/checksum " +
 		"github.com/aws/aws-sdk-go-v2/service/internal/presigned-url " +
 		"github.com/aws/aws-sdk-go-v2/service/internal/s3shared"
-	feedModules = patchModules + " github.com/hashicorp/golang-lru/v2 golang.org/x/sync"
+	feedModules = patchModules + " github.com/hashicorp/golang-lru/v2 github.com/klauspost/compress " +
+		"github.com/tidwall/btree golang.org/x/sync"
 	syncModules = feedModules + " golang.org/x/sys code.dny.dev/ssrf github.com/smallstep/pkcs7 " +
 		"github.com/fsnotify/fsnotify"
 
