@@ -57,6 +57,11 @@ type Config struct {
 	// Couriers receive a notice of every change of a title, besides Webhooks. Each notice is delivered at least once,
 	// also after a crash; Catalog.Subscribe is lighter and promises less.
 	Couriers []catalog.Courier
+	// Lease is the time after which another server over the same store takes work over from one that has died: the
+	// delivery of notices and of webhooks, the synchronization with upstreams, and the end of a restore. Servers over
+	// one store need the same Lease. A longer one costs less where requests are paid for: each of the three leases is
+	// renewed every sixth of it. The default is 30 s.
+	Lease time.Duration
 	// Lint configures the lint of definitions. If nil, every rule warns.
 	Lint *patch.LintOptions
 

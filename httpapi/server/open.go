@@ -112,6 +112,9 @@ func (c *Config) complete() error {
 	if c.Mailer != nil && c.Secret.IsZero() {
 		return errors.New("server: Config.Mailer requires Config.Secret: load one with auth.LoadSecret")
 	}
+	if c.Lease < 0 {
+		return fmt.Errorf("server: Config.Lease is %v: it must not be negative", c.Lease)
+	}
 	if c.Session != nil && c.Authenticate == nil {
 		return errors.New("server: Config.Session requires Config.Authenticate, which accepts the sessions")
 	}
@@ -138,6 +141,7 @@ func (s *Server) openWebhooks(ctx context.Context, c *Config, records store.Stor
 		WebPage:              true,
 		AllowPrivateNetworks: c.AllowPrivateNetworks,
 		Definition:           s.definition,
+		Lease:                c.Lease,
 		Logger:               c.Logger,
 		Now:                  c.Now,
 	})
@@ -158,6 +162,7 @@ func (s *Server) openCatalog(ctx context.Context, c *Config, records store.Store
 	opts := &catalog.Options{
 		CacheBytes:      c.Limits.CacheBytes,
 		MaxAccountBytes: c.Limits.AccountBytes,
+		Lease:           c.Lease,
 		Lint:            c.Lint,
 		Logger:          c.Logger,
 		Now:             c.Now,
@@ -177,6 +182,7 @@ func (s *Server) openSync(c *Config, records store.Store) (err error) {
 	s.Sync, err = patchsync.New(s.Catalog, records, &patchsync.Options{
 		Mirrors:              c.Mirrors,
 		Interval:             c.SyncInterval,
+		Lease:                c.Lease,
 		AllowPrivateNetworks: c.AllowPrivateNetworks,
 		Contact:              c.Site,
 		Logger:               c.Logger,

@@ -121,6 +121,9 @@ func (f *flags) config(s store.Store, site string, log *slog.Logger) (server.Con
 		c.Limits.Requests, c.Limits.Mails = -1, -1
 	}
 	var err error
+	if c.Lease, err = f.lease(); err != nil {
+		return c, err
+	}
 	if c.Mirrors, err = f.mirrors(); err != nil {
 		return c, err
 	}

@@ -43,7 +43,7 @@ type postgresSpec struct {
 }
 
 // parsePostgres parses a URL such as postgres://user@host/database?schema=NAME&listen=on&pool_max_conns=10.
-// Other parameters are those of pgx, such as sslmode. If passwordFile is not empty, the password is read from it.
+// The parameter lease is that of flags.lease. Other parameters are those of pgx, such as sslmode. If passwordFile is not empty, the password is read from it.
 // Otherwise it is that of the URL, of PGPASSWORD or of PGPASSFILE. Errors do not contain the password.
 func parsePostgres(name, passwordFile string) (*postgresSpec, error) {
 	u, query, err := parseStoreURL(name)
@@ -63,7 +63,10 @@ func parsePostgres(name, passwordFile string) (*postgresSpec, error) {
 				query.Get("pool_max_conns"), minPoolConns)
 		}
 	}
-	for _, own := range []string{"schema", "listen", "pool_max_conns"} {
+	if _, err := parseLease(query); err != nil {
+		return nil, err
+	}
+	for _, own := range []string{"schema", "listen", "pool_max_conns", "lease"} {
 		query.Del(own)
 	}
 	u.RawQuery = query.Encode()

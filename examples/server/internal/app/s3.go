@@ -49,6 +49,10 @@ func parseS3(name string) (*s3Spec, error) {
 		return nil, errors.New("it must be s3://bucket/prefix; another server than AWS is set by " +
 			"endpoint=http://host:port")
 	}
+	if _, err := parseLease(query); err != nil {
+		return nil, err
+	}
+	query.Del("lease") // see flags.lease
 	spec := &s3Spec{bucket: u.Host, prefix: strings.Trim(u.Path, "/")}
 	for _, param := range slices.Sorted(maps.Keys(query)) {
 		if err := spec.set(param, query.Get(param)); err != nil {
@@ -86,7 +90,8 @@ func (s *s3Spec) set(param, value string) (err error) {
 		if isSecretName(param) {
 			return errS3Credentials
 		}
-		return fmt.Errorf("there is no parameter %s: the parameters are region, endpoint, path_style and poll", param)
+		return fmt.Errorf("there is no parameter %s: the parameters are region, endpoint, path_style, poll and "+
+			"lease", param)
 	}
 	return err
 }

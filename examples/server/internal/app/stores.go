@@ -8,10 +8,18 @@ import (
 	"log/slog"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/patchsource/patchsource/store"
 	"github.com/patchsource/patchsource/store/filestore"
 	"github.com/patchsource/patchsource/store/memstore"
+)
+
+// minLease and maxLease bound the parameter lease. A leader stops its work before its lease ends, so that the store must
+// answer in the meantime.
+const (
+	minLease = 10 * time.Second
+	maxLease = 10 * time.Minute
 )
 
 // storeForms describes the values of --store for errors.
@@ -53,6 +61,31 @@ func (f *flags) checkSharedStore(name string) (err error) {
 		err = errors.New(storeForms)
 	}
 	return err
+}
+
+// lease returns the lease of the servers over the store of --store, or 0 if it does not say.
+func (f *flags) lease() (time.Duration, error) {
+	if storeScheme(f.Store) == "" {
+		return 0, nil
+	}
+	_, query, err := parseStoreURL(f.Store)
+	if err != nil {
+		return 0, err
+	}
+	return parseLease(query)
+}
+
+// parseLease parses the parameter lease. It returns 0 if there is none.
+func parseLease(query url.Values) (time.Duration, error) {
+	if !query.Has("lease") {
+		return 0, nil
+	}
+	d, err := time.ParseDuration(query.Get("lease"))
+	if err != nil || d < minLease || d > maxLease {
+		return 0, fmt.Errorf("lease=%s: it must be a duration from %v to %v, such as 30s, and the same at all servers",
+			query.Get("lease"), minLease, maxLease)
+	}
+	return d, nil
 }
 
 // openStore opens the store that a flag names.

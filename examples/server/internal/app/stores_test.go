@@ -64,6 +64,8 @@ func TestInvalidStores(t *testing.T) {
 		{"s3://b/p?endpoint=h:9000", "endpoint: it must be a URL", nil},
 		{"s3://b/p?path_style=perhaps", "path_style=perhaps: it must be on or off", nil},
 		{"s3://b/p?poll=1h", "poll=1h: it must be a duration from 50ms to 1s", nil},
+		{"s3://b/p?lease=-1s", "lease=-1s: it must be a duration from 10s to 10m0s", nil},
+		{"postgres://h/d?lease=soon", "lease=soon: it must be a duration from 10s to 10m0s", nil},
 		{"s3://b/p?pol=1s", "there is no parameter pol:", nil},
 		{"s3://b/p?secret_access_key=hunter2", "it must not contain credentials", nil},
 		{"s3://AKIA:hunter2@b/p", "it must not contain credentials", nil},
@@ -128,6 +130,25 @@ func TestParsePostgres(t *testing.T) {
 		t.Fatal(err)
 	}
 	check(spec, []any{"", true, defaultPoolConns, "from the file", 3 * time.Second, "a"})
+}
+
+// The lease of the store's URL reaches the configuration of the server.
+func TestLease(t *testing.T) {
+	for name, want := range map[string]time.Duration{
+		"s3://b/p?lease=2m": 2 * time.Minute, "postgres://u@h/d?schema=a&lease=45s": 45 * time.Second,
+		"s3://b/p": 0, "memory:": 0,
+	} {
+		f := &flags{Store: name}
+		if storeScheme(name) != "" {
+			if err := f.checkSharedStore(name); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		c, err := f.config(nil, "", slog.New(slog.DiscardHandler))
+		if err != nil || c.Lease != want {
+			t.Errorf("%s: the lease is %v, %v, want %v", name, c.Lease, err, want)
+		}
+	}
 }
 
 // runCommand runs a command of the server that ends by itself.
