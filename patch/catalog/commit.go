@@ -49,7 +49,7 @@ type batch struct {
 
 // beginBatch writes the record of a restore, or of a backup. The context ends with ctx, and when the record is lost.
 // The error is errRestoring if another server over the store is restoring or, for a restore, makes a backup;
-// ErrUnavailable or that of ctx.
+// ErrUnavailable, also for a record that cannot be read; or that of ctx.
 func (w *titleWriter) beginBatch(ctx context.Context, backup bool) (*batch, context.Context, error) {
 	b := &batch{w: w, id: rand.Text(), commit: commit{Format: plainFormat, Backup: backup}}
 	w.restores.own(b.id)
@@ -70,15 +70,21 @@ func (w *titleWriter) beginBatch(ctx context.Context, backup bool) (*batch, cont
 	return b, working, nil
 }
 
-// exclude returns errRestoring if the record of another restore excludes this one. Every server writes its own record
-// before it looks for others, so that of two at least one finds the other.
+// exclude returns errRestoring if the record of another restore excludes this one, or the error of reading it. Every
+// server writes its own record before it looks for others, so that of two at least one finds the other.
 func (b *batch) exclude(ctx context.Context) error {
 	for r, err := range b.w.store.List(ctx, commitKind) {
 		if err != nil {
 			return unavailable(err)
 		}
+		if r.Key.ID == b.id {
+			continue
+		}
 		c, err := decodeCommit(r)
-		if r.Key.ID != b.id && (err != nil || !c.Backup || !b.commit.Backup) {
+		if err != nil {
+			return unavailable(err)
+		}
+		if !c.Backup || !b.commit.Backup {
 			return errRestoring
 		}
 	}
@@ -200,21 +206,33 @@ func (b *batch) abandon(ctx context.Context) {
 // decodeCommit decodes the record of a restore. The error is [store.ErrFormat], or says that the record is corrupt.
 func decodeCommit(r store.Record) (*commit, error) {
 	var c commit
-	err := json.Unmarshal(r.Value, &c)
-	if err == nil {
-		err = checkFormat(c.Format, plainFormat)
+	if err := json.Unmarshal(r.Value, &c); err != nil {
+		return nil, corruptCommit(r.Key, err)
 	}
-	if err != nil {
+	if err := checkFormat(c.Format, plainFormat); err != nil {
 		return nil, fmt.Errorf("record %v: %w", r.Key, err)
 	}
 	return &c, nil
 }
+
+// corruptCommit returns the error of a corrupt record of a restore, which tells the operator the way out. To delete the
+// record is safe at any time: a restore that is still in progress cannot be committed without it, and of one that was
+// committed, the titles that are not written yet stay as they were before.
+func corruptCommit(key store.Key, err error) error {
+	return fmt.Errorf("%w, %v, cannot be read: delete this record from the store, and repeat the restore: %w",
+		errCorruptCommit, key, err)
+}
+
+var errCorruptCommit = errors.New("the record of a restore or backup")
 
 // readCommit reads the record of a restore, nil if there is none. The error is ErrUnavailable.
 func (w *titleWriter) readCommit(ctx context.Context, batch string) (*commit, error) {
 	r, err := w.store.Get(ctx, commitKey(batch))
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil
+	}
+	if errors.Is(err, store.ErrCorrupt) {
+		err = corruptCommit(commitKey(batch), err)
 	}
 	if err != nil {
 		return nil, unavailable(err)

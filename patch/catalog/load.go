@@ -61,9 +61,10 @@ func (w *titleWriter) leftBehind(rec *record) bool {
 func (w *titleWriter) settleAll(ctx context.Context, keys []string) error {
 	for _, key := range keys {
 		err := w.settleLeftBehind(ctx, key)
-		// Another caller, or another server, may have been faster.
+		// Another caller, or another server, may have been faster. If the record of a restore is corrupt, the servers
+		// over a shared store serve the feed all the same until the operator deletes the record.
 		if err != nil && !errors.Is(err, store.ErrNotFound) && !errors.Is(err, store.ErrConflict) &&
-			!errors.Is(err, errRestoring) {
+			!errors.Is(err, errRestoring) && !(w.shared && errors.Is(err, errCorruptCommit)) {
 			return err
 		}
 	}

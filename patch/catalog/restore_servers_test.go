@@ -142,6 +142,67 @@ func TestSuspendedRestore(t *testing.T) {
 	})
 }
 
+// If the record of a restore becomes corrupt, and its server has died, changes are refused with an error that tells the
+// way out: to delete the record. The restore is then undone. A server that is started later says the same.
+func TestCorruptRecordOfARestore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx := t.Context()
+		shared := memstore.New()
+		dies := &mortal{Store: shared}
+		here, there := open(t, shared, nil), open(t, dies, nil)
+		create(t, here, "App")
+		time.Sleep(time.Second)
+		merge := &catalog.RestoreOptions{Mode: catalog.RestoreMerge}
+		_, err := there.Restore(ctx, restoring(func(n int) {
+			synctest.Wait()
+			dies.dead.Store(n == 2)
+		}), merge)
+		if !errors.Is(err, catalog.ErrUnavailable) {
+			t.Fatalf("the restore that dies: %v, want ErrUnavailable", err)
+		}
+		var key store.Key
+		for r, err := range shared.List(ctx, "commits") {
+			if err != nil {
+				t.Fatal(err)
+			}
+			key = r.Key
+		}
+		if _, err := shared.Put(ctx, key, []byte("{"), store.Condition{}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour)
+		later := open(t, shared, nil)
+		explained := func(what string, err error) {
+			t.Helper()
+			want := key.String() + ", cannot be read: delete this record from the store, and repeat the restore"
+			if !errors.Is(err, catalog.ErrUnavailable) || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %v, want ErrUnavailable that says %q", what, err, want)
+			}
+		}
+		_, err = here.Create(ctx, definition("Other", "1"), nil)
+		explained("a change", err)
+		explained("a change at a server that was started later", later.Delete(ctx, "App", nil))
+		_, err = later.Restore(ctx, yields(definition("X", "1")), merge)
+		explained("a restore", err)
+		explained("a backup", here.WithoutRestore(func() error { return nil }))
+		if err := shared.Delete(ctx, key, store.Condition{}); err != nil {
+			t.Fatal(err)
+		}
+		create(t, here, "Other")
+		if got := state(here); got != "App 1, Other 1" {
+			t.Errorf("the titles are %q after the record is deleted", got)
+		}
+		if _, err := later.Restore(ctx, restoring(func(int) {}), merge); err != nil {
+			t.Errorf("the restore is repeated: %v", err)
+		}
+		time.Sleep(time.Second)
+		if got := state(here); got != "App 2, New 2, Other 1" {
+			t.Errorf("the titles are %q after the restore is repeated", got)
+		}
+		checkNothingStaged(t, shared)
+	})
+}
+
 // The record of a restore by an older version, which has no beats, is left alone for an hour.
 func TestRestoreOfAnOlderVersion(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -29,8 +29,9 @@ type restoreWatch struct {
 // A seenCommit is the record of a restore as it was last read.
 type seenCommit struct {
 	commit
-	rev   store.Revision
-	since time.Time // when this process first saw that revision
+	rev     store.Revision
+	since   time.Time // when this process first saw that revision
+	corrupt error     // of a record that was read before and cannot be read any more
 }
 
 // follow keeps the records up to date until ctx ends.
@@ -71,30 +72,48 @@ func (w *restoreWatch) observe(ctx context.Context, batch string) error {
 		delete(w.seen, batch)
 		return nil
 	}
-	if err != nil && !errors.Is(err, store.ErrCorrupt) {
+	if errors.Is(err, store.ErrCorrupt) {
+		w.noteCorrupt(batch, corruptCommit(commitKey(batch), err))
+		return nil
+	}
+	if err != nil {
 		return err
 	}
 	w.note(r)
 	return nil
 }
 
-// note remembers a record. One that cannot be read is left alone: what it has staged cannot be changed until it can be
-// read.
+// noteCorrupt logs that a record cannot be read. What it has staged cannot be changed until the record is deleted. If
+// it was that of a restore in progress, no title can be changed.
+func (w *restoreWatch) noteCorrupt(batch string, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	c, known := w.seen[batch]
+	if c.corrupt == nil {
+		w.log.Error("a restore cannot be finished or undone", "error", err)
+	}
+	if known {
+		c.corrupt = err
+		w.seen[batch] = c
+	}
+}
+
+// note remembers a record.
 func (w *restoreWatch) note(r store.Record) {
 	c, err := decodeCommit(r)
 	if err != nil {
-		w.log.Error("the record of a restore cannot be read", "error", err)
+		w.noteCorrupt(r.Key.ID, err)
 		return
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.mine[r.Key.ID] || w.seen[r.Key.ID].rev == r.Revision {
+	if old := w.seen[r.Key.ID]; w.mine[r.Key.ID] || old.rev == r.Revision && old.corrupt == nil {
 		return
 	}
 	if w.seen == nil {
 		w.seen = map[string]seenCommit{}
 	}
-	w.seen[r.Key.ID] = seenCommit{*c, r.Revision, time.Now()}
+	w.seen[r.Key.ID] = seenCommit{commit: *c, rev: r.Revision, since: time.Now()}
 }
 
 // own says that this server keeps the record of a batch alive.
@@ -137,8 +156,8 @@ func (w *restoreWatch) all() map[string]seenCommit {
 	return maps.Clone(w.seen)
 }
 
-// check returns errRestoring while another server makes a restore that is not committed. It reads the store only if
-// there may be one.
+// check returns errRestoring while another server makes a restore that is not committed, or the error of reading its
+// record. It reads the store only if there may be one.
 func (w *restoreWatch) check(ctx context.Context) error {
 	w.mu.Lock()
 	none := len(w.seen) == 0
@@ -153,7 +172,11 @@ func (w *restoreWatch) check(ctx context.Context) error {
 		if err := w.observe(ctx, batch); err != nil {
 			return unavailable(err)
 		}
-		if c, ok := w.all()[batch]; ok && !c.Committed && !c.Backup {
+		c, ok := w.all()[batch]
+		switch {
+		case ok && c.corrupt != nil:
+			return unavailable(c.corrupt)
+		case ok && !c.Committed && !c.Backup:
 			return errRestoring
 		}
 	}
@@ -168,8 +191,8 @@ func (w *titleWriter) sweepRestores(ctx context.Context) {
 			if c.Beat == 0 {
 				limit = plainRestoreTimeout
 			}
-			if time.Since(c.since) < limit {
-				continue
+			if c.corrupt != nil || time.Since(c.since) < limit {
+				continue // a corrupt record waits for the operator
 			}
 			if err := w.settleAbandoned(ctx, batch, c); err != nil && ctx.Err() == nil {
 				w.log.Error("the restore of a server that has died could not be settled yet", "error", err)
