@@ -27,9 +27,9 @@
 // that one server has revoked is refused by the others as soon as the watch reports it. If the watch is cut off, this
 // takes at most five seconds: without a proof from the watch that nothing was missed in that time,
 // [Service.Authenticate] asks the store for the token, its makers and its owner's epoch, and returns [ErrUnavailable]
-// if it gets no answer. The proofs are the heartbeats of a [store.HeartbeatWatcher]. Over a [store.Watcher] without
-// them, or while Follow does not run, each token is read from the store every five seconds. Other stores have one
-// server, and are not asked.
+// if it gets no answer. The proofs are the heartbeats of a [store.HeartbeatWatcher]. Packages sqlstore and s3store have
+// them, so that a token that is in use is not read again. Over a [store.Watcher] without them, or while Follow does not
+// run, each token is read from the store every five seconds. Other stores have one server, and are not asked.
 //
 // # Authorization
 //

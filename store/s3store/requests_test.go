@@ -57,8 +57,20 @@ func beat(ctx context.Context, s store.Store, kind string) {
 }
 
 // lead competes for a lease until ctx ends.
-func lead(ctx context.Context, s store.Store) {
-	store.Campaign(ctx, s, store.LeaseOptions{Name: "work"}, func(context.Context) {})
+func lead(ctx context.Context, s store.Store) { leadFor(ctx, s, 0) }
+
+// leadFor competes for a lease that takes a while until ctx ends.
+func leadFor(ctx context.Context, s store.Store, ttl time.Duration) {
+	store.Campaign(ctx, s, store.LeaseOptions{Name: "work", TTL: ttl}, func(context.Context) {})
+}
+
+// compete has two servers compete for a lease until ctx ends.
+func compete(ctx context.Context, s store.Store, ttl time.Duration) {
+	other := make(chan struct{})
+	go func() { defer close(other); leadFor(ctx, s, ttl) }()
+	time.Sleep(time.Second)
+	leadFor(ctx, s, ttl)
+	<-other
 }
 
 // The requests of an idle server, which the comment of the package has. Prices are those that Amazon published for the
@@ -91,13 +103,16 @@ func TestRequestsOfADay(t *testing.T) {
 			map[string]int{"get": 172_800, "list": 1440 + 144},
 		},
 		{"holding a lease", 0, lead, map[string]int{"put": 17_280}},
-		{"waiting for a lease", 0, func(ctx context.Context, s store.Store) {
-			other := make(chan struct{})
-			go func() { defer close(other); lead(ctx, s) }()
-			time.Sleep(time.Second)
-			lead(ctx, s)
-			<-other
-		}, map[string]int{"get": 17_280, "put": 17_280}},
+		{
+			"waiting for a lease", 0,
+			func(ctx context.Context, s store.Store) { compete(ctx, s, 0) },
+			map[string]int{"get": 17_280, "put": 17_280},
+		},
+		{
+			"waiting for a long lease", 0,
+			func(ctx context.Context, s store.Store) { compete(ctx, s, 2*time.Minute) },
+			map[string]int{"get": 4320, "put": 4320},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got := day(t, c.records, c.run)

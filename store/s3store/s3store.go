@@ -53,6 +53,8 @@
 //	checking a watched kind of 10,000 records                          1,440
 //	holding a lease of 30 s (store.Campaign)                                     17,280
 //	waiting for a lease of 30 s                        17,280
+//	holding a lease of 2 min                                                      4,320
+//	waiting for a lease of 2 min                        4,320
 //
 // Heartbeats add none, but with them the head is read 86,400 times a day at least. They spare package auth the requests
 // for each token that is in use, which it would otherwise read every five seconds.

@@ -17,10 +17,10 @@ var help = map[string]string{
 		"exist; memory: keeps titles until the server stops. Several servers can share the other two: " +
 		"postgres://user@host/database?schema=NAME&listen=on|off&pool_max_conns=N, with further parameters of libpq " +
 		"such as sslmode; and s3://bucket/prefix?region=NAME&endpoint=URL&path_style=1&poll=500ms, with the " +
-		"credentials that the AWS SDK finds, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. Both take lease=30s, " +
-		"the time until another server does the work of one that has died, which must be the same at all servers; " +
-		"with S3, lease=2m costs a quarter (about $2 a month in place of $8). Do not write passwords into it: other " +
-		"users of the machine can read them.",
+		"credentials that the AWS SDK finds, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. Both have the " +
+		"parameter lease=30s, the time until another server does the work of one that has died. It must be the same " +
+		"at all servers. With S3, lease=2m saves requests: about $2 a month in place of $8. Do not write passwords " +
+		"into it: other users of the machine can read them.",
 	"store-password-file": "File with the password of the database user of postgres://…. Without it, the " +
 		"password is that of PGPASSWORD or of the file that PGPASSFILE names.",
 	"admin-token-file": "File with the administrator token. If it does not exist, a token is created and written to " +

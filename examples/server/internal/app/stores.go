@@ -15,8 +15,7 @@ import (
 	"github.com/patchsource/patchsource/store/memstore"
 )
 
-// minLease and maxLease bound the parameter lease. A leader stops its work before its lease ends, so that the store must
-// answer in the meantime.
+// minLease and maxLease bound the parameter lease. A leader that the store does not answer stops before its lease ends.
 const (
 	minLease = 10 * time.Second
 	maxLease = 10 * time.Minute
