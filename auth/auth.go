@@ -30,6 +30,7 @@
 // if it gets no answer. The proofs are the heartbeats of a [store.HeartbeatWatcher]. Packages sqlstore and s3store have
 // them, so that a token that is in use is not read again. Over a [store.Watcher] without them, or while Follow does not
 // run, each token is read from the store every five seconds. Other stores have one server, and are not asked.
+// A revocation that returned an error, or whose server died before it returned, may be noticed later.
 //
 // # Authorization
 //
