@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/md5"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -39,7 +40,7 @@ const (
 	maxBusy = 8
 	// minBusyPause is the first pause before that. It doubles each time.
 	minBusyPause = 20 * time.Millisecond
-	// maxReads bounds how often an object is requested whose body ends too early.
+	// maxReads bounds how often an object is requested whose body ends too early or does not fit its ETag.
 	maxReads = 3
 )
 
@@ -49,6 +50,7 @@ type bucket struct {
 	name    string
 	timeout time.Duration
 	server  atomic.Pointer[string] // the header Server of the first answer to a write
+	md5Tags atomic.Bool            // the server has answered a write with the MD5 of the body as the ETag
 }
 
 // A condition is that of a write. The zero condition always holds.
@@ -73,6 +75,9 @@ func (b *bucket) put(ctx context.Context, name string, body []byte, cond conditi
 	for pause, try := minBusyPause, 1; ; pause, try = 2*pause, try+1 {
 		input.Body = bytes.NewReader(body)
 		tag, err := b.putOnce(ctx, input)
+		if err == nil && string(tag) == hex.EncodeToString(sum[:]) {
+			b.md5Tags.Store(true)
+		}
 		if !errors.Is(err, errBusy) || try == maxBusy {
 			return tag, err
 		}
@@ -116,13 +121,14 @@ func (b *bucket) getUnless(ctx context.Context, name string, tag store.Revision)
 }
 
 // read reads at most limit bytes of an object. If whole, it returns an error if there are more. It sends the request
-// again if the body ends too early.
+// again if the body ends too early, or if the ETag seems to be that of another body.
 func (b *bucket) read(
 	ctx context.Context, input *s3.GetObjectInput, limit int64, whole bool, opts ...func(*s3.Options),
 ) (o object, err error) {
 	ctx, cancel := b.bound(ctx)
 	defer cancel()
 	input.Bucket = &b.name
+	var last store.Revision
 	for try := 1; ; try++ {
 		out, err := b.client.GetObject(ctx, input, append(opts, plainAnswer)...)
 		if err != nil {
@@ -140,9 +146,19 @@ func (b *bucket) read(
 			return object{}, fmt.Errorf("s3store: read %s: the answer has no ETag", *input.Key)
 		case int64(len(o.body)) > limit && whole:
 			return object{}, fmt.Errorf("s3store: read %s: the object has more than %d bytes", *input.Key, limit)
+		case whole && try < maxReads && o.tag != last && b.isMixed(o):
+			last = o.tag
+			continue
 		}
 		return o, nil
 	}
+}
+
+// isMixed reports whether the ETag of an object seems to be that of another body. versitygw answers so if the object is
+// replaced while it is read. An object that is encrypted in some ways has such an ETag, too, and keeps it.
+func (b *bucket) isMixed(o object) bool {
+	sum := md5.Sum(o.body)
+	return b.md5Tags.Load() && len(o.tag) == hex.EncodedLen(len(sum)) && string(o.tag) != hex.EncodeToString(sum[:])
 }
 
 // remove deletes an object, or does nothing if it does not exist. It sends one request.

@@ -8,8 +8,11 @@
 // last, S3 does not tell an object that does not exist from one that may not be read.
 //
 // No rule of the bucket may expire objects. Requests are signed with the time, so that the clock must agree with that
-// of S3 within 15 minutes; nothing else depends on clocks. Of versitygw, the mode with --sidecar is not suitable: it
-// loses changes, which Open notices.
+// of S3 within 15 minutes; nothing else depends on clocks.
+//
+// Of versitygw, the mode with --sidecar is not suitable: it loses changes, which Open notices. In its other modes, a
+// Delete without a condition may have no effect if a Put with a condition is made at the same moment: both return nil,
+// and the record exists.
 //
 // # Objects
 //

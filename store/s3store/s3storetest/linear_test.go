@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"path"
 	"testing"
 	"time"
 
@@ -75,6 +76,9 @@ func TestLinearizable(t *testing.T) {
 			duration = 8 * time.Second
 		}
 		c, prefix := newCluster(server)
+		// versitygw deletes objects without the lock that it holds during a conditional write: of a Put and a Delete
+		// that both succeed, the Put may be the last, although its condition does not hold after the Delete.
+		c.ConditionalDeletes = path.Base(t.Name()) == "versitygw"
 		s := open(t, server.Client(), &s3store.Options{Prefix: prefix, CheckInterval: time.Second})
 		seen := linear.NewMirror(t, s, linear.Kind)
 		c.Test(t, duration)
