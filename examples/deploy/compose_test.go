@@ -54,6 +54,11 @@ func TestCompose(t *testing.T) {
 			t.Errorf("haproxy.cfg does not have %s", name)
 		}
 	}
+	for _, name := range []string{"../../.dockerignore", "../../.gitignore"} {
+		if !strings.Contains(adapt(t, name), "examples/deploy/secrets") {
+			t.Errorf("%s does not have the folder of the secrets", name)
+		}
+	}
 	if file.Services["database"].HealthCheck == nil || !strings.Contains(string(proxy), "httpchk GET /readyz") {
 		t.Error("the database or the servers have no health check")
 	}
