@@ -11,7 +11,8 @@ import (
 )
 
 // A program imports a driver, such as _ "github.com/jackc/pgx/v5/stdlib", and opens a store over its database. The
-// driver reads the password from a file or from the environment, so that it is not in the program's arguments.
+// driver reads the password from a file or from the environment, so that it is not in the program's arguments. The
+// example is compiled only, because it needs a database; the tests in package sqlstoretest run the same calls.
 func Example() {
 	ctx := context.Background()
 	db, err := sql.Open("pgx", os.Getenv("DATABASE_URL"))
