@@ -8,19 +8,14 @@ import (
 	"context"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 
 	"github.com/patchsource/patchsource/examples/server/internal/app"
 )
 
-// gcPercent is the default of GOGC. It makes the garbage collector run when half as much has been allocated as is in
-// use: most allocations are for large definitions of anonymous clients, and memory is scarcer than time.
-const gcPercent = 50
-
 func main() {
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
+		tuneGC()
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()

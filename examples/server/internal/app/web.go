@@ -68,10 +68,11 @@ func listen(f *flags, log *slog.Logger) (*web, error) {
 	}
 	go func() {
 		defer close(w.served)
+		conns := newDeadlineListener(listener)
 		if f.TLSCert != "" {
-			w.failed <- w.server.ServeTLS(listener, f.TLSCert, f.TLSKey)
+			w.failed <- w.server.ServeTLS(conns, f.TLSCert, f.TLSKey)
 		} else {
-			w.failed <- w.server.Serve(listener)
+			w.failed <- w.server.Serve(conns)
 		}
 	}()
 	return w, nil
