@@ -6,7 +6,6 @@ import (
 	"encoding/xml"
 	"net/http"
 	"net/url"
-	"slices"
 	"time"
 
 	"github.com/patchsource/patchsource/httpapi/internal/answer"
@@ -55,10 +54,9 @@ type atomCalls struct{ *titleService }
 // all serves the titles that changed last.
 func (c *atomCalls) all(w http.ResponseWriter, r *http.Request) error {
 	changed := c.catalog.Changed() // before the titles are read: they are no older
-	latest := slices.Collect(c.catalog.Find(catalog.Filter{}))
-	slices.SortStableFunc(latest, func(a, b catalog.Title) int { return b.Changed.Compare(a.Changed) })
+	latest := c.catalog.Page(&catalog.PageOptions{Order: catalog.ByChanged, Limit: maxEntries}).Titles
 	var entries []atomEntry
-	for _, t := range latest[:min(len(latest), maxEntries)] {
+	for _, t := range latest {
 		entries = append(entries, c.entry(r, t, t.CurrentVersion, t.Changed))
 	}
 	shared := c.catalog.Shared()

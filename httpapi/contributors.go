@@ -29,10 +29,7 @@ type extendedSummary struct {
 // CommunityPatch's beta 2 did.
 func (f contributorFeeds) ExtendedList(id string) ([]byte, error) {
 	list := []extendedSummary{}
-	for title := range f.catalog.Find(catalog.Filter{}) {
-		if title.Contributor != id {
-			continue
-		}
+	for title := range f.catalog.Find(catalog.Filter{Contributor: id}) {
 		one := extendedSummary{Summary: title.Summary}
 		one.ID, one.Name = title.Plain()
 		if s := f.syncState(title, false); s != nil && s.LastAttempt != nil {

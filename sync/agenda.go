@@ -2,6 +2,7 @@ package patchsync
 
 import (
 	"container/heap"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -26,7 +27,8 @@ type agenda struct {
 	jobs       map[string]*job // by the keys of their states
 	queue      queue           // jobs that wait for their time
 	requests   []*job          // jobs whose next round was requested
-	generation uint64          // of the catalog that jobs was made from
+	orphans    []string        // the ids of titles whose mirror is gone
+	generation uint64          // of the catalog that jobs and orphans were made from
 	reconciled bool            // jobs was made
 	tidy       bool            // the store holds no states without a job
 }
@@ -64,6 +66,26 @@ func (a *agenda) all() []*job {
 		jobs = append(jobs, j)
 	}
 	return jobs
+}
+
+// failing returns the ids of the titles whose state has an error or whose mirror is gone, and the names of the mirrors
+// all of whose titles have one.
+func (a *agenda) failing() (ids, mirrors []string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	ids = slices.Clone(a.orphans)
+	for _, j := range a.jobs {
+		switch {
+		case j.state.LastError == "":
+		case j.mirror == nil:
+			ids = append(ids, j.title.id)
+		case j.state.Failures > 0:
+			mirrors = append(mirrors, j.mirror.Name)
+		default:
+			ids = slices.AppendSeq(ids, maps.Keys(j.errors))
+		}
+	}
+	return ids, mirrors
 }
 
 // add adds a job and schedules its first round. The caller must hold mu.

@@ -18,29 +18,30 @@ func (r *Runner) reconcile() {
 			r.addJob(newMirrorJob(m))
 		}
 	}
-	followed, orphans := r.reconcileTitles()
+	followed := r.reconcileTitles()
 	for key, j := range a.jobs {
 		if j.mirror == nil && !followed[key] {
 			a.remove(j)
 		}
 	}
-	if first && orphans > 0 {
+	if first && len(a.orphans) > 0 {
 		r.log.Warn("titles stay as they are, because their sources are no longer followed: "+
-			"follow the sources again, or delete the titles", "titles", orphans)
+			"follow the sources again, or delete the titles", "titles", len(a.orphans))
 	}
 }
 
-// reconcileTitles adds jobs for titles that are followed on their own and have none. It returns the keys of all such
-// titles, and the number of titles whose mirror is gone. The caller must hold agenda.mu.
-func (r *Runner) reconcileTitles() (followed map[string]bool, orphans int) {
+// reconcileTitles adds jobs for titles that are followed on their own and have none, and finds those whose mirror is
+// gone. It returns the keys of all titles that are followed on their own. The caller must hold agenda.mu.
+func (r *Runner) reconcileTitles() (followed map[string]bool) {
 	followed = map[string]bool{}
+	r.agenda.orphans = nil
 	synced := true
 	for t := range r.catalog.Find(catalog.Filter{Synced: &synced}) {
 		key := keyOf(t)
 		known := r.agenda.jobs[key] != nil
 		switch {
 		case t.Source != "" && !known:
-			orphans++
+			r.agenda.orphans = append(r.agenda.orphans, t.ID)
 		case t.Source != "":
 		default:
 			followed[key] = true
@@ -49,7 +50,7 @@ func (r *Runner) reconcileTitles() (followed map[string]bool, orphans int) {
 			}
 		}
 	}
-	return followed, orphans
+	return followed
 }
 
 // addJob adds a job with the state that the store has of it. The caller must hold agenda.mu.

@@ -193,3 +193,16 @@ func (r *Runner) States() iter.Seq[State] {
 		}
 	}
 }
+
+// Failing returns the ids of the titles whose state has an error, and of those that belong to a mirror that this Runner
+// does not follow. It costs as much as there are sources and such titles.
+func (r *Runner) Failing() []string {
+	r.reconcile()
+	ids, mirrors := r.agenda.failing()
+	for _, name := range mirrors {
+		for t := range r.catalog.Find(catalog.Filter{Source: name}) {
+			ids = append(ids, t.ID)
+		}
+	}
+	return ids
+}

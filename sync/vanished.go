@@ -66,11 +66,7 @@ func (rd *round) markVanished(forget bool) {
 
 // vanishedTitles returns the titles of the mirror that no listed item has become, and the number of all its titles.
 func (rd *round) vanishedTitles() (vanished []catalog.Title, known int) {
-	synced := true
-	for t := range rd.catalog.Find(catalog.Filter{Synced: &synced}) {
-		if t.Source != rd.job.mirror.Name {
-			continue
-		}
+	for t := range rd.catalog.Find(catalog.Filter{Source: rd.job.mirror.Name}) {
 		known++
 		if rd.claimed[strings.ToLower(t.ID)] == "" {
 			vanished = append(vanished, t)

@@ -14,16 +14,17 @@ import (
 // An account is what titles are counted for: a mailbox or a contributor.
 type account struct {
 	id string // see catalog.CreateOptions
-	// ownedBefore reports whether a title that was created before accounts existed belongs to the account.
-	ownedBefore func(catalog.Title) bool
+	// owned select the titles of the account's owner. Those among them that were created before accounts existed have
+	// no account.
+	owned []catalog.Filter
 }
 
 // account returns the account of a contributor: that of their mailbox, which other names may share, or one of their
 // own if they registered before mailboxes were counted.
 func (r registration) account(id string) account {
 	return account{
-		id:          cmp.Or(r.Account, "contributor/"+id),
-		ownedBefore: func(t catalog.Title) bool { return t.Contributor == id },
+		id:     cmp.Or(r.Account, "contributor/"+id),
+		owned: []catalog.Filter{{Contributor: id}},
 	}
 }
 
@@ -31,10 +32,12 @@ func (r registration) account(id string) account {
 func (s *Service) enter(a account) (leave func(), err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n := s.publishing[a.id]
-	for t := range s.catalog.Find(catalog.Filter{}) {
-		if t.Account == a.id || t.Account == "" && a.ownedBefore(t) {
-			n++
+	n := s.publishing[a.id] + s.catalog.Count(catalog.Filter{Account: a.id})
+	for _, f := range a.owned {
+		for t := range s.catalog.Find(f) {
+			if t.Account == "" && t.Contributor == f.Contributor {
+				n++
+			}
 		}
 	}
 	if limit := s.options.MaxTitles; limit >= 0 && n >= limit {

@@ -3,6 +3,7 @@ package community
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"strings"
 
@@ -27,12 +28,12 @@ func (s *Service) Contributor(id string) (Contributor, bool) {
 	if !ok {
 		return Contributor{}, false
 	}
-	return Contributor{ID: id, Name: r.Name, Titles: s.countTitles()[id]}, true
+	return Contributor{ID: id, Name: r.Name, Titles: s.catalog.Count(catalog.Filter{Contributor: id})}, true
 }
 
 // Contributors returns all contributors that have confirmed an address, those with the most titles first.
 func (s *Service) Contributors() []Contributor {
-	titles := s.countTitles()
+	titles := maps.Collect(s.catalog.ContributorTitles())
 	s.mu.Lock()
 	all := []Contributor{}
 	for id, r := range s.registrations {
@@ -45,15 +46,4 @@ func (s *Service) Contributors() []Contributor {
 		return cmp.Or(cmp.Compare(b.Titles, a.Titles), cmp.Compare(a.ID, b.ID))
 	})
 	return all
-}
-
-// countTitles returns the number of titles of each contributor, by id.
-func (s *Service) countTitles() map[string]int {
-	n := map[string]int{}
-	for t := range s.catalog.Find(catalog.Filter{}) {
-		if t.Contributor != "" {
-			n[t.Contributor]++
-		}
-	}
-	return n
 }

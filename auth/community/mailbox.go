@@ -127,10 +127,9 @@ func (s *Service) mailbox(ctx context.Context, address string) (m mailbox, err e
 
 // account returns the account of a mailbox.
 func (m mailbox) account() account {
-	return account{
-		id: "mailbox/" + m.counting,
-		ownedBefore: func(t catalog.Title) bool {
-			return t.Contributor == "" && (t.Mailbox == string(m.whole) || t.Mailbox == m.countingJSON)
-		},
+	a := account{id: "mailbox/" + m.counting, owned: []catalog.Filter{{Mailbox: string(m.whole)}}}
+	if m.countingJSON != string(m.whole) {
+		a.owned = append(a.owned, catalog.Filter{Mailbox: m.countingJSON})
 	}
+	return a
 }

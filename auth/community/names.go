@@ -92,9 +92,11 @@ func (s *Service) holder(name string, counts func(registration) bool) (registrat
 
 // hasAuthor reports whether there are titles by an author with a name who is not a contributor.
 func (s *Service) hasAuthor(name string) bool {
-	wanted := patch.Skeleton(name)
-	for t := range s.catalog.Find(catalog.Filter{}) {
-		if t.Contributor == "" && t.Author != "" && wanted != "" && patch.Skeleton(t.Author) == wanted {
+	if patch.Skeleton(name) == "" {
+		return false
+	}
+	for t := range s.catalog.Find(catalog.Filter{AuthorLike: name}) {
+		if t.Contributor == "" {
 			return true
 		}
 	}

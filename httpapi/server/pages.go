@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 
 	"github.com/patchsource/patchsource/httpapi/webui"
 	"github.com/patchsource/patchsource/patch"
@@ -38,15 +37,37 @@ func (p pages) view(t catalog.Title) webui.Title {
 	return out
 }
 
-// Titles implements webui.Catalog.
-func (p pages) Titles() iter.Seq[webui.Title] {
-	return func(yield func(webui.Title) bool) {
-		for t := range p.Catalog.Find(catalog.Filter{}) {
-			if !yield(p.view(t)) {
-				return
-			}
-		}
+// Page implements webui.Catalog.
+func (p pages) Page(o webui.PageOptions) webui.Page {
+	opts := catalog.PageOptions{
+		Filter:  catalog.Filter{Query: o.Query, QueryAuthor: true},
+		Order:   catalog.Order(o.Order),
+		Reverse: o.Reverse,
+		Offset:  o.Number * o.Size,
+		Limit:   o.Size,
 	}
+	if opts.Order == catalog.BySource {
+		opts.First = p.Sync.Failing()
+	}
+	found := p.Catalog.Page(&opts)
+	if last := max(0, (found.Matches-1)/o.Size); o.Number > last {
+		o.Number, opts.Offset = last, last*o.Size
+		found = p.Catalog.Page(&opts)
+	}
+	page := webui.Page{Number: o.Number, Matches: found.Matches, Total: found.Total}
+	for _, t := range found.Titles {
+		page.Titles = append(page.Titles, p.view(t))
+	}
+	return page
+}
+
+// Find implements webui.Catalog.
+func (p pages) Find(id string) (webui.Title, bool) {
+	t, err := p.Catalog.Title(id)
+	if err != nil {
+		return webui.Title{}, false
+	}
+	return p.view(t), true
 }
 
 // Bytes implements webui.Catalog.

@@ -2,10 +2,10 @@ package webui_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
-	"iter"
 	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
@@ -25,7 +25,56 @@ type fakeCatalog struct {
 	err    error
 }
 
-func (c *fakeCatalog) Titles() iter.Seq[webui.Title] { return slices.Values(c.titles) }
+func (c *fakeCatalog) Page(o webui.PageOptions) webui.Page {
+	compare := map[string]func(a, b webui.Title) int{
+		"name":      func(a, b webui.Title) int { return cmp.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)) },
+		"publisher": func(a, b webui.Title) int { return cmp.Compare(a.Publisher, b.Publisher) },
+		"author":    func(a, b webui.Title) int { return cmp.Compare(a.Author, b.Author) },
+		"version":   func(a, b webui.Title) int { return patch.CompareVersions(a.Version, b.Version) },
+		"changed":   func(a, b webui.Title) int { return b.Changed.Compare(a.Changed) },
+		"source":    func(a, b webui.Title) int { return cmp.Compare(rank(a), rank(b)) },
+	}[o.Order]
+	var found []webui.Title
+	for _, t := range c.titles {
+		text := strings.ToLower(t.ID + "\n" + t.Name + "\n" + t.Publisher + "\n" + t.Author)
+		if strings.Contains(text, strings.ToLower(o.Query)) {
+			found = append(found, t)
+		}
+	}
+	slices.SortFunc(found, func(a, b webui.Title) int {
+		order := compare(a, b)
+		if o.Reverse {
+			order = -order
+		}
+		return cmp.Or(order, cmp.Compare(a.ID, b.ID))
+	})
+	pages := slices.Collect(slices.Chunk(found, o.Size))
+	p := webui.Page{Number: min(o.Number, max(len(pages)-1, 0)), Matches: len(found), Total: len(c.titles)}
+	if len(pages) > 0 {
+		p.Titles = pages[p.Number]
+	}
+	return p
+}
+
+// rank returns the position of a title in the order "source".
+func rank(t webui.Title) int {
+	switch {
+	case t.Trouble != "":
+		return 1
+	case t.Follows != "":
+		return 2
+	}
+	return 3
+}
+
+func (c *fakeCatalog) Find(id string) (webui.Title, bool) {
+	for _, t := range c.titles {
+		if t.ID == id {
+			return t, true
+		}
+	}
+	return webui.Title{}, false
+}
 
 func (c *fakeCatalog) Bytes(string) int64 { return 1 }
 

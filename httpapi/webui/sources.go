@@ -46,12 +46,12 @@ func (p sourcePages) showList(status int, page sourcesPage) {
 	if !p.offered(err) {
 		return
 	}
-	mayChange := map[string]bool{}
-	for t := range p.h.catalog.Titles() {
-		mayChange[t.ID] = p.visitor.MayChange(t)
-	}
 	for _, s := range all {
-		maySync := p.visitor.MayAdminister() || s.Title != nil && mayChange[*s.Title]
+		maySync := p.visitor.MayAdminister()
+		if s.Title != nil && !maySync {
+			t, ok := p.h.catalog.Find(*s.Title)
+			maySync = ok && p.visitor.MayChange(t)
+		}
 		page.Sources = append(page.Sources, source{Source: s, MaySync: maySync})
 	}
 	slices.SortStableFunc(page.Sources, func(a, b source) int { return a.rank() - b.rank() })

@@ -1,14 +1,11 @@
 package webui
 
 import (
-	"cmp"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/patchsource/patchsource/patch"
 )
 
 // pageSize is the number of titles on one page of the table.
@@ -31,51 +28,14 @@ type column struct {
 	Order string
 }
 
-// A row is a title and the keys that it is sorted by.
-type row struct {
-	Title
-	key     string
-	version patch.Version
-}
-
-func compareKeys(a, b *row) int { return cmp.Compare(a.key, b.key) }
-
-var (
-	// comparisons compare rows by a column.
-	comparisons = map[string]func(a, b *row) int{
-		"name":      compareKeys,
-		"publisher": compareKeys,
-		"author":    compareKeys,
-		"version":   func(a, b *row) int { return a.version.Order(b.version) },
-		"changed":   func(a, b *row) int { return b.Changed.Compare(a.Changed) }, // the latest first
-		"source":    compareKeys,
-	}
-	// keys return the keys for compareKeys.
-	keys = map[string]func(t *Title) string{
-		"name":      func(t *Title) string { return strings.ToLower(t.Name) },
-		"publisher": func(t *Title) string { return strings.ToLower(t.Publisher) },
-		"author":    func(t *Title) string { return strings.ToLower(t.Author) },
-		"source":    sourceKey,
-	}
-	columns = []column{
-		{Name: "name", Label: "Name"},
-		{Name: "publisher", Label: "Publisher"},
-		{Name: "author", Label: "Author"},
-		{Name: "version", Label: "Version"},
-		{Name: "changed", Label: "Changed"},
-		{Name: "source", Label: "Source"},
-	}
-)
-
-// sourceKey sorts failing titles first and titles that follow nothing last.
-func sourceKey(t *Title) string {
-	switch {
-	case t.Trouble != "":
-		return "1"
-	case t.Follows != "":
-		return "2"
-	}
-	return "3"
+// columns are the columns in their order. The first is the one that the table is sorted by at first.
+var columns = []column{
+	{Name: "name", Label: "Name"},
+	{Name: "publisher", Label: "Publisher"},
+	{Name: "author", Label: "Author"},
+	{Name: "version", Label: "Version"},
+	{Name: "changed", Label: "Changed"},
+	{Name: "source", Label: "Source"},
 }
 
 // titlePages are the pages that show titles.
@@ -86,33 +46,27 @@ func (p titlePages) table() {
 	q := p.r.URL.Query()
 	t := table{Query: q.Get("q"), Sort: q.Get("sort")}
 	name, descending := strings.CutPrefix(t.Sort, "-")
-	if comparisons[name] == nil {
+	if !slices.ContainsFunc(columns, func(c column) bool { return c.Name == name }) {
 		name, descending, t.Sort = "name", false, "name"
 	}
-	rows := p.matches(&t, name)
-	t.Matches = len(rows)
-	slices.SortFunc(rows, func(a, b *row) int {
-		c := comparisons[name](a, b)
-		if descending {
-			c = -c
-		}
-		return cmp.Or(c, cmp.Compare(a.ID, b.ID))
+	number, _ := strconv.Atoi(q.Get("page")) // an invalid number is the first page
+	page := p.h.catalog.Page(PageOptions{
+		Query:   strings.TrimSpace(t.Query),
+		Order:   name,
+		Reverse: descending,
+		Number:  max(number-1, 0),
+		Size:    pageSize,
 	})
-	last := max(0, (t.Matches-1)/pageSize)
-	page, _ := strconv.Atoi(q.Get("page")) // an invalid number is the first page
-	page = min(max(page-1, 0), last)
-	t.From, t.To = page*pageSize, min((page+1)*pageSize, t.Matches)
-	for _, r := range rows[t.From:t.To] {
-		t.Titles = append(t.Titles, r.Title)
-	}
+	t.Titles, t.Matches, t.Total = page.Titles, page.Matches, page.Total
 	if t.Matches > 0 {
-		t.From++ // counted from 1
+		t.From = page.Number*pageSize + 1
 	}
-	if page > 0 {
-		t.Previous = p.tableURL(t.Query, t.Sort, page-1)
+	t.To = min((page.Number+1)*pageSize, t.Matches)
+	if page.Number > 0 {
+		t.Previous = p.tableURL(t.Query, t.Sort, page.Number-1)
 	}
-	if page < last {
-		t.Next = p.tableURL(t.Query, t.Sort, page+1)
+	if t.To < t.Matches {
+		t.Next = p.tableURL(t.Query, t.Sort, page.Number+1)
 	}
 	t.Columns = p.columns(&t, name, descending)
 	p.show(http.StatusOK, "titles", "Titles", t)
@@ -132,28 +86,6 @@ func (p titlePages) columns(t *table, sorted string, descending bool) (all []col
 		all = append(all, c)
 	}
 	return all
-}
-
-// matches returns the titles that match the query of a table, with the keys of the column that they are sorted by. It
-// also counts all titles.
-func (p titlePages) matches(t *table, sorted string) (rows []*row) {
-	query := strings.ToLower(strings.TrimSpace(t.Query))
-	for title := range p.h.catalog.Titles() {
-		t.Total++
-		text := title.Name + "\n" + title.ID + "\n" + title.Publisher + "\n" + title.Author
-		if query != "" && !strings.Contains(strings.ToLower(text), query) {
-			continue
-		}
-		r := &row{Title: title}
-		if key := keys[sorted]; key != nil {
-			r.key = key(&title)
-		}
-		if sorted == "version" {
-			r.version = patch.ParseVersion(title.Version)
-		}
-		rows = append(rows, r)
-	}
-	return rows
 }
 
 // tableURL returns the address of a page of the table.

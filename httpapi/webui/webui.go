@@ -17,7 +17,6 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
-	"iter"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -53,10 +52,37 @@ type Revision struct {
 	Current bool
 }
 
+// PageOptions select a page of the titles.
+type PageOptions struct {
+	// Query is a part of the name, the id, the publisher or the author, without regard to case. If empty, all titles
+	// match.
+	Query string
+	// Order is "name", "publisher", "author", "version", "changed" (the latest first) or "source" (the titles whose
+	// upstream cannot be followed first, then the others that follow one). Titles that are equal are sorted by id.
+	Order string
+	// Reverse reverses the order, but not that of equal titles.
+	Reverse bool
+	// Number is the number of the page, from 0. If there are fewer pages, it means the last one.
+	Number int
+	// Size is the number of titles on a page.
+	Size int
+}
+
+// A Page is a page of the titles.
+type Page struct {
+	Titles []Title
+	// Number is the number of the page, from 0.
+	Number int
+	// Matches is the number of titles that the query matches, and Total that of all titles.
+	Matches, Total int
+}
+
 // A Catalog has the titles that the page shows. It must be safe for concurrent use.
 type Catalog interface {
-	// Titles yields all titles.
-	Titles() iter.Seq[Title]
+	// Page returns a page of the titles.
+	Page(o PageOptions) Page
+	// Find returns a title without its definition. It returns false if there is none.
+	Find(id string) (Title, bool)
 	// Bytes returns the size of a title's definition and its history, or 0 if the title does not exist.
 	Bytes(id string) int64
 	// Title returns a title and its definition, or ErrNotFound.
