@@ -67,7 +67,7 @@ func TestHAProxy(t *testing.T) {
 	}
 	call("GET", "/metrics", "", 403)
 	for _, s := range servers {
-		s.WaitForLog(`"path":"/jamf/v1/software"`)
+		s.WaitForLog(`"msg":"request"`)
 		if strings.Contains(s.Log(), "203.0.113.9") {
 			t.Error("the log has the address that the client claimed")
 		}
