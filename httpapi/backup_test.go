@@ -222,8 +222,12 @@ func TestFullBackup(t *testing.T) {
 	}
 
 	to := memstore.New()
-	load := func(s store.Store) (int, error) { return dump.Load(ctx, s, bytes.NewReader(data), int64(len(data))) }
-	if _, err := load(&stoppingStore{Store: to, left: 3}); err == nil {
+	load := func(s store.Store) (int, error) {
+		return dump.Load(ctx, s, bytes.NewReader(data), int64(len(data)), nil)
+	}
+	stopping := &stoppingStore{Store: to}
+	stopping.left.Store(3)
+	if _, err := load(stopping); err == nil {
 		t.Fatal("a load into a store that fails reports no error")
 	}
 	if err := dump.CheckLoaded(ctx, to); !errors.Is(err, dump.ErrIncomplete) {
@@ -247,7 +251,7 @@ func TestFullBackup(t *testing.T) {
 func TestLoadOfNoFullBackup(t *testing.T) {
 	plain := zipped(t, "patch_archive/A.json", definition("A", "1"))
 	for name, data := range map[string]string{"no zip": "x", "a plain backup": plain} {
-		_, err := dump.Load(t.Context(), memstore.New(), strings.NewReader(data), int64(len(data)))
+		_, err := dump.Load(t.Context(), memstore.New(), strings.NewReader(data), int64(len(data)), nil)
 		if !errors.Is(err, dump.ErrNoBackup) {
 			t.Errorf("%s: got %v", name, err)
 		}
@@ -270,12 +274,12 @@ func newWhole(t *testing.T, s store.Store) *bench {
 // A stoppingStore fails after a number of writes.
 type stoppingStore struct {
 	store.Store
-	left int
+	left atomic.Int64
 }
 
 // Put implements store.Store.
 func (s *stoppingStore) Put(ctx context.Context, k store.Key, v []byte, c store.Condition) (store.Revision, error) {
-	if s.left--; s.left < 0 {
+	if s.left.Add(-1) < 0 {
 		return "", errDown
 	}
 	return s.Store.Put(ctx, k, v, c)

@@ -88,7 +88,7 @@ func BenchmarkTransfer(b *testing.B) {
 				b.Fatal(err)
 			}
 			defer s.Close()
-			if _, err := dump.Load(b.Context(), s, bytes.NewReader(full.Bytes()), int64(full.Len())); err != nil {
+			if _, err := dump.Load(b.Context(), s, bytes.NewReader(full.Bytes()), int64(full.Len()), nil); err != nil {
 				b.Fatal(err)
 			}
 		}, copied)

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -98,7 +99,7 @@ func load(t *testing.T, s store.Store, members map[string]string) (records int, 
 	if err := z.Close(); err != nil {
 		t.Fatal(err)
 	}
-	return dump.Load(t.Context(), s, bytes.NewReader(b.Bytes()), int64(b.Len()))
+	return dump.Load(t.Context(), s, bytes.NewReader(b.Bytes()), int64(b.Len()), nil)
 }
 
 // with returns the members with one more, or another.
@@ -250,7 +251,8 @@ func TestLoadFormats(t *testing.T) {
 			}
 		})
 	}
-	if _, err := dump.Load(t.Context(), memstore.New(), strings.NewReader("x"), 1); !errors.Is(err, dump.ErrNoBackup) {
+	_, err := dump.Load(t.Context(), memstore.New(), strings.NewReader("x"), 1, nil)
+	if !errors.Is(err, dump.ErrNoBackup) {
 		t.Errorf("no zip: %v, want ErrNoBackup", err)
 	}
 }
@@ -279,13 +281,13 @@ func TestLoadRefusesLines(t *testing.T) {
 // A limitedStore fails after a number of Puts.
 type limitedStore struct {
 	store.Store
-	left int
+	left atomic.Int64
 }
 
 var errDown = errors.New("down")
 
 func (s *limitedStore) Put(ctx context.Context, k store.Key, v []byte, c store.Condition) (store.Revision, error) {
-	if s.left--; s.left < 0 {
+	if s.left.Add(-1) < 0 {
 		return "", errDown
 	}
 	return s.Store.Put(ctx, k, v, c)
@@ -300,7 +302,9 @@ func TestLoadAfterAnInterruption(t *testing.T) {
 	members := write(t, from, nil)
 	for puts := range 5 {
 		to := memstore.New()
-		if _, err := load(t, &limitedStore{to, puts}, members); !errors.Is(err, errDown) {
+		limited := &limitedStore{Store: to}
+		limited.left.Store(int64(puts))
+		if _, err := load(t, limited, members); !errors.Is(err, errDown) {
 			t.Fatalf("after %d Puts: %v, want the store's error", puts, err)
 		}
 		want := dump.ErrIncomplete
@@ -319,6 +323,50 @@ func TestLoadAfterAnInterruption(t *testing.T) {
 		if _, err := load(t, to, members); !errors.Is(err, dump.ErrNotEmpty) {
 			t.Errorf("after %d Puts: a second load: %v, want ErrNotEmpty", puts, err)
 		}
+	}
+}
+
+// A crowdedStore lets no Put return before a number of them are in progress.
+type crowdedStore struct {
+	store.Store
+	wanted       int64
+	now, maximum atomic.Int64
+	crowded      chan struct{}
+	once         sync.Once
+}
+
+func (s *crowdedStore) Put(ctx context.Context, k store.Key, v []byte, c store.Condition) (store.Revision, error) {
+	if k.Kind == "tokens" {
+		now := s.now.Add(1)
+		defer s.now.Add(-1)
+		if now == s.wanted {
+			s.once.Do(func() { close(s.crowded) })
+		}
+		s.maximum.Store(max(s.maximum.Load(), now))
+		select {
+		case <-s.crowded:
+		case <-ctx.Done():
+			return "", ctx.Err()
+		}
+	}
+	return s.Store.Put(ctx, k, v, c)
+}
+
+// Load writes many records at once, so that a store can combine the writes, but not any number.
+func TestLoadWritesConcurrently(t *testing.T) {
+	const writers = 32
+	title, _ := oldTitle(t)
+	var lines strings.Builder
+	for i := range 5 * writers {
+		fmt.Fprintf(&lines, "{\"id\":\"%d\",\"value\":{}}\n", i)
+	}
+	s := &crowdedStore{Store: memstore.New(), wanted: writers, crowded: make(chan struct{})}
+	n, err := load(t, s, map[string]string{titlesMember: title, "patchsource/tokens.ndjson": lines.String()})
+	if err != nil || n != 1+5*writers {
+		t.Errorf("%d records, %v, want %d", n, err, 1+5*writers)
+	}
+	if m := s.maximum.Load(); m > writers {
+		t.Errorf("%d records were written at once, want at most %d", m, writers)
 	}
 }
 

@@ -30,7 +30,7 @@ func Example() {
 		fmt.Println(err)
 	}
 
-	n, err := dump.Load(ctx, to, bytes.NewReader(backup.Bytes()), int64(backup.Len()))
+	n, err := dump.Load(ctx, to, bytes.NewReader(backup.Bytes()), int64(backup.Len()), nil)
 	fmt.Println(n, "records", err)
 	// Output: 2 records <nil>
 }

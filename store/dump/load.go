@@ -11,21 +11,36 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/patchsource/patchsource/store"
 )
 
-// maxLineBytes bounds a record in a backup: a title with its definition, another one that is staged, and its pending
-// events.
-const maxLineBytes = 64 << 20
+const (
+	// maxLineBytes bounds a record in a backup: a title with its definition, another one that is staged, and its
+	// pending events.
+	maxLineBytes = 64 << 20
+	// maxSharedBytes bounds the records that are written while others are, and so the memory that they take.
+	maxSharedBytes = 1 << 20
+)
+
+// LoadOptions are options of [Load]. Nil means the zero value.
+type LoadOptions struct {
+	// Progress, if not nil, is called again and again with the number of records that are loaded. Calls do not
+	// overlap.
+	Progress func(records int)
+}
 
 // Load loads a backup of size bytes into an empty store, before anything else opens that store, and returns the number
 // of records loaded. If it is interrupted, [CheckLoaded] refuses the store until another Load into it succeeds,
 // which begins again. Records are loaded unchanged: rules for titles that are newer than the backup are not applied.
+// Several records are written concurrently.
 //
 // The error is [ErrNotEmpty], [ErrNoBackup], [store.ErrFormat] if a newer version made the backup, or that of reading
 // the backup, of the store or of ctx. After one of the first three nothing has changed.
-func Load(ctx context.Context, s store.Store, backup io.ReaderAt, size int64) (records int, err error) {
+func Load(
+	ctx context.Context, s store.Store, backup io.ReaderAt, size int64, opts *LoadOptions,
+) (records int, err error) {
 	members, err := readMembers(backup, size)
 	if err != nil {
 		return 0, err
@@ -36,14 +51,23 @@ func Load(ctx context.Context, s store.Store, backup io.ReaderAt, size int64) (r
 	if _, err := s.Put(ctx, loadingKey, []byte("{}"), store.Condition{}); err != nil {
 		return 0, err
 	}
+	l := loader{store: s}
+	if opts != nil {
+		l.opts = *opts
+	}
 	for _, kind := range append(slices.Clone(kinds), configKind) {
-		n, err := loadKind(ctx, s, kind, members[kind])
-		if err != nil {
+		if err := l.loadKind(ctx, kind, members[kind]); err != nil {
 			return 0, fmt.Errorf("%s: %w", kind, err)
 		}
-		records += n
 	}
-	return records, s.Delete(ctx, loadingKey, store.Condition{})
+	return int(l.records.Load()), s.Delete(ctx, loadingKey, store.Condition{})
+}
+
+// A loader loads the records of a backup.
+type loader struct {
+	store   store.Store
+	opts    LoadOptions
+	records atomic.Int64 // that are loaded
 }
 
 // readMembers returns the members of a backup by the kinds of their records. The error is ErrNoBackup or
@@ -98,77 +122,105 @@ func checkEmpty(ctx context.Context, s store.Store) error {
 		return err
 	}
 	for _, kind := range kinds {
-		var left []store.Key
-		for r, err := range s.List(ctx, kind) {
-			if err != nil {
-				return err
-			}
-			if !interrupted {
-				return fmt.Errorf("%w: it has %s", ErrNotEmpty, kind)
-			}
-			left = append(left, r.Key)
-		}
-		for _, key := range left {
-			if err := s.Delete(ctx, key, store.Condition{}); err != nil && !errors.Is(err, store.ErrNotFound) {
-				return err
-			}
+		if err := clearKind(ctx, s, kind, interrupted); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// loadKind loads the member of a kind and returns the number of its records. f is nil if the backup has none.
-func loadKind(ctx context.Context, s store.Store, kind string, f *zip.File) (records int, err error) {
+// clearKind deletes the records of a kind if they are those of a load that was interrupted. Otherwise it returns
+// ErrNotEmpty if there are any.
+func clearKind(ctx context.Context, s store.Store, kind string, interrupted bool) error {
+	var left []store.Key
+	for r, err := range s.List(ctx, kind) {
+		if err != nil {
+			return err
+		}
+		if !interrupted {
+			return fmt.Errorf("%w: it has %s", ErrNotEmpty, kind)
+		}
+		left = append(left, r.Key)
+	}
+	deletions := newGroup(ctx)
+	for _, key := range left {
+		if deletions.failed() {
+			break
+		}
+		deletions.run(false, func(ctx context.Context) error {
+			err := s.Delete(ctx, key, store.Condition{})
+			if errors.Is(err, store.ErrNotFound) {
+				return nil
+			}
+			return err
+		})
+	}
+	return deletions.wait()
+}
+
+// loadKind loads the member of a kind. f is nil if the backup has none.
+func (l *loader) loadKind(ctx context.Context, kind string, f *zip.File) error {
 	if f == nil {
-		return 0, nil
+		return nil
 	}
 	r, err := f.Open()
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer r.Close()
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, maxLineBytes)
 	n := 0
-	for lines.Scan() {
+	writes := newGroup(ctx)
+	for !writes.failed() && lines.Scan() {
 		n++
 		if len(bytes.TrimSpace(lines.Bytes())) == 0 {
 			continue
 		}
-		if err := loadLine(ctx, s, kind, lines.Bytes()); err != nil {
-			return records, fmt.Errorf("line %d: %w", n, err)
+		number, text := n, bytes.Clone(lines.Bytes())
+		writes.run(len(text) > maxSharedBytes, func(ctx context.Context) error {
+			if err := l.loadLine(ctx, kind, text); err != nil {
+				return fmt.Errorf("line %d: %w", number, err)
+			}
+			l.records.Add(1)
+			return nil
+		})
+		if l.opts.Progress != nil {
+			l.opts.Progress(int(l.records.Load()))
 		}
-		records++
+	}
+	if err := writes.wait(); err != nil {
+		return err
 	}
 	if errors.Is(lines.Err(), bufio.ErrTooLong) {
-		return records, fmt.Errorf("line %d has more than %d bytes", n+1, maxLineBytes)
+		return fmt.Errorf("line %d has more than %d bytes", n+1, maxLineBytes)
 	}
-	return records, lines.Err()
+	return lines.Err()
 }
 
 // loadLine loads a record of the member of a kind.
-func loadLine(ctx context.Context, s store.Store, kind string, text []byte) error {
-	var l line
-	if err := json.Unmarshal(text, &l); err != nil {
+func (l *loader) loadLine(ctx context.Context, kind string, text []byte) error {
+	var r line
+	if err := json.Unmarshal(text, &r); err != nil {
 		return err
 	}
-	key := store.Key{Kind: kind, ID: l.ID}
+	key := store.Key{Kind: kind, ID: r.ID}
 	switch {
-	case l.Kind == "" || l.Kind == kind:
-	case kind == titleKind && l.Kind == historyKind:
+	case r.Kind == "" || r.Kind == kind:
+	case kind == titleKind && r.Kind == historyKind:
 		key.Kind = historyKind
 	default:
-		return fmt.Errorf("record %q: a record of kind %q is not expected among %s", l.ID, l.Kind, kind)
+		return fmt.Errorf("record %q: a record of kind %q is not expected among %s", r.ID, r.Kind, kind)
 	}
 	cond := store.IfAbsent()
 	if kind == configKind {
-		if !slices.Contains(configIDs, l.ID) {
-			return fmt.Errorf("record %q: this configuration is not part of a backup", l.ID)
+		if !slices.Contains(configIDs, r.ID) {
+			return fmt.Errorf("record %q: this configuration is not part of a backup", r.ID)
 		}
 		cond = store.Condition{} // an interrupted load may have written it
 	}
-	if _, err := s.Put(ctx, key, l.Value, cond); err != nil {
-		return fmt.Errorf("record %q: %w", l.ID, err)
+	if _, err := l.store.Put(ctx, key, r.Value, cond); err != nil {
+		return fmt.Errorf("record %q: %w", r.ID, err)
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/patchsource/patchsource/auth"
 	"github.com/patchsource/patchsource/auth/mail"
@@ -192,7 +193,17 @@ func restore(ctx context.Context, s store.Store, name string, log *slog.Logger) 
 	if err != nil {
 		return err
 	}
-	n, err := dump.Load(ctx, s, file, info.Size())
+	log.Info("loading a full backup", "file", name, "bytes", info.Size())
+	begun := time.Now()
+	progress := time.NewTicker(progressInterval)
+	defer progress.Stop()
+	n, err := dump.Load(ctx, s, file, info.Size(), &dump.LoadOptions{Progress: func(records int) {
+		select {
+		case <-progress.C:
+			log.Info("still loading a full backup", "records", records)
+		default:
+		}
+	}})
 	if errors.Is(err, dump.ErrNotEmpty) {
 		return fmt.Errorf("%w: a full backup is loaded into an empty store only: give --store a new folder, "+
 			"or omit --restore", err)
@@ -203,6 +214,6 @@ func restore(ctx context.Context, s store.Store, name string, log *slog.Logger) 
 	if err != nil {
 		return err
 	}
-	log.Info("loaded a full backup", "file", name, "records", n)
+	log.Info("loaded a full backup", "file", name, "records", n, "took", time.Since(begun).Round(time.Millisecond))
 	return nil
 }
