@@ -7,9 +7,8 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
-
-	"github.com/go-chi/chi/v5/middleware"
 )
 
 // An AddressFunc returns the address that a request comes from. An unknown address is the zero Addr.
@@ -18,23 +17,56 @@ type AddressFunc func(*http.Request) netip.Addr
 // Address returns an AddressFunc that returns the address which the reverse proxies in these networks report, or that
 // of the connection if there are none or they report none. It returns an error for a string that is no network.
 func Address(proxies []string) (AddressFunc, error) {
-	for _, network := range proxies {
-		if _, err := netip.ParsePrefix(network); err != nil {
+	trusted := make(networks, 0, len(proxies))
+	for _, proxy := range proxies {
+		network, err := netip.ParsePrefix(proxy)
+		if err != nil {
 			return nil, fmt.Errorf(
-				"the proxy %q is no network: add its mask, as in 10.0.0.0/8 or 192.0.2.1/32", network,
+				"the proxy %q is no network: add its mask, as in 10.0.0.0/8 or 192.0.2.1/32", proxy,
 			)
 		}
+		trusted = append(trusted, network)
 	}
-	if len(proxies) == 0 {
+	if len(trusted) == 0 {
 		return peer, nil
 	}
-	forwarded := middleware.ClientIPFromXFF(proxies...)
-	return func(r *http.Request) netip.Addr {
-		if address := find(forwarded, r); address.IsValid() {
-			return address
+	return trusted.client, nil
+}
+
+// networks are those of trusted proxies.
+type networks []netip.Prefix
+
+// client returns the address that the proxies report: the last one in X-Forwarded-For that is not of a proxy, since
+// each proxy appends the address that it was called from. It is that of the connection if this is no proxy, or if they
+// report none.
+func (n networks) client(r *http.Request) netip.Addr {
+	from := peer(r)
+	if !n.contain(from.WithZone("")) {
+		return from
+	}
+	for _, line := range slices.Backward(r.Header["X-Forwarded-For"]) {
+		for line != "" {
+			at := strings.LastIndexByte(line, ',')
+			text := strings.TrimSpace(line[at+1:])
+			line = line[:max(at, 0)]
+			if text == "" {
+				continue
+			}
+			address, err := netip.ParseAddr(text)
+			if err != nil {
+				return from // whatever comes before it cannot be trusted
+			}
+			if address = address.Unmap().WithZone(""); !n.contain(address) {
+				return address
+			}
 		}
-		return peer(r)
-	}, nil
+	}
+	return from
+}
+
+// contain reports whether an address is in one of the networks.
+func (n networks) contain(address netip.Addr) bool {
+	return slices.ContainsFunc(n, func(one netip.Prefix) bool { return one.Contains(address) })
 }
 
 // peer returns the address at the other end of the connection.
@@ -66,14 +98,6 @@ func Text(address netip.Addr, r *http.Request) string {
 		return name
 	}
 	return address.String()
-}
-
-// find returns the address that a middleware finds.
-func find(middlewareOf func(http.Handler) http.Handler, r *http.Request) (address netip.Addr) {
-	middlewareOf(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		address = middleware.GetClientIPAddr(r.Context())
-	})).ServeHTTP(nil, r)
-	return address
 }
 
 // Network returns the network that counts as one client: an IPv4 address, or a /64 of IPv6, which a site gives to one

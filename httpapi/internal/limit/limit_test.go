@@ -58,6 +58,40 @@ func TestPeer(t *testing.T) {
 	}
 }
 
+// FuzzForwarded checks that the address which proxies report is the one that the middleware of chi finds.
+func FuzzForwarded(f *testing.F) {
+	f.Add("10.0.0.1:80", "203.0.113.9", "")
+	f.Add("192.0.2.1:80", "203.0.113.9", "")
+	f.Add("10.0.0.1:80", "198.51.100.1, 203.0.113.9,10.0.0.2", " , 10.0.0.3,")
+	f.Add("10.0.0.1:80", "203.0.113.9, unknown", "10.0.0.2")
+	f.Add("[::ffff:10.0.0.1]:80", "::ffff:203.0.113.9", "::ffff:10.1.2.3")
+	f.Add("[fe80::1%eth0]:80", "fe80::2%eth0, fe81::1", ",")
+	f.Add("pipe", "203.0.113.9", "")
+	f.Add("10.0.0.1:80", "", "10.0.0.2")
+	f.Add("10.0.0.1:80", ",203.0.113.9:80", "")
+	proxies := []string{"10.0.0.0/8", "fe80::/16"}
+	address, err := limit.Address(proxies)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, remote, first, second string) {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.RemoteAddr = remote
+		r.Header["X-Forwarded-For"] = []string{first, second}
+		var want netip.Addr
+		found := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			want = middleware.GetClientIPAddr(r.Context())
+		})
+		middleware.ClientIPFromXFF(proxies...)(found).ServeHTTP(nil, r)
+		if !want.IsValid() {
+			middleware.ClientIPFromRemoteAddr(found).ServeHTTP(nil, r)
+		}
+		if got := address(r); got != want {
+			t.Errorf("%q, %q, %q: got the address %s, want %s", remote, first, second, got, want)
+		}
+	})
+}
+
 func TestNetwork(t *testing.T) {
 	for address, want := range map[string]string{
 		"192.0.2.1":         "192.0.2.1/32",
