@@ -36,12 +36,13 @@ func (w *titleWriter) campaign(ctx context.Context) {
 		opts.Name = courierLease
 	}
 	store.Campaign(ctx, w.store, opts, func(ctx context.Context) {
-		var sweeping sync.WaitGroup
+		var working sync.WaitGroup
 		if w.shared {
-			sweeping.Go(func() { w.sweepRestores(ctx) })
+			working.Go(func() { w.sweepRestores(ctx) })
 		}
+		working.Go(func() { w.snapshot.keep(ctx, &w.index, w.gate.closed.Load) })
 		w.runBackground(ctx)
-		sweeping.Wait()
+		working.Wait()
 	})
 }
 

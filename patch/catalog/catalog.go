@@ -12,9 +12,13 @@
 //
 // # Reads
 //
-// Lists and selections do not read the store. An immutable index, which every change replaces, has each title's
-// summary as JSON, and the whole list with its entity tag, which is made at most once per change. Definitions are
-// cached, also compressed, up to a number of bytes. A miss reads one record, once for all concurrent readers.
+// Lists, selections and pages do not read the store. An immutable index has all titles, in several orders. A change makes
+// another one, which shares the unchanged parts. The list of all titles is kept in chunks, and a change makes one of them
+// again. Definitions are cached, also compressed, up to a number of bytes. A miss reads one record, once for all
+// concurrent readers.
+//
+// The records of the kind "snapshots" hold what the index has, so that a catalog of many titles opens quickly. They may
+// be deleted at any time.
 //
 // # Changes
 //
@@ -51,8 +55,8 @@ type Catalog struct {
 	done       <-chan struct{} // closed by stop
 }
 
-// Close stops the catalog: it waits for the changes in progress and ends the background work. It does not close the
-// store. Closing again does nothing. The error is always nil.
+// Close stops the catalog: it waits for the changes in progress, ends the background work, and writes a snapshot of the
+// titles for the next start if there are many. It does not close the store. Closing again does nothing. The error is always nil.
 func (c *Catalog) Close() error {
 	c.titles.gate.close()
 	c.stop()

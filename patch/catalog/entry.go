@@ -24,6 +24,8 @@ type entry struct {
 	nameAt, publisherAt, authorAt  int32
 	plainIDLength, plainNameLength int32  // of Title.Plain: the plain id and name are the beginnings of ID and Name
 	skeleton                       string // of Author
+	// unsettled says that the record has something to do when the catalog is opened: a notice or a staged change.
+	unsettled bool
 }
 
 // liveEntry returns the entry of a record that was read under key, nil if the title is not live.
@@ -59,7 +61,9 @@ func (r *record) entry(key string) (*entry, error) {
 	if r.Follows != nil {
 		t.Follows, t.Source = r.Follows.URL, r.Follows.Source
 	}
-	return newEntry(t, key, r.rev), nil
+	e := newEntry(t, key, r.rev)
+	e.unsettled = r.Staged != nil || len(r.Undelivered) > 0
+	return e, nil
 }
 
 // newEntry returns the entry of a title.

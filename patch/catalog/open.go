@@ -10,6 +10,10 @@ import (
 // Open reads all titles of a store and returns a catalog of them. ctx bounds only Open. A title whose record is
 // corrupt is left out and counted by [Catalog.Damaged].
 //
+// Of a store that tells the revisions of its records (see [store.Revisions]), Open reads only the titles that have changed
+// since a snapshot, which an earlier catalog wrote. The others are read afterwards, in the background, and leave the
+// catalog if they are corrupt.
+//
 // The error is [store.ErrFormat] if a newer version wrote the store or one of its titles, [ErrUnavailable] or that of
 // ctx. Another error says that s or a courier is nil.
 func Open(ctx context.Context, s store.Store, opts *Options) (*Catalog, error) {
@@ -52,6 +56,7 @@ func newCatalog(s store.Store, o *Options) *Catalog {
 				options:         *o.Lint,
 			},
 			history:  &history{store: s, log: o.Logger, max: o.History, maxBytes: o.HistoryBytes},
+			snapshot: &snapshot{store: s, log: o.Logger, written: map[string]uint64{}},
 			couriers: newCouriers(o.Couriers, o.Logger),
 			events:   newSubscriptions(o.Logger),
 		},
@@ -78,7 +83,7 @@ func (c *Catalog) start(ctx context.Context) error {
 			return fmt.Errorf("%w: %w", ErrUnavailable, context.Cause(ctx))
 		}
 	}
-	unsettled, err := c.writer.load(ctx)
+	unsettled, unverified, err := c.writer.load(ctx)
 	if err != nil {
 		return err
 	}
@@ -86,5 +91,6 @@ func (c *Catalog) start(ctx context.Context) error {
 		return err
 	}
 	c.background.Go(func() { c.writer.campaign(background) })
+	c.background.Go(func() { c.writer.verify(background, unverified) })
 	return nil
 }

@@ -17,6 +17,7 @@ type titleWriter struct {
 	*titleStore
 	rules    rules
 	history  *history
+	snapshot *snapshot
 	couriers *couriers
 	events   *subscriptions
 }
