@@ -208,7 +208,7 @@ func TestFullBackup(t *testing.T) {
 	ctx := t.Context()
 	from := memstore.New()
 	b := newWhole(t, from)
-	b.create("A", "B")
+	b.create("A", "B", "C")
 	require(t, b.asAdmin("POST", "/api/v1/title/A/version", versionJSON("2")), 201)
 	w := b.asAdmin("GET", "/api/v1/backup?full=1", "")
 	require(t, w, 200)

@@ -9,7 +9,7 @@ import (
 
 // Format is the newest format of records that this version reads and writes. Stores without a format marker have
 // format 1.
-const Format = 2
+const Format = 3
 
 // ErrFormat reports that a store may have records that this version does not understand.
 var ErrFormat = errors.New("the store was written by a newer version")

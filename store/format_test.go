@@ -38,9 +38,9 @@ func TestCheckFormat(t *testing.T) {
 		{"absent", "", current, ""},
 		{"older", `{"format":1}`, current, ""},
 		{"current", current, current, ""},
-		{"current with another member", `{"format":2,"by":"x"}`, `{"format":2,"by":"x"}`, ""},
+		{"current with another member", `{"format":3,"by":"x"}`, `{"format":3,"by":"x"}`, ""},
 		{"newer", `{"format":7}`, `{"format":7}`, "its records have format 7, and this version understands " +
-			"formats up to 2: start the newer version, or restore a backup"},
+			"formats up to 3: start the newer version, or restore a backup"},
 		{"not JSON", `x`, `x`, "config/format"},
 		{"not a number", `{"format":"2"}`, `{"format":"2"}`, "config/format"},
 		{"without a format", `{}`, `{}`, "config/format"},

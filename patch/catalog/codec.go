@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -16,9 +17,12 @@ const (
 	// plainFormat is the format of a title's record without any of the members that recordFormat added, and of all
 	// other records of this package.
 	plainFormat = 1
-	// recordFormat is the newest format of a title's record. It adds the index of revisions, held back patches and the
+	// indexedFormat is the format of a title's record that adds the index of revisions, held back patches and the
 	// account.
-	recordFormat = 2
+	indexedFormat = 2
+	// recordFormat is the newest format of a title's record, and of the record of an earlier revision. It adds the
+	// revisions that are kept as differences.
+	recordFormat = 3
 )
 
 // checkFormat returns an error if a record has another format than 1 to newest. It is [store.ErrFormat] if the format
@@ -36,24 +40,35 @@ func checkFormat(format, newest int) error {
 
 // format returns the oldest format that can hold the record.
 func (r *record) format() int {
-	if r.Revisions != nil || r.Held != nil || r.Owner.Account != "" {
+	switch {
+	case len(r.Recent) > 0 || slices.ContainsFunc(r.Revisions, func(h revisionHead) bool { return h.In != 0 }):
 		return recordFormat
+	case r.Revisions != nil || r.Held != nil || r.Owner.Account != "":
+		return indexedFormat
 	}
 	return plainFormat
 }
 
-var definitionMember = []byte(`,"definition":`)
+const definitionMember = `,"definition":`
 
 // encode returns the record as the store holds it.
 func (r *record) encode() ([]byte, error) {
 	r.Format = r.format()
-	data, err := json.Marshal(r.head)
-	if err != nil {
+	return encodeWith(&r.head, r.definition)
+}
+
+// encodeWith returns the JSON of an object that is not empty, with a definition as its last member.
+func encodeWith(head any, definition []byte) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(head); err != nil {
 		return nil, err
 	}
-	data = append(data[:len(data)-1], definitionMember...)
-	data = append(data, r.definition...)
-	return append(data, '}'), nil
+	start := bytes.TrimSuffix(b.Bytes(), []byte("}\n"))
+	value := make([]byte, 0, len(start)+len(definitionMember)+len(definition)+1)
+	value = append(append(append(value, start...), definitionMember...), definition...)
+	return append(value, '}'), nil
 }
 
 // decodeRecord reads a record. Its definition shares value's memory. The error is [store.ErrFormat] if a newer version

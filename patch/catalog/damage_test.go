@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"log/slog"
 	"os"
@@ -216,7 +217,7 @@ func TestRecordInNewerFormat(t *testing.T) {
 	for name, value := range map[string]string{
 		"like ours":     `{"format":99,"uid":"x","state":"live","definition":{}}`,
 		"unlike ours":   `{"state":{"is":"live"},"format":99}`,
-		"no definition": `{"format":3}`,
+		"no definition": `{"format":4}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := memstore.New()
@@ -233,7 +234,7 @@ func TestRecordInNewerFormat(t *testing.T) {
 			if !errors.Is(err, store.ErrFormat) {
 				t.Fatalf("%v, want ErrFormat", err)
 			}
-			for _, part := range []string{"titles/newer", "up to 2"} {
+			for _, part := range []string{"titles/newer", "up to 3"} {
 				if !strings.Contains(err.Error(), part) {
 					t.Errorf("error %q does not contain %q", err, part)
 				}
@@ -268,15 +269,13 @@ func (s *changing) List(ctx context.Context, kind string) iter.Seq2[store.Record
 func TestRecordsAreOneState(t *testing.T) {
 	ctx := t.Context()
 	s := &changing{Store: memstore.New()}
-	cat := open(t, s, &catalog.Options{History: 3})
+	cat := open(t, s, &catalog.Options{History: 10})
 	create(t, cat, "App", "1")
 	create(t, cat, "Other", "1")
-	for _, v := range []string{"2", "3", "4", "5"} {
-		add(t, cat, "App", v)
-	}
-	change := func() {
-		for _, v := range []string{"6", "7"} {
-			add(t, cat, "App", v)
+	addVersions(t, cat, 20)
+	change := func() { // it drops a record of revisions
+		for v := range 10 {
+			add(t, cat, "App", fmt.Sprint("9.", v))
 		}
 	}
 	s.change.Store(&change)
@@ -293,9 +292,9 @@ func TestRecordsAreOneState(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	moved := open(t, to, &catalog.Options{History: 3})
+	moved := open(t, to, &catalog.Options{History: 10})
 	all, err := moved.History(ctx, "App")
-	if err != nil || len(all) != 4 || titles != 2 {
+	if err != nil || len(all) != 11 || titles != 2 {
 		t.Fatalf("%d titles, want 2; the history is %+v, %v", titles, all, err)
 	}
 	for _, e := range all {
@@ -303,8 +302,8 @@ func TestRecordsAreOneState(t *testing.T) {
 			t.Errorf("revision %d of %d: %v", e.Number, all[0].Number, err)
 		}
 	}
-	if got := records(t, to, "history"); got != 3 {
-		t.Errorf("%d records of revisions, want 3", got)
+	if got := records(t, to, "history"); got < 1 || got > 2 {
+		t.Errorf("%d records of revisions, want 1 or 2", got)
 	}
 }
 

@@ -299,13 +299,14 @@ func (c *Catalog) edit(ctx context.Context, id string, opts EditOptions, f edito
 func (w *titleWriter) updateDefinition(
 	ctx context.Context, t *lockedTitle, was, rec *record, event Event, by string,
 ) (*entry, error) {
-	if err := w.prepareUpdate(ctx, t, was, rec, event.At, by); err != nil {
+	moves, err := w.prepareUpdate(ctx, t, was, rec, event.At, by, 0)
+	if err != nil {
 		return nil, err
 	}
 	if err := w.rules.checkAccount(w.index.get(), event.Before.ID, rec, was.bytes()); err != nil {
 		return nil, err
 	}
-	return w.update(ctx, t, was, rec, event)
+	return w.update(ctx, t, was, rec, moves, event)
 }
 
 // updateHeld writes a record whose definition stays as it is, if the patches that are held back have changed.

@@ -1,11 +1,13 @@
 package catalog
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"github.com/patchsource/patchsource/store"
 )
@@ -14,9 +16,19 @@ import (
 // in the store.
 const unindexedSlack = 8
 
-// A history keeps the earlier revisions of titles in the store, a bounded number of them. A title's record has the
-// index of its revisions: those that are in the store and not in the index are left over from an interrupted change,
-// and are deleted by a later one.
+const (
+	// maxGroup is the maximum number of revisions in a record: one that is whole, and others that are made from it.
+	maxGroup = 8
+	// maxDifference is the size in bytes of the largest difference in the title's record. One that is larger than half
+	// the definition, and than smallDifference, does not get there either.
+	maxDifference   = 16 << 10
+	smallDifference = 1 << 10
+)
+
+// A history keeps the earlier revisions of titles in the store, a bounded number of them. The last ones are in the
+// title's record, as differences. When there are maxGroup of them, or when one differs much from the next, they move
+// into a record of their own, of which the newest has the definition whole. The title's record has the index of these:
+// those that are in the store and not in the index are left over from an interrupted change; a later one deletes them.
 type history struct {
 	store    store.Store
 	log      *slog.Logger
@@ -24,19 +36,56 @@ type history struct {
 	maxBytes int64 // of them together
 }
 
-// keep writes the definition of a record that is about to be replaced as an earlier revision. The error is
-// ErrUnavailable or that of ctx.
-func (h *history) keep(ctx context.Context, was *record) error {
+// advance sets the earlier revisions of rec, which takes the place of was and has another definition. It writes
+// nothing. more is the number of changes that are written together with rec and follow it. It reports whether the
+// recent revisions of was and its definition move into a record, which keep writes.
+func (h *history) advance(was, rec *record, more int) (moves bool, err error) {
+	rec.Revisions, rec.Oldest, rec.Recent = []revisionHead{}, was.Oldest, nil
 	if h.max == 0 {
-		return nil
+		return false, nil
 	}
-	value, err := json.Marshal(was.current())
+	d := newDifference(rec.definition, was.definition)
+	moves = len(d) > maxDifference || len(d) > max(smallDifference, len(was.definition)/2) ||
+		h.max >= maxGroup && len(was.Recent)+1+more >= maxGroup
+	if !moves {
+		// It is tried out, because there would be no way back from a mistake.
+		again, err := patchText(rec.definition, d)
+		moves = err != nil || !bytes.Equal(again, was.definition)
+	}
+	if moves {
+		heads, err := was.current().heads()
+		if err != nil {
+			return false, err
+		}
+		rec.Revisions = append(slices.Clip(was.Revisions), heads...)
+	} else {
+		summary, err := was.summary()
+		if err != nil {
+			return false, err
+		}
+		rec.Revisions = append(rec.Revisions, was.Revisions...)
+		rec.Recent = append(slices.Clip(was.Recent), earlierRevision{
+			Number:     was.number(),
+			At:         was.Changed,
+			By:         was.By,
+			Version:    summary.CurrentVersion,
+			Difference: d,
+		})
+	}
+	h.trim(rec)
+	return moves, nil
+}
+
+// keep writes the definition of a record that is about to be replaced, with its recent revisions, as earlier revisions.
+// The error is ErrUnavailable or that of ctx.
+func (h *history) keep(ctx context.Context, was *record) error {
+	value, err := was.current().encode()
 	if err != nil {
 		return err
 	}
-	// Without a condition: all attempts to write a revision write the same definition. A server that was suspended
-	// since it read the title may bring back a revision that others have dropped: it takes some space until the title
-	// is deleted, and is not in the index.
+	// Without a condition: all attempts to write a revision write the same, because was is in the store. A server that
+	// was suspended since it read the title may bring back a revision that others have dropped: it takes some space
+	// until the title is deleted, and is not in the index.
 	err = finish(ctx, func(ctx context.Context) error {
 		_, err := h.store.Put(ctx, revisionKey(was.UID, was.number()), value, store.Condition{})
 		return err
@@ -47,37 +96,106 @@ func (h *history) keep(ctx context.Context, was *record) error {
 	return nil
 }
 
-// trim returns the newest revisions of an index, as many as the limits allow, and at least one, so that a change can be
-// undone.
-func (h *history) trim(all []revisionHead) []revisionHead {
-	first := len(all) - 1
-	bytes := all[first].Bytes
-	for first > 0 && len(all)-first < h.max {
-		bytes += all[first-1].Bytes
-		if bytes > h.maxBytes {
-			break
-		}
-		first--
+// trim drops the oldest revisions of a record, as the limits require: those in a record of their own together. At least
+// one is left, so that a change can be undone.
+func (h *history) trim(rec *record) {
+	left, size := len(rec.Revisions)+len(rec.Recent), int64(0)
+	for _, r := range rec.Revisions {
+		size += r.Bytes
 	}
-	return all[first:]
+	for _, r := range rec.Recent {
+		size += int64(len(r.Difference))
+	}
+	for {
+		n, dropped := 0, int64(0) // the oldest revisions
+		for n < len(rec.Revisions) && rec.Revisions[n].key() == rec.Revisions[0].key() {
+			dropped += rec.Revisions[n].Bytes
+			n++
+		}
+		if n == 0 && len(rec.Recent) > 0 {
+			n, dropped = 1, int64(len(rec.Recent[0].Difference))
+		}
+		if n == 0 || left-n < 1 || left-n < h.max && size <= h.maxBytes {
+			return
+		}
+		if len(rec.Revisions) > 0 {
+			rec.Revisions = rec.Revisions[n:]
+		} else {
+			rec.Recent = rec.Recent[n:]
+		}
+		left, size = left-n, size-dropped
+	}
 }
 
-// sweep deletes the revisions that drop may have left behind after the change that wrote rec. It returns the number of
-// the first revision that the store may still hold.
+// listed returns the earlier revisions of a record that are shown, the newest first.
+func (h *history) listed(rec *record) (all []Revision) {
+	for _, r := range slices.Backward(rec.Recent) {
+		all = append(all, Revision{Number: r.Number, At: r.At, By: r.By, Version: r.Version})
+	}
+	for _, r := range slices.Backward(rec.Revisions) {
+		all = append(all, Revision{Number: r.Number, At: r.At, By: r.By, Version: r.Version})
+	}
+	return all[:min(len(all), h.max)]
+}
+
+// definition returns the definition in an earlier revision of a title. The error is store.ErrNotFound, ErrUnavailable
+// or that of ctx; ErrUnavailable is also store.ErrCorrupt if the revision is corrupt.
+func (h *history) definition(ctx context.Context, rec *record, n uint64) ([]byte, error) {
+	text, err := earlierDefinition(rec.definition, rec.Recent, n)
+	if !errors.Is(err, store.ErrNotFound) {
+		return text, corruptUnavailable(err)
+	}
+	key := n
+	for _, r := range rec.Revisions {
+		if r.Number == n {
+			key = r.key()
+		}
+	}
+	stored, err := h.read(ctx, rec.UID, key)
+	if err != nil {
+		return nil, err
+	}
+	text, err = stored.definition(n)
+	return text, corruptUnavailable(err)
+}
+
+// corruptUnavailable returns a store.ErrCorrupt as an ErrUnavailable.
+func corruptUnavailable(err error) error {
+	if errors.Is(err, store.ErrCorrupt) {
+		return unavailable(err)
+	}
+	return err
+}
+
+// sweep deletes the revisions that interrupted changes, or drop, may have left behind before the change that wrote rec.
+// It returns the number of the first revision that the store may still hold. It does so for some revisions together,
+// because most of them have no record.
 func (h *history) sweep(ctx context.Context, rec *record) (oldest uint64) {
 	first := rec.firstKept()
+	if first < rec.Oldest+maxGroup {
+		return rec.Oldest
+	}
 	if err := h.delete(ctx, rec.UID, rec.Oldest, first); err != nil {
 		return rec.Oldest // the next change tries again
 	}
 	return first
 }
 
-// drop deletes the revisions that rec, which has been written, does not keep. If that fails, sweep deletes them later.
-func (h *history) drop(ctx context.Context, key string, rec *record) {
+// drop deletes the records of revisions that was had and rec, which has been written in its place, does not. If that
+// fails, sweep deletes them later.
+func (h *history) drop(ctx context.Context, key string, was, rec *record) {
+	first := rec.firstKept()
 	ctx, cancel := store.WriteContext(ctx)
 	defer cancel()
-	if err := h.delete(ctx, rec.UID, rec.Oldest, rec.firstKept()); err != nil {
-		h.log.Error("earlier revisions of a title could not be deleted yet", "title", key, "error", err)
+	last := uint64(0)
+	for _, r := range was.Revisions {
+		if n := r.key(); n < first && n != last {
+			last = n
+			if err := h.delete(ctx, rec.UID, n, n+1); err != nil {
+				h.log.Error("earlier revisions of a title could not be deleted yet", "title", key, "error", err)
+				return
+			}
+		}
 	}
 }
 
@@ -138,9 +256,9 @@ func (h *history) index(ctx context.Context, key string, rec *record) error {
 		if errors.Is(err, store.ErrNotFound) {
 			continue
 		}
-		var head revisionHead
+		var heads []revisionHead
 		if err == nil {
-			head, err = r.head()
+			heads, err = r.heads()
 		}
 		switch {
 		case errors.Is(err, store.ErrCorrupt):
@@ -148,12 +266,12 @@ func (h *history) index(ctx context.Context, key string, rec *record) error {
 		case err != nil:
 			return err
 		default:
-			revisions = append(revisions, head)
+			revisions = append(revisions, heads...)
 		}
 	}
 	rec.Revisions, rec.Oldest = revisions, oldest
-	if len(revisions) > 0 && h.max > 0 {
-		rec.Revisions = h.trim(revisions)
+	if h.max > 0 {
+		h.trim(rec)
 	}
 	return nil
 }
@@ -173,7 +291,7 @@ func (h *history) read(ctx context.Context, uid string, n uint64) (*storedRevisi
 		if err = json.Unmarshal(r.Value, &stored); err != nil {
 			err = fmt.Errorf("%w: %w", store.ErrCorrupt, err)
 		} else {
-			err = checkFormat(stored.Format, plainFormat)
+			err = checkFormat(stored.Format, recordFormat)
 		}
 	}
 	if err != nil {
@@ -190,8 +308,9 @@ func (h *history) records(ctx context.Context, rec *record) (all []store.Record,
 	case rec.State == gone: // its revisions are being deleted
 	case rec.indexed():
 		for _, r := range rec.Revisions {
-			numbers = append(numbers, r.Number)
+			numbers = append(numbers, r.key())
 		}
+		numbers = slices.Compact(numbers)
 	default:
 		for n := h.oldestUnindexed(rec); n < rec.number(); n++ {
 			numbers = append(numbers, n)

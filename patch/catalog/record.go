@@ -45,7 +45,8 @@ type record struct {
 	known *facts // about the definition, or an earlier one; nil at first
 }
 
-// A head is a record without its definition.
+// A head is a record without its definition. Its members that change with every change of the title come last: they lie
+// beside the beginning of the definition, which changes with them, so that the rest of the record stays as it is.
 type head struct {
 	Format int `json:"format"`
 	// UID distinguishes the title from a later one with the same id.
@@ -53,29 +54,32 @@ type head struct {
 	State state  `json:"state"`
 	// Since is the time at which the title took on State.
 	Since time.Time `json:"since"`
-	// Changed is the time at which the definition last changed, by the clock of the server that changed it. It is later
-	// with every change.
-	Changed time.Time `json:"changed"`
-	// Number is the number of the definition in the title's history; 0 means 1. By identifies its maker.
-	Number uint64 `json:"edition,omitempty"`
-	By     string `json:"by,omitempty"`
-	// Revisions is the index of the earlier revisions that are kept, the newest last. If it is nil and Number is
-	// greater than 1, the index is not known because an older version wrote the record.
+	Owner owner     `json:"owner,omitzero"`
+	// Follows is the source that the title follows.
+	Follows *source `json:"follows,omitempty"`
+	// Held are the patches before the definition's first that the title's source holds back.
+	Held []json.RawMessage `json:"held,omitempty"`
+	// Staged is the change that a restore makes to the title once it is committed.
+	Staged *staged `json:"staged,omitempty"`
+	// Revisions is the index of the earlier revisions that are kept in records of their own, the newest last. If it is
+	// nil and Number is greater than 1, the index is not known because an older version wrote the record.
 	Revisions []revisionHead `json:"editions,omitzero"`
 	// Oldest is the number of the first revision that the store may hold. The revisions from there up to the first of
 	// Revisions are to be deleted.
 	Oldest uint64 `json:"oldest,omitempty"`
-	// Held are the patches before the definition's first that the title's source holds back.
-	Held  []json.RawMessage `json:"held,omitempty"`
-	Owner owner             `json:"owner,omitzero"`
-	// Follows is the source that the title follows.
-	Follows *source `json:"follows,omitempty"`
+	// Recent are the revisions between the last of Revisions and the current one, the newest last. Each is made from
+	// the next one.
+	Recent []earlierRevision `json:"recent,omitempty"`
 	// Undelivered are the notices of changes, numbered, that the couriers have not taken yet. Events is the number of
 	// the last notice.
 	Undelivered []undelivered `json:"undelivered,omitempty"`
 	Events      uint64        `json:"events,omitempty"`
-	// Staged is the change that a restore makes to the title once it is committed.
-	Staged *staged `json:"staged,omitempty"`
+	// Number is the number of the definition in the title's history; 0 means 1. By identifies its maker.
+	Number uint64 `json:"edition,omitempty"`
+	By     string `json:"by,omitempty"`
+	// Changed is the time at which the definition last changed, by the clock of the server that changed it. It is later
+	// with every change.
+	Changed time.Time `json:"changed"`
 }
 
 // An owner identifies the person who may change a title besides an administrator.
@@ -120,7 +124,22 @@ type revisionHead struct {
 	At      time.Time `json:"at"`
 	By      string    `json:"by,omitempty"`
 	Version string    `json:"version"`
-	Bytes   int64     `json:"bytes"` // of the definition
+	Bytes   int64     `json:"bytes"` // of the definition, or of the difference
+	// In is the number of the revision whose record has this one. If it is 0, the revision has a record of its own.
+	In uint64 `json:"in,omitempty"`
+}
+
+// key returns the number of the revision whose record has this one.
+func (h *revisionHead) key() uint64 { return cmp.Or(h.In, h.Number) }
+
+// An earlierRevision is a revision that is kept with a later one.
+type earlierRevision struct {
+	Number  uint64    `json:"number"`
+	At      time.Time `json:"at"`
+	By      string    `json:"by,omitempty"`
+	Version string    `json:"version"`
+	// Difference makes the definition from that of the next revision.
+	Difference difference `json:"difference"`
 }
 
 // number returns the number of the definition in the title's history.
@@ -129,8 +148,8 @@ func (r *record) number() uint64 { return max(r.Number, 1) }
 // indexed reports whether the record has an index of the earlier revisions.
 func (r *record) indexed() bool { return r.Revisions != nil || r.number() == 1 }
 
-// firstKept returns the number of the first revision that is kept, which is the current one if there is no earlier one.
-// The record must be indexed.
+// firstKept returns the number of the first revision that is kept in a record of its own or with a later one in such a
+// record, or that of the current one if there is none. The record must be indexed.
 func (r *record) firstKept() uint64 {
 	if len(r.Revisions) > 0 {
 		return r.Revisions[0].Number
@@ -148,6 +167,9 @@ func (r *record) bytes() int64 {
 	for _, e := range r.Revisions {
 		n += e.Bytes
 	}
+	for _, e := range r.Recent {
+		n += int64(len(e.Difference))
+	}
 	return n
 }
 
@@ -156,6 +178,9 @@ func (r *record) headBytes() int {
 	n := len(r.By) + len(r.Owner.Mailbox) + int(r.bytes()) - len(r.definition)
 	for _, e := range r.Revisions {
 		n += 80 + len(e.By) + len(e.Version) - int(e.Bytes)
+	}
+	for _, e := range r.Recent {
+		n += 100 + len(e.By) + len(e.Version) // bytes has the difference
 	}
 	for _, u := range r.Undelivered {
 		n += 40 + len(u.Event)

@@ -16,17 +16,29 @@ import (
 	"github.com/patchsource/patchsource/store/memstore"
 )
 
-// A change fails if the definition that it replaces cannot be kept as a revision.
+// large returns a definition with a text of some bytes that differs from that of any other version.
+func large(v string, bytes int) *patch.Definition {
+	d := definition("App", v)
+	d.Requirements[0].Value = strings.Repeat(v, bytes/len(v))
+	return d
+}
+
+// A change fails if the definition that it replaces is to be kept as a revision of its own and cannot be.
 func TestChangeFailsIfRevisionCannotBeKept(t *testing.T) {
 	ctx := t.Context()
 	s := newPicky(memstore.New())
 	cat := open(t, s, nil)
-	create(t, cat, "App", "1")
+	if _, err := cat.Create(ctx, large("1", 3000), nil); err != nil {
+		t.Fatal(err)
+	}
 	before := cat.Software().ETag()
 	s.failPut.Store("history")
-	_, addErr := cat.AddVersions(ctx, "App", patch.Position{}, []patch.Patch{version("2")}, nil)
-	_, replaceErr := cat.Replace(ctx, "App", definition("App", "9"), nil)
-	for name, err := range map[string]error{"add": addErr, "replace": replaceErr} {
+	_, editErr := cat.Edit(ctx, "App", func(d *patch.Definition) error {
+		d.Requirements = large("2", 3000).Requirements
+		return nil
+	}, nil)
+	_, replaceErr := cat.Replace(ctx, "App", large("9", 3000), nil)
+	for name, err := range map[string]error{"edit": editErr, "replace": replaceErr} {
 		if !errors.Is(err, catalog.ErrUnavailable) || !errors.Is(err, errStopped) {
 			t.Errorf("%s: %v, want ErrUnavailable and its cause", name, err)
 		}
@@ -36,17 +48,21 @@ func TestChangeFailsIfRevisionCannotBeKept(t *testing.T) {
 			t.Errorf("the title has changed: its versions are %q", got)
 		}
 	}
+	add(t, cat, "App", "2") // the difference is small
 	s.failPut.Store("")
-	add(t, cat, "App", "2")
-	if all, err := cat.History(ctx, "App"); err != nil || len(all) != 2 {
-		t.Errorf("the history is %+v, %v; want 2 revisions", all, err)
+	if _, err := cat.Replace(ctx, "App", large("9", 3000), nil); err != nil {
+		t.Fatal(err)
+	}
+	if all, err := cat.History(ctx, "App"); err != nil || len(all) != 3 || records(t, s, "history") != 1 {
+		t.Errorf("the history is %+v, %v, %d records; want 3 revisions, 2 of them in a record",
+			all, err, records(t, s, "history"))
 	}
 }
 
 // Whichever write is the last before the process is killed, the history has every earlier revision that it should keep.
 func TestNoRevisionIsLost(t *testing.T) {
 	ctx := t.Context()
-	const history, changes = 3, 8
+	const history, changes = 10, 30
 	for n := int64(0); ; n++ {
 		inner := memstore.New()
 		s := &stopping{Store: unwatched{inner}}
@@ -83,13 +99,14 @@ func TestNoRevisionIsLost(t *testing.T) {
 			}
 		}
 		// The next changes delete revisions that are left over.
-		add(t, cat, "App", "x")
-		add(t, cat, "App", "y")
-		if got := records(t, inner, "history"); got > history {
-			t.Errorf("after %d writes: %d revisions are in the store, want at most %d", n, got, history)
+		for i := range 9 {
+			add(t, cat, "App", fmt.Sprint("x", i))
+		}
+		if got := records(t, inner, "history"); got > 2 {
+			t.Errorf("after %d writes: %d records of revisions are in the store, want at most 2", n, got)
 		}
 		if acknowledged == changes {
-			if n < 10 {
+			if n < changes {
 				t.Errorf("all changes took only %d writes", n)
 			}
 			return
@@ -120,7 +137,7 @@ func TestHistoryReadsOneRecord(t *testing.T) {
 		t.Errorf("%d revisions, %d reads", len(want), reads)
 	}
 
-	unindex(t, s, "app")
+	writeOld(t, cat, 1)
 	cat = open(t, s, nil)
 	got, slow := history(cat)
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -134,42 +151,24 @@ func TestHistoryReadsOneRecord(t *testing.T) {
 		t.Errorf("%d revisions are in the store", got)
 	}
 
-	unindex(t, s, "app")
+	writeOld(t, cat, 1)
 	cat = open(t, s, nil)
 	add(t, cat, "App", "22") // a change also makes the index
 	if got, reads := history(cat); len(got) != 21 || got[20].Version != "2" || reads != 1 {
 		t.Errorf("after a change: %d revisions, %d reads", len(got), reads)
 	}
-	unindex(t, s, "app")
+	writeOld(t, cat, 1)
 	if err := open(t, s, nil).Delete(ctx, "App", nil); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, func() bool { return records(t, s, "history") == 0 })
 }
 
-// unindex changes a title's record to one that a version without an index of revisions wrote.
-func unindex(t *testing.T, s store.Store, key string) {
+// writeOld closes a catalog and writes the record of App, and its revisions, as an older version did, in a format.
+func writeOld(t *testing.T, cat *catalog.Catalog, format int) {
 	t.Helper()
-	r, err := s.Get(t.Context(), store.Key{Kind: "titles", ID: key})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var head map[string]json.RawMessage
-	if err := json.Unmarshal(r.Value, &head); err != nil {
-		t.Fatal(err)
-	}
-	definition := head["definition"]
-	delete(head, "definition")
-	delete(head, "editions")
-	delete(head, "oldest")
-	head["format"] = json.RawMessage("1")
-	value, err := json.Marshal(head)
-	if err != nil {
-		t.Fatal(err)
-	}
-	value = append(value[:len(value)-1], `,"definition":`...)
-	value = append(append(value, definition...), '}')
-	if _, err := s.Put(t.Context(), r.Key, value, store.IfRevision(r.Revision)); err != nil {
+	_ = cat.Close()
+	if err := catalog.WriteOld(t.Context(), cat, "App", format); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -177,22 +176,20 @@ func unindex(t *testing.T, s store.Store, key string) {
 // The history of a title is bounded by Options.HistoryBytes, and has at least one earlier revision.
 func TestHistoryBytes(t *testing.T) {
 	ctx := t.Context()
-	large := func(v string, bytes int) *patch.Definition {
-		d := definition("App", v)
-		d.Requirements[0].Value = strings.Repeat("x", bytes)
-		return d
-	}
 	for _, c := range []struct {
-		name  string
-		bound int64
-		sizes []int
-		want  string // the versions of the earlier revisions
+		name    string
+		bound   int64
+		sizes   []int
+		want    string // the versions of the earlier revisions
+		records int    // that these have
 	}{
-		{"all fit", 1 << 20, []int{1000, 1000, 1000}, "3 2 1"},
-		{"the oldest is dropped", 3500, []int{1000, 1000, 1000}, "3 2"},
-		{"one that is larger than the limit stays", 500, []int{1000, 1000, 1000}, "3"},
-		{"a large one drops the others", 5000, []int{100, 100, 4500}, "3"},
-		{"no limit", -1, []int{10000, 10000, 10000}, "3 2 1"},
+		{"all fit", 1 << 20, []int{1000, 1000, 1000}, "3 2 1", 3},
+		{"the oldest is dropped", 3500, []int{1000, 1000, 1000}, "3 2", 2},
+		{"one that is larger than the limit stays", 500, []int{1000, 1000, 1000}, "3", 1},
+		{"a large one drops others", 6000, []int{1500, 1500, 4500}, "3", 1},
+		{"those in one record stay together", 4000, []int{100, 100, 4500}, "3 2 1", 1},
+		{"differences alone", 600, []int{100, 100, 100, 100, 100}, "5 4 3", 0},
+		{"no limit", -1, []int{10000, 10000, 10000}, "3 2 1", 3},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := memstore.New()
@@ -213,22 +210,25 @@ func TestHistoryBytes(t *testing.T) {
 			for _, e := range all[1:] {
 				got = append(got, e.Version)
 			}
-			if strings.Join(got, " ") != c.want || records(t, s, "history") != len(got) {
-				t.Errorf("the history has %q, want %q; the store has %d", got, c.want, records(t, s, "history"))
+			if n := records(t, s, "history"); strings.Join(got, " ") != c.want || n != c.records {
+				t.Errorf("the history has %q, want %q; %d records, want %d", got, c.want, n, c.records)
 			}
 			var bytes int64
-			for r := range s.List(ctx, "history") {
-				var e struct{ Definition json.RawMessage }
-				if err := json.Unmarshal(r.Value, &e); err != nil {
-					t.Fatal(err)
+			for _, kind := range []string{"history", "titles"} {
+				for r := range s.List(ctx, kind) {
+					var e struct {
+						Definition      json.RawMessage
+						Earlier, Recent []struct{ Difference json.RawMessage }
+					}
+					if err := json.Unmarshal(r.Value, &e); err != nil {
+						t.Fatal(err)
+					}
+					bytes += int64(len(e.Definition))
+					for _, one := range append(e.Earlier, e.Recent...) {
+						bytes += int64(len(one.Difference))
+					}
 				}
-				bytes += int64(len(e.Definition))
 			}
-			doc, err := cat.Definition(ctx, "App")
-			if err != nil {
-				t.Fatal(err)
-			}
-			bytes += int64(len(doc.Bytes()))
 			for _, cat := range []*catalog.Catalog{cat, open(t, s, nil)} {
 				if title, _ := cat.Title("App"); title.Bytes != bytes {
 					t.Errorf("the title takes %d bytes, want %d", title.Bytes, bytes)
@@ -241,42 +241,49 @@ func TestHistoryBytes(t *testing.T) {
 // Revisions that could not be deleted when the history dropped them are deleted by a later change.
 func TestOldRevisionsAreDeletedLater(t *testing.T) {
 	s := newPicky(memstore.New())
-	cat := open(t, s, &catalog.Options{History: 2})
+	cat := open(t, s, &catalog.Options{History: 8})
 	create(t, cat, "App", "1")
 	s.failDelete.Store("history")
-	for v := 2; v <= 9; v++ {
-		add(t, cat, "App", fmt.Sprint(v))
-	}
-	if got := records(t, s, "history"); got != 8 {
-		t.Errorf("%d revisions are in the store", got)
+	addVersions(t, cat, 60)
+	if got := records(t, s, "history"); got != 7 {
+		t.Errorf("%d records of revisions are in the store, want 7", got)
 	}
 	s.failDelete.Store("")
-	cat = open(t, s, &catalog.Options{History: 2})
-	add(t, cat, "App", "10")
-	if got := records(t, s, "history"); got != 2 {
-		t.Errorf("%d revisions are left, want 2", got)
+	cat = open(t, s, &catalog.Options{History: 8})
+	add(t, cat, "App", "61")
+	if got := records(t, s, "history"); got > 2 {
+		t.Errorf("%d records of revisions are left, want at most 2", got)
 	}
 }
 
-// A corrupt revision does not keep the others from being read.
+// A corrupt record of revisions does not keep others from being read. It has at most eight.
 func TestCorruptRevision(t *testing.T) {
 	ctx := t.Context()
 	s := memstore.New()
 	cat := open(t, s, nil)
 	title := create(t, cat, "App", "1")
-	add(t, cat, "App", "2")
-	add(t, cat, "App", "3")
-	key := store.Key{Kind: "history", ID: title.UID + "/0000000001"}
-	if _, err := s.Put(ctx, key, []byte(`{`), store.Condition{}); err != nil {
-		t.Fatal(err)
+	addVersions(t, cat, 20)
+	damage := func(n int) {
+		key := store.Key{Kind: "history", ID: fmt.Sprintf("%s/%010d", title.UID, n)}
+		if _, err := s.Put(ctx, key, []byte(`{`), store.Condition{}); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if _, err := cat.Revision(ctx, "App", 1); !errors.Is(err, catalog.ErrNoRevision) {
-		t.Errorf("%v, want ErrNoRevision", err)
+	damage(8)
+	for n := range uint64(20) {
+		_, err := cat.Revision(ctx, "App", n+1)
+		if n < 8 && !errors.Is(err, catalog.ErrNoRevision) || n >= 8 && err != nil {
+			t.Errorf("revision %d: %v, want ErrNoRevision for the first 8", n+1, err)
+		}
 	}
-	if _, err := cat.Revision(ctx, "App", 2); err != nil {
-		t.Errorf("another revision: %v", err)
-	}
-	unindex(t, s, "app")
+	_ = cat.Close()
+
+	s = memstore.New()
+	cat = open(t, s, nil)
+	title = create(t, cat, "App", "1")
+	addVersions(t, cat, 3)
+	writeOld(t, cat, 1)
+	damage(1)
 	if all, err := open(t, s, nil).History(ctx, "App"); err != nil || len(all) != 2 {
 		t.Errorf("the history is %+v, %v; want 2 revisions", all, err)
 	}
@@ -287,10 +294,12 @@ func TestDeletedTitleLeavesNoRevision(t *testing.T) {
 	ctx := t.Context()
 	s := newPicky(memstore.New())
 	cat := open(t, s, nil)
-	create(t, cat, "App", "1")
+	if _, err := cat.Create(ctx, large("1", 3000), nil); err != nil {
+		t.Fatal(err)
+	}
 	s.failPut.Store("titles")
-	if _, err := cat.AddVersions(ctx, "App", patch.Position{}, []patch.Patch{version("2")}, nil); err == nil {
-		t.Fatal("AddVersions returned no error")
+	if _, err := cat.Replace(ctx, "App", large("2", 3000), nil); err == nil {
+		t.Fatal("Replace returned no error")
 	}
 	if n := records(t, s, "history"); n != 1 {
 		t.Fatalf("%d revisions were kept for a change, want 1", n)
@@ -301,6 +310,46 @@ func TestDeletedTitleLeavesNoRevision(t *testing.T) {
 	}
 	if n := records(t, s, "history"); n != 0 {
 		t.Errorf("%d revisions are left over", n)
+	}
+}
+
+// The histories that older versions wrote are read, and go on in the new form.
+func TestOldHistory(t *testing.T) {
+	ctx := t.Context()
+	for _, format := range []int{1, 2} {
+		s := memstore.New()
+		cat := open(t, s, nil)
+		create(t, cat, "App", "1")
+		addVersions(t, cat, 14)
+		want, err := cat.History(ctx, "App")
+		if err != nil {
+			t.Fatal(err)
+		}
+		writeOld(t, cat, format)
+		if n := records(t, s, "history"); n != 13 {
+			t.Fatalf("format %d: %d records of revisions, want 13", format, n)
+		}
+		cat = open(t, s, nil)
+		got, err := cat.History(ctx, "App")
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Errorf("format %d: %v, %s", format, err, diff)
+		}
+		for v := 15; v <= 50; v++ {
+			add(t, cat, "App", fmt.Sprint(v))
+			all, err := cat.History(ctx, "App")
+			if err != nil || len(all) != min(v, 21) {
+				t.Fatalf("format %d: %d revisions at %d, %v", format, len(all), v, err)
+			}
+			for _, e := range all {
+				d, err := cat.Revision(ctx, "App", e.Number)
+				if err != nil || d.CurrentVersion != e.Version || len(d.Patches) != int(e.Number) {
+					t.Fatalf("format %d: revision %d at %d: %v", format, e.Number, v, err)
+				}
+			}
+		}
+		if n := records(t, s, "history"); n > 4 {
+			t.Errorf("format %d: %d records of revisions are left, want at most 4", format, n)
+		}
 	}
 }
 
@@ -322,8 +371,8 @@ func TestHistory(t *testing.T) {
 	cat := open(t, s, &catalog.Options{History: 5})
 	create(t, cat, "App", "1")
 	addVersions(t, cat, 40)
-	if n := records(t, s, "history"); n < 5 || n > 13 {
-		t.Errorf("%d revisions are in the store, want about 5", n)
+	if n := records(t, s, "history"); n != 0 {
+		t.Errorf("%d records of revisions, want none: the title's record has them all", n)
 	}
 	cat = open(t, s, &catalog.Options{History: 5})
 	all, err := cat.History(ctx, "app")

@@ -41,20 +41,14 @@ func (c *Catalog) History(ctx context.Context, id string) ([]Revision, error) {
 			return nil, err
 		}
 	}
-	summary, err := readSummary(rec.definition)
+	summary, err := rec.summary()
 	if err != nil {
 		return nil, fmt.Errorf("%w: title %q: %w", ErrUnavailable, id, err)
 	}
 	all := []Revision{
 		{Number: rec.number(), At: rec.Changed, By: rec.By, Version: summary.CurrentVersion, Current: true},
 	}
-	for _, r := range slices.Backward(rec.Revisions) {
-		if len(all) > c.writer.history.max {
-			break
-		}
-		all = append(all, Revision{Number: r.Number, At: r.At, By: r.By, Version: r.Version})
-	}
-	return all, nil
+	return append(all, c.writer.history.listed(rec)...), nil
 }
 
 // indexRevisions gives the record of a live title an index of its revisions, and writes it, so that the revisions are
@@ -99,10 +93,15 @@ func (c *Catalog) Revision(ctx context.Context, id string, n uint64) (*patch.Def
 	}
 	data := rec.definition
 	if n != rec.number() {
-		r, err := c.writer.history.read(ctx, rec.UID, n)
+		isN := func(r Revision) bool { return r.Number == n }
+		listed := slices.ContainsFunc(c.writer.history.listed(rec), isN)
+		err = store.ErrNotFound
+		if listed || !rec.indexed() {
+			data, err = c.writer.history.definition(ctx, rec, n)
+		}
 		switch {
 		case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrCorrupt):
-			if slices.ContainsFunc(rec.Revisions, func(h revisionHead) bool { return h.Number == n }) {
+			if listed {
 				c.titles.log.Error("an earlier revision is listed and cannot be read",
 					"title", id, "revision", n, "error", err)
 			}
@@ -110,7 +109,6 @@ func (c *Catalog) Revision(ctx context.Context, id string, n uint64) (*patch.Def
 		case err != nil:
 			return nil, err
 		}
-		data = r.Definition
 	}
 	d, err := parseStored(data)
 	if err != nil {

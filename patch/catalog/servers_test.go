@@ -212,7 +212,7 @@ func TestLeaderIsRemovingNotices(t *testing.T) {
 		t.Errorf("%v, outcomes %v, titles %q; want App 3", err, all, state(there))
 	}
 	rec, err := shared.Get(ctx, titleRecord("app"))
-	if err != nil || strings.Count(string(rec.Value), `"number":`) < 4 {
+	if err != nil || strings.Count(string(rec.Value), `"event":`) < 4 {
 		t.Errorf("the record carries %s, %v; want the notices of 4 changes", rec.Value, err)
 	}
 }

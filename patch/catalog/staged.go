@@ -97,10 +97,11 @@ func (w *titleWriter) applyDefinition(ctx context.Context, t *lockedTitle, rec *
 	if err := w.rules.setDefinition(rec, after); err != nil {
 		return err
 	}
-	if err := w.prepareUpdate(ctx, t, &was, rec, now, to.By); err != nil {
+	moves, err := w.prepareUpdate(ctx, t, &was, rec, now, to.By, 0)
+	if err != nil {
 		return err
 	}
-	_, err = w.update(ctx, t, &was, rec, Event{Before: before, After: after, At: now})
+	_, err = w.update(ctx, t, &was, rec, moves, Event{Before: before, After: after, At: now})
 	if err == nil {
 		w.definitions.remove(t.key) // no reader has asked for it yet
 	}

@@ -3,6 +3,7 @@ package catalog
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/patchsource/patchsource/store"
@@ -11,39 +12,87 @@ import (
 // historyKind is the kind of the records of earlier revisions.
 const historyKind = "history"
 
-// A storedRevision is the record of an earlier revision.
+// A storedRevision is the record of an earlier revision, and of those before it. In the store it is JSON with the
+// definition as the last member.
 type storedRevision struct {
-	Format     int             `json:"format"`
-	Number     uint64          `json:"number"`
-	At         time.Time       `json:"at"`
-	By         string          `json:"by,omitempty"`
+	storedHead
 	Definition json.RawMessage `json:"definition"`
 }
 
-// current returns the record's definition as a revision.
+// A storedHead is a storedRevision without its definition.
+type storedHead struct {
+	Format int       `json:"format"`
+	Number uint64    `json:"number"`
+	At     time.Time `json:"at"`
+	By     string    `json:"by,omitempty"`
+	// Earlier are the revisions directly before this one that the record has too, the newest last.
+	Earlier []earlierRevision `json:"earlier,omitempty"`
+}
+
+// current returns the record's definition as a revision, with the recent ones before it.
 func (r *record) current() *storedRevision {
+	format := plainFormat
+	if len(r.Recent) > 0 {
+		format = recordFormat
+	}
 	return &storedRevision{
-		Format:     plainFormat,
-		Number:     r.number(),
-		At:         r.Changed,
-		By:         r.By,
+		storedHead: storedHead{Format: format, Number: r.number(), At: r.Changed, By: r.By, Earlier: r.Recent},
 		Definition: json.RawMessage(r.definition),
 	}
 }
 
-// head returns the description of the revision for the title's record. The error is store.ErrCorrupt.
-func (r *storedRevision) head() (revisionHead, error) {
+// encode returns the record as the store holds it.
+func (r *storedRevision) encode() ([]byte, error) { return encodeWith(r.storedHead, r.Definition) }
+
+// heads returns the descriptions of the revisions for the title's record, the newest last. The error is
+// store.ErrCorrupt.
+func (r *storedRevision) heads() ([]revisionHead, error) {
 	summary, err := readSummary(r.Definition)
 	if err != nil {
-		return revisionHead{}, fmt.Errorf("%w: revision %d: %w", store.ErrCorrupt, r.Number, err)
+		return nil, fmt.Errorf("%w: revision %d: %w", store.ErrCorrupt, r.Number, err)
 	}
-	return revisionHead{
+	var all []revisionHead
+	for _, e := range r.Earlier {
+		all = append(all, revisionHead{
+			Number:  e.Number,
+			At:      e.At,
+			By:      e.By,
+			Version: e.Version,
+			Bytes:   int64(len(e.Difference)),
+			In:      r.Number,
+		})
+	}
+	return append(all, revisionHead{
 		Number:  r.Number,
 		At:      r.At,
 		By:      r.By,
 		Version: summary.CurrentVersion,
 		Bytes:   int64(len(r.Definition)),
-	}, nil
+	}), nil
+}
+
+// definition returns the definition of one of the record's revisions. The error is store.ErrNotFound or
+// store.ErrCorrupt.
+func (r *storedRevision) definition(n uint64) ([]byte, error) {
+	if n == r.Number {
+		return r.Definition, nil
+	}
+	return earlierDefinition(r.Definition, r.Earlier, n)
+}
+
+// earlierDefinition returns the definition of the revision n, which is one of earlier. text is the definition of the
+// revision that follows the last of these. The error is store.ErrNotFound or store.ErrCorrupt.
+func earlierDefinition(text []byte, earlier []earlierRevision, n uint64) ([]byte, error) {
+	for _, e := range slices.Backward(earlier) {
+		var err error
+		if text, err = patchText(text, e.Difference); err != nil {
+			return nil, fmt.Errorf("%w: revision %d: %w", store.ErrCorrupt, e.Number, err)
+		}
+		if e.Number == n {
+			return text, nil
+		}
+	}
+	return nil, store.ErrNotFound
 }
 
 // revisionKey returns the store's key of a revision. It begins with the title's UID, so that a later title with the

@@ -11,8 +11,8 @@ import (
 // reservations when it starts. It is longer than publishing takes, because the clocks of servers differ.
 const reservationTimeout = 10 * time.Minute
 
-// A titleWriter changes titles. A change first writes the earlier revision, then the title's record, which carries the
-// notice for the couriers, and then publishes an event.
+// A titleWriter changes titles. A change writes the title's record, which carries the last revisions and the notice for
+// the couriers, and then publishes an event.
 type titleWriter struct {
 	*titleStore
 	rules    rules
@@ -51,31 +51,28 @@ func (w *titleWriter) goLive(ctx context.Context, t *lockedTitle, rec *record) (
 }
 
 // prepareUpdate makes rec, which has another definition than was, the record of the next revision. It writes nothing.
-// The error is ErrUnavailable or that of ctx.
+// more is the number of changes that are written together with it and follow it. moves reports whether was has to be
+// kept; see history.advance. The error is ErrUnavailable or that of ctx.
 func (w *titleWriter) prepareUpdate(
-	ctx context.Context, t *lockedTitle, was, rec *record, now time.Time, by string,
-) error {
+	ctx context.Context, t *lockedTitle, was, rec *record, now time.Time, by string, more int,
+) (moves bool, err error) {
 	if err := w.history.index(ctx, t.key, was); err != nil {
-		return err
+		return false, err
 	}
 	rec.Changed = later(was.Changed, now)
 	rec.Number, rec.By = was.number()+1, by
-	rec.Revisions, rec.Oldest = []revisionHead{}, was.Oldest
-	if w.history.max == 0 {
-		return nil
+	if moves, err = w.history.advance(was, rec, more); err != nil {
+		return false, unavailable(err)
 	}
-	last, err := was.current().head()
-	if err != nil {
-		return unavailable(err)
-	}
-	rec.Revisions = w.history.trim(append(slices.Clip(was.Revisions), last))
-	return nil
+	return moves, nil
 }
 
-// update writes a record that prepareUpdate has made in the place of was, which becomes an earlier revision. It writes
-// the revision first: wherever it is interrupted, no revision is missing. event has the definitions. The error is
+// update writes a record that prepareUpdate has made in the place of was. If revisions move into a record of their own,
+// it writes that first: wherever it is interrupted, no revision is missing. event has the definitions. The error is
 // store.ErrConflict, ErrUnavailable or that of ctx.
-func (w *titleWriter) update(ctx context.Context, t *lockedTitle, was, rec *record, event Event) (*entry, error) {
+func (w *titleWriter) update(
+	ctx context.Context, t *lockedTitle, was, rec *record, moves bool, event Event,
+) (*entry, error) {
 	after, err := rec.entry(t.key)
 	if err != nil {
 		return nil, err
@@ -85,15 +82,17 @@ func (w *titleWriter) update(ctx context.Context, t *lockedTitle, was, rec *reco
 		return nil, err
 	}
 	rec.Oldest = w.history.sweep(ctx, was)
-	if err := w.history.keep(ctx, was); err != nil {
-		return nil, err
+	if moves {
+		if err := w.history.keep(ctx, was); err != nil {
+			return nil, err
+		}
 	}
 	e, err := w.put(ctx, t, rec)
 	if err != nil {
 		return nil, err
 	}
 	w.facts.put(t.key, rec)
-	w.history.drop(ctx, t.key, rec)
+	w.history.drop(ctx, t.key, was, rec)
 	event.Title = e.Title
 	w.events.publish(t, event, was, rec)
 	return e, nil
@@ -111,7 +110,7 @@ func (w *titleWriter) remove(ctx context.Context, t *lockedTitle, rec *record) e
 		return err
 	}
 	if len(rec.Undelivered) > 0 || rec.number() > 1 {
-		rec.State, rec.Since, rec.Staged = gone, event.At, nil
+		rec.State, rec.Since, rec.Staged, rec.Recent = gone, event.At, nil, nil
 		_, err = w.put(ctx, t, rec)
 	} else {
 		err = w.delete(ctx, t, rec)

@@ -3,7 +3,7 @@
 //
 // The records are members of a zip archive, which may have other members, such as the definitions of the titles:
 //
-//	patchsource/format.json     the format of the backup: {"format":2}
+//	patchsource/format.json     the format of the backup: {"format":3}
 //	patchsource/<kind>.ndjson   the records of a kind, one JSON object a line
 //
 // The line of a title follows those of its earlier revisions, so that all records of a title are of one state.
@@ -21,8 +21,9 @@ import (
 )
 
 // format is the newest format of backups that this version loads, and the one that it writes. A backup without
-// format.json has format 1, in which the revisions had a member of their own.
-const format = 2
+// format.json has format 1, in which the revisions had a member of their own. Format 3 says that titles may have
+// revisions that are kept as differences.
+const format = 3
 
 // formatMember is the content of format.json.
 type formatMember struct {

@@ -151,9 +151,11 @@ func TestWrite(t *testing.T) {
 			s := memstore.New()
 			c := openCatalog(t, s)
 			create(t, c, "A")
-			versions := []patch.Patch{{Version: "2", ReleaseDate: "2020-01-01T00:00:00Z"}}
-			if _, err := c.AddVersions(t.Context(), "A", patch.Position{}, versions, nil); err != nil {
-				t.Fatal(err)
+			for v := range 8 { // so many that revisions have a record of their own
+				versions := []patch.Patch{{Version: fmt.Sprint(2 + v), ReleaseDate: "2020-01-01T00:00:00Z"}}
+				if _, err := c.AddVersions(t.Context(), "A", patch.Position{}, versions, nil); err != nil {
+					t.Fatal(err)
+				}
 			}
 			want := map[string]string{"epochs/title/x": `{"format":1}`, "config/adopted-tokens": `{"ids":["a"]}`}
 			for name, value := range want {
@@ -166,7 +168,7 @@ func TestWrite(t *testing.T) {
 				titles = nil
 			}
 			members := write(t, s, titles)
-			if got := members["patchsource/format.json"]; strings.TrimSpace(got) != `{"format":2}` {
+			if got := members["patchsource/format.json"]; strings.TrimSpace(got) != `{"format":3}` {
 				t.Errorf("format.json is %q", got)
 			}
 			if _, ok := members["patchsource/history.ndjson"]; ok {
@@ -224,8 +226,9 @@ func TestLoadFormats(t *testing.T) {
 		{"before formats", apart, nil, 2},
 		{"format 1", with(apart, formatMember, `{"format":1}`), nil, 2},
 		{"format 2", map[string]string{titlesMember: together, formatMember: `{"format":2}`}, nil, 2},
+		{"format 3", map[string]string{titlesMember: together, formatMember: `{"format":3}`}, nil, 2},
 		{"empty lines", with(apart, titlesMember, "\n"+title+"\n\n"), nil, 2},
-		{"a newer format", with(apart, formatMember, `{"format":3}`), store.ErrFormat, 0},
+		{"a newer format", with(apart, formatMember, `{"format":4}`), store.ErrFormat, 0},
 		{"no format", with(apart, formatMember, `{}`), dump.ErrNoBackup, 0},
 		{"definitions alone", map[string]string{"patch_archive/A.json": "{}"}, dump.ErrNoBackup, 0},
 	} {
@@ -235,7 +238,7 @@ func TestLoadFormats(t *testing.T) {
 			if !errors.Is(err, c.err) || n != c.records {
 				t.Fatalf("%d records, %v, want %d, %v", n, err, c.records, c.err)
 			}
-			for _, part := range []string{"format 3", "up to 2"} {
+			for _, part := range []string{"format 4", "up to 3"} {
 				if c.err == store.ErrFormat && !strings.Contains(err.Error(), part) {
 					t.Errorf("%v does not say %s", err, part)
 				}
