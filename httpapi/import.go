@@ -7,6 +7,7 @@ import (
 	"io"
 	"iter"
 	"net/http"
+	"strings"
 
 	"github.com/patchsource/patchsource/auth"
 	"github.com/patchsource/patchsource/httpapi/internal/batch"
@@ -66,6 +67,14 @@ func (c *importCalls) importTitles(w http.ResponseWriter, r *http.Request) error
 	return nil
 }
 
+const (
+	// maxImports is the maximum number of titles that a client imports concurrently. A store that syncs each write can
+	// combine them.
+	maxImports = 32
+	// maxImportBytes bounds the definitions of these titles together, unless there is only one.
+	maxImportBytes = 16 << 20
+)
+
 // importAll imports titles and writes a line for each. It returns the numbers of lines by their results. ok is false if
 // the client is gone.
 func (c *importCalls) importAll(
@@ -73,19 +82,86 @@ func (c *importCalls) importAll(
 ) (counts map[string]int, ok bool) {
 	lines := json.NewEncoder(io.Writer(out))
 	lines.SetEscapeHTML(false)
-	counts = map[string]int{}
+	q := &importQueue{lines: lines, out: out, counts: map[string]int{}}
+	defer q.finish()
 	for m, err := range members {
-		line := c.importOne(ctx, m, err, opts)
-		if ctx.Err() != nil {
-			return counts, false
+		one := newPendingImport(m, err)
+		for q.full(one) {
+			if !q.writeFirst(ctx) {
+				return q.counts, false
+			}
 		}
-		counts[line.Result]++
-		if err := lines.Encode(line); err != nil {
-			return counts, false
-		}
-		_ = out.conn.Flush() // a ResponseWriter that cannot flush sends the line later
+		q.pending = append(q.pending, one)
+		go func() {
+			defer close(one.done)
+			one.line = c.importOne(ctx, m, err, opts)
+		}()
 	}
-	return counts, true
+	for len(q.pending) > 0 {
+		if !q.writeFirst(ctx) {
+			return q.counts, false
+		}
+	}
+	return q.counts, true
+}
+
+// A pendingImport is the import of a title that is in progress.
+type pendingImport struct {
+	key   string // of the title; empty if its definition is invalid
+	bytes int
+	done  chan struct{} // closed when line is set
+	line  wire.Imported
+}
+
+func newPendingImport(m archive.Member, err error) *pendingImport {
+	p := &pendingImport{bytes: m.Bytes, done: make(chan struct{})}
+	if err == nil {
+		p.key = strings.ToLower(m.Definition.ID)
+	}
+	return p
+}
+
+// An importQueue has the imports that are in progress, in the order of their lines.
+type importQueue struct {
+	pending []*pendingImport
+	lines   *json.Encoder
+	out     *patientWriter
+	counts  map[string]int
+}
+
+// full reports whether an import has to wait for the first one: there are too many, or one is of the same title.
+func (q *importQueue) full(next *pendingImport) bool {
+	bytes := next.bytes
+	for _, p := range q.pending {
+		if bytes += p.bytes; bytes > maxImportBytes || p.key != "" && p.key == next.key {
+			return true
+		}
+	}
+	return len(q.pending) >= maxImports
+}
+
+// writeFirst waits for the first import and writes its line. It returns false if the client is gone.
+func (q *importQueue) writeFirst(ctx context.Context) bool {
+	first := q.pending[0]
+	select {
+	case <-first.done:
+	default:
+		_ = q.out.conn.Flush() // a ResponseWriter that cannot flush sends the lines later
+		<-first.done
+	}
+	if ctx.Err() != nil {
+		return false
+	}
+	q.pending = q.pending[1:]
+	q.counts[first.line.Result]++
+	return q.lines.Encode(first.line) == nil
+}
+
+// finish waits for the imports whose lines are not written.
+func (q *importQueue) finish() {
+	for _, p := range q.pending {
+		<-p.done
+	}
 }
 
 func (c *importCalls) importOne(ctx context.Context, m archive.Member, err error, opts importOptions) wire.Imported {

@@ -1,9 +1,12 @@
 package httpapi_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -25,10 +28,11 @@ func TestImport(t *testing.T) {
 		lines  = func(definitions ...string) string { return strings.Join(definitions, "\n") }
 	)
 	const (
-		replace   = "?replace=1"
-		unchanged = "A 1 B 1"
-		created   = "A 1 B 1 New 1"
-		updated   = "A 2 B 1 New 1"
+		replace      = "?replace=1"
+		unchanged    = "A 1 B 1"
+		created      = "A 1 B 1 New 1"
+		updated      = "A 2 B 1 New 1"
+		updatedAgain = "A 2 B 1"
 	)
 	for _, c := range []struct {
 		name, query, body string
@@ -43,6 +47,10 @@ func TestImport(t *testing.T) {
 		{
 			"lines", replace, lines(newer, "", "{broken", added), 200,
 			"line 1 A updated, line 3  refused, line 4 New created", updated,
+		},
+		{
+			"one title several times", replace, array(newer, definition("a", "3"), same, newer), 200,
+			"/0 A updated, /1 A updated, /2 B unchanged, /3 A updated", updatedAgain,
 		},
 		{"line breaks in one definition", "", pretty, 200, "line 1 New created", created},
 		{
@@ -129,4 +137,49 @@ func TestATitleCalledImport(t *testing.T) {
 	b.create("import")
 	expect(t, b.do("GET", "/api/v1/titles/import", ""), 200, `"id":"import"`)
 	expect(t, b.asAdmin("DELETE", "/api/v1/titles/import", ""), 200)
+}
+
+// The lines of many titles have the order of the definitions, although several are imported at once.
+func TestImportKeepsTheOrder(t *testing.T) {
+	b := newBench(t, memstore.New())
+	var body, want []string
+	for i := range 100 {
+		id := fmt.Sprintf("T%d", i)
+		body = append(body, definition(id, "1"))
+		want = append(want, fmt.Sprintf("line %d %s created", i+1, id))
+	}
+	w := b.asAdmin("POST", "/api/v1/titles/import", strings.Join(body, "\n"))
+	require(t, w, 200)
+	if got := importedLines(t, w.Body); got != strings.Join(want, ", ") {
+		t.Errorf("got the lines %s, want %s", got, strings.Join(want, ", "))
+	}
+}
+
+// A hangUpWriter is the answer to a client that hangs up after the first line.
+type hangUpWriter struct {
+	*httptest.ResponseRecorder
+	hangUp func()
+}
+
+func (w *hangUpWriter) Write(p []byte) (int, error) {
+	w.hangUp()
+	return len(p), nil
+}
+
+func TestImportStopsWhenTheClientHangsUp(t *testing.T) {
+	b := newBench(t, memstore.New())
+	var body strings.Builder
+	const titles = 500
+	for i := range titles {
+		body.WriteString(definition(fmt.Sprintf("T%d", i), "1") + "\n")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	r := httptest.NewRequestWithContext(ctx, "POST", "/api/v1/titles/import", strings.NewReader(body.String()))
+	r.Header.Set("Authorization", "Bearer "+b.admin)
+	b.handler = newHandler(t, b.catalog, &httpapi.Options{Tokens: b.auth, MaxBodyBytes: 1 << 20})
+	b.handler.ServeHTTP(&hangUpWriter{httptest.NewRecorder(), cancel}, r)
+	if n := b.catalog.Len(); n == 0 || n == titles {
+		t.Errorf("%d titles were imported, want some of %d", n, titles)
+	}
 }

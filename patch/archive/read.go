@@ -63,6 +63,8 @@ type Member struct {
 	Definition *patch.Definition
 	// Warnings describe the repairs, if there were any.
 	Warnings []patch.Warning
+	// Bytes is the size of the definition's JSON, or of the part of it that was read.
+	Bytes int
 }
 
 // Read returns an iterator over the definitions of an archive of size bytes, in the order of its directory. Each is
@@ -84,13 +86,13 @@ func Read(r io.ReaderAt, size int64, opts *ReadOptions) iter.Seq2[Member, error]
 			if skipped(f.Name) {
 				continue
 			}
-			m, n, err := readMember(f, &o)
-			if n > o.MaxTotalBytes-total {
+			m, err := readMember(f, &o)
+			if n := int64(m.Bytes); n > o.MaxTotalBytes-total {
 				yield(Member{}, fmt.Errorf("%w: the members of the archive have more than %d bytes",
 					patch.ErrTooLarge, o.MaxTotalBytes))
 				return
 			}
-			total += n
+			total += int64(m.Bytes)
 			if err != nil {
 				err = &MemberError{Name: f.Name, Err: err}
 			}
@@ -131,12 +133,13 @@ func skipped(name string) bool {
 	return false
 }
 
-// readMember reads a member. n is the number of bytes that it has read.
-func readMember(f *zip.File, o *ReadOptions) (m Member, n int64, err error) {
+// readMember reads a member.
+func readMember(f *zip.File, o *ReadOptions) (m Member, err error) {
 	m.Name = f.Name
 	data, err := memberData(f, o.MaxBytes)
+	m.Bytes = len(data)
 	if err != nil {
-		return m, int64(len(data)), err
+		return m, err
 	}
 	parsing := &patch.ParseOptions{MaxBytes: o.MaxBytes}
 	if o.Repair {
@@ -144,7 +147,7 @@ func readMember(f *zip.File, o *ReadOptions) (m Member, n int64, err error) {
 	} else {
 		m.Definition, err = patch.Parse(data, parsing)
 	}
-	return m, int64(len(data)), err
+	return m, err
 }
 
 // memberData returns the content of a member. In case of an error, it may return part of it.

@@ -69,7 +69,7 @@ type reader struct {
 // member returns the definition in data, with the repairs that exports of other systems need.
 func (in *reader) member(name string, data []byte) (archive.Member, error) {
 	def, warnings, err := patch.ParseRepair(data, &patch.ParseOptions{MaxBytes: in.maxBytes})
-	return archive.Member{Name: name, Definition: def, Warnings: warnings}, err
+	return archive.Member{Name: name, Definition: def, Warnings: warnings, Bytes: len(data)}, err
 }
 
 // brokenJSON returns the error of JSON that cannot be read any further.
