@@ -13,8 +13,10 @@ import (
 
 const (
 	backupTitles = 10_000
-	goalBackup   = 2 // × zip -r
-	goalRestore  = 3 // × cp
+	// backupHistory is the number of earlier revisions of each title.
+	backupHistory = 2
+	goalBackup    = 2 // × zip -r
+	goalRestore   = 3 // × cp
 	// enough is the time after which a measurement is not repeated.
 	enough = 40 * time.Second
 )
@@ -30,18 +32,23 @@ type work struct {
 
 // backups measures backups, restores and imports beside zip and cp.
 func backups(ctx context.Context, b *bench) error {
-	d := dataSet{titles: b.size(backupTitles), versions: b.versions}
+	d := dataSet{titles: b.size(backupTitles), versions: b.versions, history: backupHistory}
 	folder, remove, err := b.clone(ctx, d, "backup")
 	if err != nil {
 		return err
 	}
 	defer remove()
-	scratch := filepath.Join(folder, "scratch")
-	zip := b.command(ctx, "zip -qr "+scratch+" data", folder, scratch+".zip")
-	cp := b.command(ctx, "cp -r data "+scratch+" && sync -f "+scratch, folder, scratch)
-	all := []*work{cp}
+	definitions := filepath.Join(folder, "definitions")
+	if err := writeDefinitions(definitions, d); err != nil {
+		return err
+	}
+	zipAll := b.command(ctx, "zip -qr scratch.zip data", folder)
+	zipDefinitions := b.command(ctx, "zip -qr scratch.zip definitions", folder)
+	copyAll := b.command(ctx, "cp -r data scratch && sync -f scratch", folder)
+	copyDefinitions := b.command(ctx, "cp -r definitions scratch && sync -f scratch", folder)
+	all := []*work{copyAll, copyDefinitions}
 	if _, err := exec.LookPath("zip"); err == nil {
-		all = append(all, zip)
+		all = append(all, zipAll, zipDefinitions)
 	} else {
 		b.log("zip is missing: backups are compared with nothing")
 	}
@@ -54,10 +61,6 @@ func backups(ctx context.Context, b *bench) error {
 		}
 		defer stop()
 		full := filepath.Join(folder, fmt.Sprintf("full-%d.zip", i))
-		definitions := filepath.Join(folder, "definitions")
-		if err := writeDefinitions(definitions, d); err != nil {
-			return err
-		}
 		perBuild[i] = ours{
 			backup:   b.download(ctx, s, "", os.DevNull),
 			full:     b.download(ctx, s, "?full=1", full),
@@ -77,18 +80,18 @@ func backups(ctx context.Context, b *bench) error {
 			o := perBuild[i]
 			switch name {
 			case "backup":
-				o.backup.row(t, name, bin.name, "zip -r", zip, goalBackup)
+				o.backup.row(t, name, bin.name, "zip -r of the definitions", zipDefinitions, goalBackup)
 			case "full backup":
-				o.full.row(t, name, bin.name, "zip -r", zip, goalBackup)
+				o.full.row(t, name, bin.name, "zip -r of the store", zipAll, goalBackup)
 			case "import":
-				o.imported.row(t, name, bin.name, "cp -r, sync", cp, 0)
+				o.imported.row(t, name, bin.name, "cp -r of the definitions, sync", copyDefinitions, 0)
 			default:
-				o.restore.row(t, name, bin.name, "cp -r, sync", cp, goalRestore)
+				o.restore.row(t, name, bin.name, "cp -r of the store, sync", copyAll, goalRestore)
 			}
 		}
 	}
-	b.print("Backup, restore and import", fmt.Sprintf("%d titles. Restores and imports include the start of a "+
-		"server.", d.titles), t)
+	b.print("Backup, restore and import", fmt.Sprintf("%d titles with %d earlier revisions each. Restores and "+
+		"imports include the start of a server.", d.titles, d.history), t)
 	return nil
 }
 
@@ -125,8 +128,8 @@ func (b *bench) inRounds(all []*work) error {
 	return nil
 }
 
-// command returns the work of a shell command in a folder. Its result is removed.
-func (b *bench) command(ctx context.Context, line, folder, result string) *work {
+// command returns the work of a shell command in a folder. It makes scratch or scratch.zip, which is removed.
+func (b *bench) command(ctx context.Context, line, folder string) *work {
 	do := func() (took, cpu time.Duration, err error) {
 		cmd := exec.CommandContext(ctx, "sh", "-c", line)
 		cmd.Dir = folder
@@ -136,7 +139,9 @@ func (b *bench) command(ctx context.Context, line, folder, result string) *work 
 		if err != nil {
 			return 0, 0, fmt.Errorf("%w: %s", err, out)
 		}
-		return took, cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), os.RemoveAll(result)
+		scratch := filepath.Join(folder, "scratch")
+		err = errors.Join(os.RemoveAll(scratch), os.RemoveAll(scratch+".zip"))
+		return took, cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), err
 	}
 	return &work{name: line, do: do}
 }

@@ -23,7 +23,7 @@ func contributorOf(n int) (string, bool) {
 	return contributorName(n / contributorSpan), n%2 == 0
 }
 
-func contributorName(n int) string { return lower(word("contributor", n)) + fmt.Sprint(n) }
+func contributorName(n int) string { return strings.ToLower(word("contributor", n)) + fmt.Sprint(n) }
 
 // authorOf returns the name of the contributor that owns a title, or of its author, which only some titles have.
 func authorOf(n int) string {
@@ -54,7 +54,9 @@ func titleName(n int) string {
 	return name
 }
 
-var syllables = strings.Fields("ab bro ca da er fi gul hex in jo ka lum mi nor op pix qua ri sto tur ul vex wa xi yo ze")
+var syllables = strings.Fields(
+	"ab bro ca da er fi gul hex in jo ka lum mi nor op pix qua ri sto tur ul vex wa xi yo ze",
+)
 
 // word returns a word that looks random, so that the titles can be compressed about as well as real ones.
 func word(purpose string, n int) string {

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -20,6 +21,8 @@ type dataSet struct {
 	titles, versions int
 	// special are the numbers of versions of the titles after those.
 	special []int
+	// history is the number of earlier revisions of each title. Each has one version less than the next one.
+	history int
 }
 
 // generation is part of the names of data sets. It changes with the generated data.
@@ -30,6 +33,9 @@ func (d dataSet) name() string {
 	name := fmt.Sprintf("%d-titles-%d-versions-%d", generation, d.titles, d.versions)
 	for _, n := range d.special {
 		name += fmt.Sprintf("-%d", n)
+	}
+	if d.history > 0 {
+		name += fmt.Sprintf("-history-%d", d.history)
 	}
 	return name
 }
@@ -45,7 +51,7 @@ func (b *bench) template(ctx context.Context, d dataSet) (string, error) {
 	if err := os.RemoveAll(tmp); err != nil {
 		return "", err
 	}
-	for _, kind := range []string{"titles", "tokens", "contributors"} {
+	for _, kind := range []string{"titles", "history", "tokens", "contributors"} {
 		if err := os.MkdirAll(filepath.Join(tmp, kind), 0o700); err != nil {
 			return "", err
 		}
@@ -60,7 +66,7 @@ func (b *bench) template(ctx context.Context, d dataSet) (string, error) {
 		if ctx.Err() != nil {
 			break
 		}
-		group.Go(func() error { return writeTitle(tmp, n, versions) })
+		group.Go(func() error { return writeTitle(tmp, n, versions, d.history) })
 	}
 	if err := group.Wait(); err != nil {
 		return "", err
@@ -70,7 +76,7 @@ func (b *bench) template(ctx context.Context, d dataSet) (string, error) {
 
 // writeTitle writes the records of a title and of what belongs to it, in the format of the first stores: they have no
 // format marker, and every build reads them.
-func writeTitle(dir string, n, versions int) error {
+func writeTitle(dir string, n, versions, history int) error {
 	id, since := titleID(n), changed(n).Format(time.RFC3339)
 	uid := text(id, "uid")
 	owner, head := "", ""
@@ -91,24 +97,44 @@ func writeTitle(dir string, n, versions int) error {
 		}
 	}
 	if n%contributorSpan == 1 {
-		token := lower(text(id, "token")[:12])
+		token := strings.ToLower(text(id, "token")[:12])
 		err := writeRecord(dir, "tokens", token, fmt.Sprintf(
 			`{"format":1,"kind":"title","hash":"%s","titles":[%q],"created":%q}`, digest(token), uid, since))
 		if err != nil {
 			return err
 		}
 	}
-	return writeRecord(dir, "titles", lower(id), fmt.Sprintf(
-		`{"format":1,"uid":%q,"state":"live","since":%q,"changed":%q,"edition":1,%s"definition":%s}`,
-		uid, since, since, head, definition(n, versions)))
+	for i := range history {
+		err := writeRecord(dir, "history", fmt.Sprintf("%s/%010d", uid, i+1), fmt.Sprintf(
+			`{"format":1,"number":%d,"at":%q,"definition":%s}`, i+1, since, definition(n, max(1, versions-history+i))))
+		if err != nil {
+			return err
+		}
+	}
+	return writeRecord(dir, "titles", strings.ToLower(id), fmt.Sprintf(
+		`{"format":1,"uid":%q,"state":"live","since":%q,"changed":%q,"edition":%d,%s"definition":%s}`,
+		uid, since, since, history+1, head, definition(n, versions)))
 }
 
-// writeRecord writes a record as filestore does. Its id must not need to be escaped.
+// writeRecord writes a record as filestore does.
 func writeRecord(dir, kind, id, value string) error {
 	rest := fmt.Sprintf(`"id":%q,"revision":%q,"value":%s}`+"\n", id, text(kind, id), value)
 	sum := crc32.Checksum([]byte(rest), crc32.MakeTable(crc32.Castagnoli))
 	data := fmt.Appendf(nil, `{"crc32c":"%08x",%s`, sum, rest)
-	return os.WriteFile(filepath.Join(dir, kind, id+".json"), data, 0o600)
+	return os.WriteFile(filepath.Join(dir, kind, escape(id)+".json"), data, 0o600)
+}
+
+// escape returns the name of a file for an id: capital letters and slashes are escaped.
+func escape(id string) string {
+	var b strings.Builder
+	for _, c := range []byte(id) {
+		if 'A' <= c && c <= 'Z' || c == '/' {
+			fmt.Fprintf(&b, "%%%02x", c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
 }
 
 // digest returns a hash in hexadecimal.
@@ -121,17 +147,6 @@ func digest(s string) string {
 func text(parts ...string) string {
 	sum := sha256.Sum256(fmt.Append(nil, parts))
 	return base32.StdEncoding.EncodeToString(sum[:])[:26]
-}
-
-// lower returns s in lower case. It must be ASCII.
-func lower(s string) string {
-	b := []byte(s)
-	for i, c := range b {
-		if 'A' <= c && c <= 'Z' {
-			b[i] = c + 'a' - 'A'
-		}
-	}
-	return string(b)
 }
 
 // clone returns a new folder with a copy of a data set as its store. The files are hard links, which is safe because
