@@ -127,7 +127,7 @@ func (h *handler) readContributor(r *http.Request, p path) (answer.Document, err
 	}
 	switch p.call {
 	case software:
-		if r.URL.Query().Has("extend") {
+		if r.URL.RawQuery != "" && r.URL.Query().Has("extend") {
 			list, err := h.contributors.ExtendedList(id)
 			if err != nil {
 				return nil, err

@@ -57,6 +57,9 @@ func (c *Catalog) Count(f Filter) int { return c.titles.index.get().count(f) }
 
 // count returns the number of titles that a filter selects.
 func (x *index) count(f Filter) (n int) {
+	if f.Contributor != "" && f == (Filter{Contributor: f.Contributor}) { // for each read of a contributor's feed
+		return x.authors.get(f.Contributor).titles
+	}
 	if some, rest := x.narrow(f); rest == (Filter{}) {
 		if some == nil {
 			return x.size

@@ -30,8 +30,9 @@ func (s *Server) Serve(w http.ResponseWriter, r *http.Request, doc Document, con
 		doc = pretty
 	}
 	known, unchanged := notModified(r, doc)
+	form := formFor(r, doc, known)
 	if s.Send != nil && !unchanged && r.Method != http.MethodHead {
-		leave, err := s.Send(w, r, doc.Size())
+		leave, err := s.Send(w, r, form.size)
 		if err != nil {
 			return err
 		}
@@ -39,23 +40,36 @@ func (s *Server) Serve(w http.ResponseWriter, r *http.Request, doc Document, con
 			defer leave()
 		}
 	}
-	s.write(w, r, doc, contentType, known, unchanged)
+	s.write(w, r, doc, contentType, form, unchanged)
 	return nil
 }
 
-// write writes a document, or that it is unchanged and known to the client under an ETag.
-func (s *Server) write(
-	w http.ResponseWriter, r *http.Request, doc Document, contentType []string, known string, unchanged bool,
-) {
-	size, etag := doc.Size(), doc.ETag()
-	zipped := false
+// A form is the form of a document that a client gets.
+type form struct {
+	etag   string
+	size   int
+	zipped bool
+}
+
+// formFor returns the form for a request. If known is not empty, the client has the document under this ETag.
+func formFor(r *http.Request, doc Document, known string) form {
+	if known != "" {
+		return form{etag: known}
+	}
 	if acceptsGzip(r.Header["Accept-Encoding"]) {
 		if n := doc.GzipSize(); n > 0 {
-			size, etag, zipped = n, doc.GzipETag(), true
+			return form{doc.GzipETag(), n, true}
 		}
 	}
+	return form{doc.ETag(), doc.Size(), false}
+}
+
+// write writes a document, or that it is unchanged.
+func (s *Server) write(
+	w http.ResponseWriter, r *http.Request, doc Document, contentType []string, f form, unchanged bool,
+) {
 	// One array holds the values that differ between answers, so that an answer of the feed allocates next to nothing.
-	values := &[3]string{etag, s.lastModified(doc)}
+	values := &[3]string{f.etag, s.lastModified(doc)}
 	h := w.Header()
 	h["Etag"] = values[0:1:1]
 	if values[1] != "" {
@@ -73,22 +87,19 @@ func (s *Server) write(
 		h["Vary"] = varyToken
 	}
 	if unchanged {
-		if known != "" {
-			values[0] = known
-		}
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
-	values[2] = strconv.Itoa(size)
+	values[2] = strconv.Itoa(f.size)
 	h["Content-Type"] = contentType
 	h["Content-Length"] = values[2:3:3]
-	if zipped {
+	if f.zipped {
 		h["Content-Encoding"] = encodingGzip
 	}
 	// The status is 200 without a call of WriteHeader.
 	switch { // to write fails if the client is gone
 	case r.Method == http.MethodHead:
-	case zipped:
+	case f.zipped:
 		_, _ = doc.WriteGzipTo(w)
 	default:
 		_, _ = doc.WriteTo(w)
