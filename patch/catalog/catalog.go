@@ -83,7 +83,7 @@ func (c *Catalog) Caches() (definitions, selections CacheStats) {
 // Subscribe calls f with every change that is made through c, until cancel is called. It does not report changes made
 // by other servers. The changes of one title are reported in order; f may be called concurrently for several titles.
 //
-// The goroutine that makes the change calls f, and other writers of the title wait for it. f must therefore return
+// A goroutine that changes the title calls f, and all writers of the title wait for it. f must therefore return
 // soon, and must neither change titles nor read definitions, which may wait for this change. It may call
 // [Catalog.Title].
 func (c *Catalog) Subscribe(f func(Event)) (cancel func()) { return c.writer.events.add(f) }

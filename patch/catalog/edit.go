@@ -1,11 +1,8 @@
 package catalog
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -242,90 +239,4 @@ type edited struct {
 	// kept says that all parts of the definition were parsed, that none belongs to the caller, and that all that were
 	// not in the old definition are valid.
 	kept bool
-}
-
-// edit changes a title's definition. The error is that of f, ErrSynced, ErrTooMuch, patch.ErrTooLarge or one of those
-// of change.
-func (c *Catalog) edit(ctx context.Context, id string, opts EditOptions, f editor) (res Result, err error) {
-	var rejected error // by f: not a reason to retry, whatever it is
-	err = c.writer.change(ctx, id, opts, func(t *lockedTitle, rec *record) error {
-		if rec.Follows != nil && opts.From == "" {
-			return &TitleError{ID: id, Follows: rec.Follows.URL, Err: ErrSynced}
-		}
-		before, err := rec.parse()
-		if err != nil {
-			return fmt.Errorf("%w: title %q: %w", ErrUnavailable, id, err)
-		}
-		was, now := *rec, c.writer.now()
-		made, err := f(rec, before, now)
-		if err != nil {
-			rejected = err
-			return nil
-		}
-		if made.definition == nil {
-			title, err := c.writer.updateHeld(ctx, t, &was, rec)
-			res = Result{Title: title, Warnings: made.warnings}
-			return err
-		}
-		set := c.writer.rules.setDefinition
-		if made.kept {
-			set = c.writer.rules.setEdited
-		}
-		if err := set(rec, made.definition); err != nil {
-			return err
-		}
-		event := Event{Before: before, After: made.definition, At: now.UTC()}
-		e, err := c.writer.updateDefinition(ctx, t, &was, rec, event, opts.By)
-		if err != nil {
-			return err
-		}
-		res = Result{
-			Title:    e.Title,
-			Changed:  true,
-			Warnings: made.warnings,
-			before:   was.definition,
-			after:    rec.definition,
-		}
-		return nil
-	})
-	if err == nil {
-		err = rejected
-	}
-	return res, err
-}
-
-// updateDefinition writes a record with the definition after an edit in the place of was. The error is ErrTooMuch,
-// store.ErrConflict, ErrUnavailable or that of ctx.
-func (w *titleWriter) updateDefinition(
-	ctx context.Context, t *lockedTitle, was, rec *record, event Event, by string,
-) (*entry, error) {
-	moves, err := w.prepareUpdate(ctx, t, was, rec, event.At, by, 0)
-	if err != nil {
-		return nil, err
-	}
-	if err := w.rules.checkAccount(w.index.get(), event.Before.ID, rec, was.bytes()); err != nil {
-		return nil, err
-	}
-	return w.update(ctx, t, was, rec, moves, event)
-}
-
-// updateHeld writes a record whose definition stays as it is, if the patches that are held back have changed.
-func (w *titleWriter) updateHeld(ctx context.Context, t *lockedTitle, was, rec *record) (Title, error) {
-	same := func(a, b json.RawMessage) bool { return bytes.Equal(a, b) }
-	if !slices.EqualFunc(was.Held, rec.Held, same) {
-		if err := w.history.index(ctx, t.key, rec); err != nil {
-			return Title{}, err
-		}
-		if err := w.rules.checkAccount(w.index.get(), t.key, rec, was.bytes()); err != nil {
-			return Title{}, err
-		}
-		if err := w.rewrite(ctx, t, rec); err != nil {
-			return Title{}, err
-		}
-	}
-	e, err := rec.entry(t.key)
-	if err != nil {
-		return Title{}, err
-	}
-	return e.Title, nil
 }

@@ -63,3 +63,11 @@ func (r *reservation) UID() string { return r.title.UID }
 func (r *reservation) Publish(ctx context.Context) (Result, error) { return r.publish(ctx) }
 
 func (r *reservation) Withdraw(ctx context.Context) (live bool, err error) { return r.withdraw(ctx) }
+
+// Waiting returns the number of edits of a title that wait for its lock, or are about to be made.
+func Waiting(c *Catalog, id string) int {
+	q := &c.writer.edits
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.waiting[titleKey(id)])
+}

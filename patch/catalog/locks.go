@@ -36,8 +36,9 @@ func (t *lockedTitle) onUnlock(f func()) {
 	})
 }
 
-// lock waits for the lock of the title with this key. The error is that of ctx.
-func (l *titleLocks) lock(ctx context.Context, key string) (*lockedTitle, error) {
+// lock waits for the lock of the title with this key. The result is nil if done was closed meanwhile. The error is that
+// of ctx.
+func (l *titleLocks) lock(ctx context.Context, key string, done <-chan struct{}) (*lockedTitle, error) {
 	l.mu.Lock()
 	k := l.held[key]
 	if k == nil {
@@ -60,6 +61,9 @@ func (l *titleLocks) lock(ctx context.Context, key string) (*lockedTitle, error)
 	select {
 	case k.turn <- struct{}{}:
 		return &lockedTitle{key: key, release: sync.OnceFunc(func() { <-k.turn; leave() })}, nil
+	case <-done:
+		leave()
+		return nil, nil
 	case <-ctx.Done():
 		leave()
 		return nil, context.Cause(ctx)

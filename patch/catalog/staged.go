@@ -101,7 +101,10 @@ func (w *titleWriter) applyDefinition(ctx context.Context, t *lockedTitle, rec *
 	if err != nil {
 		return err
 	}
-	_, err = w.update(ctx, t, &was, rec, moves, Event{Before: before, After: after, At: now})
+	u, err := w.newUpdate(t, &was, rec, moves, Event{Before: before, After: after, At: now})
+	if err == nil {
+		err = w.writeUpdates(ctx, t, u)
+	}
 	if err == nil {
 		w.definitions.remove(t.key) // no reader has asked for it yet
 	}

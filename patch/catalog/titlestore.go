@@ -34,14 +34,21 @@ type titleStore struct {
 
 // lock waits for the lock of a title. The error is that of ctx.
 func (s *titleStore) lock(ctx context.Context, key string) (*lockedTitle, error) {
-	return s.locks.lock(ctx, key)
+	return s.locks.lock(ctx, key, nil)
 }
 
 // lockForChange waits for the lock of a title and begins a change, which ends with the lock. The error is ErrClosed,
 // errRestoring or that of ctx.
 func (s *titleStore) lockForChange(ctx context.Context, key string) (*lockedTitle, error) {
-	t, err := s.lock(ctx, key)
-	if err != nil {
+	return s.lockForChangeUnless(ctx, key, nil)
+}
+
+// lockForChangeUnless is lockForChange until done is closed. The result is then nil.
+func (s *titleStore) lockForChangeUnless(
+	ctx context.Context, key string, done <-chan struct{},
+) (*lockedTitle, error) {
+	t, err := s.locks.lock(ctx, key, done)
+	if t == nil || err != nil {
 		return nil, err
 	}
 	leave, err := s.gate.enter()

@@ -20,6 +20,7 @@ type titleWriter struct {
 	snapshot *snapshot
 	couriers *couriers
 	events   *subscriptions
+	edits    editQueue
 }
 
 // expired reports whether a record belongs to a reservation that was neither published nor withdrawn in time.
@@ -67,35 +68,44 @@ func (w *titleWriter) prepareUpdate(
 	return moves, nil
 }
 
-// update writes a record that prepareUpdate has made in the place of was. If revisions move into a record of their own,
-// it writes that first: wherever it is interrupted, no revision is missing. event has the definitions. The error is
-// store.ErrConflict, ErrUnavailable or that of ctx.
-func (w *titleWriter) update(
-	ctx context.Context, t *lockedTitle, was, rec *record, moves bool, event Event,
-) (*entry, error) {
+// An update is a change of a title's definition that is being written.
+type update struct {
+	was, rec *record
+	moves    bool // see history.advance
+	event    Event
+}
+
+// newUpdate returns the update to a record that prepareUpdate has made in the place of was, and adds its notice. event
+// has the definitions.
+func (w *titleWriter) newUpdate(t *lockedTitle, was, rec *record, moves bool, event Event) (*update, error) {
 	after, err := rec.entry(t.key)
 	if err != nil {
 		return nil, err
 	}
 	event.Kind, event.Title = Updated, after.Title
-	if err := w.couriers.addNotice(rec, event); err != nil {
-		return nil, err
-	}
+	return &update{was, rec, moves, event}, w.couriers.addNotice(rec, event)
+}
+
+// writeUpdates writes the last of some updates, each of which is made from the one before it, and publishes the events
+// of all. Only the first may have moved revisions. If it has, these are written first: wherever writeUpdates is
+// interrupted, no revision is missing. The error is store.ErrConflict, ErrUnavailable or that of ctx.
+func (w *titleWriter) writeUpdates(ctx context.Context, t *lockedTitle, all ...*update) error {
+	was, rec := all[0].was, all[len(all)-1].rec
 	rec.Oldest = w.history.sweep(ctx, was)
-	if moves {
+	if all[0].moves {
 		if err := w.history.keep(ctx, was); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	e, err := w.put(ctx, t, rec)
-	if err != nil {
-		return nil, err
+	if _, err := w.put(ctx, t, rec); err != nil {
+		return err
 	}
 	w.facts.put(t.key, rec)
 	w.history.drop(ctx, t.key, was, rec)
-	event.Title = e.Title
-	w.events.publish(t, event, was, rec)
-	return e, nil
+	for _, u := range all {
+		w.events.publish(t, u.event, u.was, u.rec)
+	}
+	return nil
 }
 
 // remove deletes a live title. If there are notices to deliver, or revisions to delete with it, its record stays as one

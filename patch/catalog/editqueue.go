@@ -1,0 +1,123 @@
+package catalog
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/patchsource/patchsource/patch"
+)
+
+// A pendingEdit is an edit of a title's definition that waits for its turn, or is being made.
+type pendingEdit struct {
+	ctx  context.Context // of the caller
+	id   string
+	opts EditOptions
+	edit editor
+
+	// done is closed when the outcome is known: a result, or an error, or the value of a panic of edit.
+	done     chan struct{}
+	result   Result
+	err      error
+	panicked any
+}
+
+// finish ends the edit with an error, or else its result.
+func (e *pendingEdit) finish(err error) {
+	e.err = err
+	close(e.done)
+}
+
+// outcome waits for the outcome of the edit and returns it. It panics if the edit did.
+func (e *pendingEdit) outcome() (Result, error) {
+	<-e.done
+	if e.panicked != nil {
+		panic(e.panicked)
+	}
+	if e.err != nil {
+		return Result{}, e.err
+	}
+	return e.result, nil
+}
+
+// finished reports whether the outcome is known.
+func (e *pendingEdit) finished() bool {
+	select {
+	case <-e.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// make calls edit. It reports whether that has returned: if it has panicked, the caller of the edit panics.
+func (e *pendingEdit) make(rec *record, old *patch.Definition, now time.Time) (made edited, returned bool, err error) {
+	e.panicked = nil
+	defer func() {
+		if !returned {
+			e.panicked = recover()
+		}
+	}()
+	made, err = e.edit(rec, old, now)
+	return made, true, err
+}
+
+// An editQueue holds the edits of each title that wait for its lock, in their order: whoever holds the lock makes all
+// of them. The zero value is ready.
+type editQueue struct {
+	mu      sync.Mutex
+	waiting map[string][]*pendingEdit // by title key
+}
+
+// add adds an edit at the end.
+func (q *editQueue) add(key string, e *pendingEdit) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.waiting == nil {
+		q.waiting = map[string][]*pendingEdit{}
+	}
+	q.waiting[key] = append(q.waiting[key], e)
+}
+
+// remove removes an edit. The result is false if it does not wait: it is being made, or was.
+func (q *editQueue) remove(key string, e *pendingEdit) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	i := slices.Index(q.waiting[key], e)
+	if i < 0 {
+		return false
+	}
+	q.set(key, slices.Delete(q.waiting[key], i, i+1))
+	return true
+}
+
+// take removes the first edits, at most n, and returns them.
+func (q *editQueue) take(key string, n int) []*pendingEdit {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	all := q.waiting[key]
+	n = min(n, len(all))
+	first := slices.Clone(all[:n])
+	q.set(key, slices.Delete(all, 0, n))
+	return first
+}
+
+// putBack adds the edits that are not finished at the front again.
+func (q *editQueue) putBack(key string, edits []*pendingEdit) {
+	edits = slices.DeleteFunc(edits, (*pendingEdit).finished)
+	if len(edits) == 0 {
+		return
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.set(key, append(edits, q.waiting[key]...))
+}
+
+func (q *editQueue) set(key string, edits []*pendingEdit) {
+	if len(edits) == 0 {
+		delete(q.waiting, key)
+	} else {
+		q.waiting[key] = edits
+	}
+}
