@@ -37,6 +37,9 @@ type cached[S comparable] struct {
 // overhead is about how many bytes a document takes besides its JSON.
 const overhead = 400
 
+// taken returns about how much memory n bytes take: sizes are rounded up, and there are gaps between what is in use.
+func taken(n int) int64 { return int64(n + n/8) }
+
 func newCache[S comparable](max int64) *cache[S] {
 	c := &cache[S]{max: max}
 	// The error is about a size that is not positive.
@@ -71,7 +74,7 @@ func (c *cache[S]) stats() CacheStats {
 func (c *cache[S]) put(key string, doc *Document, from S, extra int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	v := cached[S]{doc: doc, from: from, bytes: int64(doc.Size() + len(key) + extra + overhead)}
+	v := cached[S]{doc: doc, from: from, bytes: taken(doc.Size() + len(key) + extra + overhead)}
 	if old, ok := c.lru.Peek(key); ok && old.doc.content == doc.content {
 		v.bytes = max(v.bytes, old.bytes) // it may be compressed already
 	}
@@ -89,8 +92,8 @@ func (c *cache[S]) grow(key string, of *content, n int) {
 	if !ok || v.doc.content != of {
 		return
 	}
-	v.bytes += int64(n)
-	c.bytes += int64(n)
+	v.bytes += taken(n)
+	c.bytes += taken(n)
 	c.lru.Add(key, v)
 	c.shrink()
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+	"unique"
 
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/store"
@@ -66,22 +67,43 @@ func (r *record) entry(key string) (*entry, error) {
 	return e, nil
 }
 
-// newEntry returns the entry of a title.
+// newEntry returns the entry of a title. The strings that differ from title to title share one allocation, and those that
+// many titles have are the same for all of them.
 func newEntry(t Title, key string, rev store.Revision) *entry {
-	e := &entry{Title: t, key: key, rev: rev}
+	e := &entry{Title: t}
 	id, name, publisher := fold(t.ID), fold(t.Name), fold(t.Publisher)
 	e.nameAt = int32(len(id) + 1)
 	e.publisherAt = e.nameAt + int32(len(name)+1)
 	e.authorAt = e.publisherAt + int32(len(publisher)+1)
 	e.text = id + "\n" + name + "\n" + publisher + "\n" + fold(t.Author)
-	if id == key {
-		e.key = e.text[:len(key)]
-	}
+	e.rev = rev
 	e.plainIDLength, e.plainNameLength = int32(len(t.ID)), int32(len(t.Name))
 	if t.Author != "" {
 		plainID, plainName := t.Plain()
 		e.plainIDLength, e.plainNameLength = int32(len(plainID)), int32(len(plainName))
 		e.skeleton = patch.Skeleton(t.Author)
+	}
+	own := []*string{&e.text, &e.ID, &e.Name, &e.LastModified, &e.CurrentVersion, &e.UID, &e.ETag, (*string)(&e.rev)}
+	var b strings.Builder
+	size := 0
+	for _, s := range own {
+		size += len(*s)
+	}
+	b.Grow(size)
+	for _, s := range own {
+		b.WriteString(*s)
+	}
+	all := b.String()
+	for _, s := range own {
+		*s, all = all[:len(*s)], all[len(*s):]
+	}
+	for _, s := range []*string{&e.Publisher, &e.Author, &e.Contributor, &e.Mailbox, &e.Source, &e.Account, &e.skeleton} {
+		if *s != "" {
+			*s = unique.Make(*s).Value()
+		}
+	}
+	if e.key = key; id == key {
+		e.key = e.text[:len(key)]
 	}
 	return e
 }

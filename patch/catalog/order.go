@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"cmp"
+	"encoding/binary"
 	"iter"
 	"slices"
 	"sort"
@@ -87,17 +88,57 @@ type sortedTitles struct {
 func newSorted(o order, entries []*entry) sortedTitles {
 	s := sortedTitles{order: o, compare: comparisons[o]}
 	s.tree = btree.NewBTreeGOptions(s.before, btree.Options{NoLocks: true})
-	some := make([]*entry, 0, len(entries))
-	for _, e := range entries {
+	some := make([]sortable, 0, len(entries))
+	for i, e := range entries {
 		if o.has(e) {
-			some = append(some, e)
+			some = append(some, sortable{e, i, o.prefix(e)})
 		}
 	}
-	slices.SortStableFunc(some, s.compare)
-	for _, e := range some {
-		s.tree.Load(e)
+	slices.SortFunc(some, func(a, b sortable) int {
+		if a.prefix != b.prefix {
+			return cmp.Compare(a.prefix, b.prefix)
+		}
+		if c := s.compare(a.entry, b.entry); c != 0 {
+			return c
+		}
+		return a.position - b.position
+	})
+	for _, one := range some {
+		s.tree.Load(one.entry)
 	}
 	return s
+}
+
+// A sortable is an entry to sort. Most comparisons look only at the prefix, which is not somewhere else in memory.
+type sortable struct {
+	*entry
+	position int // by id
+	prefix   uint64
+}
+
+// prefix returns a number by which entries are sorted before they are compared: one that has a lower number than another
+// is before it in the order.
+func (o order) prefix(e *entry) uint64 {
+	var text string
+	switch o {
+	case byName:
+		text = e.foldedName()
+	case byPublisher:
+		text = e.foldedPublisher()
+	case byAuthor:
+		text = e.foldedAuthor()
+	case byChanged:
+		return ^(uint64(e.Changed.Unix()) + 1<<63) // from a time before 1970 on
+	case ofContributor, ofPlainID:
+		text = e.Contributor
+	case ofMailbox:
+		text = e.Mailbox
+	case ofSkeleton:
+		text = e.skeleton
+	}
+	var first [8]byte
+	copy(first[:], text)
+	return binary.BigEndian.Uint64(first[:])
 }
 
 // with returns the titles of the order in which e has taken the place of old. Either may be nil.
