@@ -15,8 +15,9 @@ import (
 	"github.com/patchsource/patchsource/store"
 )
 
-// maxRestoreWriters bounds the titles that a restore writes concurrently.
-const maxRestoreWriters = 8
+// maxRestoreWriters bounds the titles that a restore writes concurrently. A store that syncs each write can combine
+// them.
+const maxRestoreWriters = 32
 
 // A RestoreMode determines the fate of existing titles in a restore.
 type RestoreMode string

@@ -7,6 +7,7 @@ import (
 	"iter"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/store"
@@ -36,25 +37,32 @@ func (r *restore) stage(ctx context.Context, defs iter.Seq2[*patch.Definition, e
 			return err
 		}
 	}
+	group, working := errgroup.WithContext(ctx)
+	group.SetLimit(maxRestoreWriters)
 	for _, e := range others {
-		if err := r.stageOne(ctx, e.key, nil); err != nil {
-			return err
+		if working.Err() != nil {
+			break
 		}
+		group.Go(func() error { return r.stageOne(working, e.key, nil) })
 	}
-	return nil
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return context.Cause(ctx)
 }
 
 // stageAll stages all definitions.
 func (r *restore) stageAll(ctx context.Context, defs iter.Seq2[*patch.Definition, error]) error {
 	group, working := errgroup.WithContext(ctx)
-	group.SetLimit(maxRestoreWriters)
+	places := semaphore.NewWeighted(maxRestoreWriters)
 	var failed error
 	for def, err := range defs {
 		if err != nil {
 			failed = err
 			break
 		}
-		if working.Err() != nil {
+		weight := restoreWeight(def)
+		if places.Acquire(working, weight) != nil {
 			break
 		}
 		key := titleKey(def.ID)
@@ -63,9 +71,26 @@ func (r *restore) stageAll(ctx context.Context, defs iter.Seq2[*patch.Definition
 			break
 		}
 		r.seen[key] = true
-		group.Go(func() error { return r.stageOne(working, key, def) })
+		group.Go(func() error {
+			defer places.Release(weight)
+			return r.stageOne(working, key, def)
+		})
 	}
 	return errors.Join(failed, group.Wait())
+}
+
+// restoreWeight returns how many of the maxRestoreWriters places a definition takes. A large one takes several, so that
+// the memory for all of them is bounded.
+func restoreWeight(d *patch.Definition) int64 {
+	const (
+		patches = 500
+		bytes   = 256 << 10 // about those of so many patches
+	)
+	weight := 1 + len(d.Patches)/patches
+	for _, a := range d.ExtensionAttributes {
+		weight += len(a.Value) / bytes
+	}
+	return int64(min(weight, maxRestoreWriters))
 }
 
 // stageOne stages a definition, or the deletion of a title if def is nil.

@@ -21,7 +21,7 @@ import (
 
 const (
 	// copiers is the number of records that are written or deleted concurrently.
-	copiers = 16
+	copiers = 32
 	// leaseWatch is the time in which a running server renews its leases: a sixth of 30 s, and a margin.
 	leaseWatch = 7 * time.Second
 	configKind = "config"

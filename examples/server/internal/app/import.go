@@ -25,7 +25,7 @@ import (
 
 const (
 	// importers is the number of titles that are written concurrently: a store that syncs each write can combine them.
-	importers = 8
+	importers = 32
 	// progressInterval is the time between two log lines about the progress of an import.
 	progressInterval = 2 * time.Second
 	// maxReasons bounds the failures of one file that are logged.
