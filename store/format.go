@@ -9,6 +9,9 @@ import (
 
 // Format is the newest format of records that this version reads and writes. Stores without a format marker have
 // format 1.
+//
+// With format 3, titles have their recent history as differences, and a directory of package filestore has a journal,
+// whose changes earlier versions do not see.
 const Format = 3
 
 // ErrFormat reports that a store may have records that this version does not understand.

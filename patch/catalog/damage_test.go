@@ -57,8 +57,11 @@ func openFiles(t *testing.T) (s *filestore.Store, dir string) {
 }
 
 // damage changes a byte of a title's file.
-func damage(t *testing.T, dir, key string) {
+func damage(t *testing.T, s *filestore.Store, dir, key string) {
 	t.Helper()
+	if err := s.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	name := filepath.Join(dir, "titles", key+".json")
 	data, err := os.ReadFile(name)
 	if err != nil {
@@ -122,7 +125,7 @@ func TestCorruptRecordIsWrittenBack(t *testing.T) {
 			var out log
 			cat := open(t, s, &catalog.Options{Logger: out.logger()})
 			before := createWithEverything(t, cat, fromSource)
-			damage(t, dir, "app")
+			damage(t, s, dir, "app")
 			if err := read(cat); err != nil {
 				t.Fatalf("%v; the log: %s", err, out.String())
 			}
@@ -167,7 +170,7 @@ func TestCorruptRecordNotInMemory(t *testing.T) {
 			var out log
 			cat := open(t, s, &catalog.Options{Logger: out.logger()}) // with no definition in memory
 			create(t, cat, "Other")
-			damage(t, dir, "app")
+			damage(t, s, dir, "app")
 			if err := read(cat); !errors.Is(err, catalog.ErrUnavailable) || errors.Is(err, catalog.ErrNotFound) {
 				t.Errorf("%v, want ErrUnavailable", err)
 			}
@@ -194,7 +197,7 @@ func TestCorruptRecordAndManyReaders(t *testing.T) {
 	cat := open(t, s, nil)
 	create(t, cat, "App", "0")
 	for round := range 20 {
-		damage(t, dir, "app")
+		damage(t, s, dir, "app")
 		var group sync.WaitGroup
 		for range 4 {
 			group.Go(func() {
@@ -319,7 +322,7 @@ func TestCorruptRecordThatCannotBeWrittenBackYet(t *testing.T) {
 	if _, err := cat.Definition(ctx, "App"); err != nil {
 		t.Fatal(err)
 	}
-	damage(t, dir, "app")
+	damage(t, files, dir, "app")
 	s.failPut.Store("titles")
 	for range 2 {
 		_, err := cat.AddVersions(ctx, "App", patch.Position{}, []patch.Patch{version("2")}, nil)
@@ -351,7 +354,7 @@ func TestRecordsFromMemory(t *testing.T) {
 	if _, err := cat.Definition(ctx, "App"); err != nil {
 		t.Fatal(err)
 	}
-	damage(t, dir, "app")
+	damage(t, s, dir, "app")
 	var keys []string
 	for r, err := range cat.Records(ctx) {
 		if err != nil {

@@ -128,7 +128,7 @@ func (s *Store) moveAside(d *directory, name string) (current string, err error)
 	if len(short) > 200 { // not the name of a record
 		short = short[:100] + "…"
 	}
-	current = asideDir + "/" + d.name + "-" + short + time.Now().UTC().Format(asideLayout)
+	current = asideDir + "/" + strings.Replace(d.name, ".", "_", 1) + "-" + short + time.Now().UTC().Format(asideLayout)
 	d.names.RLock()
 	err = s.top.root.Rename(d.name+"/"+name, current)
 	d.names.RUnlock()
@@ -152,6 +152,9 @@ func (s *Store) findMissing() {
 	}
 	s.faults.unlisted = err
 	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), brokenPrefix) {
+			s.addBroken(asideDir + "/" + e.Name())
+		}
 		if kind, name, ok := recordOf(e.Name()); ok {
 			s.findMissingRecord(kind, name, asideDir+"/"+e.Name())
 		}
@@ -161,7 +164,8 @@ func (s *Store) findMissing() {
 // findMissingRecord adds a file that was set aside to the faults if its record is missing.
 func (s *Store) findMissingRecord(kind, name, current string) {
 	defer s.lockRecord(kind, name)()
-	if _, err := s.top.root.Lstat(kind + "/" + name); err == nil {
+	_, err := s.top.root.Lstat(kind + "/" + name)
+	if p := s.overlay.get(kind, name); err == nil && p == nil || p != nil && p.revision != "" {
 		s.markReplaced(current)
 		return
 	}

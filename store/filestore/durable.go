@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"syscall"
 
 	"github.com/patchsource/patchsource/store"
 )
@@ -36,7 +35,7 @@ func (s *Store) flush(d *directory) error {
 // use yet.
 func (s *Store) flushFile(file *os.File) error {
 	err := s.syncFile(file)
-	if err == nil || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+	if err == nil || isFull(err) {
 		return err
 	}
 	return s.stopChanges(err)

@@ -1,6 +1,7 @@
 package filestore
 
 import (
+	"cmp"
 	"errors"
 	"os"
 	"path/filepath"
@@ -17,6 +18,7 @@ import (
 // failSyncOf makes the next sync of a file fail whose name has a prefix.
 func (s *testStore) failSyncOf(prefix string, err error) {
 	var failed atomic.Bool
+	s.syncData = func(f *os.File) error { return s.syncFile(f) }
 	s.syncFile = func(f *os.File) error {
 		// The name of a folder that was opened through an os.Root ends in "/.".
 		if strings.HasPrefix(filepath.Base(filepath.Clean(f.Name())), prefix) && failed.CompareAndSwap(false, true) {
@@ -29,20 +31,35 @@ func (s *testStore) failSyncOf(prefix string, err error) {
 // After a failed sync, the page cache proves nothing: the change and every later one return an error, although the next
 // sync would succeed. Reading continues.
 func TestAFailedSyncStopsChanges(t *testing.T) {
+	putAndFlush := func(t *testing.T, s *testStore) error {
+		if _, err := s.Put(t.Context(), thing("b"), []byte("2"), store.Condition{}); err != nil {
+			return err
+		}
+		return s.Flush(t.Context())
+	}
 	for _, c := range []struct {
 		name, of string
 		change   func(t *testing.T, s *testStore) error
 	}{
-		{"of a file", tempPrefix, func(t *testing.T, s *testStore) error {
+		{"of the journal", "0", func(t *testing.T, s *testStore) error {
 			_, err := s.Put(t.Context(), thing("b"), []byte("2"), store.Condition{})
 			return err
 		}},
-		{"of the directory after a rename", "things", func(t *testing.T, s *testStore) error {
-			_, err := s.Put(t.Context(), thing("b"), []byte("2"), store.Condition{})
-			return err
-		}},
-		{"of the directory after a removal", "things", func(t *testing.T, s *testStore) error {
+		{"of the journal by a deletion", "0", func(t *testing.T, s *testStore) error {
 			return s.Delete(t.Context(), thing("b"), store.Condition{})
+		}},
+		{"of the directory of the journal", journalDir, putAndFlush},
+		{"of a file", tempPrefix, putAndFlush},
+		{"of the directory after a rename", "things", putAndFlush},
+		{"of the directory after a removal", "things", func(t *testing.T, s *testStore) error {
+			if err := s.Delete(t.Context(), thing("b"), store.Condition{}); err != nil {
+				t.Fatal(err)
+			}
+			return s.Flush(t.Context())
+		}},
+		{"of a configuration record", tempPrefix, func(t *testing.T, s *testStore) error {
+			_, err := s.Put(t.Context(), store.Key{Kind: configKind, ID: "a"}, nil, store.Condition{})
+			return err
 		}},
 		{"of the store's directory for a new kind", "data", func(t *testing.T, s *testStore) error {
 			_, err := s.Put(t.Context(), store.Key{Kind: "others", ID: "a"}, nil, store.Condition{})
@@ -99,11 +116,21 @@ func TestAFailedSyncStopsChanges(t *testing.T) {
 // A sync that fails because the disk is full affects one change only.
 func TestAFullDiskDoesNotStopChanges(t *testing.T) {
 	s := openABC(t)
-	s.failSyncOf(tempPrefix, syscall.ENOSPC)
+	s.failSyncOf("0", syscall.ENOSPC)
 	if _, err := s.Put(t.Context(), thing("b"), []byte("2"), store.Condition{}); !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("%v, want ENOSPC", err)
 	}
 	if r, err := s.Get(t.Context(), thing("b")); err != nil || string(r.Value) != `"value of b"` {
+		t.Errorf("Get: %q, %v", r.Value, err)
+	}
+	s.failSyncOf(tempPrefix, syscall.ENOSPC)
+	if _, err := s.Put(t.Context(), thing("b"), []byte("2"), store.Condition{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Flush(t.Context()); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("Flush: %v, want ENOSPC", err)
+	}
+	if r, err := s.Get(t.Context(), thing("b")); err != nil || string(r.Value) != "2" {
 		t.Errorf("Get: %q, %v", r.Value, err)
 	}
 	s.put(t, "b")
@@ -121,58 +148,51 @@ func (s *testStore) separate(n int) (ids []string) {
 	return ids
 }
 
-// gather makes the first sync of the directory wait until n writers have renamed their files, and then return err. It
-// returns the counter of the syncs.
-func (s *testStore) gather(n uint64, err error) *atomic.Int64 {
-	d := s.kinds["things"]
-	already := d.changed.Load()
+// gather makes changes of n records and returns their errors. The sync of the first change ends when all others wait
+// for the one after it, which returns err. It returns the number of syncs too.
+func (s *testStore) gather(t *testing.T, n int, err error) (errs []error, count int64) {
+	t.Helper()
 	var syncs atomic.Int64
-	s.syncFile = func(file *os.File) error {
-		if file != d.self {
-			return file.Sync()
-		}
+	s.syncData = func(file *os.File) error {
 		if syncs.Add(1) > 1 {
-			return file.Sync()
+			return cmp.Or(err, syncData(file))
 		}
-		for d.changed.Load() < already+n {
+		for {
+			s.journal.mu.Lock()
+			waiting := len(s.journal.waiting)
+			s.journal.mu.Unlock()
+			if waiting == n-1 {
+				return syncData(file)
+			}
 			runtime.Gosched()
 		}
-		return err
 	}
-	return &syncs
+	errs = make([]error, n)
+	var all sync.WaitGroup
+	for i, id := range s.separate(n) {
+		all.Go(func() { _, errs[i] = s.Put(t.Context(), thing(id), nil, store.Condition{}) })
+		for syncs.Load() == 0 {
+			runtime.Gosched()
+		}
+	}
+	all.Wait()
+	return errs, syncs.Load()
 }
 
 // The system reports a failed sync once, but every change that waited for it may be lost.
 func TestAFailedSyncFailsAllThatWaitForIt(t *testing.T) {
-	s := openABC(t)
-	const writers = 8
-	s.gather(writers, syscall.EIO)
-	var all sync.WaitGroup
-	for _, id := range s.separate(writers) {
-		all.Go(func() {
-			if _, err := s.Put(t.Context(), thing(id), nil, store.Condition{}); !errors.Is(err, syscall.EIO) {
-				t.Errorf("Put of %s: %v, want EIO", id, err)
-			}
-		})
+	errs, _ := openABC(t).gather(t, 8, syscall.EIO)
+	for i, err := range errs {
+		if errors.Is(err, syscall.EIO) != (i > 0) {
+			t.Errorf("change %d: %v, want EIO for all that waited for the second sync", i, err)
+		}
 	}
-	all.Wait()
 }
 
 func TestWritersShareASync(t *testing.T) {
-	s := openABC(t)
-	const writers = 8
-	syncs := s.gather(writers, nil)
-	var all sync.WaitGroup
-	for _, id := range s.separate(writers) {
-		all.Go(func() {
-			if _, err := s.Put(t.Context(), thing(id), nil, store.Condition{}); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	all.Wait()
-	if n := syncs.Load(); n != 2 {
-		t.Errorf("%d syncs of the directory for %d writers, want 2", n, writers)
+	errs, n := openABC(t).gather(t, 8, nil)
+	if err := errors.Join(errs...); err != nil || n != 2 {
+		t.Errorf("%d syncs of the journal for 8 writers (%v), want 2", n, err)
 	}
 }
 

@@ -173,6 +173,13 @@ func (s *Store) inspectAside(ctx context.Context, file asideFile) (store.Fault, 
 		s.faults.aside.remove(file)
 		return store.Fault{}, false
 	}
+	if strings.HasPrefix(file.original, journalDir+"/") {
+		return store.Fault{
+			Name: s.path(s.top, file.current),
+			Reason: "this part of the journal was damaged, and changes of records in it may be lost: the log names the " +
+				"records; check them, restore them from a backup if necessary, and then remove the file",
+		}, true
+	}
 	return store.Fault{
 		Name: s.path(s.top, file.current),
 		Reason: "this is the file of a corrupt record: restore the record from a backup, or remove the file if the " +

@@ -60,11 +60,21 @@ func (s *testStore) reopen(t *testing.T) *testStore {
 
 func thing(id string) store.Key { return store.Key{Kind: "things", ID: id} }
 
+// flush writes the files of all records.
+func (s *testStore) flush(t *testing.T) {
+	t.Helper()
+	if err := s.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// put writes a record and its file.
 func (s *testStore) put(t *testing.T, id string) {
 	t.Helper()
 	if _, err := s.Put(t.Context(), thing(id), []byte(`"value of `+id+`"`), store.Condition{}); err != nil {
 		t.Fatal(err)
 	}
+	s.flush(t)
 }
 
 func (s *testStore) file(id string) string { return filepath.Join(s.dir, "things", fileName(id)) }

@@ -63,36 +63,81 @@ func (d *directory) regular(name string) (fs.FileInfo, error) {
 	return info, err
 }
 
-// write replaces a file atomically and durably.
-func (s *Store) write(d *directory, name string, data []byte) (err error) {
-	temp := tempPrefix + rand.Text()
-	file, err := d.root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+// writeThrough replaces the file of a record atomically and durably.
+func (s *Store) writeThrough(d *directory, name, id string, rev store.Revision, value []byte) error {
+	data, err := encodeRecord(id, rev, value)
+	if err != nil {
+		return fmt.Errorf("filestore: %w", err)
+	}
+	temp, err := s.createTemp(d, data)
 	if err != nil {
 		return err
 	}
-	_, err = file.Write(data)
-	if err == nil {
-		err = s.flushFile(file)
+	if err := s.syncTemp(temp); err != nil {
+		return err
 	}
-	if err = cmp.Or(err, file.Close()); err == nil {
-		d.names.RLock()
-		err = d.root.Rename(temp, name)
-		d.names.RUnlock()
-	}
-	if err != nil {
-		_ = d.root.Remove(temp)
+	if err := s.renameTemp(temp, name); err != nil {
 		return err
 	}
 	return s.flush(d)
 }
 
-// remove removes a file durably.
-func (s *Store) remove(d *directory, name string) error {
-	d.names.RLock()
-	err := d.root.Remove(name)
-	d.names.RUnlock()
+// A tempFile is a temporary file of a directory.
+type tempFile struct {
+	directory *directory
+	name      string
+	file      *os.File // nil after syncTemp
+}
+
+// createTemp creates a temporary file, which is not durable yet.
+func (s *Store) createTemp(d *directory, data []byte) (*tempFile, error) {
+	temp := &tempFile{directory: d, name: tempPrefix + rand.Text()}
+	var err error
+	if temp.file, err = s.create(d.root, temp.name); err != nil {
+		return nil, err
+	}
+	if err := s.writeAt(temp.file, data, 0); err != nil {
+		_ = temp.file.Close()
+		_ = s.remove(d.root, temp.name)
+		return nil, err
+	}
+	return temp, nil
+}
+
+// syncTemp makes the bytes of a temporary file durable and closes it. If that fails, the file is removed.
+func (s *Store) syncTemp(temp *tempFile) error {
+	err := s.flushFile(temp.file)
+	err = cmp.Or(err, temp.file.Close())
+	temp.file = nil
 	if err != nil {
+		_ = s.remove(temp.directory.root, temp.name)
+	}
+	return err
+}
+
+// renameTemp gives a temporary file its name, or removes it if that fails.
+func (s *Store) renameTemp(temp *tempFile, name string) error {
+	d := temp.directory
+	d.names.RLock()
+	defer d.names.RUnlock()
+	err := s.rename(d.root, temp.name, name)
+	if err != nil {
+		_ = s.remove(d.root, temp.name)
+	}
+	return err
+}
+
+// removeThrough removes a file durably.
+func (s *Store) removeThrough(d *directory, name string) error {
+	if err := s.removeFile(d, name); err != nil {
 		return err
 	}
 	return s.flush(d)
+}
+
+// removeFile removes a file.
+func (s *Store) removeFile(d *directory, name string) error {
+	d.names.RLock()
+	defer d.names.RUnlock()
+	return s.remove(d.root, name)
 }

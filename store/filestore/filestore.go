@@ -1,15 +1,49 @@
 // Package filestore keeps records in a directory of files. It is the default of the reference server and enough for one
 // machine.
 //
-// Each record is a JSON file <directory>/<kind>/<id>.json with a checksum. A file is written under a temporary name,
-// synced and renamed to its own name, and then the directory is synced. Whenever the process or the machine stops,
-// the record is either as it was before a Put or as it is after it. All access goes through os.Root, so no id reaches
-// a file outside the directory. Names in the directory that begin with a dot are not records: .lock, .damaged, and
-// files that the program keeps there for itself.
+// Each record is a JSON file <directory>/<kind>/<id>.json with a checksum. All access goes through os.Root, so no id
+// reaches a file outside the directory. Names in the directory that begin with a dot are not records: .lock, .journal,
+// .damaged, and files that the program keeps there for itself.
 //
 // File names are safe on disks that ignore case, and when the directory is copied to any other system: every byte other
 // than a lower-case letter, digit, dot, dash or underscore is escaped as %xx, names that Windows reserves are escaped,
 // and an id that is too long for a file name is replaced by its SHA-256.
+//
+// # The journal
+//
+// A Put or Delete does not write the file of its record. It appends an entry to the journal, which is the directory
+// .journal, and returns when the entry is durable; all changes that wait at the same moment are written and synced
+// together. Until the file has been written, which happens about a second later, the change exists only in the journal
+// and in memory, where Get and List find it. Several changes of a record in that time share one writing of its file.
+// [Store.Flush] and [Store.Close] write all files. Records of kind "config", and with them the format marker of package
+// store, are written to their files at once and are never in the journal.
+//
+// The journal is a few segment files. An entry has a number, the key of the record, the revisions before and after the
+// change, and the new value, or how it differs from the one before if that is shorter; see entry.go and delta.go. To
+// write files, the store
+//
+//  1. begins a new segment,
+//  2. writes the changed records to temporary files and syncs these,
+//  3. renames them to their names, removes the files of deleted records, and syncs the directories,
+//  4. and only then removes the old segments, or keeps one to be used again.
+//
+// A file on the disk is thus always that of the old or that of the new value, whole, and the journal is kept until the
+// new one is durable. While files cannot be written fast enough, changes wait, so that memory and journal stay bounded.
+// While they cannot be written at all, changes are accepted until these bounds.
+//
+// Do not delete .journal: after a crash it has changes that were acknowledged and are nowhere else. A copy of the
+// directory is complete if the store was closed before, or if the file system copies it in one instant.
+//
+// # After a crash
+//
+// Open makes the changes of the journal again and writes their files. It compares the revision in each file with those
+// in the journal, so it does not matter how many files had been written, nor whether an earlier Open was interrupted.
+//
+// Entries at the end of the journal that are incomplete were not acknowledged and are ignored. If an entry is missing or
+// has a wrong checksum although later ones are intact, the journal is damaged. All changes that can be made are made;
+// the record of a difference whose base is missing keeps its earlier state and is named in the log. The damaged segment
+// is kept in .damaged, and Faults reports it until it is removed. The same happens if the file of a record was replaced
+// by another one after the crash: the file wins.
 //
 // # Faults
 //
@@ -22,7 +56,8 @@
 //
 // After a failed sync, the system does not tell which changes have reached the disk. The Put or Delete returns an
 // error, and so do all later ones, and Ping, until the directory is opened again; reading continues. The same happens
-// if the directory is deleted or replaced while it is open. It is never mistaken for an empty store.
+// if the directory or its journal is deleted or replaced while it is open. It is never mistaken for an empty store. A
+// full disk makes changes fail only as long as it is full.
 //
 // One process at a time can open the directory; <directory>/.lock names it. The package supports systems that can sync
 // a directory: Unix, but not Windows.
@@ -61,8 +96,8 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// Store is a [store.Store] in a directory. It is a [store.Pinger] and a [store.Inspector]. It is safe for concurrent
-// use.
+// Store is a [store.Store] in a directory. It is a [store.Pinger], a [store.Inspector] and a [store.Revisioner].
+// It is safe for concurrent use.
 type Store struct {
 	dir  string // absolute
 	log  *slog.Logger
@@ -77,41 +112,55 @@ type Store struct {
 
 	// A writer holds the lock that the hash of its record's key selects.
 	seed    maphash.Seed
-	writing [256]sync.Mutex
+	writing [4096]sync.Mutex
+
+	journal journal
+	overlay overlay
+	behind  writeBehind
 
 	failure atomic.Pointer[error] // the error of every change after a failed sync; nil if none has failed
 	faults  faults
-
-	// Tests replace these to make them fail.
-	openFile func(*os.Root, string) (*os.File, error)
-	syncFile func(*os.File) error
+	disk
 }
 
 // Open opens the directory dir and creates it if necessary. It removes the temporary files of writes that a crash
 // interrupted. The error is [ErrInUse] if the directory is already open.
-func Open(dir string, opts *Options) (_ *Store, err error) {
-	s := &Store{
-		log:      slog.New(slog.DiscardHandler),
-		kinds:    map[string]*directory{},
-		seed:     maphash.MakeSeed(),
-		openFile: (*os.Root).Open,
-		syncFile: (*os.File).Sync,
+func Open(dir string, opts *Options) (*Store, error) {
+	s := newStore()
+	if err := s.start(dir, opts); err != nil {
+		return nil, err
 	}
+	return s, nil
+}
+
+// newStore returns a Store to be started.
+func newStore() *Store {
+	return &Store{
+		log:    slog.New(slog.DiscardHandler),
+		kinds:  map[string]*directory{},
+		seed:   maphash.MakeSeed(),
+		behind: newWriteBehind(),
+		disk:   systemDisk(),
+	}
+}
+
+// start opens the directory of a new store.
+func (s *Store) start(dir string, opts *Options) (err error) {
 	if opts != nil && opts.Logger != nil {
 		s.log = opts.Logger
 	}
 	if s.dir, err = filepath.Abs(dir); err != nil {
-		return nil, fmt.Errorf("filestore: %w", err)
+		return fmt.Errorf("filestore: %w", err)
 	}
 	if err := makeDirectories(s.dir); err != nil {
-		return nil, fmt.Errorf("filestore: %w", err)
+		return fmt.Errorf("filestore: %w", err)
 	}
 	if err := s.takeLock(); err != nil {
-		return nil, err
+		return err
 	}
 	defer func() {
 		if err != nil {
-			_ = s.Close()
+			_ = s.release(false)
 		}
 	}()
 	root, err := os.OpenRoot(s.dir)
@@ -121,11 +170,23 @@ func Open(dir string, opts *Options) (_ *Store, err error) {
 	if err == nil {
 		err = s.removeTemporary()
 	}
+	if err == nil {
+		err = s.openJournal()
+	}
+	if err == nil {
+		err = s.recoverJournal()
+	}
 	if err != nil {
-		return nil, fmt.Errorf("filestore: %w", err)
+		return fmt.Errorf("filestore: %s: %w", s.dir, err)
+	}
+	s.journal.done, s.behind.ended = make(chan struct{}), make(chan struct{})
+	go s.runCommitter()
+	go s.runWriteBehind()
+	if err := s.writeFiles(); err != nil && s.stopped() == nil { // the reason is in the log
+		notify(s.behind.dirty)
 	}
 	s.findMissing()
-	return s, nil
+	return nil
 }
 
 // removeTemporary removes the temporary files of interrupted writes.
@@ -156,8 +217,9 @@ func (s *Store) removeTemporary() error {
 	return nil
 }
 
-// Close releases the directory. It waits for calls in progress; later calls fail with fs.ErrClosed. Closing a closed
-// Store does nothing.
+// Close writes all changes to the files of their records and releases the directory. It waits for calls in progress;
+// later calls fail with fs.ErrClosed. If the changes cannot be written, it returns an error, and they stay in the
+// journal. Closing a closed Store does nothing.
 func (s *Store) Close() error {
 	s.open.Lock()
 	defer s.open.Unlock()
@@ -165,7 +227,18 @@ func (s *Store) Close() error {
 		return nil
 	}
 	s.closed = true
-	var errs []error
+	close(s.behind.stop)
+	<-s.behind.ended
+	if s.stopped() != nil { // which the calls have returned
+		return s.release(false)
+	}
+	err := s.writeFiles()
+	return errors.Join(err, s.release(err == nil))
+}
+
+// release closes everything. If clean, there are no changes that are not in the files of their records.
+func (s *Store) release(clean bool) error {
+	errs := []error{s.closeJournal(clean)}
 	for _, d := range s.kinds {
 		errs = append(errs, d.Close())
 	}
@@ -185,6 +258,9 @@ func (s *Store) Ping(ctx context.Context) error {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if err := s.inPlace(s.top); err != nil {
+			return err
+		}
+		if err := s.inPlace(s.journal.dir); err != nil {
 			return err
 		}
 		for _, d := range s.kinds {

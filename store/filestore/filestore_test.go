@@ -183,13 +183,22 @@ func expectSetAside(t *testing.T, s store.Store, get bool) {
 func thing(id string) store.Key { return store.Key{Kind: "things", ID: id} }
 
 // put writes records with these ids.
-func put(t testing.TB, s store.Store, ids ...string) {
+func put(t testing.TB, s *filestore.Store, ids ...string) {
 	t.Helper()
 	for _, id := range ids {
 		value := []byte(`{"a":"value of ` + id + `"}`)
 		if _, err := s.Put(t.Context(), thing(id), value, store.Condition{}); err != nil {
 			t.Fatal(err)
 		}
+	}
+	flush(t, s)
+}
+
+// flush writes the files of all records.
+func flush(t testing.TB, s *filestore.Store) {
+	t.Helper()
+	if err := s.Flush(t.Context()); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -214,6 +223,7 @@ func TestPutReplacesACorruptFile(t *testing.T) {
 	if _, err := s.Put(t.Context(), key, []byte("1"), store.Condition{}); err != nil {
 		t.Fatal(err)
 	}
+	flush(t, s)
 	if err := os.WriteFile(filepath.Join(dir, "things", "a.json"), []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -342,7 +352,7 @@ func FuzzPaths(f *testing.F) {
 		}
 		expectNames(t, base, "in")
 		expectNames(t, filepath.Join(base, "in"), "data")
-		expectNames(t, filepath.Join(base, "in", "data"), ".lock", "things")
+		expectNames(t, filepath.Join(base, "in", "data"), ".journal", ".lock", "things")
 		if err := s.Delete(t.Context(), thing(id), store.IfRevision(r.Revision)); err != nil {
 			t.Fatal(err)
 		}

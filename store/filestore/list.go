@@ -14,7 +14,7 @@ import (
 // List implements [store.Store]. It omits records that are corrupt or cannot be read.
 func (s *Store) List(ctx context.Context, kind string) iter.Seq2[store.Record, error] {
 	return func(yield func(store.Record, error) bool) {
-		d, entries, err := s.entriesOf(ctx, kind)
+		d, records, err := s.listOf(ctx, kind)
 		if errors.Is(err, store.ErrNotFound) {
 			return
 		}
@@ -22,17 +22,13 @@ func (s *Store) List(ctx context.Context, kind string) iter.Seq2[store.Record, e
 			yield(store.Record{}, err)
 			return
 		}
-		for _, e := range entries {
+		for _, e := range records {
 			var r store.Record
 			err := s.do(ctx, func() (err error) {
 				r, err = s.read(d, e.name)
 				return err
 			})
-			switch {
-			case errors.Is(err, store.ErrNotFound): // deleted meanwhile
-				continue
-			case errors.Is(err, store.ErrCorrupt), errors.Is(err, errUnreadable):
-				s.faults.files.markOmitted(d, e.name)
+			if s.omits(d, e.name, err) {
 				continue
 			}
 			if !yield(r, err) || err != nil {
@@ -42,12 +38,12 @@ func (s *Store) List(ctx context.Context, kind string) iter.Seq2[store.Record, e
 	}
 }
 
-// An entry is a file and the id of its record.
-type entry struct{ name, id string }
+// A listed record is one whose file or pending change was found.
+type listed struct{ name, id string }
 
-// entriesOf returns the directory of a kind and its files in the order of their ids. The error is store.ErrNotFound if
+// listOf returns the directory of a kind and its files in the order of their ids. The error is store.ErrNotFound if
 // the kind has no directory.
-func (s *Store) entriesOf(ctx context.Context, kind string) (d *directory, entries []entry, err error) {
+func (s *Store) listOf(ctx context.Context, kind string) (d *directory, records []listed, err error) {
 	if err := store.CheckKind(kind); err != nil {
 		return nil, nil, err
 	}
@@ -55,14 +51,15 @@ func (s *Store) entriesOf(ctx context.Context, kind string) (d *directory, entri
 		if d, err = s.kind(kind); err != nil {
 			return err
 		}
-		entries, err = s.entries(d)
+		records, err = s.list(d)
 		return cmp.Or(s.inPlace(d), err)
 	})
-	return d, entries, err
+	return d, records, err
 }
 
-// entries returns the files of a directory in the order of their ids.
-func (s *Store) entries(d *directory) ([]entry, error) {
+// list returns the records of a kind that have a file or a pending change, in the order of their ids.
+func (s *Store) list(d *directory) ([]listed, error) {
+	waiting := s.overlay.ofKind(d.name) // first, because a record is there until it has its file
 	d.names.Lock()
 	defer d.names.Unlock()
 	dir, err := d.root.Open(".")
@@ -74,7 +71,10 @@ func (s *Store) entries(d *directory) ([]entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	entries := make([]entry, 0, len(names))
+	records := make([]listed, 0, len(names)+len(waiting))
+	for _, p := range waiting {
+		records = append(records, listed{p.name, p.id})
+	}
 	for _, name := range names {
 		if !strings.HasSuffix(name, fileSuffix) || strings.HasPrefix(name, tempPrefix) {
 			continue
@@ -85,8 +85,10 @@ func (s *Store) entries(d *directory) ([]entry, error) {
 				id = r.Key.ID
 			}
 		}
-		entries = append(entries, entry{name, id})
+		records = append(records, listed{name, id})
 	}
-	slices.SortFunc(entries, func(a, b entry) int { return cmp.Compare(a.id, b.id) })
-	return entries, nil
+	slices.SortFunc(records, func(a, b listed) int {
+		return cmp.Or(strings.Compare(a.id, b.id), strings.Compare(a.name, b.name))
+	})
+	return slices.Compact(records), nil
 }

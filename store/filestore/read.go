@@ -15,9 +15,15 @@ var errUnreadable = errors.New("the file cannot be read")
 
 // read reads a record for Get and List. It sets a corrupt file aside.
 func (s *Store) read(d *directory, name string) (store.Record, error) {
+	if p := s.overlay.get(d.name, name); p != nil {
+		return p.record()
+	}
 	r, err := s.readFile(d, name)
 	if errors.Is(err, store.ErrCorrupt) {
 		r, err = s.readOrSetAside(d, name)
+	}
+	if errors.Is(err, store.ErrNotFound) { // deleted, and pending
+		return store.Record{}, err
 	}
 	if err != nil {
 		return store.Record{}, s.readError(d, name, err)
@@ -29,6 +35,9 @@ func (s *Store) read(d *directory, name string) (store.Record, error) {
 // replaced it meanwhile.
 func (s *Store) readOrSetAside(d *directory, name string) (store.Record, error) {
 	defer s.lockRecord(d.name, name)()
+	if p := s.overlay.get(d.name, name); p != nil {
+		return p.record()
+	}
 	r, err := s.readFile(d, name)
 	if errors.Is(err, store.ErrCorrupt) {
 		err = s.setAside(d, name, err)
@@ -39,6 +48,9 @@ func (s *Store) readOrSetAside(d *directory, name string) (store.Record, error) 
 // revision returns the revision of a record, which is empty if there is none. It sets a corrupt file aside and then
 // returns no revision. The caller must hold the record's lock, and d must be in place.
 func (s *Store) revision(d *directory, name string) (store.Revision, error) {
+	if p := s.overlay.get(d.name, name); p != nil {
+		return p.revision, nil
+	}
 	r, err := s.readHead(d, name)
 	switch {
 	case err == nil:

@@ -1,15 +1,18 @@
 package filestore
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"hash/maphash"
 	"sync"
 
 	"github.com/patchsource/patchsource/store"
 )
+
+// minDelta is the length of the shortest value that the journal may have as a delta.
+const minDelta = 256
 
 // Get implements [store.Store].
 func (s *Store) Get(ctx context.Context, key store.Key) (r store.Record, err error) {
@@ -34,29 +37,73 @@ func (s *Store) Put(
 	if err := key.Check(); err != nil {
 		return "", err
 	}
-	name := fileName(key.ID)
-	// Encode first, while other writers of the record need not wait.
-	next := store.Revision(rand.Text())
-	data, err := encodeRecord(key.ID, next, value)
-	if err != nil {
-		return "", fmt.Errorf("filestore: %w", err)
-	}
+	rev = store.Revision(rand.Text())
 	err = s.do(ctx, func() error {
+		if err := s.waitForRoom(ctx); err != nil {
+			return err
+		}
 		d, err := s.makeKind(key.Kind)
 		if err != nil {
 			return err
 		}
-		return s.change(ctx, d, name, func(current store.Revision) error {
-			if err := cond.Check(current); err != nil {
-				return err
-			}
-			return s.write(d, name, data)
-		})
+		return s.put(ctx, d, key, rev, value, cond)
 	})
 	if err != nil {
 		return "", err
 	}
-	return next, nil
+	return rev, nil
+}
+
+// put writes a record if cond holds.
+func (s *Store) put(
+	ctx context.Context, d *directory, key store.Key, rev store.Revision, value []byte, cond store.Condition,
+) error {
+	name := fileName(key.ID)
+	defer s.lockRecord(d.name, name)()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := s.changeable(d); err != nil {
+		return err
+	}
+	base, err := s.readBase(d, name, len(value))
+	if err != nil {
+		return err
+	}
+	if err := cond.Check(base.Revision); err != nil {
+		return err
+	}
+	if key.Kind == configKind {
+		err = s.writeThrough(d, name, key.ID, rev, value)
+	} else {
+		e := &entry{typ: valueEntry, key: key, base: base.Revision, next: rev, payload: value}
+		if len(base.Value) >= minDelta {
+			if delta, ok := makeDelta(base.Value, value); ok {
+				e.typ, e.payload = deltaEntry, delta
+			}
+		}
+		next := &pending{kind: d.name, name: name, id: key.ID, revision: rev, value: bytes.Clone(value)}
+		err = s.commit(e, next)
+	}
+	if err == nil {
+		s.endFaults(d, name)
+	}
+	return err
+}
+
+// readBase returns the current revision of a record, which is empty if there is none, and its value if that may make
+// the entry for a new value shorter. The caller must hold the record's lock, and d must be in place.
+func (s *Store) readBase(d *directory, name string, size int) (store.Record, error) {
+	if p := s.overlay.get(d.name, name); p != nil {
+		return store.Record{Revision: p.revision, Value: p.value}, nil
+	}
+	if size >= minDelta {
+		if r, err := s.readFile(d, name); err == nil {
+			return r, nil
+		}
+	}
+	rev, err := s.revision(d, name)
+	return store.Record{Revision: rev}, err
 }
 
 // Delete implements [store.Store].
@@ -64,36 +111,24 @@ func (s *Store) Delete(ctx context.Context, key store.Key, cond store.Condition)
 	if err := key.Check(); err != nil {
 		return err
 	}
-	name := fileName(key.ID)
-	// Deleting a record whose corrupt file was set aside ends that fault. If there is a condition, it may refer to an
-	// earlier record and can no longer be checked.
-	unconditional := cond == store.Condition{}
 	return s.do(ctx, func() error {
+		if err := s.waitForRoom(ctx); err != nil {
+			return err
+		}
 		d, err := s.kind(key.Kind)
-		if errors.Is(err, store.ErrNotFound) && s.stopped() == nil && unconditional {
-			s.forgetAside(key.Kind, name)
+		if errors.Is(err, store.ErrNotFound) && s.stopped() == nil && cond == (store.Condition{}) {
+			s.forgetAside(key.Kind, fileName(key.ID))
 		}
 		if err != nil {
 			return err
 		}
-		return s.change(ctx, d, name, func(current store.Revision) error {
-			if current == "" {
-				if unconditional {
-					s.forgetAside(d.name, name)
-				}
-				return store.ErrNotFound
-			}
-			if err := cond.Check(current); err != nil {
-				return err
-			}
-			return s.remove(d, name)
-		})
+		return s.delete(ctx, d, key, cond)
 	})
 }
 
-// change calls do with the current revision of a record, which is empty if there is none, while no other writer changes
-// the record. If do succeeds, the record is no longer a fault.
-func (s *Store) change(ctx context.Context, d *directory, name string, do func(current store.Revision) error) error {
+// delete deletes a record if cond holds.
+func (s *Store) delete(ctx context.Context, d *directory, key store.Key, cond store.Condition) error {
+	name := fileName(key.ID)
 	defer s.lockRecord(d.name, name)()
 	if err := ctx.Err(); err != nil {
 		return err
@@ -105,12 +140,33 @@ func (s *Store) change(ctx context.Context, d *directory, name string, do func(c
 	if err != nil {
 		return err
 	}
-	if err := do(current); err != nil {
+	if current == "" {
+		// Deleting a record whose corrupt file was set aside ends that fault. If there is a condition, it may refer to
+		// an earlier record and can no longer be checked.
+		if cond == (store.Condition{}) {
+			s.forgetAside(d.name, name)
+		}
+		return store.ErrNotFound
+	}
+	if err := cond.Check(current); err != nil {
 		return err
 	}
+	if d.name == configKind {
+		err = s.removeThrough(d, name)
+	} else {
+		e := &entry{typ: deletionEntry, key: key, base: current}
+		err = s.commit(e, &pending{kind: d.name, name: name, id: key.ID})
+	}
+	if err == nil {
+		s.endFaults(d, name)
+	}
+	return err
+}
+
+// endFaults ends the faults of a record that was written or deleted.
+func (s *Store) endFaults(d *directory, name string) {
 	s.faults.files.remove(d, name)
 	s.forgetAside(d.name, name)
-	return nil
 }
 
 // lockRecord locks a record for a writer.

@@ -49,6 +49,10 @@ func TestStopWithoutTheStorage(t *testing.T) {
 	if status, body := p.do("GET", "/api/v1/token", ""); status != 200 { // the token is used
 		t.Fatalf("got status %d: %s", status, body)
 	}
+	waitFor(t, "the file of the token", func() bool {
+		files, _ := filepath.Glob(filepath.Join(p.dir, "data", "tokens", "*.json"))
+		return len(files) > 0
+	})
 	if err := os.RemoveAll(filepath.Join(p.dir, "data", "tokens")); err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,236 @@
+package filestore
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"sync"
+	"sync/atomic"
+)
+
+// maxBatch bounds the bytes of entries that are written at once, but for the last of them.
+const maxBatch = 8 << 20
+
+// A journal makes changes durable in the order in which they come, all that wait at the same moment with one sync.
+type journal struct {
+	dir *directory
+
+	mu      sync.Mutex
+	arrived sync.Cond
+	waiting []*change
+	closing bool
+	done    chan struct{} // closed when the committer has ended; nil if it has not begun
+
+	// writing guards the following fields. The committer holds it while it writes a batch and adds it to the overlay.
+	writing   sync.Mutex
+	active    *segment   // nil if there is none yet
+	next      *segment   // to be active next; may be nil
+	sealed    []*segment // full of entries that may not be in the files yet, in order
+	segments  uint64     // the highest number of a segment
+	entries   uint64     // the number of the last entry
+	needed    uint64     // the first entry whose change may not be in the files
+	accounted uint64     // missing entries up to this one have been reported
+	buffer    []byte
+
+	bytes atomic.Int64 // of the entries in active and sealed
+}
+
+// A change is an entry that waits for the committer.
+type change struct {
+	data    []byte   // the encoded entry
+	pending *pending // for the overlay; nil for a checkpoint
+	done    chan error
+}
+
+// commit makes an entry durable and adds its record to the overlay.
+func (s *Store) commit(e *entry, p *pending) error {
+	data, err := appendEntry(nil, e)
+	if err != nil {
+		return fmt.Errorf("filestore: %w", err)
+	}
+	c := &change{data: data, pending: p, done: make(chan error, 1)}
+	j := &s.journal
+	j.mu.Lock()
+	j.waiting = append(j.waiting, c)
+	j.mu.Unlock()
+	j.arrived.Signal()
+	return <-c.done
+}
+
+// runCommitter writes batches of entries until the journal is closed.
+func (s *Store) runCommitter() {
+	defer close(s.journal.done)
+	for {
+		batch := s.journal.nextBatch()
+		if batch == nil {
+			return
+		}
+		err := s.writeBatch(batch)
+		for _, c := range batch {
+			c.done <- err
+		}
+	}
+}
+
+// nextBatch waits for changes and returns those that are written at once. It returns none if the journal is closed.
+func (j *journal) nextBatch() (batch []*change) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for len(j.waiting) == 0 {
+		if j.closing {
+			return nil
+		}
+		j.arrived.Wait()
+	}
+	n, size := 0, 0
+	for n < len(j.waiting) && (n == 0 || size < maxBatch) {
+		size += len(j.waiting[n].data)
+		n++
+	}
+	batch = j.waiting[:n:n]
+	j.waiting = j.waiting[n:]
+	return batch
+}
+
+// writeBatch makes changes durable and adds them to the overlay.
+func (s *Store) writeBatch(batch []*change) error {
+	j := &s.journal
+	j.writing.Lock()
+	defer j.writing.Unlock()
+	if err := s.stopped(); err != nil {
+		return err
+	}
+	if err := s.activate(); err != nil {
+		return err
+	}
+	if err := s.segmentInPlace(j.active); err != nil {
+		return err
+	}
+	data, number := j.buffer[:0], j.entries
+	if j.active.end == 0 {
+		first, err := appendEntry(data, &entry{typ: checkpointEntry, needed: j.needed, accounted: j.accounted})
+		if err != nil {
+			return err
+		}
+		data = first
+		number++
+		sealEntry(data, j.active.nonce, number, j.entries+1)
+	}
+	for _, c := range batch {
+		number++
+		sealEntry(c.data, j.active.nonce, number, j.entries+1)
+		data = append(data, c.data...)
+	}
+	if cap(data) <= maxBatch {
+		j.buffer = data
+	}
+	if err := s.appendTo(j.active, data); err != nil {
+		return err
+	}
+	j.entries, j.active.last = number, number
+	j.bytes.Add(int64(len(data)))
+	for _, c := range batch {
+		if c.pending != nil {
+			s.overlay.put(c.pending)
+			s.behind.wake(s)
+		}
+	}
+	return nil
+}
+
+// activate makes a segment active if there is none. The caller must hold j.writing.
+func (s *Store) activate() (err error) {
+	j := &s.journal
+	if j.active != nil {
+		return nil
+	}
+	if j.next == nil {
+		j.segments++
+		if j.next, err = s.newSegment(j.segments, nil); err != nil {
+			return fmt.Errorf("filestore: %s: cannot begin a file of the journal: %w", s.path(j.dir, ""), err)
+		}
+	}
+	j.active, j.next = j.next, nil
+	return nil
+}
+
+// segmentInPlace returns an error if the name of a segment no longer refers to it. Changes then stop, because they
+// would be lost.
+func (s *Store) segmentInPlace(g *segment) error {
+	opened, err := g.file.Stat()
+	if err != nil {
+		return fmt.Errorf("filestore: %w", err)
+	}
+	found, err := s.journal.dir.root.Stat(g.name)
+	if err == nil && os.SameFile(opened, found) {
+		return nil
+	}
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		err = errors.New("the file was deleted or replaced while the server was running")
+	}
+	return s.stopChanges(fmt.Errorf("%s: %w", s.path(s.journal.dir, g.name), err))
+}
+
+// openJournal opens the directory of the journal and creates it if necessary.
+func (s *Store) openJournal() error {
+	j := &s.journal
+	j.arrived.L = &j.mu
+	err := s.top.root.Mkdir(journalDir, 0o700)
+	if err == nil {
+		err = s.flush(s.top)
+	}
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	root, err := s.top.root.OpenRoot(journalDir)
+	if err != nil {
+		return err
+	}
+	j.dir, err = newDirectory(root, journalDir)
+	return err
+}
+
+// closeJournal stops the committer and closes the files. If every change is in the file of its record, it removes the
+// segments.
+func (s *Store) closeJournal(clean bool) error {
+	j := &s.journal
+	if j.dir == nil {
+		return nil
+	}
+	if j.done != nil {
+		j.mu.Lock()
+		j.closing = true
+		j.mu.Unlock()
+		j.arrived.Signal()
+		<-j.done
+	}
+	var errs []error
+	for _, g := range append(j.sealed, j.active, j.next) {
+		if g != nil && g.file != nil {
+			errs = append(errs, g.file.Close())
+		}
+	}
+	if clean {
+		errs = append(errs, s.removeSegments(j.active, j.next))
+	}
+	return errors.Join(append(errs, j.dir.Close())...)
+}
+
+// removeSegments removes segments that are no longer needed; those that are nil are skipped.
+func (s *Store) removeSegments(segments ...*segment) error {
+	removed := false
+	for _, g := range segments {
+		if g == nil {
+			continue
+		}
+		if err := s.remove(s.journal.dir.root, g.name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		removed = true
+	}
+	if !removed {
+		return nil
+	}
+	return s.flush(s.journal.dir)
+}
