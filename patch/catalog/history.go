@@ -17,7 +17,14 @@ import (
 const unindexedSlack = 8
 
 const (
-	// maxGroup is the maximum number of revisions in a record: one that is whole, and others that are made from it.
+	// maxRecent is the maximum number of revisions in the title's record, and maxRecentBytes of the bytes of their
+	// differences. maxRecent leaves room for those that Options.History keeps by default, and for those that are
+	// dropped together.
+	maxRecent      = 32
+	maxRecentBytes = 64 << 10
+	// maxGroup is the maximum number of revisions in a record of their own: one that is whole, and others that are made
+	// from it. It is also the number of revisions in the title's record that are dropped together: to drop one with
+	// each change would rewrite the rest.
 	maxGroup = 8
 	// maxDifference is the size in bytes of the largest difference in the title's record. One that is larger than half
 	// the definition, and than smallDifference, does not get there either.
@@ -26,9 +33,10 @@ const (
 )
 
 // A history keeps the earlier revisions of titles in the store, a bounded number of them. The last ones are in the
-// title's record, as differences. When there are maxGroup of them, or when one differs much from the next, they move
-// into a record of their own, of which the newest has the definition whole. The title's record has the index of these:
-// those that are in the store and not in the index are left over from an interrupted change; a later one deletes them.
+// title's record, as differences. When these are many, or when one differs much from the next, they move into records
+// of their own, each with up to maxGroup revisions, of which the newest has the definition whole. The title's record
+// has the index of these: those that are in the store and not in the index are left over from an interrupted change; a
+// later one deletes them.
 type history struct {
 	store    store.Store
 	log      *slog.Logger
@@ -45,19 +53,30 @@ func (h *history) advance(was, rec *record, more int) (moves bool, err error) {
 		return false, nil
 	}
 	d := newDifference(rec.definition, was.definition)
+	size := len(d)
+	for _, r := range was.Recent {
+		size += len(r.Difference)
+	}
 	moves = len(d) > maxDifference || len(d) > max(smallDifference, len(was.definition)/2) ||
-		h.max >= maxGroup && len(was.Recent)+1+more >= maxGroup
+		size > maxRecentBytes || len(was.Recent)+1+more > maxRecent
 	if !moves {
 		// It is tried out, because there would be no way back from a mistake.
 		again, err := patchText(rec.definition, d)
 		moves = err != nil || !bytes.Equal(again, was.definition)
 	}
 	if moves {
-		heads, err := was.current().heads()
+		groups, err := was.groups()
 		if err != nil {
 			return false, err
 		}
-		rec.Revisions = append(slices.Clip(was.Revisions), heads...)
+		rec.Revisions = slices.Clip(was.Revisions)
+		for _, g := range groups {
+			heads, err := g.heads()
+			if err != nil {
+				return false, err
+			}
+			rec.Revisions = append(rec.Revisions, heads...)
+		}
 	} else {
 		summary, err := was.summary()
 		if err != nil {
@@ -79,25 +98,31 @@ func (h *history) advance(was, rec *record, more int) (moves bool, err error) {
 // keep writes the definition of a record that is about to be replaced, with its recent revisions, as earlier revisions.
 // The error is ErrUnavailable or that of ctx.
 func (h *history) keep(ctx context.Context, was *record) error {
-	value, err := was.current().encode()
+	groups, err := was.groups()
 	if err != nil {
-		return err
+		return unavailable(err)
 	}
-	// Without a condition: all attempts to write a revision write the same, because was is in the store. A server that
-	// was suspended since it read the title may bring back a revision that others have dropped: it takes some space
-	// until the title is deleted, and is not in the index.
-	err = finish(ctx, func(ctx context.Context) error {
-		_, err := h.store.Put(ctx, revisionKey(was.UID, was.number()), value, store.Condition{})
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("the present definition cannot be kept as an earlier revision: %w", err)
+	for _, g := range groups {
+		value, err := g.encode()
+		if err != nil {
+			return err
+		}
+		// Without a condition: all attempts to write a revision write the same, because was is in the store. A server
+		// that was suspended since it read the title may bring back a revision that others have dropped: it takes some
+		// space until the title is deleted, and is not in the index.
+		err = finish(ctx, func(ctx context.Context) error {
+			_, err := h.store.Put(ctx, revisionKey(was.UID, g.Number), value, store.Condition{})
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("the present definition cannot be kept as an earlier revision: %w", err)
+		}
 	}
 	return nil
 }
 
-// trim drops the oldest revisions of a record, as the limits require: those in a record of their own together. At least
-// one is left, so that a change can be undone.
+// trim drops the oldest revisions of a record, as the limits require: those in a record of their own together, and
+// several of those in the title's record together. At least one is left, so that a change can be undone.
 func (h *history) trim(rec *record) {
 	left, size := len(rec.Revisions)+len(rec.Recent), int64(0)
 	for _, r := range rec.Revisions {
@@ -106,24 +131,21 @@ func (h *history) trim(rec *record) {
 	for _, r := range rec.Recent {
 		size += int64(len(r.Difference))
 	}
-	for {
-		n, dropped := 0, int64(0) // the oldest revisions
+	for len(rec.Revisions) > 0 {
+		n, dropped := 0, int64(0)
 		for n < len(rec.Revisions) && rec.Revisions[n].key() == rec.Revisions[0].key() {
 			dropped += rec.Revisions[n].Bytes
 			n++
 		}
-		if n == 0 && len(rec.Recent) > 0 {
-			n, dropped = 1, int64(len(rec.Recent[0].Difference))
-		}
-		if n == 0 || left-n < 1 || left-n < h.max && size <= h.maxBytes {
+		if left == n || left-n < h.max && size <= h.maxBytes {
 			return
 		}
-		if len(rec.Revisions) > 0 {
-			rec.Revisions = rec.Revisions[n:]
-		} else {
-			rec.Recent = rec.Recent[n:]
-		}
+		rec.Revisions = rec.Revisions[n:]
 		left, size = left-n, size-dropped
+	}
+	for many := left >= h.max+maxGroup; left > 1 && (many && left > h.max || size > h.maxBytes); left-- {
+		size -= int64(len(rec.Recent[0].Difference))
+		rec.Recent = rec.Recent[1:]
 	}
 }
 

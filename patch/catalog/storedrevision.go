@@ -29,15 +29,29 @@ type storedHead struct {
 	Earlier []earlierRevision `json:"earlier,omitempty"`
 }
 
-// current returns the record's definition as a revision, with the recent ones before it.
-func (r *record) current() *storedRevision {
-	format := plainFormat
-	if len(r.Recent) > 0 {
-		format = recordFormat
-	}
-	return &storedRevision{
-		storedHead: storedHead{Format: format, Number: r.number(), At: r.Changed, By: r.By, Earlier: r.Recent},
-		Definition: json.RawMessage(r.definition),
+// groups returns the record's definition, with the recent ones before it, as the records into which they move, the
+// oldest first. The error is store.ErrCorrupt.
+func (r *record) groups() (all []*storedRevision, err error) {
+	newest := storedRevision{storedHead{Number: r.number(), At: r.Changed, By: r.By}, r.definition}
+	for left := r.Recent; ; {
+		g := newest
+		first := max(0, len(left)-(maxGroup-1))
+		g.Format, g.Earlier = plainFormat, left[first:]
+		if len(g.Earlier) > 0 {
+			g.Format = recordFormat
+		}
+		all = append(all, &g)
+		if first == 0 {
+			slices.Reverse(all)
+			return all, nil
+		}
+		next := &left[first-1]
+		text, err := earlierDefinition(g.Definition, left[first-1:], next.Number)
+		if err != nil {
+			return nil, err
+		}
+		newest = storedRevision{storedHead{Number: next.Number, At: next.At, By: next.By}, text}
+		left = left[:first-1]
 	}
 }
 

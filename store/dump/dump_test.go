@@ -151,9 +151,10 @@ func TestWrite(t *testing.T) {
 			s := memstore.New()
 			c := openCatalog(t, s)
 			create(t, c, "A")
-			for v := range 8 { // so many that revisions have a record of their own
-				versions := []patch.Patch{{Version: fmt.Sprint(2 + v), ReleaseDate: "2020-01-01T00:00:00Z"}}
-				if _, err := c.AddVersions(t.Context(), "A", patch.Position{}, versions, nil); err != nil {
+			for _, text := range []string{"x", "y"} { // so different that a revision has a record of its own
+				d := definition("A", "2")
+				d.Requirements[0].Value = strings.Repeat(text, 3000)
+				if _, err := c.Replace(t.Context(), "A", d, nil); err != nil {
 					t.Fatal(err)
 				}
 			}
