@@ -3,9 +3,11 @@ package httpapi_test
 import (
 	"archive/zip"
 	"bytes"
+	"fmt"
 	"net/http/httptest"
 	"testing"
 
+	"github.com/patchsource/patchsource/auth"
 	"github.com/patchsource/patchsource/httpapi"
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/patchtest"
@@ -102,4 +104,71 @@ func zipOf(definition []byte) []byte {
 		panic(err) // a bytes.Buffer does not fail
 	}
 	return b.Bytes()
+}
+
+// A list of tokens grows with the tokens, not with the product of tokens and titles.
+func TestTokenListsAreLinear(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		token func(b *bench, uid string) string
+	}{
+		{"administrator", func(b *bench, _ string) string { return b.admin }},
+		{"editor", func(b *bench, _ string) string { return b.token(auth.Grant{Kind: auth.Editor}) }},
+		{"title token", func(b *bench, uid string) string {
+			return b.token(auth.Grant{Kind: auth.TitleToken, Titles: []string{uid}})
+		}},
+		{"contributor", func(b *bench, _ string) string {
+			return b.token(auth.Grant{Kind: auth.Contributor, Contributor: "c"})
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			patchtest.Linear(t, func(n int) func() {
+				b := newBench(t, memstore.New())
+				b.handler = newHandler(t, b.catalog, &httpapi.Options{Tokens: b.auth})
+				var uid string
+				for i := range n {
+					def := parse(t, definition(fmt.Sprintf("T%d", i), "1"))
+					res, err := b.catalog.Create(t.Context(), def, nil)
+					if err != nil {
+						t.Fatal(err)
+					}
+					uid = res.Title.UID
+					b.token(auth.Grant{Kind: auth.TitleToken, Titles: []string{uid}})
+				}
+				token := c.token(b, uid)
+				return func() {
+					w := b.do("GET", "/api/v1/tokens", "", "Authorization", "Bearer "+token)
+					require(t, w, 200)
+				}
+			}, 500)
+		})
+	}
+}
+
+func BenchmarkTokenList(b *testing.B) {
+	for _, n := range []int{1000, 10_000} {
+		x := newBench(b, memstore.New())
+		x.handler = newHandler(b, x.catalog, &httpapi.Options{Tokens: x.auth})
+		var uid string
+		for i := range n {
+			def := parse(b, definition(fmt.Sprintf("T%d", i), "1"))
+			res, err := x.catalog.Create(b.Context(), def, nil)
+			if err != nil {
+				b.Fatal(err)
+			}
+			uid = res.Title.UID
+			x.token(auth.Grant{Kind: auth.TitleToken, Titles: []string{uid}})
+		}
+		for name, token := range map[string]string{
+			"administrator": x.admin,
+			"title token":   x.token(auth.Grant{Kind: auth.TitleToken, Titles: []string{uid}}),
+		} {
+			b.Run(fmt.Sprint(name, "/", n), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					require(b, x.do("GET", "/api/v1/tokens", "", "Authorization", "Bearer "+token), 200)
+				}
+			})
+		}
+	}
 }
