@@ -16,9 +16,9 @@ type Stored struct {
 	Definition []byte
 }
 
-// Definitions yields every title with its definition as JSON, sorted by the bytes of their ids. It reads one title at
-// a time. Each definition was the title's at one moment of the iteration; a title that exists from its beginning to
-// its end is yielded. The bytes belong to the receiver.
+// Definitions yields every title with its definition as JSON, sorted by the bytes of their ids. It reads a few titles
+// ahead. Each definition was the title's at one moment of the iteration; a title that exists from its beginning to its
+// end is yielded. The bytes belong to the receiver.
 //
 // An error, which is [ErrUnavailable] or that of ctx, ends the sequence.
 func (c *Catalog) Definitions(ctx context.Context) iter.Seq2[Stored, error] {
@@ -27,27 +27,46 @@ func (c *Catalog) Definitions(ctx context.Context) iter.Seq2[Stored, error] {
 			yield(Stored{}, err)
 			return
 		}
-		for e := range c.titles.index.get().all() {
-			rec, err := c.titles.read(ctx, e.key)
-			if errors.Is(err, store.ErrNotFound) || err == nil && rec.State != live {
-				continue // deleted meanwhile
+		entries := func(yield func(*entry, error) bool) {
+			for e := range c.titles.index.get().all() {
+				if !yield(e, nil) {
+					return
+				}
 			}
-			if errors.Is(err, store.ErrCorrupt) {
-				continue // the title has left the index
-			}
-			var now *entry
-			if err == nil {
-				now, err = rec.entry(e.key)
+		}
+		for s, err := range readAhead(ctx, entries, c.readStored) {
+			if err == nil && s == nil {
+				continue
 			}
 			if err != nil {
 				yield(Stored{}, err)
 				return
 			}
-			if !yield(Stored{now.Title, rec.definition}, nil) {
+			if !yield(*s, nil) {
 				return
 			}
 		}
 	}
+}
+
+// readStored reads a title, which was that of an entry. It returns nil if there is none any more.
+func (c *Catalog) readStored(ctx context.Context, was *entry) (*Stored, error) {
+	rec, err := c.titles.read(ctx, was.key)
+	switch {
+	case errors.Is(err, store.ErrNotFound), err == nil && rec.State != live:
+		return nil, nil // deleted meanwhile
+	case errors.Is(err, store.ErrCorrupt):
+		return nil, nil // the title has left the index
+	case err == nil && rec.rev == was.rev:
+		return &Stored{was.Title, rec.definition}, nil
+	case err != nil:
+		return nil, err
+	}
+	now, err := rec.entry(was.key)
+	if err != nil {
+		return nil, err
+	}
+	return &Stored{now.Title, rec.definition}, nil
 }
 
 // PutOptions are options of [Catalog.Put]. Nil means the zero value.

@@ -38,19 +38,20 @@ func (c *Catalog) Records(ctx context.Context) iter.Seq2[store.Record, error] {
 func (w *titleWriter) groups(ctx context.Context) iter.Seq2[[]store.Record, error] {
 	return func(yield func([]store.Record, error) bool) {
 		seen := map[string]bool{}
-		for r, err := range w.store.List(ctx, titleKind) {
-			if err != nil {
-				yield(nil, unavailable(err))
-				return
+		records := func(yield func(store.Record, error) bool) {
+			for r, err := range w.store.List(ctx, titleKind) {
+				if err != nil {
+					yield(store.Record{}, unavailable(err))
+					return
+				}
+				seen[r.Key.ID] = true
+				if !yield(r, nil) {
+					return
+				}
 			}
-			seen[r.Key.ID] = true
-			group, err := w.group(ctx, r)
-			if errors.Is(err, store.ErrNotFound) {
-				continue // deleted meanwhile
-			}
-			if errors.Is(err, errUnreadable) || errors.Is(err, store.ErrCorrupt) {
-				w.log.Error("a title that cannot be read is left out of a backup",
-					"record", r.Key.String(), "error", err)
+		}
+		for group, err := range readAhead(ctx, records, w.readableGroup) {
+			if group == nil && err == nil {
 				continue
 			}
 			if !yield(group, err) || err != nil {
@@ -71,6 +72,19 @@ func (w *titleWriter) groups(ctx context.Context) iter.Seq2[[]store.Record, erro
 			}
 		}
 	}
+}
+
+// readableGroup is like group, but returns nil if there is no such title any more, or if it cannot be read.
+func (w *titleWriter) readableGroup(ctx context.Context, r store.Record) ([]store.Record, error) {
+	group, err := w.group(ctx, r)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil // deleted meanwhile
+	}
+	if errors.Is(err, errUnreadable) || errors.Is(err, store.ErrCorrupt) {
+		w.log.Error("a title that cannot be read is left out of a backup", "record", r.Key.String(), "error", err)
+		return nil, nil
+	}
+	return group, err
 }
 
 // groupInMemory returns the records of a title that a list of the store did not have.
