@@ -180,6 +180,39 @@ func TestAccessLogAllocations(t *testing.T) {
 	}
 }
 
+// Every answer of the feed has its length, also those whose length net/http adds.
+func TestContentLength(t *testing.T) {
+	b := newBench(t, memstore.New())
+	b.create("App")
+	server := httptest.NewServer(newAccessLog(t, b.handler, nil, nil))
+	defer server.Close()
+	for _, path := range []string{"/jamf/v1/software", "/jamf/v1/patch/App"} {
+		for _, encoding := range []string{"gzip", "identity"} {
+			var lengths [2]int64
+			for i, method := range []string{"GET", "HEAD"} {
+				r, err := http.NewRequest(method, server.URL+path, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				r.Header.Set("Accept-Encoding", encoding)
+				res, err := http.DefaultClient.Do(r)
+				if err != nil {
+					t.Fatal(err)
+				}
+				body, err := io.ReadAll(res.Body)
+				_ = res.Body.Close()
+				lengths[i] = res.ContentLength
+				if err != nil || method == "GET" && int64(len(body)) != lengths[i] {
+					t.Errorf("%s, %s: got %d bytes, %v; the length is %d", path, encoding, len(body), err, lengths[i])
+				}
+			}
+			if lengths[0] <= 0 || lengths[0] != lengths[1] {
+				t.Errorf("%s, %s: the length is %d for GET and %d for HEAD", path, encoding, lengths[0], lengths[1])
+			}
+		}
+	}
+}
+
 // BenchmarkAccessLog compares a request that is logged with one that is not.
 func BenchmarkAccessLog(b *testing.B) {
 	titles, _ := benchCatalog(b, 1)

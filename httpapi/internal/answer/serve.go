@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/patchsource/patchsource/httpapi/internal/trace"
 )
 
 // A Server serves documents.
@@ -68,8 +70,8 @@ func formFor(r *http.Request, doc Document, known string) form {
 func (s *Server) write(
 	w http.ResponseWriter, r *http.Request, doc Document, contentType []string, f form, unchanged bool,
 ) {
-	// One array holds the values that differ between answers, so that an answer of the feed allocates next to nothing.
-	values := &[3]string{f.etag, s.lastModified(doc)}
+	values := valuesOf(w)
+	values[0], values[1] = f.etag, s.lastModified(doc)
 	h := w.Header()
 	h["Etag"] = values[0:1:1]
 	if values[1] != "" {
@@ -90,11 +92,13 @@ func (s *Server) write(
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
-	values[2] = strconv.Itoa(f.size)
 	h["Content-Type"] = contentType
-	h["Content-Length"] = values[2:3:3]
 	if f.zipped {
 		h["Content-Encoding"] = encodingGzip
+	}
+	if len(h) != smallHeader || f.size > maxCounted || r.Method == http.MethodHead {
+		values[2] = strconv.Itoa(f.size)
+		h["Content-Length"] = values[2:3:3]
 	}
 	// The status is 200 without a call of WriteHeader.
 	switch { // to write fails if the client is gone
@@ -104,6 +108,23 @@ func (s *Server) write(
 	default:
 		_, _ = doc.WriteTo(w)
 	}
+}
+
+const (
+	// smallHeader is the number of members up to which a map takes little memory. That of a header with one more, and
+	// the copy that net/http makes of it, cost a twentieth of a request.
+	smallHeader = 8
+	// maxCounted is the size up to which net/http counts the bytes of an answer itself, and adds the Content-Length.
+	maxCounted = 2048
+)
+
+// valuesOf returns an array of the values that differ between answers. That of an answer of the feed takes no memory of
+// its own.
+func valuesOf(w http.ResponseWriter) *[3]string {
+	if rec, ok := w.(*trace.Recorder); ok {
+		return &rec.Values
+	}
+	return &[3]string{}
 }
 
 // lastModified returns the value of the header Last-Modified, or an empty string for a document that is not dated.

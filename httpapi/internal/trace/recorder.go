@@ -43,6 +43,9 @@ func Serve(h http.Handler, rec *Recorder, r *http.Request) {
 // A Recorder is a ResponseWriter that records the status and the size of the answer.
 type Recorder struct {
 	http.ResponseWriter
+	// Values is memory for the values of headers of the answer.
+	Values [3]string
+
 	began  time.Time
 	took   time.Duration // set by End
 	bytes  int64
