@@ -8,12 +8,16 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/patchsource/patchsource/store"
+	"github.com/patchsource/patchsource/store/filestore"
 	"github.com/patchsource/patchsource/store/memstore"
 )
 
@@ -206,6 +210,35 @@ func TestSnapshotOfSmallCatalogs(t *testing.T) {
 	}
 }
 
+// A title with a notice to deliver, or a change of a restore to make, is not in the snapshot, so that its record is read
+// when the catalog is opened.
+func TestSnapshotLeavesWorkOut(t *testing.T) {
+	var entries []*entry
+	for i := range minSnapshot {
+		r := someRecord(t, fmt.Sprint("Title", i), live)
+		switch i {
+		case 0:
+			r.Undelivered = []undelivered{{Number: 1, Event: json.RawMessage(`1`)}}
+		case 1:
+			r.Staged = &staged{Batch: "b"}
+		}
+		e, err := r.entry(fmt.Sprint("title", i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		entries = append(entries, e)
+	}
+	var ids []string
+	for _, part := range new(snapshot).divide(newIndex(entries, time.Now())) {
+		for _, e := range part {
+			ids = append(ids, e.ID)
+		}
+	}
+	if len(ids) != minSnapshot-2 || slices.Contains(ids, "Title0") || slices.Contains(ids, "Title1") {
+		t.Errorf("the snapshot has %d titles, want all but 2", len(ids))
+	}
+}
+
 // kept returns the number of records of the snapshot.
 func kept(t *testing.T, s store.Store) (n int) {
 	t.Helper()
@@ -292,4 +325,39 @@ func FuzzDecodeSnapshot(f *testing.F) {
 			t.Errorf("%s became %s (error %v)", value, again, err)
 		}
 	})
+}
+
+// BenchmarkOpenSnapshot opens catalogs from a snapshot over a filestore, as a server does that starts.
+func BenchmarkOpenSnapshot(b *testing.B) {
+	for _, n := range benchSizes {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			s, err := filestore.Open(b.TempDir(), nil)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer s.Close()
+			var group errgroup.Group
+			group.SetLimit(64)
+			for i := range n {
+				group.Go(func() error {
+					writeTitle(b, s, fmt.Sprint("Title", i), live)
+					return nil
+				})
+			}
+			_ = group.Wait() // it does not fail
+			openedTitles(b, s, nil)
+			b.ReportAllocs()
+			for b.Loop() {
+				c, err := Open(b.Context(), s, nil)
+				if err != nil || c.Len() != n {
+					b.Fatal(err)
+				}
+				b.StopTimer()
+				if err := c.Close(); err != nil {
+					b.Fatal(err)
+				}
+				b.StartTimer()
+			}
+		})
+	}
 }
