@@ -30,7 +30,9 @@
 // if it gets no answer. The proofs are the heartbeats of a [store.HeartbeatWatcher]. Packages sqlstore and s3store have
 // them, so that a token that is in use is not read again. Over a [store.Watcher] without them, or while Follow does not
 // run, each token is read from the store every five seconds. Other stores have one server, and are not asked.
-// A revocation that returned an error, or whose server died before it returned, may be noticed later.
+// If a revocation returned an error, or its server died before it returned, other servers may not learn of it while
+// their watch is complete. It is effective on all of them once it was repeated, on any server, and returned nil or
+// [ErrNotFound].
 //
 // # Authorization
 //
@@ -161,6 +163,8 @@ type Service struct {
 	proving *locks        // of a token is held while it is read from the store
 	misses  *rate.Limiter // of unknown tokens that are looked up in the store
 
+	raising *locks // of an owner is held while a token is used for the first time
+
 	making sync.Mutex // held while tokens are counted and one is made or revoked
 
 	accepted, refused atomic.Uint64 // authentications
@@ -193,6 +197,7 @@ func Open(ctx context.Context, s store.Store, opts *Options) (*Service, error) {
 		tokens:  newTable(s, tokenKind, decodeToken, unreadableToken),
 		epochs:  newTable(s, epochKind, decodeEpoch, unreadableEpoch),
 		proving: newLocks(),
+		raising: newLocks(),
 		misses:  rate.NewLimiter(missesPerSecond, missesPerSecond),
 		code:    rand.Text(),
 	}

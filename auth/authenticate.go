@@ -11,7 +11,8 @@ import (
 // Authenticate returns the principal that a token belongs to. It takes as long for a wrong token as for a valid one.
 //
 // It decides from memory, except in three cases. At the first use of a token of [Service.Recover] it ends the earlier
-// tokens of the owner before it returns. If other servers may use the store, it looks up tokens that it does not know,
+// tokens of the owner before it returns; over a store with several servers, it makes sure of that at the first use of
+// any token of a later epoch. If other servers may use the store, it looks up tokens that it does not know,
 // and reads a token again if memory was not known to be complete within the last five seconds; see the package comment.
 // It waits for the store for at most three seconds.
 //
@@ -54,8 +55,9 @@ func (a *Service) authenticate(ctx context.Context, token string) (Principal, er
 			return Principal{}, ErrUnauthorized
 		}
 	}
-	if st.pending {
-		if err := a.raiseEpoch(ctx, st.owner, st.epoch); err != nil {
+	// The server that has raised the epoch may not have announced it, so that others still accept the earlier tokens.
+	if st.pending || a.shared && st.epoch > 0 && e.used.Load() == 0 {
+		if err := a.beginEpoch(ctx, e, st); err != nil {
 			return Principal{}, err
 		}
 	}

@@ -144,15 +144,36 @@ func (a *Service) hasTokens(owner string) bool {
 	return found
 }
 
-// raiseEpoch raises an owner's epoch to that of a token that is used for the first time. The error is [ErrUnauthorized]
-// if a later token was used before, [ErrUnavailable] or that of ctx.
+// raiseEpoch raises an owner's epoch to that of a token that is used for the first time. If the epoch is already raised
+// and other servers use the store, it writes the record again, so that they learn of it if the server that raised it
+// could not announce it. The error is [ErrUnauthorized] if a later token was used before, [ErrUnavailable] or that of
+// ctx.
 func (a *Service) raiseEpoch(ctx context.Context, owner string, to uint64) error {
 	return a.epochs.update(ctx, owner, func(e epoch) (epoch, bool, error) {
 		if to < e.Current {
 			return e, false, ErrUnauthorized
 		}
-		return epoch{Format: epochFormat, Current: to, Issued: max(e.Issued, to)}, to > e.Current, nil
+		return epoch{Format: epochFormat, Current: to, Issued: max(e.Issued, to)}, to > e.Current || a.shared, nil
 	})
+}
+
+// beginEpoch raises the epoch of the owner of a token that is used for the first time, as far as this server knows. Of
+// several calls at once, one writes. The error is that of raiseEpoch.
+func (a *Service) beginEpoch(ctx context.Context, e *entry, st status) error {
+	release, err := a.raising.take(ctx, st.owner)
+	if err != nil {
+		return err
+	}
+	defer release()
+	current, _ := a.epochs.get(st.owner)
+	if st.epoch == current.Current && (!a.shared || e.used.Load() != 0) {
+		return nil // another call has done it
+	}
+	if err := a.raiseEpoch(ctx, st.owner, st.epoch); err != nil {
+		return err
+	}
+	e.used.Store(a.now().Unix())
+	return nil
 }
 
 // takeOver converts a token of format 1 that replaces others to one that [Service.Recover] would have made. It first

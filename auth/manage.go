@@ -47,7 +47,8 @@ func (a *Service) Info(id string) (Info, bool) {
 	return a.evaluator(a.now()).info(id, e)
 }
 
-// Find is like [Service.Info], but also finds a token that another server has just made. The error is [ErrNotFound],
+// Find is like [Service.Info], but also finds a token that another server has just made. After ErrNotFound for a token
+// that was revoked, the revocation is effective on all servers, as after [Service.Revoke]. The error is [ErrNotFound],
 // [ErrUnavailable] or that of ctx.
 func (a *Service) Find(ctx context.Context, id string) (Info, error) {
 	if _, err := a.find(ctx, id); err != nil {
@@ -55,7 +56,7 @@ func (a *Service) Find(ctx context.Context, id string) (Info, error) {
 	}
 	i, ok := a.Info(id)
 	if !ok {
-		return Info{}, ErrNotFound
+		return Info{}, a.notFound(ctx, id)
 	}
 	return i, nil
 }

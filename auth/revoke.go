@@ -19,7 +19,7 @@ func (a *Service) Rotate(ctx context.Context, id string) (token, newID string, e
 	}
 	st, valid := a.evaluator(a.now()).evaluate(e)
 	if !valid {
-		return "", "", ErrNotFound
+		return "", "", a.notFound(ctx, id)
 	}
 	chain := st.chain(e)
 	if len(chain) > maxChain {
@@ -49,15 +49,37 @@ func (a *Service) Rotate(ctx context.Context, id string) (token, newID string, e
 // these.
 //
 // The error is [ErrNotFound], also if the token was revoked before, [ErrUnavailable] or that of ctx. After
-// ErrUnavailable the token may be revoked or not, and Revoke can be called again.
+// ErrUnavailable the token may be revoked or not, or other servers may not know it yet. Revoke can be called again, on
+// any server over the store: after ErrNotFound, the revocation is effective on all of them.
 func (a *Service) Revoke(ctx context.Context, id string) error {
 	revoked := false
 	err := a.change(ctx, id, func(e *entry) bool {
-		revoked = e.Revoked.IsZero()
+		if revoked = e.Revoked.IsZero(); !revoked {
+			return a.mustRepeat(e)
+		}
 		e.Format, e.Revoked = format2, a.now().UTC()
-		return revoked
+		return true
 	})
 	if err == nil && !revoked {
+		err = ErrNotFound
+	}
+	return err
+}
+
+// mustRepeat reports whether the record of a revoked token is to be written again, unchanged, before a caller learns
+// that the token is revoked: the server that revoked it may have failed before it could announce the change to others.
+func (a *Service) mustRepeat(e *entry) bool { return a.shared && !e.Revoked.IsZero() && !e.unreadable }
+
+// notFound returns ErrNotFound for a token that is not valid. If the token was revoked, other servers then know it;
+// otherwise the error is [ErrUnavailable] or that of ctx.
+func (a *Service) notFound(ctx context.Context, id string) error {
+	err := a.tokens.update(ctx, id, func(old *entry) (*entry, bool, error) {
+		if old == nil || !a.mustRepeat(old) {
+			return nil, false, ErrNotFound
+		}
+		return old, true, nil
+	})
+	if err == nil {
 		err = ErrNotFound
 	}
 	return err
@@ -88,7 +110,8 @@ func (a *Service) RevokeTitle(ctx context.Context, uid string) error {
 	}
 	var errs []error
 	for id, r := range a.tokens.all() {
-		if e := r.value; e.Revoked.IsZero() && len(e.Titles) == 1 && e.Titles[0] == uid {
+		e := r.value
+		if (e.Revoked.IsZero() || a.mustRepeat(e)) && len(e.Titles) == 1 && e.Titles[0] == uid {
 			if err := a.Revoke(ctx, id); err != nil && !errors.Is(err, ErrNotFound) {
 				errs = append(errs, err)
 			}
@@ -106,7 +129,7 @@ func (a *Service) RevokeTitle(ctx context.Context, uid string) error {
 func (a *Service) revokeReplaced(ctx context.Context, id string) error {
 	err := a.change(ctx, id, func(e *entry) bool {
 		if e.Format == format2 && !e.Revoked.IsZero() {
-			return false
+			return a.mustRepeat(e)
 		}
 		if e.Format = format2; e.Revoked.IsZero() {
 			e.Revoked = a.now().UTC()
