@@ -14,8 +14,8 @@ import (
 // An account is what titles are counted for: a mailbox or a contributor.
 type account struct {
 	id string // see catalog.CreateOptions
-	// owned select the titles of the account's owner. Those among them that were created before accounts existed have
-	// no account.
+	// owned has filters that select the titles of the account's owner. Those among them that were created before
+	// accounts existed have no account.
 	owned []catalog.Filter
 }
 
@@ -23,7 +23,7 @@ type account struct {
 // own if they registered before mailboxes were counted.
 func (r registration) account(id string) account {
 	return account{
-		id:     cmp.Or(r.Account, "contributor/"+id),
+		id:    cmp.Or(r.Account, "contributor/"+id),
 		owned: []catalog.Filter{{Contributor: id}},
 	}
 }
