@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
+	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -54,21 +57,69 @@ const definitionMember = `,"definition":`
 // encode returns the record as the store holds it.
 func (r *record) encode() ([]byte, error) {
 	r.Format = r.format()
-	return encodeWith(&r.head, r.definition)
+	start, err := marshalHead(r.headStart)
+	if err != nil {
+		return nil, err
+	}
+	end, err := marshalHead(r.headEnd)
+	if err != nil {
+		return nil, err
+	}
+	size := len(start) + len(end) + len(definitionMember) + len(r.definition) + 1
+	for _, e := range r.Recent {
+		size += 150 + len(e.By) + len(e.Version) + len(e.Difference)
+	}
+	value := append(make([]byte, 0, size), start...)
+	for i, e := range r.Recent {
+		if i == 0 {
+			value = append(value, `,"recent":[`...)
+		} else {
+			value = append(value, ',')
+		}
+		if value, err = e.append(value); err != nil {
+			return nil, err
+		}
+	}
+	if len(r.Recent) > 0 {
+		value = append(value, ']')
+	}
+	value = append(append(value, ','), end[1:]...)
+	return appendDefinition(value, r.definition), nil
 }
 
-// encodeWith returns the JSON of an object that is not empty, with a definition as its last member.
-func encodeWith(head any, definition []byte) ([]byte, error) {
+// append appends the revision's JSON to value.
+func (e *earlierRevision) append(value []byte) ([]byte, error) {
+	value = strconv.AppendUint(append(value, `{"number":`...), e.Number, 10)
+	value = e.At.AppendFormat(append(value, `,"at":"`...), time.RFC3339Nano)
+	value = append(value, '"')
+	var err error
+	if e.By != "" {
+		by := strings.ToValidUTF8(e.By, "\ufffd")
+		if value, err = jsontext.AppendQuote(append(value, `,"by":`...), by); err != nil {
+			return nil, err
+		}
+	}
+	if value, err = jsontext.AppendQuote(append(value, `,"version":`...), e.Version); err != nil {
+		return nil, err
+	}
+	value = append(append(value, `,"difference":`...), e.Difference...)
+	return append(value, '}'), nil
+}
+
+// marshalHead returns the JSON of an object that is not empty, without the closing bracket.
+func marshalHead(head any) ([]byte, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(head); err != nil {
 		return nil, err
 	}
-	start := bytes.TrimSuffix(b.Bytes(), []byte("}\n"))
-	value := make([]byte, 0, len(start)+len(definitionMember)+len(definition)+1)
-	value = append(append(append(value, start...), definitionMember...), definition...)
-	return append(value, '}'), nil
+	return bytes.TrimSuffix(b.Bytes(), []byte("}\n")), nil
+}
+
+// appendDefinition appends the definition to a head, and the closing bracket.
+func appendDefinition(head, definition []byte) []byte {
+	return append(append(append(head, definitionMember...), definition...), '}')
 }
 
 // decodeRecord reads a record. Its definition shares value's memory. The error is [store.ErrFormat] if a newer version

@@ -131,15 +131,19 @@ func (w *titleWriter) newRecord(
 	}
 	d.Complete(now)
 	rec := &record{head: head{
-		UID:   rand.Text(),
-		State: live,
-		Since: now.UTC(),
-		// Later than everything that readers were served of an earlier title with the id.
-		Changed: later(now, later(w.index.get().changed, now)),
-		Number:  1,
-		By:      o.By,
-		Held:    held,
-		Owner:   owner{Author: o.Author, Contributor: o.Contributor, Mailbox: o.Mailbox, Account: o.Account},
+		headStart: headStart{
+			UID:   rand.Text(),
+			State: live,
+			Since: now.UTC(),
+			Held:  held,
+			Owner: owner{Author: o.Author, Contributor: o.Contributor, Mailbox: o.Mailbox, Account: o.Account},
+		},
+		headEnd: headEnd{
+			Number: 1,
+			By:     o.By,
+			// Later than everything that readers were served of an earlier title with the id.
+			Changed: later(now, later(w.index.get().changed, now)),
+		},
 	}}
 	if o.Follows != "" {
 		rec.Follows = &source{URL: o.Follows, Source: o.Source}

@@ -61,6 +61,11 @@ func (s *titleStore) readLocked(ctx context.Context, t *lockedTitle) (*record, e
 	if s.isLost(t.key, err) {
 		r, err = s.repair(ctx, t, err)
 	}
+	if err == nil {
+		if rec := s.facts.decoded(t.key, r); rec != nil {
+			return rec, nil
+		}
+	}
 	return decode(ctx, r, err)
 }
 

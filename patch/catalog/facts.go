@@ -8,6 +8,7 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 
 	"github.com/patchsource/patchsource/patch"
+	"github.com/patchsource/patchsource/store"
 )
 
 // facts are what was found out about a definition. Those that are not known yet are zero.
@@ -62,52 +63,85 @@ func (r *record) summary() (patch.Summary, error) {
 	return *f.summary, nil
 }
 
-// A factsCache holds the facts about the definitions that were changed last, by title key, so that a title that changes
-// often is not parsed each time. It is bounded by the bytes that they take, and safe for concurrent use.
+// A factsCache holds the records that were changed last, by title key, with the facts about their definitions, so that
+// a title that changes often is not decoded and parsed each time. It is bounded by the bytes that they take, and safe
+// for concurrent use.
 type factsCache struct {
 	mu    sync.Mutex
-	lru   *simplelru.LRU[string, facts]
+	lru   *simplelru.LRU[string, knownRecord]
 	bytes int64
 	max   int64
+}
+
+// A knownRecord is a record in a factsCache.
+type knownRecord struct {
+	facts
+	rev   store.Revision
+	head  *head // it must not be changed
+	bytes int64 // about how much memory it takes
 }
 
 func newFactsCache(max int64) *factsCache {
 	c := &factsCache{max: max}
 	// The error is about a size that is not positive.
-	c.lru, _ = simplelru.NewLRU(math.MaxInt32, func(key string, f facts) { c.bytes -= f.bytes(key) })
+	c.lru, _ = simplelru.NewLRU(math.MaxInt32, func(_ string, k knownRecord) { c.bytes -= k.bytes })
 	return c
 }
 
-// bytes returns about how much memory the facts take. A parsed definition takes about twice as much as its text.
-func (f *facts) bytes(key string) int64 { return int64(len(key) + 3*len(f.of) + overhead) }
-
-// put stores the facts about a record's definition.
+// put stores a record that is in the store.
 func (c *factsCache) put(key string, rec *record) {
-	f := *rec.facts()
+	from := originOf(rec)
+	k := knownRecord{facts: *rec.facts(), rev: from.rev, head: from.head}
+	// A parsed definition takes about twice as much as its text.
+	k.bytes = int64(3*len(rec.definition) + len(key) + rec.headBytes() + overhead)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.lru.Remove(key)
-	if f.bytes(key) > c.max {
+	if k.bytes > c.max {
 		return
 	}
-	c.bytes += f.bytes(key)
-	c.lru.Add(key, f)
+	c.bytes += k.bytes
+	c.lru.Add(key, k)
 	for c.bytes > c.max {
 		c.lru.RemoveOldest()
 	}
 }
 
-// recall gives a record that was read the facts that are known about its definition.
-func (c *factsCache) recall(key string, rec *record) {
+// renew stores a record if there is one under the key, so that the next change finds it.
+func (c *factsCache) renew(key string, rec *record) {
 	c.mu.Lock()
-	f, ok := c.lru.Get(key)
+	known := c.lru.Contains(key)
 	c.mu.Unlock()
-	if ok && bytes.Equal(f.of, rec.definition) {
-		rec.definition, rec.known = f.of, &f
+	if known {
+		c.put(key, rec)
 	}
 }
 
-// remove forgets the facts about a title's definition.
+// get returns the known record under a key.
+func (c *factsCache) get(key string) (k knownRecord, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.lru.Get(key)
+}
+
+// decoded returns the record that was read from the store, nil if it is not known.
+func (c *factsCache) decoded(key string, r store.Record) *record {
+	k, ok := c.get(key)
+	value, closed := bytes.CutSuffix(r.Value, []byte{'}'})
+	if !ok || k.rev != r.Revision || !closed || !bytes.HasSuffix(value, k.of) {
+		return nil
+	}
+	return &record{head: *k.head, definition: k.of, rev: r.Revision, raw: r.Value, known: &k.facts}
+}
+
+// recall gives a record that was read the facts that are known about its definition.
+func (c *factsCache) recall(key string, rec *record) {
+	if k, ok := c.get(key); ok && bytes.Equal(k.of, rec.definition) {
+		rec.definition, rec.known = k.of, &k.facts
+	}
+}
+
+// remove forgets the record of a title.
 func (c *factsCache) remove(key string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

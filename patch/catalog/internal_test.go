@@ -28,7 +28,8 @@ func someRecord(t testing.TB, id string, st state) *record {
 		t.Fatal(err)
 	}
 	now := time.Now().UTC()
-	return &record{head: head{UID: "U", State: st, Since: now, Changed: now}, definition: data}
+	h := head{headStart: headStart{UID: "U", State: st, Since: now}, headEnd: headEnd{Changed: now}}
+	return &record{head: h, definition: data}
 }
 
 // A record is the same after it is encoded and decoded.
@@ -38,6 +39,12 @@ func TestRecordRoundTrip(t *testing.T) {
 	r.Follows = &source{URL: "https://example.com/"}
 	r.Undelivered = []undelivered{{Number: 3, Event: json.RawMessage(`{"definition":{}}`)}}
 	r.Events = 3
+	r.Number, r.Oldest, r.Revisions = 12, 1, []revisionHead{{Number: 9, Version: "<", In: 9}}
+	for n := range uint64(2) {
+		r.Recent = append(r.Recent, earlierRevision{
+			Number: 10 + n, At: r.Changed, By: "t<\xff", Version: "\"é", Difference: difference(`[[0,1],"<\u0000"]`),
+		})
+	}
 	r.Staged = &staged{Batch: "b", Definition: json.RawMessage(`{"id":"Other"}`)}
 	value, err := r.encode()
 	if err != nil {

@@ -59,6 +59,7 @@ func (s *titleStore) write(ctx context.Context, t *lockedTitle, rec *record) (*e
 		return nil, err
 	}
 	rec.rev = e.rev
+	s.facts.renew(t.key, rec)
 	s.noteWork(t.key, rec)
 	return e, nil
 }

@@ -48,6 +48,15 @@ type record struct {
 // A head is a record without its definition. Its members that change with every change of the title come last: they lie
 // beside the beginning of the definition, which changes with them, so that the rest of the record stays as it is.
 type head struct {
+	headStart
+	// Recent are the revisions between the last of Revisions and the current one, the newest last. Each is made from
+	// the next one.
+	Recent []earlierRevision `json:"recent,omitempty"`
+	headEnd
+}
+
+// A headStart is the part of a head that most changes leave as it is.
+type headStart struct {
 	Format int `json:"format"`
 	// UID distinguishes the title from a later one with the same id.
 	UID   string `json:"uid"`
@@ -67,9 +76,10 @@ type head struct {
 	// Oldest is the number of the first revision that the store may hold. The revisions from there up to the first of
 	// Revisions are to be deleted.
 	Oldest uint64 `json:"oldest,omitempty"`
-	// Recent are the revisions between the last of Revisions and the current one, the newest last. Each is made from
-	// the next one.
-	Recent []earlierRevision `json:"recent,omitempty"`
+}
+
+// A headEnd is the part of a head that changes with the definition.
+type headEnd struct {
 	// Undelivered are the notices of changes, numbered, that the couriers have not taken yet. Events is the number of
 	// the last notice.
 	Undelivered []undelivered `json:"undelivered,omitempty"`

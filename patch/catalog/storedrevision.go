@@ -56,7 +56,13 @@ func (r *record) groups() (all []*storedRevision, err error) {
 }
 
 // encode returns the record as the store holds it.
-func (r *storedRevision) encode() ([]byte, error) { return encodeWith(r.storedHead, r.Definition) }
+func (r *storedRevision) encode() ([]byte, error) {
+	head, err := marshalHead(r.storedHead)
+	if err != nil {
+		return nil, err
+	}
+	return appendDefinition(head, r.Definition), nil
+}
 
 // heads returns the descriptions of the revisions for the title's record, the newest last. The error is
 // store.ErrCorrupt.
