@@ -46,8 +46,8 @@ func (b *body) bytes() []byte { return b.joined() }
 
 var writeBuffers = sync.Pool{New: func() any { return new([writeSize]byte) }}
 
-// writeTo writes the body. A large body that is written for the first time may change before it is written again, and is
-// not joined for that.
+// writeTo writes the body. A large body that is written for the first time may change before it is written again, and
+// is not joined for that.
 func (b *body) writeTo(w io.Writer) (written int64, err error) {
 	if b.isJoined.Load() || b.size <= maxJoined || b.written.Swap(true) {
 		n, err := w.Write(b.joined())

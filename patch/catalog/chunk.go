@@ -8,9 +8,9 @@ import (
 	"sync"
 )
 
-// A chunk is a run of the titles in the list of all titles, which is sorted by id. The list begins with one; each of the
-// others begins at an id for which beginsChunk is true. All servers over a store therefore have the same chunks, and a
-// change of a title affects one of them, or two. A chunk never changes.
+// A chunk is a run of the titles in the list of all titles, which is sorted by id. The list begins with one; each of
+// the others begins at an id for which beginsChunk is true. All servers over a store therefore have the same chunks,
+// and a change of a title affects one of them, or two. A chunk never changes.
 type chunk struct {
 	entries []*entry
 	first   bool // of the list

@@ -73,8 +73,8 @@ func compress(body []byte) []byte {
 }
 
 // A CRC-32 is a polynomial over the field of two elements, modulo crc32.IEEE. The highest bit of an uint32 is the
-// coefficient of x^0. The checksum of two parts is that of the first, times x^(8n), plus that of the second, which has n
-// bytes: see zlib's crc32_combine.
+// coefficient of x^0. The checksum of two parts is that of the first, times x^(8n), plus that of the second, which has
+// n bytes: see zlib's crc32_combine.
 
 // joinCRC returns the checksum of a text with checksum crc and a part after it.
 func joinCRC(crc uint32, p deflated) uint32 { return multiply(p.shift, crc) ^ p.crc }

@@ -119,8 +119,8 @@ func (d *Document) Gzip() (data []byte, etag string) {
 	return data, d.gzipETag
 }
 
-// GzipSize returns the number of bytes of the compressed form, which is one member of gzip. It is 0 if compression would
-// not make the JSON smaller. The first call compresses.
+// GzipSize returns the number of bytes of the compressed form, which is one member of gzip. It is 0 if compression
+// would not make the JSON smaller. The first call compresses.
 func (d *Document) GzipSize() int {
 	if z := d.zipped(); z != nil {
 		return z.size

@@ -67,8 +67,8 @@ func (r *record) entry(key string) (*entry, error) {
 	return e, nil
 }
 
-// newEntry returns the entry of a title. The strings that differ from title to title share one allocation, and those that
-// many titles have are the same for all of them.
+// newEntry returns the entry of a title. The strings that differ from title to title share one allocation, and those
+// that many titles have are the same for all of them.
 func newEntry(t Title, key string, rev store.Revision) *entry {
 	e := &entry{Title: t}
 	id, name, publisher := fold(t.ID), fold(t.Name), fold(t.Publisher)
@@ -97,7 +97,8 @@ func newEntry(t Title, key string, rev store.Revision) *entry {
 	for _, s := range own {
 		*s, all = all[:len(*s)], all[len(*s):]
 	}
-	for _, s := range []*string{&e.Publisher, &e.Author, &e.Contributor, &e.Mailbox, &e.Source, &e.Account, &e.skeleton} {
+	common := []*string{&e.Publisher, &e.Author, &e.Contributor, &e.Mailbox, &e.Source, &e.Account, &e.skeleton}
+	for _, s := range common {
 		if *s != "" {
 			*s = unique.Make(*s).Value()
 		}

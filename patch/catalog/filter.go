@@ -9,9 +9,9 @@ import (
 
 // A Filter selects titles: those to which all of its fields apply. The zero Filter selects all.
 //
-// Finding titles costs as much as there are titles with the Contributor, Account, Mailbox, Source, AuthorLike, Author or
-// Publisher of the filter, the first in this order that is not empty, or as there are titles that follow a source, if
-// Synced selects these. Query and the other fields look at each of these titles, or else at all titles.
+// Finding titles costs as much as there are titles with the Contributor, Account, Mailbox, Source, AuthorLike, Author
+// or Publisher of the filter, the first in this order that is not empty, or as there are titles that follow a source,
+// if Synced selects these. Query and the other fields look at each of these titles, or else at all titles.
 type Filter struct {
 	// Query is a part of the id, the name or the publisher, without regard to case.
 	Query string
@@ -51,8 +51,8 @@ func (c *Catalog) Find(f Filter) iter.Seq[Title] {
 	}
 }
 
-// Count returns the number of titles that a filter selects. It is quick if the filter has at most one field, and that is
-// neither Query nor After.
+// Count returns the number of titles that a filter selects. It is quick if the filter has at most one field, and that
+// is neither Query nor After.
 func (c *Catalog) Count(f Filter) int { return c.titles.index.get().count(f) }
 
 // count returns the number of titles that a filter selects.
@@ -137,15 +137,17 @@ func (x *index) find(f Filter) iter.Seq[*entry] {
 // matcher returns a function that reports whether the filter selects a title. It ignores After.
 func (f *Filter) matcher() func(e *entry) bool {
 	query, skeleton := fold(f.Query), patch.Skeleton(f.AuthorLike)
+	is := func(wanted, value string) bool { return wanted == "" || wanted == value }
+	folds := func(wanted, value string) bool { return wanted == "" || strings.EqualFold(wanted, value) }
 	return func(e *entry) bool {
 		return (query == "" || f.queries(e, query)) &&
-			(f.Publisher == "" || strings.EqualFold(f.Publisher, e.Publisher)) &&
-			(f.Author == "" || strings.EqualFold(f.Author, e.Author)) &&
-			(skeleton == "" || e.skeleton == skeleton) &&
-			(f.Contributor == "" || f.Contributor == e.Contributor) &&
-			(f.Account == "" || f.Account == e.Account) &&
-			(f.Mailbox == "" || f.Mailbox == e.Mailbox) &&
-			(f.Source == "" || f.Source == e.Source) &&
+			folds(f.Publisher, e.Publisher) &&
+			folds(f.Author, e.Author) &&
+			is(skeleton, e.skeleton) &&
+			is(f.Contributor, e.Contributor) &&
+			is(f.Account, e.Account) &&
+			is(f.Mailbox, e.Mailbox) &&
+			is(f.Source, e.Source) &&
 			(f.Synced == nil || *f.Synced == (e.Follows != ""))
 	}
 }

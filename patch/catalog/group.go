@@ -15,8 +15,8 @@ type group struct {
 	number uint64 // of the index in which a list of them last changed
 }
 
-// A groupSet has the groups of all titles by their names. It never changes after it was stored in an index: with returns
-// another one, which shares the unchanged parts.
+// A groupSet has the groups of all titles by their names. It never changes after it was stored in an index: with
+// returns another one, which shares the unchanged parts.
 type groupSet struct {
 	name func(e *entry) string // empty: the title belongs to no group
 	tree *btree.BTreeG[*group]
@@ -73,8 +73,8 @@ func (g groupSet) with(old, e *entry, number uint64) groupSet {
 	return g
 }
 
-// add adds titles and bytes to a group of a set that is not stored in an index yet, and sets its number unless number is
-// 0.
+// add adds titles and bytes to a group of a set that is not stored in an index yet, and sets its number unless number
+// is 0.
 func (g groupSet) add(name string, titles int, bytes int64, number uint64) {
 	next := *g.get(name)
 	next.titles += titles

@@ -52,8 +52,8 @@ func benchEntry(r *rand.Rand, i int) *entry {
 	return newEntry(t, titleKey(t.ID), "r"+"1")
 }
 
-// BenchmarkChange changes one title and reads a list: that of all titles, in both encodings, that of a contributor, or a
-// selection of ten.
+// BenchmarkChange changes one title and reads a list: that of all titles, in both encodings, that of a contributor, or
+// a selection of ten.
 func BenchmarkChange(b *testing.B) {
 	for _, n := range benchSizes {
 		entries := benchEntries(n)
@@ -96,11 +96,15 @@ func BenchmarkRead(b *testing.B) {
 		x := newIndex(entries, time.Now())
 		r := rand.New(rand.NewPCG(3, 4))
 		for name, read := range map[string]func(e *entry){
-			"id":          func(e *entry) { x.byID(e.ID) },
-			"uid":         func(e *entry) { x.byUID(e.UID) },
-			"page":        func(*entry) { x.page(PageOptions{Order: ByVersion, Reverse: true, Offset: r.IntN(n), Limit: 100}) },
-			"latest":      func(*entry) { x.page(PageOptions{Order: ByChanged, Limit: 50}) },
-			"search":      func(*entry) { x.page(PageOptions{Filter: Filter{Query: "ffic"}, Order: ByName, Limit: 100}) },
+			"id":  func(e *entry) { x.byID(e.ID) },
+			"uid": func(e *entry) { x.byUID(e.UID) },
+			"page": func(*entry) {
+				x.page(PageOptions{Order: ByVersion, Reverse: true, Offset: r.IntN(n), Limit: 100})
+			},
+			"latest": func(*entry) { x.page(PageOptions{Order: ByChanged, Limit: 50}) },
+			"search": func(*entry) {
+				x.page(PageOptions{Filter: Filter{Query: "ffic"}, Order: ByName, Limit: 100})
+			},
 			"contributor": func(e *entry) { x.count(Filter{Contributor: e.Contributor}) },
 		} {
 			b.Run(fmt.Sprint(n, "/", name), func(b *testing.B) {

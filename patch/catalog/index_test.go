@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 	"unicode"
@@ -56,7 +57,32 @@ func checkIndex(t *testing.T, x *index, model map[string]*entry) {
 	if got := slices.Collect(x.all()); !slices.Equal(got, want) || x.size != len(want) {
 		t.Fatalf("%d titles in another order or number than the %d of the model", len(got), len(want))
 	}
-	for i, c := range x.chunks {
+	checkChunks(t, x.chunks)
+	checkGroups(t, x, want)
+	for _, e := range want {
+		if x.byKey(e.key) != e || x.byID(strings.ToUpper(e.ID)) != e || x.byUID(e.UID) != e {
+			t.Fatalf("%q is not found", e.ID)
+		}
+		if e.Contributor == "" {
+			continue
+		}
+		plain, _ := e.Plain()
+		p := x.byPlainID(e.Contributor, strings.ToUpper(plain))
+		if p == nil || p.Contributor != e.Contributor || !strings.EqualFold(p.plainID(), plain) {
+			t.Fatalf("%q of %s is not found by its plain id %q", e.ID, e.Contributor, plain)
+		}
+	}
+	for _, id := range []string{"", "zz", strings.Repeat("a", 300)} {
+		if x.byID(id) != nil || x.byUID(id) != nil {
+			t.Fatalf("%q is found", id)
+		}
+	}
+}
+
+// checkChunks checks where the chunks of a list begin.
+func checkChunks(t *testing.T, all chunks) {
+	t.Helper()
+	for i, c := range all {
 		if c.first != (i == 0) || i > 0 && !beginsChunk(c.id()) {
 			t.Fatalf("chunk %d begins at %q", i, c.id())
 		}
@@ -66,25 +92,15 @@ func checkIndex(t *testing.T, x *index, model map[string]*entry) {
 			}
 		}
 	}
+}
+
+// checkGroups compares the groups of an index with the entries.
+func checkGroups(t *testing.T, x *index, entries []*entry) {
+	t.Helper()
 	titles, bytes := map[string]int{}, map[account]int64{}
-	for _, e := range want {
-		if x.byKey(e.key) != e || x.byID(strings.ToUpper(e.ID)) != e || x.byUID(e.UID) != e {
-			t.Fatalf("%q is not found", e.ID)
-		}
+	for _, e := range entries {
 		titles[e.Contributor]++
 		bytes[e.account()] += e.Bytes
-		if e.Contributor != "" {
-			plain, _ := e.Plain()
-			p := x.byPlainID(e.Contributor, strings.ToUpper(plain))
-			if p == nil || p.Contributor != e.Contributor || !strings.EqualFold(p.plainID(), plain) {
-				t.Fatalf("%q of %s is not found by its plain id %q", e.ID, e.Contributor, plain)
-			}
-		}
-	}
-	for _, id := range []string{"", "zz", strings.Repeat("a", 300)} {
-		if x.byID(id) != nil || x.byUID(id) != nil {
-			t.Fatalf("%q is found", id)
-		}
 	}
 	for g := range x.authors.all() {
 		if g.titles != titles[g.name] || g.titles == 0 {
@@ -130,11 +146,28 @@ func checkPages(t *testing.T, x *index, r *rand.Rand, sorted []*entry) {
 	for range r.IntN(4) {
 		o.First = append(o.First, randomID(r))
 	}
+	sortForPage(x, o, want)
+	p := x.page(o)
+	if p.Matches != len(want) || p.Total != len(sorted) {
+		t.Fatalf("%+v: %d matches of %d, want %d of %d", o, p.Matches, p.Total, len(want), len(sorted))
+	}
+	want = want[min(o.Offset, len(want)):]
+	if o.Limit >= 0 {
+		want = want[:min(o.Limit, len(want))]
+	}
+	same := func(t Title, e *entry) bool { return t == e.Title }
+	if !slices.EqualFunc(p.Titles, want, same) {
+		t.Fatalf("%+v: another page than expected: %d titles, want %d", o, len(p.Titles), len(want))
+	}
+}
+
+// sortForPage sorts the titles, which are sorted by id, in the order of a page.
+func sortForPage(x *index, o PageOptions, titles []*entry) {
 	isFirst := map[*entry]bool{}
 	for _, id := range o.First {
 		isFirst[x.byID(id)] = true
 	}
-	slices.SortStableFunc(want, func(a, b *entry) int {
+	slices.SortStableFunc(titles, func(a, b *entry) int {
 		c := 0
 		switch {
 		case isFirst[a] && isFirst[b]:
@@ -153,18 +186,6 @@ func checkPages(t *testing.T, x *index, r *rand.Rand, sorted []*entry) {
 		}
 		return c
 	})
-	p := x.page(o)
-	if p.Matches != len(want) || p.Total != len(sorted) {
-		t.Fatalf("%+v: %d matches of %d, want %d of %d", o, p.Matches, p.Total, len(want), len(sorted))
-	}
-	want = want[min(o.Offset, len(want)):]
-	if o.Limit >= 0 {
-		want = want[:min(o.Limit, len(want))]
-	}
-	same := func(t Title, e *entry) bool { return t == e.Title }
-	if !slices.EqualFunc(p.Titles, want, same) {
-		t.Fatalf("%+v: another page than expected: %d titles, want %d", o, len(p.Titles), len(want))
-	}
 }
 
 // randomID returns one of a few ids.
@@ -371,4 +392,48 @@ func FuzzAppendString(f *testing.F) {
 			t.Errorf("got %s, want %s", got, want.String())
 		}
 	})
+}
+
+// Readers use an index while others are made from it.
+func TestIndexIsReadDuringChanges(t *testing.T) {
+	current := currentIndex{now: time.Now}
+	if err := current.load(func() ([]*entry, error) { return benchEntries(2000), nil }); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	var readers sync.WaitGroup
+	for i := range 4 {
+		readers.Go(func() {
+			for n := 0; ; n++ {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				x := current.serve()
+				p := x.page(PageOptions{Order: ByVersion, Reverse: i%2 == 0, Offset: n % 100, Limit: 20})
+				if p.Total != x.size {
+					t.Errorf("a page of %d titles, want %d", p.Total, x.size)
+				}
+				titles := slices.Collect(x.find(Filter{Contributor: "contributor7"}))
+				if got := x.count(Filter{Contributor: "contributor7"}); got != len(titles) {
+					t.Errorf("counted %d titles, want %d", got, len(titles))
+				}
+				if n%10 == 0 {
+					x.list().GzipSize()
+				}
+			}
+		})
+	}
+	r := rand.New(rand.NewPCG(5, 6))
+	for range 300 {
+		e := benchEntry(r, r.IntN(2200))
+		if r.IntN(3) == 0 {
+			current.publish(e.key, nil)
+		} else {
+			current.publish(e.key, e)
+		}
+	}
+	close(done)
+	readers.Wait()
 }

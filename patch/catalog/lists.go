@@ -8,8 +8,8 @@ import (
 	"github.com/patchsource/patchsource/patch"
 )
 
-// A listCache makes lists of some of the titles, and caches them. A list is made again only if one of its own titles has
-// changed.
+// A listCache makes lists of some of the titles, and caches them. A list is made again only if one of its own titles
+// has changed.
 type listCache struct {
 	selections   *cache[*selected] // by the ids asked for
 	contributors *cache[listOrigin]
@@ -72,8 +72,8 @@ func (x *index) selectEntries(ids string) []*entry {
 // maxPlainSearch is the number of titles up to which a search in a slice is quicker than a map.
 const maxPlainSearch = 32
 
-// A listOrigin is the origin of a contributor's list: the number of the index for which the document was valid last, and
-// the group's number; see group. A definition has the zero listOrigin.
+// A listOrigin is the origin of a contributor's list: the number of the index for which the document was valid last,
+// and the group's number; see group. A definition has the zero listOrigin.
 type listOrigin struct{ index, group uint64 }
 
 // ofContributor returns the summaries of a contributor's titles, or of those that ids name if it is not empty, under

@@ -14,8 +14,8 @@ import (
 )
 
 // load reads all titles into the index. It returns the keys of the records in which an earlier process has left a
-// restore or a reservation, and the entries whose records were not read. The error is store.ErrFormat, ErrUnavailable or
-// that of ctx.
+// restore or a reservation, and the entries whose records were not read. The error is store.ErrFormat, ErrUnavailable
+// or that of ctx.
 func (w *titleWriter) load(ctx context.Context) (unsettled []string, unverified []*entry, err error) {
 	l := &loader{titleWriter: w}
 	err = w.index.load(func() ([]*entry, error) {
@@ -130,8 +130,8 @@ const (
 	verifyPause = 4
 )
 
-// verify reads the records of the titles that were loaded from the snapshot, slowly, until ctx ends. A title whose record
-// is corrupt leaves the index, as if it had been read when the catalog was opened.
+// verify reads the records of the titles that were loaded from the snapshot, slowly, until ctx ends. A title whose
+// record is corrupt leaves the index, as if it had been read when the catalog was opened.
 func (w *titleWriter) verify(ctx context.Context, entries []*entry) {
 	for some := range slices.Chunk(entries, verifyTitles) {
 		begun := time.Now()

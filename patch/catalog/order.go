@@ -76,8 +76,8 @@ func (o order) has(e *entry) bool {
 	return true
 }
 
-// A sortedTitles has the titles of an order. It never changes after it was stored in an index: with returns another one,
-// which shares the unchanged parts.
+// A sortedTitles has the titles of an order. It never changes after it was stored in an index: with returns another
+// one, which shares the unchanged parts.
 type sortedTitles struct {
 	order   order
 	compare func(a, b *entry) int
@@ -116,8 +116,8 @@ type sortable struct {
 	prefix   uint64
 }
 
-// prefix returns a number by which entries are sorted before they are compared: one that has a lower number than another
-// is before it in the order.
+// prefix returns a number by which entries are sorted before they are compared: one that has a lower number than
+// another is before it in the order.
 func (o order) prefix(e *entry) uint64 {
 	var text string
 	switch o {
@@ -174,7 +174,8 @@ func (s sortedTitles) from(position int) iter.Seq[*entry] {
 	}
 }
 
-// equal yields the titles that are equal to pivot in the order, sorted by the bytes of their ids, from that of pivot on.
+// equal yields the titles that are equal to pivot in the order, sorted by the bytes of their ids, from that of pivot
+// on.
 func (s sortedTitles) equal(pivot *entry) iter.Seq[*entry] {
 	return func(yield func(*entry) bool) {
 		s.tree.Ascend(pivot, func(e *entry) bool { return s.compare(e, pivot) == 0 && yield(e) })

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// An Order is an order of titles. Titles that are equal in it are sorted by the bytes of their ids, also if the order is
-// reversed.
+// An Order is an order of titles. Titles that are equal in it are sorted by the bytes of their ids, also if the order
+// is reversed.
 type Order string
 
 // The orders of titles.
@@ -51,8 +51,8 @@ type Page struct {
 	Matches, Total int
 }
 
-// Page returns a page of the titles. It does not read the store. Without a filter, it costs as much as the titles of the
-// page, wherever the page begins; with one, it costs as much as [Catalog.Find].
+// Page returns a page of the titles. It does not read the store. Without a filter, it costs as much as the titles of
+// the page, wherever the page begins; with one, it costs as much as [Catalog.Find].
 func (c *Catalog) Page(opts *PageOptions) Page {
 	var o PageOptions
 	if opts != nil {
@@ -61,8 +61,8 @@ func (c *Catalog) Page(opts *PageOptions) Page {
 	return c.titles.index.get().page(o)
 }
 
-// ContributorTitles yields the id of each contributor that has titles, and their number, sorted by the bytes of the ids.
-// [Catalog.Count] with Filter.Contributor returns the number of one contributor's titles.
+// ContributorTitles yields the id of each contributor that has titles, and their number, sorted by the bytes of the
+// ids. [Catalog.Count] with Filter.Contributor returns the number of one contributor's titles.
 func (c *Catalog) ContributorTitles() iter.Seq2[string, int] {
 	x := c.titles.index.get()
 	return func(yield func(string, int) bool) {
@@ -170,14 +170,7 @@ func (x *index) ordered(o *PageOptions, offset int) iter.Seq[*entry] {
 	some, rest := x.narrow(o.Filter)
 	if some != nil {
 		entries := slices.Collect(x.find(o.Filter))
-		switch {
-		case !known && o.Reverse:
-			slices.Reverse(entries)
-		case known && o.Reverse:
-			slices.SortStableFunc(entries, func(a, b *entry) int { return comparisons[by](b, a) })
-		case known:
-			slices.SortStableFunc(entries, comparisons[by])
-		}
+		o.sort(entries)
 		return slices.Values(entries[min(offset, len(entries)):])
 	}
 	from := func(position int) iter.Seq[*entry] {
@@ -206,6 +199,19 @@ func (x *index) ordered(o *PageOptions, offset int) iter.Seq[*entry] {
 				return
 			}
 		}
+	}
+}
+
+// sort sorts entries that are sorted by the bytes of their ids.
+func (o *PageOptions) sort(entries []*entry) {
+	by, known := orders[o.Order]
+	switch {
+	case !known && o.Reverse:
+		slices.Reverse(entries)
+	case known && o.Reverse:
+		slices.SortStableFunc(entries, func(a, b *entry) int { return comparisons[by](b, a) })
+	case known:
+		slices.SortStableFunc(entries, comparisons[by])
 	}
 }
 

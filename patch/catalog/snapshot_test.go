@@ -21,8 +21,8 @@ import (
 	"github.com/patchsource/patchsource/store/memstore"
 )
 
-// A countingStore counts the records of titles that are read. It is no store.Watcher, so that the catalog that is opened
-// first does the work in the background at once.
+// A countingStore counts the records of titles that are read. It is no store.Watcher, so that the catalog that is
+// opened first does the work in the background at once.
 type countingStore struct {
 	store.Store
 	mu   sync.Mutex
@@ -105,21 +105,7 @@ func TestSnapshotEqualsFullLoad(t *testing.T) {
 			}
 			fill(t, s, minSnapshot+300)
 			openedTitles(t, s, nil)
-			for i := range r.IntN(60) {
-				id := fmt.Sprint("Title", r.IntN(minSnapshot+500))
-				switch i % 4 {
-				case 0:
-					_ = s.Delete(ctx, storeKey(titleKey(id)), store.Condition{})
-				case 1:
-					writeTitle(t, s, id, live)
-				case 2:
-					writeTitle(t, s, id, []state{gone, pending}[r.IntN(2)])
-				case 3:
-					if _, err := s.Put(ctx, storeKey(titleKey(id)), []byte("corrupt"), store.Condition{}); err != nil {
-						t.Fatal(err)
-					}
-				}
-			}
+			changeAtRandom(t, s, r)
 			if seed == 1 {
 				for rec := range s.List(ctx, snapshotKind) {
 					if _, err := s.Put(ctx, rec.Key, rec.Value[:len(rec.Value)/2], store.Condition{}); err != nil {
@@ -136,8 +122,29 @@ func TestSnapshotEqualsFullLoad(t *testing.T) {
 			}
 			want, wantDamaged := openedTitles(t, s, nil)
 			if !slices.Equal(got, want) || gotDamaged != wantDamaged || len(want) < minSnapshot {
-				t.Fatalf("with the snapshot there are %d titles and %d corrupt ones, without it %d and %d, or they differ",
-					len(got), gotDamaged, len(want), wantDamaged)
+				t.Fatalf("with the snapshot there are %d titles and %d corrupt ones, without it %d and %d, "+
+					"or they differ", len(got), gotDamaged, len(want), wantDamaged)
+			}
+		}
+	}
+}
+
+// changeAtRandom changes, deletes and corrupts records of titles.
+func changeAtRandom(t *testing.T, s store.Store, r *rand.Rand) {
+	t.Helper()
+	for i := range r.IntN(60) {
+		id := fmt.Sprint("Title", r.IntN(minSnapshot+500))
+		key := storeKey(titleKey(id))
+		switch i % 4 {
+		case 0:
+			_ = s.Delete(t.Context(), key, store.Condition{}) // it may not exist
+		case 1:
+			writeTitle(t, s, id, live)
+		case 2:
+			writeTitle(t, s, id, []state{gone, pending}[r.IntN(2)])
+		case 3:
+			if _, err := s.Put(t.Context(), key, []byte("corrupt"), store.Condition{}); err != nil {
+				t.Fatal(err)
 			}
 		}
 	}
@@ -210,8 +217,8 @@ func TestSnapshotOfSmallCatalogs(t *testing.T) {
 	}
 }
 
-// A title with a notice to deliver, or a change of a restore to make, is not in the snapshot, so that its record is read
-// when the catalog is opened.
+// A title with a notice to deliver, or a change of a restore to make, is not in the snapshot, so that its record is
+// read when the catalog is opened.
 func TestSnapshotLeavesWorkOut(t *testing.T) {
 	var entries []*entry
 	for i := range minSnapshot {
@@ -305,7 +312,7 @@ func (b *syncBuffer) String() string {
 
 // FuzzDecodeSnapshot checks that decodeSnapshot does not panic, and accepts what was written.
 func FuzzDecodeSnapshot(f *testing.F) {
-	f.Add([]byte(`{"format":1,"titles":[{"id":"A","uid":"u","revision":"r","etag":"e","changed":"2018-02-02T17:39:58Z"}]}`))
+	f.Add([]byte(`{"format":1,"titles":[{"id":"A","uid":"u","revision":"r","changed":"2018-02-02T17:39:58Z"}]}`))
 	f.Add([]byte(`{"format":2}`))
 	f.Fuzz(func(t *testing.T, value []byte) {
 		entries, hash, err := decodeSnapshot(value)

@@ -12,14 +12,14 @@ import (
 // A Document is a body with its entity tags. It never changes, and its bytes must not be changed. It is safe for
 // concurrent use.
 type Document interface {
-	// Bytes returns the body, and ETag its strong entity tag (RFC 9110), with the quotes. Size returns the length of the
-	// body, and WriteTo writes it; they need no copy of a large one.
+	// Bytes returns the body, and ETag its strong entity tag (RFC 9110), with the quotes. Size returns the length of
+	// the body, and WriteTo writes it; they need no copy of a large one.
 	Bytes() []byte
 	ETag() string
 	Size() int
 	WriteTo(w io.Writer) (int64, error)
-	// GzipSize returns the length of the body compressed, or 0 if it would be no smaller. It is compressed once, when it
-	// is first asked for. WriteGzipTo writes it. GzipETag returns its entity tag and compresses nothing.
+	// GzipSize returns the length of the body compressed, or 0 if it would be no smaller. It is compressed once, when
+	// it is first asked for. WriteGzipTo writes it. GzipETag returns its entity tag and compresses nothing.
 	GzipSize() int
 	WriteGzipTo(w io.Writer) (int64, error)
 	GzipETag() string
