@@ -33,6 +33,11 @@ func commitKey(batch string) store.Key { return store.Key{Kind: commitKind, ID: 
 // errAbandoned reports a restore that took so long to write its next beat that another server has undone it.
 var errAbandoned = fmt.Errorf("%w: another server took this one for dead, and has undone the restore", ErrUnavailable)
 
+// errCommitDeleted reports a restore whose record was gone before it was finished. The operator may have deleted it, so
+// that some titles are not restored, or another server may have finished the restore.
+var errCommitDeleted = fmt.Errorf("%w: the record of the restore was deleted: check the titles, or repeat the restore "+
+	"in the mode replace or merge", ErrUnavailable)
+
 // A batch is a restore in progress, or a backup, of which this server keeps the record alive. It is safe for concurrent
 // use.
 type batch struct {
@@ -73,18 +78,19 @@ func (w *titleWriter) beginBatch(ctx context.Context, backup bool) (*batch, cont
 // exclude returns errRestoring if the record of another restore excludes this one, or the error of reading it. Every
 // server writes its own record before it looks for others, so that of two at least one finds the other.
 func (b *batch) exclude(ctx context.Context) error {
-	for r, err := range b.w.store.List(ctx, commitKind) {
+	// A list would end at a record that cannot be read.
+	for change, err := range store.Revisions(ctx, b.w.store, commitKind) {
 		if err != nil {
 			return unavailable(err)
 		}
-		if r.Key.ID == b.id {
+		if change.Key.ID == b.id {
 			continue
 		}
-		c, err := decodeCommit(r)
+		c, err := b.w.readCommit(ctx, change.Key.ID)
 		if err != nil {
-			return unavailable(err)
+			return err
 		}
-		if !c.Backup || !b.commit.Backup {
+		if c != nil && !(c.Backup && b.commit.Backup) {
 			return errRestoring
 		}
 	}
@@ -171,11 +177,24 @@ func (b *batch) undo(ctx context.Context) error {
 
 // end deletes the record, even if ctx has ended.
 func (b *batch) end(ctx context.Context) error {
+	if err := b.complete(ctx); !errors.Is(err, errCommitDeleted) {
+		return err
+	}
+	return nil
+}
+
+// complete deletes the record of a restore that is settled, even if ctx has ended. The error is errCommitDeleted if the
+// record is gone, so that staged definitions may have been dropped.
+func (b *batch) complete(ctx context.Context) error {
 	b.halt()
 	err := finish(context.WithoutCancel(ctx), func(ctx context.Context) error {
 		return b.w.store.Delete(ctx, commitKey(b.id), store.Condition{})
 	})
-	return b.left(ctx, err)
+	gone := errors.Is(err, store.ErrNotFound)
+	if err = b.left(ctx, err); err == nil && gone {
+		err = errCommitDeleted
+	}
+	return err
 }
 
 // halt ends the beats.
@@ -215,12 +234,12 @@ func decodeCommit(r store.Record) (*commit, error) {
 	return &c, nil
 }
 
-// corruptCommit returns the error of a corrupt record of a restore, which tells the operator the way out. To delete the
-// record is safe at any time: a restore that is still in progress cannot be committed without it, and of one that was
-// committed, the titles that are not written yet stay as they were before.
+// corruptCommit returns the error of a corrupt record of a restore, which tells the operator the way out. Without the
+// record, definitions that are still staged are dropped: those of a restore in progress, and those that a committed one
+// has not applied yet.
 func corruptCommit(key store.Key, err error) error {
-	return fmt.Errorf("%w, %v, cannot be read: delete this record from the store, and repeat the restore: %w",
-		errCorruptCommit, key, err)
+	return fmt.Errorf("%w, %v, cannot be read: make sure that no server is restoring, delete this record from the "+
+		"store, and repeat the restore in the mode replace or merge: %w", errCorruptCommit, key, err)
 }
 
 var errCorruptCommit = errors.New("the record of a restore or backup")

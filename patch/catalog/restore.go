@@ -160,9 +160,12 @@ func (r *restore) run(ctx context.Context, defs iter.Seq2[*patch.Definition, err
 	}
 	// The record is deleted last, because the leader or the next start finishes the restore by it.
 	if err = r.settle(ctx); err == nil {
-		err = b.end(ctx)
+		err = b.complete(ctx)
 	} else {
 		b.abandon(ctx)
+	}
+	if errors.Is(err, errCommitDeleted) {
+		return nil, err
 	}
 	if err != nil {
 		return nil, fmt.Errorf("the restore is committed, and the next start finishes it: %w", err)

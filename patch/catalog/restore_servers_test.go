@@ -174,7 +174,8 @@ func TestCorruptRecordOfARestore(t *testing.T) {
 		later := open(t, shared, nil)
 		explained := func(what string, err error) {
 			t.Helper()
-			want := key.String() + ", cannot be read: delete this record from the store, and repeat the restore"
+			want := key.String() + ", cannot be read: make sure that no server is restoring, delete this record from " +
+				"the store, and repeat the restore in the mode replace or merge"
 			if !errors.Is(err, catalog.ErrUnavailable) || !strings.Contains(err.Error(), want) {
 				t.Errorf("%s: %v, want ErrUnavailable that says %q", what, err, want)
 			}

@@ -24,6 +24,8 @@ type restoreWatch struct {
 	mu   sync.Mutex
 	seen map[string]seenCommit // by batch
 	mine map[string]bool       // the batches that this server keeps alive
+	// reported has the batches whose records cannot be read, which is logged once.
+	reported map[string]bool
 }
 
 // A seenCommit is the record of a restore as it was last read.
@@ -43,19 +45,24 @@ func (w *restoreWatch) follow(ctx context.Context) {
 	})
 }
 
-// reload reads all records.
+// reload reads all records, also those after one that cannot be read, where a list would end.
 func (w *restoreWatch) reload(ctx context.Context) error {
+	batches := map[string]bool{}
 	w.mu.Lock()
-	gone := maps.Clone(w.seen)
+	for batch := range w.seen {
+		batches[batch] = true
+	}
+	for batch := range w.reported {
+		batches[batch] = true
+	}
 	w.mu.Unlock()
-	for r, err := range w.store.List(ctx, commitKind) {
+	for c, err := range store.Revisions(ctx, w.store, commitKind) {
 		if err != nil {
 			return err
 		}
-		delete(gone, r.Key.ID)
-		w.note(r)
+		batches[c.Key.ID] = true
 	}
-	for batch := range gone {
+	for batch := range batches {
 		if err := w.observe(ctx, batch); err != nil {
 			return err
 		}
@@ -70,6 +77,7 @@ func (w *restoreWatch) observe(ctx context.Context, batch string) error {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		delete(w.seen, batch)
+		delete(w.reported, batch)
 		return nil
 	}
 	if errors.Is(err, store.ErrCorrupt) {
@@ -83,14 +91,18 @@ func (w *restoreWatch) observe(ctx context.Context, batch string) error {
 	return nil
 }
 
-// noteCorrupt logs that a record cannot be read. What it has staged cannot be changed until the record is deleted. If
-// it was that of a restore in progress, no title can be changed.
+// noteCorrupt logs once that a record cannot be read. What it has staged cannot be changed until the record is deleted.
+// If it was that of a restore in progress, no title can be changed.
 func (w *restoreWatch) noteCorrupt(batch string, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	c, known := w.seen[batch]
-	if c.corrupt == nil {
+	if !w.reported[batch] {
 		w.log.Error("a restore cannot be finished or undone", "error", err)
+		if w.reported == nil {
+			w.reported = map[string]bool{}
+		}
+		w.reported[batch] = true
 	}
 	if known {
 		c.corrupt = err
@@ -107,6 +119,7 @@ func (w *restoreWatch) note(r store.Record) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	delete(w.reported, r.Key.ID)
 	if old := w.seen[r.Key.ID]; w.mine[r.Key.ID] || old.rev == r.Revision && old.corrupt == nil {
 		return
 	}
