@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"sync/atomic"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // format appends the line of a record, as the handler of package slog writes it. It returns false if it cannot: it
@@ -82,12 +84,22 @@ func appendScalar(line []byte, v slog.Value) ([]byte, bool) {
 	return line, false
 }
 
-// plain reports whether a text is of printable ASCII without quotes, backslashes and two more characters.
+// plain reports whether a text is printable and has no quotes, no backslashes and neither of two more characters.
 func plain(text string, no1, no2 byte) bool {
-	for i := range len(text) {
-		if c := text[i]; c < ' ' || c > '~' || c == '"' || c == '\\' || c == no1 || c == no2 {
+	for i := 0; i < len(text); {
+		c := text[i]
+		if c < utf8.RuneSelf {
+			if c < ' ' || c > '~' || c == '"' || c == '\\' || c == no1 || c == no2 {
+				return false
+			}
+			i++
+			continue
+		}
+		r, size := utf8.DecodeRuneInString(text[i:])
+		if r == utf8.RuneError || !unicode.IsPrint(r) {
 			return false
 		}
+		i += size
 	}
 	return true
 }

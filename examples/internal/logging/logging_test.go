@@ -46,7 +46,7 @@ func checkLine(t *testing.T, r slog.Record) {
 
 // FuzzLine checks that a line is that of package slog, whatever is in it.
 func FuzzLine(f *testing.F) {
-	paths := []string{"/jamf/v1/software", "", "/a b", `/"`, `/\`, "/a=b", "/é", "/\x00\n", "/\xff", "/\x7f<&>"}
+	paths := []string{"/jamf/v1/software", "", "/a b", `/"`, `/\`, "/a=b", "/é", "/\x00\n", "/\xff", "/\x7f<&>", "/…"}
 	for _, path := range paths {
 		f.Add(path, int64(1_234_567), int64(1_700_000_000_123_456_789), "more", 1)
 	}
