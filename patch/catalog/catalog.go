@@ -5,7 +5,7 @@
 //   - A definition is valid (see [patch.Definition.Validate]) before it is stored, its currentVersion is that of the
 //     first patch, and its lastModified moves forward with every change.
 //   - A title that follows a source accepts edits only from that source.
-//   - No earlier definition is lost: a revision is written before the change that replaces it.
+//   - No earlier definition is lost: a change writes it as a revision with the one that replaces it, or before.
 //   - No update is lost: in the process, one writer at a time changes a title. Against other servers over the same
 //     store, each write is conditional, and is retried after a conflict a bounded number of times.
 //   - A title's summary and its definition agree at every moment.

@@ -16,7 +16,7 @@ import (
 func FuzzHistory(f *testing.F) {
 	f.Add([]byte{20, 0, 1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 0, 0, 9, 0, 3, 0, 2, 1, 0, 6, 7})
 	f.Add([]byte(strings.Repeat("\x00\x01\x14", 30)))
-	f.Add([]byte("\x32" + strings.Repeat("\x00\x01\x14\x0d", 40)))
+	f.Add([]byte("\x32" + strings.Repeat("\x00", 36) + "\x05\x0d\x00\x09"))
 	f.Fuzz(func(t *testing.T, script []byte) {
 		if len(script) < 2 || len(script) > 200 {
 			return

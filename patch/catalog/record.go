@@ -158,11 +158,14 @@ func (r *record) number() uint64 { return max(r.Number, 1) }
 // indexed reports whether the record has an index of the earlier revisions.
 func (r *record) indexed() bool { return r.Revisions != nil || r.number() == 1 }
 
-// firstKept returns the number of the first revision that is kept in a record of its own or with a later one in such a
-// record, or that of the current one if there is none. The record must be indexed.
+// firstKept returns the number of the first revision that is kept, which is the current one if there is no earlier one.
+// The record must be indexed.
 func (r *record) firstKept() uint64 {
-	if len(r.Revisions) > 0 {
+	switch {
+	case len(r.Revisions) > 0:
 		return r.Revisions[0].Number
+	case len(r.Recent) > 0:
+		return r.Recent[0].Number // which may get a record
 	}
 	return r.number()
 }
