@@ -2,7 +2,6 @@ package patchsync
 
 import (
 	"container/heap"
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -68,9 +67,13 @@ func (a *agenda) all() []*job {
 	return jobs
 }
 
-// failing returns the ids of the titles whose state has an error or whose mirror is gone, and the names of the mirrors
-// all of whose titles have one.
-func (a *agenda) failing() (ids, mirrors []string) {
+// A rejectedTitle is one that a mirror could not update. The title with its id may belong to another source, or to
+// none.
+type rejectedTitle struct{ mirror, id string }
+
+// failing returns the ids of the titles that are followed on their own and whose state has an error, and of those whose
+// mirror is gone; the titles that mirrors could not update; and the names of the mirrors that failed as a whole.
+func (a *agenda) failing() (ids []string, titles []rejectedTitle, mirrors []string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	ids = slices.Clone(a.orphans)
@@ -82,10 +85,12 @@ func (a *agenda) failing() (ids, mirrors []string) {
 		case j.state.Failures > 0:
 			mirrors = append(mirrors, j.mirror.Name)
 		default:
-			ids = slices.AppendSeq(ids, maps.Keys(j.errors))
+			for id := range j.errors {
+				titles = append(titles, rejectedTitle{j.mirror.Name, id})
+			}
 		}
 	}
-	return ids, mirrors
+	return ids, titles, mirrors
 }
 
 // add adds a job and schedules its first round. The caller must hold mu.

@@ -42,6 +42,36 @@ func TestFailing(t *testing.T) {
 	})
 }
 
+// A title that a mirror cannot update because it does not belong to it follows nothing, and is not failing.
+func TestFailingIgnoresTitlesOfOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.source("https://good.example", definition("Good", "1"), definition("Mine", "1"))
+		s := open(t, newStore(), w, patchsync.Options{Interval: time.Hour, Mirrors: []patchsync.Mirror{
+			{Source: patchsync.PatchSource("https://good.example", nil)},
+		}})
+		defer run(t, s)()
+		next()
+		checkFailing(t, s)
+		err := s.catalog.Delete(t.Context(), "Mine", &catalog.EditOptions{From: "https://good.example"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.catalog.Create(t.Context(), definition("Mine", "7"), nil); err != nil {
+			t.Fatal(err)
+		}
+		w.source("https://good.example", definition("Good", "1"), definition("Mine", "2", "1"))
+		next()
+		next()
+		checkFailing(t, s)
+		for state := range s.sync.States() {
+			if state.Refused["Mine"] == "" {
+				t.Errorf("the mirror does not report the title Mine: %+v", state)
+			}
+		}
+	})
+}
+
 // checkFailing compares the failing titles with those that are wanted, and with the states of all titles.
 func checkFailing(t *testing.T, s *server, want ...string) {
 	t.Helper()

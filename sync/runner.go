@@ -195,10 +195,15 @@ func (r *Runner) States() iter.Seq[State] {
 }
 
 // Failing returns the ids of the titles whose state has an error, and of those that belong to a mirror that this Runner
-// does not follow. It costs as much as there are sources and such titles.
+// does not follow. Its cost grows with the number of sources and failing titles.
 func (r *Runner) Failing() []string {
 	r.reconcile()
-	ids, mirrors := r.agenda.failing()
+	ids, rejected, mirrors := r.agenda.failing()
+	for _, pair := range rejected {
+		if t, err := r.catalog.Title(pair.id); err == nil && t.Source == pair.mirror {
+			ids = append(ids, t.ID)
+		}
+	}
 	for _, name := range mirrors {
 		for t := range r.catalog.Find(catalog.Filter{Source: name}) {
 			ids = append(ids, t.ID)
