@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"iter"
+	"log/slog"
 	"net/http"
 	"strings"
 
@@ -73,6 +74,8 @@ const (
 	maxImports = 32
 	// maxImportBytes bounds the definitions of these titles together, unless there is only one.
 	maxImportBytes = 16 << 20
+	// importsPerReport is the number of titles after each of which a long import is logged.
+	importsPerReport = 1000
 )
 
 // importAll imports titles and writes a line for each. It returns the numbers of lines by their results. ok is false if
@@ -82,7 +85,7 @@ func (c *importCalls) importAll(
 ) (counts map[string]int, ok bool) {
 	lines := json.NewEncoder(io.Writer(out))
 	lines.SetEscapeHTML(false)
-	q := &importQueue{lines: lines, out: out, counts: map[string]int{}}
+	q := &importQueue{lines: lines, out: out, counts: map[string]int{}, log: c.log}
 	defer q.finish()
 	for m, err := range members {
 		one := newPendingImport(m, err)
@@ -94,6 +97,7 @@ func (c *importCalls) importAll(
 		q.pending = append(q.pending, one)
 		go func() {
 			defer close(one.done)
+			defer func() { one.panicked = recover() }()
 			one.line = c.importOne(ctx, m, err, opts)
 		}()
 	}
@@ -107,10 +111,11 @@ func (c *importCalls) importAll(
 
 // A pendingImport is the import of a title that is in progress.
 type pendingImport struct {
-	key   string // of the title; empty if its definition is invalid
-	bytes int
-	done  chan struct{} // closed when line is set
-	line  wire.Imported
+	key      string // of the title; empty if its definition is invalid
+	bytes    int
+	done     chan struct{} // closed when line is set
+	line     wire.Imported
+	panicked any // what importOne panicked with; the request then ends as if its own goroutine had
 }
 
 func newPendingImport(m archive.Member, err error) *pendingImport {
@@ -127,6 +132,9 @@ type importQueue struct {
 	lines   *json.Encoder
 	out     *patientWriter
 	counts  map[string]int
+	written int // lines
+	flushed int // those of them that were sent
+	log     *slog.Logger
 }
 
 // full reports whether an import has to wait for the first one: there are too many, or one is of the same title.
@@ -146,14 +154,23 @@ func (q *importQueue) writeFirst(ctx context.Context) bool {
 	select {
 	case <-first.done:
 	default:
-		_ = q.out.conn.Flush() // a ResponseWriter that cannot flush sends the lines later
+		if q.flushed < q.written {
+			q.flushed = q.written
+			_ = q.out.conn.Flush() // a ResponseWriter that cannot flush sends the lines later
+		}
 		<-first.done
+	}
+	q.pending = q.pending[1:]
+	if first.panicked != nil {
+		panic(first.panicked)
 	}
 	if ctx.Err() != nil {
 		return false
 	}
-	q.pending = q.pending[1:]
 	q.counts[first.line.Result]++
+	if q.written++; q.written%importsPerReport == 0 {
+		q.log.InfoContext(ctx, "import in progress", "done", q.written)
+	}
 	return q.lines.Encode(first.line) == nil
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/patchsource/patchsource/httpapi"
 	"github.com/patchsource/patchsource/patch/catalog"
+	"github.com/patchsource/patchsource/store"
 	"github.com/patchsource/patchsource/store/memstore"
 )
 
@@ -182,4 +183,20 @@ func TestImportStopsWhenTheClientHangsUp(t *testing.T) {
 	if n := b.catalog.Len(); n == 0 || n == titles {
 		t.Errorf("%d titles were imported, want some of %d", n, titles)
 	}
+}
+
+// A panickingStore panics when a title is written.
+type panickingStore struct{ store.Store }
+
+func (s panickingStore) Put(ctx context.Context, k store.Key, v []byte, c store.Condition) (store.Revision, error) {
+	if k.Kind == "titles" {
+		panic("a fault of the store")
+	}
+	return s.Store.Put(ctx, k, v, c)
+}
+
+// A panic while a title is imported ends the request and not the process.
+func TestImportPanics(t *testing.T) {
+	b := newBench(t, panickingStore{memstore.New()})
+	expect(t, b.asAdmin("POST", "/api/v1/titles/import", definition("A", "1")), 500)
 }
