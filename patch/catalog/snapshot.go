@@ -27,6 +27,8 @@ const (
 	snapshotFormat = 1
 	// snapshotPause is the pause between two snapshots.
 	snapshotPause = 5 * time.Minute
+	// snapshotPace is how much longer a pause is than the writing of a record before it; see snapshot.write.
+	snapshotPace = 4
 	// snapshotTitles is about how many titles a record of the snapshot has.
 	snapshotTitles = 1000
 	// minSnapshot is the number of titles from which a snapshot is kept: fewer are read quickly.
@@ -174,17 +176,18 @@ func (s *snapshot) keep(ctx context.Context, index *currentIndex, last func() bo
 		if ctx.Err() != nil {
 			break
 		}
-		s.write(ctx, index.get())
+		s.write(ctx, index.get(), snapshotPace)
 	}
 	if last() {
 		ctx, cancel := store.WriteContext(ctx)
 		defer cancel()
-		s.write(ctx, index.get())
+		s.write(ctx, index.get(), 0)
 	}
 }
 
-// write writes the snapshot of an index: those of its records that have changed.
-func (s *snapshot) write(ctx context.Context, x *index) {
+// write writes the snapshot of an index: those of its records that have changed. After each of them it pauses, pace
+// times as long as it has written, so that changes need not wait for all of them.
+func (s *snapshot) write(ctx context.Context, x *index, pace time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	parts := s.divide(x)
@@ -196,11 +199,16 @@ func (s *snapshot) write(ctx context.Context, x *index) {
 		if old, ok := s.written[id]; ok && old == hash {
 			continue
 		}
+		begun := time.Now()
 		if err := s.put(ctx, id, part); err != nil {
-			s.log.Warn("the snapshot of the titles could not be written: the next start takes longer", "error", err)
+			if !errors.Is(ctx.Err(), context.Canceled) {
+				s.log.Warn("the snapshot of the titles could not be written: the next start takes longer",
+					"error", err)
+			}
 			return
 		}
 		s.written[id] = hash
+		sleep(ctx, pace*time.Since(begun))
 	}
 	for id := range s.written {
 		if _, ok := parts[id]; ok {
