@@ -111,7 +111,7 @@ func (b *bucket) getHeader(ctx context.Context, name string) (object, error) {
 	return b.read(ctx, &s3.GetObjectInput{Key: &name}, maxHeader, false)
 }
 
-// getUnless reads an object unless it has a tag. It sends one request.
+// getUnless reads an object unless it has a tag. It does not retry requests that fail, except as read does.
 func (b *bucket) getUnless(ctx context.Context, name string, tag store.Revision) (object, error) {
 	input := &s3.GetObjectInput{Key: &name}
 	if tag != "" {
@@ -120,8 +120,9 @@ func (b *bucket) getUnless(ctx context.Context, name string, tag store.Revision)
 	return b.read(ctx, input, maxHead, true, noRetries)
 }
 
-// read reads at most limit bytes of an object. If whole, it returns an error if there are more. It sends the request
-// again if the body ends too early, or if the ETag seems to be that of another body.
+// read reads at most limit bytes of an object. If whole, it returns an error if there are more. It sends the request up
+// to three times if the body ends too early, or if the ETag seems to be that of another body. It accepts such an ETag
+// if it comes twice in a row, and otherwise returns an error.
 func (b *bucket) read(
 	ctx context.Context, input *s3.GetObjectInput, limit int64, whole bool, opts ...func(*s3.Options),
 ) (o object, err error) {
@@ -146,7 +147,11 @@ func (b *bucket) read(
 			return object{}, fmt.Errorf("s3store: read %s: the answer has no ETag", *input.Key)
 		case int64(len(o.body)) > limit && whole:
 			return object{}, fmt.Errorf("s3store: read %s: the object has more than %d bytes", *input.Key, limit)
-		case whole && try < maxReads && o.tag != last && b.isMixed(o):
+		case whole && o.tag != last && b.isMixed(o):
+			if try == maxReads {
+				return object{}, fmt.Errorf("s3store: read %s: the object was replaced during each of %d readings: "+
+					"try again", *input.Key, maxReads)
+			}
 			last = o.tag
 			continue
 		}

@@ -424,7 +424,8 @@ func (c *mixingClient) GetObject(
 	return out, err
 }
 
-// An object whose ETag is that of an earlier body is read again. An ETag that stays is accepted.
+// An object whose ETag is that of an earlier body is read again. An ETag that stays is accepted. If it is another one
+// each time, none is known to be that of the body.
 func TestMixedAnswers(t *testing.T) {
 	client := &mixingClient{fake: newFake()}
 	s := open(t, client, nil)
@@ -438,6 +439,13 @@ func TestMixedAnswers(t *testing.T) {
 	encrypted := store.Revision(strings.Repeat("0e", 16))
 	client.tags = []store.Revision{encrypted, encrypted, "more"}
 	holds(t, s, "second", encrypted)
+	if len(client.tags) != 1 {
+		t.Errorf("%d requests too many or too few", len(client.tags)-1)
+	}
+	client.tags = []store.Revision{first, encrypted, store.Revision(strings.Repeat("1f", 16)), "more"}
+	if r, err := s.Get(t.Context(), thing); err == nil {
+		t.Errorf("a record with another ETag in each answer: revision %s, want an error", r.Revision)
+	}
 	if len(client.tags) != 1 {
 		t.Errorf("%d requests too many or too few", len(client.tags)-1)
 	}

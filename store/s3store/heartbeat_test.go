@@ -3,6 +3,7 @@ package s3store_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"iter"
 	"slices"
 	"strings"
@@ -12,6 +13,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/patchsource/patchsource/store"
@@ -128,6 +131,47 @@ func TestHeartbeatOfAnOldAnswer(t *testing.T) {
 		p.yields(t, "beat 500ms")
 		wait(500 * time.Millisecond)
 		p.yields(t, "a", "beat 1s")
+	})
+}
+
+// A racingClient answers reads of the head with the body from before a change that is made meanwhile and the ETag from
+// after it.
+type racingClient struct {
+	*fake
+	changes []func()
+}
+
+func (c *racingClient) GetObject(
+	ctx context.Context, in *s3.GetObjectInput, o ...func(*s3.Options),
+) (*s3.GetObjectOutput, error) {
+	if *in.Key != headName || len(c.changes) == 0 {
+		return c.fake.GetObject(ctx, in, o...)
+	}
+	old, _ := c.body(headName)
+	c.changes[0]()
+	c.changes = c.changes[1:]
+	current, _ := c.body(headName)
+	return &s3.GetObjectOutput{
+		Body: io.NopCloser(strings.NewReader(old)),
+		ETag: aws.String(etag([]byte(current))),
+	}, nil
+}
+
+// If the head is replaced during each of several readings, it is not taken for the one that its ETag names: the last
+// change would not be yielded, though heartbeats say that it was.
+func TestHeartbeatsAndAMixedHead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		racing := &racingClient{fake: f}
+		s, other := open(t, racing, nil), open(t, f, nil)
+		p := heartbeats(t, s)
+		wait(700 * time.Millisecond)
+		p.take()
+		for _, id := range []string{"a", "b", "c"} {
+			racing.changes = append(racing.changes, func() { put(t, other, store.Key{Kind: "things", ID: id}, "1") })
+		}
+		wait(time.Second)
+		p.yields(t, "a", "b", "c", "beat 1.5s")
 	})
 }
 

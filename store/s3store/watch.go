@@ -37,8 +37,8 @@ func (s *Store) Watch(ctx context.Context, kind string) iter.Seq2[store.Change, 
 	return s.watch(ctx, kind, false)
 }
 
-// WatchHeartbeats implements [store.HeartbeatWatcher]. It yields a heartbeat after each reading of the head that succeeds,
-// or one for several if the reader is slow.
+// WatchHeartbeats implements [store.HeartbeatWatcher]. It yields a heartbeat after each reading of the head that
+// succeeds, or one for several if the reader is slow.
 func (s *Store) WatchHeartbeats(ctx context.Context, kind string) iter.Seq2[store.Change, error] {
 	return s.watch(ctx, kind, true)
 }
