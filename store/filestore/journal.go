@@ -7,10 +7,14 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // maxBatch bounds the bytes of entries that are written at once, but for the last of them.
 const maxBatch = 8 << 20
+
+// maxPause bounds how long a change waits for others to be written with it.
+const maxPause = time.Millisecond
 
 // A journal makes changes durable in the order in which they come, all that wait at the same moment with one sync.
 type journal struct {
@@ -20,6 +24,8 @@ type journal struct {
 	arrived sync.Cond
 	waiting []*change
 	closing bool
+	last    int           // the length of the last batch
+	pause   time.Duration // how long the next batch waits at most for as many changes as the last one had
 	done    chan struct{} // closed when the committer has ended; nil if it has not begun
 
 	// writing guards the following fields. The committer holds it while it writes a batch and adds it to the overlay.
@@ -66,7 +72,10 @@ func (s *Store) runCommitter() {
 		if batch == nil {
 			return
 		}
+		start := time.Now()
 		err := s.writeBatch(batch)
+		// The writers that wait for this batch are likely to come again.
+		s.journal.last, s.journal.pause = len(batch), min(time.Since(start)/4, maxPause)
 		for _, c := range batch {
 			c.done <- err
 		}
@@ -83,6 +92,7 @@ func (j *journal) nextBatch() (batch []*change) {
 		}
 		j.arrived.Wait()
 	}
+	j.gather()
 	n, size := 0, 0
 	for n < len(j.waiting) && (n == 0 || size < maxBatch) {
 		size += len(j.waiting[n].data)
@@ -91,6 +101,25 @@ func (j *journal) nextBatch() (batch []*change) {
 	batch = j.waiting[:n:n]
 	j.waiting = j.waiting[n:]
 	return batch
+}
+
+// gather waits a little until as many changes wait as the last batch had, so that the writers of that batch share the
+// next one too. The caller must hold j.mu.
+func (j *journal) gather() {
+	if len(j.waiting) >= j.last {
+		return
+	}
+	late := false
+	timer := time.AfterFunc(j.pause, func() {
+		j.mu.Lock()
+		late = true
+		j.mu.Unlock()
+		j.arrived.Signal()
+	})
+	defer timer.Stop()
+	for len(j.waiting) < j.last && !late && !j.closing {
+		j.arrived.Wait()
+	}
 }
 
 // writeBatch makes changes durable and adds them to the overlay.

@@ -1,6 +1,7 @@
 package filestore
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"iter"
@@ -48,12 +49,40 @@ func (s *Store) Revisions(ctx context.Context, kind string) iter.Seq2[store.Chan
 // readRevision reads the key and the revision of a record. A file that has none is treated as read does.
 func (s *Store) readRevision(d *directory, name string) (store.Change, error) {
 	if s.overlay.get(d.name, name) == nil {
+		var start [512]byte
+		if n, err := readStart(d.self, name, start[:]); err == nil {
+			if id, rev, ok := parseHead(start[:n]); ok && fileName(id) == name {
+				return store.Change{Key: store.Key{Kind: d.name, ID: id}, Revision: rev}, nil
+			}
+		}
 		if r, err := s.readHead(d, name); err == nil && fileName(r.Key.ID) == name {
 			return store.Change{Key: store.Key{Kind: d.name, ID: r.Key.ID}, Revision: r.Revision}, nil
 		}
 	}
 	r, err := s.read(d, name)
 	return store.Change{Key: r.Key, Revision: r.Revision}, err
+}
+
+// parseHead returns the id and the revision in the beginning of a file that encodeRecord has written. It returns false
+// if it does not know: decodeHead then knows more.
+func parseHead(data []byte) (id string, rev store.Revision, ok bool) {
+	if len(data) < headLength || !bytes.HasPrefix(data, []byte(`{"crc32c":"`)) {
+		return "", "", false
+	}
+	rest, ok := bytes.CutPrefix(data[headLength:], []byte(`"id":"`))
+	if !ok {
+		return "", "", false
+	}
+	rawID, rest, ok := bytes.Cut(rest, []byte(`","revision":"`))
+	if !ok {
+		return "", "", false
+	}
+	rawRev, rest, ok := bytes.Cut(rest, []byte(`","`))
+	if !ok || bytes.ContainsAny(rawID, `"\\`) || bytes.ContainsAny(rawRev, `"\\`) || len(rawRev) == 0 ||
+		!bytes.HasPrefix(rest, []byte(`value":`)) && !bytes.HasPrefix(rest, []byte(`base64":`)) {
+		return "", "", false
+	}
+	return string(rawID), store.Revision(rawRev), true
 }
 
 // omits reports whether a list omits a record because of the error of reading it.

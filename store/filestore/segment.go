@@ -26,7 +26,7 @@ const (
 	minGrowth = 64 << 10
 	maxGrowth = 1 << 20
 	// maxRecycled bounds the size of a segment that is used again.
-	maxRecycled = 32 << 20
+	maxRecycled = 64 << 20
 )
 
 // A segment is a file of the journal.
@@ -147,6 +147,8 @@ func (s *Store) appendTo(g *segment, data []byte) error {
 	}
 	if end > g.size {
 		g.size = end
+	}
+	if end == g.size && len(data) < minGrowth {
 		zeros := make([]byte, min(max(end, minGrowth), maxGrowth))
 		if s.writeAt(g.file, zeros, end) == nil { // a failure costs time, and may leave some of the zeros
 			g.size += int64(len(zeros))

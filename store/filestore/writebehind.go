@@ -16,12 +16,12 @@ const (
 	writeDelay = time.Second
 	// From these sizes on, files are written without a delay.
 	busyRecords = 4096
-	busyBytes   = 16 << 20
-	busyJournal = 32 << 20
+	busyBytes   = 32 << 20
+	busyJournal = 64 << 20
 	// At these sizes, changes wait until files have been written.
-	maxRecords = 4 * busyRecords
-	maxBytes   = 4 * busyBytes
-	maxJournal = 4 * busyJournal
+	maxRecords = 3 * busyRecords
+	maxBytes   = 3 * busyBytes
+	maxJournal = 3 * busyJournal
 	// fileWriters is how many files are written at once, and openTemps how many are written before they are synced.
 	fileWriters = 4
 	openTemps   = 256
