@@ -31,7 +31,7 @@ func Work(ctx context.Context, s store.Store, id string, w io.Writer) error {
 	return work(ctx, s, id, false, w)
 }
 
-// work does that. If conditional, each Delete has a condition.
+// work makes the calls of Work. If conditional is true, each Delete has a condition.
 func work(ctx context.Context, s store.Store, id string, conditional bool, w io.Writer) error {
 	journal := &journal{w: w}
 	errs := make([]error, clients)
