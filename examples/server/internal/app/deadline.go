@@ -10,11 +10,11 @@ import (
 const sweepInterval = time.Second
 
 // A deadlineListener accepts connections whose deadlines cost little. An http.Server sets five deadlines for each
-// request, and each of them sets or stops a timer of the runtime. Here a deadline is only noted, and one timer looks
-// for those that have passed. They are up to a second late.
+// request, and each of them sets or stops a timer of the runtime. A deadline is only recorded; one timer checks for
+// expired ones. They are up to a second late.
 type deadlineListener struct {
 	net.Listener
-	begun time.Time
+	started time.Time
 
 	mu       sync.Mutex
 	conns    map[*deadlineConn]struct{}
@@ -23,7 +23,7 @@ type deadlineListener struct {
 
 // newDeadlineListener returns a listener of the connections of a TCP listener.
 func newDeadlineListener(l net.Listener) *deadlineListener {
-	return &deadlineListener{Listener: l, begun: time.Now(), conns: map[*deadlineConn]struct{}{}}
+	return &deadlineListener{Listener: l, started: time.Now(), conns: map[*deadlineConn]struct{}{}}
 }
 
 // Accept implements net.Listener.
@@ -90,12 +90,12 @@ func (c *deadlineConn) SetDeadline(t time.Time) error {
 
 // SetReadDeadline implements net.Conn.
 func (c *deadlineConn) SetReadDeadline(t time.Time) error {
-	return c.read.set(t, c.listener.begun, c.TCPConn.SetReadDeadline)
+	return c.read.set(t, c.listener.started, c.TCPConn.SetReadDeadline)
 }
 
 // SetWriteDeadline implements net.Conn.
 func (c *deadlineConn) SetWriteDeadline(t time.Time) error {
-	return c.write.set(t, c.listener.begun, c.TCPConn.SetWriteDeadline)
+	return c.write.set(t, c.listener.started, c.TCPConn.SetWriteDeadline)
 }
 
 // A deadline is the deadline of the operations of one kind on a connection.
@@ -107,12 +107,12 @@ type deadline struct {
 
 // set sets the deadline. One that has passed when the server began, as http.Server sets to end an operation at once,
 // is set on the connection itself with setConn.
-func (d *deadline) set(t, begun time.Time, setConn func(time.Time) error) error {
+func (d *deadline) set(t, started time.Time, setConn func(time.Time) error) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.at = t
 	switch {
-	case !t.IsZero() && t.Before(begun):
+	case !t.IsZero() && t.Before(started):
 		d.passed = true
 		return setConn(t)
 	case d.passed:

@@ -74,8 +74,8 @@ var help = map[string]string{
 	"sign-key":  "Private key of --sign-cert (PEM).",
 
 	"access-log": "Log each request: its id, method, path, status, bytes, duration and client (default: on). " +
-		"Requests for /healthz, /readyz and /metrics are not logged. The lines are written together, at most a quarter " +
-		"of a second later; after a crash, the last of them may be missing.",
+		"Requests for /healthz, /readyz and /metrics are not logged. The lines are written together, at most a " +
+		"quarter of a second later; after a crash, the last of them may be missing.",
 	"tolerate-faults": "Let /readyz answer 200 even if records of the store cannot be read. They are not served; " +
 		"the log names them.",
 	"pprof-addr": "Serve profiles of this process (/debug/pprof/) on a separate address, such as 127.0.0.1:6060. " +

@@ -43,9 +43,9 @@ type postgresSpec struct {
 }
 
 // parsePostgres parses a URL such as postgres://user@host/database?schema=NAME&listen=on&pool_max_conns=10.
-// The parameter lease is that of flags.lease. Other parameters are those of pgx, such as sslmode. If passwordFile is not
-// empty, the password is read from it. Otherwise it is that of the URL, of PGPASSWORD or of PGPASSFILE. Errors do not
-// contain the password.
+// The parameter lease is that of flags.lease. Other parameters are those of pgx, such as sslmode. If passwordFile is
+// not empty, the password is read from it. Otherwise it is that of the URL, of PGPASSWORD or of PGPASSFILE. Errors do
+// not contain the password.
 func parsePostgres(name, passwordFile string) (*postgresSpec, error) {
 	u, query, err := parseStoreURL(name)
 	if err != nil {

@@ -15,7 +15,8 @@ import (
 	"github.com/patchsource/patchsource/store/memstore"
 )
 
-// minLease and maxLease bound the parameter lease. A leader that the store does not answer stops before its lease ends.
+// minLease and maxLease bound the parameter lease. A leader that gets no answer from the store steps down before its
+// lease expires.
 const (
 	minLease = 10 * time.Second
 	maxLease = 10 * time.Minute
@@ -62,7 +63,7 @@ func (f *flags) checkSharedStore(name string) (err error) {
 	return err
 }
 
-// lease returns the lease of the servers over the store of --store, or 0 if it does not say.
+// lease returns the lease of the servers over the store of --store, or 0 if the URL has no lease parameter.
 func (f *flags) lease() (time.Duration, error) {
 	if storeScheme(f.Store) == "" {
 		return 0, nil
