@@ -42,7 +42,9 @@
 //
 // Jamf Pro reads: httpapi/feed looks the title up in the catalog's index and sends
 // the stored bytes. A read parses no JSON, and asks the store only for a definition
-// that is not in the cache.
+// that is not in the cache. The index is a persistent tree: a change makes another
+// one, which shares all but a few nodes, and the list of all titles is kept in
+// chunks, of which a change makes one again.
 //
 // An author publishes: httpapi parses the body, auth/community validates it with
 // patch (or fetches the URL with sync), catalog reserves the id as a pending title,
@@ -51,8 +53,11 @@
 //
 // An author adds a version: httpapi authenticates and authorizes the caller, patch
 // parses the version, catalog locks the title, edits its definition and writes one
-// record by compare-and-swap. The record carries the event until every courier, such
-// as the webhook queue, has taken it.
+// record by compare-and-swap. Edits of a title that wait for each other are written
+// together. The record carries the difference to the revision before, and the event
+// until every courier, such as the webhook queue, has taken it. store/filestore adds
+// the change to its journal, one sync serves all changes that wait, and the readable
+// file is written a moment later.
 //
 // A source changes: the Runner of sync makes a conditional request, opens the
 // envelope if there is one, parses and validates, refuses a downgrade, and replaces
@@ -60,7 +65,8 @@
 //
 // The server starts: httpapi/server checks the store's format, opens tokens,
 // webhooks, catalog, sync and community in this order, then Run starts the
-// background work. Close ends it in the reverse order.
+// background work. Close ends it in the reverse order. The catalog opens from a
+// snapshot of its index in the store, and reads the titles that have changed since.
 //
 // # Invariants and their owners
 //
@@ -75,8 +81,11 @@
 //   - Of several servers over a store, one does each kind of background work, such as
 //     delivering webhooks or polling sources: store (Campaign), used by patch/catalog,
 //     sync and sync/webhook. Their clocks are not compared.
-//   - An acknowledged change is durable: store backends, proved by store/storetest
-//     and by the tests of examples/server that kill the process.
+//   - An acknowledged change is durable: store backends, proved by store/storetest,
+//     by the power failures that store/filestore simulates, and by the tests of
+//     examples/server that kill the process.
+//   - The cost of a read or a change does not grow with the number of titles:
+//     patch/catalog. examples/internal/bench measures it.
 //   - A revoked token, and every token that was created with it, is refused: auth.
 //   - A contributor's name cannot be taken or imitated: patch (CheckAuthor, Skeleton),
 //     auth/community.
