@@ -52,7 +52,7 @@ var mayImport = map[string]struct{ ours, others string }{
 		"patch/catalog httpapi/wire httpapi/internal/answer httpapi/internal/problem httpapi/internal/trace",
 		feedModules,
 	},
-	"httpapi/internal/answer":  {"patch/catalog", feedModules},
+	"httpapi/internal/answer":  {"patch/catalog httpapi/internal/trace", feedModules},
 	"httpapi/internal/problem": {"patch httpapi/wire httpapi/internal/answer httpapi/internal/trace", feedModules},
 	"httpapi/internal/trace":   {"", ""},
 	"httpapi": {
