@@ -154,9 +154,8 @@ func (b *editBatch) changed() bool { return b.held || len(b.updates) > 0 }
 // add makes an edit. more is the number of edits after it. fits is false if it must wait until those before it are
 // written. rejected is the error of the edit, if it has one. err is ErrUnavailable or the error of ctx, for all edits.
 func (b *editBatch) add(ctx context.Context, e *pendingEdit, more int) (fits bool, rejected, err error) {
-	was, next := *b.state, *b.state
-	rec := &next
-	if err := e.opts.check(e.id, rec); err != nil {
+	was, rec := *b.state, *b.state
+	if err := e.opts.check(e.id, &rec); err != nil {
 		return true, err, nil
 	}
 	if rec.Follows != nil && e.opts.From == "" {
@@ -167,18 +166,25 @@ func (b *editBatch) add(ctx context.Context, e *pendingEdit, more int) (fits boo
 		return true, fmt.Errorf("%w: title %q: %w", ErrUnavailable, e.id, err), nil
 	}
 	now := b.w.now()
-	made, returned, err := e.make(rec, before, now)
+	made, returned, err := e.make(&rec, before, now)
 	if err != nil || !returned {
 		return true, err, nil
 	}
-	if made.definition == nil {
-		title, err := b.hold(ctx, &was, rec)
-		if errors.Is(err, ErrUnavailable) || err != nil && ctx.Err() != nil {
-			return true, nil, err
-		}
-		e.result = Result{Title: title, Warnings: made.warnings}
-		return true, err, nil
+	if made.definition != nil {
+		return b.update(ctx, e, &was, &rec, made, Event{Before: before, After: made.definition, At: now.UTC()}, more)
 	}
+	title, err := b.hold(ctx, &was, &rec)
+	if errors.Is(err, ErrUnavailable) || err != nil && ctx.Err() != nil {
+		return true, nil, err
+	}
+	e.result = Result{Title: title, Warnings: made.warnings}
+	return true, err, nil
+}
+
+// update is the rest of add for an edit that has made another definition.
+func (b *editBatch) update(
+	ctx context.Context, e *pendingEdit, was, rec *record, made edited, event Event, more int,
+) (fits bool, rejected, err error) {
 	set := b.w.rules.setDefinition
 	if made.kept {
 		set = b.w.rules.setEdited
@@ -189,7 +195,7 @@ func (b *editBatch) add(ctx context.Context, e *pendingEdit, more int) (fits boo
 	if len(b.updates) > 0 {
 		more = 0 // there is room for those after the first
 	}
-	moves, err := b.w.prepareUpdate(ctx, b.t, &was, rec, now.UTC(), e.opts.By, more)
+	moves, err := b.w.prepareUpdate(ctx, b.t, was, rec, event.At, e.opts.By, more)
 	if err != nil {
 		return true, nil, err
 	}
@@ -199,8 +205,7 @@ func (b *editBatch) add(ctx context.Context, e *pendingEdit, more int) (fits boo
 	if err := b.w.rules.checkAccount(b.w.index.get(), e.id, rec, was.bytes()); err != nil {
 		return true, err, nil
 	}
-	event := Event{Before: before, After: made.definition, At: now.UTC()}
-	u, err := b.w.newUpdate(b.t, &was, rec, moves, event)
+	u, err := b.w.newUpdate(b.t, was, rec, moves, event)
 	if err != nil {
 		return true, err, nil
 	}

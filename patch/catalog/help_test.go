@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"iter"
 	"strings"
 	"testing"
@@ -52,6 +53,31 @@ func named(id, name, v string) *patch.Definition {
 // version returns a patch of a version.
 func version(v string) patch.Patch {
 	return patch.Patch{Version: v, ReleaseDate: "2018-02-02T17:39:58Z"}
+}
+
+// fullVersion returns a patch of about 620 bytes, as authors write them.
+func fullVersion(v string) patch.Patch {
+	p := version(v)
+	p.MinimumOperatingSystem = "10.13"
+	p.KillApps = []patch.KillApp{{BundleID: "com.example.app", AppName: "Example.app"}}
+	criterion := func(name, operator, value string) patch.Criterion {
+		return patch.Criterion{Name: name, Operator: operator, Value: value, Type: "recon"}
+	}
+	p.Components = []patch.Component{{Name: "Example", Version: v, Criteria: []patch.Criterion{
+		criterion("Application Bundle ID", "is", "com.example.app"),
+		criterion("Application Version", "is", v),
+	}}}
+	p.Capabilities = []patch.Criterion{criterion("Operating System Version", "greater than or equal", "10.13")}
+	return p
+}
+
+// longTitle returns a definition with n versions.
+func longTitle(id string, n int) *patch.Definition {
+	d := definition(id)
+	for i := n; i > 0; i-- {
+		d.Patches = append(d.Patches, fullVersion(fmt.Sprintf("1.%d.0", i)))
+	}
+	return d
 }
 
 // create creates a title with these versions, or with version 1.

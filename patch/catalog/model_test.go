@@ -39,51 +39,19 @@ func FuzzHistory(f *testing.F) {
 		model := []string{definitionOf(t, cat)}
 		kept := 1 // how many of them the limits have let live, with the current one
 		for i, b := range script[1:] {
-			ctx := t.Context()
 			var res catalog.Result
 			var err error
 			switch b % 10 {
-			case 0, 1, 2:
-				at := patch.Position{}
-				if b%10 == 1 {
-					at = patch.Ordered()
-				}
-				v := []patch.Patch{fullVersion(fmt.Sprint(b, ".", i))}
-				res, err = cat.AddVersions(ctx, "App", at, v, nil)
-			case 3, 4: // undo
-				n := uint64(len(model) - int(b/10)%kept)
-				var d *patch.Definition
-				if d, err = cat.Revision(ctx, "App", n); err == nil {
-					res, err = cat.Replace(ctx, "App", d, nil)
-				}
-			case 5: // all of it changes
-				d := large(fmt.Sprint(b, i), 100+20*int(b))
-				res, err = cat.Replace(ctx, "App", d, nil)
-			case 6:
-				d, _, loadErr := cat.Load(ctx, "App")
-				if loadErr != nil {
-					t.Fatal(loadErr)
-				}
-				res, err = cat.RemoveVersion(ctx, "App", d.Patches[int(b)%len(d.Patches)].Version, nil)
-				if errors.Is(err, patch.ErrLastVersion) {
-					err = nil
-				}
-			case 7:
-				res, err = cat.Edit(ctx, "App", func(d *patch.Definition) error {
-					d.Publisher = strings.Repeat("é€😀", int(b/10)) + fmt.Sprint(i)
-					return nil
-				}, nil)
 			case 8:
 				limit = 1 + int(b/10)
 				cat = restart(cat)
 			case 9:
 				if b >= 128 {
-					_ = cat.Close()
-					if err := catalog.WriteOld(ctx, cat, "App", 1+int(b)%2); err != nil {
-						t.Fatal(err)
-					}
+					writeOld(t, cat, 1+int(b)%2)
 				}
 				cat = restart(cat)
+			default:
+				res, err = randomEdit(t, cat, b, i, uint64(len(model)-int(b/10)%kept))
 			}
 			if err != nil {
 				t.Fatalf("step %d (%d): %v", i, b, err)
@@ -102,6 +70,41 @@ func FuzzHistory(f *testing.F) {
 		}
 		eventually(t, func() bool { return records(t, s, "history") == 0 })
 	})
+}
+
+// randomEdit edits App, or restores a revision of it, as b says.
+func randomEdit(t *testing.T, cat *catalog.Catalog, b byte, i int, revision uint64) (catalog.Result, error) {
+	ctx := t.Context()
+	switch b % 10 {
+	case 0, 1, 2:
+		at := patch.Position{}
+		if b%10 == 1 {
+			at = patch.Ordered()
+		}
+		return cat.AddVersions(ctx, "App", at, []patch.Patch{fullVersion(fmt.Sprint(b, ".", i))}, nil)
+	case 3, 4: // undo
+		d, err := cat.Revision(ctx, "App", revision)
+		if err != nil {
+			return catalog.Result{}, err
+		}
+		return cat.Replace(ctx, "App", d, nil)
+	case 5: // all of it changes
+		return cat.Replace(ctx, "App", large(fmt.Sprint(b, i), 100+20*int(b)), nil)
+	case 6:
+		d, _, err := cat.Load(ctx, "App")
+		if err != nil {
+			return catalog.Result{}, err
+		}
+		res, err := cat.RemoveVersion(ctx, "App", d.Patches[int(b)%len(d.Patches)].Version, nil)
+		if errors.Is(err, patch.ErrLastVersion) {
+			err = nil
+		}
+		return res, err
+	}
+	return cat.Edit(ctx, "App", func(d *patch.Definition) error {
+		d.Publisher = strings.Repeat("é€😀", int(b/10)) + fmt.Sprint(i)
+		return nil
+	}, nil)
 }
 
 // definitionOf returns the JSON of App's definition.

@@ -32,11 +32,12 @@ type Options struct {
 	// MaxDefinitionBytes bounds the JSON of a definition, also of one that grows by a version. The default is
 	// patch.DefaultMaxBytes, 10 MiB. A negative number means no limit.
 	MaxDefinitionBytes int
-	// History is the number of earlier revisions that are kept of each definition. The default is 20. If negative, none
-	// are kept.
+	// History is the number of earlier revisions that are kept of each definition. Some more may stay in the store. The
+	// default is 20. If negative, none are kept.
 	History int
-	// HistoryBytes bounds the bytes of a title's earlier revisions. The newest of them is kept whatever its size. The
-	// default is 32 MiB. A negative number means no limit.
+	// HistoryBytes bounds the bytes that a title's earlier revisions take, most of which are kept as differences. The
+	// newest of them is kept whatever its size, with those in the same record. The default is 32 MiB. A negative number
+	// means no limit.
 	HistoryBytes int64
 	// MaxAccountBytes bounds the bytes of all titles of one account; see CreateOptions.Account and [ErrTooMuch]. It is
 	// approximate: concurrent changes may exceed it together. The default is 256 MiB. A negative number means no limit.

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,25 +25,29 @@ func TestDeletedRecordOfARestore(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				shared := memstore.New()
-				m := &mortal{Store: shared}
-				c := open(t, m, nil)
-				time.Sleep(time.Second)
+				var armed atomic.Bool
 				var commit store.Key
-				m.after = func(k store.Key, v []byte) {
+				m := &mortal{Store: shared, after: func(k store.Key, v []byte) {
+					if !armed.Load() {
+						return
+					}
 					if k.Kind == "commits" && bytes.Contains(v, []byte(`"committed":true`)) {
 						commit = k
 					}
 					if k.Kind == written && commit.ID != "" {
 						_ = shared.Delete(context.Background(), commit, store.Condition{})
 					}
-				}
+				}}
+				c := open(t, m, nil)
+				time.Sleep(time.Second)
+				armed.Store(true)
 				_, err := c.Restore(t.Context(), restoring(func(int) {}), nil)
 				want := "the record of the restore was deleted: check the titles, or repeat the restore in the mode " +
 					"replace or merge"
 				if !errors.Is(err, catalog.ErrUnavailable) || !strings.Contains(err.Error(), want) {
 					t.Errorf("the restore: %v, want ErrUnavailable that says %q", err, want)
 				}
-				m.after = nil
+				armed.Store(false)
 				replace := &catalog.RestoreOptions{Mode: catalog.RestoreReplace}
 				if _, err := c.Restore(t.Context(), restoring(func(int) {}), replace); err != nil {
 					t.Errorf("the restore is repeated: %v", err)
