@@ -80,28 +80,7 @@ func TestAFailedSyncStopsChanges(t *testing.T) {
 			if err == nil || errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrConflict) {
 				t.Fatalf("the change: %v, want an error of the storage", err)
 			}
-			_, putErr := s.Put(t.Context(), thing("c"), []byte("2"), store.Condition{})
-			_, newErr := s.Put(t.Context(), store.Key{Kind: "more", ID: "a"}, nil, store.IfAbsent())
-			for name, err := range map[string]error{
-				"Put": putErr, "Put of a new kind": newErr, "Ping": s.Ping(t.Context()),
-				"Delete": s.Delete(t.Context(), thing("c"), store.Condition{}),
-			} {
-				if !errors.Is(err, syscall.EIO) || !strings.Contains(err.Error(), "restart the server") {
-					t.Errorf("%s: %v, want the cause and the advice to restart", name, err)
-				}
-			}
-			if n := strings.Count(s.log.String(), "a sync failed"); n != 1 {
-				t.Errorf("the log reports the sync %d times, want once:\n%s", n, s.log)
-			}
-			if r, err := s.Get(t.Context(), thing("c")); err != nil || string(r.Value) != `"value of c"` {
-				t.Errorf("Get: %q, %v", r.Value, err)
-			}
-			if n := len(s.ids(t)); n < 2 {
-				t.Errorf("List yields %d records", n)
-			}
-			if left, _ := filepath.Glob(filepath.Join(s.dir, "*", tempPrefix+"*")); len(left) != 0 {
-				t.Errorf("temporary files left: %q", left)
-			}
+			s.wantStopped(t)
 
 			s = s.reopen(t)
 			s.put(t, "b")
@@ -110,6 +89,33 @@ func TestAFailedSyncStopsChanges(t *testing.T) {
 				t.Errorf("Ping after opening again: %v", err)
 			}
 		})
+	}
+}
+
+// wantStopped checks that changes fail because of EIO, and that records can be read.
+func (s *testStore) wantStopped(t *testing.T) {
+	t.Helper()
+	_, putErr := s.Put(t.Context(), thing("c"), []byte("2"), store.Condition{})
+	_, newErr := s.Put(t.Context(), store.Key{Kind: "more", ID: "a"}, nil, store.IfAbsent())
+	for name, err := range map[string]error{
+		"Put": putErr, "Put of a new kind": newErr, "Ping": s.Ping(t.Context()),
+		"Delete": s.Delete(t.Context(), thing("c"), store.Condition{}),
+	} {
+		if !errors.Is(err, syscall.EIO) || !strings.Contains(err.Error(), "restart the server") {
+			t.Errorf("%s: %v, want the cause and the advice to restart", name, err)
+		}
+	}
+	if n := strings.Count(s.log.String(), "a sync failed"); n != 1 {
+		t.Errorf("the log reports the sync %d times, want once:\n%s", n, s.log)
+	}
+	if r, err := s.Get(t.Context(), thing("c")); err != nil || string(r.Value) != `"value of c"` {
+		t.Errorf("Get: %q, %v", r.Value, err)
+	}
+	if n := len(s.ids(t)); n < 2 {
+		t.Errorf("List yields %d records", n)
+	}
+	if left, _ := filepath.Glob(filepath.Join(s.dir, "*", tempPrefix+"*")); len(left) != 0 {
+		t.Errorf("temporary files left: %q", left)
 	}
 }
 

@@ -176,8 +176,8 @@ func (s *Store) inspectAside(ctx context.Context, file asideFile) (store.Fault, 
 	if strings.HasPrefix(file.original, journalDir+"/") {
 		return store.Fault{
 			Name: s.path(s.top, file.current),
-			Reason: "this part of the journal was damaged, and changes of records in it may be lost: the log names the " +
-				"records; check them, restore them from a backup if necessary, and then remove the file",
+			Reason: "this part of the journal was damaged, and changes of records in it may be lost: the log names " +
+				"the records; check them, restore them from a backup if necessary, and then remove the file",
 		}, true
 	}
 	return store.Fault{

@@ -1,6 +1,7 @@
 package filestore
 
 import (
+	"io/fs"
 	"maps"
 	"math/rand/v2"
 	"os"
@@ -111,6 +112,29 @@ func newModelDisk() *modelDisk {
 		files: map[string]*modelFile{}, durable: map[string]*modelFile{},
 		pending: map[string][]func(map[string]*modelFile){},
 	}
+}
+
+// readModelDisk returns a disk that contains the files of a directory.
+func readModelDisk(t *testing.T, dir string) *modelDisk {
+	t.Helper()
+	m := newModelDisk()
+	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(dir, path)
+		f := &modelFile{durable: data}
+		m.files[rel], m.durable[rel] = f, f
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
 }
 
 // apply applies a step.
@@ -228,7 +252,7 @@ func (m *modelDisk) write(t *testing.T, dir string, loss int, random *rand.Rand)
 	}
 }
 
-// noSyncs returns a disk that does not sync, for copies of which nobody cares whether they last.
+// noSyncs returns a disk that does not sync, for directories that need not survive a real loss of power.
 func noSyncs() disk {
 	d := systemDisk()
 	d.syncFile = func(*os.File) error { return nil }

@@ -49,6 +49,43 @@ func TestPowerLoss(t *testing.T) {
 	}
 }
 
+// The power is lost again while the journal is replayed.
+func TestPowerLossDuringReplay(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("the seed is %d", seed)
+	steps := recordChanges(t, seed, false)
+	random := rand.New(rand.NewPCG(seed, 2))
+	for range 5 {
+		disk, states := newModelDisk(), recordStates{}
+		for _, s := range steps[:len(steps)/2+random.IntN(len(steps)/2)] {
+			disk.apply(s)
+			states.apply(s)
+		}
+		first := filepath.Join(t.TempDir(), "first")
+		disk.write(t, first, loseSome, random)
+		disk = readModelDisk(t, first)
+
+		r := &recorder{dir: first}
+		s := newStore()
+		s.disk = r.record(noSyncs())
+		if err := s.start(first, nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		for i, s := range r.steps {
+			disk.apply(s)
+			second := filepath.Join(t.TempDir(), fmt.Sprint(i))
+			disk.write(t, second, loseSome, random)
+			checkAfterPowerLoss(t, second, states)
+			if t.Failed() {
+				t.Fatalf("power was lost after step %d of %d of the replay (%s %s)", i, len(r.steps), s.call, s.path)
+			}
+		}
+	}
+}
+
 // recordChanges makes changes in a new store and returns the steps. If full, the disk is full from time to time.
 func recordChanges(t *testing.T, seed uint64, full bool) []step {
 	t.Helper()

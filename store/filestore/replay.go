@@ -110,7 +110,7 @@ func (s *Store) replay(r *recovery) error {
 		if err == nil {
 			continue
 		}
-		s.log.Error("the last change of a record that is in the journal cannot be made; its file keeps the state before",
+		s.log.Error("the last change of a record in the journal cannot be made; its file keeps the state before",
 			"file", s.path(d, fileName(key.ID)), "error", err)
 		for _, e := range changes[key] {
 			r.segments[e.segment].broken = true

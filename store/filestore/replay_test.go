@@ -336,7 +336,8 @@ func TestNewerJournal(t *testing.T) {
 	if err := os.WriteFile(name, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(dir, nil); !errors.Is(err, store.ErrFormat) || !strings.Contains(err.Error(), filepath.Base(name)) {
+	_, err := Open(dir, nil)
+	if !errors.Is(err, store.ErrFormat) || !strings.Contains(err.Error(), filepath.Base(name)) {
 		t.Errorf("Open: %v, want ErrFormat and the name of the file", err)
 	}
 }

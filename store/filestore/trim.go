@@ -1,0 +1,62 @@
+package filestore
+
+// seal ends the active segment, so that the journal can be trimmed after the records in it have been written.
+func (s *Store) seal() {
+	j := &s.journal
+	j.writing.Lock()
+	defer j.writing.Unlock()
+	if j.active != nil && len(j.sealed) == 0 {
+		j.sealed, j.active = []*segment{j.active}, nil
+	}
+}
+
+// trim removes the sealed segments, whose changes are in the files of their records.
+func (s *Store) trim() error {
+	j := &s.journal
+	j.writing.Lock()
+	sealed, active := j.sealed, j.active
+	for _, g := range sealed {
+		j.needed = max(j.needed, g.last+1)
+	}
+	checkpoint := &entry{typ: checkpointEntry, needed: j.needed, accounted: j.accounted}
+	j.writing.Unlock()
+	if active != nil {
+		if err := s.commit(checkpoint, nil); err != nil {
+			return err
+		}
+	}
+	// Newest first, and durably: what a loss of power leaves must have its beginning.
+	for i := len(sealed) - 1; i >= 0; i-- {
+		if err := s.dropSegment(sealed[i]); err != nil {
+			return err
+		}
+		j.writing.Lock()
+		j.sealed = sealed[:i]
+		j.bytes.Add(-sealed[i].end)
+		j.writing.Unlock()
+	}
+	return nil
+}
+
+// dropSegment removes a segment from the journal, or makes it the next one.
+func (s *Store) dropSegment(g *segment) error {
+	j := &s.journal
+	if g.broken {
+		return s.keepBroken(g)
+	}
+	j.writing.Lock()
+	recycle := j.next == nil && g.file != nil && g.size <= maxRecycled
+	if recycle {
+		defer j.writing.Unlock()
+		j.segments++
+		next, err := s.newSegment(j.segments, g)
+		j.next = next
+		return err
+	}
+	j.writing.Unlock()
+	if g.file != nil {
+		_ = g.file.Close()
+		g.file = nil
+	}
+	return s.removeSegments(g)
+}

@@ -1,0 +1,95 @@
+package filestore
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"sync"
+	"sync/atomic"
+)
+
+// replaceFiles makes the files of records durable and returns the records for which that has succeeded.
+func (s *Store) replaceFiles(pending []*pending) (written []*pending, err error) {
+	temps, errs := s.createTemps(pending)
+	touched := map[*directory]bool{}
+	var failures []error
+	for i, p := range pending {
+		d, err := s.kind(p.kind)
+		switch {
+		case errs[i] != nil:
+			err = errs[i]
+		case err != nil: // the directory was deleted
+		case temps[i] != nil:
+			err = s.renameTemp(temps[i], p.name)
+		default:
+			if err = s.removeFile(d, p.name); errors.Is(err, fs.ErrNotExist) {
+				err = nil
+			}
+		}
+		if err != nil {
+			failures = append(failures, fmt.Errorf("filestore: %s/%s/%s: %w", s.dir, p.kind, p.name, err))
+			continue
+		}
+		touched[d] = true
+		written = append(written, p)
+	}
+	for d := range touched {
+		if err := s.flush(d); err != nil {
+			return nil, err
+		}
+	}
+	return written, errors.Join(failures[:min(len(failures), 3)]...)
+}
+
+// createTemps creates durable temporary files for the records that were not deleted.
+func (s *Store) createTemps(pending []*pending) (temps []*tempFile, errs []error) {
+	temps, errs = make([]*tempFile, len(pending)), make([]error, len(pending))
+	for from := 0; from < len(pending); from += openTemps {
+		// Most of the work of the first sync is of use to the others too, if their bytes have been written before.
+		to := min(from+openTemps, len(pending))
+		inParallel(to-from, func(i int) {
+			if p := pending[from+i]; p.revision != "" {
+				temps[from+i], errs[from+i] = s.createTempOf(p)
+			}
+		})
+		inParallel(to-from, func(i int) {
+			if temp := temps[from+i]; temp != nil {
+				errs[from+i] = s.syncTemp(temp)
+			}
+		})
+	}
+	return temps, errs
+}
+
+// createTempOf creates a temporary file for a record.
+func (s *Store) createTempOf(p *pending) (*tempFile, error) {
+	d, err := s.makeKind(p.kind)
+	if err != nil {
+		return nil, err
+	}
+	data, err := encodeRecord(p.id, p.revision, p.value)
+	if err != nil {
+		return nil, err
+	}
+	temp, err := s.createTemp(d, data)
+	if err == nil {
+		s.startWriting(temp.file)
+	}
+	return temp, err
+}
+
+// inParallel calls f with 0 to n-1, several at once, and returns when all calls have.
+func inParallel(n int, f func(i int)) {
+	var (
+		all  sync.WaitGroup
+		next atomic.Int64
+	)
+	for range min(n, fileWriters) {
+		all.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				f(i)
+			}
+		})
+	}
+	all.Wait()
+}
