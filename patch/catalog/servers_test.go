@@ -316,7 +316,9 @@ func (s *listing) Get(ctx context.Context, k store.Key) (store.Record, error) {
 }
 
 func (s *listing) Revisions(ctx context.Context, kind string) iter.Seq2[store.Change, error] {
-	s.revisions.Add(1)
+	if kind == "titles" {
+		s.revisions.Add(1)
+	}
 	return func(yield func(store.Change, error) bool) {
 		for r, err := range s.Store.List(ctx, kind) {
 			if !yield(store.Change{Key: r.Key, Revision: r.Revision}, err) {
