@@ -49,7 +49,27 @@ func (s *Store) recoverJournal() error {
 		return int(min(a.number-b.number, 1))
 	})
 	s.startJournal(&r)
+	if err := s.dropObsolete(); err != nil {
+		return err
+	}
 	return s.replay(&r)
+}
+
+// dropObsolete removes the segments whose changes are in the files. They must not outlive the checkpoint that says so,
+// which is in a later segment.
+func (s *Store) dropObsolete() error {
+	j := &s.journal
+	var obsolete, sealed []*segment
+	for _, g := range j.sealed {
+		if g.last < j.needed && !g.broken {
+			obsolete = append(obsolete, g)
+			j.bytes.Add(-g.end)
+		} else {
+			sealed = append(sealed, g)
+		}
+	}
+	j.sealed = sealed
+	return s.removeSegments(obsolete...)
 }
 
 // startJournal sets the numbers with which the journal continues, drops the entries whose changes are in the files, and
@@ -71,7 +91,7 @@ func (s *Store) startJournal(r *recovery) {
 		return
 	}
 	// Entries of the last batch may be missing: they were not acknowledged.
-	expected, before := max(j.needed, j.accounted+1), r.entries[0].segment
+	expected, before := max(j.needed, j.accounted+1), 0
 	for _, e := range r.entries {
 		if e.number > expected && expected < lastBatch {
 			s.log.Error("changes are missing in the journal", "first", expected, "last", e.number-1)

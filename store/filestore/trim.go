@@ -20,12 +20,13 @@ func (s *Store) trim() error {
 	}
 	checkpoint := &entry{typ: checkpointEntry, needed: j.needed, accounted: j.accounted}
 	j.writing.Unlock()
-	if active != nil {
+	// Without the checkpoint, a loss of power that leaves some of several segments would leave a journal that does not
+	// fit the files.
+	if active != nil || len(sealed) > 1 {
 		if err := s.commit(checkpoint, nil); err != nil {
 			return err
 		}
 	}
-	// Newest first, and durably: what a loss of power leaves must have its beginning.
 	for i := len(sealed) - 1; i >= 0; i-- {
 		if err := s.dropSegment(sealed[i]); err != nil {
 			return err
