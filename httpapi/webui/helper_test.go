@@ -27,7 +27,9 @@ type fakeCatalog struct {
 
 func (c *fakeCatalog) Page(o webui.PageOptions) webui.Page {
 	compare := map[string]func(a, b webui.Title) int{
-		"name":      func(a, b webui.Title) int { return cmp.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)) },
+		"name": func(a, b webui.Title) int {
+			return cmp.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name))
+		},
 		"publisher": func(a, b webui.Title) int { return cmp.Compare(a.Publisher, b.Publisher) },
 		"author":    func(a, b webui.Title) int { return cmp.Compare(a.Author, b.Author) },
 		"version":   func(a, b webui.Title) int { return patch.CompareVersions(a.Version, b.Version) },

@@ -43,8 +43,10 @@ func BenchmarkPut(b *testing.B) {
 				prefix := newPrefix()
 				write(b, writers, func(ctx context.Context, i int64) error {
 					_, err := client.PutObject(ctx, &s3.PutObjectInput{
-						Bucket: aws.String(s3storetest.Bucket), Key: aws.String(prefix + "/" + strconv.FormatInt(i, 10)),
-						Body: bytes.NewReader(value), IfNoneMatch: aws.String("*"),
+						Bucket:      aws.String(s3storetest.Bucket),
+						Key:         aws.String(prefix + "/" + strconv.FormatInt(i, 10)),
+						Body:        bytes.NewReader(value),
+						IfNoneMatch: aws.String("*"),
 					})
 					return err
 				})

@@ -28,11 +28,9 @@ import (
 )
 
 // BenchmarkReads compares the CPU time of a read with that of a bare handler, which looks a path up in a map and
-// writes the same header and body. The server answers with its access log and its metrics, and the bare handler as the one of a
-// plain http.Server. Both answer the same client, which is another process, in turns.
-//
-// "ratio" is the median of the bare handler's time divided by the server's, and "ratio-silent" is the same without the
-// access log.
+// writes the same header and body. The server answers with its access log and its metrics, and the bare handler as the
+// one of a plain http.Server. Both answer the same client, which is another process, in turns.  "ratio" is the median
+// of the bare handler's time divided by the server's, and "ratio-silent" is the same without the access log.
 func BenchmarkReads(b *testing.B) {
 	defer debug.SetGCPercent(debug.SetGCPercent(400)) // as main sets it for a small heap
 	s := newReads(b)
@@ -143,7 +141,7 @@ func serveBare(b *testing.B, path string, got *httptest.ResponseRecorder) string
 	bare := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a := answers[r.URL.Path]
 		h := w.Header()
-		for name, values := range a.HeaderMap {
+		for name, values := range a.Header() {
 			h[name] = values
 		}
 		if a.Code != http.StatusOK {
