@@ -29,7 +29,7 @@ import (
 
 // BenchmarkReads compares the CPU time of a read with that of a bare handler, which looks a path up in a map and
 // writes the same header and body. The server answers with its access log and its metrics, and the bare handler as the
-// one of a plain http.Server. Both answer the same client, which is another process, in turns.  "ratio" is the median
+// one of a plain http.Server. Both answer the same client, which is another process, in turns. "ratio" is the median
 // of the bare handler's time divided by the server's, and "ratio-silent" is the same without the access log.
 func BenchmarkReads(b *testing.B) {
 	defer debug.SetGCPercent(debug.SetGCPercent(400)) // as main sets it for a small heap
