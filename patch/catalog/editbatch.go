@@ -135,12 +135,15 @@ func (b *editBatch) run(ctx context.Context, edits []*pendingEdit) error {
 	var err error
 	switch {
 	case len(b.updates) > 0:
-		err = b.w.writeUpdates(ctx, b.t, b.updates...)
+		err = b.w.writeUpdates(ctx, b.t, b.state, b.updates...)
 	case b.held:
 		err = b.w.rewrite(ctx, b.t, b.state)
 	}
 	if err != nil {
 		return err
+	}
+	for _, u := range b.updates {
+		b.w.events.publish(b.t, u.event, u.was, u.rec)
 	}
 	for i, e := range b.made {
 		e.finish(b.errs[i])

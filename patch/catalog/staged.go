@@ -103,10 +103,12 @@ func (w *titleWriter) applyDefinition(ctx context.Context, t *lockedTitle, rec *
 	}
 	u, err := w.newUpdate(t, &was, rec, moves, Event{Before: before, After: after, At: now})
 	if err == nil {
-		err = w.writeUpdates(ctx, t, u)
+		err = w.writeUpdates(ctx, t, rec, u)
 	}
-	if err == nil {
-		w.definitions.remove(t.key) // no reader has asked for it yet
+	if err != nil {
+		return err
 	}
-	return err
+	w.definitions.remove(t.key) // no reader has asked for it yet
+	w.events.publish(t, u.event, u.was, u.rec)
+	return nil
 }

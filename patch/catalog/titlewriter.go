@@ -86,11 +86,11 @@ func (w *titleWriter) newUpdate(t *lockedTitle, was, rec *record, moves bool, ev
 	return &update{was, rec, moves, event}, w.couriers.addNotice(rec, event)
 }
 
-// writeUpdates writes the last of some updates, each of which is made from the one before it, and publishes the events
-// of all. Only the first may have moved revisions. If it has, these are written first: wherever writeUpdates is
-// interrupted, no revision is missing. The error is store.ErrConflict, ErrUnavailable or that of ctx.
-func (w *titleWriter) writeUpdates(ctx context.Context, t *lockedTitle, all ...*update) error {
-	was, rec := all[0].was, all[len(all)-1].rec
+// writeUpdates writes rec, the record after some updates, each of which is made from the one before it. It does not
+// publish their events. Only the first may have moved revisions. If it has, these are written first: wherever
+// writeUpdates is interrupted, no revision is missing. The error is store.ErrConflict, ErrUnavailable or that of ctx.
+func (w *titleWriter) writeUpdates(ctx context.Context, t *lockedTitle, rec *record, all ...*update) error {
+	was := all[0].was
 	rec.Oldest = w.history.sweep(ctx, was)
 	if all[0].moves {
 		if err := w.history.keep(ctx, was); err != nil {
@@ -102,9 +102,6 @@ func (w *titleWriter) writeUpdates(ctx context.Context, t *lockedTitle, all ...*
 	}
 	w.facts.put(t.key, rec)
 	w.history.drop(ctx, t.key, was, rec)
-	for _, u := range all {
-		w.events.publish(t, u.event, u.was, u.rec)
-	}
 	return nil
 }
 
