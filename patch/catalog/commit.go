@@ -244,9 +244,13 @@ func corruptCommit(key store.Key, err error) error {
 
 var errCorruptCommit = errors.New("the record of a restore or backup")
 
-// readCommit reads the record of a restore, nil if there is none. The error is ErrUnavailable.
+// readCommit reads the record of a restore, nil if there is none. The error is ErrUnavailable or that of
+// ctx.
 func (w *titleWriter) readCommit(ctx context.Context, batch string) (*commit, error) {
 	r, err := w.store.Get(ctx, commitKey(batch))
+	if err != nil && ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil
 	}

@@ -99,6 +99,8 @@ func (s *titleStore) repair(ctx context.Context, t *lockedTitle, cause error) (s
 	err = s.renew(ctx, t, rec)
 	switch {
 	case errors.Is(err, store.ErrConflict): // another server has written the title
+	case err != nil && ctx.Err() != nil && !errors.Is(err, ErrUnavailable):
+		return store.Record{}, err // nothing was written
 	case err != nil:
 		// The title stays listed and served from memory. The store's error is hidden: the title is not "not found",
 		// even if the store says so of its record.

@@ -183,6 +183,9 @@ func (w *restoreWatch) check(ctx context.Context) error {
 			continue
 		}
 		if err := w.observe(ctx, batch); err != nil {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
 			return unavailable(err)
 		}
 		c, ok := w.all()[batch]

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/patchsource/patchsource/store"
@@ -46,7 +47,14 @@ func (w *titleWriter) settle(ctx context.Context, t *lockedTitle, rec *record) e
 	case err != nil:
 		return err
 	case c != nil && c.Committed:
-		return w.applyStaged(ctx, t, rec)
+		err := w.applyStaged(ctx, t, rec)
+		if err == nil || errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrNotFound) ||
+			errors.Is(err, ErrUnavailable) || ctx.Err() != nil {
+			return err
+		}
+		// The error is hidden: nothing is wrong with the caller's change.
+		return fmt.Errorf("%w: title %q: the definition of a committed restore cannot be applied: %v",
+			ErrUnavailable, t.key, err)
 	case c != nil && w.shared:
 		return errRestoring // by another server; the leader undoes it if that server has died
 	}
