@@ -12,10 +12,10 @@
 //
 // # Reads
 //
-// Lists, selections and pages do not read the store. An immutable index has all titles, in several orders. A change makes
-// another one, which shares the unchanged parts. The list of all titles is kept in chunks, and a change makes one of them
-// again. Definitions are cached, also compressed, up to a number of bytes. A miss reads one record, once for all
-// concurrent readers.
+// Lists, selections and pages do not read the store. An immutable index has all titles, in several orders. A change
+// makes another one, which shares the unchanged parts. The list of all titles is kept in chunks, and a change makes one
+// of them again. Definitions are cached, also compressed, up to a number of bytes. A miss reads one record, once for
+// all concurrent readers.
 //
 // The records of the kind "snapshots" hold what the index has, so that a catalog of many titles opens quickly. They may
 // be deleted at any time.
@@ -56,7 +56,8 @@ type Catalog struct {
 }
 
 // Close stops the catalog: it waits for the changes in progress, ends the background work, and writes a snapshot of the
-// titles for the next start if there are many. It does not close the store. Closing again does nothing. The error is always nil.
+// titles for the next start if there are many. It does not close the store. Closing again does nothing. The error is
+// always nil.
 func (c *Catalog) Close() error {
 	c.titles.gate.close()
 	c.stop()
@@ -85,5 +86,5 @@ func (c *Catalog) Caches() (definitions, selections CacheStats) {
 //
 // A goroutine that changes the title calls f, and all writers of the title wait for it. f must therefore return
 // soon, and must neither change titles nor read definitions, which may wait for this change. It may call
-// [Catalog.Title].
+// [Catalog.Title]. If f panics, the method that made the change panics after it is written.
 func (c *Catalog) Subscribe(f func(Event)) (cancel func()) { return c.writer.events.add(f) }

@@ -31,6 +31,7 @@ func (c *Catalog) edit(ctx context.Context, id string, opts EditOptions, f edito
 	key := titleKey(id)
 	e := &pendingEdit{ctx: ctx, id: id, opts: opts, edit: f, done: make(chan struct{})}
 	w.edits.add(key, e)
+	defer w.edits.remove(key, e) // if this goroutine panics
 	for !e.finished() {
 		t, err := w.lockForChangeUnless(ctx, key, e.done)
 		if err != nil && w.withdrawEdit(ctx, key, e) {
@@ -59,24 +60,23 @@ func (w *titleWriter) withdrawEdit(ctx context.Context, key string, e *pendingEd
 }
 
 // editWaiting makes edits of a title that wait for its lock, at most maxBatch, and releases the lock. ctx is that of
-// one of their callers: when it ends, edits that are not written yet wait again.
+// one of their callers: when it ends, edits that are not written yet wait again, for another caller. A failure of the
+// store ends the edits with its error; if the title cannot be read, it ends all that wait.
 func (w *titleWriter) editWaiting(ctx context.Context, t *lockedTitle) {
 	defer t.unlock()
 	var batch []*pendingEdit
 	defer func() { w.edits.putBack(t.key, batch) }()
+	failed := false // the write, so that its outcome is not known
 	err := retryConflicts(ctx, t.key, func() error {
 		w.edits.putBack(t.key, batch) // after a conflict
 		batch = nil
 		rec, err := w.readSettled(ctx, t)
 		if errors.Is(err, store.ErrNotFound) || err == nil && rec.State != live {
 			w.unpublish(t)
-			for _, e := range w.edits.take(t.key, maxWaiting) {
+			for _, e := range w.edits.takeAll(t.key) {
 				e.finish(notFound(e.id))
 			}
 			return nil
-		}
-		if errors.Is(err, ErrUnavailable) {
-			batch = w.edits.take(t.key, maxWaiting)
 		}
 		if err != nil {
 			return err
@@ -84,10 +84,18 @@ func (w *titleWriter) editWaiting(ctx context.Context, t *lockedTitle) {
 		batch = w.edits.take(t.key, maxBatch)
 		w.facts.recall(t.key, rec)
 		b := &editBatch{w: w, t: t, state: rec}
-		return deletedIsConflict(b.run(ctx, batch))
+		if err := b.makeAll(ctx, batch); err != nil {
+			return err
+		}
+		err = deletedIsConflict(b.write(context.WithoutCancel(ctx)))
+		failed = err != nil && !errors.Is(err, store.ErrConflict)
+		return err
 	})
-	if err == nil || !errors.Is(err, ErrUnavailable) && ctx.Err() != nil {
+	if err == nil || ctx.Err() != nil && !failed {
 		return
+	}
+	if batch == nil {
+		batch = w.edits.takeAll(t.key)
 	}
 	for _, e := range batch {
 		if !e.finished() {
@@ -96,152 +104,172 @@ func (w *titleWriter) editWaiting(ctx context.Context, t *lockedTitle) {
 	}
 }
 
-// maxWaiting is more than the number of edits that can wait.
-const maxWaiting = 1 << 30
-
 // An editBatch is a number of edits of a title that are made one after the other in memory and written together.
 type editBatch struct {
-	w       *titleWriter
-	t       *lockedTitle
-	state   *record // after the edits so far
-	held    bool    // patches that are held back have changed
-	updates []*update
-	made    []*pendingEdit // the edits whose outcome depends on the write
-	errs    []error        // and their errors
+	w           *titleWriter
+	t           *lockedTitle
+	state       *record // after the edits so far
+	updates     []*update
+	heldChanged bool       // an edit that is not one of updates has changed the patches that are held back
+	made        []madeEdit // those whose outcome depends on the write
 }
 
-// run makes the edits and writes the title. Edits are finished if that has succeeded, or if their outcome does not
-// depend on it. If one cannot be written together with those before it, it and those after it are not made. The error
-// is store.ErrConflict, store.ErrNotFound, ErrUnavailable or that of ctx.
-func (b *editBatch) run(ctx context.Context, edits []*pendingEdit) error {
+// A madeEdit is an edit that was made in memory.
+type madeEdit struct {
+	*pendingEdit
+	update    *update // nil if the definition stays as it is
+	rejected  error   // the edit's own error, if it has one
+	postponed bool    // it must wait until those before it are written
+}
+
+// makeAll makes the edits in memory, until one cannot be written together with those before it. It finishes those whose
+// outcome does not depend on the write. The error is ErrUnavailable or that of ctx.
+func (b *editBatch) makeAll(ctx context.Context, edits []*pendingEdit) error {
 	for i, e := range edits {
 		if e.ctx.Err() != nil {
 			e.finish(context.Cause(e.ctx))
 			continue
 		}
-		fits, rejected, err := b.add(ctx, e, len(edits)-1-i)
-		if err != nil {
+		made := madeEdit{pendingEdit: e}
+		if err := b.make(ctx, &made, len(edits)-1-i); err != nil {
 			return err
 		}
-		if !fits {
+		if made.postponed {
 			break
 		}
-		if rejected != nil && !b.changed() {
-			e.finish(rejected)
+		if made.rejected != nil && !b.changed() {
+			e.finish(made.rejected)
 			continue
 		}
-		b.made, b.errs = append(b.made, e), append(b.errs, rejected)
+		b.made = append(b.made, made)
 	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+// write writes the title, publishes the events and finishes the edits. The error is store.ErrConflict,
+// store.ErrNotFound, ErrUnavailable or that of ctx; the edits are then not finished.
+func (b *editBatch) write(ctx context.Context) error {
 	var err error
 	switch {
 	case len(b.updates) > 0:
 		err = b.w.writeUpdates(ctx, b.t, b.state, b.updates...)
-	case b.held:
+	case b.heldChanged:
 		err = b.w.rewrite(ctx, b.t, b.state)
 	}
 	if err != nil {
 		return err
 	}
-	for _, u := range b.updates {
-		b.w.events.publish(b.t, u.event, u.was, u.rec)
-	}
-	for i, e := range b.made {
-		e.finish(b.errs[i])
-	}
+	b.finish(b.made)
 	return nil
 }
 
-// changed reports whether an edit has changed the record.
-func (b *editBatch) changed() bool { return b.held || len(b.updates) > 0 }
+// finish publishes the events of edits that are written and finishes them, also if a subscriber panics: the caller of
+// its edit panics, and no other.
+func (b *editBatch) finish(edits []madeEdit) {
+	if len(edits) == 0 {
+		return
+	}
+	defer b.finish(edits[1:]) // also if a subscriber ends the goroutine
+	e := edits[0]
+	defer e.finish(e.rejected)
+	if u := e.update; u != nil {
+		defer func() { e.panicked = recover() }()
+		b.w.events.publish(b.t, u.event, u.was, u.rec)
+	}
+}
 
-// add makes an edit. more is the number of edits after it. fits is false if it must wait until those before it are
-// written. rejected is the error of the edit, if it has one. err is ErrUnavailable or the error of ctx, for all edits.
-func (b *editBatch) add(ctx context.Context, e *pendingEdit, more int) (fits bool, rejected, err error) {
+// changed reports whether an edit has changed the record.
+func (b *editBatch) changed() bool { return b.heldChanged || len(b.updates) > 0 }
+
+// make makes an edit and sets its outcome. more is the number of edits after it. The error is ErrUnavailable or that of
+// ctx, for all edits.
+func (b *editBatch) make(ctx context.Context, e *madeEdit, more int) error {
 	was, rec := *b.state, *b.state
-	if err := e.opts.check(e.id, &rec); err != nil {
-		return true, err, nil
+	if e.rejected = e.opts.check(e.id, &rec); e.rejected != nil {
+		return nil
 	}
 	if rec.Follows != nil && e.opts.From == "" {
-		return true, &TitleError{ID: e.id, Follows: rec.Follows.URL, Err: ErrSynced}, nil
+		e.rejected = &TitleError{ID: e.id, Follows: rec.Follows.URL, Err: ErrSynced}
+		return nil
 	}
 	before, err := rec.parse()
 	if err != nil {
-		return true, fmt.Errorf("%w: title %q: %w", ErrUnavailable, e.id, err), nil
+		e.rejected = fmt.Errorf("%w: title %q: %w", ErrUnavailable, e.id, err)
+		return nil
 	}
 	now := b.w.now()
-	made, returned, err := e.make(&rec, before, now)
+	made, returned, err := e.call(&rec, before, now)
 	if err != nil || !returned {
-		return true, err, nil
+		e.rejected = err
+		return nil
 	}
-	if made.definition != nil {
-		return b.update(ctx, e, &was, &rec, made, Event{Before: before, After: made.definition, At: now.UTC()}, more)
+	e.result = Result{Warnings: made.warnings}
+	if made.definition == nil {
+		return b.updateHeld(ctx, e, &was, &rec)
 	}
-	title, err := b.hold(ctx, &was, &rec)
-	if errors.Is(err, ErrUnavailable) || err != nil && ctx.Err() != nil {
-		return true, nil, err
-	}
-	e.result = Result{Title: title, Warnings: made.warnings}
-	return true, err, nil
+	return b.update(ctx, e, &was, &rec, made, Event{Before: before, After: made.definition, At: now.UTC()}, more)
 }
 
-// update is the rest of add for an edit that has made another definition.
+// update is the rest of make for an edit that has made another definition.
 func (b *editBatch) update(
-	ctx context.Context, e *pendingEdit, was, rec *record, made edited, event Event, more int,
-) (fits bool, rejected, err error) {
+	ctx context.Context, e *madeEdit, was, rec *record, made edited, event Event, more int,
+) error {
 	set := b.w.rules.setDefinition
 	if made.kept {
 		set = b.w.rules.setEdited
 	}
-	if err := set(rec, made.definition); err != nil {
-		return true, err, nil
+	if e.rejected = set(rec, made.definition); e.rejected != nil {
+		return nil
 	}
 	if len(b.updates) > 0 {
 		more = 0 // there is room for those after the first
 	}
 	moves, err := b.w.prepareUpdate(ctx, b.t, was, rec, event.At, e.opts.By, more)
 	if err != nil {
-		return true, nil, err
+		return err
 	}
-	if moves && len(b.updates) > 0 {
-		return false, nil, nil
+	if e.postponed = moves && len(b.updates) > 0; e.postponed {
+		return nil
 	}
-	if err := b.w.rules.checkAccount(b.w.index.get(), e.id, rec, was.bytes()); err != nil {
-		return true, err, nil
+	if e.rejected = b.w.rules.checkAccount(b.w.index.get(), e.id, rec, was.bytes()); e.rejected != nil {
+		return nil
 	}
 	u, err := b.w.newUpdate(b.t, was, rec, moves, event)
 	if err != nil {
-		return true, err, nil
+		e.rejected = err
+		return nil
 	}
+	e.update = u
 	b.updates, b.state = append(b.updates, u), rec
-	e.result = Result{
-		Title:    u.event.Title,
-		Changed:  true,
-		Warnings: made.warnings,
-		before:   was.definition,
-		after:    rec.definition,
-	}
-	return true, nil, nil
+	e.result.Title, e.result.Changed = u.event.Title, true
+	e.result.before, e.result.after = was.definition, rec.definition
+	return nil
 }
 
-// hold makes an edit after which the definition stays as it is, and perhaps the patches that are held back do not. The
-// error is ErrTooMuch, ErrUnavailable or that of ctx.
-func (b *editBatch) hold(ctx context.Context, was, rec *record) (Title, error) {
+// updateHeld is the rest of make for an edit that leaves the definition as it is, but perhaps not the patches that are
+// held back.
+func (b *editBatch) updateHeld(ctx context.Context, e *madeEdit, was, rec *record) error {
 	same := func(a, b json.RawMessage) bool { return bytes.Equal(a, b) }
 	changes := !slices.EqualFunc(was.Held, rec.Held, same)
 	if changes {
 		if err := b.w.history.index(ctx, b.t.key, rec); err != nil {
-			return Title{}, err
+			return err
 		}
-		if err := b.w.rules.checkAccount(b.w.index.get(), b.t.key, rec, was.bytes()); err != nil {
-			return Title{}, err
+		if e.rejected = b.w.rules.checkAccount(b.w.index.get(), b.t.key, rec, was.bytes()); e.rejected != nil {
+			return nil
 		}
 	}
-	e, err := rec.entry(b.t.key)
+	entry, err := rec.entry(b.t.key)
 	if err != nil {
-		return Title{}, err
+		e.rejected = err
+		return nil
 	}
 	if changes {
-		b.held, b.state = true, rec
+		b.heldChanged, b.state = true, rec
 	}
-	return e.Title, nil
+	e.result.Title = entry.Title
+	return nil
 }

@@ -2,6 +2,8 @@ package catalog
 
 import (
 	"context"
+	"math"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -16,11 +18,13 @@ type pendingEdit struct {
 	opts EditOptions
 	edit editor
 
-	// done is closed when the outcome is known: a result, or an error, or the value of a panic of edit.
+	// done is closed when the outcome is known: a result, an error, the value of a panic of edit or of a subscriber, or
+	// that edit has ended its goroutine.
 	done     chan struct{}
 	result   Result
 	err      error
 	panicked any
+	exited   bool
 }
 
 // finish ends the edit with an error, or else its result.
@@ -29,11 +33,14 @@ func (e *pendingEdit) finish(err error) {
 	close(e.done)
 }
 
-// outcome waits for the outcome of the edit and returns it. It panics if the edit did.
+// outcome waits for the outcome of the edit and returns it. It panics, or ends the goroutine, if the edit did.
 func (e *pendingEdit) outcome() (Result, error) {
 	<-e.done
 	if e.panicked != nil {
 		panic(e.panicked)
+	}
+	if e.exited {
+		runtime.Goexit()
 	}
 	if e.err != nil {
 		return Result{}, e.err
@@ -51,16 +58,24 @@ func (e *pendingEdit) finished() bool {
 	}
 }
 
-// make calls edit. It reports whether that has returned: if it has panicked, the caller of the edit panics.
-func (e *pendingEdit) make(rec *record, old *patch.Definition, now time.Time) (made edited, returned bool, err error) {
-	e.panicked = nil
-	defer func() {
-		if !returned {
-			e.panicked = recover()
-		}
+// call calls edit, in a goroutine of its own, because edit may end it, as testing.T.FailNow does. call reports whether
+// edit has returned: if it has panicked, or ended its goroutine, the caller of the edit does the same.
+func (e *pendingEdit) call(rec *record, old *patch.Definition, now time.Time) (made edited, returned bool, err error) {
+	e.panicked, e.exited = nil, false
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		defer func() {
+			if !returned {
+				e.panicked = recover()
+				e.exited = e.panicked == nil
+			}
+		}()
+		made, err = e.edit(rec, old, now)
+		returned = true
 	}()
-	made, err = e.edit(rec, old, now)
-	return made, true, err
+	<-ended
+	return made, returned, err
 }
 
 // An editQueue holds the edits of each title that wait for its lock, in their order: whoever holds the lock makes all
@@ -102,6 +117,9 @@ func (q *editQueue) take(key string, n int) []*pendingEdit {
 	q.set(key, slices.Delete(all, 0, n))
 	return first
 }
+
+// takeAll removes all edits and returns them.
+func (q *editQueue) takeAll(key string) []*pendingEdit { return q.take(key, math.MaxInt) }
 
 // putBack adds the edits that are not finished at the front again.
 func (q *editQueue) putBack(key string, edits []*pendingEdit) {

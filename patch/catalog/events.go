@@ -75,10 +75,15 @@ func (s *subscriptions) publish(_ *lockedTitle, e Event, before, after *record) 
 	}
 	// The caller goes on using its definitions, so subscribers get definitions of their own.
 	e.Before, e.After = s.definition(e, before), s.definition(e, after)
-	for _, f := range funcs[1:] {
+	callAll(funcs, e)
+}
+
+// callAll calls functions with an event, each with definitions of its own, also if one of them panics.
+func callAll(funcs []func(Event), e Event) {
+	if len(funcs) > 1 {
 		own := e
 		own.Before, own.After = e.Before.Clone(), e.After.Clone()
-		f(own)
+		defer callAll(funcs[1:], own)
 	}
 	funcs[0](e)
 }
