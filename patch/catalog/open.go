@@ -10,9 +10,9 @@ import (
 // Open reads all titles of a store and returns a catalog of them. ctx bounds only Open. A title whose record is
 // corrupt is left out and counted by [Catalog.Damaged].
 //
-// Of a store that tells the revisions of its records (see [store.Revisions]), Open reads only the titles that have changed
-// since a snapshot, which an earlier catalog wrote. The others are read afterwards, in the background, and leave the
-// catalog if they are corrupt.
+// If the store reports the revisions of its records (see [store.Revisions]), Open reads only the titles that have
+// changed since a snapshot, which an earlier catalog wrote. The others are read afterwards, in the background, and
+// leave the catalog if they are corrupt.
 //
 // The error is [store.ErrFormat] if a newer version wrote the store or one of its titles, [ErrUnavailable] or that of
 // ctx. Another error says that s or a courier is nil.
