@@ -107,7 +107,7 @@ func (s *Store) writeBatch(batch []*change) error {
 	}
 	data, number := j.buffer[:0], j.entries
 	if j.active.end == 0 {
-		first, err := appendEntry(data, &entry{typ: checkpointEntry, needed: j.needed, accounted: j.accounted})
+		first, err := appendEntry(data, &entry{typ: checkpointEntry, firstNeeded: j.firstNeeded, unreportedFrom: j.unreportedFrom})
 		if err != nil {
 			return err
 		}

@@ -17,6 +17,7 @@ type directory struct {
 	// names is held for writing while the names in the directory are read, and for reading while one is added or
 	// removed, so that a list does not miss any.
 	names sync.RWMutex
+	named bool // the name of the directory itself is durable; guarded by Store.mu
 
 	changed  atomic.Uint64 // counts the changes of names
 	flushing sync.Mutex
@@ -69,7 +70,7 @@ func (s *Store) kindLocked(name string) (*directory, error) {
 func (s *Store) makeKind(name string) (*directory, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if d := s.kinds[name]; d != nil {
+	if d := s.kinds[name]; d != nil && d.named {
 		return d, nil
 	}
 	if err := s.changeable(s.top); err != nil {
@@ -82,7 +83,11 @@ func (s *Store) makeKind(name string) (*directory, error) {
 	if err := s.flush(s.top); err != nil {
 		return nil, err
 	}
-	return s.kindLocked(name)
+	d, err := s.kindLocked(name)
+	if err == nil {
+		d.named = true
+	}
+	return d, err
 }
 
 // makeDirectories creates a directory and its parents durably.

@@ -36,23 +36,24 @@ const (
 	valueEntry      entryType = 1 // the payload is the value
 	deltaEntry      entryType = 2 // the payload makes the value from that of the base revision, see delta.go
 	deletionEntry   entryType = 3
-	checkpointEntry entryType = 4 // the payload is two numbers of 8 bytes, needed and accounted
+	checkpointEntry entryType = 4 // the payload is two numbers of 8 bytes, firstNeeded and unreportedFrom
 )
 
 // An entry is an entry of the journal: the change of one record, or a checkpoint.
 type entry struct {
 	typ    entryType
 	number uint64
-	batch  uint64
+	batch  uint64 // the number of the first entry that was written and synced together with this one
 
 	key     store.Key
 	base    store.Revision // before the change; empty if there was no record
 	next    store.Revision // after the change; empty if it is a deletion
 	payload []byte
 
-	// Of a checkpoint: the changes of all entries before needed are in the files of their records, and missing entries
-	// up to accounted have been reported.
-	needed, accounted uint64
+	// Of a checkpoint: the changes of all entries before firstNeeded are in the files of their records. If
+	// unreportedFrom is not zero, entries between it and firstNeeded were missing, and the segments around them must be
+	// kept for the administrator.
+	firstNeeded, unreportedFrom uint64
 }
 
 // appendEntry appends an entry without its numbers and its checksums, which sealEntry adds.
@@ -64,8 +65,8 @@ func appendEntry(b []byte, e *entry) ([]byte, error) {
 		b = append(b, s...)
 	}
 	if e.typ == checkpointEntry {
-		b = binary.LittleEndian.AppendUint64(b, e.needed)
-		b = binary.LittleEndian.AppendUint64(b, e.accounted)
+		b = binary.LittleEndian.AppendUint64(b, e.firstNeeded)
+		b = binary.LittleEndian.AppendUint64(b, e.unreportedFrom)
 	}
 	b = append(b, e.payload...)
 	length := len(b) - start
@@ -143,8 +144,8 @@ func (e *entry) decodeType() bool {
 		if len(e.payload) != 16 {
 			return false
 		}
-		e.needed = binary.LittleEndian.Uint64(e.payload)
-		e.accounted = binary.LittleEndian.Uint64(e.payload[8:])
+		e.firstNeeded = binary.LittleEndian.Uint64(e.payload)
+		e.unreportedFrom = binary.LittleEndian.Uint64(e.payload[8:])
 		return true
 	}
 	return false

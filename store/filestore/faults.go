@@ -100,8 +100,9 @@ func (s *Store) Faults(ctx context.Context) []store.Fault {
 	if f, ok := s.inspectAsideDir(ctx); ok {
 		found = append(found, f)
 	}
+	found = append(found, s.brokenFaults()...)
 	for _, file := range s.faults.files.all() {
-		if len(found) == maxFaults {
+		if len(found) >= maxFaults {
 			break
 		}
 		if reason := s.inspectFile(ctx, file); reason != "" {
@@ -109,7 +110,7 @@ func (s *Store) Faults(ctx context.Context) []store.Fault {
 		}
 	}
 	for _, file := range s.faults.aside.all() {
-		if len(found) == maxFaults {
+		if len(found) >= maxFaults {
 			break
 		}
 		if f, ok := s.inspectAside(ctx, file); ok {
@@ -175,9 +176,8 @@ func (s *Store) inspectAside(ctx context.Context, file asideFile) (store.Fault, 
 	}
 	if strings.HasPrefix(file.original, journalDir+"/") {
 		return store.Fault{
-			Name: s.path(s.top, file.current),
-			Reason: "this part of the journal was damaged, and changes of records in it may be lost: the log names " +
-				"the records; check them, restore them from a backup if necessary, and then remove the file",
+			Name:   s.path(s.top, file.current),
+			Reason: brokenReason,
 		}, true
 	}
 	return store.Fault{

@@ -18,7 +18,7 @@ func FuzzEntry(f *testing.F) {
 		{typ: valueEntry, key: thing("a"), next: "r1", payload: []byte("value")},
 		{typ: deltaEntry, key: thing("é"), base: "r1", next: "r2", payload: []byte{1, 2, 3, 4, 0, 1, 0}},
 		{typ: deletionEntry, key: thing("a"), base: "r2"},
-		{typ: checkpointEntry, needed: 7, accounted: 5},
+		{typ: checkpointEntry, firstNeeded: 7, unreportedFrom: 5},
 	} {
 		data, err := appendEntry(nil, &e)
 		if err != nil {

@@ -23,15 +23,17 @@ type journal struct {
 	done    chan struct{} // closed when the committer has ended; nil if it has not begun
 
 	// writing guards the following fields. The committer holds it while it writes a batch and adds it to the overlay.
-	writing   sync.Mutex
-	active    *segment   // nil if there is none yet
-	next      *segment   // to be active next; may be nil
-	sealed    []*segment // full of entries that may not be in the files yet, in order
-	segments  uint64     // the highest number of a segment
-	entries   uint64     // the number of the last entry
-	needed    uint64     // the first entry whose change may not be in the files
-	accounted uint64     // missing entries up to this one have been reported
-	buffer    []byte
+	writing  sync.Mutex
+	active   *segment   // nil if there is none yet
+	next     *segment   // to be active next; may be nil
+	sealed   []*segment // full of entries that may not be in the files yet, in order
+	segments uint64     // the highest number of a segment
+	entries  uint64     // the number of the last entry
+	// firstNeeded is the number of the first entry whose change may not be in the files. If
+	// unreportedFrom is not zero, entries from that number on are missing, and the segments around them have not all been
+	// kept for the administrator yet.
+	firstNeeded, unreportedFrom uint64
+	buffer                      []byte
 
 	bytes atomic.Int64 // of the entries in active and sealed
 }
@@ -52,14 +54,14 @@ func (s *Store) activate() (err error) {
 	return nil
 }
 
-// segmentInPlace returns an error if the name of a segment no longer refers to it. Changes then stop, because they
-// would be lost.
+// segmentInPlace returns an error if the path of a segment below the store's directory no longer refers to it. Changes
+// then stop, because they would be lost.
 func (s *Store) segmentInPlace(g *segment) error {
 	opened, err := g.file.Stat()
 	if err != nil {
 		return fmt.Errorf("filestore: %w", err)
 	}
-	found, err := s.journal.dir.root.Stat(g.name)
+	found, err := s.top.root.Stat(journalDir + "/" + g.name)
 	if err == nil && os.SameFile(opened, found) {
 		return nil
 	}
@@ -73,11 +75,11 @@ func (s *Store) segmentInPlace(g *segment) error {
 func (s *Store) openJournal() error {
 	j := &s.journal
 	j.arrived.L = &j.mu
-	err := s.top.root.Mkdir(journalDir, 0o700)
-	if err == nil {
-		err = s.flush(s.top)
+	if err := s.top.root.Mkdir(journalDir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
 	}
-	if err != nil && !errors.Is(err, fs.ErrExist) {
+	// Flush even if it exists: the process that created it may have stopped before it did.
+	if err := s.flush(s.top); err != nil {
 		return err
 	}
 	root, err := s.top.root.OpenRoot(journalDir)

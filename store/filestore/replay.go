@@ -1,108 +1,18 @@
 package filestore
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
-	"path"
 	"slices"
 
 	"github.com/patchsource/patchsource/store"
 )
 
-// A recovery is what the segments that were found when the store was opened contain.
-type recovery struct {
-	segments []*segment
-	entries  []foundEntry // in the order of their numbers
-	gaps     bool         // entries are missing although later ones are there
-}
-
-// A foundEntry is an entry and the index of its segment.
-type foundEntry struct {
-	entry
-	segment int
-}
-
-// recoverJournal reads the segments that a crash has left, and makes the changes in them pending records, unless they
-// are in the files. The segments stay in the journal until the records have been written.
-func (s *Store) recoverJournal() error {
-	segments, err := s.findSegments()
-	if err != nil || len(segments) == 0 {
-		return err
-	}
-	r := recovery{segments: segments}
-	for i, g := range segments {
-		data, err := s.readSegment(g)
-		if err != nil {
-			return fmt.Errorf("cannot read the journal, which has changes that are not in the files yet: %w", err)
-		}
-		for _, e := range scanEntries(data, g.nonce) {
-			r.entries = append(r.entries, foundEntry{e, i})
-			g.last = max(g.last, e.number)
-			g.end = g.size
-		}
-	}
-	slices.SortStableFunc(r.entries, func(a, b foundEntry) int {
-		if a.number < b.number {
-			return -1
-		}
-		return int(min(a.number-b.number, 1))
-	})
-	s.startJournal(&r)
-	if err := s.dropObsolete(); err != nil {
-		return err
-	}
-	return s.replay(&r)
-}
-
-// dropObsolete removes the segments whose changes are in the files. They must not outlive the checkpoint that says so,
-// which is in a later segment.
-func (s *Store) dropObsolete() error {
-	j := &s.journal
-	var obsolete, sealed []*segment
-	for _, g := range j.sealed {
-		if g.last < j.needed && !g.broken {
-			obsolete = append(obsolete, g)
-			j.bytes.Add(-g.end)
-		} else {
-			sealed = append(sealed, g)
-		}
-	}
-	j.sealed = sealed
-	return s.removeSegments(obsolete...)
-}
-
-// startJournal sets the numbers with which the journal continues, drops the entries whose changes are in the files, and
-// finds gaps. The segments around a gap are marked as broken.
-func (s *Store) startJournal(r *recovery) {
-	j := &s.journal
-	j.sealed = r.segments
-	j.segments = r.segments[len(r.segments)-1].number
-	for _, g := range r.segments {
-		j.bytes.Add(g.end)
-	}
-	lastBatch := uint64(0)
-	for _, e := range r.entries {
-		j.needed, j.accounted = max(j.needed, e.needed), max(j.accounted, e.accounted)
-		j.entries, lastBatch = max(j.entries, e.number), max(lastBatch, e.batch)
-	}
-	r.entries = slices.DeleteFunc(r.entries, func(e foundEntry) bool { return e.number < j.needed })
-	if len(r.entries) == 0 {
-		return
-	}
-	// Entries of the last batch may be missing: they were not acknowledged.
-	expected, before := max(j.needed, j.accounted+1), 0
-	for _, e := range r.entries {
-		if e.number > expected && expected < lastBatch {
-			s.log.Error("changes are missing in the journal", "first", expected, "last", e.number-1)
-			r.gaps = true
-			for _, g := range r.segments[before : e.segment+1] {
-				g.broken = true
-			}
-		}
-		expected, before = max(expected, e.number+1), e.segment
-	}
-	j.accounted = j.entries
+// sortEntries sorts entries by their numbers.
+func sortEntries(entries []foundEntry) {
+	slices.SortStableFunc(entries, func(a, b foundEntry) int { return cmp.Compare(a.number, b.number) })
 }
 
 // replay makes pending records of the changes in a recovery.
@@ -123,15 +33,15 @@ func (s *Store) replay(r *recovery) error {
 		if err != nil {
 			return err
 		}
-		p, err := s.replayRecord(d, key, changes[key], r.gaps)
-		if p != nil {
-			s.overlay.put(p)
+		lost, err := s.replayRecord(d, key, changes[key], r.lastMissing)
+		if err != nil {
+			return err
 		}
-		if err == nil {
+		if lost == nil {
 			continue
 		}
-		s.log.Error("the last change of a record in the journal cannot be made; its file keeps the state before",
-			"file", s.path(d, fileName(key.ID)), "error", err)
+		s.log.Error("acknowledged changes of a record in the journal cannot be applied and are dropped; "+
+			"the record keeps the state before them", "file", s.path(d, fileName(key.ID)), "error", lost)
 		for _, e := range changes[key] {
 			r.segments[e.segment].broken = true
 		}
@@ -144,44 +54,71 @@ func (s *Store) replay(r *recovery) error {
 
 var (
 	errLostBase = errors.New("the change before it is missing")
-	errForeign  = errors.New("the file has another state than the journal: it was replaced after the last change")
+	errForeign  = errors.New("the file does not match the journal: it was replaced after the last change, or is newer")
 )
 
-// replayRecord applies the changes of one record to its file. It returns the pending record, or nil if the file has the
-// last state already. The error says that the last change cannot be made; the record may be pending nonetheless.
+// replayRecord applies the changes of one record to the state in its file, and adds the record to the overlay unless
+// the file has the last state already. lost is not nil if the last changes cannot be applied. If err is not nil, the
+// file could not be read, and the journal must be kept for the next start.
 func (s *Store) replayRecord(
-	d *directory, key store.Key, changes []foundEntry, gaps bool,
-) (p *pending, err error) {
+	d *directory, key store.Key, changes []foundEntry, lastMissing uint64,
+) (lost, err error) {
 	name := fileName(key.ID)
 	file, err := s.readFile(d, name)
-	if errors.Is(err, store.ErrCorrupt) {
-		_ = s.setAside(d, name, err) // only whole values can be applied then
+	corrupt := errors.Is(err, store.ErrCorrupt)
+	if corrupt {
+		_ = s.setAside(d, name, err)
+		file = store.Record{} // only whole values and deletions can be applied
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
+		return nil, fmt.Errorf("cannot read %s, which has changes in the journal: %w", s.path(d, name), err)
 	}
-	state := &pending{kind: key.Kind, name: name, id: key.ID, revision: file.Revision, value: file.Value}
-	first := 0
-	for i, e := range changes {
-		if e.next == file.Revision {
-			first = i + 1 // the file has this change, and those before
+	start := 0
+	if !corrupt {
+		if start, err = firstUnwritten(file.Revision, changes, lastMissing); err != nil {
+			return err, nil
 		}
 	}
-	if first == 0 && file.Revision != "" && changes[0].base != file.Revision && !gaps {
-		return nil, errForeign
-	}
-	var lost error
-	for _, e := range changes[first:] {
-		next, err := applyEntry(state, &e.entry)
+	current := &pending{kind: key.Kind, name: name, id: key.ID, revision: file.Revision, value: file.Value}
+	applied := false
+	for _, e := range changes[start:] {
+		next, err := applyEntry(current, &e.entry)
 		if err != nil {
 			lost = err
 			continue
 		}
-		p, state = next, next
+		current, applied = next, true
 		if e.typ != deltaEntry {
 			lost = nil
 		}
 	}
-	return p, lost
+	if applied {
+		s.overlay.put(current)
+		s.endFaults(d, name)
+	}
+	return lost, nil
+}
+
+// firstUnwritten returns the index of the first change of a record that its file, which has a revision, does not have.
+// The revision is empty if there is no file. Entries up to lastMissing may be missing.
+func firstUnwritten(revision store.Revision, changes []foundEntry, lastMissing uint64) (int, error) {
+	for i := len(changes) - 1; i >= 0; i-- {
+		switch revision {
+		case changes[i].next:
+			return i + 1, nil
+		case changes[i].base:
+			return i, nil
+		}
+	}
+	if revision == "" {
+		return 0, nil // an earlier replay has set the file aside, or it was removed
+	}
+	// A missing change may have made the file. Changes after all that are missing are newer than the file.
+	for i, e := range changes {
+		if e.number > lastMissing && lastMissing > 0 {
+			return i, nil
+		}
+	}
+	return 0, errForeign
 }
 
 // applyEntry returns a record after a change.
@@ -201,26 +138,4 @@ func applyEntry(p *pending, e *entry) (*pending, error) {
 		next.value = value
 	}
 	return next, nil
-}
-
-// brokenPrefix begins the names of segments in asideDir. No kind of records begins with it.
-const brokenPrefix = "_journal-"
-
-// keepBroken moves a segment in which changes were lost to asideDir, where it stays a fault until it is removed.
-func (s *Store) keepBroken(g *segment) error {
-	current, err := s.moveAside(s.journal.dir, g.name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	s.addBroken(current)
-	s.log.Error("a part of the journal was damaged; it is kept", "file", s.path(s.top, current))
-	return nil
-}
-
-// addBroken adds a segment that was moved to asideDir to the faults.
-func (s *Store) addBroken(current string) {
-	s.faults.aside.add(asideFile{original: journalDir + "/" + path.Base(current), current: current})
 }

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/patchsource/patchsource/store"
 )
@@ -39,6 +40,8 @@ type segment struct {
 	end    int64    // of the entries
 	last   uint64   // the number of the last entry; zero if there is none
 	broken bool     // the segment must be kept in asideDir
+
+	unreadable bool // a part of the file could not be read
 }
 
 // segmentName returns a name for the segment with a number.
@@ -83,7 +86,8 @@ func (s *Store) findSegments() (segments []*segment, err error) {
 	return segments, nil
 }
 
-// readSegment reads a segment. Parts of the file that cannot be read are zero in the result.
+// readSegment makes a segment durable and reads it. Parts of the file that the disk cannot read are zero in the result,
+// and the segment is marked as unreadable.
 func (s *Store) readSegment(g *segment) ([]byte, error) {
 	file, err := s.openFile(s.journal.dir.root, g.name)
 	if err != nil {
@@ -95,14 +99,23 @@ func (s *Store) readSegment(g *segment) ([]byte, error) {
 		return nil, err
 	}
 	g.size = info.Size()
+	if err := s.syncFile(file); err != nil {
+		return nil, err
+	}
 	data := make([]byte, g.size)
 	if _, err := file.ReadAt(data, 0); err == nil || errors.Is(err, io.EOF) {
 		return data, nil
+	} else if !errors.Is(err, syscall.EIO) {
+		return nil, err // it says nothing about the file, and the next start may read it
 	}
+	g.unreadable = true
 	const part = 4096
 	for at := 0; at < len(data); at += part {
 		piece := data[at:min(at+part, len(data))]
 		if _, err := file.ReadAt(piece, int64(at)); err != nil && !errors.Is(err, io.EOF) {
+			if !errors.Is(err, syscall.EIO) {
+				return nil, err
+			}
 			s.log.Error("cannot read a part of the journal", "file", s.path(s.journal.dir, g.name), "offset", at,
 				"error", err)
 			clear(piece)

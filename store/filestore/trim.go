@@ -10,18 +10,24 @@ func (s *Store) seal() {
 	}
 }
 
-// trim removes the sealed segments, whose changes are in the files of their records.
+// trim removes the sealed segments, whose changes are in the files of their records or in the active segment too.
 func (s *Store) trim() error {
 	j := &s.journal
 	j.writing.Lock()
-	sealed, active := j.sealed, j.active
+	sealed, active, broken := j.sealed, j.active, false
 	for _, g := range sealed {
-		j.needed = max(j.needed, g.last+1)
+		broken = broken || g.broken
 	}
-	checkpoint := &entry{typ: checkpointEntry, needed: j.needed, accounted: j.accounted}
+	if broken && j.unreportedFrom == 0 {
+		j.unreportedFrom = max(1, j.firstNeeded)
+	}
+	for _, g := range sealed {
+		j.firstNeeded = max(j.firstNeeded, g.last+1)
+	}
+	checkpoint := &entry{typ: checkpointEntry, firstNeeded: j.firstNeeded, unreportedFrom: j.unreportedFrom}
 	j.writing.Unlock()
-	// Without the checkpoint, a loss of power that leaves some of several segments would leave a journal that does not
-	// fit the files.
+	// Without the checkpoint, a crash that leaves some of several segments would leave a journal that does not match the
+	// files.
 	if active != nil || len(sealed) > 1 {
 		if err := s.commit(checkpoint, nil); err != nil {
 			return err
@@ -36,10 +42,13 @@ func (s *Store) trim() error {
 		j.bytes.Add(-sealed[i].end)
 		j.writing.Unlock()
 	}
+	j.writing.Lock()
+	defer j.writing.Unlock()
+	j.unreportedFrom = 0
 	return nil
 }
 
-// dropSegment removes a segment from the journal, or makes it the next one.
+// dropSegment removes a segment from the journal, or makes it the next one. It keeps a broken segment elsewhere.
 func (s *Store) dropSegment(g *segment) error {
 	j := &s.journal
 	if g.broken {
