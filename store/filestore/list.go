@@ -72,11 +72,13 @@ func (s *Store) list(d *directory) ([]listed, error) {
 		return nil, err
 	}
 	records := make([]listed, 0, len(names)+len(waiting))
+	isPending := map[string]bool{}
 	for _, p := range waiting {
 		records = append(records, listed{p.name, p.id})
+		isPending[p.name] = true
 	}
 	for _, name := range names {
-		if !strings.HasSuffix(name, fileSuffix) || strings.HasPrefix(name, tempPrefix) {
+		if !strings.HasSuffix(name, fileSuffix) || strings.HasPrefix(name, tempPrefix) || isPending[name] {
 			continue
 		}
 		id, ok := fileID(name)
@@ -90,5 +92,5 @@ func (s *Store) list(d *directory) ([]listed, error) {
 	slices.SortFunc(records, func(a, b listed) int {
 		return cmp.Or(strings.Compare(a.id, b.id), strings.Compare(a.name, b.name))
 	})
-	return slices.Compact(records), nil
+	return records, nil
 }
