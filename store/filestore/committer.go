@@ -107,7 +107,7 @@ func (s *Store) writeBatch(batch []*change) error {
 	}
 	data, number := j.buffer[:0], j.entries
 	if j.active.end == 0 {
-		first, err := appendEntry(data, &entry{typ: checkpointEntry, firstNeeded: j.firstNeeded, unreportedFrom: j.unreportedFrom})
+		first, err := appendEntry(data, j.checkpoint())
 		if err != nil {
 			return err
 		}
@@ -131,7 +131,7 @@ func (s *Store) writeBatch(batch []*change) error {
 	for _, c := range batch {
 		if c.pending != nil {
 			s.overlay.put(c.pending)
-			s.behind.wake(s)
+			s.wakeWriteBehind()
 		}
 	}
 	return nil

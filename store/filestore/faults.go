@@ -101,6 +101,9 @@ func (s *Store) Faults(ctx context.Context) []store.Fault {
 		found = append(found, f)
 	}
 	found = append(found, s.brokenFaults()...)
+	s.behind.mu.Lock()
+	found = append(found, s.behind.unwritten[:min(len(s.behind.unwritten), maxFaults-len(found))]...)
+	s.behind.mu.Unlock()
 	for _, file := range s.faults.files.all() {
 		if len(found) >= maxFaults {
 			break

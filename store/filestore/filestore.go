@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -62,6 +63,9 @@ type Store struct {
 
 // Open opens the directory dir and creates it if necessary. It removes the temporary files of writes that a crash
 // interrupted. The error is [ErrInUse] if the directory is already open.
+//
+// The caller must call [store.CheckFormat] before it changes a record: without the format marker, an earlier version of
+// this package opens the directory after a crash and does not see the changes in the journal.
 func Open(dir string, opts *Options) (*Store, error) {
 	s := newStore()
 	if err := s.start(dir, opts); err != nil {
@@ -118,10 +122,15 @@ func (s *Store) start(dir string, opts *Options) (err error) {
 	}
 	s.journal.done, s.behind.ended = make(chan struct{}), make(chan struct{})
 	go s.runCommitter()
-	go s.runWriteBehind()
 	if err := s.writeFiles(); err != nil && s.stopped() == nil { // the reason is in the log
+		// The numbers in a part that cannot be read are not known, so entries with the same numbers must not follow.
+		if slices.ContainsFunc(s.journal.sealed, func(g *segment) bool { return g.unreadable }) {
+			return fmt.Errorf("%w; and a part of the journal cannot be read, so the store stays closed until the cause "+
+				"has gone", err)
+		}
 		notify(s.behind.dirty)
 	}
+	go s.runWriteBehind()
 	s.findMissing()
 	return nil
 }
@@ -185,11 +194,15 @@ func (s *Store) release(clean bool) error {
 	return errors.Join(append(errs, s.lock.Close())...)
 }
 
-// Ping implements [store.Pinger]. It returns an error if a sync has failed since the directory was opened, or if the
-// directory, or that of a kind, was deleted or replaced.
+// Ping implements [store.Pinger]. It returns an error if changes are refused, because a sync has failed since the
+// directory was opened or because too many changes could not be written to their files, or if the directory, or that
+// of a kind, was deleted or replaced.
 func (s *Store) Ping(ctx context.Context) error {
 	return s.do(ctx, func() error {
 		if err := s.stopped(); err != nil {
+			return err
+		}
+		if err := s.behind.lastFailure(); err != nil && s.loaded(maxRecords, maxBytes, maxJournal) {
 			return err
 		}
 		s.mu.Lock()

@@ -10,6 +10,11 @@ func (s *Store) seal() {
 	}
 }
 
+// checkpoint returns a checkpoint. The caller must hold j.writing.
+func (j *journal) checkpoint() *entry {
+	return &entry{typ: checkpointEntry, firstNeeded: j.firstNeeded, unreportedFrom: j.unreportedFrom}
+}
+
 // trim removes the sealed segments, whose changes are in the files of their records or in the active segment too.
 func (s *Store) trim() error {
 	j := &s.journal
@@ -24,7 +29,7 @@ func (s *Store) trim() error {
 	for _, g := range sealed {
 		j.firstNeeded = max(j.firstNeeded, g.last+1)
 	}
-	checkpoint := &entry{typ: checkpointEntry, firstNeeded: j.firstNeeded, unreportedFrom: j.unreportedFrom}
+	checkpoint := j.checkpoint()
 	j.writing.Unlock()
 	// Without the checkpoint, a crash that leaves some of several segments would leave a journal that does not match the
 	// files.

@@ -2,8 +2,11 @@ package filestore
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
+
+	"github.com/patchsource/patchsource/store"
 )
 
 const (
@@ -35,6 +38,8 @@ type writeBehind struct {
 	mu       sync.Mutex
 	finished chan struct{} // closed at the end of a cycle
 	failure  error         // of the last cycle
+	// unwritten are the files that the last cycle could not write.
+	unwritten []store.Fault
 }
 
 func newWriteBehind() writeBehind {
@@ -44,11 +49,18 @@ func newWriteBehind() writeBehind {
 	}
 }
 
-// wake tells the goroutine that a record is pending.
-func (w *writeBehind) wake(s *Store) {
-	notify(w.dirty)
+// lastFailure returns the error of the last cycle.
+func (w *writeBehind) lastFailure() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.failure
+}
+
+// wakeWriteBehind tells the goroutine of write-behind that a record is pending.
+func (s *Store) wakeWriteBehind() {
+	notify(s.behind.dirty)
 	if s.loaded(busyRecords, busyBytes, busyJournal) {
-		notify(w.busy)
+		notify(s.behind.busy)
 	}
 }
 
@@ -147,12 +159,25 @@ func (s *Store) writePending() error {
 	}
 	s.seal()
 	pending := s.overlay.all() // after seal, so that it has every change in the sealed segments
-	written, err := s.replaceFiles(pending)
+	written, failed, err := s.replaceFiles(pending)
 	for _, p := range written {
 		s.overlay.remove(p)
 	}
+	s.behind.mu.Lock()
+	s.behind.unwritten = s.faultsOf(failed)
+	s.behind.mu.Unlock()
 	if err != nil {
 		return err
 	}
-	return s.trim()
+	if len(failed) == 0 {
+		return s.trim()
+	}
+	err = joinFailures(failed)
+	if len(written) == 0 && s.journal.bytes.Load() < busyJournal {
+		return err // nothing to gain
+	}
+	if ok, repeatErr := s.repeatChanges(failed); !ok || repeatErr != nil {
+		return errors.Join(err, repeatErr)
+	}
+	return errors.Join(err, s.trim())
 }

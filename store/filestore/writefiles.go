@@ -4,15 +4,43 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
+
+	"github.com/patchsource/patchsource/store"
 )
 
-// replaceFiles makes the files of records durable and returns the records for which that has succeeded.
-func (s *Store) replaceFiles(pending []*pending) (written []*pending, err error) {
+// A failedWrite is a pending record whose file could not be written.
+type failedWrite struct {
+	record *pending
+	path   string
+	err    error
+}
+
+// joinFailures returns an error that describes the first few failures.
+func joinFailures(failed []failedWrite) error {
+	var errs []error
+	for _, f := range failed[:min(len(failed), 3)] {
+		errs = append(errs, fmt.Errorf("filestore: %s: %w", f.path, f.err))
+	}
+	return errors.Join(errs...)
+}
+
+// faultsOf returns the faults of files that could not be written.
+func (s *Store) faultsOf(failed []failedWrite) (found []store.Fault) {
+	for _, f := range failed[:min(len(failed), maxFaults)] {
+		found = append(found, store.Fault{Name: f.path, Reason: fmt.Sprintf("the file cannot be written (%v), so the "+
+			"last changes of its record are only in the journal: the server tries again every second", f.err)})
+	}
+	return found
+}
+
+// replaceFiles makes the files of records durable. It returns the records for which that has succeeded and those for
+// which it has failed. If err is not nil, it is not known which files are durable.
+func (s *Store) replaceFiles(pending []*pending) (written []*pending, failed []failedWrite, err error) {
 	temps, errs := s.createTemps(pending)
 	touched := map[*directory]bool{}
-	var failures []error
 	for i, p := range pending {
 		d, err := s.kind(p.kind)
 		switch {
@@ -27,7 +55,7 @@ func (s *Store) replaceFiles(pending []*pending) (written []*pending, err error)
 			}
 		}
 		if err != nil {
-			failures = append(failures, fmt.Errorf("filestore: %s/%s/%s: %w", s.dir, p.kind, p.name, err))
+			failed = append(failed, failedWrite{p, filepath.Join(s.dir, p.kind, p.name), err})
 			continue
 		}
 		touched[d] = true
@@ -35,10 +63,10 @@ func (s *Store) replaceFiles(pending []*pending) (written []*pending, err error)
 	}
 	for d := range touched {
 		if err := s.flush(d); err != nil {
-			return nil, err
+			return nil, failed, err
 		}
 	}
-	return written, errors.Join(failures[:min(len(failures), 3)]...)
+	return written, failed, nil
 }
 
 // createTemps creates durable temporary files for the records that were not deleted.
