@@ -138,18 +138,39 @@ func TestHeartbeatOfAnOldAnswer(t *testing.T) {
 // after it.
 type racingClient struct {
 	*fake
+	mu      sync.Mutex
 	changes []func()
+}
+
+// next removes and returns the next change, nil if there is none.
+func (c *racingClient) next() (change func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.changes) > 0 {
+		change, c.changes = c.changes[0], c.changes[1:]
+	}
+	return change
+}
+
+// add adds a change that is made during a later reading.
+func (c *racingClient) add(change func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.changes = append(c.changes, change)
 }
 
 func (c *racingClient) GetObject(
 	ctx context.Context, in *s3.GetObjectInput, o ...func(*s3.Options),
 ) (*s3.GetObjectOutput, error) {
-	if *in.Key != headName || len(c.changes) == 0 {
+	var change func()
+	if *in.Key == headName {
+		change = c.next()
+	}
+	if change == nil {
 		return c.fake.GetObject(ctx, in, o...)
 	}
 	old, _ := c.body(headName)
-	c.changes[0]()
-	c.changes = c.changes[1:]
+	change()
 	current, _ := c.body(headName)
 	return &s3.GetObjectOutput{
 		Body: io.NopCloser(strings.NewReader(old)),
@@ -168,7 +189,7 @@ func TestHeartbeatsAndAMixedHead(t *testing.T) {
 		wait(700 * time.Millisecond)
 		p.take()
 		for _, id := range []string{"a", "b", "c"} {
-			racing.changes = append(racing.changes, func() { put(t, other, store.Key{Kind: "things", ID: id}, "1") })
+			racing.add(func() { put(t, other, store.Key{Kind: "things", ID: id}, "1") })
 		}
 		wait(time.Second)
 		p.yields(t, "a", "b", "c", "beat 1.5s")

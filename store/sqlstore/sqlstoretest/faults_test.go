@@ -226,7 +226,14 @@ func TestListenerThatIsCutOff(t *testing.T) {
 	opts.PollInterval = time.Hour
 	wakes := make(chan struct{}, 100)
 	inner := opts.Listen
+	mayListen := make(chan struct{}, 100)
+	mayListen <- struct{}{}
 	opts.Listen = func(ctx context.Context, channel string, wake func()) error {
+		select {
+		case <-mayListen:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
 		return inner(ctx, channel, func() { wake(); wakes <- struct{}{} })
 	}
 	s := open(t, db, opts)
@@ -238,7 +245,8 @@ func TestListenerThatIsCutOff(t *testing.T) {
 	exec(t, db, schema, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 		WHERE query LIKE 'LISTEN "patchsource_{schema}"%' AND pid <> pg_backend_pid()`)
 	mustPut(t, openOther(t, dsn, schema), "b") // without a notification
-	w.expect(thing("b"))                       // because it listens again and reads the log
+	close(mayListen)
+	w.expect(thing("b")) // because it listens again and reads the log
 	mustPut(t, s, "c")
 	w.expect(thing("c"))
 }
