@@ -46,7 +46,8 @@ type history struct {
 
 // advance sets the earlier revisions of rec, which takes the place of was and has another definition. It writes
 // nothing. more is the number of changes that are written together with rec and follow it. It reports whether the
-// recent revisions of was and its definition move into a record, which keep writes.
+// recent revisions of was and its definition move into a record, which keep writes. If recent revisions are corrupt,
+// these and those before them are dropped then.
 func (h *history) advance(was, rec *record, more int) (moves bool, err error) {
 	rec.Revisions, rec.Oldest, rec.Recent = []revisionHead{}, was.Oldest, nil
 	if h.max == 0 {
@@ -64,10 +65,14 @@ func (h *history) advance(was, rec *record, more int) (moves bool, err error) {
 		again, err := patchText(rec.definition, d)
 		moves = err != nil || !bytes.Equal(again, was.definition)
 	}
+	summary, err := was.summary()
+	if err != nil {
+		return false, err
+	}
 	if moves {
-		groups, err := was.groups()
-		if err != nil {
-			return false, err
+		groups, lost := was.groups()
+		if lost != nil {
+			h.log.Error("earlier revisions of a title are corrupt and are dropped", "title", summary.ID, "error", lost)
 		}
 		rec.Revisions = slices.Clip(was.Revisions)
 		for _, g := range groups {
@@ -78,10 +83,6 @@ func (h *history) advance(was, rec *record, more int) (moves bool, err error) {
 			rec.Revisions = append(rec.Revisions, heads...)
 		}
 	} else {
-		summary, err := was.summary()
-		if err != nil {
-			return false, err
-		}
 		rec.Revisions = append(rec.Revisions, was.Revisions...)
 		rec.Recent = append(slices.Clip(was.Recent), earlierRevision{
 			Number:     was.number(),
@@ -98,10 +99,7 @@ func (h *history) advance(was, rec *record, more int) (moves bool, err error) {
 // keep writes the definition of a record that is about to be replaced, with its recent revisions, as earlier revisions.
 // The error is ErrUnavailable or that of ctx.
 func (h *history) keep(ctx context.Context, was *record) error {
-	groups, err := was.groups()
-	if err != nil {
-		return unavailable(err)
-	}
+	groups, _ := was.groups() // advance has logged what is lost
 	for _, g := range groups {
 		value, err := g.encode()
 		if err != nil {
@@ -163,11 +161,12 @@ func (h *history) listed(rec *record) (all []Revision) {
 // definition returns the definition in an earlier revision of a title. The error is store.ErrNotFound, ErrUnavailable
 // or that of ctx; ErrUnavailable is also store.ErrCorrupt if the revision is corrupt.
 func (h *history) definition(ctx context.Context, rec *record, n uint64) ([]byte, error) {
-	text, err := earlierDefinition(rec.definition, rec.Recent, n)
-	if !errors.Is(err, store.ErrNotFound) {
+	isN := func(r earlierRevision) bool { return r.Number == n }
+	if slices.ContainsFunc(rec.Recent, isN) {
+		text, err := earlierDefinition(rec.definition, rec.Recent, n)
 		return text, corruptUnavailable(err)
 	}
-	key := n
+	key := n // its record does not depend on the recent revisions
 	for _, r := range rec.Revisions {
 		if r.Number == n {
 			key = r.key()
@@ -177,7 +176,7 @@ func (h *history) definition(ctx context.Context, rec *record, n uint64) ([]byte
 	if err != nil {
 		return nil, err
 	}
-	text, err = stored.definition(n)
+	text, err := stored.definition(n)
 	return text, corruptUnavailable(err)
 }
 

@@ -30,10 +30,11 @@ type storedHead struct {
 }
 
 // groups returns the record's definition, with the recent ones before it, as the records into which they move, the
-// oldest first. The error is store.ErrCorrupt.
-func (r *record) groups() (all []*storedRevision, err error) {
+// oldest first. If a recent revision is corrupt, it is left out with those before it, and the error is store.ErrCorrupt.
+func (r *record) groups() (all []*storedRevision, lost error) {
+	recent, texts, lost := r.readableRecent()
 	newest := storedRevision{storedHead{Number: r.number(), At: r.Changed, By: r.By}, r.definition}
-	for left := r.Recent; ; {
+	for left := recent; ; {
 		g := newest
 		first := max(0, len(left)-(maxGroup-1))
 		g.Format, g.Earlier = plainFormat, left[first:]
@@ -43,16 +44,32 @@ func (r *record) groups() (all []*storedRevision, err error) {
 		all = append(all, &g)
 		if first == 0 {
 			slices.Reverse(all)
-			return all, nil
+			return all, lost
 		}
 		next := &left[first-1]
-		text, err := earlierDefinition(g.Definition, left[first-1:], next.Number)
-		if err != nil {
-			return nil, err
-		}
-		newest = storedRevision{storedHead{Number: next.Number, At: next.At, By: next.By}, text}
+		newest = storedRevision{storedHead{Number: next.Number, At: next.At, By: next.By}, texts[first-1]}
 		left = left[:first-1]
 	}
+}
+
+// readableRecent returns the recent revisions without those that are corrupt and those before them, and the definitions
+// of those with which a group begins. The error is store.ErrCorrupt if revisions are left out.
+func (r *record) readableRecent() (recent []earlierRevision, texts [][]byte, lost error) {
+	texts = make([][]byte, len(r.Recent))
+	text := r.definition
+	for i, e := range slices.Backward(r.Recent) {
+		var err error
+		if text, err = patchText(text, e.Difference); err == nil {
+			_, err = readSummary(text)
+		}
+		if err != nil {
+			return r.Recent[i+1:], texts[i+1:], fmt.Errorf("%w: revision %d: %w", store.ErrCorrupt, e.Number, err)
+		}
+		if (len(r.Recent)-i)%maxGroup == 0 {
+			texts[i] = text
+		}
+	}
+	return r.Recent, texts, nil
 }
 
 // encode returns the record as the store holds it.
