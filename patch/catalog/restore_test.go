@@ -1,6 +1,7 @@
 package catalog_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -259,5 +260,34 @@ func TestKilledRestoreKeepsNotices(t *testing.T) {
 	eventually(t, func() bool { return len(taken.all()) == 1 })
 	if state(cat) != "App 1" {
 		t.Errorf("the titles are %q, want App 1", state(cat))
+	}
+}
+
+// A restore whose context ends while it stages titles does not ask to confirm the deletion of those that it has not
+// reached.
+func TestRestoreIsCanceledBeforeConfirm(t *testing.T) {
+	s := memstore.New()
+	cat := open(t, unwatched{s}, nil)
+	for _, id := range []string{"App", "B", "C"} {
+		create(t, cat, id)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defs := func(yield func(*patch.Definition, error) bool) {
+		if !yield(definition("App", "2"), nil) {
+			return
+		}
+		eventually(t, func() bool { return strings.Contains(recordOf(t, s), `"staged"`) })
+		cancel()
+		_ = yield(definition("B", "2"), nil) && yield(definition("C", "2"), nil)
+	}
+	_, err := cat.Restore(ctx, defs, &catalog.RestoreOptions{
+		Mode: catalog.RestoreReplace,
+		Confirm: func(deleted []string) error {
+			t.Errorf("asked to delete %v, which the backup has", deleted)
+			return nil
+		},
+	})
+	if !errors.Is(err, context.Canceled) || state(cat) != "App 1, B 1, C 1" {
+		t.Errorf("%v, titles %s; want context.Canceled and all titles unchanged", err, state(cat))
 	}
 }

@@ -19,7 +19,7 @@ func (r *restore) stage(ctx context.Context, defs iter.Seq2[*patch.Definition, e
 		return err
 	}
 	if r.opts.Mode != RestoreReplace {
-		return context.Cause(ctx)
+		return nil
 	}
 	if err := r.refreshIndex(ctx); err != nil {
 		return err
@@ -51,7 +51,7 @@ func (r *restore) stage(ctx context.Context, defs iter.Seq2[*patch.Definition, e
 	return context.Cause(ctx)
 }
 
-// stageAll stages all definitions.
+// stageAll stages all definitions. If it returns nil, r.seen is complete.
 func (r *restore) stageAll(ctx context.Context, defs iter.Seq2[*patch.Definition, error]) error {
 	group, working := errgroup.WithContext(ctx)
 	places := semaphore.NewWeighted(maxRestoreWriters)
@@ -76,7 +76,10 @@ func (r *restore) stageAll(ctx context.Context, defs iter.Seq2[*patch.Definition
 			return r.stageOne(working, key, def)
 		})
 	}
-	return errors.Join(failed, group.Wait())
+	if err := errors.Join(failed, group.Wait()); err != nil {
+		return err
+	}
+	return context.Cause(ctx) // it may have ended before all were read
 }
 
 // restoreWeight returns how many of the maxRestoreWriters places a definition takes. A large one takes several, so that
