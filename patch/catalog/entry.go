@@ -132,7 +132,7 @@ func sameSummary(a, b *entry) bool {
 }
 
 // fold returns a text in a form that is the same for texts that differ only in case, as strings.EqualFold compares
-// them. It is lower case.
+// them. It is lower case, but for letters whose lower case strings.EqualFold does not know.
 func fold(s string) string {
 	for i := range len(s) {
 		if s[i] >= utf8.RuneSelf {
@@ -142,13 +142,20 @@ func fold(s string) string {
 	return strings.ToLower(s)
 }
 
-// foldRune returns the lower case of the first of the runes that are equal to r without regard to case.
+// foldRune returns the lower case of the first of the runes that are equal to r without regard to case, or that rune if
+// its lower case is not one of them, as that of U+0130 is not.
 func foldRune(r rune) rune {
 	first := r
 	for other := unicode.SimpleFold(r); other != r; other = unicode.SimpleFold(other) {
 		first = min(first, other)
 	}
-	return unicode.ToLower(first)
+	lower := unicode.ToLower(first)
+	for other := unicode.SimpleFold(first); other != first; other = unicode.SimpleFold(other) {
+		if other == lower {
+			return lower
+		}
+	}
+	return first
 }
 
 // sortEntries sorts entries by the bytes of their ids.

@@ -152,8 +152,12 @@ func (f *Filter) matcher() func(e *entry) bool {
 	}
 }
 
-// queries reports whether a folded query is a part of a title's text.
+// queries reports whether a folded query is a part of a line of a title's text.
 func (f *Filter) queries(e *entry, query string) bool {
+	if strings.Contains(query, "\n") {
+		return strings.Contains(e.foldedName(), query) || strings.Contains(e.foldedPublisher(), query) ||
+			f.QueryAuthor && strings.Contains(e.foldedAuthor(), query) // an id has no line break
+	}
 	if f.QueryAuthor {
 		return strings.Contains(e.text, query)
 	}

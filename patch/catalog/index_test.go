@@ -362,14 +362,17 @@ type failing struct{}
 
 func (failing) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
 
-// Texts that differ only in case have the same folded form, which is lower case.
+// Texts that differ only in case have the same folded form, which is lower case. Others have different ones.
 func TestFold(t *testing.T) {
 	for r := range unicode.MaxRune + 1 {
 		if f := unicode.SimpleFold(r); foldRune(r) != foldRune(f) {
 			t.Errorf("%q and %q differ", r, f)
 		}
+		if s := string(r); !strings.EqualFold(fold(s), s) {
+			t.Errorf("fold(%q) = %q, which is another text", s, fold(s))
+		}
 	}
-	for s, want := range map[string]string{"AbC": "abc", "ÄÖ": "äö", "ſS": "ss", "": ""} {
+	for s, want := range map[string]string{"AbC": "abc", "ÄÖ": "äö", "ſS": "ss", "": "", "\u0130I": "\u0130i"} {
 		if got := fold(s); got != want {
 			t.Errorf("fold(%q) = %q, want %q", s, got, want)
 		}

@@ -73,6 +73,8 @@ func TestPage(t *testing.T) {
 			{catalog.PageOptions{Filter: catalog.Filter{Query: "ALPHA"}, Reverse: true}, "a B"},
 			{catalog.PageOptions{Filter: catalog.Filter{Query: "ann"}}, ""},
 			{catalog.PageOptions{Filter: catalog.Filter{Query: "ANN", QueryAuthor: true}}, "a c"},
+			{catalog.PageOptions{Filter: catalog.Filter{Query: "a app\nalpha"}}, ""},
+			{catalog.PageOptions{Filter: catalog.Filter{Query: "\n", QueryAuthor: true}}, ""},
 		} {
 			one.opts.Limit = -1
 			p := c.Page(&one.opts)
