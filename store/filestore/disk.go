@@ -11,6 +11,7 @@ import (
 type disk struct {
 	openFile func(root *os.Root, name string) (*os.File, error)
 	create   func(root *os.Root, name string) (*os.File, error)
+	readAt   func(file *os.File, data []byte, at int64) (int, error)
 	writeAt  func(file *os.File, data []byte, at int64) error
 	truncate func(file *os.File, size int64) error
 	syncFile func(file *os.File) error // a file or a directory
@@ -28,6 +29,7 @@ func systemDisk() disk {
 		create: func(root *os.Root, name string) (*os.File, error) {
 			return root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 		},
+		readAt: (*os.File).ReadAt,
 		writeAt: func(file *os.File, data []byte, at int64) error {
 			_, err := file.WriteAt(data, at)
 			return err

@@ -125,8 +125,8 @@ func (s *Store) start(dir string, opts *Options) (err error) {
 	if err := s.writeFiles(); err != nil && s.stopped() == nil { // the reason is in the log
 		// The numbers in a part that cannot be read are not known, so entries with the same numbers must not follow.
 		if slices.ContainsFunc(s.journal.sealed, func(g *segment) bool { return g.unreadable }) {
-			return fmt.Errorf("%w; and a part of the journal cannot be read, so the store stays closed until the cause "+
-				"has gone", err)
+			return fmt.Errorf("a part of the journal cannot be read, and the rest cannot be written to the files: %w",
+				err)
 		}
 		notify(s.behind.dirty)
 	}

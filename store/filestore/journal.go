@@ -29,11 +29,12 @@ type journal struct {
 	sealed   []*segment // full of entries that may not be in the files yet, in order
 	segments uint64     // the highest number of a segment
 	entries  uint64     // the number of the last entry
-	// firstNeeded is the number of the first entry whose change may not be in the files. If
-	// unreportedFrom is not zero, entries from that number on are missing, and the segments around them have not all been
-	// kept for the administrator yet.
-	firstNeeded, unreportedFrom uint64
-	buffer                      []byte
+	// firstNeeded is the number of the first entry whose change may not be in the files.
+	firstNeeded uint64
+	// If unreportedFrom is not zero, entries from that number on may be missing, and the segments around them have not
+	// all been kept for the administrator yet.
+	unreportedFrom uint64
+	buffer         []byte
 
 	bytes atomic.Int64 // of the entries in active and sealed
 }

@@ -3,6 +3,7 @@ package filestore
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -329,4 +330,81 @@ func TestBrokenSegmentCannotBeMoved(t *testing.T) {
 		}
 	}
 	_ = again.Close()
+}
+
+// The damage of a journal is reported once, also after another crash.
+func TestDamageIsReportedOnce(t *testing.T) {
+	s := openSlow(t)
+	s.change(t, "a", 1)
+	s.change(t, "b", 1)
+	s.change(t, "c", 1)
+	dir := s.crash(t)
+	editEntry(t, segmentsIn(t, dir)[0], 1, func(b []byte) { b[headSize+3] ^= 1 })
+	again := newStore()
+	again.behind.delay = time.Hour
+	rename := again.rename
+	again.rename = func(root *os.Root, from, to string) error {
+		if to == "b.json" {
+			return syscall.EPERM
+		}
+		return rename(root, from, to)
+	}
+	if err := again.start(dir, nil); err != nil {
+		t.Fatal(err)
+	}
+	slow := &testStore{again, dir, nil}
+	slow.change(t, "d", 1)
+	crashed := slow.crash(t)
+	if n := len(segmentsIn(t, crashed)); n == 0 {
+		t.Fatal("the journal is empty")
+	}
+	_ = again.Close()
+	after := openTest(t, crashed)
+	after.want(t, "b", 1)
+	after.want(t, "d", 1)
+	if faults := after.Faults(t.Context()); len(faults) != 1 {
+		t.Errorf("Faults: %+v, want one", faults)
+	}
+}
+
+// A part of the journal that the disk cannot read does not keep the rest from being replayed, and its segment is kept.
+func TestPartOfJournalCannotBeRead(t *testing.T) {
+	s := openSlow(t)
+	for n := range 5 {
+		s.change(t, fmt.Sprint(n), 1)
+	}
+	dir := s.crash(t)
+	open := func(full bool) (*testStore, error) {
+		s := newStore()
+		s.readAt = func(file *os.File, data []byte, at int64) (int, error) {
+			if at <= 4096 && 4096 < at+int64(len(data)) {
+				return 0, syscall.EIO
+			}
+			return file.ReadAt(data, at)
+		}
+		if full {
+			s.create = func(*os.Root, string) (*os.File, error) { return nil, syscall.ENOSPC }
+		}
+		return &testStore{s, dir, nil}, s.start(dir, nil)
+	}
+	if _, err := open(true); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("Open while files cannot be written: %v, want ENOSPC", err)
+	}
+	if n := len(segmentsIn(t, dir)); n != 1 {
+		t.Fatalf("%d segments, want one", n)
+	}
+	after, err := open(false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	after.want(t, "0", 1)
+	after.want(t, "3", 1)
+	kept, _ := filepath.Glob(filepath.Join(dir, asideDir, brokenPrefix+"*"))
+	if len(kept) != 1 {
+		t.Fatalf("kept segments: %q, want one", kept)
+	}
+	after.wantFaultsAt(t, kept...)
+	if err := after.Close(); err != nil {
+		t.Error(err)
+	}
 }

@@ -103,7 +103,7 @@ func (s *Store) readSegment(g *segment) ([]byte, error) {
 		return nil, err
 	}
 	data := make([]byte, g.size)
-	if _, err := file.ReadAt(data, 0); err == nil || errors.Is(err, io.EOF) {
+	if _, err := s.readAt(file, data, 0); err == nil || errors.Is(err, io.EOF) {
 		return data, nil
 	} else if !errors.Is(err, syscall.EIO) {
 		return nil, err // it says nothing about the file, and the next start may read it
@@ -112,7 +112,7 @@ func (s *Store) readSegment(g *segment) ([]byte, error) {
 	const part = 4096
 	for at := 0; at < len(data); at += part {
 		piece := data[at:min(at+part, len(data))]
-		if _, err := file.ReadAt(piece, int64(at)); err != nil && !errors.Is(err, io.EOF) {
+		if _, err := s.readAt(file, piece, int64(at)); err != nil && !errors.Is(err, io.EOF) {
 			if !errors.Is(err, syscall.EIO) {
 				return nil, err
 			}

@@ -31,9 +31,10 @@ func (s *Store) trim() error {
 	}
 	checkpoint := j.checkpoint()
 	j.writing.Unlock()
-	// Without the checkpoint, a crash that leaves some of several segments would leave a journal that does not match the
-	// files.
-	if active != nil || len(sealed) > 1 {
+	// Without the checkpoint, a crash that leaves some of several segments would leave a journal that does not match
+	// the files.
+	writeCheckpoint := active != nil || len(sealed) > 1
+	if writeCheckpoint {
 		if err := s.commit(checkpoint, nil); err != nil {
 			return err
 		}
@@ -47,10 +48,17 @@ func (s *Store) trim() error {
 		j.bytes.Add(-sealed[i].end)
 		j.writing.Unlock()
 	}
+	if !broken {
+		return nil
+	}
 	j.writing.Lock()
-	defer j.writing.Unlock()
 	j.unreportedFrom = 0
-	return nil
+	checkpoint = j.checkpoint()
+	j.writing.Unlock()
+	if !writeCheckpoint {
+		return nil
+	}
+	return s.commit(checkpoint, nil)
 }
 
 // dropSegment removes a segment from the journal, or makes it the next one. It keeps a broken segment elsewhere.
