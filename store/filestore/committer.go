@@ -13,13 +13,13 @@ const maxPause = time.Millisecond
 
 // A change is an entry that waits for the committer.
 type change struct {
-	data    []byte   // the encoded entry
-	pending *pending // for the overlay; nil for a checkpoint
+	data    []byte         // the encoded entry
+	pending *pendingRecord // for the overlay; nil for a checkpoint
 	done    chan error
 }
 
 // commit makes an entry durable and adds its record to the overlay.
-func (s *Store) commit(e *entry, p *pending) error {
+func (s *Store) commit(e *entry, p *pendingRecord) error {
 	data, err := appendEntry(nil, e)
 	if err != nil {
 		return fmt.Errorf("filestore: %w", err)

@@ -28,22 +28,30 @@
 //  4. and only then removes the old segments, or keeps one to be used again.
 //
 // A file on the disk is thus always that of the old or that of the new value, whole, and the journal is kept until the
-// new one is durable. While files cannot be written fast enough, changes wait, so that memory and journal stay bounded.
-// While they cannot be written at all, changes are accepted until these bounds.
+// new one is durable. While files cannot be written fast enough, changes wait, so that memory and journal stay
+// bounded. While they cannot be written at all, changes are accepted until these bounds, and Ping returns the error
+// from then on. If only a few files cannot be written, the states of their records are appended to the journal again,
+// so that the other changes continue. Faults names the files that cannot be written.
 //
 // Do not delete .journal: after a crash it has changes that were acknowledged and are nowhere else. A copy of the
-// directory is complete if the store was closed before, or if the file system copies it in one instant.
+// directory is complete if it includes .journal and the store was closed before, or if the file system copies it in one
+// instant.
 //
 // # After a crash
 //
-// Open makes the changes of the journal again and writes their files. It compares the revision in each file with those
+// Open reapplies the changes in the journal and writes their files. It compares the revision in each file with those
 // in the journal, so it does not matter how many files had been written, nor whether an earlier Open was interrupted.
+// If the journal, or the file of a record that it changes, cannot be read, Open fails and leaves both for the next
+// attempt. A corrupt file is set aside, and the record is restored if the journal has its whole value.
 //
-// Entries at the end of the journal that are incomplete were not acknowledged and are ignored. If an entry is missing
-// or has a wrong checksum although later ones are intact, the journal is damaged. All changes that can be made are
-// made; the record of a difference whose base is missing keeps its earlier state and is named in the log. The damaged
-// segment is kept in .damaged, and Faults reports it until it is removed. The same happens if the file of a record was
-// replaced by another one after the crash: the file wins.
+// Incomplete entries at the end of the journal were not acknowledged and are ignored. Damage to the entries that were
+// synced last cannot be told from that: their changes are lost without a fault. If an entry is missing or has a wrong
+// checksum although entries that were synced later are intact, the journal is damaged. Open applies all other changes,
+// except those of a record that need the missing one. Such a record keeps its earlier state, and the log names it. The
+// same happens if the file of a record does not match the journal, because it was replaced after the crash or has a
+// change whose entry is missing: the file wins, and the acknowledged changes of the record that are only in the
+// journal are dropped. The damaged segment is kept in .damaged, or in .journal under a name that begins with
+// "damaged-" if it cannot be moved, and Faults reports it until it is removed.
 //
 // # Faults
 //

@@ -7,9 +7,9 @@ import (
 	"github.com/patchsource/patchsource/store"
 )
 
-// A pending is a record whose last change is durable in the journal and not yet in the file of the record. It is not
-// changed after it has been added to the overlay.
-type pending struct {
+// A pendingRecord is a record whose last change is durable in the journal and not yet in the file of the record. It is
+// not changed after it has been added to the overlay.
+type pendingRecord struct {
 	kind, name string // of the file
 	id         string
 	revision   store.Revision // empty if the record was deleted
@@ -17,10 +17,10 @@ type pending struct {
 }
 
 // size returns about the memory that p takes.
-func (p *pending) size() int64 { return int64(len(p.value)+len(p.id)+len(p.name)) + 200 }
+func (p *pendingRecord) size() int64 { return int64(len(p.value)+len(p.id)+len(p.name)) + 200 }
 
 // record returns the record. The error is store.ErrNotFound if it was deleted.
-func (p *pending) record() (store.Record, error) {
+func (p *pendingRecord) record() (store.Record, error) {
 	if p.revision == "" {
 		return store.Record{}, store.ErrNotFound
 	}
@@ -31,28 +31,28 @@ func (p *pending) record() (store.Record, error) {
 // An overlay has the pending records of a store. Readers look into it before they look at the files.
 type overlay struct {
 	mu     sync.RWMutex
-	byKind map[string]map[string]*pending // by kind and the name of the file
+	byKind map[string]map[string]*pendingRecord // by kind and the name of the file
 	count  int
 	bytes  int64
 }
 
 // get returns a pending record, or nil if the record is not pending.
-func (o *overlay) get(kind, name string) *pending {
+func (o *overlay) get(kind, name string) *pendingRecord {
 	o.mu.RLock()
 	defer o.mu.RUnlock()
 	return o.byKind[kind][name]
 }
 
 // put adds a pending record, or replaces the one of an earlier change.
-func (o *overlay) put(p *pending) {
+func (o *overlay) put(p *pendingRecord) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.byKind == nil {
-		o.byKind = map[string]map[string]*pending{}
+		o.byKind = map[string]map[string]*pendingRecord{}
 	}
 	records := o.byKind[p.kind]
 	if records == nil {
-		records = map[string]*pending{}
+		records = map[string]*pendingRecord{}
 		o.byKind[p.kind] = records
 	}
 	if old := records[p.name]; old != nil {
@@ -65,7 +65,7 @@ func (o *overlay) put(p *pending) {
 }
 
 // remove removes a pending record unless it has been changed again.
-func (o *overlay) remove(p *pending) {
+func (o *overlay) remove(p *pendingRecord) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.byKind[p.kind][p.name] != p {
@@ -77,10 +77,10 @@ func (o *overlay) remove(p *pending) {
 }
 
 // all returns the pending records.
-func (o *overlay) all() (all []*pending) {
+func (o *overlay) all() (all []*pendingRecord) {
 	o.mu.RLock()
 	defer o.mu.RUnlock()
-	all = make([]*pending, 0, o.count)
+	all = make([]*pendingRecord, 0, o.count)
 	for _, records := range o.byKind {
 		for _, p := range records {
 			all = append(all, p)
@@ -90,7 +90,7 @@ func (o *overlay) all() (all []*pending) {
 }
 
 // ofKind returns the pending records of a kind.
-func (o *overlay) ofKind(kind string) (all []*pending) {
+func (o *overlay) ofKind(kind string) (all []*pendingRecord) {
 	o.mu.RLock()
 	defer o.mu.RUnlock()
 	for _, p := range o.byKind[kind] {

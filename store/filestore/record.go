@@ -82,7 +82,7 @@ func (s *Store) put(
 				e.typ, e.payload = deltaEntry, delta
 			}
 		}
-		next := &pending{kind: d.name, name: name, id: key.ID, revision: rev, value: bytes.Clone(value)}
+		next := &pendingRecord{kind: d.name, name: name, id: key.ID, revision: rev, value: bytes.Clone(value)}
 		err = s.commit(e, next)
 	}
 	if err == nil {
@@ -155,7 +155,7 @@ func (s *Store) delete(ctx context.Context, d *directory, key store.Key, cond st
 		err = s.removeThrough(d, name)
 	} else {
 		e := &entry{typ: deletionEntry, key: key, base: current}
-		err = s.commit(e, &pending{kind: d.name, name: name, id: key.ID})
+		err = s.commit(e, &pendingRecord{kind: d.name, name: name, id: key.ID})
 	}
 	if err == nil {
 		s.endFaults(d, name)

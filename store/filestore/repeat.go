@@ -33,7 +33,7 @@ func (s *Store) repeatChanges(failed []failedWrite) (ok bool, err error) {
 }
 
 // repeatChange appends the current state of a pending record to the journal as a change of the state in its file.
-func (s *Store) repeatChange(p *pending) error {
+func (s *Store) repeatChange(p *pendingRecord) error {
 	defer s.lockRecord(p.kind, p.name)()
 	p = s.overlay.get(p.kind, p.name)
 	if p == nil {

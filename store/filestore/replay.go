@@ -54,7 +54,7 @@ func (s *Store) replay(r *recovery) error {
 
 var (
 	errLostBase = errors.New("the change before it is missing")
-	errForeign  = errors.New("the file does not match the journal: it was replaced after the last change, or is newer")
+	errForeign  = errors.New("the file does not match the journal")
 )
 
 // replayRecord applies the changes of one record to the state in its file, and adds the record to the overlay unless
@@ -78,7 +78,7 @@ func (s *Store) replayRecord(
 			return err, nil
 		}
 	}
-	current := &pending{kind: key.Kind, name: name, id: key.ID, revision: file.Revision, value: file.Value}
+	current := &pendingRecord{kind: key.Kind, name: name, id: key.ID, revision: file.Revision, value: file.Value}
 	applied := false
 	for _, e := range changes[start:] {
 		next, err := applyEntry(current, &e.entry)
@@ -122,8 +122,8 @@ func firstUnwritten(revision store.Revision, changes []foundEntry, lastMissing u
 }
 
 // applyEntry returns a record after a change.
-func applyEntry(p *pending, e *entry) (*pending, error) {
-	next := &pending{kind: p.kind, name: p.name, id: p.id, revision: e.next}
+func applyEntry(p *pendingRecord, e *entry) (*pendingRecord, error) {
+	next := &pendingRecord{kind: p.kind, name: p.name, id: p.id, revision: e.next}
 	switch e.typ {
 	case valueEntry:
 		next.value = e.payload

@@ -93,7 +93,7 @@ func editEntry(t *testing.T, file string, index int, edit func(b []byte)) {
 	}
 }
 
-// A crash leaves a journal from which all changes are made again: over files that were written meanwhile or not, and
+// A crash leaves a journal from which all changes are reapplied: over files that were written meanwhile or not, and
 // also if the replay is interrupted.
 func TestReplay(t *testing.T) {
 	s := openSlow(t)

@@ -33,8 +33,7 @@ func (s *Store) trim() error {
 	j.writing.Unlock()
 	// Without the checkpoint, a crash that leaves some of several segments would leave a journal that does not match
 	// the files.
-	writeCheckpoint := active != nil || len(sealed) > 1
-	if writeCheckpoint {
+	if active != nil || len(sealed) > 1 {
 		if err := s.commit(checkpoint, nil); err != nil {
 			return err
 		}
@@ -53,9 +52,9 @@ func (s *Store) trim() error {
 	}
 	j.writing.Lock()
 	j.unreportedFrom = 0
-	checkpoint = j.checkpoint()
+	checkpoint, active = j.checkpoint(), j.active
 	j.writing.Unlock()
-	if !writeCheckpoint {
+	if active == nil {
 		return nil
 	}
 	return s.commit(checkpoint, nil)

@@ -13,7 +13,7 @@ import (
 
 // A failedWrite is a pending record whose file could not be written.
 type failedWrite struct {
-	record *pending
+	record *pendingRecord
 	path   string
 	err    error
 }
@@ -38,7 +38,7 @@ func (s *Store) faultsOf(failed []failedWrite) (found []store.Fault) {
 
 // replaceFiles makes the files of records durable. It returns the records for which that has succeeded and those for
 // which it has failed. If err is not nil, it is not known which files are durable.
-func (s *Store) replaceFiles(pending []*pending) (written []*pending, failed []failedWrite, err error) {
+func (s *Store) replaceFiles(pending []*pendingRecord) (written []*pendingRecord, failed []failedWrite, err error) {
 	temps, errs := s.createTemps(pending)
 	touched := map[*directory]bool{}
 	for i, p := range pending {
@@ -70,7 +70,7 @@ func (s *Store) replaceFiles(pending []*pending) (written []*pending, failed []f
 }
 
 // createTemps creates durable temporary files for the records that were not deleted.
-func (s *Store) createTemps(pending []*pending) (temps []*tempFile, errs []error) {
+func (s *Store) createTemps(pending []*pendingRecord) (temps []*tempFile, errs []error) {
 	temps, errs = make([]*tempFile, len(pending)), make([]error, len(pending))
 	for from := 0; from < len(pending); from += openTemps {
 		// Most of the work of the first sync is of use to the others too, if their bytes have been written before.
@@ -90,7 +90,7 @@ func (s *Store) createTemps(pending []*pending) (temps []*tempFile, errs []error
 }
 
 // createTempOf creates a temporary file for a record.
-func (s *Store) createTempOf(p *pending) (*tempFile, error) {
+func (s *Store) createTempOf(p *pendingRecord) (*tempFile, error) {
 	d, err := s.makeKind(p.kind)
 	if err != nil {
 		return nil, err
