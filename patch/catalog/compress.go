@@ -20,12 +20,8 @@ type deflated struct {
 	shift uint32
 }
 
-var (
-	// gzipHeader is the header of a member without a name and a time, made on an unknown system (RFC 1952).
-	gzipHeader = []byte{0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255}
-	// lastBlock is a last block of deflate without data.
-	lastBlock = []byte{3, 0}
-)
+// gzipHeader is the header of a member without a name and a time, made on an unknown system (RFC 1952).
+var gzipHeader = []byte{0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255}
 
 // compressors are writers of deflate. Each takes about a megabyte.
 var compressors = sync.Pool{New: func() any {

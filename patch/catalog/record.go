@@ -28,7 +28,7 @@ const (
 	// A pending title is a reservation of its id: readers do not see it.
 	pending state = "pending"
 	// A title that is gone is deleted: readers do not see it. Its record stays until the couriers have taken its
-	// notices.
+	// notices and its revisions are deleted.
 	gone state = "gone"
 )
 

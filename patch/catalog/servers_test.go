@@ -196,9 +196,10 @@ func TestLeaderIsRemovingNotices(t *testing.T) {
 			t.Error(err)
 		}
 	}
+	// Whichever is elected, the notices stay.
 	_ = open(t, shared, withCourier(&courier{fail: true}))
 	r := &racing{Store: shared, before: touch}
-	there := open(t, r, withCourier(&courier{}))
+	there := open(t, r, withCourier(&courier{fail: true}))
 	create(t, there, "App")
 	if err := there.Delete(ctx, "App", nil); err != nil {
 		t.Fatal(err)
