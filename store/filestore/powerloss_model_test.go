@@ -209,7 +209,7 @@ func (s step) torn(data []byte, random *rand.Rand) []byte {
 	return data
 }
 
-// How a loss of power treats what was not synced.
+// The effects of a loss of power on data that was not synced.
 const (
 	loseAll = iota
 	keepAll

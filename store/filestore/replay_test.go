@@ -142,7 +142,7 @@ func TestReplay(t *testing.T) {
 	})
 }
 
-// What a crash left of the last changes does not matter: they were not acknowledged.
+// Incomplete entries at the end of the journal are ignored: their changes were not acknowledged.
 func TestTornTail(t *testing.T) {
 	s := openSlow(t)
 	s.change(t, "a", 1)
