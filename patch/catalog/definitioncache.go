@@ -19,8 +19,8 @@ func originOf(rec *record) origin {
 	return origin{rec.rev, &h}
 }
 
-// hold stores the definition of a live title's record. e is the record's entry.
-func (c *definitionCache) hold(e *entry, rec *record) *Document {
+// add stores the definition of a live title's record. e is the record's entry.
+func (c *definitionCache) add(e *entry, rec *record) *Document {
 	grown := func(of *content, n int) { c.grow(e.key, of, n) }
 	doc := newDocument(rec.definition, e.ETag, e.Changed, grown)
 	c.put(e.key, doc, originOf(rec), rec.headBytes())

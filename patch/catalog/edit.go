@@ -45,8 +45,8 @@ func (r Result) Difference() patch.Difference {
 // makes meanwhile is not lost: Edit then calls change again, with the new definition.
 //
 // The title is locked while change runs. change must therefore not use the catalog, must return soon, and may be called
-// several times, also by the goroutine of another edit of the title. It does not need to set lastModified or
-// currentVersion. The rules are those of [Catalog.Replace].
+// several times, in other goroutines than the caller's. If it panics, or ends its goroutine, Edit does the same. It
+// does not need to set lastModified or currentVersion. The rules are those of [Catalog.Replace].
 //
 // The error is that of change, or one of those of Replace.
 func (c *Catalog) Edit(

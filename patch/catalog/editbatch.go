@@ -66,7 +66,7 @@ func (w *titleWriter) editWaiting(ctx context.Context, t *lockedTitle) {
 	defer t.unlock()
 	var batch []*pendingEdit
 	defer func() { w.edits.putBack(t.key, batch) }()
-	failed := false // the write, so that its outcome is not known
+	failed := false // reports whether the write failed, so that its outcome is not known
 	err := retryConflicts(ctx, t.key, func() error {
 		w.edits.putBack(t.key, batch) // after a conflict
 		batch = nil
@@ -166,13 +166,13 @@ func (b *editBatch) write(ctx context.Context) error {
 	return nil
 }
 
-// finish publishes the events of edits that are written and finishes them, also if a subscriber panics: the caller of
-// its edit panics, and no other.
+// finish publishes the events of edits that are written and finishes the edits. If a subscriber panics, the caller of
+// the edit that the event is about panics, and no other.
 func (b *editBatch) finish(edits []madeEdit) {
 	if len(edits) == 0 {
 		return
 	}
-	defer b.finish(edits[1:]) // also if a subscriber ends the goroutine
+	defer b.finish(edits[1:]) // deferred in case that a subscriber ends the goroutine
 	e := edits[0]
 	defer e.finish(e.rejected)
 	if u := e.update; u != nil {

@@ -78,7 +78,7 @@ func (s *subscriptions) publish(_ *lockedTitle, e Event, before, after *record) 
 	callAll(funcs, e)
 }
 
-// callAll calls functions with an event, each with definitions of its own, also if one of them panics.
+// callAll calls functions with an event, each with definitions of its own. If one panics, it calls the others first.
 func callAll(funcs []func(Event), e Event) {
 	if len(funcs) > 1 {
 		own := e

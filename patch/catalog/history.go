@@ -99,7 +99,7 @@ func (h *history) advance(was, rec *record, more int) (moves bool, err error) {
 // keep writes the definition of a record that is about to be replaced, with its recent revisions, as earlier revisions.
 // The error is ErrUnavailable or that of ctx.
 func (h *history) keep(ctx context.Context, was *record) error {
-	groups, _ := was.groups() // advance has logged what is lost
+	groups, _ := was.groups() // advance has logged the corrupt revisions
 	for _, g := range groups {
 		value, err := g.encode()
 		if err != nil {

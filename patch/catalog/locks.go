@@ -8,7 +8,7 @@ import (
 // titleLocks hold a lock for each title, so that one goroutine at a time changes it. The zero value is ready.
 type titleLocks struct {
 	mu   sync.Mutex
-	held map[string]*titleLock // by title key
+	used map[string]*titleLock // by title key
 }
 
 // A titleLock is the lock of one title, while a goroutine holds it or waits for it.
@@ -40,13 +40,13 @@ func (t *lockedTitle) onUnlock(f func()) {
 // of ctx.
 func (l *titleLocks) lock(ctx context.Context, key string, done <-chan struct{}) (*lockedTitle, error) {
 	l.mu.Lock()
-	k := l.held[key]
+	k := l.used[key]
 	if k == nil {
 		k = &titleLock{turn: make(chan struct{}, 1)}
-		if l.held == nil {
-			l.held = map[string]*titleLock{}
+		if l.used == nil {
+			l.used = map[string]*titleLock{}
 		}
-		l.held[key] = k
+		l.used[key] = k
 	}
 	k.users++
 	l.mu.Unlock()
@@ -55,7 +55,7 @@ func (l *titleLocks) lock(ctx context.Context, key string, done <-chan struct{})
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		if k.users--; k.users == 0 {
-			delete(l.held, key)
+			delete(l.used, key)
 		}
 	}
 	select {

@@ -60,7 +60,7 @@ func (s *titleStore) lockedDefinition(ctx context.Context, key, id string) (*Doc
 		}
 		s.publish(t, e)
 	}
-	return s.definitions.hold(e, rec), e, nil
+	return s.definitions.add(e, rec), e, nil
 }
 
 // readTimeout bounds a read of the store that several callers may wait for. It does not end with the first of them.
@@ -79,7 +79,7 @@ func (s *titleStore) readDefinition(ctx context.Context, e *entry) (*Document, e
 		if err != nil {
 			return (*Document)(nil), err
 		}
-		return s.definitions.hold(e, rec), nil
+		return s.definitions.add(e, rec), nil
 	})
 	select {
 	case r := <-result:

@@ -16,7 +16,7 @@ func (s *titleStore) put(ctx context.Context, t *lockedTitle, rec *record) (*ent
 		return nil, err
 	}
 	if rec.State == live {
-		s.definitions.hold(e, rec)
+		s.definitions.add(e, rec)
 		s.publish(t, e)
 	}
 	return e, nil

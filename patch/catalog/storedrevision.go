@@ -30,7 +30,8 @@ type storedHead struct {
 }
 
 // groups returns the record's definition, with the recent ones before it, as the records into which they move, the
-// oldest first. If a recent revision is corrupt, it is left out with those before it, and the error is store.ErrCorrupt.
+// oldest first. If a recent revision is corrupt, it and those before it are left out, and the error is
+// store.ErrCorrupt.
 func (r *record) groups() (all []*storedRevision, lost error) {
 	recent, texts, lost := r.readableRecent()
 	newest := storedRevision{storedHead{Number: r.number(), At: r.Changed, By: r.By}, r.definition}
