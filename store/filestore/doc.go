@@ -31,7 +31,7 @@
 // new one is durable. While files cannot be written fast enough, changes wait, so that memory and journal stay
 // bounded. While they cannot be written at all, changes are accepted until these bounds, and Ping returns the error
 // from then on. If only a few files cannot be written, the states of their records are appended to the journal again,
-// so that the other changes continue. Faults names the files that cannot be written.
+// so that the other changes continue. Faults names the files that cannot be written although there is room.
 //
 // Do not delete .journal: after a crash it has changes that were acknowledged and are nowhere else. A copy of the
 // directory is complete if it includes .journal and the store was closed before, or if the file system copies it in one

@@ -92,7 +92,8 @@ func (f *fileFaults) all() []fileFault {
 	return all
 }
 
-// Faults implements [store.Inspector]. It sets corrupt files aside if that has become possible.
+// Faults implements [store.Inspector]. It also returns the files that cannot be written although there is room, and
+// damaged parts of the journal. It sets corrupt files aside if that has become possible.
 func (s *Store) Faults(ctx context.Context) []store.Fault {
 	s.faults.inspecting.Lock()
 	defer s.faults.inspecting.Unlock()

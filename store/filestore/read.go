@@ -67,8 +67,13 @@ func (s *Store) revision(d *directory, name string) (store.Revision, error) {
 	return "", nil
 }
 
-// transient are errors that say that the process lacks a resource and nothing about the file.
+// transient are the errors of isTransient.
 var transient = []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.EAGAIN, syscall.EINTR}
+
+// isTransient reports whether an error says that the process lacks a resource and nothing about the file.
+func isTransient(err error) bool {
+	return slices.ContainsFunc(transient, func(t error) bool { return errors.Is(err, t) })
+}
 
 // readError returns the error of a call for a file that readFile or readHead could not read. A file that exists and is
 // not corrupt becomes a fault unless the error is transient.
@@ -84,7 +89,7 @@ func (s *Store) readError(d *directory, name string, err error) error {
 	if errors.As(err, &detail) {
 		err = detail.Err // its path is relative to that of the directory
 	}
-	if slices.ContainsFunc(transient, func(t error) bool { return errors.Is(err, t) }) {
+	if isTransient(err) {
 		return fmt.Errorf("filestore: %s: %w", path, err)
 	}
 	if s.faults.files.add(d, name) {

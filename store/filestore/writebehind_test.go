@@ -35,6 +35,17 @@ func TestPingWhileChangesAreRefused(t *testing.T) {
 	s.wantFaults(t, "big0", "big1")
 }
 
+// A full disk is not a fault of the records, which can all be read.
+func TestFullDiskIsNoFault(t *testing.T) {
+	s := openSlow(t)
+	s.refuseRenames(syscall.ENOSPC)
+	s.change(t, "a", 1)
+	if err := s.Flush(t.Context()); !errors.Is(err, syscall.ENOSPC) {
+		t.Fatalf("Flush: %v, want ENOSPC", err)
+	}
+	s.wantFaults(t)
+}
+
 // A file that cannot be written does not stop the changes of other records, and its change is not lost.
 func TestFileOfOneRecordCannotBeWritten(t *testing.T) {
 	for _, existing := range []bool{false, true} {

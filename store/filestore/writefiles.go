@@ -27,9 +27,16 @@ func joinFailures(failed []failedWrite) error {
 	return errors.Join(errs...)
 }
 
-// faultsOf returns the faults of files that could not be written.
+// faultsOf returns the faults of files that could not be written. A full disk and a lack of resources are not faults of
+// the files, all records of which can be read: Ping returns such an error if changes are refused because of it.
 func (s *Store) faultsOf(failed []failedWrite) (found []store.Fault) {
-	for _, f := range failed[:min(len(failed), maxFaults)] {
+	for _, f := range failed {
+		if isFull(f.err) || isTransient(f.err) {
+			continue
+		}
+		if len(found) == maxFaults {
+			break
+		}
 		found = append(found, store.Fault{Name: f.path, Reason: fmt.Sprintf("the file cannot be written (%v), so the "+
 			"last changes of its record are only in the journal: the server tries again every second", f.err)})
 	}
