@@ -223,3 +223,20 @@ func TestFirstEditIsCanceledAfterConflict(t *testing.T) {
 		t.Errorf("the versions are %s, want 4 3 there 1", got)
 	}
 }
+
+// A change whose caller hangs up while the record of a restore is read returns the error of the context.
+func TestChangeIsCanceledInRestore(t *testing.T) {
+	s := &commitStore{gated: gated{Store: memstore.New()}}
+	cat := open(t, s, nil)
+	create(t, cat, "App")
+	stageCommitted(t, s.Store, "")
+	ctx, cancel := context.WithCancel(t.Context())
+	fail := func(ctx context.Context) error {
+		cancel()
+		return ctx.Err()
+	}
+	s.fail.Store(&fail)
+	if err := cat.Delete(ctx, "App", nil); !errors.Is(err, context.Canceled) || errors.Is(err, catalog.ErrUnavailable) {
+		t.Errorf("%v; want context.Canceled", err)
+	}
+}
