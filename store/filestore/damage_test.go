@@ -38,18 +38,7 @@ func TestDamagedByte(t *testing.T) {
 			continue
 		}
 		inLastBatch := damageByte(t, segments, random)
-		inFiles := map[string]int{} // the places of the values in the files among those that the records had
-		for id, values := range history {
-			data, err := os.ReadFile(filepath.Join(dir, "things", fileName(id)))
-			if err != nil {
-				continue
-			}
-			r, err := decodeRecord(data)
-			if err != nil {
-				t.Fatal(err)
-			}
-			inFiles[id] = lastIndex(values, r.Value)
-		}
+		inFiles := placesInFiles(t, dir, history)
 		found := map[string][]byte{}
 		for again := range 2 {
 			s := newStore()
@@ -59,11 +48,7 @@ func TestDamagedByte(t *testing.T) {
 			}
 			faults := s.Faults(context.Background())
 			for id, allowed := range states {
-				r, err := s.Get(context.Background(), thing(id))
-				var value []byte
-				if err == nil {
-					value = r.Value
-				}
+				value := s.value(id)
 				if at, ok := inFiles[id]; ok && lastIndex(history[id], value) < at {
 					t.Errorf("%s is %.40q, older than its file", id, value)
 				}
@@ -80,6 +65,33 @@ func TestDamagedByte(t *testing.T) {
 			}
 		}
 	}
+}
+
+// value returns the value of a thing, which is nil if it cannot be read.
+func (s *Store) value(id string) []byte {
+	r, err := s.Get(context.Background(), thing(id))
+	if err != nil {
+		return nil
+	}
+	return r.Value
+}
+
+// placesInFiles returns, by id, the places of the values in the files among those that the records had.
+func placesInFiles(t *testing.T, dir string, history map[string][][]byte) map[string]int {
+	t.Helper()
+	places := map[string]int{}
+	for id, values := range history {
+		data, err := os.ReadFile(filepath.Join(dir, "things", fileName(id)))
+		if err != nil {
+			continue
+		}
+		r, err := decodeRecord(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		places[id] = lastIndex(values, r.Value)
+	}
+	return places
 }
 
 // damageByte changes one byte of an intact entry in one of the segments. It reports whether the entry is in the last

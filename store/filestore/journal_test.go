@@ -1,9 +1,11 @@
 package filestore
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"github.com/patchsource/patchsource/store"
@@ -49,4 +51,21 @@ func TestNameOfJournalIsSynced(t *testing.T) {
 		t.Error("acknowledged, and the name of .journal is not durable")
 	}
 	_ = again.Close()
+}
+
+// The name of a kind's directory is synced before the first change, also if a Get has opened the directory before.
+func TestNameOfKindIsSynced(t *testing.T) {
+	s := openSlow(t)
+	s.put(t, "a")
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again := openTest(t, s.dir)
+	if _, err := again.Get(t.Context(), thing("a")); err != nil {
+		t.Fatal(err)
+	}
+	again.failSyncOf("data", syscall.EIO)
+	if _, err := again.Put(t.Context(), thing("a"), nil, store.Condition{}); !errors.Is(err, syscall.EIO) {
+		t.Errorf("Put: %v, want the error of the sync of the store's directory", err)
+	}
 }
