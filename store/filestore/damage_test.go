@@ -60,10 +60,16 @@ func TestDamagedByte(t *testing.T) {
 				}
 				found[id] = value
 			}
-			if err := s.Close(); err != nil {
-				t.Error(err)
-			}
+			closeTest(t, s)
 		}
+	}
+}
+
+// closeTest closes a store.
+func closeTest(t *testing.T, s *Store) {
+	t.Helper()
+	if err := s.Close(); err != nil {
+		t.Error(err)
 	}
 }
 
