@@ -86,7 +86,7 @@ func (c *importCalls) importAll(
 	lines := json.NewEncoder(io.Writer(out))
 	lines.SetEscapeHTML(false)
 	q := &importQueue{lines: lines, out: out, counts: map[string]int{}, log: c.log}
-	defer q.finish()
+	defer q.finish(ctx)
 	for m, err := range members {
 		one := newPendingImport(m, err)
 		for q.full(one) {
@@ -97,7 +97,11 @@ func (c *importCalls) importAll(
 		q.pending = append(q.pending, one)
 		go func() {
 			defer close(one.done)
-			defer func() { one.panicked = recover() }()
+			defer func() {
+				if v := recover(); v != nil {
+					one.panicked = problem.NewPanicError(v)
+				}
+			}()
 			one.line = c.importOne(ctx, m, err, opts)
 		}()
 	}
@@ -115,7 +119,7 @@ type pendingImport struct {
 	bytes    int
 	done     chan struct{} // closed when line is set
 	line     wire.Imported
-	panicked any // what importOne panicked with; the request then ends as if its own goroutine had
+	panicked *problem.PanicError // of importOne, or nil; writeFirst panics with it
 }
 
 func newPendingImport(m archive.Member, err error) *pendingImport {
@@ -148,7 +152,8 @@ func (q *importQueue) full(next *pendingImport) bool {
 	return len(q.pending) >= maxImports
 }
 
-// writeFirst waits for the first import and writes its line. It returns false if the client is gone.
+// writeFirst waits for the first import and writes its line. It returns false if the client is gone, and panics if the
+// import did.
 func (q *importQueue) writeFirst(ctx context.Context) bool {
 	first := q.pending[0]
 	select {
@@ -174,10 +179,14 @@ func (q *importQueue) writeFirst(ctx context.Context) bool {
 	return q.lines.Encode(first.line) == nil
 }
 
-// finish waits for the imports whose lines are not written.
-func (q *importQueue) finish() {
+// finish waits for the imports whose lines are not written, and logs their panics.
+func (q *importQueue) finish(ctx context.Context) {
 	for _, p := range q.pending {
 		<-p.done
+		if p.panicked != nil {
+			q.log.ErrorContext(ctx, "the import of a title panicked",
+				"title", p.key, "error", p.panicked, "stack", string(p.panicked.Stack))
+		}
 	}
 }
 
@@ -196,7 +205,7 @@ func (c *importCalls) importOne(ctx context.Context, m archive.Member, err error
 		}
 		p := problems.Of(err)
 		line.Message, line.Errors = p.Message, p.Failures
-		if p.Status >= http.StatusInternalServerError {
+		if p.Status >= http.StatusInternalServerError && ctx.Err() == nil { // otherwise, it is due to the client
 			c.log.ErrorContext(ctx, "a title could not be imported", "title", line.ID, "error", err)
 		}
 		return line

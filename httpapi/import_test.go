@@ -1,13 +1,17 @@
 package httpapi_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http/httptest"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/patchsource/patchsource/httpapi"
@@ -185,18 +189,82 @@ func TestImportStopsWhenTheClientHangsUp(t *testing.T) {
 	}
 }
 
-// A panickingStore panics when a title is written.
-type panickingStore struct{ store.Store }
+// An interceptedStore calls a function with the number of each write of a title.
+type interceptedStore struct {
+	store.Store
+	titles atomic.Int64
+	write  func(n int64) error
+}
 
-func (s panickingStore) Put(ctx context.Context, k store.Key, v []byte, c store.Condition) (store.Revision, error) {
+func (s *interceptedStore) Put(ctx context.Context, k store.Key, v []byte, c store.Condition) (store.Revision, error) {
 	if k.Kind == "titles" {
-		panic("a fault of the store")
+		if err := s.write(s.titles.Add(1)); err != nil {
+			return "", err
+		}
 	}
 	return s.Store.Put(ctx, k, v, c)
 }
 
-// A panic while a title is imported ends the request and not the process.
+// importInto imports titles into a store whose writes of titles call a function. It returns the answer and the log.
+func importInto(
+	t *testing.T, ctx context.Context, titles int, write func(n int64) error,
+) (w *httptest.ResponseRecorder, log string) {
+	t.Helper()
+	b := newBench(t, &interceptedStore{Store: memstore.New(), write: write})
+	var lines bytes.Buffer
+	b.handler = newHandler(t, b.catalog, &httpapi.Options{
+		Tokens: b.auth, Logger: slog.New(slog.NewTextHandler(&lines, nil)),
+	})
+	var body strings.Builder
+	for i := range titles {
+		body.WriteString(definition(fmt.Sprintf("T%d", i), "1") + "\n")
+	}
+	r := httptest.NewRequestWithContext(ctx, "POST", "/api/v1/titles/import", strings.NewReader(body.String()))
+	r.Header.Set("Authorization", "Bearer "+b.admin)
+	w = httptest.NewRecorder()
+	b.handler.ServeHTTP(w, r)
+	return w, lines.String()
+}
+
+//go:noinline
+func panicInStore() error { panic("a fault of the store") }
+
+// A panic while a title is imported ends the request and not the process. The log has each panic and its stack.
 func TestImportPanics(t *testing.T) {
-	b := newBench(t, panickingStore{memstore.New()})
-	expect(t, b.asAdmin("POST", "/api/v1/titles/import", definition("A", "1")), 500)
+	const titles = 3
+	for _, gone := range []bool{false, true} {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		var all sync.WaitGroup
+		all.Add(titles)
+		w, log := importInto(t, ctx, titles, func(int64) error {
+			all.Done()
+			all.Wait()
+			if gone {
+				cancel()
+			}
+			return panicInStore()
+		})
+		expect(t, w, 500)
+		panics, stacks := strings.Count(log, "panic: a fault of the store"), strings.Count(log, "panicInStore(")
+		if panics != titles || stacks != titles {
+			t.Errorf("client gone: %v; the log has %d panics and %d of their stacks, want %d:\n%s",
+				gone, panics, stacks, titles, log)
+		}
+	}
+}
+
+// A client that hangs up causes no error in the log.
+func TestImportLogsNoErrorsOfAClientThatHangsUp(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	_, log := importInto(t, ctx, 200, func(n int64) error {
+		if n == 40 {
+			cancel()
+		}
+		return nil
+	})
+	if strings.Contains(log, "level=ERROR") {
+		t.Errorf("the log has errors:\n%s", log)
+	}
 }

@@ -106,6 +106,27 @@ func TestWriteToAClientThatIsGone(t *testing.T) {
 	}
 }
 
+// A panic is logged even if the client is gone, with the stack of the goroutine that panicked.
+func TestPanicOfAnotherGoroutine(t *testing.T) {
+	panicked := make(chan *problem.PanicError)
+	go func() {
+		defer func() { panicked <- problem.NewPanicError(recover()) }()
+		failDeepInside()
+	}()
+	var log bytes.Buffer
+	pw := problem.Writer{Table: table, Log: slog.New(slog.NewTextHandler(&log, nil))}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	r := httptest.NewRequestWithContext(ctx, "GET", "/", nil)
+	pw.Write(httptest.NewRecorder(), r, problem.Recovered(<-panicked), false)
+	if !strings.Contains(log.String(), "panic: hunter2") || !strings.Contains(log.String(), "failDeepInside") {
+		t.Errorf("the log lacks the panic or its stack: %s", log.String())
+	}
+}
+
+//go:noinline
+func failDeepInside() { panic("hunter2") }
+
 // If a handler aborts its answer, Recovered panics again with http.ErrAbortHandler.
 func TestRecoveredAbort(t *testing.T) {
 	defer func() {

@@ -40,10 +40,17 @@ func (e *RequestError) Error() string { return e.Message }
 // ErrMediaType is returned for a body of an unsupported type.
 var ErrMediaType = errors.New("the body has an unsupported type")
 
-// A panicError is the value that a handler panicked with.
-type panicError struct{ value any }
+// A PanicError is the value that a goroutine panicked with.
+type PanicError struct {
+	Value any
+	Stack []byte // of the goroutine
+}
 
-func (e *panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
+// NewPanicError returns the error of a goroutine that panicked with v, the value of recover. It must be called by the
+// deferred function that recovered, so that it finds the stack. A panic with the error is reported as the original one.
+func NewPanicError(v any) *PanicError { return &PanicError{v, debug.Stack()} }
+
+func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v", e.Value) }
 
 // The rows of errors that every handler has.
 var (
@@ -79,7 +86,7 @@ func (pw *Writer) Write(w http.ResponseWriter, r *http.Request, err error, simpl
 	}
 	h.Set("Cache-Control", "no-store")
 	setHeader(h, p.Status, err)
-	if (p.Code == wire.CodeInternal || p.Code == wire.CodeInsufficientStorage) && r.Context().Err() == nil {
+	if (p.Code == wire.CodeInternal || p.Code == wire.CodeInsufficientStorage) && mustLog(r, err) {
 		id := trace.ID(r)
 		p.Detail = id
 		h.Set(trace.IDHeader, id)
@@ -92,6 +99,12 @@ func (pw *Writer) Write(w http.ResponseWriter, r *http.Request, err error, simpl
 		Failures: p.Failures,
 		Simple:   simple,
 	})
+}
+
+// mustLog reports whether an internal error is logged. The end of a request causes errors in what it calls, but no panic.
+func mustLog(r *http.Request, err error) bool {
+	var panicked *PanicError
+	return r.Context().Err() == nil || errors.As(err, &panicked)
 }
 
 // retryAfterOutage is the number of seconds after which a client may retry during an outage.
@@ -127,18 +140,22 @@ func setHeader(h http.Header, status int, err error) {
 // log logs the cause of an internal error.
 func (pw *Writer) log(r *http.Request, id string, status int, err error) {
 	attrs := []any{"method", r.Method, "path", trace.Path(r), "status", status, "error", err}
-	var panicked *panicError
+	var panicked *PanicError
 	if errors.As(err, &panicked) {
-		attrs = append(attrs, "stack", string(debug.Stack()))
+		attrs = append(attrs, "stack", string(panicked.Stack))
 	}
 	pw.Log.ErrorContext(trace.WithID(r.Context(), id), "a request failed", attrs...)
 }
 
-// Recovered returns the error of a handler that panicked with v, the value of recover. An http.ErrAbortHandler panics
-// once more: it means that the answer is to be aborted.
+// Recovered returns the error of a handler that panicked with v, the value of recover. It must be called by the deferred
+// function that recovered. If v is a PanicError, Recovered returns v. An http.ErrAbortHandler panics once more: it means
+// that the answer is to be aborted.
 func Recovered(v any) error {
 	if v == http.ErrAbortHandler {
 		panic(v)
 	}
-	return &panicError{v}
+	if err, ok := v.(*PanicError); ok {
+		return err
+	}
+	return NewPanicError(v)
 }
