@@ -20,7 +20,8 @@ type LintOptions struct {
 	// About selects warnings by code and path. If nil, all warnings are returned.
 	About func(code, path string) bool
 	// Patches selects patches by their indices. If it is not nil, only these are examined, each together with the one
-	// before it, and nothing else of the definition.
+	// before it. Warnings about the title as a whole, its requirements and its extension attributes are never returned
+	// then.
 	Patches func(i int) bool
 }
 

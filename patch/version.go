@@ -117,7 +117,7 @@ func (v Version) Order(w Version) int {
 }
 
 // CompareVersions reports which of two versions is newer; for sorting use [OrderVersions]. It is [Version.Compare] for
-// strings. It does not allocate, unless characters beyond ASCII are in a string that is longer than usual.
+// strings. It allocates only for a string with characters beyond ASCII that is longer than about 32 bytes.
 func CompareVersions(a, b string) int {
 	order, _ := compareStrings(a, b)
 	return order

@@ -1,13 +1,10 @@
 package patch
 
-import (
-	"cmp"
-	"unsafe"
-)
+import "cmp"
 
 // compareStrings compares two versions part by part, and scans no further than the first difference. longer is
 // positive if a has more numbers than b, negative if it has fewer; it counts only if the versions are the same. It
-// does not allocate, unless characters beyond ASCII are in a string that is longer than usual.
+// allocates only for a string that has characters beyond ASCII and is longer than 32 bytes when normalized.
 func compareStrings(a, b string) (order, longer int) {
 	if !isASCII(a) || !isASCII(b) {
 		return compareNormalized(a, b)
@@ -20,9 +17,7 @@ func compareStrings(a, b string) (order, longer int) {
 func compareNormalized(a, b string) (order, longer int) {
 	var bufferA, bufferB [128]byte
 	textA, textB := appendNormalized(bufferA[:0], a), appendNormalized(bufferB[:0], b)
-	// A conversion would allocate. The text does not change any more.
-	x := scanner{text: unsafe.String(unsafe.SliceData(textA), len(textA))}
-	y := scanner{text: unsafe.String(unsafe.SliceData(textB), len(textB))}
+	x, y := scanner{text: string(textA)}, scanner{text: string(textB)}
 	return compareScanned(&x, &y)
 }
 
