@@ -39,7 +39,7 @@ type accessLog struct {
 	log    slog.Handler
 	client limit.AddressFunc
 	ids    *trace.IDs
-	caller uintptr // the source of the lines
+	caller uintptr // the program counter that the handler reports as the source
 }
 
 // ServeHTTP implements http.Handler.

@@ -26,20 +26,20 @@ func tuneGC() {
 // A gcTuner is called after each run of the garbage collector.
 type gcTuner struct{ percent int }
 
-// tune sets the percentage for the size that the live heap has now. Its argument is not used.
+// tune sets the percentage for the current size of the live heap. runtime.AddCleanup requires the argument.
 func (g *gcTuner) tune(struct{}) {
 	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	metrics.Read(sample)
 	percent := percentFor(sample[0].Value.Uint64())
 	if percent < g.percent || percent > g.percent+g.percent/4 {
-		debug.SetGCPercent(percent) // which stops the program for a moment
+		debug.SetGCPercent(percent) // stops the program for a moment
 		g.percent = percent
 	}
-	type mark struct{ _ [64]byte } // an object that no other shares an allocation with
+	type mark struct{ _ [64]byte } // large enough that it shares no allocation with another object
 	runtime.AddCleanup(&mark{}, g.tune, struct{}{})
 }
 
-// percentFor returns the percentage for a live heap of so many bytes.
+// percentFor returns the percentage for a live heap of the given number of bytes.
 func percentFor(live uint64) int {
 	return int(min(max(minHeadroom*100/max(live, 1), gcPercent), maxPercent))
 }

@@ -96,7 +96,7 @@ func (s *Server) write(
 	if f.zipped {
 		h["Content-Encoding"] = encodingGzip
 	}
-	if len(h) != smallHeader || f.size > maxCounted || r.Method == http.MethodHead {
+	if len(h) != smallHeader || f.size > bufferBeforeChunkingSize || r.Method == http.MethodHead {
 		values[2] = strconv.Itoa(f.size)
 		h["Content-Length"] = values[2:3:3]
 	}
@@ -111,11 +111,13 @@ func (s *Server) write(
 }
 
 const (
-	// smallHeader is the number of members up to which a map takes little memory. That of a header with one more, and
-	// the copy that net/http makes of it, cost a twentieth of a request.
+	// smallHeader is the number of members up to which a map needs only one small allocation. A ninth member, the
+	// Content-Length, makes the header and the copy that net/http makes of it larger, which costs a twentieth of a
+	// request. It can be left out of a small answer: net/http adds it if the handler returns before the buffer of
+	// bufferBeforeChunkingSize bytes is full.
 	smallHeader = 8
-	// maxCounted is the size up to which net/http counts the bytes of an answer itself, and adds the Content-Length.
-	maxCounted = 2048
+	// bufferBeforeChunkingSize is the size of that buffer, as net/http calls it.
+	bufferBeforeChunkingSize = 2048
 )
 
 // valuesOf returns an array of the values that differ between answers. That of an answer of the feed takes no memory of

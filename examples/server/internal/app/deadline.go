@@ -102,11 +102,11 @@ func (c *deadlineConn) SetWriteDeadline(t time.Time) error {
 type deadline struct {
 	mu     sync.Mutex
 	at     time.Time // zero: there is none
-	passed bool      // operations fail: the connection itself has this deadline
+	passed bool      // operations fail, because the connection itself has this deadline
 }
 
-// set sets the deadline. One that has passed when the server began, as http.Server sets to end an operation at once,
-// is set on the connection itself with setConn.
+// set sets the deadline. A deadline before the server's start, which http.Server uses to interrupt an operation, is set
+// on the connection itself with setConn.
 func (d *deadline) set(t, started time.Time, setConn func(time.Time) error) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
