@@ -89,7 +89,7 @@ func serve(ctx context.Context, f *flags, log *slog.Logger, web *web, b *backend
 	}
 	url := cmp.Or(strings.TrimRight(f.BaseURL, "/"), web.url(f))
 	for _, fault := range store.Faults(ctx, b.store) {
-		log.Warn("a record cannot be read and is not served; /readyz fails unless --tolerate-faults is set",
+		log.Warn("the store has a fault; /readyz fails unless --tolerate-faults is set",
 			"file", fault.Name, "reason", fault.Reason)
 	}
 	log.Info("ready", "url", url, "jamf_feed", url+"/jamf/v1", "listen", web.url(f),
