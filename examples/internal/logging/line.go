@@ -9,8 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-// format appends the line of a record, as the handler of package slog writes it. It returns false if it cannot: it
-// knows only attributes without a group, of simple kinds, whose text needs no quotes and no escapes.
+// format appends the line of a record, as the handler of package slog writes it. It returns false if the record has an
+// attribute that it does not support: a group, a kind that is not simple, or text that needs quotes or escapes.
 func (h *Handler) format(line []byte, r *slog.Record) ([]byte, bool) {
 	if r.Time.IsZero() {
 		return line, false
@@ -84,7 +84,7 @@ func appendScalar(line []byte, v slog.Value) ([]byte, bool) {
 	return line, false
 }
 
-// plain reports whether a text is printable and has no quotes, no backslashes and neither of two more characters.
+// plain reports whether a text is printable and has no quotes, no backslashes and neither no1 nor no2.
 func plain(text string, no1, no2 byte) bool {
 	for i := 0; i < len(text); {
 		c := text[i]

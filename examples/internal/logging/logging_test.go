@@ -33,13 +33,12 @@ func request(t time.Time, path string, took time.Duration, more ...slog.Attr) sl
 func checkLine(t *testing.T, r slog.Record) {
 	t.Helper()
 	for _, json := range []bool{false, true} {
-		var got, want bytes.Buffer
-		h := New(&got, json)
+		var want bytes.Buffer
+		h := newHandler(nil, json)
 		_ = h.Handle(t.Context(), r)
-		h.Close()
 		_ = h.standard(&want).Handle(t.Context(), r)
-		if got.String() != want.String() {
-			t.Errorf("got  %swant %s", got.String(), want.String())
+		if got := string(h.output.batch); got != want.String() {
+			t.Errorf("got  %swant %s", got, want.String())
 		}
 	}
 }
@@ -84,9 +83,8 @@ func TestClock(t *testing.T) {
 
 // A gate is a writer that waits until it is opened, and fails with its error.
 type gate struct {
-	opened chan struct{}
-
 	mu     sync.Mutex
+	opened chan struct{} // closed if the gate is open
 	err    error
 	room   int // bytes that are written in spite of the error
 	text   bytes.Buffer
@@ -95,8 +93,19 @@ type gate struct {
 
 func newGate() *gate { return &gate{opened: make(chan struct{})} }
 
+func (g *gate) open() { close(g.opened) }
+
+func (g *gate) shut() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.opened = make(chan struct{})
+}
+
 func (g *gate) Write(p []byte) (int, error) {
-	<-g.opened
+	g.mu.Lock()
+	opened := g.opened
+	g.mu.Unlock()
+	<-opened
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.writes++
@@ -120,11 +129,11 @@ func (g *gate) String() string {
 	return g.text.String()
 }
 
-// Lines keep their order, and those of requests are written together, at the latest at the end. A line about a failure
+// Lines keep their order, and those of requests are written together, at the latest by Close. A line about a failure
 // is written when Handle returns, with all lines before it.
 func TestOrder(t *testing.T) {
 	g := newGate()
-	close(g.opened)
+	g.open()
 	h := New(g, false)
 	log := slog.New(h)
 	for i := range 10 {
@@ -175,8 +184,8 @@ func TestBlockedOutput(t *testing.T) {
 	for range lines {
 		_ = h.Handle(context.Background(), line)
 	}
-	slog.New(h).Error("failure") // it does not wait either
-	close(g.opened)
+	slog.New(h).Error("failure") // does not wait either
+	g.open()
 	h.output.patience = time.Minute
 	h.Close()
 	text := g.String()
@@ -193,7 +202,7 @@ func TestBlockedOutput(t *testing.T) {
 // Lines that could not be written are counted. What follows is on lines of its own.
 func TestFailingOutput(t *testing.T) {
 	g := newGate()
-	close(g.opened)
+	g.open()
 	h := New(g, false)
 	log := slog.New(h)
 	log.Error("first")
@@ -211,6 +220,86 @@ func TestFailingOutput(t *testing.T) {
 		if !strings.Contains(lines[i], want) {
 			t.Errorf("line %d lacks %s: %s", i+1, want, lines[i])
 		}
+	}
+}
+
+// A logger with attributes or groups writes what one of package slog does. Its errors are written when Error returns.
+func TestDerivedLoggers(t *testing.T) {
+	for _, json := range []bool{false, true} {
+		g := newGate()
+		g.open()
+		h := New(g, json)
+		defer h.Close()
+		var want bytes.Buffer
+		for i := range 100 {
+			for _, level := range []slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError} {
+				for _, root := range []slog.Handler{h, h.standard(&want)} {
+					with := root.WithAttrs([]slog.Attr{slog.Int("i", i)})
+					for _, d := range []slog.Handler{with, root.WithGroup("g"), with.WithGroup("g").WithGroup("h")} {
+						r := slog.NewRecord(time.Unix(int64(i), 0), level, "message", 0)
+						r.AddAttrs(slog.Bool("last", true))
+						if d.Enabled(t.Context(), level) {
+							_ = d.Handle(t.Context(), r)
+						}
+					}
+				}
+			}
+			if got := g.String(); got != want.String() {
+				t.Fatalf("after an error, the log has\n%swant\n%s", got, want.String())
+			}
+		}
+	}
+}
+
+// An output that blocks after Close blocks no line for long.
+func TestBlockedOutputAfterClose(t *testing.T) {
+	g := newGate()
+	g.open()
+	h := New(g, false)
+	h.output.patience = 10 * time.Millisecond
+	log := slog.New(h)
+	log.Info("before")
+	h.Close()
+	g.shut()
+	const lines = 20
+	var all sync.WaitGroup
+	for i := range lines {
+		all.Go(func() { log.Info("after", "i", i) })
+	}
+	all.Wait()
+	h.Close()
+	g.open()
+	h.output.patience = time.Minute
+	h.Close()
+	if n := strings.Count(g.String(), "msg=after"); n != lines {
+		t.Errorf("the log has %d lines, want %d:\n%s", n, lines, g)
+	}
+}
+
+// An interruptedWriter fails at its first write after half of the bytes.
+type interruptedWriter struct {
+	bytes.Buffer
+	interrupted bool
+}
+
+func (w *interruptedWriter) Write(p []byte) (int, error) {
+	if !w.interrupted {
+		w.interrupted = true
+		n, _ := w.Buffer.Write(p[:len(p)/2])
+		return n, io.ErrShortWrite
+	}
+	return w.Buffer.Write(p)
+}
+
+// If the last write before the end fails, Close ends its line and reports the loss.
+func TestCloseReportsLostLines(t *testing.T) {
+	var w interruptedWriter
+	h := New(&w, false)
+	_ = h.Handle(t.Context(), request(time.Now(), "/a", 0))
+	h.Close()
+	lines := strings.Split(w.String(), "\n")
+	if len(lines) != 3 || !strings.Contains(lines[1], `lines=1 error="short write"`) || lines[2] != "" {
+		t.Errorf("got %q, want a part of a line and the notice", lines)
 	}
 }
 
