@@ -30,7 +30,8 @@ type Handler struct {
 }
 
 // New returns a Handler that writes to w, in the JSON of a slog.JSONHandler if json is true, and in the text of a
-// slog.TextHandler otherwise. The caller must call Close at the end. The Handler's goroutine runs until the process ends.
+// slog.TextHandler otherwise. The caller must call Close at the end. The goroutine that writes to w runs
+// until the process ends.
 func New(w io.Writer, json bool) *Handler {
 	h := newHandler(w, json)
 	go h.output.run(h.notice)

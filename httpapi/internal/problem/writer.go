@@ -101,7 +101,8 @@ func (pw *Writer) Write(w http.ResponseWriter, r *http.Request, err error, simpl
 	})
 }
 
-// mustLog reports whether an internal error is logged. The end of a request causes errors in what it calls, but no panic.
+// mustLog reports whether an internal error is logged. If the client is gone, only panics are: other errors may be due to
+// the end of the request.
 func mustLog(r *http.Request, err error) bool {
 	var panicked *PanicError
 	return r.Context().Err() == nil || errors.As(err, &panicked)
@@ -147,9 +148,9 @@ func (pw *Writer) log(r *http.Request, id string, status int, err error) {
 	pw.Log.ErrorContext(trace.WithID(r.Context(), id), "a request failed", attrs...)
 }
 
-// Recovered returns the error of a handler that panicked with v, the value of recover. It must be called by the deferred
-// function that recovered. If v is a PanicError, Recovered returns v. An http.ErrAbortHandler panics once more: it means
-// that the answer is to be aborted.
+// Recovered returns the error of a handler that panicked with v, the value of recover. It must be called by the
+// deferred function that recovered. If v is a PanicError, Recovered returns v. An http.ErrAbortHandler panics once
+// more: it means that the answer is to be aborted.
 func Recovered(v any) error {
 	if v == http.ErrAbortHandler {
 		panic(v)
