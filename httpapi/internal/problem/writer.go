@@ -101,8 +101,8 @@ func (pw *Writer) Write(w http.ResponseWriter, r *http.Request, err error, simpl
 	})
 }
 
-// mustLog reports whether an internal error is logged. If the client is gone, only panics are: other errors may be due to
-// the end of the request.
+// mustLog reports whether an internal error is logged. If the client is gone, only panics are: other errors may be due
+// to the end of the request.
 func mustLog(r *http.Request, err error) bool {
 	var panicked *PanicError
 	return r.Context().Err() == nil || errors.As(err, &panicked)
