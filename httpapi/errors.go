@@ -56,12 +56,12 @@ type restoreError struct {
 func (e *restoreError) Error() string { return e.message }
 func (e *restoreError) Unwrap() error { return e.err }
 
-// A faultsError is returned if some records of the store cannot be read.
+// A faultsError is returned if the store has faults, such as records that cannot be read.
 type faultsError struct{ records int }
 
 func (e *faultsError) Error() string {
-	return fmt.Sprintf("%d corrupt records cannot be read and are not served; the log names their files: restore or "+
-		"remove the files, or start the server with the option that tolerates them", e.records)
+	return fmt.Sprintf("the store has faults: %d; the log names their files: restore or remove them, or start the "+
+		"server with TolerateFaults (--tolerate-faults)", e.records)
 }
 
 // failure returns the error of a body with one wrong value.

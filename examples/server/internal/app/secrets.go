@@ -31,8 +31,9 @@ func (f *flags) checkSecret(ctx context.Context, s store.Store) error {
 	if err != nil || !used {
 		return err
 	}
-	return fmt.Errorf("--secret-file %s: it does not exist, and other servers use this store: copy the file of one of "+
-		"them; if the secret is lost, stop all servers and start one with --replace-secret", f.SecretFile)
+	return fmt.Errorf("--secret-file %s: it does not exist, and this store was used with a secret: copy the file of "+
+		"another server, or name that of the store it was copied from; if the secret is lost, stop all servers and "+
+		"start one with --replace-secret", f.SecretFile)
 }
 
 // wasUsed reports whether a server has used a store before.
