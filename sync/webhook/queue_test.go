@@ -23,10 +23,12 @@ import (
 func startReading(t *testing.T, st store.Store, r *receivers, opts webhook.Options, failing *atomic.Bool) *server {
 	t.Helper()
 	var s *server
+	started := make(chan struct{}) // s is set
 	opts.Definition = func(ctx context.Context, id string) ([]byte, error) {
 		if failing.Load() {
 			return nil, errors.New("the store is unavailable")
 		}
+		<-started
 		doc, err := s.catalog.Definition(ctx, id)
 		if err != nil {
 			return nil, err
@@ -34,6 +36,7 @@ func startReading(t *testing.T, st store.Store, r *receivers, opts webhook.Optio
 		return doc.Bytes(), nil
 	}
 	s = startWith(t, st, r, opts)
+	close(started)
 	return s
 }
 
