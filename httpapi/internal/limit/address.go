@@ -81,7 +81,7 @@ func peer(r *http.Request) netip.Addr {
 // host returns the host of a host and a port. It returns a host without a port as it is, as tests have it.
 func host(remote string) string {
 	at := strings.LastIndexByte(remote, ':')
-	if at > 0 && remote[0] != '[' && strings.IndexByte(remote[:at], ':') < 0 {
+	if at > 0 && strings.IndexByte(remote[:at], ':') < 0 && !strings.ContainsAny(remote, "[]") {
 		return remote[:at] // of IPv4, as nearly always
 	}
 	if host, _, err := net.SplitHostPort(remote); err == nil {

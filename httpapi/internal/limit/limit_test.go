@@ -68,6 +68,7 @@ func FuzzForwarded(f *testing.F) {
 	f.Add("[fe80::1%eth0]:80", "fe80::2%eth0, fe81::1", ",")
 	f.Add("pipe", "203.0.113.9", "")
 	f.Add("10.0.0.1:80", "", "10.0.0.2")
+	f.Add("0.0.2.1:]", "203.0.113.9", "")
 	f.Add("10.0.0.1:80", ",203.0.113.9:80", "")
 	proxies := []string{"10.0.0.0/8", "fe80::/16"}
 	address, err := limit.Address(proxies)
