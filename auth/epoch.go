@@ -113,11 +113,9 @@ func (a *Service) RevokeOwned(ctx context.Context, g Grant) error {
 func (a *Service) nextEpoch(ctx context.Context, owner string) (n uint64, err error) {
 	// If the owner's record was lost, its tokens have the latest epoch.
 	var latest uint64
-	a.tokens.each(func(_ string, e *entry) {
-		if e.Owner == owner {
-			latest = max(latest, e.Epoch)
-		}
-	})
+	for _, e := range a.tokens.tagged(tag{ofOwner, owner}) {
+		latest = max(latest, e.Epoch)
+	}
 	err = a.epochs.update(ctx, owner, func(e epoch) (epoch, bool, error) {
 		n = max(e.Issued, latest) + 1
 		return epoch{Format: epochFormat, Current: e.Current, Issued: n}, true, nil
@@ -136,13 +134,7 @@ func (a *Service) storedEpoch(ctx context.Context, owner string) (epoch, error) 
 }
 
 // hasTokens reports whether there are records of tokens of an owner, valid or not.
-func (a *Service) hasTokens(owner string) bool {
-	found := false
-	a.tokens.each(func(_ string, e *entry) {
-		found = found || e.Owner == owner || e.Format == format1 && ownerOf(e.grant()) == owner
-	})
-	return found
-}
+func (a *Service) hasTokens(owner string) bool { return a.tokens.hasTag(tag{ofOwner, owner}) }
 
 // raiseEpoch raises an owner's epoch to that of a token that is used for the first time. If the epoch is already raised
 // and other servers use the store, it writes the record again, so that they learn of it if the server that raised it

@@ -158,15 +158,9 @@ func (a *Service) Descendants(ctx context.Context, id string) (int, error) {
 
 // descendants returns the number of the descendants of a token that memory has.
 func (a *Service) descendants(id string) int {
-	var candidates []*entry
-	a.tokens.each(func(_ string, e *entry) {
-		if e.CreatedBy != "" || slices.Contains(e.Chain, id) {
-			candidates = append(candidates, e)
-		}
-	})
 	n := 0
 	v := a.evaluatorOfAll()
-	for _, e := range candidates {
+	for _, e := range a.madeWith(id) {
 		if st, valid := v.evaluate(e); valid && st.madeWith(e, id) {
 			n++
 		}
@@ -205,11 +199,5 @@ func (a *Service) hasAdministrator() bool {
 
 // administrators returns the administrators' tokens by id, valid or not.
 func (a *Service) administrators() map[string]*entry {
-	found := map[string]*entry{}
-	a.tokens.each(func(id string, e *entry) {
-		if e.Kind == Administrator {
-			found[id] = e
-		}
-	})
-	return found
+	return a.tokens.tagged(tag{ofKind, string(Administrator)})
 }

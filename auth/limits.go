@@ -3,6 +3,7 @@ package auth
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"time"
 )
 
@@ -52,14 +53,11 @@ func (a *Service) checkRate(key string) error {
 	}
 	v := a.evaluatorOfAll()
 	since := v.now.Add(-time.Hour)
-	recent := map[string]*entry{}
-	a.tokens.each(func(id string, e *entry) {
-		if e.Created.After(since) {
-			recent[id] = e
-		}
-	})
 	n := 0
-	for id, e := range recent {
+	for id, e := range a.countedFor(key) {
+		if !e.Created.After(since) {
+			continue
+		}
 		if a.limitKey(id, e, v.status(e, 0)) == key {
 			n++
 		}
@@ -68,6 +66,18 @@ func (a *Service) checkRate(key string) error {
 		return rateError{n}
 	}
 	return nil
+}
+
+// countedFor returns the tokens that may have a key of limitKey, by id, valid or not.
+func (a *Service) countedFor(key string) map[string]*entry {
+	tokens := a.tokens.tagged(tag{ofOwner, key})
+	maps.Copy(tokens, a.tokens.tagged(tag{ofFirst, key}))
+	if e, _ := a.tokens.get(key); e != nil {
+		tokens[key] = e
+	}
+	maps.Copy(tokens, a.madeWith(key)) // the record of a maker may be gone
+	a.addMade(tokens)
+	return tokens
 }
 
 // limitKey returns the key under which the hourly limit counts a token: its owner; or else the first token of a title

@@ -109,9 +109,8 @@ func (a *Service) RevokeTitle(ctx context.Context, uid string) error {
 		return err
 	}
 	var errs []error
-	for id, r := range a.tokens.all() {
-		e := r.value
-		if (e.Revoked.IsZero() || a.mustRepeat(e)) && len(e.Titles) == 1 && e.Titles[0] == uid {
+	for id, e := range a.tokens.tagged(tag{ofTitle, uid}) {
+		if (e.Revoked.IsZero() || a.mustRepeat(e)) && len(e.Titles) == 1 {
 			if err := a.Revoke(ctx, id); err != nil && !errors.Is(err, ErrNotFound) {
 				errs = append(errs, err)
 			}

@@ -25,14 +25,17 @@ type table[T any] struct {
 	// unreadable returns the value in place of that of a record that exists but cannot be read, which may say that
 	// tokens have ended. old is the value in memory, or the zero value. It reports false if no value is needed.
 	unreadable func(old T) (value T, needed bool)
+	// tags returns the tags of a value, each once. If nil, no value has any.
+	tags func(value T) []tag
 
 	writing *locks          // of an id is held from the beginning of a write or read until memory is up to date
 	reads   [lockCount]read // the last one of the ids of each lock, which guards it
 
 	fresh atomic.Int64 // see Service.fresh
 
-	mu   sync.RWMutex
-	rows map[string]row[T] // by id; values never change
+	mu    sync.RWMutex
+	rows  map[string]row[T] // by id; values never change
+	byTag map[tag][]string  // the ids of the values with a tag, in no order
 }
 
 // A read is that of one record from the store.
@@ -44,8 +47,9 @@ type read struct {
 // newTable returns an empty table of the records of a kind.
 func newTable[T any](
 	s store.Store, kind string, decode func(store.Record, T) (T, error), unreadable func(T) (T, bool),
+	tags func(T) []tag,
 ) *table[T] {
-	return &table[T]{store: s, kind: kind, decode: decode, unreadable: unreadable, writing: newLocks()}
+	return &table[T]{store: s, kind: kind, decode: decode, unreadable: unreadable, tags: tags, writing: newLocks()}
 }
 
 type row[T any] struct {
@@ -83,24 +87,82 @@ func (t *table[T]) all() map[string]row[T] {
 	return maps.Clone(t.rows)
 }
 
-// each calls f with every value. f must not use the table.
-func (t *table[T]) each(f func(id string, value T)) {
+// tagged returns the values with a tag, by id.
+func (t *table[T]) tagged(with tag) map[string]T {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	for id, r := range t.rows {
-		f(id, r.value)
+	ids := t.byTag[with]
+	found := make(map[string]T, len(ids))
+	for _, id := range ids {
+		found[id] = t.rows[id].value
 	}
+	return found
+}
+
+// hasTag reports whether there is a value with a tag.
+func (t *table[T]) hasTag(with tag) bool {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return len(t.byTag[with]) > 0
 }
 
 // set replaces a row in memory. If r is nil, it removes the row.
 func (t *table[T]) set(id string, r *row[T]) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	var before, after []tag
+	if old, ok := t.rows[id]; ok {
+		before = t.tagsOf(old.value)
+	}
 	if r == nil {
 		delete(t.rows, id)
 	} else {
 		t.rows[id] = *r
+		after = t.tagsOf(r.value)
 	}
+	if slices.Equal(before, after) {
+		return
+	}
+	for _, one := range before {
+		t.untag(one, id)
+	}
+	for _, one := range after {
+		t.byTag[one] = append(t.byTag[one], id)
+	}
+}
+
+// tagsOf returns the tags of a value.
+func (t *table[T]) tagsOf(value T) []tag {
+	if t.tags == nil {
+		return nil
+	}
+	return t.tags(value)
+}
+
+// untag removes a tag of the value under id. The caller must hold mu.
+func (t *table[T]) untag(from tag, id string) {
+	ids := t.byTag[from]
+	if len(ids) == 1 {
+		delete(t.byTag, from)
+		return
+	}
+	last := len(ids) - 1
+	ids[slices.Index(ids, id)] = ids[last]
+	ids[last] = ""
+	t.byTag[from] = ids[:last]
+}
+
+// setAll replaces all rows in memory.
+func (t *table[T]) setAll(rows map[string]row[T]) {
+	byTag := map[tag][]string{}
+	for id, r := range rows {
+		for _, one := range t.tagsOf(r.value) {
+			byTag[one] = append(byTag[one], id)
+		}
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.rows, t.byTag = rows, byTag
 }
 
 // load reads all records. If one cannot be decoded, load returns a *decodeError after it has loaded the others; see
@@ -134,9 +196,7 @@ func (t *table[T]) loadLocked(ctx context.Context) error {
 			rows[id] = row[T]{value, rev}
 		}
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.rows = rows
+	t.setAll(rows)
 	return undecodable
 }
 

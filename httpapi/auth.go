@@ -93,6 +93,7 @@ func (e *tokenError) Is(target error) bool { return target == auth.ErrUnauthoriz
 type access struct {
 	authenticate Authenticator
 	authorize    Authorizer
+	standard     bool // authorize is auth.Authorize
 	catalog      *catalog.Catalog
 	now          func() time.Time
 	// sessions is true if requests may be authenticated by other means than the header Authorization.
@@ -112,7 +113,7 @@ func newAccess(
 		a.authenticate = AnyOf()
 	}
 	if a.authorize == nil {
-		a.authorize = auth.Authorize
+		a.authorize, a.standard = auth.Authorize, true
 	}
 	return a
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/patchsource/patchsource/auth"
 	"github.com/patchsource/patchsource/httpapi"
 	"github.com/patchsource/patchsource/patch"
+	"github.com/patchsource/patchsource/patch/catalog"
 	"github.com/patchsource/patchsource/patch/patchtest"
 	"github.com/patchsource/patchsource/store/memstore"
 )
@@ -169,6 +170,57 @@ func BenchmarkTokenList(b *testing.B) {
 					require(b, x.do("GET", "/api/v1/tokens", "", "Authorization", "Bearer "+token), 200)
 				}
 			})
+		}
+	}
+}
+
+// TestTokenListsUnderTheDefaultPolicy checks that the tokens that are looked at for a list under the default policy are
+// enough: another policy, for which all tokens are looked at, decides the same.
+func TestTokenListsUnderTheDefaultPolicy(t *testing.T) {
+	b := withTokens(t)
+	b.create("A", "B", "C")
+	uid := func(id string) string {
+		title, err := b.catalog.Title(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return title.UID
+	}
+	own, err := b.catalog.Create(t.Context(), parse(t, definition("D", "1")),
+		&catalog.CreateOptions{Author: "c", Contributor: "c"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	grants := []auth.Grant{
+		{Kind: auth.Editor},
+		{Kind: auth.Contributor, Contributor: "c"},
+		{Kind: auth.Contributor, Contributor: "d"},
+		{Kind: auth.TitleToken, Titles: []string{uid("A")}},
+		{Kind: auth.TitleToken, Titles: []string{uid("B"), uid("A")}},
+		{Kind: auth.TitleToken, Titles: []string{uid("A"), uid("C"), own.Title.UID}},
+		{Kind: auth.TitleToken, Titles: []string{own.Title.UID}},
+	}
+	tokens := []string{b.admin}
+	for _, g := range grants {
+		tokens = append(tokens, b.token(g), b.token(g))
+	}
+	for _, token := range tokens[:len(tokens):len(tokens)] {
+		for _, body := range []string{`{}`, `{"titles_in_scope":["A"]}`, `{"titles_in_scope":["D"]}`} {
+			w := b.do("POST", "/api/v1/tokens", body, bearer(token)...)
+			if w.Code == 201 {
+				made, _ := made(t, w)
+				tokens = append(tokens, made)
+			}
+		}
+	}
+	all := newHandler(t, b.catalog, &httpapi.Options{Tokens: b.auth, Authorize: auth.Authorize})
+	quick := b.handler
+	for _, token := range tokens {
+		b.handler = all
+		want := b.do("GET", "/api/v1/tokens", "", bearer(token)...).Body.String()
+		b.handler = quick
+		if got := b.do("GET", "/api/v1/tokens", "", bearer(token)...).Body.String(); got != want {
+			t.Errorf("the list is\n%s\nwant\n%s", got, want)
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/patchsource/patchsource/auth"
 	"github.com/patchsource/patchsource/httpapi/internal/trace"
 	"github.com/patchsource/patchsource/httpapi/wire"
+	"github.com/patchsource/patchsource/patch/catalog"
 )
 
 // tokenCalls are the calls about tokens.
@@ -187,12 +188,28 @@ func (c *tokenCalls) list(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	body := wire.TokenList{Tokens: []wire.Token{}}
-	for _, t := range c.tokens.List() {
+	for _, t := range c.candidates(r.Context(), principal) {
 		if c.access.mayManage(r.Context(), principal, t) {
 			body.Tokens = append(body.Tokens, c.describe(t))
 		}
 	}
 	return replyUncached(w, http.StatusOK, body)
+}
+
+// candidates returns the valid tokens that a principal may manage, and others, the newest first. Under the default
+// policy, it does not look at all tokens for the holder of one that is limited.
+func (c *tokenCalls) candidates(ctx context.Context, p auth.Principal) []auth.Info {
+	switch {
+	case !c.access.standard, c.access.may(ctx, p, auth.ActionAdminister, auth.Title{}):
+		return c.tokens.List()
+	case p.Kind == auth.Contributor:
+		var uids []string
+		for t := range c.catalog.Find(catalog.Filter{Contributor: p.Contributor}) {
+			uids = append(uids, t.UID)
+		}
+		return c.tokens.ListRelated(p, uids)
+	}
+	return c.tokens.ListRelated(p, p.Titles)
 }
 
 func (c *tokenCalls) describe(t auth.Info) wire.Token {
