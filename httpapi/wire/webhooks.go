@@ -9,6 +9,13 @@ const (
 	EventTitleDeleted = "title_deleted"
 )
 
+// The events about release feeds. Only webhooks that name them receive them.
+const (
+	EventWatchFailed     = "watch_failed"
+	EventWatchRecovered  = "watch_recovered"
+	EventVersionProposed = "version_proposed"
+)
+
 // A Webhook is a webhook in the answer to GET /api/v1/webhooks. Its secret is in no answer.
 type Webhook struct {
 	ID             string `json:"id"`
@@ -20,7 +27,8 @@ type Webhook struct {
 	Format string `json:"format"`
 	// Signed is true if deliveries are signed with a secret.
 	Signed bool `json:"signed"`
-	// Events are the names of the events that are delivered. If empty, all are.
+	// Events are the names of the events that are delivered. If empty, those about titles are, and those about release
+	// feeds are not.
 	Events []string `json:"events"`
 	// Titles are the ids of the titles whose events are delivered. If empty, those of all titles are.
 	Titles []string `json:"titles"`
@@ -49,7 +57,8 @@ type WebhookRequest struct {
 	Secret string `json:"secret,omitempty"`
 	// Format is json, slack or teams. If empty, it is json.
 	Format string `json:"format,omitempty"`
-	// Events are the names of the events to deliver. If empty, all are delivered.
+	// Events are the names of the events to deliver. If empty, those about titles are delivered, and those about
+	// release feeds are not.
 	Events []string `json:"events,omitempty"`
 	// Titles are the ids of the titles whose events are delivered. If empty, those of all titles are.
 	Titles []string `json:"titles,omitempty"`

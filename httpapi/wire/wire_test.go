@@ -14,6 +14,7 @@ import (
 
 	"github.com/patchsource/patchsource/httpapi/wire"
 	"github.com/patchsource/patchsource/patch"
+	"github.com/patchsource/patchsource/patch/recipe"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -35,6 +36,29 @@ var (
 	state = wire.SyncState{
 		URL: "https://example.com/a?b=1&c", LastAttempt: instant, LastSuccess: instant, LastChange: instant,
 		NextAttempt: instant, Failures: 2, LastError: pointer, Status: 503, Signer: "CN=A",
+	}
+)
+
+var (
+	feed    = recipe.Feed{Kind: "sparkle", URL: "https://example.com/a.xml?b=1&token=REDACTED", Channel: "beta"}
+	release = wire.Release{
+		Version: "1.2", Build: "12", Channel: "beta", MinimumOperatingSystem: "12.0", Date: instant, Prerelease: true,
+		URL: "https://example.com/a?b&c",
+	}
+	version    = patch.Patch{Version: "1.2", ReleaseDate: "2026-03-01T11:30:15Z"}
+	held       = []wire.HeldVersion{{Version: "1.2", Until: instant}, {}}
+	dropped    = []wire.DroppedRelease{{Version: "1.2", Reason: text}, {}}
+	watchState = wire.WatchState{
+		Status: wire.WatchFailing, Failures: 2, LastError: pointer, LastAttempt: instant, LastSuccess: instant,
+		NextCheck: instant, Newest: pointer, Silent: true, Held: held,
+	}
+	watch = wire.Watch{
+		Title: "A", Feed: feed, Policy: recipe.Policy{Mode: recipe.Propose, Hold: recipe.Duration(48 * time.Hour)},
+		Source: "folder:a", ReadOnly: true, State: watchState,
+	}
+	proposal = wire.Proposal{
+		ID: "p", Title: "A", Version: "1.2", Versions: []string{"1.2"}, Reasons: []string{text}, Found: instant,
+		Patches: []patch.Patch{version},
 	}
 )
 
@@ -108,6 +132,37 @@ var bodies = map[string]any{
 		Name: "n", Days: new(0), NeverExpires: true, Titles: []string{"A"}, Administrator: true,
 	},
 	"tokenrequest-min": wire.TokenRequest{},
+	"watch":            watch,
+	"watches":          wire.WatchList{Watches: []wire.Watch{watch, {Feed: recipe.Feed{Kind: "electron"}}}},
+	"watches-empty":    wire.WatchList{Watches: []wire.Watch{}},
+	"checkresult": wire.CheckResult{
+		Message: text, Newest: &release, Added: []string{"1.2"},
+		WouldAdd: []wire.Addition{{Version: "1.2", Patch: version, Reasons: []string{text}}},
+		Proposal: &proposal, Held: held, Skipped: dropped, Error: pointer, State: watchState,
+	},
+	"checkresult-empty": wire.CheckResult{
+		Added: []string{}, WouldAdd: []wire.Addition{}, Held: []wire.HeldVersion{}, Skipped: []wire.DroppedRelease{},
+	},
+	"proposals":       wire.ProposalList{Proposals: []wire.Proposal{proposal}},
+	"proposals-empty": wire.ProposalList{Proposals: []wire.Proposal{}},
+	"recipetest": wire.RecipeTest{
+		Recipe: recipe.Recipe{ID: "A", Name: "A", BundleID: "a", Feed: feed},
+		Answer: &wire.RecipeAnswer{Status: 200, Headers: map[string]string{"B": "b", "A": "a"}, Body: "<a>&"},
+	},
+	"recipetest-min": wire.RecipeTest{Recipe: recipe.Recipe{Feed: recipe.Feed{Kind: "electron"}}},
+	"recipetestresult": wire.RecipeTestResult{
+		Releases: []wire.Release{release, {Version: "1"}}, Newest: &release, Dropped: dropped,
+	},
+	"recipetestresult-empty": wire.RecipeTestResult{Releases: []wire.Release{}, Dropped: []wire.DroppedRelease{}},
+	"draftrequest-cask":      wire.DraftRequest{Cask: json.RawMessage(`{"token":"a"}`)},
+	"draftrequest-app": wire.DraftRequest{App: &wire.DraftApp{
+		InfoPlist: wire.Document("<plist/>"), AppName: "A.app", UpdateConfig: wire.Document("provider: github\n"),
+	}},
+	"recipedraft": wire.RecipeDraft{
+		Recipe: recipe.Recipe{ID: "A", Name: "A", BundleID: "a", Feed: feed}, Guesses: []wire.Guess{{Path: "/id", Why: text}},
+		Gaps: []string{"/feed"},
+	},
+	"recipedraft-empty": wire.RecipeDraft{Guesses: []wire.Guess{}, Gaps: []string{}},
 }
 
 func encode(t *testing.T, body any) []byte {
@@ -157,6 +212,20 @@ func TestRoundTrip(t *testing.T) {
 				t.Errorf("the body changed in the round trip (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// A document is read from base64 and from text.
+func TestDocument(t *testing.T) {
+	for _, body := range []string{`"PHBsaXN0Lz4="`, `"<plist/>"`} {
+		var got wire.Document
+		if err := json.Unmarshal([]byte(body), &got); err != nil || string(got) != "<plist/>" {
+			t.Errorf("%s was read as %q, %v; want <plist/>", body, got, err)
+		}
+	}
+	var got wire.Document
+	if err := json.Unmarshal([]byte(`{"a":1}`), &got); err == nil {
+		t.Error("an object was read as a document")
 	}
 }
 
