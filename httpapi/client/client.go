@@ -1,5 +1,6 @@
 // Package client calls the API of a patch source: the feed that Jamf Pro reads, and the calls that manage titles,
-// tokens, webhooks, followed sources and release feeds. The bodies of requests and answers are declared in package wire.
+// tokens, webhooks, followed sources and release feeds. The bodies of requests and answers are declared in package
+// wire.
 //
 //	c, err := client.New("https://patches.example.com", &client.Options{Token: token})
 //	_, err = c.AddVersions(ctx, "Composer", []patch.Patch{version}, nil)

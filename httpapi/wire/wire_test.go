@@ -159,8 +159,8 @@ var bodies = map[string]any{
 		InfoPlist: wire.Document("<plist/>"), AppName: "A.app", UpdateConfig: wire.Document("provider: github\n"),
 	}},
 	"recipedraft": wire.RecipeDraft{
-		Recipe: recipe.Recipe{ID: "A", Name: "A", BundleID: "a", Feed: feed}, Guesses: []wire.Guess{{Path: "/id", Why: text}},
-		Gaps: []string{"/feed"},
+		Recipe:  recipe.Recipe{ID: "A", Name: "A", BundleID: "a", Feed: feed},
+		Guesses: []wire.Guess{{Path: "/id", Why: text}}, Gaps: []string{"/feed"},
 	},
 	"recipedraft-empty": wire.RecipeDraft{Guesses: []wire.Guess{}, Gaps: []string{}},
 }
