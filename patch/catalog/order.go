@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"encoding/binary"
 	"iter"
+	"maps"
 	"slices"
 	"sort"
+	"strings"
 
 	"github.com/tidwall/btree"
 
@@ -38,8 +40,13 @@ var comparisons = [orderCount]func(a, b *entry) int{
 	byName:      func(a, b *entry) int { return cmp.Compare(a.foldedName(), b.foldedName()) },
 	byPublisher: func(a, b *entry) int { return cmp.Compare(a.foldedPublisher(), b.foldedPublisher()) },
 	byAuthor:    func(a, b *entry) int { return cmp.Compare(a.foldedAuthor(), b.foldedAuthor()) },
-	byVersion:   func(a, b *entry) int { return patch.OrderVersions(a.CurrentVersion, b.CurrentVersion) },
-	byChanged:   func(a, b *entry) int { return b.Changed.Compare(a.Changed) },
+	byVersion: func(a, b *entry) int {
+		if a.CurrentVersion == b.CurrentVersion {
+			return 0
+		}
+		return patch.OrderVersions(a.CurrentVersion, b.CurrentVersion)
+	},
+	byChanged: func(a, b *entry) int { return b.Changed.Compare(a.Changed) },
 	bySource: func(a, b *entry) int {
 		switch {
 		case (a.Follows != "") == (b.Follows != ""):
@@ -87,58 +94,97 @@ type sortedTitles struct {
 // newSorted returns the titles of an order among some that are sorted by id.
 func newSorted(o order, entries []*entry) sortedTitles {
 	s := sortedTitles{order: o, compare: comparisons[o]}
-	s.tree = btree.NewBTreeGOptions(s.before, btree.Options{NoLocks: true})
 	some := make([]sortable, 0, len(entries))
 	for i, e := range entries {
 		if o.has(e) {
-			some = append(some, sortable{e, i, o.prefix(e)})
+			some = append(some, sortable{e, i, 0})
 		}
 	}
+	o.rank(some)
 	slices.SortFunc(some, func(a, b sortable) int {
-		if a.prefix != b.prefix {
-			return cmp.Compare(a.prefix, b.prefix)
+		if a.rank != b.rank {
+			return cmp.Compare(a.rank, b.rank)
 		}
 		if c := s.compare(a.entry, b.entry); c != 0 {
 			return c
 		}
 		return a.position - b.position
 	})
-	for _, one := range some {
-		s.tree.Load(one.entry)
+	var last *entry // while they are loaded: every other one is before it
+	before := func(a, b *entry) bool {
+		if last != nil {
+			return b == last && a != last
+		}
+		return s.before(a, b)
 	}
+	s.tree = btree.NewBTreeGOptions(before, btree.Options{NoLocks: true})
+	for _, one := range some {
+		last = one.entry
+		s.tree.Load(last)
+	}
+	last = nil
 	return s
 }
 
-// A sortable is an entry to sort. Most comparisons look only at the prefix, which is not somewhere else in memory.
+// A sortable is an entry to sort. Most comparisons look only at the rank, which is not somewhere else in memory.
 type sortable struct {
 	*entry
 	position int // by id
-	prefix   uint64
+	rank     uint64
 }
 
-// prefix returns a number by which entries are sorted before they are compared: one that has a lower number than
-// another is before it in the order.
-func (o order) prefix(e *entry) uint64 {
-	var text string
+// rank sets numbers by which entries are sorted before they are compared: one that has a lower number than another is
+// before it in the order.
+func (o order) rank(some []sortable) {
 	switch o {
-	case byName:
-		text = e.foldedName()
-	case byPublisher:
-		text = e.foldedPublisher()
-	case byAuthor:
-		text = e.foldedAuthor()
+	case byName: // hardly two have the same
+		for i := range some {
+			var first [8]byte
+			copy(first[:], some[i].foldedName())
+			some[i].rank = binary.BigEndian.Uint64(first[:])
+		}
 	case byChanged:
-		return ^(uint64(e.Changed.Unix()) + 1<<63) // from a time before 1970 on
+		for i := range some {
+			some[i].rank = ^(uint64(some[i].Changed.Unix()) + 1<<63) // from a time before 1970 on
+		}
+	case bySource:
+		for i := range some {
+			if some[i].Follows == "" {
+				some[i].rank = 1
+			}
+		}
+	case byPublisher:
+		rankBy(some, (*entry).foldedPublisher, strings.Compare)
+	case byAuthor:
+		rankBy(some, (*entry).foldedAuthor, strings.Compare)
+	case byVersion:
+		rankBy(some, func(e *entry) string { return e.CurrentVersion }, patch.OrderVersions)
 	case ofContributor, ofPlainID:
-		text = e.Contributor
+		rankBy(some, func(e *entry) string { return e.Contributor }, strings.Compare)
+	case ofAccount:
+		rankBy(some, func(e *entry) account { return e.account() }, account.compare)
 	case ofMailbox:
-		text = e.Mailbox
+		rankBy(some, func(e *entry) string { return e.Mailbox }, strings.Compare)
 	case ofSkeleton:
-		text = e.skeleton
+		rankBy(some, func(e *entry) string { return e.skeleton }, strings.Compare)
+	case ofMirror:
+		rankBy(some, func(e *entry) string { return e.Source }, strings.Compare)
 	}
-	var first [8]byte
-	copy(first[:], text)
-	return binary.BigEndian.Uint64(first[:])
+}
+
+// rankBy sets the ranks of entries to those of a field's values, which many entries share.
+func rankBy[T comparable](some []sortable, field func(e *entry) T, compare func(a, b T) int) {
+	ranks := map[T]uint64{}
+	for _, one := range some {
+		ranks[field(one.entry)] = 0
+	}
+	values := slices.SortedFunc(maps.Keys(ranks), compare)
+	for i, value := range values {
+		ranks[value] = uint64(i)
+	}
+	for i := range some {
+		some[i].rank = ranks[field(some[i].entry)]
+	}
 }
 
 // with returns the titles of the order in which e has taken the place of old. Either may be nil.

@@ -146,18 +146,36 @@ func (s *Store) removeTemporary() error {
 		if !kind.IsDir() || store.CheckKind(kind.Name()) != nil {
 			continue
 		}
-		files, err := fs.ReadDir(top, kind.Name())
-		if err != nil {
+		if err := s.removeTemporaryOf(kind.Name()); err != nil {
 			return err
 		}
-		for _, file := range files {
-			if !strings.HasPrefix(file.Name(), tempPrefix) || !file.Type().IsRegular() {
-				continue
-			}
-			if err := s.top.root.Remove(kind.Name() + "/" + file.Name()); err != nil {
-				s.log.Warn("cannot remove the temporary file of an interrupted write",
-					"file", filepath.Join(s.dir, kind.Name(), file.Name()), "error", err)
-			}
+	}
+	return nil
+}
+
+// removeTemporaryOf removes those of one kind. It reads only names, as there may be many files.
+func (s *Store) removeTemporaryOf(kind string) error {
+	dir, err := s.top.root.Open(kind)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	names, err := dir.Readdirnames(-1)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if !strings.HasPrefix(name, tempPrefix) {
+			continue
+		}
+		path := kind + "/" + name
+		info, err := s.top.root.Lstat(path)
+		if err == nil && info.Mode().IsRegular() {
+			err = s.top.root.Remove(path)
+		}
+		if err != nil {
+			s.log.Warn("cannot remove the temporary file of an interrupted write",
+				"file", filepath.Join(s.dir, kind, name), "error", err)
 		}
 	}
 	return nil
