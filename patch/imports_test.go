@@ -15,9 +15,10 @@ const module = "github.com/patchsource/patchsource"
 // depend on, directly or indirectly. What is not listed is forbidden; "any" allows everything.
 var mayImport = map[string]struct{ ours, others string }{
 	"":                {"", ""},
-	"patch":           {"", patchModules},
+	"patch":           {"patch/internal/regex", patchModules},
 	"patch/appbundle": {"patch", patchModules + " howett.net/plist"},
 	"patch/patchtest": {"", ""},
+	"patch/recipe":    {"patch patch/internal/regex", patchModules},
 	"patch/catalog": {
 		"patch store",
 		feedModules,
@@ -35,6 +36,7 @@ var mayImport = map[string]struct{ ours, others string }{
 	"store/sqlstore/pgxlisten":    {"", pgxModules},
 	"store/sqlstore/sqlstoretest": {"store/internal/process", ""},
 	"store/internal/process":      {"", ""},
+	"patch/internal/regex":        {"", ""},
 	"store/internal/linear": {
 		"store store/storetest", "github.com/anishathalye/porcupine github.com/google/go-cmp",
 	},

@@ -2,11 +2,11 @@ package patch
 
 import (
 	"errors"
-	"math"
 	"regexp"
 	"regexp/syntax"
 	"strings"
-	"unicode/utf8"
+
+	"github.com/patchsource/patchsource/patch/internal/regex"
 )
 
 // maxRegexLength is the maximum length in bytes of a regular expression that Lint checks.
@@ -17,13 +17,8 @@ const (
 	maxRegexes = 200
 	// maxRegexSteps limits their cost in steps. All steps together take about a tenth of a second.
 	maxRegexSteps = 10_000_000
-	// stepsPerByte is the cost of parsing a byte, stepsPerClass the additional cost of expanding a Unicode class
-	// such as \pL, and stepsPerInstruction the cost of compiling an instruction.
-	stepsPerByte        = 100
-	stepsPerClass       = 10_000
+	// stepsPerInstruction is the cost of compiling an instruction.
 	stepsPerInstruction = 64
-	// stepsPerFold is the maximum cost of a character range if case is ignored: each of its characters is looked up.
-	stepsPerFold = 500_000
 )
 
 // regexes checks the regular expressions of one definition, each once. Their cost is limited: expressions beyond the
@@ -67,30 +62,12 @@ func (r *regexes) judge(expr string) *regexVerdict {
 	if v, ok := r.judged[expr]; ok {
 		return v
 	}
-	if len(r.judged) == maxRegexes || !r.spend(parseSteps(expr)) {
+	if len(r.judged) == maxRegexes || !r.spend(regex.ParseSteps(expr)) {
 		return &regexVerdict{}
 	}
 	v := r.parse(expr)
 	r.judged[expr] = &v
 	return &v
-}
-
-// foldCase matches the flag for ignoring case.
-var foldCase = regexp.MustCompile(`\(\?[A-Za-z]*i`)
-
-// parseSteps returns an upper bound of the cost of parsing an expression.
-func parseSteps(expr string) int {
-	classes := strings.Count(expr, `\p`) + strings.Count(expr, `\P`)
-	steps := len(expr)*stepsPerByte + classes*stepsPerClass
-	if foldCase.MatchString(expr) {
-		wide := strings.Contains(expr, `\x`) ||
-			strings.ContainsFunc(expr, func(r rune) bool { return r >= utf8.RuneSelf })
-		if ranges := strings.Count(expr, "-"); wide {
-			steps += ranges * stepsPerFold
-		}
-		steps += classes * stepsPerFold
-	}
-	return steps
 }
 
 // mayMatch reports whether an expression matches a value. It returns true for an expression that is not checked.
@@ -101,8 +78,8 @@ func (r *regexes) mayMatch(expr, value string) bool {
 	}
 	if v.compiled == nil {
 		// Compiling parses the expression again.
-		v.size = programSize(v.tree)
-		if v.size > maxRegexSteps || !r.spend(parseSteps(expr)+v.size*stepsPerInstruction) {
+		v.size = regex.ProgramSize(v.tree)
+		if v.size > maxRegexSteps || !r.spend(regex.ParseSteps(expr)+v.size*stepsPerInstruction) {
 			v.tree = nil
 			return true
 		}
@@ -114,25 +91,6 @@ func (r *regexes) mayMatch(expr, value string) bool {
 	}
 	// In the worst case, matching executes the program once for each byte.
 	return !r.spend(v.size*(1+len(value))) || v.compiled.MatchString(value)
-}
-
-// programSize estimates the number of instructions of an expression. Repetitions are expanded, so that nested ones
-// multiply.
-func programSize(re *syntax.Regexp) int {
-	size := 2 // for the operator itself
-	switch re.Op {
-	case syntax.OpLiteral:
-		size += len(re.Rune)
-	case syntax.OpCharClass:
-		size += len(re.Rune) / 2
-	}
-	for _, sub := range re.Sub {
-		size = min(size+programSize(sub), math.MaxInt32)
-	}
-	if re.Op == syntax.OpRepeat {
-		size = min(size*max(re.Min, re.Max, 1), math.MaxInt32)
-	}
-	return size
 }
 
 // foreignRegex lists syntax that the engines behind Jamf Pro support and Go's does not, with a well-formed
@@ -157,7 +115,7 @@ func (r *regexes) parse(expr string) regexVerdict {
 	if err == nil {
 		return regexVerdict{tree: tree}
 	}
-	if !r.spend(len(expr) * stepsPerByte * len(foreignRegex)) {
+	if !r.spend(len(expr) * regex.StepsPerByte * len(foreignRegex)) {
 		return regexVerdict{}
 	}
 	for _, f := range foreignRegex {
@@ -168,7 +126,7 @@ func (r *regexes) parse(expr string) regexVerdict {
 			return regexVerdict{broken: "the repetition " + m[0] + " has its maximum below its minimum"}
 		}
 	}
-	if !r.spend(parseSteps(expr)) { // the replacements may have added flags
+	if !r.spend(regex.ParseSteps(expr)) { // the replacements may have added flags
 		return regexVerdict{}
 	}
 	_, err = syntax.Parse(expr, syntax.Perl)

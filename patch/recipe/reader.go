@@ -1,0 +1,344 @@
+package recipe
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// A reader decodes JSON that patch.CheckSyntax has accepted. Where a value has the wrong type it records a failure,
+// leaves the Go value unchanged and continues, so that one pass finds every failure.
+type reader struct {
+	dec *jsontext.Decoder
+	*checker
+	path string // the JSON Pointer of the current value
+	err  error  // the decoder's first; impossible after CheckSyntax
+}
+
+// members are the members of an object by name, with the functions that read their values.
+type members map[string]func()
+
+func (r *reader) recipe(v *Recipe) {
+	r.object("a recipe", members{
+		"id":                     r.text(&v.ID),
+		"name":                   r.text(&v.Name),
+		"publisher":              r.text(&v.Publisher),
+		"appName":                r.text(&v.AppName),
+		"bundleId":               r.text(&v.BundleID),
+		"minimumOperatingSystem": r.text(&v.MinimumOperatingSystem),
+		"killApps":               func() { list(r, &v.KillApps) },
+		"requirements":           func() { list(r, &v.Requirements) },
+		"extensionAttributes":    func() { list(r, &v.ExtensionAttributes) },
+		"feed":                   func() { r.feed(&v.Feed) },
+		"policy":                 func() { r.policy(&v.Policy) },
+	}, "feed")
+}
+
+func (r *reader) watch(v *Watch) {
+	r.object("a watch", members{
+		"feed":   func() { r.feed(&v.Feed) },
+		"policy": func() { r.policy(&v.Policy) },
+	}, "feed")
+}
+
+func (r *reader) feed(v *Feed) {
+	r.object("a feed", members{
+		"kind":        r.text(&v.Kind),
+		"url":         r.text(&v.URL),
+		"name":        r.text(&v.Name),
+		"repo":        r.text(&v.Repo),
+		"source":      r.text(&v.Source),
+		"tag":         r.text(&v.Tag),
+		"asset":       r.text(&v.Asset),
+		"assetMatch":  r.text(&v.AssetMatch),
+		"channel":     r.text(&v.Channel),
+		"from":        r.text(&v.From),
+		"items":       r.text(&v.Items),
+		"version":     r.text(&v.Version),
+		"build":       r.text(&v.Build),
+		"date":        r.text(&v.Date),
+		"minOS":       r.text(&v.MinOS),
+		"rollout":     r.text(&v.Rollout),
+		"fields":      func() { r.fields(&v.Fields) },
+		"match":       r.text(&v.Match),
+		"as":          r.text(&v.As),
+		"pick":        r.text(&v.Pick),
+		"header":      r.text(&v.Header),
+		"parts":       r.int(&v.Parts),
+		"prereleases": r.bool(&v.Prereleases),
+		"include":     r.text(&v.Include),
+		"exclude":     r.text(&v.Exclude),
+		"major":       r.int(&v.Major),
+		"method":      r.text(&v.Method),
+		"userAgent":   r.text(&v.UserAgent),
+		"referer":     r.text(&v.Referer),
+	}, "kind")
+}
+
+func (r *reader) policy(v *Policy) {
+	r.object("a policy", members{
+		"mode":       r.text((*string)(&v.Mode)),
+		"hold":       r.duration(&v.Hold),
+		"minRollout": func() { r.fraction(&v.MinRollout) },
+		"expect":     r.text(&v.Expect),
+		"interval":   r.duration(&v.Interval),
+		"backfill":   r.int(&v.Backfill),
+		"patch":      func() { r.template(&v.Patch) },
+	})
+}
+
+// object reads an object. A member that is not in known is a failure, and so is one of required that is absent.
+func (r *reader) object(what string, known members, required ...string) {
+	if !r.expect('{', "an object") {
+		return
+	}
+	r.token()
+	for r.more('}') {
+		name := r.token().String()
+		leave := r.enter(name)
+		if read, ok := known[name]; ok {
+			read()
+		} else {
+			r.fail(r.path, unknownMember(name, what, known))
+			r.skip()
+		}
+		required = slices.DeleteFunc(required, func(s string) bool { return s == name })
+		leave()
+	}
+	r.token()
+	for _, name := range required {
+		r.fail(r.path+"/"+name, "is missing: "+hints[name])
+	}
+}
+
+// hints are the remedies for members that are missing.
+var hints = map[string]string{
+	"feed": `add the release feed, such as {"kind": "sparkle", "url": "https://vendor.example/appcast.xml"}`,
+	"kind": "add the kind of the feed: " + kindNames,
+}
+
+// enter makes a member or an element the current value, until the function that it returns is called.
+func (r *reader) enter(name string) (leave func()) {
+	parent := r.path
+	r.path += "/" + pointerEscaper.Replace(name)
+	return func() { r.path = parent }
+}
+
+// pointerEscaper escapes a member's name as RFC 6901 requires.
+var pointerEscaper = strings.NewReplacer("~", "~0", "/", "~1")
+
+// text returns a function that reads a string.
+func (r *reader) text(s *string) func() {
+	return func() {
+		if r.expect('"', "a string") {
+			*s = r.token().String()
+		}
+	}
+}
+
+func (r *reader) bool(b *bool) func() {
+	return func() {
+		if k := r.dec.PeekKind(); k == 't' || k == 'f' {
+			*b = r.token().Bool()
+			return
+		}
+		r.expect('t', "true or false")
+	}
+}
+
+func (r *reader) int(n *int) func() {
+	return func() {
+		if !r.expect('0', "a whole number, such as 3") {
+			return
+		}
+		v, err := strconv.ParseInt(string(r.value()), 10, 32)
+		if err != nil {
+			r.fail(r.path, "must be a whole number without a fraction, such as 3")
+		}
+		*n = int(v)
+	}
+}
+
+func (r *reader) fraction(f **float64) {
+	if !r.expect('0', "a number from 0 to 1, such as 0.5") {
+		return
+	}
+	v, err := strconv.ParseFloat(string(r.value()), 64)
+	if err != nil {
+		r.fail(r.path, "must be a number from 0 to 1, such as 0.5")
+	}
+	*f = &v
+}
+
+func (r *reader) duration(d *Duration) func() {
+	return func() {
+		if !r.expect('"', `a string with a unit, such as "48h", "30m" or "2d"`) {
+			return
+		}
+		if err := d.UnmarshalText([]byte(r.token().String())); err != nil {
+			r.fail(r.path, err.Error())
+		}
+	}
+}
+
+func (r *reader) fields(all *map[string]string) {
+	if !r.expect('{', "an object of paths") {
+		return
+	}
+	r.token()
+	for r.more('}') {
+		name := r.token().String()
+		leave := r.enter(name)
+		var path string
+		r.text(&path)()
+		if *all == nil {
+			*all = map[string]string{}
+		}
+		(*all)[name] = path
+		leave()
+	}
+	r.token()
+}
+
+// template reads the template of a patch and keeps its JSON in the shortest form, so that writing it and reading it
+// again changes nothing.
+func (r *reader) template(raw *json.RawMessage) {
+	if !r.expect('{', "an object with the members of a patch") {
+		return
+	}
+	compact, err := jsontext.AppendFormat(nil, r.value())
+	if err != nil && r.err == nil {
+		r.err = err
+	}
+	*raw = json.RawMessage(compact)
+}
+
+// list reads an array whose elements have UnmarshalJSON, as the types of package patch do. An empty one is nil, as the
+// array that is not written.
+func list[T any](r *reader, all *[]T) {
+	if !r.expect('[', "an array") {
+		return
+	}
+	r.token()
+	for i := 0; r.more(']'); i++ {
+		leave := r.enter(strconv.Itoa(i))
+		var v T
+		r.failAll(json.Unmarshal(r.value(), &v), below(r.path))
+		*all = append(*all, v)
+		leave()
+	}
+	r.token()
+}
+
+// more reports whether an object or array has another element to read. It returns false once no more failures are
+// kept.
+func (r *reader) more(end jsontext.Kind) bool {
+	return r.err == nil && !r.full && r.dec.PeekKind() != end
+}
+
+// expect reports whether the next value is of a kind. If not, it records a failure and skips the value.
+func (r *reader) expect(want jsontext.Kind, name string) bool {
+	got := r.dec.PeekKind()
+	if got == want {
+		return true
+	}
+	if got == 'n' {
+		r.fail(r.path, "must be "+name+", not null: remove it, or give it a value")
+	} else {
+		r.fail(r.path, "must be "+name+", not "+kindName(got))
+	}
+	r.skip()
+	return false
+}
+
+func (r *reader) skip() {
+	if err := r.dec.SkipValue(); err != nil && r.err == nil {
+		r.err = err
+	}
+}
+
+func (r *reader) token() jsontext.Token {
+	t, err := r.dec.ReadToken()
+	if err != nil && r.err == nil {
+		r.err = err
+	}
+	return t
+}
+
+func (r *reader) value() jsontext.Value {
+	v, err := r.dec.ReadValue()
+	if err != nil && r.err == nil {
+		r.err = err
+	}
+	return v
+}
+
+// kindName names a kind of JSON value in a message.
+func kindName(k jsontext.Kind) string {
+	switch k {
+	case '{':
+		return "an object"
+	case '[':
+		return "an array"
+	case '"':
+		return "a string"
+	case '0':
+		return "a number"
+	}
+	return "true or false"
+}
+
+// unknownMember returns the message for a member that an object cannot have.
+func unknownMember(name, what string, known members) string {
+	names := slices.Sorted(maps.Keys(known))
+	best := ""
+	for _, k := range names {
+		if strings.EqualFold(k, name) || best == "" && len(name) < 40 && editDistance(k, name) <= len(k)/3 {
+			best = k
+		}
+	}
+	switch {
+	case misplaced[name] != "" && known[misplaced[name]] != nil:
+		best = misplaced[name]
+	case best == "":
+		return "is not a member of " + what + ": remove it, or use one of " + strings.Join(names, ", ")
+	}
+	return "is not a member of " + what + ": write " + best
+}
+
+// misplaced lists names that other formats use, with the member that has their meaning.
+var misplaced = map[string]string{
+	"minimumOS":     "minimumOperatingSystem",
+	"minOS":         "minimumOperatingSystem",
+	"regex":         "match",
+	"pattern":       "match",
+	"type":          "kind",
+	"address":       "url",
+	"user_agent":    "userAgent",
+	"asset_match":   "assetMatch",
+	"minimumSystem": "minOS",
+}
+
+// editDistance returns the number of bytes to insert, remove or replace to turn a into b.
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost = 1 + min(diagonal, row[j], row[j+1])
+			}
+			diagonal, row[j+1] = row[j+1], cost
+		}
+	}
+	return row[len(b)]
+}
