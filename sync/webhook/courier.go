@@ -66,7 +66,8 @@ func (w *Service) enqueue(ctx context.Context, h *hook, n catalog.Notice) error 
 		w.dropNew(h)
 		return nil
 	}
-	d := &delivery{hook: h, title: strings.ToLower(n.Title.ID), size: int64(len(value)), since: n.At}
+	title := chainOf(strings.ToLower(n.Title.ID), n.Kind)
+	d := &delivery{hook: h, title: title, size: int64(len(value)), since: n.At}
 	if !w.queues.announce(d, n) {
 		return nil
 	}

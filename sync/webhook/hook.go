@@ -35,7 +35,7 @@ type hook struct {
 type delivery struct {
 	key     store.Key
 	hook    *hook
-	title   string // its id in lower case
+	title   string // its id in lower case, or the chain of its announcements; see chainOf
 	size    int64  // of the record
 	number  int64  // by which the deliveries of a title are ordered
 	arrival uint64 // by which the deliveries of several titles are ordered: their place among all that were queued here
@@ -72,7 +72,7 @@ func newHook(h Hook) *hook {
 
 // wants reports whether a webhook subscribes to an event.
 func (h *hook) wants(title string, kind catalog.EventKind) bool {
-	return h.Enabled && (len(h.Events) == 0 || slices.Contains(h.Events, kind)) &&
+	return h.Enabled && (len(h.Events) == 0 && !isAnnounced(kind) || slices.Contains(h.Events, kind)) &&
 		(len(h.titles) == 0 || h.titles[strings.ToLower(title)])
 }
 

@@ -170,7 +170,7 @@ func (w *Service) decode(rec store.Record) *delivery {
 	}
 	return &delivery{
 		key:    rec.Key,
-		title:  strings.ToLower(r.Notice.Title.ID),
+		title:  chainOf(strings.ToLower(r.Notice.Title.ID), r.Notice.Kind),
 		size:   int64(len(rec.Value)),
 		number: number,
 		since:  r.Notice.At,

@@ -66,8 +66,9 @@ func (w *Service) check(h Hook) error {
 		fail("format", fmt.Sprintf("must be json, slack or teams, not %q", h.Format))
 	}
 	for i, kind := range h.Events {
-		if !slices.Contains([]catalog.EventKind{catalog.Created, catalog.Updated, catalog.Deleted}, kind) {
-			fail(fmt.Sprintf("events/%d", i), "must be new_title, title_updated or title_deleted")
+		if kind == testKind || names[kind] == "" {
+			fail(fmt.Sprintf("events/%d", i), "must be new_title, title_updated, title_deleted, watch_failed, "+
+				"watch_recovered or version_proposed")
 		}
 	}
 	if len(h.Titles) > maxTitles {

@@ -10,15 +10,18 @@ import (
 	"github.com/patchsource/patchsource/patch/catalog"
 )
 
-// names are the names that Patch Server gives to kinds of events.
+// names are the names of kinds of events, for the first three those that Patch Server gives them.
 var names = map[catalog.EventKind]string{
 	catalog.Created: "new_title",
 	catalog.Updated: "title_updated",
 	catalog.Deleted: "title_deleted",
+	WatchFailed:     "watch_failed",
+	WatchRecovered:  "watch_recovered",
+	VersionProposed: "version_proposed",
 	testKind:        "test",
 }
 
-// KindOf returns the kind of events that Patch Server calls name. ok is false if there is none.
+// KindOf returns the kind of events with a name, such as "new_title". ok is false if there is none.
 func KindOf(name string) (kind catalog.EventKind, ok bool) {
 	for kind, other := range names {
 		if name == other && kind != testKind {
@@ -28,7 +31,7 @@ func KindOf(name string) (kind catalog.EventKind, ok bool) {
 	return "", false
 }
 
-// NameOf returns the name that Patch Server gives to a kind of events.
+// NameOf returns the name of a kind of events.
 func NameOf(kind catalog.EventKind) string { return names[kind] }
 
 // A message is an event in the form of Patch Server, with members of our own.
@@ -42,6 +45,7 @@ type message struct {
 	ID            string          `json:"id"`
 	Name          string          `json:"name"`
 	Changes       []string        `json:"changes"`
+	Message       string          `json:"message,omitempty"` // of an announcement
 	Definition    json.RawMessage `json:"patch_definition,omitempty"`
 }
 
@@ -65,12 +69,15 @@ func (r renderer) body(format Format, n *catalog.Notice) ([]byte, error) {
 		Changes:       n.Changes,
 		Definition:    n.Definition,
 	}
+	if isAnnounced(n.Kind) {
+		m.Message, m.Changes = strings.Join(n.Changes, " "), nil
+	}
 	if m.Changes == nil {
 		m.Changes = []string{}
 	}
 	if format != JSON && r.page {
 		m.URL = r.site + "/"
-		if n.Kind == catalog.Created || n.Kind == catalog.Updated { // the title has a page
+		if n.Kind != catalog.Deleted && n.Kind != testKind { // the title has a page
 			m.URL += "titles/" + url.PathEscape(n.Title.ID)
 		}
 	}
@@ -92,6 +99,12 @@ func headline(m message) string {
 		return fmt.Sprintf("%s was updated; its current version is %s", m.Name, m.Version)
 	case "title_deleted":
 		return fmt.Sprintf("%s was deleted; its last version was %s", m.Name, m.Version)
+	case "watch_failed":
+		return fmt.Sprintf("The release feed of %s needs attention", m.Name)
+	case "watch_recovered":
+		return fmt.Sprintf("The release feed of %s is well again", m.Name)
+	case "version_proposed":
+		return fmt.Sprintf("Version %s of %s waits for approval", m.Version, m.Name)
 	}
 	return "This is a test: events will look like this"
 }
@@ -99,12 +112,19 @@ func headline(m message) string {
 // maxChanges bounds the number of changes that a message for people lists.
 const maxChanges = 20
 
-// listedChanges returns the changes that a message for people lists.
-func listedChanges(changes []string) []string {
-	if len(changes) <= maxChanges {
-		return changes
+// details returns the lines below the headline of a message for people.
+func details(m message) []string {
+	if m.Message != "" {
+		return []string{m.Message}
 	}
-	return append(changes[:maxChanges:maxChanges], fmt.Sprintf("and %d more changes", len(changes)-maxChanges))
+	var lines []string
+	for _, change := range m.Changes[:min(len(m.Changes), maxChanges)] {
+		lines = append(lines, "• "+change)
+	}
+	if more := len(m.Changes) - maxChanges; more > 0 {
+		lines = append(lines, fmt.Sprintf("• and %d more changes", more))
+	}
+	return lines
 }
 
 // plain returns a text, which an author of a title may have written, on one line and without links in Markdown, because
@@ -124,8 +144,8 @@ func plain(text string) string {
 func slackMessage(m message) any {
 	escape := strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace
 	lines := []string{escape(plain(headline(m)))}
-	for _, c := range listedChanges(m.Changes) {
-		lines = append(lines, "• "+escape(plain(c)))
+	for _, line := range details(m) {
+		lines = append(lines, escape(plain(line)))
 	}
 	lines = append(lines, escape(m.URL))
 	return map[string]any{"text": strings.Join(lines, "\n"), "mrkdwn": false}
@@ -139,8 +159,8 @@ func teamsCard(m message) any {
 		return map[string]any{"type": "RichTextBlock", "spacing": spacing, "inlines": []any{run}}
 	}
 	body := []any{block("Default", map[string]any{"text": plain(headline(m)), "weight": "Bolder", "size": "Medium"})}
-	for _, c := range listedChanges(m.Changes) {
-		body = append(body, block("None", map[string]any{"text": "• " + plain(c)}))
+	for _, line := range details(m) {
+		body = append(body, block("None", map[string]any{"text": plain(line)}))
 	}
 	return map[string]any{"type": "message", "attachments": []any{map[string]any{
 		"contentType": "application/vnd.microsoft.card.adaptive",

@@ -26,6 +26,8 @@ func TestLinks(t *testing.T) {
 		{Slack, true, catalog.Deleted, "https://p.example.com/"},
 		{Teams, true, catalog.Updated, "https://p.example.com/titles/App"},
 		{Teams, true, testKind, "https://p.example.com/"},
+		{Slack, true, WatchFailed, "https://p.example.com/titles/App"},
+		{JSON, true, VersionProposed, "https://p.example.com/jamf/v1/patch/App"},
 	} {
 		r := renderer{site: "https://p.example.com", page: c.page}
 		n := &catalog.Notice{}
@@ -112,6 +114,30 @@ func TestMessagesContainNoMarkup(t *testing.T) {
 		texts = append(texts, block.Inlines[0].Text)
 	}
 	checkPlainTexts(t, Teams, texts)
+}
+
+// A message for people about an announcement says what happened, below a headline.
+func TestAnnouncementsForPeople(t *testing.T) {
+	n := &catalog.Notice{Changes: []string{"The feed answered 404."}}
+	n.Title = patch.Summary{ID: "App", Name: "Tool", CurrentVersion: "2"}
+	for kind, headline := range map[catalog.EventKind]string{
+		WatchFailed:     "The release feed of Tool needs attention",
+		WatchRecovered:  "The release feed of Tool is well again",
+		VersionProposed: "Version 2 of Tool waits for approval",
+	} {
+		n.Kind = kind
+		for _, format := range []Format{Slack, Teams} {
+			body, err := renderer{site: "https://p.example.com"}.body(format, n)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, text := range []string{headline, "The feed answered 404."} {
+				if !strings.Contains(string(body), text) {
+					t.Errorf("%s of kind %s lacks %q: %s", format, kind, text, body)
+				}
+			}
+		}
+	}
 }
 
 // checkPlainTexts checks that the headline and the change of a message contain no link and no line break.

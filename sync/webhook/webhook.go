@@ -4,6 +4,7 @@
 // A [Service] is a courier of the catalog (catalog.Options.Couriers). It keeps the event of a change in a queue in the
 // store before the catalog forgets it, so that each event is delivered at least once, even if the process is killed.
 // Each event has an id by which a receiver recognizes a repetition. The events of one title are delivered in order.
+// [Service.Announce] queues events about the release feeds of titles likewise.
 //
 // An event is retried with exponential backoff for a day, until its receiver answers with a 2xx status. A receiver that
 // fails delays no other. Deliveries follow the same rules as the requests of package patchsync: only public addresses
@@ -80,7 +81,8 @@ type Hook struct {
 	Secret string
 	// Format is the form of the events. If empty, it is JSON.
 	Format Format
-	// Events are the kinds of events to deliver. If empty, all are delivered.
+	// Events are the kinds of events to deliver: those of the catalog, and those of [Service.Announce]. If empty, those
+	// of the catalog are delivered.
 	Events []catalog.EventKind
 	// Titles are the ids, in any case, of the titles whose events to deliver. If empty, those of all titles are.
 	Titles []string
