@@ -186,6 +186,9 @@ type Memory string
 
 // What a watch remembers.
 const (
+	// Listed says that the feed listed the version, which the title did not have. A policy that holds versions counts
+	// from then.
+	Listed Memory = "listed"
 	// Adding says that a version was about to be added. If the title does not have it, the server was killed.
 	Adding Memory = "adding"
 	// Added says that the title had the version. If it does not, a person removed it.
