@@ -70,6 +70,7 @@ type deadlineConn struct {
 	*net.TCPConn
 	listener    *deadlineListener
 	read, write deadline
+	join        joiner
 }
 
 // Close implements net.Conn.

@@ -59,6 +59,7 @@ func listen(f *flags, log *slog.Logger) (*web, error) {
 	w.server = &http.Server{
 		Handler:           w.drain.handler(w),
 		ConnState:         w.drain.track,
+		ConnContext:       withConn,
 		ReadHeaderTimeout: readHeaderTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
@@ -86,6 +87,10 @@ const strictTransport = "max-age=31536000"
 func (w *web) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	if r.TLS != nil {
 		rw.Header().Set("Strict-Transport-Security", strictTransport)
+	}
+	if conn, ok := r.Context().Value(connKey{}).(*deadlineConn); ok {
+		conn.beginAnswer()
+		defer func() { _ = conn.endAnswer() }() // the next write fails as well
 	}
 	(*w.handler.Load()).ServeHTTP(rw, r)
 }
