@@ -19,6 +19,9 @@ var mayImport = map[string]struct{ ours, others string }{
 	"patch/appbundle": {"patch", patchModules + " howett.net/plist"},
 	"patch/patchtest": {"", ""},
 	"patch/recipe":    {"patch patch/internal/regex", patchModules},
+
+	"patch/recipe/draft": {"patch patch/recipe", patchModules + " howett.net/plist"},
+
 	"patch/catalog": {
 		"patch store",
 		feedModules,

@@ -1,6 +1,7 @@
 package recipe
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"regexp"
@@ -67,12 +68,12 @@ func (r *Recipe) checkTitle(c *checker) {
 	if r.BundleID == "" {
 		c.fail("/bundleId", `must not be empty: it is the application's CFBundleIdentifier, such as "com.example.app"`)
 	}
+	d := r.frame()
 	switch {
-	case r.ID == "" && r.Name != "" && r.TitleID() == "":
+	case r.Name == "":
+		d.ID = cmp.Or(r.ID, "x") // the failure is that of the name
+	case d.ID == "":
 		c.fail("/id", "is missing, and the name has no letter for it: add an id such as \"SomeApp\"")
-	case r.ID == "" && r.Name == "":
-		c.fail("/name", "must not be empty")
-		return
 	}
 	if r.AppName != "" && !strings.HasSuffix(r.AppName, ".app") {
 		c.fail("/appName", fmt.Sprintf("must be the file name of the application, such as %q",
@@ -82,7 +83,6 @@ func (r *Recipe) checkTitle(c *checker) {
 		c.fail("/minimumOperatingSystem", fmt.Sprintf("must be a version of macOS, such as \"12\" or \"10.15\": %q is not",
 			shorten(r.MinimumOperatingSystem)))
 	}
-	d := r.frame()
 	d.Patches = []patch.Patch{{Version: "1", ReleaseDate: "2020-01-01T00:00:00Z", KillApps: r.KillApps}}
 	c.failAll(d.Validate(), func(path string) string { return strings.TrimPrefix(path, "/patches/0") })
 }
