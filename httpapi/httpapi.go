@@ -138,6 +138,9 @@ func newCalls(titles *titleService, o *Options, address limit.AddressFunc) *call
 	if o.Sync != nil {
 		all.sync = &syncCalls{titles}
 	}
+	if o.Watches != nil {
+		all.watches = &watchCalls{titles, o.Watches}
+	}
 	if o.Webhooks != nil {
 		all.webhooks = &webhookCalls{base, o.Webhooks}
 	}

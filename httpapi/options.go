@@ -38,6 +38,9 @@ type Options struct {
 	// Sync keeps titles in step with upstreams; the caller runs it. If nil, titles that follow an upstream stay as they
 	// are, and no other title can follow one.
 	Sync Sync
+	// Watches makes titles follow release feeds; the caller runs it. If nil, there are no calls about release feeds and
+	// recipes.
+	Watches Watches
 	// Webhooks delivers changes; the caller runs it, and has made it a courier of the catalog. If nil, there are no
 	// webhooks.
 	Webhooks Webhooks

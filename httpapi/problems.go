@@ -46,6 +46,12 @@ var problems = problem.Table{
 		Message:  prefixed("The definition could not be fetched, and nothing was changed: "),
 		Failures: failuresOf,
 	},
+	{
+		Match:    problem.But(problem.Is(ErrFeed), unavailable),
+		Code:     wire.CodeUpstreamFailure,
+		Message:  func(err error) string { return problem.Sentence(err.Error()) + " Nothing was changed." },
+		Failures: failuresOf,
+	},
 	{Match: problem.But(problem.Is(auth.ErrUnauthorized), unavailable), Code: wire.CodeUnauthorized},
 	{
 		Match: problem.Is(ErrMail),
@@ -83,6 +89,19 @@ var problems = problem.Table{
 	},
 	{Match: problem.Is(archive.ErrNoArchive), Code: wire.CodeBadRequest},
 	{Match: problem.Is(ErrNoWebhook), Code: wire.CodeWebhookNotFound},
+	{
+		Match:   problem.Both(problem.Is(ErrNotWatched), ofTitle),
+		Code:    wire.CodeNotFound,
+		Message: titleMessage("Title '%s' follows no release feed."),
+		Detail:  titleDetail,
+	},
+	{Match: problem.Is(ErrNotWatched), Code: wire.CodeNotFound},
+	{Match: problem.Is(ErrNoProposal), Code: wire.CodeNotFound},
+	{
+		Match:   problem.Is(ErrWatchReadOnly),
+		Code:    wire.CodeForbidden,
+		Message: problem.Text("The release feed of this title comes from a recipe in a file: change it there."),
+	},
 	{
 		Match:   problem.Is(catalog.ErrNoRevision),
 		Code:    wire.CodeVersionNotFound,
@@ -132,6 +151,7 @@ var problems = problem.Table{
 		Message: problem.With(syncedMessage),
 		Detail:  problem.With(func(e *catalog.TitleError) any { return trace.Shorten(trace.URL(e.Follows)) }),
 	},
+	{Match: problem.Is(catalog.ErrSynced), Code: wire.CodeForbidden},
 	{Match: problem.Is(archive.ErrMember), Code: wire.CodeBadRequest},
 	{
 		Match:   problem.Both(problem.Is(ErrNotFollowed), ofTitle),

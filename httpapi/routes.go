@@ -18,6 +18,7 @@ type calls struct {
 	tokens    *tokenCalls
 	community *communityCalls
 	sync      *syncCalls
+	watches   *watchCalls
 	webhooks  *webhookCalls
 	backup    *backupCalls
 	restore   *restoreCalls
@@ -112,6 +113,22 @@ func (c *calls) ofSync(root bool) []route {
 	return all
 }
 
+func (c *calls) ofWatches() []route {
+	if c.watches == nil {
+		return nil
+	}
+	return []route{
+		{"/api/v1/titles/{id}/watch", methods{"GET": c.watches.get, "PUT": c.watches.set, "DELETE": c.watches.end}},
+		{"/api/v1/titles/{id}/watch/check", methods{"POST": c.watches.check}},
+		{"/api/v1/watches", methods{"GET": c.watches.list}},
+		{"/api/v1/proposals", methods{"GET": c.watches.proposals}},
+		{"/api/v1/proposals/{id}/approve", methods{"POST": c.watches.approve}},
+		{"/api/v1/proposals/{id}/reject", methods{"POST": c.watches.reject}},
+		{"/api/v1/recipes", methods{"POST": c.watches.create}},
+		{"/api/v1/recipes/test", methods{"POST": c.watches.try}},
+	}
+}
+
 func (c *calls) ofWebhooks() []route {
 	if c.webhooks == nil {
 		return nil
@@ -151,7 +168,8 @@ func (rt *router) mux() *mux.Router {
 	// By its method alone and before /titles/{id}: a title may be called import.
 	handle("/api/v1/titles/import", rt.calls.imports.importTitles).Methods("POST")
 	for _, routes := range [][]route{
-		rt.calls.always(), rt.calls.ofTokens(), rt.calls.ofCommunity(), rt.calls.ofSync(rt.root), rt.calls.ofWebhooks(),
+		rt.calls.always(), rt.calls.ofTokens(), rt.calls.ofCommunity(), rt.calls.ofSync(rt.root), rt.calls.ofWatches(),
+		rt.calls.ofWebhooks(),
 	} {
 		for _, one := range routes {
 			handle(one.path, one.methods.choose())

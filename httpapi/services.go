@@ -10,6 +10,7 @@ import (
 	"github.com/patchsource/patchsource/httpapi/wire"
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/catalog"
+	"github.com/patchsource/patchsource/patch/recipe"
 )
 
 // Errors that services return, as targets of errors.Is. Services also return those of packages auth, patch and catalog:
@@ -26,6 +27,14 @@ var (
 	ErrConflict = errors.New("the name is taken")
 	// ErrNoWebhook is returned for a webhook that does not exist.
 	ErrNoWebhook = errors.New("webhook not found")
+	// ErrFeed is returned for a release feed that cannot be read. The text of the error is shown, so it has no secrets.
+	ErrFeed = errors.New("the release feed cannot be read")
+	// ErrNotWatched is returned for a title that follows no release feed.
+	ErrNotWatched = errors.New("the title follows no release feed")
+	// ErrNoProposal is returned for a proposal that does not exist.
+	ErrNoProposal = errors.New("proposal not found")
+	// ErrWatchReadOnly is returned for a change of a watch that comes from a file.
+	ErrWatchReadOnly = errors.New("the watch comes from a file")
 )
 
 // A LimitedError is returned for too many requests.
@@ -100,4 +109,56 @@ type Webhooks interface {
 	Delete(ctx context.Context, id string) error
 	// Test sends a test event to a webhook. The error is ErrNoWebhook if there is none with this id.
 	Test(ctx context.Context, id string) error
+}
+
+// A Watches makes titles follow the release feeds of their vendors. The feeds that it returns have no secrets. It must
+// be safe for concurrent use.
+type Watches interface {
+	// Validate returns all failures of a watch, as a *patch.ValidationError with paths such as /feed/url. It asks no
+	// server.
+	Validate(w recipe.Watch) error
+	// Restricted reports whether a feed is for principals that may create and change titles for everybody.
+	Restricted(f recipe.Feed) bool
+
+	// Watch returns the watch of a title. The error is ErrNotWatched if there is none.
+	Watch(id string) (wire.Watch, error)
+	// All yields all watches, in the order of the ids of their titles.
+	All() iter.Seq[wire.Watch]
+	// Set makes a title follow a feed, or changes how it does. A feed whose URL is that of Watch, without secrets, keeps
+	// the URL that is stored. The error is ErrWatchReadOnly for a watch that comes from a file, and catalog.ErrSynced
+	// for a title that follows an upstream.
+	Set(ctx context.Context, id string, w recipe.Watch, opts WatchOptions) error
+	// End ends a watch. The error is ErrNotWatched or ErrWatchReadOnly.
+	End(ctx context.Context, id string) error
+	// Check checks a feed now. A feed that cannot be read is part of the result. The error is ErrNotWatched if there is
+	// no watch.
+	Check(ctx context.Context, id string, dryRun bool) (wire.CheckResult, error)
+
+	// Try reads an answer to a request for a feed, or asks the feed if the answer is nil. trusted is that of
+	// WatchOptions. The error is ErrFeed if the feed cannot be read.
+	Try(ctx context.Context, f recipe.Feed, a *wire.RecipeAnswer, trusted bool) (wire.RecipeTestResult, error)
+	// First asks the feed of a recipe and returns the definition of the title that it makes. The error is ErrFeed if the
+	// feed cannot be read.
+	First(ctx context.Context, r *recipe.Recipe, trusted bool) (*patch.Definition, error)
+	// Begin writes the watch of a title that is about to be published, and Undo removes it if the title is not.
+	Begin(ctx context.Context, t catalog.Title, w recipe.Watch, opts WatchOptions) error
+	Undo(ctx context.Context, t catalog.Title) error
+
+	// Proposals yields all proposals, and Proposal returns the one with an id. The error is ErrNoProposal if there is
+	// none.
+	Proposals() iter.Seq[wire.Proposal]
+	Proposal(id string) (wire.Proposal, error)
+	// Approve adds the versions of a proposal to its title, and Reject discards it. by identifies who decides, such as
+	// by the id of a token. The error is ErrNoProposal if there is none with this id.
+	Approve(ctx context.Context, id, by string) (catalog.Result, error)
+	Reject(ctx context.Context, id, by string) error
+}
+
+// WatchOptions are options of a watch.
+type WatchOptions struct {
+	// Trusted says that an administrator makes the watch: the requests for its feed may carry the tokens that the
+	// operator has for the feed's host.
+	Trusted bool
+	// By identifies the maker, such as by the id of a token.
+	By string
 }

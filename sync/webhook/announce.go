@@ -38,7 +38,7 @@ type Announcement struct {
 	Version string
 	// Message says what happened, in a sentence.
 	Message string
-	// At is the time of the event, by which the announcements about a title are ordered. It is the same in a repetition.
+	// At is the time of the event, by which the announcements about a title are ordered. A repetition has the same.
 	At time.Time
 }
 
@@ -75,8 +75,8 @@ func isAnnounced(kind catalog.EventKind) bool {
 	return slices.Contains([]catalog.EventKind{WatchFailed, WatchRecovered, VersionProposed}, kind)
 }
 
-// chainOf returns the chain of a title's deliveries of a kind. Announcements have one of their own: they are numbered by
-// their times, and the other events by the catalog.
+// chainOf returns the chain of a title's deliveries of a kind. Announcements have one of their own: they are numbered
+// by their times, and the other events by the catalog.
 func chainOf(title string, kind catalog.EventKind) string {
 	if isAnnounced(kind) {
 		return "/" + title // no id has a slash

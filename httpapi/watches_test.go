@@ -1,0 +1,359 @@
+package httpapi_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/patchsource/patchsource/auth"
+	"github.com/patchsource/patchsource/httpapi"
+	"github.com/patchsource/patchsource/httpapi/internal/services"
+	"github.com/patchsource/patchsource/httpapi/wire"
+	"github.com/patchsource/patchsource/patch"
+	"github.com/patchsource/patchsource/patch/catalog"
+	"github.com/patchsource/patchsource/patch/recipe"
+)
+
+// A fakeWatches keeps watches in memory. Their feeds list what the test says.
+type fakeWatches struct {
+	titles    *catalog.Catalog
+	watches   map[string]recipe.Watch         // by the ids of titles
+	options   map[string]httpapi.WatchOptions // of the last Set or Begin, by the ids of titles
+	proposals map[string]wire.Proposal
+	fail      error // of the feeds
+	asked     int   // the number of requests for feeds
+	trusted   bool  // of the last request
+	undone    int
+}
+
+func (f *fakeWatches) Validate(w recipe.Watch) error {
+	var all []patch.Failure
+	if w.Feed.Kind == "nope" {
+		all = append(all, patch.Failure{Path: "/feed/kind", Message: "is unknown"})
+	}
+	if w.Feed.URL == "" {
+		all = append(all, patch.Failure{Path: "/feed/url", Message: "is missing"})
+	}
+	if all != nil {
+		return &patch.ValidationError{Failures: all}
+	}
+	return nil
+}
+
+func (f *fakeWatches) Restricted(feed recipe.Feed) bool { return feed.Kind == "json" }
+
+func (f *fakeWatches) Watch(id string) (wire.Watch, error) {
+	w, ok := f.watches[id]
+	if !ok {
+		return wire.Watch{}, &catalog.TitleError{ID: id, Err: httpapi.ErrNotWatched}
+	}
+	state := wire.WatchState{Status: wire.WatchOK}
+	if w.Policy.Mode == recipe.Off {
+		state.Status = wire.WatchPaused
+	}
+	return wire.Watch{Title: id, Feed: w.Feed.Redacted(), Policy: w.Policy, State: state}, nil
+}
+
+func (f *fakeWatches) All() iter.Seq[wire.Watch] {
+	return func(yield func(wire.Watch) bool) {
+		for _, id := range slices.Sorted(maps.Keys(f.watches)) {
+			if w, _ := f.Watch(id); !yield(w) {
+				return
+			}
+		}
+	}
+}
+
+func (f *fakeWatches) Set(_ context.Context, id string, w recipe.Watch, opts httpapi.WatchOptions) error {
+	if id == "File" {
+		return &catalog.TitleError{ID: id, Err: httpapi.ErrWatchReadOnly}
+	}
+	if err := w.Feed.KeepSecrets(f.watches[id].Feed); err != nil {
+		return err
+	}
+	f.watches[id], f.options[id] = w, opts
+	return nil
+}
+
+func (f *fakeWatches) End(_ context.Context, id string) error {
+	_, err := f.Watch(id)
+	delete(f.watches, id)
+	return err
+}
+
+func (f *fakeWatches) Check(_ context.Context, id string, dryRun bool) (wire.CheckResult, error) {
+	f.asked++
+	result := wire.CheckResult{Message: "checked"}
+	if !dryRun {
+		result.Added = []string{"2"}
+	}
+	return result, nil
+}
+
+func (f *fakeWatches) Try(
+	_ context.Context, _ recipe.Feed, a *wire.RecipeAnswer, trusted bool,
+) (wire.RecipeTestResult, error) {
+	if a == nil {
+		f.asked++
+	}
+	f.trusted = trusted
+	return wire.RecipeTestResult{Newest: &wire.Release{Version: "2"}}, f.fail
+}
+
+func (f *fakeWatches) First(_ context.Context, r *recipe.Recipe, trusted bool) (*patch.Definition, error) {
+	f.asked++
+	f.trusted = trusted
+	if f.fail != nil {
+		return nil, f.fail
+	}
+	return patch.Parse([]byte(definition(r.TitleID(), "1")), nil)
+}
+
+func (f *fakeWatches) Begin(ctx context.Context, t catalog.Title, w recipe.Watch, opts httpapi.WatchOptions) error {
+	return f.Set(ctx, t.ID, w, opts)
+}
+
+func (f *fakeWatches) Undo(ctx context.Context, t catalog.Title) error {
+	f.undone++
+	return f.End(ctx, t.ID)
+}
+
+func (f *fakeWatches) Proposals() iter.Seq[wire.Proposal] { return maps.Values(f.proposals) }
+
+func (f *fakeWatches) Proposal(id string) (wire.Proposal, error) {
+	p, ok := f.proposals[id]
+	if !ok {
+		return p, fmt.Errorf("%w: %q", httpapi.ErrNoProposal, id)
+	}
+	return p, nil
+}
+
+func (f *fakeWatches) Approve(_ context.Context, id, _ string) (catalog.Result, error) {
+	p, err := f.Proposal(id)
+	delete(f.proposals, id)
+	title, _ := f.titles.Title(p.Title)
+	return catalog.Result{Title: title}, err
+}
+
+func (f *fakeWatches) Reject(_ context.Context, id, _ string) error {
+	_, err := f.Proposal(id)
+	delete(f.proposals, id)
+	return err
+}
+
+// A watched is a public whose titles can follow release feeds.
+type watched struct {
+	*public
+	feeds *fakeWatches
+	// own is the header with a token for the title App, and other with one for Other.
+	own, other []string
+	// contributor is the header with a contributor's token, and editor with an editor's.
+	contributor, editor []string
+}
+
+// newWatched returns a watched with the titles App and Other.
+func newWatched(t *testing.T) *watched {
+	t.Helper()
+	p := newPublic(t, httpapi.Options{RateLimit: -1})
+	w := &watched{public: p, feeds: &fakeWatches{
+		titles: p.catalog, watches: map[string]recipe.Watch{}, options: map[string]httpapi.WatchOptions{},
+		proposals: map[string]wire.Proposal{},
+	}}
+	p.handler = newHandler(t, p.catalog, &httpapi.Options{
+		Tokens: p.auth, Community: services.Community(p.community), Watches: w.feeds, Logger: p.logger(), RateLimit: -1,
+		Site: "https://patches.example.com",
+	})
+	p.create("App", "Other")
+	own := func(id string) []string {
+		title, err := p.catalog.Title(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return bearer(p.token(auth.Grant{Kind: auth.TitleToken, Titles: []string{title.UID}}))
+	}
+	w.own, w.other = own("App"), own("Other")
+	require(t, p.do("POST", "/api/v1/contributors/register", `{"name":"macman","email":"m@example.com"}`), 201)
+	require(t, p.do("GET", linkIn(t, p.box.last(t)), ""), 200)
+	w.contributor = bearer(tokenIn(p.box.last(t)))
+	w.editor = bearer(p.token(auth.Grant{Kind: auth.Editor}))
+	return w
+}
+
+const (
+	appcast    = `{"feed":{"kind":"sparkle","url":"https://vendor.example/a.xml?token=hidden"}}`
+	jsonWatch  = `{"feed":{"kind":"json","url":"https://vendor.example/a.json","version":"$.v"}}`
+	testAnswer = `,"answer":{"status":200,"headers":{},"body":"x"}}`
+)
+
+// recipeJSON returns a recipe.
+func recipeJSON(id, kind string) string {
+	return `{"id":"` + id + `","name":"` + id + `","bundleId":"com.example.app","feed":{"kind":"` + kind +
+		`","url":"https://vendor.example/a","version":"$.v"}}`
+}
+
+// The holder of a title's token sets, reads, checks and ends the watch of the title. The secrets of the feed are shown
+// and logged to nobody, and a feed that comes back without them keeps them.
+func TestWatch(t *testing.T) {
+	w := newWatched(t)
+	const path = "/api/v1/titles/App/watch"
+	expect(t, w.do("GET", path, "", w.own...), 404, `"not_found":"App"`)
+	expect(t, w.do("POST", path+"/check", "{}", w.own...), 404)
+	expect(t, w.do("DELETE", path, "", w.own...), 404)
+	set := w.do("PUT", path, appcast, w.own...)
+	expect(t, set, 201, `"url":"https://vendor.example/a.xml?token=REDACTED"`)
+	got := w.do("GET", path, "", w.own...)
+	expect(t, got, 200, "REDACTED", `"status":"ok"`)
+	changed := w.do("PUT", path, `{"feed":{"kind":"sparkle","url":"https://vendor.example/a.xml?token=REDACTED"},`+
+		`"policy":{"mode":"off"}}`, w.own...)
+	expect(t, changed, 200, `"status":"paused"`)
+	if url := w.feeds.watches["App"].Feed.URL; !strings.HasSuffix(url, "?token=hidden") {
+		t.Errorf("the stored URL is %s", url)
+	}
+	expect(t, w.do("GET", "/api/v1/watches", "", w.own...), 200, `"title":"App"`, "REDACTED")
+	for _, text := range []string{set.Body.String(), got.Body.String(), changed.Body.String(), w.log.String()} {
+		lacks(t, text, "hidden")
+	}
+	expect(t, w.do("POST", path+"/check?dry_run=1", "{}", w.own...), 200, `"added":null`)
+	expect(t, w.do("POST", path+"/check", "{}", w.own...), 200, `"added":["2"]`)
+	expect(t, w.do("POST", path+"/check?dry_run=perhaps", "{}", w.own...), 400)
+	expect(t, w.do("DELETE", path, "", w.own...), 204)
+	expect(t, w.do("GET", path, "", w.own...), 404)
+}
+
+// Only principals that may change a title have to do with its watch.
+func TestWatchNeedsTheTitle(t *testing.T) {
+	w := newWatched(t)
+	for _, q := range []struct{ method, path string }{
+		{"GET", "/api/v1/titles/App/watch"},
+		{"PUT", "/api/v1/titles/App/watch"},
+		{"DELETE", "/api/v1/titles/App/watch"},
+		{"POST", "/api/v1/titles/App/watch/check"},
+	} {
+		expect(t, w.do(q.method, q.path, appcast), 401)
+		expect(t, w.do(q.method, q.path, appcast, w.other...), 403)
+		expect(t, w.do(q.method, q.path, appcast, w.contributor...), 403)
+		expect(t, w.asAdmin(q.method, strings.Replace(q.path, "App", "Nope", 1), appcast), 404, `"title_not_found"`)
+	}
+	if w.feeds.asked != 0 || len(w.feeds.watches) != 0 {
+		t.Errorf("%d feeds were asked, and there are the watches %v", w.feeds.asked, w.feeds.watches)
+	}
+}
+
+// Kinds of feeds that can read any page are for principals that may create titles for everybody, but others may change
+// the policy of such a watch.
+func TestRestrictedKinds(t *testing.T) {
+	w := newWatched(t)
+	const path = "/api/v1/titles/App/watch"
+	expect(t, w.do("PUT", path, jsonWatch, w.own...), 403, "titles for everybody")
+	expect(t, w.do("PUT", path, jsonWatch, w.editor...), 201)
+	if w.feeds.options["App"].Trusted {
+		t.Error("an editor's watch is trusted")
+	}
+	expect(t, w.asAdmin("PUT", path, jsonWatch), 200)
+	if !w.feeds.options["App"].Trusted {
+		t.Error("an administrator's watch is not trusted")
+	}
+	paused := strings.TrimSuffix(jsonWatch, "}") + `,"policy":{"mode":"off"}}`
+	expect(t, w.do("PUT", path, paused, w.own...), 200, `"paused"`)
+	expect(t, w.do("PUT", path, strings.Replace(jsonWatch, "a.json", "b.json", 1), w.own...), 403)
+	tried := `{"recipe":` + jsonWatch
+	expect(t, w.do("POST", "/api/v1/recipes/test", tried+"}", w.own...), 403)
+	expect(t, w.do("POST", "/api/v1/recipes/test", tried+testAnswer, w.own...), 200)
+	expect(t, w.do("POST", "/api/v1/recipes/test", tried+"}", w.editor...), 200)
+	expect(t, w.do("POST", "/api/v1/recipes", recipeJSON("New", "json"), w.contributor...), 403)
+	expect(t, w.do("POST", "/api/v1/recipes", recipeJSON("New", "json"), w.editor...), 201)
+}
+
+// A watch that comes from a file is not changed.
+func TestWatchFromAFile(t *testing.T) {
+	w := newWatched(t)
+	w.create("File")
+	expect(t, w.asAdmin("PUT", "/api/v1/titles/File/watch", appcast), 403, "in a file")
+}
+
+// The failures of a watch are answered with their places in the body.
+func TestInvalidWatch(t *testing.T) {
+	w := newWatched(t)
+	for body, want := range map[string]string{
+		`{}`: "/feed", `{"feed":{"kind":"nope","url":"https://vendor.example/"}}`: "/feed/kind",
+		`{"feed":{"kind":"sparkle"}}`:                                         "/feed/url",
+		`{"feed":{"kind":"sparkle","url":"https://a/?token=REDACTED"}}`:       "/feed/url",
+		`{"feed":{"kind":"sparkle","url":"https://a/"},"policy":{"hold":1}}`:  "/policy/hold",
+		`{"feed":{"kind":"sparkle","url":"https://a/"},"color":"red"}`:        "/color",
+		`{"feed":{"kind":"sparkle","url":"https://a/","match":"("},"no":"1"}`: "/no",
+	} {
+		answer := w.do("PUT", "/api/v1/titles/App/watch", body, w.own...)
+		expect(t, answer, 400, `"invalid_json"`)
+		if got := places(t, answer); !strings.Contains(got, want) {
+			t.Errorf("%s: failures at %q, want %s", body, got, want)
+		}
+	}
+	expect(t, w.do("PUT", "/api/v1/titles/App/watch", "{", w.own...), 400, `"invalid_json"`)
+}
+
+// The lists of watches and proposals have those of the titles that a principal may change.
+func TestListsOfWatches(t *testing.T) {
+	w := newWatched(t)
+	w.feeds.watches["App"] = recipe.Watch{Feed: recipe.Feed{Kind: "electron"}}
+	w.feeds.watches["Other"] = recipe.Watch{Policy: recipe.Policy{Mode: recipe.Off}}
+	w.feeds.proposals["p1"] = wire.Proposal{ID: "p1", Title: "App", Version: "3", Versions: []string{"2", "3"}}
+	w.feeds.proposals["p2"] = wire.Proposal{ID: "p2", Title: "Other", Version: "4", Versions: []string{"4"}}
+	for _, c := range []struct {
+		path   string
+		header []string
+		want   string
+	}{
+		{"/api/v1/watches", bearer(w.admin), "App Other"},
+		{"/api/v1/watches", w.editor, "App Other"},
+		{"/api/v1/watches", w.own, "App"},
+		{"/api/v1/watches", w.contributor, ""},
+		{"/api/v1/watches?state=paused", w.editor, "Other"},
+		{"/api/v1/watches?state=paused", w.own, ""},
+		{"/api/v1/watches?state=failing", w.editor, ""},
+		{"/api/v1/proposals", w.editor, "App Other"},
+		{"/api/v1/proposals", w.other, "Other"},
+		{"/api/v1/proposals", w.contributor, ""},
+	} {
+		answer := w.do("GET", c.path, "", c.header...)
+		require(t, answer, 200)
+		var body struct {
+			Watches, Proposals []struct{ Title string }
+		}
+		if err := json.Unmarshal(answer.Body.Bytes(), &body); err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, one := range append(body.Watches, body.Proposals...) {
+			got = append(got, one.Title)
+		}
+		slices.Sort(got)
+		if strings.Join(got, " ") != c.want {
+			t.Errorf("%s has %q, want %q", c.path, got, c.want)
+		}
+	}
+	expect(t, w.do("GET", "/api/v1/watches", ""), 401)
+	expect(t, w.do("GET", "/api/v1/proposals", ""), 401)
+	expect(t, w.asAdmin("GET", "/api/v1/watches?state=ill", ""), 400, "failing")
+}
+
+// A proposal is approved or rejected by a principal that may change its title.
+func TestProposals(t *testing.T) {
+	w := newWatched(t)
+	w.feeds.proposals["p1"] = wire.Proposal{ID: "p1", Title: "App", Version: "3", Versions: []string{"2", "3"}}
+	w.feeds.proposals["p2"] = wire.Proposal{ID: "p2", Title: "App", Version: "4", Versions: []string{"4"}}
+	for _, verb := range []string{"approve", "reject"} {
+		expect(t, w.do("POST", "/api/v1/proposals/p1/"+verb, ""), 401)
+		expect(t, w.do("POST", "/api/v1/proposals/p1/"+verb, "", w.other...), 403)
+		expect(t, w.do("POST", "/api/v1/proposals/p9/"+verb, "", w.own...), 404, `"not_found"`)
+	}
+	expect(t, w.do("POST", "/api/v1/proposals/p1/approve", "{}", w.own...), 200, "Versions '2', '3' added")
+	expect(t, w.do("POST", "/api/v1/proposals/p2/reject", "", w.own...), 200, "Version '4' rejected")
+	if len(w.feeds.proposals) != 0 {
+		t.Errorf("the proposals %v are left", w.feeds.proposals)
+	}
+}
