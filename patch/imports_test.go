@@ -89,6 +89,10 @@ var mayImport = map[string]struct{ ours, others string }{
 		"patch patch/catalog store sync/internal/safehttp",
 		feedModules + " code.dny.dev/ssrf",
 	},
+	"sync/releases": {
+		"patch patch/recipe",
+		patchModules + " github.com/antchfx/xpath github.com/hashicorp/golang-lru/v2 github.com/theory/jsonpath",
+	},
 	"sync/internal/safehttp":           {"", "code.dny.dev/ssrf golang.org/x/sync"},
 	"httpapi/server":                   {"any", "any"},
 	"examples/server":                  {"any", "any"},

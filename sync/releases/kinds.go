@@ -41,7 +41,14 @@ func (e *readError) Is(target error) bool { return target == ErrUnreadable }
 
 // builtIn returns the kinds of this package. A kind that is an expander is replaced by the one that it expands to.
 func builtIn() map[string]Kind {
-	return map[string]Kind{}
+	return map[string]Kind{
+		"json":     jsonKind{},
+		"plist":    plistKind{},
+		"preset":   presetKind{},
+		"redirect": redirectKind{},
+		"text":     textKind{},
+		"xml":      xmlKind{},
+	}
 }
 
 var builtInKinds = builtIn()
