@@ -83,7 +83,7 @@ func (d *Definition) AddPatches(at Position, now time.Time, patches ...Patch) er
 	if err != nil {
 		return err
 	}
-	d.setPatches(slices.Insert(slices.Clone(d.Patches), i, patches...), now)
+	d.setPatches(slices.Concat(d.Patches[:i], patches, d.Patches[i:]), now)
 	return nil
 }
 
@@ -128,7 +128,7 @@ func (d *Definition) RemovePatch(version string, now time.Time) error {
 	if len(d.Patches) == 1 {
 		return &VersionError{version, ErrLastVersion}
 	}
-	d.setPatches(slices.Delete(slices.Clone(d.Patches), i, i+1), now)
+	d.setPatches(slices.Concat(d.Patches[:i], d.Patches[i+1:]), now)
 	return nil
 }
 

@@ -79,6 +79,7 @@ var callsOnDefinition = map[string]func(*patch.Definition){
 	"Lint":            func(d *patch.Definition) { patch.Lint(d, nil) },
 	"LintContext":     func(d *patch.Definition) { _, _ = patch.LintContext(context.Background(), d, nil) },
 	"MarshalJSON":     func(d *patch.Definition) { _, _ = json.Marshal(d) },
+	"MarshalWith":     func(d *patch.Definition) { _, _, _ = d.MarshalWith(nil) },
 	"Namespace":       func(d *patch.Definition) { _ = d.Namespace("Nobody") },
 	"NamespaceStored": func(d *patch.Definition) { _ = d.NamespaceStored("Nobody") },
 	"Parse over it":   func(d *patch.Definition) { _, _ = patch.Parse([]byte(minimal), &patch.ParseOptions{Over: d}) },

@@ -94,8 +94,8 @@ func newCouriers(all []Courier, log *slog.Logger) *couriers {
 }
 
 // addNotice adds a notice of a change to a record, if a courier wants one. rec has the definition after the change
-// already; with Deleted, it has that before the change.
-func (c *couriers) addNotice(rec *record, e Event) error {
+// already; with Deleted, it has that before the change. was is the record before the change, with Updated, else nil.
+func (c *couriers) addNotice(rec *record, e Event, was *record) error {
 	var notice, definition bool
 	for _, courier := range c.all {
 		n, d := courier.Wants(e.Title.ID, e.Kind)
@@ -105,6 +105,14 @@ func (c *couriers) addNotice(rec *record, e Event) error {
 		return nil
 	}
 	n := Notice{Kind: e.Kind, At: e.At, Title: e.Title.Summary}
+	if was != nil {
+		var errs [2]error
+		e.Before, errs[0] = was.parse()
+		e.After, errs[1] = rec.parse()
+		if err := errors.Join(errs[:]...); err != nil {
+			return unreadableDefinition(e.Title.ID, err)
+		}
+	}
 	changes := e.Difference()
 	for _, change := range changes[:min(len(changes), maxNoticeChanges)] {
 		n.Changes = append(n.Changes, change.Text)

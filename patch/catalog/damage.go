@@ -69,6 +69,19 @@ func (s *titleStore) readLocked(ctx context.Context, t *lockedTitle) (*record, e
 	return decode(ctx, r, err)
 }
 
+// remembered returns a title's record if it was changed lately and no other server can have changed it, else nil. If
+// the store has lost the record, the next write fails with store.ErrConflict.
+func (s *titleStore) remembered(t *lockedTitle) *record {
+	e := s.index.get().byKey(t.key)
+	if e == nil || s.shared {
+		return nil
+	}
+	if rec := s.facts.record(t.key, e.rev); rec != nil && rec.State == live && rec.Staged == nil {
+		return rec
+	}
+	return nil
+}
+
 // isLost reports whether the error of reading a title's record means that the record is corrupt. A store may set a
 // corrupt record aside when it first reads it: a record that is not there was then corrupt, unless another server may
 // have deleted it.

@@ -212,6 +212,22 @@ func patchText(from []byte, d difference) ([]byte, error) {
 	return to, nil
 }
 
+// patchMakes reports whether patchText returns the text to.
+func patchMakes(from []byte, d difference, to []byte) bool {
+	var pieces []json.RawMessage
+	if json.Unmarshal(d, &pieces) != nil {
+		return false
+	}
+	for _, piece := range pieces {
+		text, err := readPiece(from, piece)
+		if err != nil || !bytes.HasPrefix(to, text) {
+			return false
+		}
+		to = to[len(text):]
+	}
+	return len(to) == 0
+}
+
 // readPiece returns the text of a piece of a difference.
 func readPiece(from []byte, piece json.RawMessage) (text []byte, err error) {
 	switch piece[0] {

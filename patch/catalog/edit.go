@@ -98,7 +98,11 @@ func (c *Catalog) replace(
 	if err != nil {
 		return Result{}, err
 	}
-	return c.edit(ctx, id, o, func(rec *record, old *patch.Definition, now time.Time) (edited, error) {
+	return c.edit(ctx, id, o, func(rec *record, now time.Time) (edited, error) {
+		old, err := rec.parse()
+		if err != nil {
+			return edited{}, unreadableDefinition(id, err)
+		}
 		d, err := next(old)
 		if err != nil {
 			return edited{}, err
@@ -132,23 +136,32 @@ func (c *Catalog) replace(
 func (c *Catalog) AddVersions(
 	ctx context.Context, id string, at patch.Position, versions []patch.Patch, opts *EditOptions,
 ) (Result, error) {
-	return c.edit(ctx, id, opts.orZero(), func(_ *record, old *patch.Definition, now time.Time) (edited, error) {
+	return c.edit(ctx, id, opts.orZero(), func(rec *record, now time.Time) (edited, error) {
 		if len(versions) == 0 {
 			return edited{}, nil
 		}
-		d := *old
-		if err := d.AddPatches(at, now, versions...); err != nil {
-			return edited{}, err
-		}
-		if err := d.ValidateEdit(old); err != nil {
-			return edited{}, err
-		}
-		added, err := keepPatches(&d, versions)
+		s, err := newVersionEdit(id, rec)
 		if err != nil {
 			return edited{}, err
 		}
-		warnings, err := c.writer.rules.lint(ctx, &d, now, aboutVersions(added))
-		if was, is := old.CurrentVersion, d.CurrentVersion; patch.CompareVersions(is, was) < 0 {
+		if err := s.next.AddPatches(at, now, versions...); err != nil {
+			return edited{}, err
+		}
+		if err := s.next.ValidateEdit(s.old); err != nil {
+			return edited{}, err
+		}
+		if err := s.keep(versions); err != nil {
+			return edited{}, err
+		}
+		about := aboutVersions(s.isAdded)
+		if err := s.read(about.patches); err != nil {
+			return edited{}, err
+		}
+		warnings, err := c.writer.rules.lint(ctx, &s.next, now, about)
+		if err != nil {
+			return edited{}, err
+		}
+		if was, is := s.old.CurrentVersion, s.next.CurrentVersion; patch.CompareVersions(is, was) < 0 {
 			warnings = append(warnings, patch.Warning{
 				Code: codeCurrentVersionOlder,
 				Path: "/currentVersion",
@@ -156,45 +169,17 @@ func (c *Catalog) AddVersions(
 					"remove the version, and add it again with ?insert=ordered", was, is),
 			})
 		}
-		return edited{definition: &d, warnings: warnings, kept: true}, err
+		return s.edited(warnings)
 	})
-}
-
-// keepPatches replaces the patches of d with the versions of some that are given, and valid, by copies as they will be
-// parsed from the stored definition. It reports which of d's patches these are.
-func keepPatches(d *patch.Definition, given []patch.Patch) (added []bool, err error) {
-	isNew := make(map[string]bool, len(given))
-	for i := range given {
-		isNew[given[i].Version] = true
-	}
-	added = make([]bool, len(d.Patches))
-	for i := range d.Patches {
-		p := &d.Patches[i]
-		if !isNew[p.Version] {
-			continue
-		}
-		added[i] = true
-		data, err := p.MarshalJSON()
-		if err != nil {
-			return nil, fmt.Errorf("%w: %w", patch.ErrInvalid, err)
-		}
-		own, err := patch.ParsePatch(data, &patch.ParseOptions{MaxBytes: len(data), Stored: true})
-		if err != nil {
-			return nil, err
-		}
-		*p = *own
-	}
-	return added, nil
 }
 
 // codeCurrentVersionOlder is the code of the warning that an edit has made currentVersion older than before. It is not
 // one of patch.Rules, because a definition alone does not show it.
 const codeCurrentVersionOlder = "current-version-older"
 
-// aboutVersions selects the warnings that concern the patches at some indices, which were added. A warning about two
-// neighbors may have the path of either.
-func aboutVersions(isAdded []bool) selection {
-	added := func(i int) bool { return i >= 0 && i < len(isAdded) && isAdded[i] }
+// aboutVersions selects the warnings that concern the patches that were added, as added reports by their indices. A
+// warning about two neighbors may have the path of either.
+func aboutVersions(added func(i int) bool) selection {
 	warnings := func(code, path string) bool {
 		rest, ok := strings.CutPrefix(path, "/patches/")
 		index, _, _ := strings.Cut(rest, "/")
@@ -220,24 +205,32 @@ func aboutVersions(isAdded []bool) selection {
 // The error is [patch.ErrVersionNotFound], [patch.ErrLastVersion], [ErrNotFound], [ErrSynced], [ErrPrecondition],
 // [ErrUnavailable] or that of ctx.
 func (c *Catalog) RemoveVersion(ctx context.Context, id, version string, opts *EditOptions) (Result, error) {
-	return c.edit(ctx, id, opts.orZero(), func(_ *record, old *patch.Definition, now time.Time) (edited, error) {
-		d := *old
-		if err := d.RemovePatch(version, now); err != nil {
+	return c.edit(ctx, id, opts.orZero(), func(rec *record, now time.Time) (edited, error) {
+		s, err := newVersionEdit(id, rec)
+		if err != nil {
 			return edited{}, err
 		}
-		return edited{definition: &d, kept: true}, nil
+		if err := s.next.RemovePatch(version, now); err != nil {
+			return edited{}, err
+		}
+		if err := s.keep(nil); err != nil {
+			return edited{}, err
+		}
+		return s.edited(nil)
 	})
 }
 
-// An editor makes the new definition of a title from its old one, which it must not change. It may change other members
-// of the record.
-type editor func(rec *record, old *patch.Definition, now time.Time) (edited, error)
+// An editor makes the new definition of a title from that of its record. It may change other members of the record.
+type editor func(rec *record, now time.Time) (edited, error)
 
 // An edited is the outcome of an editor.
 type edited struct {
-	definition *patch.Definition // nil if it stays as it is
-	warnings   []patch.Warning
-	// kept says that all parts of the definition were parsed, that none belongs to the caller, and that all that were
-	// not in the old definition are valid.
-	kept bool
+	warnings []patch.Warning
+	// definition is the new definition, nil if it stays as it is or if there is text.
+	definition *patch.Definition
+	// text is the JSON of the new definition, which is valid, with its outline and the parsed definition as far as
+	// they are known.
+	text    []byte
+	outline *outline
+	parsed  *patch.Definition
 }

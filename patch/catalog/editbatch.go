@@ -5,8 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
+	"time"
 
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/store"
@@ -70,7 +70,10 @@ func (w *titleWriter) editWaiting(ctx context.Context, t *lockedTitle) {
 	err := retryConflicts(ctx, t.key, func() error {
 		w.edits.putBack(t.key, batch) // after a conflict
 		batch = nil
-		rec, err := w.readSettled(ctx, t)
+		rec, err := w.remembered(t), error(nil)
+		if rec == nil {
+			rec, err = w.readSettled(ctx, t)
+		}
 		if errors.Is(err, store.ErrNotFound) || err == nil && rec.State != live {
 			w.unpublish(t)
 			for _, e := range w.edits.takeAll(t.key) {
@@ -82,7 +85,9 @@ func (w *titleWriter) editWaiting(ctx context.Context, t *lockedTitle) {
 			return err
 		}
 		batch = w.edits.take(t.key, maxBatch)
-		w.facts.recall(t.key, rec)
+		if rec.known == nil {
+			w.facts.recall(t.key, rec)
+		}
 		b := &editBatch{w: w, t: t, state: rec}
 		if err := b.makeAll(ctx, batch); err != nil {
 			return err
@@ -195,39 +200,30 @@ func (b *editBatch) make(ctx context.Context, e *madeEdit, more int) error {
 		e.rejected = &TitleError{ID: e.id, Follows: rec.Follows.URL, Err: ErrSynced}
 		return nil
 	}
-	before, err := rec.parse()
-	if err != nil {
-		e.rejected = fmt.Errorf("%w: title %q: %w", ErrUnavailable, e.id, err)
-		return nil
-	}
 	now := b.w.now()
-	made, returned, err := e.call(&rec, before, now)
+	made, returned, err := e.call(&rec, now)
 	if err != nil || !returned {
 		e.rejected = err
 		return nil
 	}
 	e.result = Result{Warnings: made.warnings}
-	if made.definition == nil {
+	if made.definition == nil && made.text == nil {
 		return b.updateHeld(ctx, e, &was, &rec)
 	}
-	return b.update(ctx, e, &was, &rec, made, Event{Before: before, After: made.definition, At: now.UTC()}, more)
+	return b.update(ctx, e, &was, &rec, &made, now.UTC(), more)
 }
 
 // update is the rest of make for an edit that has made another definition.
 func (b *editBatch) update(
-	ctx context.Context, e *madeEdit, was, rec *record, made edited, event Event, more int,
+	ctx context.Context, e *madeEdit, was, rec *record, made *edited, now time.Time, more int,
 ) error {
-	set := b.w.rules.setDefinition
-	if made.kept {
-		set = b.w.rules.setEdited
-	}
-	if e.rejected = set(rec, made.definition); e.rejected != nil {
+	if e.rejected = b.w.rules.setEdited(rec, made); e.rejected != nil {
 		return nil
 	}
 	if len(b.updates) > 0 {
 		more = 0 // there is room for those after the first
 	}
-	moves, err := b.w.prepareUpdate(ctx, b.t, was, rec, event.At, e.opts.By, more)
+	moves, err := b.w.prepareUpdate(ctx, b.t, was, rec, now, e.opts.By, more)
 	if err != nil {
 		return err
 	}
@@ -237,7 +233,7 @@ func (b *editBatch) update(
 	if e.rejected = b.w.rules.checkAccount(b.w.index.get(), e.id, rec, was.bytes()); e.rejected != nil {
 		return nil
 	}
-	u, err := b.w.newUpdate(b.t, was, rec, moves, event)
+	u, err := b.w.newUpdate(b.t, was, rec, moves, now)
 	if err != nil {
 		e.rejected = err
 		return nil

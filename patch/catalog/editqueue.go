@@ -7,8 +7,6 @@ import (
 	"slices"
 	"sync"
 	"time"
-
-	"github.com/patchsource/patchsource/patch"
 )
 
 // A pendingEdit is an edit of a title's definition that waits for its turn, or is being made.
@@ -60,7 +58,7 @@ func (e *pendingEdit) finished() bool {
 
 // call calls edit, in a goroutine of its own, because edit may end it, as testing.T.FailNow does. call reports whether
 // edit has returned: if it has panicked, or ended its goroutine, the caller of the edit does the same.
-func (e *pendingEdit) call(rec *record, old *patch.Definition, now time.Time) (made edited, returned bool, err error) {
+func (e *pendingEdit) call(rec *record, now time.Time) (made edited, returned bool, err error) {
 	e.panicked, e.exited = nil, false
 	ended := make(chan struct{})
 	go func() {
@@ -71,7 +69,7 @@ func (e *pendingEdit) call(rec *record, old *patch.Definition, now time.Time) (m
 				e.exited = e.panicked == nil
 			}
 		}()
-		made, err = e.edit(rec, old, now)
+		made, err = e.edit(rec, now)
 		returned = true
 	}()
 	<-ended

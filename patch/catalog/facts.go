@@ -17,6 +17,7 @@ type facts struct {
 	tag     string
 	summary *patch.Summary
 	parsed  *patch.Definition // it must not be changed
+	outline *outline
 }
 
 // facts returns the facts about the record's definition, which may be known from another record with the same bytes.
@@ -39,6 +40,20 @@ func (r *record) parse() (*patch.Definition, error) {
 		f.parsed = d
 	}
 	return f.parsed, nil
+}
+
+// outline returns the outline of the definition. The error says that the definition is corrupt or not in canonical
+// form.
+func (r *record) outline() (*outline, error) {
+	f := r.facts()
+	if f.outline == nil {
+		o, err := readOutline(r.definition)
+		if err != nil {
+			return nil, err
+		}
+		f.outline = o
+	}
+	return f.outline, nil
 }
 
 // etag returns the entity tag of the definition.
@@ -92,8 +107,10 @@ func newFactsCache(max int64) *factsCache {
 func (c *factsCache) put(key string, rec *record) {
 	from := originOf(rec)
 	k := knownRecord{facts: *rec.facts(), rev: from.rev, head: from.head}
-	// A parsed definition takes about twice as much as its text.
-	k.bytes = int64(3*len(rec.definition) + len(key) + rec.headBytes() + overhead)
+	k.bytes = int64(len(rec.definition) + k.outline.bytes() + len(key) + rec.headBytes() + overhead)
+	if k.parsed != nil {
+		k.bytes += 2 * int64(len(rec.definition)) // a parsed definition takes about twice as much as its text
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.lru.Remove(key)
@@ -132,6 +149,15 @@ func (c *factsCache) decoded(key string, r store.Record) *record {
 		return nil
 	}
 	return &record{head: *k.head, definition: k.of, rev: r.Revision, raw: r.Value, known: &k.facts}
+}
+
+// record returns the record with a revision, nil if it is not known.
+func (c *factsCache) record(key string, rev store.Revision) *record {
+	k, ok := c.get(key)
+	if !ok || k.rev != rev {
+		return nil
+	}
+	return &record{head: *k.head, definition: k.of, rev: k.rev, known: &k.facts}
 }
 
 // recall gives a record that was read the facts that are known about its definition.

@@ -1,7 +1,6 @@
 package catalog
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -62,8 +61,7 @@ func (h *history) advance(was, rec *record, more int) (moves bool, err error) {
 		size > maxRecentBytes || len(was.Recent)+1+more > maxRecent
 	if !moves {
 		// It is tried out, because there would be no way back from a mistake.
-		again, err := patchText(rec.definition, d)
-		moves = err != nil || !bytes.Equal(again, was.definition)
+		moves = !patchMakes(rec.definition, d, was.definition)
 	}
 	summary, err := was.summary()
 	if err != nil {

@@ -56,6 +56,7 @@ func (s *titleStore) write(ctx context.Context, t *lockedTitle, rec *record) (*e
 		return err
 	})
 	if err != nil {
+		s.facts.remove(t.key) // the store may have another record
 		return nil, err
 	}
 	rec.rev = e.rev
@@ -67,6 +68,7 @@ func (s *titleStore) write(ctx context.Context, t *lockedTitle, rec *record) (*e
 // delete deletes a title's record if rec.rev is still that in the store. The error is store.ErrConflict,
 // store.ErrNotFound, ErrUnavailable or that of ctx.
 func (s *titleStore) delete(ctx context.Context, t *lockedTitle, rec *record) error {
+	s.facts.remove(t.key)
 	return finish(ctx, func(ctx context.Context) error {
 		return s.store.Delete(ctx, storeKey(t.key), store.IfRevision(rec.rev))
 	})

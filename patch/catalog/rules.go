@@ -61,17 +61,16 @@ func (r *rules) setDefinition(rec *record, d *patch.Definition) error {
 	return r.setJSON(rec, data)
 }
 
-// setEdited is setDefinition for an edited copy of the record's definition, whose parts were all parsed, and which is
-// not changed any more.
-func (r *rules) setEdited(rec *record, d *patch.Definition) error {
-	data, err := d.MarshalJSON()
-	if err != nil {
-		return fmt.Errorf("%w: %w", patch.ErrInvalid, err)
+// setEdited sets a record's definition to that of an edit. The error is patch.ErrInvalid or patch.ErrTooLarge.
+func (r *rules) setEdited(rec *record, e *edited) error {
+	if e.text == nil {
+		return r.setDefinition(rec, e.definition)
 	}
-	if err := r.setJSON(rec, data); err != nil {
+	if err := r.setJSON(rec, e.text); err != nil {
 		return err
 	}
-	rec.facts().parsed = d
+	f := rec.facts()
+	f.outline, f.parsed = e.outline, e.parsed
 	return nil
 }
 

@@ -109,7 +109,7 @@ func (w *titleWriter) applyDefinition(ctx context.Context, t *lockedTitle, rec *
 	if err != nil {
 		return err
 	}
-	u, err := w.newUpdate(t, &was, rec, moves, Event{Before: before, After: after, At: now})
+	u, err := w.newUpdate(t, &was, rec, moves, now)
 	if err == nil {
 		err = w.writeUpdates(ctx, t, rec, u)
 	}

@@ -34,7 +34,7 @@ func (w *titleWriter) noteCreation(t *lockedTitle, rec *record) error {
 	if err != nil {
 		return err
 	}
-	return w.couriers.addNotice(rec, Event{Kind: Created, Title: e.Title, At: rec.Since})
+	return w.couriers.addNotice(rec, Event{Kind: Created, Title: e.Title, At: rec.Since}, nil)
 }
 
 // goLive makes a pending title live. The error is store.ErrConflict, ErrUnavailable or that of ctx.
@@ -75,15 +75,15 @@ type update struct {
 	event    Event
 }
 
-// newUpdate returns the update to a record that prepareUpdate has made in the place of was, and adds its notice. event
-// has the definitions.
-func (w *titleWriter) newUpdate(t *lockedTitle, was, rec *record, moves bool, event Event) (*update, error) {
+// newUpdate returns the update, made now, to a record that prepareUpdate has made in the place of was, and adds its
+// notice.
+func (w *titleWriter) newUpdate(t *lockedTitle, was, rec *record, moves bool, now time.Time) (*update, error) {
 	after, err := rec.entry(t.key)
 	if err != nil {
 		return nil, err
 	}
-	event.Kind, event.Title = Updated, after.Title
-	return &update{was, rec, moves, event}, w.couriers.addNotice(rec, event)
+	u := &update{was, rec, moves, Event{Kind: Updated, Title: after.Title, At: now}}
+	return u, w.couriers.addNotice(rec, u.event, was)
 }
 
 // writeUpdates writes rec, the record after some updates, each of which is made from the one before it. It does not
@@ -113,7 +113,7 @@ func (w *titleWriter) remove(ctx context.Context, t *lockedTitle, rec *record) e
 		return err
 	}
 	event := Event{Kind: Deleted, Title: e.Title, At: w.now().UTC()}
-	if err := w.couriers.addNotice(rec, event); err != nil {
+	if err := w.couriers.addNotice(rec, event, nil); err != nil {
 		return err
 	}
 	if len(rec.Undelivered) > 0 || rec.number() > 1 {

@@ -60,11 +60,15 @@ func (s *Store) revision(d *directory, name string) (store.Revision, error) {
 	case !errors.Is(err, store.ErrCorrupt):
 		return "", s.readError(d, name, err)
 	}
-	err = s.setAside(d, name, err)
-	if s.faults.files.has(d, name) {
-		return "", err
+	return "", s.lost(d, name, err)
+}
+
+// lost sets a corrupt file aside. It returns an error if it cannot.
+func (s *Store) lost(d *directory, name string, cause error) error {
+	if err := s.setAside(d, name, cause); s.faults.files.has(d, name) {
+		return err
 	}
-	return "", nil
+	return nil
 }
 
 // transient are the errors of isTransient.
