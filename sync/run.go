@@ -27,6 +27,12 @@ func (r *Runner) Run(ctx context.Context) error {
 		}
 		return &statesError{err}
 	}
+	if err := r.watches.records.load(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
 	r.reconcile()
 	work, stop := context.WithCancel(ctx)
 	var working sync.WaitGroup
@@ -38,6 +44,7 @@ func (r *Runner) Run(ctx context.Context) error {
 	working.Go(func() { r.runRequests(work) })
 	r.watchSources(work, &working)
 	working.Go(func() { r.followStates(work) })
+	working.Go(func() { r.watches.records.follow(work) })
 	if r.shared {
 		working.Go(func() { r.compareMirrors(work) })
 	}
@@ -51,7 +58,10 @@ func (r *Runner) Run(ctx context.Context) error {
 			defer r.leading.Store(false)
 			wake(r.agenda.requestAdded) // by another server, perhaps
 			r.agenda.reschedule()
+			var watching sync.WaitGroup
+			watching.Go(func() { r.watches.run(lead) })
 			r.runSchedule(lead)
+			watching.Wait()
 		})
 	})
 	select {

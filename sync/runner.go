@@ -22,6 +22,7 @@ type Runner struct {
 	states  *stateStore
 	agenda  *agenda
 	rounds  roundCounts
+	watches *Watches
 	running atomic.Bool // a call of Run has not ended
 	shared  bool        // other servers may use the same store
 	leading atomic.Bool // this server holds the lease
@@ -63,12 +64,17 @@ func New(c *catalog.Catalog, s store.Store, opts *Options) (*Runner, error) {
 	if set.mirrors, err = completeMirrors(o.Mirrors, set); err != nil {
 		return nil, fmt.Errorf("patchsync: %w", err)
 	}
+	watches, err := newWatches(set, s, &o)
+	if err != nil {
+		return nil, fmt.Errorf("patchsync: %w", err)
+	}
 	_, shared := store.As[store.Watcher](s)
 	return &Runner{
 		shared:   shared,
 		settings: set,
 		states:   newStateStore(s, set.log),
 		agenda:   newAgenda(set.now),
+		watches:  watches,
 	}, nil
 }
 
@@ -86,6 +92,9 @@ func (r *Runner) Rounds() Rounds {
 		Failed:    r.rounds.failed.Load(),
 	}
 }
+
+// Watches returns the watches of release feeds.
+func (r *Runner) Watches() *Watches { return r.watches }
 
 // Fetcher returns the Fetcher that the Runner uses.
 func (r *Runner) Fetcher() *Fetcher { return r.fetcher }

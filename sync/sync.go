@@ -40,12 +40,14 @@
 package patchsync
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
 	"time"
 
 	"github.com/patchsource/patchsource/patch/catalog"
+	"github.com/patchsource/patchsource/sync/releases"
 )
 
 var (
@@ -98,6 +100,16 @@ type Options struct {
 	Now func() time.Time
 	// Transport replaces the transport that contacts public addresses only. It is for tests.
 	Transport http.RoundTripper
+
+	// Kinds are further kinds of release feeds, by name; see [Watches].
+	Kinds map[string]releases.Kind
+	// FeedTokens are tokens for the hosts of release feeds.
+	FeedTokens []FeedToken
+	// Recipes are the paths of folders of recipe files: each becomes a title that follows its release feed.
+	Recipes []string
+	// Notify takes over events about release feeds, such as into a queue of webhooks. It is called, with backoff, until
+	// it returns nil, and may be called again with an event that it has taken. If nil, there are no events.
+	Notify func(ctx context.Context, e WatchEvent) error
 }
 
 // settings are what a [Runner] was made with. They never change.

@@ -1,0 +1,110 @@
+package patchsync
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/patchsource/patchsource/patch"
+	"github.com/patchsource/patchsource/patch/recipe"
+	"github.com/patchsource/patchsource/sync/releases"
+)
+
+// reportedFailures is the number of failures in a row after which a feed is reported as failed.
+const reportedFailures = 3
+
+// noteVersions remembers the versions that the title has as added, also as the feed writes them, so that they do not
+// come back after a person has removed them.
+func (c *check) noteVersions() {
+	has := make([]patch.Version, 0, len(c.def.Patches))
+	for i := range c.def.Patches {
+		c.next.mark(c.def.Patches[i].Version, recipe.Added, c.now)
+		has = append(has, patch.ParseVersion(c.def.Patches[i].Version))
+	}
+	slices.SortFunc(has, patch.Version.Order)
+	for _, r := range c.in.selection.Releases {
+		if _, ok := slices.BinarySearchFunc(has, patch.ParseVersion(r.Version), patch.Version.Compare); ok {
+			c.next.mark(r.Version, recipe.Added, c.now)
+		}
+	}
+}
+
+// notePlan notes what a plan holds and proposes.
+func (c *check) notePlan(plan *releases.Plan) {
+	s := &c.next.State
+	s.Held = nil
+	for _, step := range plan.Held {
+		version := step.Release.Version
+		if _, seen := c.next.Seen[version]; !seen {
+			c.next.mark(version, recipe.Listed, c.now)
+		}
+		s.Held = append(s.Held, HeldVersion{version, step.Until})
+	}
+	if plan.Newest != nil {
+		s.Newest = shorten(plan.Newest.Version)
+	}
+	s.Rhythm, _ = releases.Rhythm(c.in.selection.Releases)
+	s.Silent = releases.Silent(c.in.selection.Releases, c.now)
+	c.notePropose(plan)
+}
+
+// noteOutcome notes whether the check failed, and the events that follow from it.
+func (c *check) noteOutcome(out *Check) {
+	rec := c.next
+	s := &rec.State
+	s.LastAttempt = c.in.at
+	if out.Err == nil {
+		if s.Failures > 0 {
+			c.log.Info("a release feed can be followed again", "title", c.title.ID)
+		}
+		s.LastSuccess, s.Failures, s.LastError = c.in.at, 0, ""
+		s.NextCheck, s.Wait = time.Time{}, 0
+	} else {
+		wait := backoff(interval(rec), s.Failures)
+		var failure *FeedError
+		if errors.As(out.Err, &failure) {
+			wait = max(wait, min(failure.RetryAfter, maxIntervals*interval(rec)))
+		}
+		text := shorten(out.Err.Error())
+		if text != s.LastError {
+			c.log.Warn("a release feed cannot be followed; the title stays as it is",
+				"title", c.title.ID, "error", text)
+		}
+		s.Failures++
+		s.LastError = text
+		s.Wait = jitter(wait)
+		s.NextCheck = c.now.Add(s.Wait)
+	}
+	failed := s.Failures >= reportedFailures || s.Silent
+	switch {
+	case failed && !s.Reported:
+		s.Reported = true
+		message := fmt.Sprintf("the release feed of %q could not be followed %d times in a row: %s",
+			c.title.ID, s.Failures, s.LastError)
+		if s.Failures < reportedFailures {
+			message = fmt.Sprintf("the release feed of %q has listed nothing new for much longer than usual: the "+
+				"vendor may have moved it", c.title.ID)
+		}
+		c.announce(rec, WatchEvent{Kind: WatchFailed, Message: message})
+	case !failed && s.Reported && s.Failures == 0:
+		s.Reported = false
+		c.announce(rec, WatchEvent{
+			Kind:    WatchRecovered,
+			Message: fmt.Sprintf("the release feed of %q can be followed again", c.title.ID),
+		})
+	}
+}
+
+// announce puts an event into the outbox of a record, if events are delivered at all.
+func (c *check) announce(rec *watchRecord, e WatchEvent) {
+	if c.notify == nil {
+		return
+	}
+	e.ID, e.Title, e.UID, e.At = rand.Text(), c.title.ID, rec.UID, c.now
+	rec.Outbox = append(rec.Outbox, e)
+	if n := len(rec.Outbox) - maxOutbox; n > 0 {
+		rec.Outbox = slices.Delete(rec.Outbox, 0, n)
+	}
+}

@@ -1,0 +1,173 @@
+package patchsync
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/patchsource/patchsource/patch"
+	"github.com/patchsource/patchsource/patch/recipe"
+	"github.com/patchsource/patchsource/store"
+	"github.com/patchsource/patchsource/sync/releases"
+)
+
+const (
+	// watchKind is the kind of the records of watches. Their ids are the UIDs of the titles.
+	watchKind = "watches"
+	// watchFormat is the format of the records that this version writes.
+	watchFormat = 1
+	// recipePrefix begins the id of the record of a recipe file whose title does not exist yet, before the title's id
+	// in lower case.
+	recipePrefix = "recipe/"
+	// maxSeen bounds the versions that a watch remembers: the newest by version order.
+	maxSeen = 1000
+)
+
+// A watchRecord is what the store remembers of a watch. A record that is in memory never changes: a change makes a
+// copy; see clone.
+type watchRecord struct {
+	Format int    `json:"format"`
+	Title  string `json:"title"`
+	UID    string `json:"uid"`
+	// Ended says that the title is no longer watched: only Seen is of use, for a later watch.
+	Ended   bool          `json:"ended,omitempty"`
+	Feed    recipe.Feed   `json:"feed"`
+	Policy  recipe.Policy `json:"policy,omitzero"`
+	Source  string        `json:"source,omitempty"`
+	Trusted bool          `json:"trusted,omitempty"`
+	By      string        `json:"by,omitempty"`
+
+	State watchRecordState `json:"state,omitzero"`
+	// Seen is what the watch remembers, by version.
+	Seen map[string]watchMark `json:"seen,omitempty"`
+	// Adder identifies the server that adds the versions that are marked as adding. If empty, none does.
+	Adder string `json:"adder,omitempty"`
+	// Proposals are what waits for a person, and Outbox are the events that Options.Notify has not taken yet.
+	Proposals []recipe.Proposal `json:"proposals,omitempty"`
+	Outbox    []WatchEvent      `json:"outbox,omitempty"`
+}
+
+// A watchRecordState is the state of a watch in its record.
+type watchRecordState struct {
+	LastAttempt time.Time `json:"last_attempt,omitzero"`
+	LastSuccess time.Time `json:"last_success,omitzero"`
+	// NextCheck is when the feed is to be asked again, and Wait the time from the last attempt until then. It bounds
+	// the wait of a server with another clock.
+	NextCheck time.Time     `json:"next_check,omitzero"`
+	Wait      time.Duration `json:"wait,omitempty"`
+	// Failures, LastError, Newest, Silent, Rhythm and Held are described in [WatchState].
+	Failures  int           `json:"failures,omitempty"`
+	LastError string        `json:"last_error,omitempty"`
+	Newest    string        `json:"newest,omitempty"`
+	Silent    bool          `json:"silent,omitempty"`
+	Rhythm    time.Duration `json:"rhythm,omitempty"`
+	Held      []HeldVersion `json:"held,omitempty"`
+	// Reported says that the last event about the feed is WatchFailed.
+	Reported bool `json:"reported,omitempty"`
+}
+
+// A watchMark is what a watch remembers of a version. Memory is empty if the version was only seen.
+type watchMark struct {
+	Memory recipe.Memory `json:"memory,omitempty"`
+	// At is when the version was first seen.
+	At time.Time `json:"at,omitzero"`
+}
+
+// watch returns the watch of the record.
+func (rec *watchRecord) watch() recipe.Watch { return recipe.Watch{Feed: rec.Feed, Policy: rec.Policy} }
+
+// paused reports whether the feed is not asked.
+func (rec *watchRecord) paused() bool { return rec.Policy.Mode == recipe.Off }
+
+// clone returns a copy whose maps and lists can be changed.
+func (rec *watchRecord) clone() *watchRecord {
+	c := *rec
+	c.Seen = maps.Clone(rec.Seen)
+	if c.Seen == nil {
+		c.Seen = map[string]watchMark{}
+	}
+	c.Proposals, c.Outbox = slices.Clone(rec.Proposals), slices.Clone(rec.Outbox)
+	return &c
+}
+
+// persistent returns the part of the record that must be saved: everything but the times that change with every check.
+func (rec *watchRecord) persistent() (string, error) {
+	c := *rec
+	s := &c.State
+	s.LastAttempt, s.LastSuccess, s.NextCheck, s.Wait = time.Time{}, time.Time{}, time.Time{}, 0
+	data, err := json.Marshal(&c)
+	return string(data), err
+}
+
+// mark remembers that a version is in a state, since now unless it was seen before. It reports whether that is new.
+func (rec *watchRecord) mark(version string, memory recipe.Memory, now time.Time) bool {
+	old, seen := rec.Seen[version]
+	if seen && old.Memory == memory {
+		return false
+	}
+	if !seen || old.At.IsZero() {
+		old.At = now.UTC().Truncate(time.Second)
+	}
+	rec.Seen[version] = watchMark{memory, old.At}
+	return true
+}
+
+// seen returns what the watch remembers in the form of package releases.
+func (rec *watchRecord) seen() releases.Seen {
+	all := make(releases.Seen, len(rec.Seen))
+	for version, m := range rec.Seen {
+		all[version] = releases.Mark{Memory: m.Memory, At: m.At}
+	}
+	return all
+}
+
+// trim forgets the oldest versions if there are too many.
+func (rec *watchRecord) trim() {
+	if len(rec.Seen) <= maxSeen {
+		return
+	}
+	versions := slices.SortedFunc(maps.Keys(rec.Seen), func(a, b string) int {
+		return cmp.Or(patch.OrderVersions(b, a), cmp.Compare(a, b))
+	})
+	for _, version := range versions[maxSeen:] {
+		delete(rec.Seen, version)
+	}
+}
+
+// A savedWatch is a record that the store has.
+type savedWatch struct {
+	record   *watchRecord
+	revision store.Revision
+}
+
+// decodeWatch reads a record. The error is [store.ErrFormat] if a newer version wrote it, and [store.ErrCorrupt] if it
+// is none of a watch.
+func decodeWatch(rec store.Record) (savedWatch, error) {
+	var head struct {
+		Format int `json:"format"`
+	}
+	if err := json.Unmarshal(rec.Value, &head); err == nil && head.Format > watchFormat {
+		return savedWatch{}, store.NewerFormat(rec.Key, head.Format, watchFormat)
+	}
+	var w watchRecord
+	if err := json.Unmarshal(rec.Value, &w); err != nil {
+		return savedWatch{}, fmt.Errorf("record %v: %w: %w", rec.Key, store.ErrCorrupt, err)
+	}
+	if w.Format != watchFormat {
+		return savedWatch{}, fmt.Errorf("record %v: %w: it has the format %d", rec.Key, store.ErrCorrupt, w.Format)
+	}
+	if w.Seen == nil {
+		w.Seen = map[string]watchMark{}
+	}
+	return savedWatch{&w, rec.Revision}, nil
+}
+
+// encode returns the record as the store has it.
+func (rec *watchRecord) encode() ([]byte, error) {
+	rec.Format = watchFormat
+	rec.trim()
+	return json.Marshal(rec)
+}

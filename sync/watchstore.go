@@ -1,0 +1,252 @@
+package patchsync
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/patchsource/patchsource/patch/catalog"
+	"github.com/patchsource/patchsource/store"
+)
+
+// A watchStore reads and writes the records of watches and has them in memory. It is safe for concurrent use.
+type watchStore struct {
+	store store.Store
+	log   *slog.Logger
+	// adopted is called with each record that was read or written, and removed with the id of one that is gone. They
+	// must not call methods of the watchStore.
+	adopted func(savedWatch)
+	removed func(id string)
+
+	loading sync.Mutex // held while all records are read
+	mu      sync.Mutex // guards the fields below
+	loaded  bool
+	records map[string]savedWatch // by id, as last read or written
+	turns   map[string]turn       // by id
+}
+
+func newWatchStore(s store.Store, log *slog.Logger) *watchStore {
+	return &watchStore{
+		store:   s,
+		log:     log,
+		adopted: func(savedWatch) {},
+		removed: func(string) {},
+		records: map[string]savedWatch{},
+		turns:   map[string]turn{},
+	}
+}
+
+// A watchStoreError reports that the store of the watches failed. It is a catalog.ErrUnavailable.
+type watchStoreError struct{ err error }
+
+// Error implements error.
+func (e *watchStoreError) Error() string {
+	return "the watches cannot be read or written: " + e.err.Error()
+}
+
+// Unwrap returns the error of the store.
+func (e *watchStoreError) Unwrap() error { return e.err }
+
+// Is reports whether target is catalog.ErrUnavailable.
+func (e *watchStoreError) Is(target error) bool { return target == catalog.ErrUnavailable }
+
+// turn returns the lock of a record: whoever changes it by more than one write holds the lock.
+func (s *watchStore) turn(id string) turn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.turns[id] == nil {
+		s.turns[id] = newTurn()
+	}
+	return s.turns[id]
+}
+
+// get returns a record as it was last read or written.
+func (s *watchStore) get(id string) (_ savedWatch, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	saved, ok := s.records[id]
+	return saved, ok
+}
+
+// all returns all records.
+func (s *watchStore) all() []savedWatch {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Values(s.records))
+}
+
+// set remembers a record that was read or written.
+func (s *watchStore) set(id string, saved savedWatch) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.records[id] = saved
+	s.adopted(saved)
+}
+
+// forget forgets a record that the store no longer has.
+func (s *watchStore) forget(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.records, id)
+	delete(s.turns, id)
+	s.removed(id)
+}
+
+// load reads all records, unless that was done before. The error is a catalog.ErrUnavailable; it is [store.ErrFormat]
+// too if a newer version wrote a record.
+func (s *watchStore) load(ctx context.Context) error {
+	s.loading.Lock()
+	defer s.loading.Unlock()
+	s.mu.Lock()
+	loaded := s.loaded
+	s.mu.Unlock()
+	if loaded {
+		return nil
+	}
+	return s.reload(ctx)
+}
+
+// reload reads all records. One that is corrupt is logged and left alone.
+func (s *watchStore) reload(ctx context.Context) error {
+	records := map[string]savedWatch{}
+	for rec, err := range s.store.List(ctx, watchKind) {
+		if err != nil {
+			return &watchStoreError{err}
+		}
+		saved, err := decodeWatch(rec)
+		switch {
+		case errors.Is(err, store.ErrFormat):
+			return &watchStoreError{err}
+		case err != nil:
+			s.log.Error("a watch is corrupt and left alone: its title is not watched", "error", err)
+		default:
+			records[rec.Key.ID] = saved
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id := range s.records {
+		if _, ok := records[id]; !ok {
+			s.removed(id)
+		}
+	}
+	s.records, s.loaded = records, true
+	for _, saved := range records {
+		s.adopted(saved)
+	}
+	return nil
+}
+
+// read reads a record. It is empty if there is none. The error is a catalog.ErrUnavailable; it is [store.ErrCorrupt] or
+// [store.ErrFormat] too if the record cannot be understood, and must then not be written.
+func (s *watchStore) read(ctx context.Context, id string) (savedWatch, error) {
+	rec, err := s.store.Get(ctx, store.Key{Kind: watchKind, ID: id})
+	if errors.Is(err, store.ErrNotFound) {
+		s.forget(id)
+		return savedWatch{}, nil
+	}
+	var saved savedWatch
+	if err == nil {
+		saved, err = decodeWatch(rec)
+	}
+	if err != nil {
+		return savedWatch{}, &watchStoreError{err}
+	}
+	s.set(id, saved)
+	return saved, nil
+}
+
+// write writes a record whose revision was old, which is empty if there was none. The error is [store.ErrConflict] if
+// the record has changed meanwhile; the new one was then read. Otherwise it is a catalog.ErrUnavailable.
+func (s *watchStore) write(
+	ctx context.Context, id string, rec *watchRecord, old store.Revision,
+) (savedWatch, error) {
+	value, err := rec.encode()
+	if err != nil {
+		return savedWatch{}, err
+	}
+	saved := savedWatch{record: rec}
+	err = store.Finish(ctx, func(ctx context.Context) error {
+		saved.revision, err = s.store.Put(ctx, store.Key{Kind: watchKind, ID: id}, value, store.IfUnchanged(old))
+		return err
+	})
+	switch {
+	case errors.Is(err, store.ErrConflict):
+		if _, err := s.read(ctx, id); err != nil {
+			return savedWatch{}, err
+		}
+		return savedWatch{}, err
+	case err != nil:
+		return savedWatch{}, &watchStoreError{err}
+	}
+	s.set(id, saved)
+	return saved, nil
+}
+
+// update changes a record by compare-and-swap. change is called with a copy of the record, or with an empty one if
+// there is none, and reports whether to write it. It may be called several times. update returns the record as it is
+// afterwards. The error is that of change or one of those of write.
+func (s *watchStore) update(
+	ctx context.Context, id string, change func(rec *watchRecord) (write bool, err error),
+) (now savedWatch, err error) {
+	err = store.RetryConflicts(ctx, func() error {
+		old, err := s.read(ctx, id)
+		if err != nil {
+			return err
+		}
+		rec := &watchRecord{Seen: map[string]watchMark{}}
+		if old.record != nil {
+			rec = old.record.clone()
+		}
+		write, err := change(rec)
+		if err != nil || !write {
+			now = old
+			return err
+		}
+		now, err = s.write(ctx, id, rec, old.revision)
+		return err
+	})
+	return now, err
+}
+
+// remove removes a record.
+func (s *watchStore) remove(ctx context.Context, id string) error {
+	err := store.Finish(ctx, func(ctx context.Context) error {
+		return s.store.Delete(ctx, store.Key{Kind: watchKind, ID: id}, store.Condition{})
+	})
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return &watchStoreError{err}
+	}
+	s.forget(id)
+	return nil
+}
+
+// follow keeps the records in memory up to date with the changes of other servers until ctx ends.
+func (s *watchStore) follow(ctx context.Context) {
+	store.Follow(ctx, s.store, watchKind, store.Follower{
+		Reload: func(ctx context.Context) error { return s.ignoreUnreadable(s.reload(ctx)) },
+		Apply: func(ctx context.Context, change store.Change) error {
+			known, _ := s.get(change.Key.ID)
+			if known.revision == change.Revision && known.revision != "" {
+				return nil
+			}
+			_, err := s.read(ctx, change.Key.ID)
+			return s.ignoreUnreadable(err)
+		},
+		Report: func(err error) {
+			s.log.Error("watches that other servers change cannot be read yet", "error", err)
+		},
+	})
+}
+
+// ignoreUnreadable logs an error that a retry cannot fix, and returns others.
+func (s *watchStore) ignoreUnreadable(err error) error {
+	if errors.Is(err, store.ErrFormat) || errors.Is(err, store.ErrCorrupt) {
+		s.log.Error("a watch that another server wrote cannot be read and is ignored", "error", err)
+		return nil
+	}
+	return err
+}
