@@ -60,7 +60,8 @@ func checkCriteria(p *patch.Patch, old string) error {
 			named = named || c.Value == p.Version
 			if c.Value != p.Version && c.Name != osVersion && mentions(c.Value, old) {
 				return fmt.Errorf("%w: the criterion %q of version %q is %q, of which the version is only a part; "+
-					"give the watch a template (patch) with {version}", ErrForm, shorten(c.Name), shorten(old), shorten(c.Value))
+					"give the watch a template (patch) with {version}", ErrForm, shorten(c.Name), shorten(old),
+					shorten(c.Value))
 			}
 		}
 	}

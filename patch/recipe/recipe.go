@@ -1,5 +1,5 @@
-// Package recipe defines how a title keeps itself current from its vendor's release feed: recipes, watches, releases and
-// proposals.
+// Package recipe defines how a title keeps itself current from its vendor's release feed: recipes, watches, releases
+// and proposals.
 //
 // A [Recipe] describes a title, the feed that lists its versions, and the policy by which new versions are added. A
 // [Watch] is the feed and the policy of a title that exists. A [Release] is what a feed says of one version, and a
@@ -56,8 +56,8 @@ func (r *Recipe) Watch() Watch { return Watch{r.Feed, r.Policy} }
 // some kinds only; see package sync/releases. Regular expressions are those of package regexp (RE2). JSON paths are
 // those of RFC 9535.
 type Feed struct {
-	// Kind is the kind of the feed: github, gitlab, gitea, sparkle, electron, json, plist, xml, text, redirect, preset, or
-	// one that the embedding program adds.
+	// Kind is the kind of the feed: github, gitlab, gitea, sparkle, electron, json, plist, xml, text, redirect, preset,
+	// or one that the embedding program adds.
 	Kind string `json:"kind"`
 	// URL is the address of the feed. For gitlab and gitea, it is the address of the server.
 	URL string `json:"url,omitempty"`
@@ -107,7 +107,7 @@ type Feed struct {
 	Exclude     string `json:"exclude,omitempty"`
 	Major       int    `json:"major,omitempty"`
 
-	// Method is GET (the default), HEAD or POST. UserAgent is the User-Agent to send: browser, curl or a text of one's own.
+	// Method is GET (the default), HEAD or POST. UserAgent is the User-Agent to send: browser, curl or any other text.
 	// Referer is the Referer to send.
 	Method    string `json:"method,omitempty"`
 	UserAgent string `json:"userAgent,omitempty"`
@@ -152,8 +152,8 @@ type Policy struct {
 type Release struct {
 	// Version is the version. After releases.Select, it has the form of the inventory of Jamf Pro.
 	Version string
-	// Build is the build, such as CFBundleVersion, Channel the channel, and MinOS the lowest macOS version. Each is empty
-	// if the feed does not say.
+	// Build is the build, such as CFBundleVersion, Channel the channel, and MinOS the lowest macOS version. Each is
+	// empty if the feed does not say.
 	Build, Channel, MinOS string
 	// URL is the address of the installer, and Notes that of the release notes. They are for people.
 	URL, Notes string

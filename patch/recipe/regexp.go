@@ -38,8 +38,8 @@ func checkRegexp(c *checker, path, expr string) {
 		return
 	}
 	if size := regex.ProgramSize(tree); size > maxProgram {
-		c.fail(path, fmt.Sprintf("is too large: its repetitions, such as x{1,100}, multiply to %d steps, and the limit is %d",
-			size, maxProgram))
+		c.fail(path, fmt.Sprintf("is too large: its repetitions, such as x{1,100}, multiply to %d steps, and the limit is "+
+			"%d", size, maxProgram))
 		return
 	}
 	if _, err := regexp.Compile(expr); err != nil {
@@ -55,7 +55,7 @@ func regexpReason(err error) string {
 	}
 	at := fmt.Sprintf(" (at %q)", shorten(se.Expr))
 	switch {
-	case se.Code == syntax.ErrInvalidPerlOp && lookAround.MatchString(se.Expr):
+	case lookAround.MatchString(se.Expr):
 		return "has a look-ahead or look-behind, which RE2 does not support" + at +
 			": match the text around the version too, and put the version into a group (?P<version>…)"
 	case se.Code == syntax.ErrInvalidEscape && backReference.MatchString(se.Expr):

@@ -17,6 +17,9 @@ type template struct {
 	used   map[string]bool   // the names that were found
 }
 
+// maxTemplate is the maximum size of a template in bytes. Each place in it may become as long as a version.
+const maxTemplate = 64 << 10
+
 // placeholder matches the place of a value.
 var placeholder = regexp.MustCompile(`\{(version|build|date|minimumOS)\}`)
 
@@ -36,12 +39,18 @@ func (p *Policy) patch(v Release, now time.Time) (patch.Patch, error) {
 		return patch.Patch{}, err
 	}
 	if t.used["build"] && v.Build == "" {
-		return patch.Patch{}, fmt.Errorf("%w: its template has {build}, and the feed has no build of version %q", ErrForm,
-			shorten(v.Version))
+		return patch.Patch{}, fmt.Errorf("%w: its template has {build}, and the feed has no build of version %q",
+			ErrForm, shorten(v.Version))
 	}
 	made, err := patch.ParsePatch(out, &patch.ParseOptions{At: "/policy/patch"})
 	if err != nil {
 		return patch.Patch{}, err
+	}
+	if made.Version != v.Version {
+		return patch.Patch{}, &patch.ValidationError{Failures: []patch.Failure{{
+			Path:    "/policy/patch/version",
+			Message: `must be "{version}": use "as" of the feed to give versions another form`,
+		}}}
 	}
 	return *made, nil
 }
@@ -89,14 +98,15 @@ func (t *template) fill(value any, quote bool) any {
 // checkTemplate checks the template of a policy by making the patch of a release from it.
 func (p *Policy) checkTemplate(c *checker) {
 	const path = "/policy/patch"
+	if len(p.Patch) > maxTemplate {
+		c.fail(path, fmt.Sprintf("must have at most %d bytes, not %d", maxTemplate, len(p.Patch)))
+		return
+	}
 	sample := Release{Version: "1.2.3", Build: "4567", MinOS: DefaultMinimumOS}
 	made, err := p.patch(sample, time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC))
 	if err != nil {
 		c.failAll(err, func(at string) string { return path + strings.TrimPrefix(at, path) })
 		return
-	}
-	if made.Version != sample.Version {
-		c.fail(path+"/version", `must be "{version}": use "as" of the feed to give versions another form`)
 	}
 	for _, component := range made.Components {
 		for _, criterion := range component.Criteria {

@@ -80,7 +80,7 @@ func (r *Recipe) checkTitle(c *checker) {
 			shorten(strings.TrimSpace(r.AppName))+".app"))
 	}
 	if r.MinimumOperatingSystem != "" && !macOSVersion.MatchString(r.MinimumOperatingSystem) {
-		c.fail("/minimumOperatingSystem", fmt.Sprintf("must be a version of macOS, such as \"12\" or \"10.15\": %q is not",
+		c.fail("/minimumOperatingSystem", fmt.Sprintf(`must be a version of macOS, such as "12" or "10.15": %q is not`,
 			shorten(r.MinimumOperatingSystem)))
 	}
 	d.Patches = []patch.Patch{{Version: "1", ReleaseDate: "2020-01-01T00:00:00Z", KillApps: r.KillApps}}
@@ -114,7 +114,8 @@ func (f *Feed) check(c *checker) {
 	oneOf(c, "/feed/method", f.Method, "GET", "HEAD", "POST")
 	oneOf(c, "/feed/pick", f.Pick, "highest", "lowest")
 	if !headerName.MatchString(f.Header) {
-		c.fail("/feed/header", fmt.Sprintf("must be the name of a header, such as Location: %q is not", shorten(f.Header)))
+		c.fail("/feed/header", fmt.Sprintf("must be the name of a header, such as Location: %q is not",
+			shorten(f.Header)))
 	}
 	inRange(c, "/feed/parts", f.Parts, maxNumber)
 	inRange(c, "/feed/major", f.Major, maxNumber)
@@ -169,7 +170,8 @@ func checkURL(c *checker, path, s string) {
 	case err != nil:
 		c.fail(path, "is not an address: "+parseReason(err))
 	case u.Scheme != "https" && u.Scheme != "http":
-		c.fail(path, fmt.Sprintf(`must be a whole address that begins with https:// or http://: %q does not`, shorten(s)))
+		c.fail(path, fmt.Sprintf(`must be a whole address that begins with https:// or http://: %q does not`,
+			shorten(redactURL(s))))
 	case u.Hostname() == "":
 		c.fail(path, "must have a host, such as https://vendor.example/appcast.xml")
 	}
