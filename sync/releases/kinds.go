@@ -48,6 +48,7 @@ func builtIn() map[string]Kind {
 		"redirect": redirectKind{},
 		"text":     textKind{},
 		"xml":      xmlKind{},
+		"sparkle":  sparkleKind{},
 	}
 }
 

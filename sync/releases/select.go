@@ -224,13 +224,18 @@ func usable(text string) string {
 	return text
 }
 
-var dotted = regexp.MustCompile(`\d+(?:\.\d+)*`)
+var (
+	dotted         = regexp.MustCompile(`\d+(?:\.\d+)*`)
+	prereleaseWord = regexp.MustCompile(`(?i)(?:^|[^a-z])(?:alpha|beta|rc|nightly|daily|canary|insiders?|preview|pre|` +
+		`pre-?release|snapshot|dev|eap|milestone|experimental)(?:[^a-z]|$)`)
+)
 
-// spelledPrerelease reports whether a version is spelled as a pre-release, such as 2.0b3 or 1.4-rc.1: in version order,
-// it is below the same numbers alone.
+// spelledPrerelease reports whether a version is spelled as a pre-release, such as 2.0b3 or 1.4-rc.1: it has a word of
+// pre-releases, or is below the same numbers alone in version order.
 func spelledPrerelease(version string) bool {
 	at := dotted.FindStringIndex(version)
-	return at != nil && patch.CompareVersions(version, version[:at[1]]) < 0
+	return prereleaseWord.MatchString(version) ||
+		at != nil && patch.CompareVersions(version, version[:at[1]]) < 0
 }
 
 // keepParts keeps the first parts of the dotted numbers in a version, all if parts is 0.

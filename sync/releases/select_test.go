@@ -43,7 +43,9 @@ func TestSelectVersions(t *testing.T) {
 		{"first spelling", recipe.Feed{}, []string{"2.17", "2.17.0", "2.16"}, []string{"2.17", "2.16"}},
 		{
 			"no pre-releases", recipe.Feed{},
-			[]string{"2.0b1", "2.0-rc.1", "2.0 Beta 3", "App-2.0_beta3", "3.7.2026-nightly", "2.1.4-insider", "1.0"},
+			[]string{
+				"2.0b1", "2.0-rc.1", "2.0 Beta 3", "App-2.0_beta3", "3.7.2026-nightly", "2.1.4-insider", "3.5.2025-2-nightly", "1.0",
+			},
 			[]string{"1.0"},
 		},
 		{"pre-releases", recipe.Feed{Prereleases: true}, []string{"2.0b1", "2.0", "2.1rc1"}, []string{"2.1rc1", "2.0", "2.0b1"}},
