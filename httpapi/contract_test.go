@@ -69,6 +69,7 @@ func servedMethods(t *testing.T) map[string][]string {
 		Community: struct{ Community }{},
 		Sync:      struct{ Sync }{},
 		Webhooks:  struct{ Webhooks }{},
+		Watches:   struct{ Watches }{},
 		RootFeed:  true,
 	})
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/catalog"
 	"github.com/patchsource/patchsource/patch/recipe"
+	"github.com/patchsource/patchsource/patch/recipe/draft"
 )
 
 // create creates a title from the first good answer of its release feed. A contributor's gets the contributor's name.
@@ -171,4 +172,44 @@ func below(path string, err error) error {
 		out.Failures = append(out.Failures, patch.Failure{Path: path + f.Path, Message: f.Message})
 	}
 	return out
+}
+
+// draft drafts a recipe from a Homebrew cask or an application, and stores nothing.
+func (c *watchCalls) draft(w http.ResponseWriter, r *http.Request) error {
+	if _, err := c.access.principal(r); err != nil {
+		return err
+	}
+	var body struct {
+		Cask jsontext.Value `json:"cask"`
+		App  *wire.DraftApp `json:"app"`
+	}
+	if err := c.bodies.object(w, r, &body); err != nil {
+		return err
+	}
+	var d *draft.Draft
+	var err error
+	switch {
+	case body.Cask != nil && body.App != nil:
+		err = failure("/app", "excludes a cask: send one of the two")
+	case body.Cask != nil:
+		d, err = draft.FromCask(body.Cask)
+		err = below("/cask", err)
+	case body.App != nil:
+		d, err = draft.FromApplication(draft.Application{
+			InfoPlist:    body.App.InfoPlist,
+			AppName:      body.App.AppName,
+			UpdateConfig: body.App.UpdateConfig,
+		})
+		err = below("/app", err)
+	default:
+		err = failure("/cask", "is missing: add it, or app")
+	}
+	if err != nil {
+		return err
+	}
+	out := wire.RecipeDraft{Recipe: d.Recipe, Guesses: []wire.Guess{}, Gaps: append([]string{}, d.Gaps...)}
+	for _, g := range d.Guesses {
+		out.Guesses = append(out.Guesses, wire.Guess(g))
+	}
+	return replyUncached(w, http.StatusOK, out)
 }

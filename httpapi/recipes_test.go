@@ -99,3 +99,31 @@ func TestTryRecipe(t *testing.T) {
 	w.feeds.fail = fmt.Errorf("%w: it is HTML", httpapi.ErrFeed)
 	expect(t, w.do("POST", path, `{"recipe":`+appcast+testAnswer, w.own...), 400, "it is HTML")
 }
+
+// A recipe is drafted from a cask or from an application by any token, and nothing is stored.
+func TestDraftRecipe(t *testing.T) {
+	w := newWatched(t)
+	const path = "/api/v1/recipes/draft"
+	cask := `{"token":"rectangle","name":["Rectangle"],"version":"0.89",` +
+		`"url":"https://github.com/rxhanson/Rectangle/releases/download/v0.89/Rectangle0.89.dmg",` +
+		`"artifacts":[{"app":["Rectangle.app"]}]}`
+	app := `{"info_plist":"<plist version=\"1.0\"><dict><key>CFBundleIdentifier</key><string>com.example.app</string>` +
+		`<key>CFBundleName</key><string>Example</string><key>SUFeedURL</key>` +
+		`<string>https://vendor.example/appcast.xml</string></dict></plist>","app_name":"Example.app"}`
+	expect(t, w.do("POST", path, `{"cask":`+cask+`}`), 401)
+	expect(t, w.do("POST", path, `{"cask":`+cask+`}`, w.own...), 200, `"repo":"rxhanson/Rectangle"`, `"gaps":[`)
+	expect(t, w.do("POST", path, `{"app":`+app+`}`, w.own...), 200, `"kind":"sparkle"`, `"guesses":[`)
+	for body, want := range map[string]string{
+		`{}`:                             "/cask",
+		`{"cask":` + cask + `,"app":{}}`: "/app",
+		`{"app":{"info_plist":"x"}}`:     "/app/info_plist",
+		`{"app":{"info_plist":{}}}`:      "/app/info_plist",
+		`{"cask":{"token":1}}`:           "/cask",
+	} {
+		answer := w.do("POST", path, body, w.own...)
+		expect(t, answer, 400)
+		if got := places(t, answer); got != want {
+			t.Errorf("%s: failures at %q, want %s", body, got, want)
+		}
+	}
+}

@@ -126,6 +126,7 @@ func (c *calls) ofWatches() []route {
 		{"/api/v1/proposals/{id}/reject", methods{"POST": c.watches.reject}},
 		{"/api/v1/recipes", methods{"POST": c.watches.create}},
 		{"/api/v1/recipes/test", methods{"POST": c.watches.try}},
+		{"/api/v1/recipes/draft", methods{"POST": c.watches.draft}},
 	}
 }
 

@@ -124,8 +124,8 @@ type Watches interface {
 	Watch(id string) (wire.Watch, error)
 	// All yields all watches, in the order of the ids of their titles.
 	All() iter.Seq[wire.Watch]
-	// Set makes a title follow a feed, or changes how it does. A feed whose URL is that of Watch, without secrets, keeps
-	// the URL that is stored. The error is ErrWatchReadOnly for a watch that comes from a file, and catalog.ErrSynced
+	// Set makes a title follow a feed, or changes how it does. A feed whose URL is that of Watch, without secrets,
+	// keeps the URL that is stored. The error is ErrWatchReadOnly for a watch that comes from a file, and catalog.ErrSynced
 	// for a title that follows an upstream.
 	Set(ctx context.Context, id string, w recipe.Watch, opts WatchOptions) error
 	// End ends a watch. The error is ErrNotWatched or ErrWatchReadOnly.
@@ -137,8 +137,8 @@ type Watches interface {
 	// Try reads an answer to a request for a feed, or asks the feed if the answer is nil. trusted is that of
 	// WatchOptions. The error is ErrFeed if the feed cannot be read.
 	Try(ctx context.Context, f recipe.Feed, a *wire.RecipeAnswer, trusted bool) (wire.RecipeTestResult, error)
-	// First asks the feed of a recipe and returns the definition of the title that it makes. The error is ErrFeed if the
-	// feed cannot be read.
+	// First asks the feed of a recipe and returns the definition of the title that it makes. The error is ErrFeed if
+	// the feed cannot be read.
 	First(ctx context.Context, r *recipe.Recipe, trusted bool) (*patch.Definition, error)
 	// Begin writes the watch of a title that is about to be published, and Undo removes it if the title is not.
 	Begin(ctx context.Context, t catalog.Title, w recipe.Watch, opts WatchOptions) error

@@ -51,8 +51,8 @@ var mayImport = map[string]struct{ ours, others string }{
 	"httpapi/openapi": {"", ""},
 	"httpapi/webui":   {"patch httpapi/client httpapi/wire", patchModules},
 	"httpapi/metrics": {"store", "any"},
-	"httpapi/client":  {"patch httpapi/wire", patchModules},
-	"httpapi/wire":    {"patch", patchModules},
+	"httpapi/client":  {"patch patch/recipe httpapi/wire", patchModules},
+	"httpapi/wire":    {"patch patch/recipe", patchModules},
 	"httpapi/feed": {
 		"patch/catalog httpapi/wire httpapi/internal/answer httpapi/internal/problem httpapi/internal/trace",
 		feedModules,
@@ -61,10 +61,10 @@ var mayImport = map[string]struct{ ours, others string }{
 	"httpapi/internal/problem": {"patch httpapi/wire httpapi/internal/answer httpapi/internal/trace", feedModules},
 	"httpapi/internal/trace":   {"", ""},
 	"httpapi": {
-		"patch patch/archive patch/catalog store store/dump auth httpapi/feed httpapi/wire httpapi/internal/answer " +
-			"httpapi/internal/batch httpapi/internal/limit httpapi/internal/problem httpapi/internal/trace " +
-			"httpapi/internal/upload",
-		feedModules + " github.com/gorilla/mux github.com/go-chi/chi/v5 golang.org/x/time",
+		"patch patch/archive patch/catalog patch/recipe patch/recipe/draft store store/dump auth httpapi/feed " +
+			"httpapi/wire httpapi/internal/answer httpapi/internal/batch httpapi/internal/limit " +
+			"httpapi/internal/problem httpapi/internal/trace httpapi/internal/upload",
+		feedModules + " github.com/gorilla/mux github.com/go-chi/chi/v5 golang.org/x/time howett.net/plist",
 	},
 	"httpapi/internal/batch": {
 		"patch patch/archive httpapi/internal/problem httpapi/internal/upload",
@@ -76,7 +76,8 @@ var mayImport = map[string]struct{ ours, others string }{
 	},
 	"httpapi/internal/upload": {"", ""},
 	"httpapi/internal/services": {
-		"patch patch/catalog auth auth/mail auth/community sync sync/webhook httpapi httpapi/wire",
+		"patch patch/catalog patch/recipe auth auth/mail auth/community sync sync/releases sync/webhook httpapi " +
+			"httpapi/wire",
 		"any",
 	},
 	"patch/archive":  {"patch", patchModules + " github.com/klauspost/compress"},
