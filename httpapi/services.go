@@ -125,8 +125,8 @@ type Watches interface {
 	// All yields all watches, in the order of the ids of their titles.
 	All() iter.Seq[wire.Watch]
 	// Set makes a title follow a feed, or changes how it does. A feed whose URL is that of Watch, without secrets,
-	// keeps the URL that is stored. The error is ErrWatchReadOnly for a watch that comes from a file, and catalog.ErrSynced
-	// for a title that follows an upstream.
+	// keeps the URL that is stored. The error is ErrWatchReadOnly for a watch that comes from a file, and
+	// catalog.ErrSynced for a title that follows an upstream.
 	Set(ctx context.Context, id string, w recipe.Watch, opts WatchOptions) error
 	// End ends a watch. The error is ErrNotWatched or ErrWatchReadOnly.
 	End(ctx context.Context, id string) error
