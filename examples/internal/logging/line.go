@@ -87,22 +87,29 @@ func appendScalar(line []byte, v slog.Value) ([]byte, bool) {
 // plain reports whether a text is printable and has no quotes, no backslashes and neither no1 nor no2.
 func plain(text string, no1, no2 byte) bool {
 	for i := 0; i < len(text); {
-		c := text[i]
-		if c < utf8.RuneSelf {
-			if c < ' ' || c > '~' || c == '"' || c == '\\' || c == no1 || c == no2 {
+		switch c := text[i]; {
+		case c >= utf8.RuneSelf:
+			r, size := utf8.DecodeRuneInString(text[i:])
+			if r == utf8.RuneError || !unicode.IsPrint(r) {
 				return false
 			}
-			i++
-			continue
-		}
-		r, size := utf8.DecodeRuneInString(text[i:])
-		if r == utf8.RuneError || !unicode.IsPrint(r) {
+			i += size
+		case !simple[c] || c == no1 || c == no2:
 			return false
+		default:
+			i++
 		}
-		i += size
 	}
 	return true
 }
+
+// simple has the printable characters of ASCII except quotes and backslashes.
+var simple = func() (all [utf8.RuneSelf]bool) {
+	for c := ' '; c <= '~'; c++ {
+		all[c] = c != '"' && c != '\\'
+	}
+	return all
+}()
 
 // A clock formats times. It keeps the text of the last second. It is safe for concurrent use.
 type clock struct{ last atomic.Pointer[second] }
