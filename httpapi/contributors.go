@@ -13,8 +13,7 @@ type contributorFeeds struct{ *titleService }
 
 // ContributorID implements feed.Contributors.
 func (f contributorFeeds) ContributorID(name string) (id string, ok bool) {
-	c, ok := f.community.Contributor(name)
-	return c.ID, ok
+	return f.community.ContributorID(name)
 }
 
 // An extendedSummary is a title in an extended list.

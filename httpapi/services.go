@@ -71,6 +71,8 @@ type Community interface {
 		catalog.Result, error)
 	// Contributor returns the contributor with an id, which may be in any case, without the links of the listing.
 	Contributor(id string) (wire.ContributorListing, bool)
+	// ContributorID returns the id of that contributor alone. It is called for each read of a contributor's feed.
+	ContributorID(name string) (id string, ok bool)
 	// Contributors returns all contributors, without the links of the listing, those with the most titles first.
 	Contributors() []wire.ContributorListing
 	// Register reserves a name and mails a link that confirms the address; Verify is called for the link.

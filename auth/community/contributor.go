@@ -31,6 +31,13 @@ func (s *Service) Contributor(id string) (Contributor, bool) {
 	return Contributor{ID: id, Name: r.Name, Titles: s.catalog.Count(catalog.Filter{Contributor: id})}, true
 }
 
+// ContributorID returns the id of the contributor that Contributor returns. It costs less, as it counts no titles.
+func (s *Service) ContributorID(name string) (id string, ok bool) {
+	id = strings.ToLower(name)
+	_, ok = s.confirmed(context.Background(), id)
+	return id, ok
+}
+
 // Contributors returns all contributors that have confirmed an address, those with the most titles first.
 func (s *Service) Contributors() []Contributor {
 	titles := maps.Collect(s.catalog.ContributorTitles())

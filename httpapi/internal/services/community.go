@@ -44,6 +44,10 @@ func (p publisher) Contributor(id string) (wire.ContributorListing, bool) {
 	return listing(c), ok
 }
 
+func (p publisher) ContributorID(name string) (id string, ok bool) {
+	return p.service.ContributorID(name)
+}
+
 func (p publisher) Contributors() (all []wire.ContributorListing) {
 	for _, c := range p.service.Contributors() {
 		all = append(all, listing(c))
