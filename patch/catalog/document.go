@@ -17,7 +17,20 @@ import (
 type Document struct {
 	*content
 	changed time.Time
+	date    string // changed as text; see LastModified
 }
+
+// datedDocument returns the document of a content.
+func datedDocument(c *content, changed time.Time) *Document {
+	d := &Document{content: c, changed: changed.Truncate(time.Second)}
+	if !changed.IsZero() {
+		d.date = d.changed.UTC().Format(httpTime)
+	}
+	return d
+}
+
+// httpTime is the format of times in headers, as http.TimeFormat.
+const httpTime = "Mon, 02 Jan 2006 15:04:05 GMT"
 
 // A content is the bytes of one or more documents.
 type content struct {
@@ -49,7 +62,7 @@ func newDocument(data []byte, tag string, changed time.Time, grown func(c *conte
 		}
 		return newBody([][]byte{z})
 	})
-	return &Document{c, changed.Truncate(time.Second)}
+	return datedDocument(c, changed)
 }
 
 // newListDocument returns the list that has some chunks.
@@ -78,7 +91,7 @@ func newListDocument(all chunks, changed time.Time) *Document {
 		}
 		return z
 	})
-	return &Document{c, changed.Truncate(time.Second)}
+	return datedDocument(c, changed)
 }
 
 // newContent returns a content without a compressed form; see newDocument.
@@ -143,9 +156,12 @@ func (d *Document) GzipETag() string { return d.gzipETag }
 // several changes within a second, because readers tell documents apart by it.
 func (d *Document) Changed() time.Time { return d.changed }
 
+// LastModified returns the time of Changed as the value of a header, and an empty string for the zero time.
+func (d *Document) LastModified() string { return d.date }
+
 // Pretty returns the same JSON indented by two spaces, with a space after each colon, as a document with its own entity
 // tag. The first call indents; later calls return the same content.
-func (d *Document) Pretty() *Document { return &Document{d.pretty(), d.changed} }
+func (d *Document) Pretty() *Document { return &Document{d.pretty(), d.changed, d.date} }
 
 // HasPretty reports whether [Document.Pretty] has been called and returns at once.
 func (d *Document) HasPretty() bool { return d.indented.Load() }

@@ -31,7 +31,7 @@ func (l *listCache) selection(x *index, ids string) *Document {
 	}
 	entries := x.selectEntries(ids)
 	if old != nil && slices.EqualFunc(entries, from.entries, sameSummary) {
-		doc := &Document{old.content, x.changed}
+		doc := datedDocument(old.content, x.changed)
 		l.selections.put(ids, doc, &selected{x.number, from.entries}, 0)
 		return doc
 	}
@@ -87,7 +87,7 @@ func (l *listCache) ofContributor(x *index, contributor, ids string) *Document {
 	g := x.authors.get(contributor)
 	origin := listOrigin{x.number, g.number}
 	if old != nil && g.titles > 0 && from.group == g.number {
-		doc := &Document{old.content, x.changed}
+		doc := datedDocument(old.content, x.changed)
 		l.contributors.put(key, doc, origin, 0)
 		return doc
 	}

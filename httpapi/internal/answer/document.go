@@ -24,8 +24,10 @@ type Document interface {
 	WriteGzipTo(w io.Writer) (int64, error)
 	GzipETag() string
 	// Changed returns the time of the document's last change, in whole seconds. If it is the zero time, the document is
-	// not dated, and only its entity tags count.
+	// not dated, and only its entity tags count. LastModified returns it as the value of a header, and an empty string
+	// for the zero time.
 	Changed() time.Time
+	LastModified() string
 	// Pretty returns the same JSON indented, as its own document. It is made once, when it is first asked for.
 	// HasPretty reports whether it was.
 	Pretty() Document
@@ -50,5 +52,7 @@ func Undated(d Document) Document { return undated{d} }
 type undated struct{ Document }
 
 func (undated) Changed() time.Time { return time.Time{} }
+
+func (undated) LastModified() string { return "" }
 
 func (d undated) Pretty() Document { return undated{d.Document.Pretty()} }

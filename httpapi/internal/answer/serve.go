@@ -3,6 +3,7 @@ package answer
 import (
 	"net/http"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/patchsource/patchsource/httpapi/internal/trace"
@@ -19,7 +20,7 @@ type Server struct {
 	// leave may be nil.
 	Indent func(r *http.Request, bytes int) (leave func(), err error)
 
-	dates dates
+	reached atomic.Int64 // a time that the clock has reached, in seconds since 1970
 }
 
 // Serve answers a read with a document. The error is one of Send or Indent, and nothing was written then.
@@ -134,17 +135,19 @@ func valuesOf(w http.ResponseWriter) *[3]string {
 // A document may have a time ahead of the clock. No answer may have one (RFC 9110, section 8.8.2.1); a client that
 // sends the answer's time back gets the document again.
 func (s *Server) lastModified(doc Document) string {
-	modified := doc.Changed()
-	if modified.IsZero() {
+	text := doc.LastModified()
+	if text == "" {
 		return ""
 	}
-	if text, ok := s.dates.get(modified.Unix()); ok {
-		return text
+	modified := doc.Changed()
+	if modified.Unix() > s.reached.Load() {
+		now := s.Now()
+		if modified.After(now) {
+			return now.UTC().Format(http.TimeFormat)
+		}
+		s.reached.Store(now.Unix())
 	}
-	if now := s.Now(); modified.After(now) {
-		return formatDate(now) // not kept: the time has yet to come
-	}
-	return s.dates.put(modified)
+	return text
 }
 
 // indented returns a document indented. It waits if the work is still to be done.
