@@ -18,6 +18,10 @@ const (
 	// repeats is the number of times that a call is repeated, as long as that takes less than patience.
 	repeats  = 9
 	patience = 15 * time.Second
+	// listRepeats is the number of changes after which the list is read.
+	listRepeats = 25
+	// idlePatience bounds the wait until a server is idle.
+	idlePatience = 3 * time.Minute
 )
 
 // A growthRow is a figure by number of titles.
@@ -116,7 +120,9 @@ func (b *bench) growthAt(ctx context.Context, bin build, size int, g *growthTabl
 	}
 	g.set("start, second one, until ready", "ms", s.ready.Seconds()*1000).free = true
 	g.set("start, second one", "CPU ms", cpu.Seconds()*1000).free = true
-	time.Sleep(b.settle())
+	if err := b.awaitIdle(ctx, s); err != nil {
+		return err
+	}
 	var sample sample
 	for range 2 { // the first time fills the caches
 		sample, err = s.measure(ctx, job{
@@ -213,13 +219,16 @@ func (b *bench) repeat(ctx context.Context, s *server, next func(i int) call) (f
 	return median(all), nil
 }
 
-// growthOfLists measures a change and the list of all titles after it.
+// growthOfLists measures a change, the rendering of the list of all titles after it, and the copying of its bytes. HEAD
+// requests render the list and copy nothing: the first one costs what the change adds, and the second one what such a
+// request costs anyway. Of the GET requests, the first copies the list's parts, the second may join them, and the third
+// copies what was joined.
 func (b *bench) growthOfLists(ctx context.Context, s *server, size int, g *growthTable) error {
 	encodings := []string{"gzip", "identity"}
-	var changes, whole []float64
-	after, again := map[string][]float64{}, map[string][]float64{}
+	var changes, whole, copying []float64
+	rendering, copies := map[string][]float64{}, map[string]*[3][]float64{"gzip": {}, "identity": {}}
 	begun := time.Now()
-	for i := range repeats + 1 {
+	for i := range listRepeats + 1 {
 		if i > 1 && time.Since(begun) > 2*patience {
 			break
 		}
@@ -233,44 +242,81 @@ func (b *bench) growthOfLists(ctx context.Context, s *server, size int, g *growt
 			return err
 		}
 		change := microseconds(r.cpu)
-		extra := 0.0
+		sum, copied := change, 0.0
 		for _, encoding := range encodings {
-			first, second, err := b.listTwice(ctx, s, encoding)
+			var heads [2]float64
+			var gets [3]float64
+			err := errors.Join(
+				b.readList(ctx, s, http.MethodHead, encoding, heads[:]),
+				b.readList(ctx, s, http.MethodGet, encoding, gets[:]),
+			)
 			if err != nil {
 				return err
 			}
-			extra += first - second
-			if i > 0 { // the first one makes what is kept
-				after[encoding], again[encoding] = append(after[encoding], first), append(again[encoding], second)
+			sum += heads[0] - heads[1]
+			copied += gets[0]
+			if i == 0 {
+				continue // it makes what is kept
+			}
+			rendering[encoding] = append(rendering[encoding], heads[0]-heads[1])
+			for n := range gets {
+				copies[encoding][n] = append(copies[encoding][n], gets[n])
 			}
 		}
 		if i > 0 {
-			changes, whole = append(changes, change), append(whole, change+extra)
+			changes, whole, copying = append(changes, change), append(whole, sum), append(copying, copied)
 		}
 	}
 	g.set("change", "µs", median(changes))
 	for _, encoding := range encodings {
-		g.set("list, "+encoding+", after a change", "µs", median(after[encoding])).free = true
-		g.set("list, "+encoding+", again", "µs", median(again[encoding])).free = true
+		g.set("rendering the list after a change, "+encoding, "µs", median(rendering[encoding])).free = true
 	}
-	g.set("change and what it adds to both lists", "µs", median(whole)).limit = goalChange
+	g.set("change and rendering both lists", "µs", median(whole)).limit = goalChange
+	for _, encoding := range encodings {
+		for n, when := range []string{"first", "second", "third"} {
+			g.set("copying the list, "+encoding+", "+when+" time", "µs", median(copies[encoding][n])).free = true
+		}
+	}
+	g.set("copying both lists, first time", "µs", median(copying)).free = true
 	return nil
 }
 
-// listTwice asks for the list of all titles twice and returns the CPU of each.
-func (b *bench) listTwice(ctx context.Context, s *server, encoding string) (first, second float64, err error) {
-	c := call{
-		method:    http.MethodGet,
-		path:      "/jamf/v1/software",
-		header:    http.Header{"Accept-Encoding": {encoding}},
-		anonymous: true,
-	}
-	for _, cpu := range []*float64{&first, &second} {
-		r, err := s.do(ctx, c, b.timeout)
+// readList asks for the list of all titles some times and sets the CPU of each.
+func (b *bench) readList(ctx context.Context, s *server, method, encoding string, cpu []float64) error {
+	for n := range cpu {
+		r, err := s.do(ctx, call{
+			method:    method,
+			path:      "/jamf/v1/software",
+			header:    http.Header{"Accept-Encoding": {encoding}},
+			anonymous: true,
+			to:        io.Discard,
+		}, b.timeout)
 		if err != nil {
-			return 0, 0, err
+			return err
 		}
-		*cpu = microseconds(r.cpu)
+		cpu[n] = microseconds(r.cpu)
 	}
-	return first, second, nil
+	return nil
+}
+
+// awaitIdle waits until a server does nothing in the background, such as verifying its titles after a start, but not
+// longer than idlePatience.
+func (b *bench) awaitIdle(ctx context.Context, s *server) error {
+	const pause = 500 * time.Millisecond
+	b.log("waiting until %s is idle", s.name)
+	for begun := time.Now(); time.Since(begun) < idlePatience && ctx.Err() == nil; {
+		before, err := cpuTime(s.cmd.Process.Pid)
+		if err != nil {
+			return err
+		}
+		time.Sleep(pause)
+		after, err := cpuTime(s.cmd.Process.Pid)
+		if err != nil {
+			return err
+		}
+		if after-before < pause/100 {
+			return nil
+		}
+	}
+	return context.Cause(ctx)
 }
