@@ -2,6 +2,7 @@ package patchsync
 
 import (
 	"container/heap"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -23,13 +24,14 @@ type agenda struct {
 	scheduleChanged, requestAdded chan struct{}
 
 	mu         sync.Mutex
-	jobs       map[string]*job // by the keys of their states
-	queue      queue           // jobs that wait for their time
-	requests   []*job          // jobs whose next round was requested
-	orphans    []string        // the ids of titles whose mirror is gone
-	generation uint64          // of the catalog that jobs and orphans were made from
-	reconciled bool            // jobs was made
-	tidy       bool            // the store holds no states without a job
+	jobs       map[string]*job   // by the keys of their states
+	queue      queue             // jobs that wait for their time
+	requests   []*job            // jobs whose next round was requested
+	orphans    map[string]string // the ids of titles whose mirror is gone, by their UIDs
+	generation uint64            // of the catalog that jobs and orphans were made from
+	reconciled bool              // jobs was made
+	tidy       bool              // the store holds no states without a job
+	walks      int               // how often all titles were looked at
 }
 
 func newAgenda(now func() time.Time) *agenda {
@@ -76,7 +78,7 @@ type rejectedTitle struct{ mirror, id string }
 func (a *agenda) failing() (ids []string, titles []rejectedTitle, mirrors []string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	ids = slices.Clone(a.orphans)
+	ids = slices.Collect(maps.Values(a.orphans))
 	for _, j := range a.jobs {
 		switch {
 		case j.state.LastError == "":
@@ -103,6 +105,7 @@ func (a *agenda) add(j *job) {
 // remove removes a job. The caller must hold mu.
 func (a *agenda) remove(j *job) {
 	delete(a.jobs, j.key)
+	a.tidy = false // its state remains
 	if j.position >= 0 {
 		heap.Remove(&a.queue, j.position)
 	}
@@ -172,6 +175,7 @@ func (a *agenda) takeDue() (due []*job, wait time.Duration) {
 func (a *agenda) requeue(j *job) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.tidy = a.tidy && a.jobs[j.key] == j // otherwise the round may have saved a state again
 	if a.jobs[j.key] == j && j.position < 0 {
 		if earliest := a.now().Add(time.Millisecond); j.next.Before(earliest) {
 			j.next = earliest // the round was interrupted

@@ -2,7 +2,8 @@ package patchsync
 
 import "github.com/patchsource/patchsource/patch/catalog"
 
-// reconcile makes the jobs those of the mirrors and of the titles that are followed on their own now.
+// reconcile makes the jobs those of the mirrors and of the titles that are followed on their own now. After a change of
+// the catalog, it looks only at titles that were created or deleted, unless there were too many.
 func (r *Runner) reconcile() {
 	a := r.agenda
 	a.mu.Lock()
@@ -11,14 +12,64 @@ func (r *Runner) reconcile() {
 	if a.reconciled && generation == a.generation {
 		return
 	}
+	if a.reconciled {
+		changes, generation, ok := r.catalog.FollowChanges(a.generation)
+		if ok {
+			for _, c := range changes {
+				r.applyChange(c)
+			}
+			a.generation = generation
+			return
+		}
+	}
+	r.reconcileAll(generation)
+}
+
+// applyChange adds or removes the job of a title that has begun or ceased to follow a source. The caller must hold
+// agenda.mu.
+func (r *Runner) applyChange(c catalog.FollowChange) {
+	a := r.agenda
+	if c.Follows {
+		r.follow(c.Title)
+		return
+	}
+	delete(a.orphans, c.Title.UID)
+	if j := a.jobs[keyOf(c.Title)]; j != nil && j.mirror == nil {
+		a.remove(j)
+	}
+}
+
+// follow adds the job of a title that is followed on its own and has none, or notes that its mirror is gone. The caller
+// must hold agenda.mu.
+func (r *Runner) follow(t catalog.Title) {
+	switch known := r.agenda.jobs[keyOf(t)] != nil; {
+	case known:
+	case t.Source != "":
+		r.agenda.orphans[t.UID] = t.ID
+	default:
+		r.addJob(newTitleJob(t, r.interval))
+	}
+}
+
+// reconcileAll looks at all titles that follow a source, when the catalog had a generation or later. The caller must
+// hold agenda.mu.
+func (r *Runner) reconcileAll(generation uint64) {
+	a := r.agenda
 	first := !a.reconciled
 	a.generation, a.reconciled, a.tidy = generation, true, false
+	a.walks++
 	if first {
 		for _, m := range r.mirrors {
 			r.addJob(newMirrorJob(m))
 		}
 	}
-	followed := r.reconcileTitles()
+	a.orphans = map[string]string{}
+	followed := map[string]bool{}
+	synced := true
+	for t := range r.catalog.Find(catalog.Filter{Synced: &synced}) {
+		r.follow(t)
+		followed[keyOf(t)] = true
+	}
 	for key, j := range a.jobs {
 		if j.mirror == nil && !followed[key] {
 			a.remove(j)
@@ -30,29 +81,6 @@ func (r *Runner) reconcile() {
 	}
 }
 
-// reconcileTitles adds jobs for titles that are followed on their own and have none, and finds those whose mirror is
-// gone. It returns the keys of all titles that are followed on their own. The caller must hold agenda.mu.
-func (r *Runner) reconcileTitles() (followed map[string]bool) {
-	followed = map[string]bool{}
-	r.agenda.orphans = nil
-	synced := true
-	for t := range r.catalog.Find(catalog.Filter{Synced: &synced}) {
-		key := keyOf(t)
-		known := r.agenda.jobs[key] != nil
-		switch {
-		case t.Source != "" && !known:
-			r.agenda.orphans = append(r.agenda.orphans, t.ID)
-		case t.Source != "":
-		default:
-			followed[key] = true
-			if !known {
-				r.addJob(newTitleJob(t, r.interval))
-			}
-		}
-	}
-	return followed
-}
-
 // addJob adds a job with the state that the store has of it. The caller must hold agenda.mu.
 func (r *Runner) addJob(j *job) {
 	if s, ok := r.states.saved(j.key); ok {
@@ -61,8 +89,8 @@ func (r *Runner) addJob(j *job) {
 	r.agenda.add(j)
 }
 
-// strayStates returns the keys of the states of titles that are no longer followed, once after each change of the
-// jobs.
+// strayStates returns the keys of the states of titles that are no longer followed, once after some may have become
+// that.
 func (r *Runner) strayStates() (keys []string) {
 	a := r.agenda
 	a.mu.Lock()

@@ -9,9 +9,10 @@ import (
 
 // A currentIndex holds the index that is served, and replaces it when a title changes.
 type currentIndex struct {
-	now   func() time.Time
-	index atomic.Pointer[index]
-	mu    sync.Mutex // held to replace index
+	now     func() time.Time
+	index   atomic.Pointer[index]
+	mu      sync.Mutex // held to replace index
+	follows followLog  // guarded by mu
 }
 
 // get returns the index. It is nil until load was called.
@@ -58,6 +59,7 @@ func (c *currentIndex) publish(key string, e *entry) {
 	defer c.mu.Unlock()
 	x := c.index.Load()
 	if next := x.with(key, e); next != x {
+		c.follows.add(next.number, x.byKey(key), e)
 		x.supersede(next, c.now())
 		c.index.Store(next)
 	}
@@ -72,6 +74,7 @@ func (c *currentIndex) renew(key string, e *entry) {
 	if sameSummary(old, e) && old.ETag == e.ETag {
 		x.renew(next)
 	} else {
+		c.follows.add(next.number, old, e)
 		x.supersede(next, c.now()) // the index did not know a change made by another server
 	}
 	c.index.Store(next)
