@@ -3,7 +3,7 @@ package httpapi
 import (
 	"context"
 	"fmt"
-	"io"
+	"iter"
 	"net/http"
 	"time"
 
@@ -61,6 +61,7 @@ func (c *backupCalls) backup(w http.ResponseWriter, r *http.Request) error {
 	}
 	out := newPatientWriter(w)
 	if full {
+		c.logChange(r, "full backup begins", principal, "titles", c.catalog.Len())
 		err = c.catalog.WithoutRestore(func() error { return c.write(r.Context(), out, true) })
 	} else {
 		out.end, out.minSpeed = out.began.Add(backupTimeout), minBackupSpeed
@@ -98,8 +99,9 @@ func (c *backupCalls) place(r *http.Request) (leave func(), err error) {
 	}
 }
 
-func (c *backupCalls) write(ctx context.Context, out io.Writer, full bool) error {
+func (c *backupCalls) write(ctx context.Context, out *patientWriter, full bool) error {
 	z := archive.NewWriter(out)
+	progress := backupProgress{core: c.core, out: out, full: full}
 	for s, err := range c.catalog.Definitions(ctx) {
 		if err == nil {
 			err = z.Definition(s.Title.ID, s.Definition)
@@ -107,13 +109,50 @@ func (c *backupCalls) write(ctx context.Context, out io.Writer, full bool) error
 		if err != nil {
 			return err
 		}
+		progress.title(ctx, "definitions")
 	}
 	if full {
-		if err := dump.Write(ctx, z, c.store, c.catalog.Records(ctx)); err != nil {
+		progress.titles = 0
+		if err := dump.Write(ctx, z, c.store, progress.of(ctx, c.catalog.Records(ctx))); err != nil {
 			return err
 		}
 	}
 	return z.Close()
+}
+
+// titlesPerReport is the number of titles after each of which the log reports the progress of a full backup.
+const titlesPerReport = 1000
+
+// A backupProgress logs the progress of a full backup.
+type backupProgress struct {
+	*core
+	out    *patientWriter
+	full   bool
+	titles int // whose part is written
+}
+
+// title counts a title whose part was written.
+func (p *backupProgress) title(ctx context.Context, part string) {
+	if p.titles++; p.full && p.titles%titlesPerReport == 0 {
+		p.log.InfoContext(ctx, "full backup in progress",
+			"part", part, "titles", p.catalog.Len(), "done", p.titles, "bytes", p.out.bytes)
+	}
+}
+
+// of yields records, and counts the titles among them.
+func (p *backupProgress) of(
+	ctx context.Context, records iter.Seq2[store.Record, error],
+) iter.Seq2[store.Record, error] {
+	return func(yield func(store.Record, error) bool) {
+		for r, err := range records {
+			if !yield(r, err) {
+				return
+			}
+			if err == nil && r.Key.Kind == "titles" { // after its earlier revisions
+				p.title(ctx, "records")
+			}
+		}
+	}
 }
 
 // finish ends an answer that err may have interrupted. It aborts one that has begun, so that no client takes a part for

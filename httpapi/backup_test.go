@@ -284,3 +284,30 @@ func (s *stoppingStore) Put(ctx context.Context, k store.Key, v []byte, c store.
 	}
 	return s.Store.Put(ctx, k, v, c)
 }
+
+// TestFullBackupLogsProgress checks that a long full backup is logged, and that no other backup is.
+func TestFullBackupLogsProgress(t *testing.T) {
+	s := memstore.New()
+	b := newBench(t, s)
+	b.handler = newHandler(t, b.catalog, &httpapi.Options{Tokens: b.auth, Store: s, Logger: b.logger()})
+	for i := range 1000 {
+		if _, err := b.catalog.Create(t.Context(), parse(t, definition(fmt.Sprint("T", i), "1")), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	require(t, b.asAdmin("GET", "/api/v1/backup", ""), 200)
+	if strings.Contains(b.log.String(), "in progress") {
+		t.Errorf("the log has the progress of a backup of definitions: %s", b.log.String())
+	}
+	require(t, b.asAdmin("GET", "/api/v1/backup?full=1", ""), 200)
+	for _, want := range []string{
+		`msg="full backup begins"`,
+		`msg="full backup in progress" part=definitions titles=1000 done=1000`,
+		`msg="full backup in progress" part=records titles=1000 done=1000`,
+		`msg="full backup made"`,
+	} {
+		if n := strings.Count(b.log.String(), want); n != 1 {
+			t.Errorf("the log has %s %d times, want once:\n%s", want, n, b.log.String())
+		}
+	}
+}
