@@ -38,8 +38,8 @@ func checkRegexp(c *checker, path, expr string) {
 		return
 	}
 	if size := regex.ProgramSize(tree); size > maxProgram {
-		c.fail(path, fmt.Sprintf("is too large: its repetitions, such as x{1,100}, multiply to %d steps, and the limit is "+
-			"%d", size, maxProgram))
+		c.fail(path, fmt.Sprintf("is too large: its repetitions, such as x{1,100}, multiply to %d steps, and the "+
+			"limit is %d", size, maxProgram))
 		return
 	}
 	if _, err := regexp.Compile(expr); err != nil {

@@ -88,8 +88,8 @@ func (d *Draft) feedFromApplication(in info, update map[string]string) {
 	case update != nil:
 		d.feedFromUpdateConfig(update)
 	case in.KeystoneID != "":
-		d.guess("/feed", "the application updates itself with Google's Keystone (KSProductID %s), for which there is no "+
-			"kind of feed: look for another list of its versions", shorten(in.KeystoneID))
+		d.guess("/feed", "the application updates itself with Google's Keystone (KSProductID %s), for which there is "+
+			"no kind of feed: look for another list of its versions", shorten(in.KeystoneID))
 	default:
 		d.guess("/feed", "Info.plist has no SUFeedURL: look for Contents/Resources/app-update.yml, or for a list of "+
 			"versions on the vendor's site")
@@ -134,8 +134,8 @@ func readUpdateConfig(data []byte) (map[string]string, error) {
 		return nil, nil
 	}
 	if len(data) > maxUpdateConfig {
-		return nil, failure("/update_config", "has %d bytes, and the limit is %d: send Contents/Resources/app-update.yml",
-			len(data), maxUpdateConfig)
+		return nil, failure("/update_config", "has %d bytes, and the limit is %d: send Contents/Resources/app-update.yml "+
+			"alone", len(data), maxUpdateConfig)
 	}
 	values := map[string]string{}
 	for line := range strings.Lines(string(data)) {

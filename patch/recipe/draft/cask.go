@@ -32,8 +32,8 @@ type cask struct {
 // brew info --cask --json=v2 prints it. The feed is known if the cask is downloaded from GitHub, GitLab or Gitea, and
 // for presets. The address of an appcast or of Electron's latest-mac.yml is not in a cask: then the feed is a gap.
 //
-// It returns [patch.ErrTooLarge] if the text has more than [MaxCask] bytes, and [patch.ErrInvalid] if it is not the JSON
-// of one cask.
+// It returns [patch.ErrTooLarge] if the text has more than [MaxCask] bytes, and [patch.ErrInvalid] if it is not the
+// JSON of one cask.
 func FromCask(data []byte) (*Draft, error) {
 	c, err := readCask(data)
 	if err != nil {

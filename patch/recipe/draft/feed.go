@@ -18,8 +18,8 @@ func (d *Draft) feedFromURL(address, version string) {
 	}
 	f, tag, asset := repository(u)
 	if f.Kind == "" {
-		d.guess("/feed", "the installer is at %s, which does not tell where its versions are listed: look for SUFeedURL "+
-			"in the application's Info.plist, or for Contents/Resources/app-update.yml", shorten(u.Host))
+		d.guess("/feed", "the installer is at %s, which does not tell where its versions are listed: look for "+
+			"SUFeedURL in the application's Info.plist, or for Contents/Resources/app-update.yml", shorten(u.Host))
 		return
 	}
 	d.Recipe.Feed = f
