@@ -70,10 +70,7 @@ func (w *titleWriter) editWaiting(ctx context.Context, t *lockedTitle) {
 	err := retryConflicts(ctx, t.key, func() error {
 		w.edits.putBack(t.key, batch) // after a conflict
 		batch = nil
-		rec, err := w.remembered(t), error(nil)
-		if rec == nil {
-			rec, err = w.readSettled(ctx, t)
-		}
+		rec, err := w.readToEdit(ctx, t)
 		if errors.Is(err, store.ErrNotFound) || err == nil && rec.State != live {
 			w.unpublish(t)
 			for _, e := range w.edits.takeAll(t.key) {
@@ -85,9 +82,6 @@ func (w *titleWriter) editWaiting(ctx context.Context, t *lockedTitle) {
 			return err
 		}
 		batch = w.edits.take(t.key, maxBatch)
-		if rec.known == nil {
-			w.facts.recall(t.key, rec)
-		}
 		b := &editBatch{w: w, t: t, state: rec}
 		if err := b.makeAll(ctx, batch); err != nil {
 			return err
@@ -107,6 +101,18 @@ func (w *titleWriter) editWaiting(ctx context.Context, t *lockedTitle) {
 			e.finish(err)
 		}
 	}
+}
+
+// readToEdit is readSettled for an edit: it need not read the store if the title was changed lately.
+func (w *titleWriter) readToEdit(ctx context.Context, t *lockedTitle) (*record, error) {
+	if rec := w.remembered(t); rec != nil {
+		return rec, nil
+	}
+	rec, err := w.readSettled(ctx, t)
+	if err == nil {
+		w.facts.recall(t.key, rec)
+	}
+	return rec, err
 }
 
 // An editBatch is a number of edits of a title that are made one after the other in memory and written together.

@@ -17,8 +17,8 @@ import (
 func outlined(versions ...string) []byte {
 	var b bytes.Buffer
 	b.WriteString(`{"id":"App","name":"\"patches\":[","publisher":"","appName":null,"bundleId":null,` +
-		`"lastModified":"2026-01-01T00:00:00Z","currentVersion":` + quote(versions[0]) + `,"requirements":[{"name":"n",` +
-		`"operator":"is","value":"v","type":"recon","and":true,"patches":[]}],"patches":[`)
+		`"lastModified":"2026-01-01T00:00:00Z","currentVersion":` + quote(versions[0]) + `,` +
+		`"requirements":[{"name":"n","operator":"is","value":"v","type":"recon","and":true,"patches":[]}],"patches":[`)
 	for i, v := range versions {
 		if i > 0 {
 			b.WriteByte(',')
@@ -130,7 +130,7 @@ func someVersions(t *testing.T, rnd *rand.Rand, n int) (all []patch.Patch) {
 func TestNoOutline(t *testing.T) {
 	text := outlined("2", "1")
 	for name, other := range map[string][]byte{
-		"space":          bytes.Replace(text, []byte(`"patches":[{"version":"2"`), []byte(`"patches":[ {"version":"2"`), 1),
+		"space":          bytes.Replace(text, []byte(`[{"version":"2"`), []byte(`[ {"version":"2"`), 1),
 		"other order":    bytes.Replace(text, []byte(`{"version":"2",`), []byte(`{"x":1,"version":"2",`), 1),
 		"after a patch":  bytes.Replace(text, []byte(`},{"version":"1"`), []byte(`} ,{"version":"1"`), 1),
 		"in the title":   bytes.Replace(text, []byte(`"publisher":""`), []byte(`"publisher": ""`), 1),

@@ -13,8 +13,9 @@
 //
 // A Put or Delete does not write the file of its record. It appends an entry to the journal, which is the directory
 // .journal, and returns when the entry is durable; all changes that wait at the same moment are written and synced
-// together. Until the file has been written, which happens about a second later, the change exists only in the journal
-// and in memory, where Get and List find it. Several changes of a record in that time share one writing of its file.
+// together. Until the file has been written, the change exists only in the journal and in memory, where Get and List
+// find it. Files are written about a second after the last change of any record, and at the latest ten seconds after
+// the first. Several changes of a record in that time share one writing of its file.
 // [Store.Flush] and [Store.Close] write all files. Records of kind "config", and with them the format marker of package
 // store, are written to their files at once and are never in the journal.
 //

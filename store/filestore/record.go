@@ -92,7 +92,8 @@ func (s *Store) put(
 }
 
 // readBase returns the current revision of a record, which is empty if there is none, and its value if that may make
-// the entry for a new value shorter. It sets a corrupt file aside and then returns no revision. The caller must hold the record's lock, and d must be in place.
+// the entry for a new value shorter. It sets a corrupt file aside and then returns no revision. The caller must hold
+// the record's lock, and d must be in place.
 func (s *Store) readBase(d *directory, name string, size int) (store.Record, error) {
 	if p := s.overlay.get(d.name, name); p != nil {
 		return store.Record{Revision: p.revision, Value: p.value}, nil

@@ -10,9 +10,10 @@ import (
 )
 
 const (
-	// writeDelay is how long a change waits in the journal, so that further changes of its record share the writing of
-	// the file.
+	// writeDelay is how long changes wait in the journal for further ones, so that several changes of a record share the
+	// writing of the file. They wait again while there are further ones, at most maxDelays times.
 	writeDelay = time.Second
+	maxDelays  = 10
 	// From these sizes on, files are written without a delay.
 	busyRecords = 4096
 	busyBytes   = 32 << 20
@@ -88,19 +89,40 @@ func (s *Store) runWriteBehind() {
 			return
 		case <-w.dirty:
 		}
-		delay := time.NewTimer(w.delay)
-		select {
-		case <-w.stop:
-			delay.Stop()
+		if !w.wait() {
 			return
-		case <-delay.C:
-		case <-w.busy:
-			delay.Stop()
 		}
 		if err := s.writeFiles(); err != nil && s.stopped() == nil {
 			time.AfterFunc(w.delay, func() { notify(w.dirty) })
 		}
 	}
+}
+
+// wait waits after a change until there are no further changes for a while, or there are many. It returns false if the
+// store is closed.
+func (w *writeBehind) wait() bool {
+	delays := maxDelays
+	if w.lastFailure() != nil {
+		delays = 1
+	}
+	delay := time.NewTimer(w.delay)
+	defer delay.Stop()
+	for range delays {
+		select {
+		case <-w.stop:
+			return false
+		case <-w.busy:
+			return true
+		case <-delay.C:
+		}
+		select {
+		case <-w.dirty:
+			delay.Reset(w.delay)
+		default:
+			return true
+		}
+	}
+	return true
 }
 
 // waitForRoom waits while too many records are pending. It returns the error of the last cycle if that has failed.

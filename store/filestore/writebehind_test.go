@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/patchsource/patchsource/store"
 )
@@ -95,6 +98,46 @@ func TestFileOfOneRecordCannotBeWritten(t *testing.T) {
 				}
 				after.wantFaults(t)
 			}
+		})
+	}
+}
+
+// Files are written when there has been no change for a second, when many changes are pending, and at the latest ten
+// seconds after the first change.
+func TestWriteBehindWaits(t *testing.T) {
+	for name, test := range map[string]struct {
+		changes int // one every 0.4 s
+		busy    time.Duration
+		want    time.Duration
+	}{
+		"one change":       {0, 0, time.Second},
+		"three":            {3, 0, 3 * time.Second},
+		"without an end":   {100, 0, 10 * time.Second},
+		"many are pending": {100, 2100 * time.Millisecond, 2100 * time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWriteBehind()
+				if test.busy > 0 {
+					time.AfterFunc(test.busy, func() { notify(w.busy) })
+				}
+				var changes sync.WaitGroup
+				defer changes.Wait()
+				changes.Go(func() {
+					for range test.changes {
+						time.Sleep(400 * time.Millisecond)
+						notify(w.dirty)
+					}
+				})
+				begun := time.Now()
+				if !w.wait() || time.Since(begun) != test.want {
+					t.Errorf("wait returned after %v, want %v", time.Since(begun), test.want)
+				}
+				close(w.stop)
+				if w.wait() && test.changes == 0 {
+					t.Error("wait returned true after the store was closed")
+				}
+			})
 		})
 	}
 }
