@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/patchsource/patchsource/auth"
 	"github.com/patchsource/patchsource/httpapi/internal/limit"
@@ -40,16 +41,15 @@ var problems = problem.Table{
 			"Its log says why, under the id in this answer."),
 		Detail: problem.Nothing,
 	},
+	{ // before that of ErrUpstream, of which it is a kind
+		Match:   problem.But(problem.Is(ErrFeed), unavailable),
+		Code:    wire.CodeUpstreamFailure,
+		Message: feedMessage,
+	},
 	{ // before the rows of its causes: an invalid definition of an upstream is not the client's
 		Match:    problem.But(problem.Is(ErrUpstream), unavailable),
 		Code:     wire.CodeUpstreamFailure,
 		Message:  prefixed("The definition could not be fetched, and nothing was changed: "),
-		Failures: failuresOf,
-	},
-	{
-		Match:    problem.But(problem.Is(ErrFeed), unavailable),
-		Code:     wire.CodeUpstreamFailure,
-		Message:  func(err error) string { return problem.Sentence(err.Error()) + " Nothing was changed." },
 		Failures: failuresOf,
 	},
 	{Match: problem.But(problem.Is(auth.ErrUnauthorized), unavailable), Code: wire.CodeUnauthorized},
@@ -240,6 +240,11 @@ func versionMessage(format string) func(error) string {
 
 func versionDetail(err error) any {
 	return problem.With(func(e *patch.VersionError) any { return trace.Shorten(e.Version) })(err)
+}
+
+// feedMessage returns the text of an error, which may end with a full stop, as sentences.
+func feedMessage(err error) string {
+	return problem.Sentence(strings.TrimSuffix(err.Error(), ".")) + " Nothing was changed."
 }
 
 func syncedMessage(e *catalog.TitleError) string {

@@ -16,6 +16,7 @@ import (
 	"github.com/patchsource/patchsource/patch/catalog"
 	"github.com/patchsource/patchsource/store"
 	patchsync "github.com/patchsource/patchsource/sync"
+	"github.com/patchsource/patchsource/sync/releases"
 )
 
 // A Config describes a patch source. Only Store is required; the zero value of every other field is safe.
@@ -67,6 +68,14 @@ type Config struct {
 
 	// Mirrors are whole sources that are followed, besides the titles that follow an upstream of their own.
 	Mirrors []patchsync.Mirror
+	// Recipes are the paths of folders of recipes, *.json, of which each creates a title that follows its release feed.
+	Recipes []string
+	// FeedTokens are tokens for the hosts of release feeds, such as for GitHub's API, which answers more requests with
+	// one. They are used for feeds that an administrator chose, and never shown or logged.
+	FeedTokens []patchsync.FeedToken
+	// FeedKinds are kinds of release feeds besides those of package sync/releases, by their names. Feeds of these kinds
+	// are for tokens that may create and change every title.
+	FeedKinds map[string]releases.Kind
 	// SyncInterval is the time between two requests for the same upstream. The default is 30 minutes.
 	SyncInterval time.Duration
 	// AllowPrivateNetworks allows upstreams and webhooks in private networks and on this machine. Anyone who may

@@ -87,6 +87,7 @@ func (s *Server) apiOptions(c *Config, records store.Store) *httpapi.Options {
 		Tokens:          s.Tokens,
 		Community:       services.Community(s.Community),
 		Sync:            services.Sync(s.Sync),
+		Watches:         services.Watches(s.Sync.Watches()),
 		Webhooks:        services.Webhooks(s.Webhooks),
 		Store:           records,
 		MaxArchiveBytes: c.Limits.ArchiveBytes,

@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/patchsource/patchsource/auth"
 	"github.com/patchsource/patchsource/auth/community"
+	"github.com/patchsource/patchsource/httpapi/internal/problem"
 	"github.com/patchsource/patchsource/httpapi/internal/upload"
 	"github.com/patchsource/patchsource/httpapi/metrics"
 	"github.com/patchsource/patchsource/patch/catalog"
@@ -179,8 +181,16 @@ func (s *Server) openCatalog(ctx context.Context, c *Config, records store.Store
 
 // openSync makes the runner.
 func (s *Server) openSync(c *Config, records store.Store) (err error) {
+	var notify func(context.Context, patchsync.WatchEvent) error
+	if s.Webhooks != nil {
+		notify = s.announce
+	}
 	s.Sync, err = patchsync.New(s.Catalog, records, &patchsync.Options{
 		Mirrors:              c.Mirrors,
+		Recipes:              c.Recipes,
+		FeedTokens:           c.FeedTokens,
+		Kinds:                c.FeedKinds,
+		Notify:               notify,
 		Interval:             c.SyncInterval,
 		Lease:                c.Lease,
 		AllowPrivateNetworks: c.AllowPrivateNetworks,
@@ -189,6 +199,22 @@ func (s *Server) openSync(c *Config, records store.Store) (err error) {
 		Now:                  c.Now,
 	})
 	return err
+}
+
+// announce puts an event about a release feed into the queues of the webhooks.
+func (s *Server) announce(ctx context.Context, e patchsync.WatchEvent) error {
+	a := webhook.Announcement{
+		ID:      e.ID,
+		Kind:    catalog.EventKind(e.Kind),
+		Title:   e.Title,
+		Version: e.Version,
+		Message: problem.Sentence(strings.TrimSuffix(e.Message, ".")),
+		At:      e.At,
+	}
+	if t, err := s.Catalog.ByUID(e.UID); err == nil {
+		a.Title, a.Name, a.Version = t.ID, t.Name, cmp.Or(a.Version, t.CurrentVersion)
+	}
+	return s.Webhooks.Announce(ctx, a)
 }
 
 // openCommunity opens the community if there is a Mailer.

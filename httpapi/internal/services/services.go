@@ -17,6 +17,9 @@ import (
 var kinds = []struct{ from, to error }{
 	{patchsync.ErrUpstream, httpapi.ErrUpstream},
 	{patchsync.ErrNotFollowed, httpapi.ErrNotFollowed},
+	{patchsync.ErrNotWatched, httpapi.ErrNotWatched},
+	{patchsync.ErrNoProposal, httpapi.ErrNoProposal},
+	{patchsync.ErrWatchReadOnly, httpapi.ErrWatchReadOnly},
 	{community.ErrMail, httpapi.ErrMail},
 	{community.ErrNameTaken, httpapi.ErrConflict},
 	{community.ErrIDTaken, httpapi.ErrConflict},
@@ -38,6 +41,10 @@ func translate(err error) error {
 		return &patch.ValidationError{Failures: failures}
 	}
 	t := &translated{error: err}
+	var feed *patchsync.FeedError
+	if errors.As(err, &feed) {
+		t.as = append(t.as, httpapi.ErrFeed)
+	}
 	for _, k := range kinds {
 		if errors.Is(err, k.from) {
 			t.as = append(t.as, k.to)
