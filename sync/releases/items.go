@@ -165,7 +165,8 @@ func parseRollout(text string) (float64, error) {
 	case text == "false":
 		return 0, nil
 	case err != nil || !(0 <= n && n <= 1):
-		return 0, unreadable("the rollout %s is neither a fraction from 0 to 1 nor a percentage", quote(cutTo(text, 40)))
+		return 0, unreadable("the rollout %s is neither a fraction from 0 to 1 nor a percentage",
+			quote(beginningOf(text)))
 	}
 	return n, nil
 }

@@ -16,10 +16,10 @@ import (
 // A jsonPath is a JSON path (RFC 9535) whose evaluation is bounded and whose result has a stable order: members of
 // objects come in the order of their names.
 //
-// The package that parses it evaluates it without bounds, in time that is exponential in the length of some paths. It is
-// therefore evaluated here, one selector at a time; only the expressions of filters are left to the package. They see
-// nothing but the item (@), without descendant segments, lists of selectors or filters of their own, so that they take
-// time in proportion to the size of the item.
+// The package that parses it evaluates it without bounds, in time that is exponential in the length of some paths. It
+// is therefore evaluated here, one selector at a time; only the expressions of filters are left to the package. They
+// see nothing but the item (@), without descendant segments, lists of selectors or filters of their own, so that they
+// take time in proportion to the size of the item.
 type jsonPath struct {
 	segments []jsonSegment
 }

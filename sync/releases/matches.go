@@ -7,9 +7,11 @@ import (
 )
 
 const (
-	// maxMatchSteps bounds the work of finding all matches of an expression in a text, in characters times instructions.
-	// A search takes one step for each instruction that may be at work on a character, some nanoseconds each.
+	// maxMatchSteps bounds the work of finding all matches of an expression in a text to some seconds. It is a number
+	// of characters times instructions: a search takes a step for each instruction that may be at work on a character.
 	maxMatchSteps = 1 << 28
+	// stepsPerCharacter is the cost of a character besides that of the instructions.
+	stepsPerCharacter = 32
 	// maxMatches is the maximum number of matches in a text.
 	maxMatches = 10 * MaxReleases
 )
@@ -25,7 +27,7 @@ func findMatches(re *regexp.Regexp, text []byte, found func(match []string) erro
 	if err != nil {
 		return unreadable("match is not a regular expression: %w", err)
 	}
-	if size*len(text) > 4*maxMatchSteps {
+	if size*len(text) > maxMatchSteps {
 		return unreadable("match is too large for an answer of %d KiB: make it shorter, or its repetitions fewer",
 			len(text)>>10)
 	}
@@ -34,7 +36,7 @@ func findMatches(re *regexp.Regexp, text []byte, found func(match []string) erro
 	if err != nil {
 		return unreadable("match is not a regular expression: %w", err)
 	}
-	r := &countingReader{text: text, left: len(text) + maxMatchSteps/size}
+	r := &countingReader{text: text, left: len(text) + maxMatchSteps/(size+stepsPerCharacter)}
 	end := -1 // of the match before
 	for at, n := 0, 0; at <= len(text); n++ {
 		if n == maxMatches {

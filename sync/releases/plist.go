@@ -8,8 +8,8 @@ import (
 	"github.com/patchsource/patchsource/patch/recipe"
 )
 
-// plistKind reads property lists in XML by the paths of the kind json. Package plist is not used for it: decoded without
-// a type, a file of some hundred bytes can exhaust the memory.
+// plistKind reads property lists in XML by the paths of the kind json. Package plist is not used for it: if it decodes
+// without a type, a file of some hundred bytes can exhaust the memory.
 type plistKind struct{}
 
 // Request implements [Kind].
@@ -34,7 +34,7 @@ func (plistKind) Read(f recipe.Feed, a Answer) ([]recipe.Release, *Request, erro
 	return found, nil, err
 }
 
-// readPropertyList returns the value of a property list in XML as package encoding/json returns the value of a JSON text
+// readPropertyList returns the value of a property list in XML, as package encoding/json returns that of a JSON text
 // with UseNumber. Dates and data are texts. The error is an ErrUnreadable.
 func readPropertyList(text []byte) (any, error) {
 	if bytes.HasPrefix(text, []byte("bplist")) {

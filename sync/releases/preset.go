@@ -19,8 +19,8 @@ type presetKind struct{}
 // A preset is an entry of presets.json.
 type preset struct {
 	Feed recipe.Feed `json:"feed"`
-	// Argument is a regular expression of what follows the name and a colon, in upper case, and Example one in a message.
-	// If empty, nothing follows the name. Aliases are other names of arguments.
+	// Argument is a regular expression of what follows the name and a colon, in upper case. If empty, nothing
+	// follows the name. Example is an argument for messages, and Aliases are other names of arguments.
 	Argument string            `json:"argument"`
 	Example  string            `json:"example"`
 	Aliases  map[string]string `json:"aliases"`

@@ -12,8 +12,8 @@ import (
 // maxHops is the maximum number of redirects that are followed.
 const maxHops = 5
 
-// redirectKind reads the version from where a server redirects to: Match is run on the Location of each redirect, on the
-// file name in Content-Disposition, or on the header that the feed names. Bodies are not read. The method is GET,
+// redirectKind reads the version from where a server redirects to: Match is run on the Location of each redirect, on
+// the file name in Content-Disposition, or on the header that the feed names. Bodies are not read. The method is GET,
 // because some servers refuse HEAD.
 type redirectKind struct{}
 
@@ -148,7 +148,8 @@ func nextHop(f recipe.Feed, a Answer, location *url.URL) (*Request, error) {
 	case !location.IsAbs():
 		return nil, unreadable("match finds no version in the address that the server redirects to")
 	case a.Pages >= maxHops:
-		return nil, unreadable("match finds no version in %d redirects, of which the last one is to %s", a.Pages+1, shown)
+		return nil, unreadable("match finds no version in %d redirects, of which the last one is to %s",
+			a.Pages+1, shown)
 	case checkURL(location.String()) != nil:
 		return nil, unreadable("the server redirects to %s, which is no address of HTTP", shown)
 	case strings.HasPrefix(strings.ToLower(a.URL), "https:") && !strings.EqualFold(location.Scheme, "https"):
