@@ -134,8 +134,8 @@ func readUpdateConfig(data []byte) (map[string]string, error) {
 		return nil, nil
 	}
 	if len(data) > maxUpdateConfig {
-		return nil, failure("/update_config", "has %d bytes, and the limit is %d: send Contents/Resources/app-update.yml "+
-			"alone", len(data), maxUpdateConfig)
+		return nil, failure("/update_config", "has %d bytes, and the limit is %d: send Contents/Resources/"+
+			"app-update.yml alone", len(data), maxUpdateConfig)
 	}
 	values := map[string]string{}
 	for line := range strings.Lines(string(data)) {
