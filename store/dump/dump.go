@@ -14,8 +14,10 @@ package dump
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
+
+	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/patchsource/patchsource/store"
 )
@@ -69,10 +71,19 @@ var (
 // A line is a record in a backup.
 type line struct {
 	// Kind is the record's kind if it is not that of the member.
-	Kind  string          `json:"kind,omitempty"`
-	ID    string          `json:"id"`
-	Value json.RawMessage `json:"value"`
+	Kind  string         `json:"kind,omitzero"`
+	ID    string         `json:"id"`
+	Value jsontext.Value `json:"value"`
 }
+
+// lineOptions keep the texts of values, which are not checked further: encoding/json, which reads and writes each value
+// several times, treats them the same way.
+var lineOptions = jsonv2.JoinOptions(
+	jsontext.AllowDuplicateNames(true),
+	jsontext.AllowInvalidUTF8(true),
+	jsontext.PreserveRawStrings(true),
+	jsonv2.MatchCaseInsensitiveNames(true),
+)
 
 // CheckLoaded reports whether the last [Load] into a store was completed. Call it before anything else reads the store.
 //

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync/atomic"
 
+	jsonv2 "github.com/go-json-experiment/json"
+
 	"github.com/patchsource/patchsource/store"
 )
 
@@ -201,7 +203,7 @@ func (l *loader) loadKind(ctx context.Context, kind string, f *zip.File) error {
 // loadLine loads a record of the member of a kind.
 func (l *loader) loadLine(ctx context.Context, kind string, text []byte) error {
 	var r line
-	if err := json.Unmarshal(text, &r); err != nil {
+	if err := jsonv2.Unmarshal(text, &r, lineOptions); err != nil {
 		return err
 	}
 	key := store.Key{Kind: kind, ID: r.ID}

@@ -8,6 +8,9 @@ import (
 	"io"
 	"iter"
 
+	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/patchsource/patchsource/store"
 )
 
@@ -60,8 +63,7 @@ func writeKind(a Archive, kind string, records iter.Seq2[store.Record, error]) e
 		return err
 	}
 	out := bufio.NewWriter(m)
-	lines := json.NewEncoder(out)
-	lines.SetEscapeHTML(false)
+	lines := jsontext.NewEncoder(out, lineOptions)
 	for r, err := range records {
 		if err != nil {
 			return err
@@ -70,7 +72,7 @@ func writeKind(a Archive, kind string, records iter.Seq2[store.Record, error]) e
 		if r.Key.Kind != kind {
 			l.Kind = r.Key.Kind
 		}
-		if err := lines.Encode(l); err != nil {
+		if err := jsonv2.MarshalEncode(lines, l, lineOptions); err != nil {
 			return err
 		}
 	}
