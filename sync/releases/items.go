@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/recipe"
@@ -248,12 +247,12 @@ func beginningOf(value string) string {
 	return strings.ToValidUTF8(value[:length], "") + "…"
 }
 
-// groupDate returns the date in the group "date" of a match.
-func groupDate(re *regexp.Regexp, match []string) time.Time {
-	if i := re.SubexpIndex("date"); i > 0 {
-		return parseDate(match[i])
+// groupText returns the text of a named group of a match, which is empty if there is no such group.
+func groupText(re *regexp.Regexp, match []string, name string) string {
+	if i := re.SubexpIndex(name); i > 0 {
+		return match[i]
 	}
-	return time.Time{}
+	return ""
 }
 
 // joinInvalid returns a *patch.ValidationError with the failures of several ones, or nil if there are none.

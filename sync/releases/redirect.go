@@ -48,8 +48,12 @@ func validHeader(name string) bool {
 func (redirectKind) Read(f recipe.Feed, a Answer) ([]recipe.Release, *Request, error) {
 	redirects := 300 <= a.Status && a.Status < 400
 	if err := checkStatus(a); err != nil && !redirects {
+		if f.Method == http.MethodHead {
+			err = unreadable("%w to HEAD: try the method GET", err)
+		}
 		return nil, nil, err
 	}
+	a.Header = canonical(a.Header)
 	location, err := locationOf(a)
 	if err != nil {
 		return nil, nil, err
@@ -69,6 +73,17 @@ func (redirectKind) Read(f recipe.Feed, a Answer) ([]recipe.Release, *Request, e
 	}
 	next, err := nextHop(f, a, location)
 	return nil, next, err
+}
+
+// canonical returns a header with its names in canonical form: the header of a recorded answer may have others.
+func canonical(h http.Header) http.Header {
+	c := http.Header{}
+	for name, values := range h {
+		for _, v := range values {
+			c.Add(name, v)
+		}
+	}
+	return c
 }
 
 // maxSubject is the maximum length of a header that Match is run on.

@@ -24,6 +24,8 @@ func TestRedirect(t *testing.T) {
 	}
 	metadata := match(`(?P<version>\d+(?:\.\d+)+)`)
 	metadata.Header = "x-vendor-meta-version"
+	head := dmg
+	head.Method = "HEAD"
 	form := match(`/prod/(?P<version>\d+\.\d+\.\d+)\.(?P<build>\d+)/`)
 	form.As = "{version} ({build})"
 	for _, tt := range []struct {
@@ -32,7 +34,7 @@ func TestRedirect(t *testing.T) {
 		answer releases.Answer
 		want   string
 	}{
-		{"the location", dmg, redirected("https://cdn.example/App-1.2.3.dmg?signature=4.5.6", 0), "1.2.3"},
+		{"a signed location, whose query changes each time", dmg, redirected("https://cdn.example/App-1.2.3.dmg?signature=4.5.6", 0), "1.2.3"},
 		{"an escaped location", dmg, redirected("https://cdn.example/App%201.2.3.dmg", 0), "1.2.3"},
 		{"a relative location", match(`^https://vendor\.example/dl/App-(?P<version>[\d.]+)\.dmg`),
 			redirected("/dl/App-2.0.dmg", 0), "2.0"},
@@ -56,8 +58,13 @@ func TestRedirect(t *testing.T) {
 			"error: the server does not redirect: it answered 200 OK"},
 		{"a file name without a version", dmg, header("Content-Disposition", `attachment; filename="App.dmg"`),
 			`error: match finds no version in the file name of the answer, "App.dmg"`},
-		{"a method that is refused", dmg, releases.Answer{Status: http.StatusMethodNotAllowed},
+		{"a server that refuses GET", dmg, releases.Answer{Status: http.StatusMethodNotAllowed},
 			"error: the server answered 405 Method Not Allowed"},
+		{"a server that refuses HEAD", head, releases.Answer{Status: http.StatusMethodNotAllowed},
+			"error: the server answered 405 Method Not Allowed to HEAD: try the method GET"},
+		{"a header of a recorded answer", dmg, releases.Answer{
+			Status: http.StatusFound, Header: http.Header{"location": {"https://cdn.example/App-1.2.dmg"}},
+		}, "1.2"},
 		{"an address that is not of HTTP", dmg, redirected("ftp://cdn.example/latest", 0),
 			`error: the server redirects to "ftp://cdn.example/latest", which is no address of HTTP`},
 		{"from https to http", dmg, redirected("http://cdn.example/latest", 0),

@@ -5,8 +5,8 @@ import (
 )
 
 // textKind reads texts and pages by a regular expression. All matches count, each version once: the newest is that by
-// version order, not the first one in the page. The groups build and date are the build and the date of a release, and
-// all groups are values for As.
+// version order, not the first one in the page. The groups build, date and minOS are those of a release, and all groups
+// are values for As.
 type textKind struct{}
 
 // Request implements [Kind].
@@ -42,7 +42,12 @@ func (textKind) Read(f recipe.Feed, a Answer) ([]recipe.Release, *Request, error
 	}
 	c := newCollector(f)
 	err = findMatches(re, text, func(match []string) error {
-		return c.addMatch(recipe.Release{Date: groupDate(re, match), Rollout: 1}, re, match)
+		r := recipe.Release{
+			Date:    parseDate(groupText(re, match, "date")),
+			MinOS:   cut(groupText(re, match, "minOS")),
+			Rollout: 1,
+		}
+		return c.addMatch(r, re, match)
 	})
 	if err != nil {
 		return nil, nil, err

@@ -32,6 +32,8 @@ func TestText(t *testing.T) {
 		{"a date", text(`"(?P<version>[0-9.]+)": "(?P<date>[0-9-]+)"`),
 			`{"9.0": "2025-12-20", "126.0": "2026-05-14", "15.0": "2026-01-28"}`,
 			"126.0 2026-05-14, 15.0 2026-01-28, 9.0 2025-12-20"},
+		{"a minimum macOS version", text(`v(?P<version>[\d.]+) \(requires macOS (?P<minOS>[\d.]+)\)`),
+			"v4.1 (requires macOS 11.0) v4.0 (requires macOS 10.13)", "4.1 macOS 11.0, 4.0 macOS 10.13"},
 		{"groups and a form", as(text(`suite-(?P<a>\d+)-(?P<b>\d+)-(?P<c>\d+)\.dmg`), "{a}.{b}.{c}"), "suite-4-6-0.dmg",
 			"4.6.0"},
 		{"a version and its build", as(text(`/(?P<version>\d+\.\d+\.\d+)\.(?P<build>\d+)/`), "{version} ({build})"),
