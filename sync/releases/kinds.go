@@ -42,6 +42,9 @@ func (e *readError) Is(target error) bool { return target == ErrUnreadable }
 // builtIn returns the kinds of this package. A kind that is an expander is replaced by the one that it expands to.
 func builtIn() map[string]Kind {
 	return map[string]Kind{
+		"gitea":    giteaKind{},
+		"github":   githubKind{},
+		"gitlab":   gitlabKind{},
 		"json":     jsonKind{},
 		"plist":    plistKind{},
 		"preset":   presetKind{},
