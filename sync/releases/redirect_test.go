@@ -34,7 +34,8 @@ func TestRedirect(t *testing.T) {
 		answer releases.Answer
 		want   string
 	}{
-		{"a signed location, whose query changes each time", dmg, redirected("https://cdn.example/App-1.2.3.dmg?signature=4.5.6", 0), "1.2.3"},
+		{"a signed location, whose query changes each time", dmg,
+			redirected("https://cdn.example/App-1.2.3.dmg?signature=4.5.6", 0), "1.2.3"},
 		{"an escaped location", dmg, redirected("https://cdn.example/App%201.2.3.dmg", 0), "1.2.3"},
 		{"a relative location", match(`^https://vendor\.example/dl/App-(?P<version>[\d.]+)\.dmg`),
 			redirected("/dl/App-2.0.dmg", 0), "2.0"},
