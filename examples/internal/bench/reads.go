@@ -13,6 +13,9 @@ const (
 	// variants is the number of different requests of a case: more than fit into the processor's caches.
 	variants = 200
 
+	// smallBody is the size of a body up to which net/http adds the Content-Length itself, which costs less.
+	smallBody = 2048
+
 	goalShipped = 0.90 // bare ÷ ours
 	goalSilent  = 0.95
 )
@@ -29,10 +32,13 @@ type readRequest struct{ path, line string }
 // reads measures reads beside the bare handler.
 func reads(ctx context.Context, b *bench) error {
 	t := &table{columns: []string{
-		"call, gzip, 16 connections", "build", "bare, µs",
-		"as shipped, µs", "bare ÷ ours", "goal ≥ 0.90",
-		"without log, µs", "bare ÷ ours", "goal ≥ 0.95", "log, µs",
+		"call, gzip, 16 connections", "build",
+		"bare with id, µs", "as shipped, µs", "bare ÷ ours", "goal ≥ 0.90",
+		"bare, µs", "without log, µs", "bare ÷ ours", "goal ≥ 0.95", "log, µs",
 		"bare, 1/s", "as shipped, 1/s",
+	}}
+	nginx := &table{columns: []string{
+		"build", "nginx, µs", "as shipped, µs", "nginx ÷ ours", "goal > 1", "without log, µs", "nginx ÷ ours",
 	}}
 	sizes := []int{1000, 10_000}
 	if b.large {
@@ -42,15 +48,19 @@ func reads(ctx context.Context, b *bench) error {
 		sizes = []int{20, 40}
 	}
 	for i, size := range sizes {
-		cases := commonCases
+		cases, once := commonCases, nginx
 		if i > 0 {
-			cases = onlyContributors
+			cases, once = onlyContributors, nil
 		}
-		if err := b.readsAt(ctx, size, cases, t); err != nil {
+		if err := b.readsAt(ctx, size, cases, t, once); err != nil {
 			return err
 		}
 	}
 	b.print("Reads", "CPU for a request. Every row compares processes that were measured in turn.", t)
+	if len(nginx.rows) > 0 {
+		b.print("Reads beside nginx", "CPU for a request: the compressed list of 1,000 titles, and the uncompressed "+
+			"one as a file that nginx serves, with its access log.", nginx)
+	}
 	return nil
 }
 
@@ -90,9 +100,9 @@ type readTarget struct {
 	cpu, rate []float64
 }
 
-// readsAt measures the cases at one number of titles.
+// readsAt measures the cases at one number of titles, and the list beside nginx if that table is not nil.
 func (b *bench) readsAt(
-	ctx context.Context, titles int, cases func(titles int, etag string) []readCase, t *table,
+	ctx context.Context, titles int, cases func(titles int, etag string) []readCase, t, nginx *table,
 ) error {
 	d := dataSet{titles: titles, versions: b.versions}
 	var servers []*server // two of each build: as shipped, and without a log
@@ -125,34 +135,52 @@ func (b *bench) readsAt(
 			return err
 		}
 	}
+	if nginx == nil {
+		return nil
+	}
+	return b.besideNginx(ctx, servers, nginx)
+}
+
+// readCase measures one case with the servers and with two bare handlers. cases is the case for each server. The bare
+// handlers give the answers of the last build: those of the server as shipped, which have ids, and those of the server
+// without a log.
+func (b *bench) readCase(ctx context.Context, servers []*server, cases []readCase, t *table) error {
+	var targets []*readTarget
+	var jobs [][][]byte
+	for i, s := range servers {
+		targets = append(targets, &readTarget{target: &s.target})
+		jobs = append(jobs, cases[i].encoded())
+	}
+	for i := len(servers) - 2; i < len(servers); i++ {
+		bare, err := b.bareOf(ctx, servers[i], cases[i])
+		if err != nil {
+			return err
+		}
+		defer bare.kill()
+		targets = append(targets, &readTarget{target: bare})
+		jobs = append(jobs, cases[i].encoded())
+	}
+	if err := b.interleave(ctx, targets, jobs); err != nil {
+		return err
+	}
+	bareWithID, bare := targets[len(servers)], targets[len(servers)+1]
+	for i, bin := range b.builds {
+		shipped, silent := targets[2*i], targets[2*i+1]
+		a, z := ratio(bareWithID.cpu, shipped.cpu), ratio(bare.cpu, silent.cpu)
+		t.row(cases[0].name, bin.name, median(bareWithID.cpu), median(shipped.cpu), a, a >= goalShipped,
+			median(bare.cpu), median(silent.cpu), z, z >= goalSilent, difference(shipped.cpu, silent.cpu),
+			median(bareWithID.rate), median(shipped.rate))
+	}
 	return nil
 }
 
-// readCase measures one case with the servers and with a bare handler for each build. cases is the case for each
-// server.
-func (b *bench) readCase(ctx context.Context, servers []*server, cases []readCase, t *table) error {
-	targets := make([]*readTarget, 0, len(servers)+1)
-	for _, s := range servers {
-		targets = append(targets, &readTarget{target: &s.target})
-	}
-	// The bare handler gives the answers of the last build.
-	last := len(servers) - 1
-	bareTarget, err := b.bareOf(ctx, servers[last], cases[last])
-	if err != nil {
-		return err
-	}
-	defer bareTarget.kill()
-	targets = append(targets, &readTarget{target: bareTarget})
-	cases = append(cases, cases[last])
-
+// interleave measures targets in turn, each with its requests.
+func (b *bench) interleave(ctx context.Context, targets []*readTarget, requests [][][]byte) error {
 	for round := range b.rounds + 1 { // the first one fills caches and is not counted
 		for i := range targets {
 			at := (i + round) % len(targets)
-			s, err := targets[at].measure(ctx, job{
-				Connections: connections,
-				Time:        b.slice,
-				Requests:    cases[at].encoded(),
-			}, 0)
+			j := job{Connections: connections, Time: b.slice, Requests: requests[at]}
+			s, err := targets[at].measure(ctx, j, 0)
 			if err != nil {
 				return err
 			}
@@ -161,14 +189,6 @@ func (b *bench) readCase(ctx context.Context, servers []*server, cases []readCas
 				targets[at].rate = append(targets[at].rate, s.rate())
 			}
 		}
-	}
-	bare := targets[len(targets)-1]
-	for i, bin := range b.builds {
-		shipped, silent := targets[2*i], targets[2*i+1]
-		a, z := ratio(bare.cpu, shipped.cpu), ratio(bare.cpu, silent.cpu)
-		t.row(cases[0].name, bin.name, median(bare.cpu), median(shipped.cpu), a, a >= goalShipped,
-			median(silent.cpu), z, z >= goalSilent, difference(shipped.cpu, silent.cpu),
-			median(bare.rate), median(shipped.rate))
 	}
 	return nil
 }
@@ -195,7 +215,8 @@ func (b *bench) bareOf(ctx context.Context, s *server, c readCase) (*target, err
 			return nil, err
 		}
 		got.header.Del("Date")
-		if got.status == http.StatusOK {
+		got.header.Del("Content-Length")
+		if got.status == http.StatusOK && len(got.body) > smallBody {
 			got.header.Set("Content-Length", fmt.Sprint(len(got.body)))
 		}
 		answers[r.path] = answer{got.status, got.header, got.body}
