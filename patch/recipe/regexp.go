@@ -17,9 +17,9 @@ const (
 	maxRegexp = 1024
 	// maxParseSteps is the maximum cost of parsing an expression, which takes less than a tenth of a second.
 	maxParseSteps = 3_000_000
-	// maxProgram is the maximum size of an expression in instructions, repetitions expanded. In the worst case, matching
-	// executes all of them for each byte of the feed: 500 for 2 MiB take about ten seconds. The largest of 190
-	// expressions for real feeds has 120.
+	// maxProgram is the maximum size of an expression in instructions, repetitions expanded. In the worst case,
+	// matching executes all of them for each byte of the feed: 500 for 2 MiB take about ten seconds. The largest of
+	// 190 expressions for real feeds has 120.
 	maxProgram = 500
 )
 
@@ -39,8 +39,8 @@ func checkRegexp(c *checker, path, expr string) {
 		return
 	}
 	if size := regex.ProgramSize(tree); size > maxProgram {
-		c.fail(path, fmt.Sprintf("is too large: it has %d steps, repetitions such as x{1,100} multiplied, and the limit is "+
-			"%d: shorten it", size, maxProgram))
+		c.fail(path, fmt.Sprintf("is too large: it has %d steps, repetitions such as x{1,100} multiplied, and the limit "+
+			"is %d: shorten it", size, maxProgram))
 		return
 	}
 	if _, err := regexp.Compile(expr); err != nil {
