@@ -47,7 +47,7 @@ func TestHostileAnswers(t *testing.T) {
 			"error: match takes too long"},
 		{"nested repetitions", text(`(x+x+)+y`), fill("x", all), "error: match finds no version"},
 		{"many alternatives", text(`(x|xx|x*x*x*x*x*x*)*y`), fill("x", all), "error: match finds no version"},
-		{"a large expression on a large page", text(`(?s)` + strings.Repeat(`[a-z]?`, 150) + `y`), fill("x", all),
+		{"a large expression on a large page", text(`(?s)` + strings.Repeat(`[a-z]?`, 80) + `y`), fill("x", all),
 			"error: match is too large for an answer of 2047 KiB"},
 		{"links without an end", text(`(?i)href=.*?App-([0-9.]+)\.dmg`), fill("href=", all),
 			"error: match finds no version"},
