@@ -39,8 +39,8 @@ func checkRegexp(c *checker, path, expr string) {
 		return
 	}
 	if size := regex.ProgramSize(tree); size > maxProgram {
-		c.fail(path, fmt.Sprintf("is too large: it has %d steps, repetitions such as x{1,100} multiplied, and the limit "+
-			"is %d: shorten it", size, maxProgram))
+		c.fail(path, fmt.Sprintf("is too large: it has %d steps, repetitions such as x{1,100} multiplied, and the "+
+			"limit is %d: shorten it", size, maxProgram))
 		return
 	}
 	if _, err := regexp.Compile(expr); err != nil {
