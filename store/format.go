@@ -11,8 +11,13 @@ import (
 // format 1.
 //
 // With format 3, titles have their recent history as differences, and a directory of package filestore has a journal,
-// whose changes earlier versions do not see.
-const Format = 3
+// whose changes earlier versions do not see. With format 4, there are records of the kind "watches", which earlier
+// versions leave out of full backups and copies.
+const Format = 4
+
+// firstFormat is the format that a store has at least once this version has opened it. Later ones are for records that
+// few stores have: see [RaiseFormat].
+const firstFormat = 3
 
 // ErrFormat reports that a store may have records that this version does not understand.
 var ErrFormat = errors.New("the store was written by a newer version")
@@ -29,18 +34,23 @@ type formatMarker struct {
 }
 
 // CheckFormat returns an error if this version may not understand all records of s, and raises the store's format
-// marker to [Format] if it is older or absent. Call it before anything else reads the store. Several servers may call
-// it at once. If the marker is current, it costs one Get.
+// marker if it is older than every record that this version writes, or absent. Call it before anything else reads the
+// store. Several servers may call it at once. If the marker is current, it costs one Get.
 //
 // The error is [ErrFormat] if the marker is newer. If the marker cannot be read, it is another error, and the marker is
 // not changed.
-func CheckFormat(ctx context.Context, s Store) error {
+func CheckFormat(ctx context.Context, s Store) error { return RaiseFormat(ctx, s, firstFormat) }
+
+// RaiseFormat is CheckFormat, and raises the marker to a format of at most [Format] if it is older. Call it before the
+// first record of a format is written that earlier versions do not know. Until then, servers of an earlier version can
+// share the store; from then on, they change nothing.
+func RaiseFormat(ctx context.Context, s Store, format int) error {
 	_, err := Update(ctx, s, formatKey, func(old Record) ([]byte, error) {
-		format, err := parseFormat(old)
-		if err != nil || format == Format {
+		current, err := parseFormat(old)
+		if err != nil || current >= format {
 			return nil, err
 		}
-		return json.Marshal(formatMarker{Format})
+		return json.Marshal(formatMarker{format})
 	})
 	return err
 }

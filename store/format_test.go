@@ -28,6 +28,7 @@ func put(t *testing.T, s store.Store, key store.Key, value string) {
 }
 
 func TestCheckFormat(t *testing.T) {
+	const first = `{"format":3}`
 	current := fmt.Sprintf(`{"format":%d}`, store.Format)
 	for _, c := range []struct {
 		name   string
@@ -35,12 +36,13 @@ func TestCheckFormat(t *testing.T) {
 		want   string // the marker afterwards
 		text   string // of the error, empty for none
 	}{
-		{"absent", "", current, ""},
-		{"older", `{"format":1}`, current, ""},
+		{"absent", "", first, ""},
+		{"older", `{"format":1}`, first, ""},
+		{"of most stores", first, first, ""},
 		{"current", current, current, ""},
 		{"current with another member", `{"format":3,"by":"x"}`, `{"format":3,"by":"x"}`, ""},
 		{"newer", `{"format":7}`, `{"format":7}`, "its records have format 7, and this version understands " +
-			"formats up to 3: start the newer version, or restore a backup"},
+			"formats up to 4: start the newer version, or restore a backup"},
 		{"not JSON", `x`, `x`, "config/format"},
 		{"not a number", `{"format":"2"}`, `{"format":"2"}`, "config/format"},
 		{"without a format", `{}`, `{}`, "config/format"},
@@ -66,6 +68,29 @@ func TestCheckFormat(t *testing.T) {
 				t.Errorf("the marker (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// The marker is raised to the format of the records that are about to be written, and never lowered.
+func TestRaiseFormat(t *testing.T) {
+	s := memstore.New()
+	for _, c := range []struct {
+		raise int
+		want  string
+	}{{3, `{"format":3}`}, {4, `{"format":4}`}, {3, `{"format":4}`}} {
+		if err := store.RaiseFormat(t.Context(), s, c.raise); err != nil {
+			t.Fatal(err)
+		}
+		if err := store.CheckFormat(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+		if r, err := s.Get(t.Context(), marker); err != nil || string(r.Value) != c.want {
+			t.Errorf("raised to %d, the marker is %q, %v; want %s", c.raise, r.Value, err, c.want)
+		}
+	}
+	put(t, s, marker, newer)
+	if err := store.RaiseFormat(t.Context(), s, 4); !errors.Is(err, store.ErrFormat) {
+		t.Errorf("over a newer marker, RaiseFormat returned %v, want ErrFormat", err)
 	}
 }
 

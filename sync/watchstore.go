@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/patchsource/patchsource/patch/catalog"
 	"github.com/patchsource/patchsource/store"
@@ -21,7 +22,8 @@ type watchStore struct {
 	adopted func(savedWatch)
 	removed func(id string)
 
-	loading sync.Mutex // held while all records are read
+	raised  atomic.Bool // the format marker of the store is that of watches
+	loading sync.Mutex  // held while all records are read
 	mu      sync.Mutex // guards the fields below
 	loaded  bool
 	records map[string]savedWatch // by id, as last read or written
@@ -168,6 +170,9 @@ func (s *watchStore) write(
 	if err != nil {
 		return savedWatch{}, err
 	}
+	if err := s.raiseFormat(ctx); err != nil {
+		return savedWatch{}, &watchStoreError{err}
+	}
 	saved := savedWatch{record: rec}
 	err = store.Finish(ctx, func(ctx context.Context) error {
 		saved.revision, err = s.store.Put(ctx, store.Key{Kind: watchKind, ID: id}, value, store.IfUnchanged(old))
@@ -184,6 +189,20 @@ func (s *watchStore) write(
 	}
 	s.set(id, saved)
 	return saved, nil
+}
+
+// storeFormat is the format of stores that have watches. Earlier versions leave the watches out of full backups.
+const storeFormat = 4
+
+// raiseFormat raises the format marker of the store, before the first watch is written, so that versions that do not
+// know watches refuse the store.
+func (s *watchStore) raiseFormat(ctx context.Context) error {
+	if s.raised.Load() {
+		return nil
+	}
+	err := store.RaiseFormat(ctx, s.store, storeFormat)
+	s.raised.Store(err == nil)
+	return err
 }
 
 // update changes a record by compare-and-swap. change is called with a copy of the record, or with an empty one if
