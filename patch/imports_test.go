@@ -83,7 +83,7 @@ var mayImport = map[string]struct{ ours, others string }{
 	"patch/archive":  {"patch", patchModules + " github.com/klauspost/compress"},
 	"patch/envelope": {"patch", patchModules + " github.com/smallstep/pkcs7"},
 	"sync": {
-		"patch patch/catalog patch/envelope store sync/internal/safehttp",
+		"patch patch/catalog patch/envelope patch/recipe store sync/internal/safehttp sync/releases",
 		syncModules,
 	},
 	"sync/webhook": {
@@ -92,7 +92,7 @@ var mayImport = map[string]struct{ ours, others string }{
 	},
 	"sync/releases": {
 		"patch patch/recipe",
-		patchModules + " github.com/antchfx/xpath github.com/hashicorp/golang-lru/v2 github.com/theory/jsonpath",
+		releaseModules,
 	},
 	"sync/internal/safehttp":           {"", "code.dny.dev/ssrf golang.org/x/sync"},
 	"httpapi/server":                   {"any", "any"},
@@ -125,8 +125,10 @@ const (
 		"github.com/aws/aws-sdk-go-v2/service/internal/s3shared"
 	feedModules = patchModules + " github.com/hashicorp/golang-lru/v2 github.com/klauspost/compress " +
 		"github.com/tidwall/btree golang.org/x/sync"
-	syncModules = feedModules + " golang.org/x/sys code.dny.dev/ssrf github.com/smallstep/pkcs7 " +
-		"github.com/fsnotify/fsnotify"
+	releaseModules = patchModules + " github.com/antchfx/xpath github.com/hashicorp/golang-lru/v2 " +
+		"github.com/theory/jsonpath"
+	syncModules = feedModules + " " + releaseModules + " golang.org/x/sys code.dny.dev/ssrf " +
+		"github.com/smallstep/pkcs7 github.com/fsnotify/fsnotify"
 
 	pgxModules = "github.com/jackc/pgx/v5 github.com/jackc/pgpassfile github.com/jackc/pgservicefile " +
 		"github.com/jackc/puddle/v2 golang.org/x/sync golang.org/x/text"
