@@ -42,6 +42,7 @@ func (e *readError) Is(target error) bool { return target == ErrUnreadable }
 // builtIn returns the kinds of this package. A kind that is an expander is replaced by the one that it expands to.
 func builtIn() map[string]Kind {
 	return map[string]Kind{
+		"electron": electronKind{},
 		"gitea":    giteaKind{},
 		"github":   githubKind{},
 		"gitlab":   gitlabKind{},
