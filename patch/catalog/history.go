@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"slices"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/patchsource/patchsource/store"
 )
 
@@ -97,22 +99,25 @@ func (h *history) advance(was, rec *record, more int) (moves bool, err error) {
 // keep writes the definition of a record that is about to be replaced, with its recent revisions, as earlier revisions.
 // The error is ErrUnavailable or that of ctx.
 func (h *history) keep(ctx context.Context, was *record) error {
-	groups, _ := was.groups() // advance has logged the corrupt revisions
+	groups, _ := was.groups()  // advance has logged the corrupt revisions
+	var writing errgroup.Group // they share the syncs of the store
 	for _, g := range groups {
 		value, err := g.encode()
 		if err != nil {
-			return err
+			return errors.Join(err, writing.Wait())
 		}
 		// Without a condition: all attempts to write a revision write the same, because was is in the store. A server
 		// that was suspended since it read the title may bring back a revision that others have dropped: it takes some
 		// space until the title is deleted, and is not in the index.
-		err = finish(ctx, func(ctx context.Context) error {
-			_, err := h.store.Put(ctx, revisionKey(was.UID, g.Number), value, store.Condition{})
-			return err
+		writing.Go(func() error {
+			return finish(ctx, func(ctx context.Context) error {
+				_, err := h.store.Put(ctx, revisionKey(was.UID, g.Number), value, store.Condition{})
+				return err
+			})
 		})
-		if err != nil {
-			return fmt.Errorf("the present definition cannot be kept as an earlier revision: %w", err)
-		}
+	}
+	if err := writing.Wait(); err != nil {
+		return fmt.Errorf("the present definition cannot be kept as an earlier revision: %w", err)
 	}
 	return nil
 }
@@ -207,14 +212,16 @@ func (h *history) drop(ctx context.Context, key string, was, rec *record) {
 	ctx, cancel := store.WriteContext(ctx)
 	defer cancel()
 	last := uint64(0)
+	var deleting errgroup.Group // they share the syncs of the store
+	deleting.SetLimit(maxGroup)
 	for _, r := range was.Revisions {
 		if n := r.key(); n < first && n != last {
 			last = n
-			if err := h.delete(ctx, rec.UID, n, n+1); err != nil {
-				h.log.Error("earlier revisions of a title could not be deleted yet", "title", key, "error", err)
-				return
-			}
+			deleting.Go(func() error { return h.delete(ctx, rec.UID, n, n+1) })
 		}
+	}
+	if err := deleting.Wait(); err != nil {
+		h.log.Error("earlier revisions of a title could not be deleted yet", "title", key, "error", err)
 	}
 }
 
