@@ -24,7 +24,7 @@ type watchStore struct {
 
 	raised  atomic.Bool // the format marker of the store is that of watches
 	loading sync.Mutex  // held while all records are read
-	mu      sync.Mutex // guards the fields below
+	mu      sync.Mutex  // guards the fields below
 	loaded  bool
 	records map[string]savedWatch // by id, as last read or written
 	turns   map[string]turn       // by id

@@ -128,6 +128,9 @@ func (f *flags) config(s store.Store, site string, log *slog.Logger) (server.Con
 	if c.Mirrors, err = f.mirrors(); err != nil {
 		return c, err
 	}
+	if err := f.setFeeds(&c); err != nil {
+		return c, err
+	}
 	signer, err := f.signer()
 	if err != nil {
 		return c, err

@@ -36,6 +36,8 @@ type flags struct {
 	Follow               []string `placeholder:"URL|DIR" sep:"none"`
 	FollowRemove         bool
 	Sources              string        `placeholder:"FILE"`
+	Recipes              []string      `placeholder:"DIR" sep:"none"`
+	FeedToken            []string      `placeholder:"HOST[/OWNER]=FILE" sep:"none"`
 	SyncInterval         time.Duration `default:"30m" placeholder:"DURATION"`
 	AllowPrivateNetworks bool
 	SignCert             string `placeholder:"FILE"`

@@ -67,6 +67,12 @@ var help = map[string]string{
 	"sources": "Mirror the sources in a JSON file: an array of objects with url or folder and, optionally, name, " +
 		"only, except, author, remove, max_remove_share, allow_downgrade, interval, roots, refuse_unsigned and " +
 		"authorization_file (a file with the value of the Authorization header).",
+	"recipes": "Create a title from each recipe (*.json) of a folder, and keep it current from its vendor's release " +
+		"feed: see examples/recipes. The title stays when its recipe is removed. May be repeated.",
+	"feed-token": "Send the token in the first line of a file to the host of release feeds, such as " +
+		"github.com=FILE, or github.com/OWNER=FILE for the repositories of one owner. GitHub answers 60 requests an " +
+		"hour without a token, and 5,000 with one. It is sent only for feeds that an administrator or a recipe of " +
+		"--recipes chose. May be repeated.",
 	"sync-interval": "Time between two checks of a source for changes (default: ${default}).",
 	"allow-private-networks": "Also allow sources and webhooks in private networks and on this machine. For labs: " +
 		"anyone who may publish by URL can reach them.",

@@ -101,7 +101,7 @@ func (f *flags) loadAdminToken(ctx context.Context, tokens *auth.Service, log *s
 
 // checkPermissions warns of files with secrets that other users of the machine can read.
 func (f *flags) checkPermissions(log *slog.Logger) {
-	for _, name := range []string{f.SecretFile, f.AdminTokenFile} {
+	for _, name := range append([]string{f.SecretFile, f.AdminTokenFile}, f.tokenFiles()...) {
 		if info, err := os.Stat(name); err == nil && info.Mode().Perm()&0o077 != 0 {
 			log.Warn("other users can read a file with a secret: run chmod 600 on it", "file", name)
 		}
