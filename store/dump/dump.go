@@ -51,6 +51,7 @@ var kinds = []string{
 	"releasednames",
 	"syncs",
 	"webhooks",
+	"watches",
 }
 
 // configIDs are the ids of the configuration records in a backup.

@@ -40,6 +40,7 @@ var copyKinds = []string{
 	"syncs",
 	"webhooks",
 	"deliveries",
+	"watches",
 	configKind,
 }
 
