@@ -44,7 +44,7 @@ type WatchState struct {
 	LastError string
 	// LastAttempt is when the feed was last asked, and LastSuccess when that last succeeded. After a restart, and on
 	// servers that do not lead, both are those of the last change of anything else in the state. NextCheck is when the
-	// feed will be asked again. It is zero for a watch that is paused, and on servers that do not lead.
+	// feed will be asked again. It is zero for a watch that is paused, and not always known on servers that do not lead.
 	LastAttempt, LastSuccess, NextCheck time.Time
 	// Newest is the newest stable version that the feed lists.
 	Newest string
@@ -105,7 +105,7 @@ type WatchEvent struct {
 	ID string `json:"id"`
 	// Kind is [WatchFailed], [WatchRecovered] or [VersionProposed].
 	Kind string `json:"kind"`
-	// Title is the id of the title, and UID that of the title itself; see catalog.Title.
+	// Title is the id of the title, and UID tells it from a later one with the same id. The UID must not be published.
 	Title string `json:"title"`
 	UID   string `json:"uid"`
 	// Version is the newest of the proposed versions. Other kinds have none.

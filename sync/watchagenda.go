@@ -18,6 +18,8 @@ const (
 	maxFreshWatch = 2
 	// newWatchSpread is the time over which feeds are asked that were not asked before.
 	newWatchSpread = 2 * time.Second
+	// storeRetry is the time after which a check is run again that the store has failed.
+	storeRetry = time.Minute
 )
 
 // A watchAgenda knows which watches one request serves, and when each feed is asked next. It is safe for concurrent
@@ -64,7 +66,8 @@ type watchMember struct {
 	failing  bool
 	next     time.Time
 	wait     time.Duration
-	known    bool // some server has asked the feed
+	known    bool      // some server has asked the feed
+	retry    time.Time // when to ask again because the store failed, zero if it did not
 	held     []HeldVersion
 
 	lastCheck watchTimes
@@ -108,7 +111,7 @@ func (a *watchAgenda) attempted(uid string, at time.Time, success bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if m := a.members[uid]; m != nil {
-		m.lastCheck.attempt = at
+		m.lastCheck.attempt, m.retry = at, time.Time{}
 		if success {
 			m.lastCheck.success = at
 		}
@@ -148,6 +151,8 @@ func (m *watchMember) due(now time.Time) time.Time {
 	left := m.next.Sub(now)
 	tried := !m.lastCheck.attempt.IsZero() // by this server
 	switch {
+	case !m.retry.IsZero():
+		return m.retry
 	case !m.known && !tried:
 		return now.Add(randomUpTo(newWatchSpread))
 	case m.failing && left > 0 && left <= min(m.wait, maxIntervals*m.interval*11/10):

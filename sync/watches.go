@@ -159,8 +159,12 @@ func (w *Watches) state(id string, rec *watchRecord) WatchState {
 	case s.Failures > 0:
 		out.Status = WatchFailing
 	}
-	if !rec.paused() {
+	switch {
+	case rec.paused():
+	case !next.IsZero():
 		out.NextCheck = next
+	default:
+		out.NextCheck = s.NextCheck // that of a feed that fails is in the record
 	}
 	return out
 }

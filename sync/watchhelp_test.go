@@ -82,7 +82,9 @@ func application(t testing.TB, id string, versions ...string) *patch.Definition 
 }
 
 // lineWatch returns a watch of the feed at a URL.
-func lineWatch(url string) recipe.Watch { return recipe.Watch{Feed: recipe.Feed{Kind: "lines", URL: url}} }
+func lineWatch(url string) recipe.Watch {
+	return recipe.Watch{Feed: recipe.Feed{Kind: "lines", URL: url}}
+}
 
 // withLines returns opts with lineKind.
 func withLines(opts patchsync.Options) patchsync.Options {

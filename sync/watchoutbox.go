@@ -23,13 +23,13 @@ func (w *Watches) runOutbox(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for ctx.Err() == nil {
-		if w.deliverAll(ctx) {
-			pause = minNotifyPause
-			timer.Reset(maxNotifyPause)
-		} else {
-			timer.Reset(pause)
+		if !w.deliverAll(ctx) {
+			sleep(ctx, pause)
 			pause = min(2*pause, maxNotifyPause)
+			continue
 		}
+		pause = minNotifyPause
+		timer.Reset(maxNotifyPause)
 		select {
 		case <-ctx.Done():
 		case <-w.posts:

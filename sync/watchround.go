@@ -57,11 +57,17 @@ type watchJob struct {
 // checkGroup asks a feed once, and applies the answer to all titles that follow it. It returns how long the feed says
 // that it is fresh.
 func (w *Watches) checkGroup(ctx context.Context, g *watchGroup) time.Duration {
-	jobs, memo := w.jobsOf(g)
+	jobs, memo, again := w.jobsOf(g)
 	if len(jobs) == 0 {
 		return 0
 	}
 	at := w.now().UTC()
+	if again {
+		for _, j := range jobs {
+			w.recheck(ctx, j, at)
+		}
+		return 0
+	}
 	w.counts.requests.Add(1)
 	answer, err := w.feeds.get(ctx, jobs[0].feed, jobs[0].trusted, memo)
 	var failure *FeedError
@@ -85,26 +91,27 @@ func (w *Watches) checkGroup(ctx context.Context, g *watchGroup) time.Duration {
 	return answer.MaxAge
 }
 
-// jobsOf returns the watches of a group whose titles exist, and the memo for the request. It is empty if one of them
-// has not read the last answer.
-func (w *Watches) jobsOf(g *watchGroup) (jobs []*watchJob, memo string) {
+// jobsOf returns the watches of a group whose titles exist, and the memo for the request. It is empty if one of them has
+// not read the last answer. again reports that all of them have, and that the store failed when it was applied: the
+// feed need not be asked again.
+func (w *Watches) jobsOf(g *watchGroup) (jobs []*watchJob, memo string, again bool) {
 	a := w.agenda
 	a.mu.Lock()
+	defer a.mu.Unlock()
+	current := true
 	for _, m := range g.members {
-		jobs = append(jobs, &watchJob{m, m.generation == g.generation && m.generation > 0 && !m.failing})
-	}
-	memo = g.memo
-	a.mu.Unlock()
-	existing := jobs[:0]
-	for _, j := range jobs {
-		if _, err := w.catalog.ByUID(j.uid); err == nil {
-			existing = append(existing, j)
-			if !j.current {
-				memo = ""
-			}
+		if _, err := w.catalog.ByUID(m.uid); err != nil {
+			continue
 		}
+		j := &watchJob{m, m.generation == g.generation && m.generation > 0 && !m.failing}
+		current = current && j.current
+		again = again || !m.retry.IsZero()
+		jobs = append(jobs, j)
 	}
-	return existing, memo
+	if !current {
+		return jobs, "", false
+	}
+	return jobs, g.memo, again
 }
 
 // isCurrent reports whether an answer is the same as the last one, and all watches have read that. It keeps the memo of
@@ -204,7 +211,10 @@ func (w *Watches) applyJob(ctx context.Context, j *watchJob, in reading) {
 	check, err := w.apply(ctx, j.uid, in, false)
 	if err != nil {
 		if ctx.Err() == nil && !errors.Is(err, ErrNotWatched) && !errors.Is(err, errWatchChanged) {
-			w.log.Error("a watch cannot be checked", "title", check.State.Title, "error", err)
+			w.log.Error("a watch cannot be checked and is checked again soon", "error", err)
+			w.agenda.mu.Lock()
+			j.retry = w.now().Add(jitter(storeRetry))
+			w.agenda.mu.Unlock()
 		}
 		return
 	}
