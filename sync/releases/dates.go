@@ -20,9 +20,9 @@ var (
 )
 
 // parseDate returns the date in a text, in UTC, or the zero time if there is none or if it is ambiguous, as 3/4/2026.
-// It reads the forms of RFC 822, RFC 3339 and ISO 8601, dates with the name of a month in many languages, numeric dates,
-// and numbers of seconds, milliseconds or microseconds since 1970. Days of the week are ignored: many feeds have wrong
-// ones. A date without a zone is in UTC.
+// It reads the forms of RFC 822, RFC 3339 and ISO 8601, dates with the name of a month in many languages, numeric
+// dates, and numbers of seconds, milliseconds or microseconds since 1970. Days of the week are ignored: many feeds have
+// wrong ones. A date without a zone is in UTC.
 func parseDate(text string) time.Time {
 	text = strings.TrimSpace(text)
 	if text == "" || len(text) > maxDate {
@@ -196,9 +196,9 @@ func number(text string) int {
 // zones are the names of time zones that feeds use, in hours east of UTC.
 var zones = map[string]float64{
 	"UTC": 0, "GMT": 0, "Z": 0, "UT": 0, "WET": 0, "WEST": 1, "BST": 1, "CET": 1, "MEZ": 1, "CEST": 2, "MESZ": 2,
-	"EET": 2, "EEST": 3, "MSK": 3, "JST": 9, "KST": 9, "AEST": 10, "AEDT": 11, "NZST": 12, "NZDT": 13, "HKT": 8, "SGT": 8,
-	"EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7, "AKST": -9, "AKDT": -8,
-	"HST": -10,
+	"EET": 2, "EEST": 3, "MSK": 3, "JST": 9, "KST": 9, "AEST": 10, "AEDT": 11, "NZST": 12, "NZDT": 13, "HKT": 8,
+	"SGT": 8, "EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7, "AKST": -9,
+	"AKDT": -8, "HST": -10,
 }
 
 // months are the names of the months, in the languages that feeds are written in. A name that is also that of a day of

@@ -61,7 +61,8 @@ func TestParseDate(t *testing.T) {
 }
 
 func FuzzParseDate(f *testing.F) {
-	for _, s := range []string{"Mon, 02 Mar 2026 10:00:00 +0000", "2024年6月20日", "1786320000", "mar. 5 août 2025 9h30 pm"} {
+	for _, s := range []string{"Mon, 02 Mar 2026 10:00:00 +0000", "2024年6月20日", "1786320000",
+		"mar. 5 août 2025 9h30 pm"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

@@ -23,8 +23,8 @@ const (
 	maxTokens = 10_000
 )
 
-// electronKind reads the file latest-mac.yml of electron-updater, which says one version. Versions are semantic ones: one
-// with a hyphen is a pre-release.
+// electronKind reads the file latest-mac.yml of electron-updater, which says one version. Versions are semantic ones:
+// one with a hyphen is a pre-release.
 type electronKind struct{}
 
 func (electronKind) Request(f recipe.Feed, _ bool) (Request, error) {
@@ -119,7 +119,8 @@ type updateInfo struct {
 	urls                                           []string
 }
 
-// file returns the installer for macOS, a disk image if there is one. foreign says that all files are for other systems.
+// file returns the installer for macOS, a disk image if there is one. foreign says that all files are for other
+// systems.
 func (info *updateInfo) file() (file string, foreign bool) {
 	for _, address := range append(info.urls, info.path) {
 		switch {

@@ -54,7 +54,8 @@ releaseDate: '2026-03-02T10:00:00.500Z'
 // minimumSystemVersion is the version of the kernel.
 func TestElectronMinimumSystemIsDarwins(t *testing.T) {
 	for version, want := range map[string]string{
-		"25.0.0": "26.0", "24": "15.0", "23": "14.0", "23.1.0": "14.0", "22.0.0": "13.0", "21.6.0": "12.0", "20": "11.0",
+		"25.0.0": "26.0", "24": "15.0", "23": "14.0", "23.1.0": "14.0", "22.0.0": "13.0",
+		"21.6.0": "12.0", "20": "11.0",
 		"19.0.0": "10.15", "18": "10.14", "17": "10.13", "16": "10.12", "10.15.0": "10.15.0", "10.13": "10.13",
 		"12.0.0": "", "10.2": "", "": "", "x": "", "26": "27.0", "'22.0'": "13.0",
 	} {
@@ -69,8 +70,9 @@ func TestElectronDates(t *testing.T) {
 	for text, want := range map[string]string{
 		"2026-03-02T10:00:00.000Z": "2026-03-02T10:00:00Z", "'2026-03-02T10:00:00.000Z'": "2026-03-02T10:00:00Z",
 		"2026-03-02": "2026-03-02T00:00:00Z", "!!timestamp 2026-03-02T10:00:00Z": "2026-03-02T10:00:00Z",
-		"2026-03-02 12:00:00 +02:00": "2026-03-02T10:00:00Z", "\"Mon Mar 02 2026 10:00:00 GMT+0000\"": "2026-03-02T10:00:00Z",
-		"": "0001-01-01T00:00:00Z", "~": "0001-01-01T00:00:00Z",
+		"2026-03-02 12:00:00 +02:00":            "2026-03-02T10:00:00Z",
+		"\"Mon Mar 02 2026 10:00:00 GMT+0000\"": "2026-03-02T10:00:00Z",
+		"":                                      "0001-01-01T00:00:00Z", "~": "0001-01-01T00:00:00Z",
 	} {
 		if r := electronFile(t, "version: 1.0.0\nreleaseDate: "+text+"\n"); r.Date.Format(time.RFC3339) != want {
 			t.Errorf("%s is %v, want %s", text, r.Date, want)
@@ -89,7 +91,8 @@ func TestElectronVersions(t *testing.T) {
 		}
 	}
 	for _, text := range []string{"2.5.1-SUM-2170.1", "2.0.0-beta.1", "1.0.0-1"} {
-		if s := readAll(t, electron, Answer{Body: []byte("version: " + text)}); len(s.Releases) != 0 || len(s.Dropped) != 1 {
+		if s := readAll(t, electron, Answer{Body: []byte("version: " + text)}); len(s.Releases) != 0 ||
+			len(s.Dropped) != 1 {
 			t.Errorf("%s: %+v, want a pre-release", text, s)
 		}
 	}

@@ -20,7 +20,8 @@ func TestTagsOfManyForms(t *testing.T) {
 		"1.2.3-stable": "1.2.3", "1.2_final": "1.2", "v1.2.3-macos": "1.2.3", "v1.2-beta.1": "1.2-beta.1",
 		"v1.2b3": "1.2b3", "build-4192": "4192", "v5": "5", "2026-05-01": "2026-05-01", "desktop-v2026.7.0": "2026.7.0",
 		"release1.2": "1.2", "macos-11-v1.2": "1.2", "v1.2.3-45": "1.2.3-45", "production/5.4.0-20109": "5.4.0-20109",
-		"x-n1.2": "1.2", "nightly": "", "latest": "", "": "", "version 1.2": "1.2", "1.2.3.4": "1.2.3.4", "v01.02": "01.02",
+		"x-n1.2": "1.2", "nightly": "", "latest": "", "": "", "version 1.2": "1.2",
+		"1.2.3.4": "1.2.3.4", "v01.02": "01.02",
 		"(1.2)": "1.2)",
 	} {
 		if got := tagVersion(tag); got != want {
@@ -72,7 +73,10 @@ func TestGitHubRequests(t *testing.T) {
 		anonymous  string
 	}{
 		{"latest", func(*recipe.Feed) {}, api + "/releases/latest", web + "/releases/latest"},
-		{"releases", func(f *recipe.Feed) { f.Source = "releases" }, api + "/releases?per_page=10", web + "/releases/latest"},
+		{
+			"releases", func(f *recipe.Feed) { f.Source = "releases" }, api + "/releases?per_page=10",
+			web + "/releases/latest",
+		},
 		{"tags", func(f *recipe.Feed) { f.Source = "tags" }, api + "/tags?per_page=100", web + "/tags.atom"},
 		{"asset", func(f *recipe.Feed) { f.Asset = "dmg$" }, api + "/releases?per_page=10", web + "/releases/latest"},
 		{
@@ -91,7 +95,8 @@ func TestGitHubRequests(t *testing.T) {
 		for authorized, want := range map[bool]string{true: tt.authorized, false: tt.anonymous} {
 			r, err := githubKind{}.Request(f, authorized)
 			redirect := strings.HasSuffix(want, "/latest") && !strings.Contains(want, "/repos/")
-			if err != nil || r.URL != want || r.Once != redirect || r.HeaderOnly != redirect || r.Header.Get("Accept") == "" {
+			if err != nil || r.URL != want || r.Once != redirect || r.HeaderOnly != redirect ||
+				r.Header.Get("Accept") == "" {
 				t.Errorf("%s, authorized %v: %+v, %v, want %s", tt.name, authorized, r, err, want)
 			}
 		}
@@ -118,7 +123,8 @@ func TestForgeInvalidFeeds(t *testing.T) {
 			}
 		}
 	}
-	for _, repo := range []string{"", "../x", "a/..", "a/b/c", "a/b?x", "a b/c", "a//b", strings.Repeat("a", 300) + "/b"} {
+	for _, repo := range []string{"", "../x", "a/..", "a/b/c", "a/b?x", "a b/c", "a//b", strings.Repeat("a",
+		300) + "/b"} {
 		if _, err := kinds.Request(recipe.Feed{Kind: "github", Repo: repo}, true); err == nil {
 			t.Errorf("the repository %q is valid", repo)
 		}
@@ -158,8 +164,11 @@ func TestGitHubPageOfPrereleasesOnly(t *testing.T) {
 	if next == nil || next.URL != a.URL[:len(a.URL)-len("?per_page=10")]+"?page=2&per_page=10" {
 		t.Fatalf("next is %+v, want page 2", next)
 	}
-	a.Header = http.Header{"Link": {`<https://api.github.com/repositories/1/releases?page=2>; rel="next", <https://x>; rel="last"`}}
-	if _, next = read(t, github, a); next == nil || next.URL != "https://api.github.com/repositories/1/releases?page=2" {
+	a.Header = http.Header{"Link": {
+		`<https://api.github.com/repositories/1/releases?page=2>; rel="next", <https://x>; rel="last"`,
+	}}
+	if _, next = read(t, github, a); next == nil ||
+		next.URL != "https://api.github.com/repositories/1/releases?page=2" {
 		t.Errorf("next is %+v, want that of the header Link", next)
 	}
 	a.Header = http.Header{"Link": {`<https://evil.example/releases?page=2>; rel="next"`}}
@@ -177,8 +186,10 @@ func TestGitHubAssetComesLater(t *testing.T) {
 	f := github
 	f.Asset = `\.dmg$`
 	starting := strings.Replace(release("v2.2", false, "App.dmg"), "uploaded", "starter", 1)
-	s := readAll(t, f, page(starting, release("v2.1", false, "App.exe"), release("v2.0", false, "App.exe", "App-2.0.dmg")))
-	if r, _ := s.Newest(); r.Version != "2.0" || !strings.HasSuffix(r.URL, "/v2.0/App-2.0.dmg") || len(s.Releases) != 1 {
+	s := readAll(t, f, page(starting, release("v2.1", false, "App.exe"), release("v2.0", false, "App.exe",
+		"App-2.0.dmg")))
+	if r, _ := s.Newest(); r.Version != "2.0" || !strings.HasSuffix(r.URL, "/v2.0/App-2.0.dmg") ||
+		len(s.Releases) != 1 {
 		t.Errorf("%+v", s)
 	}
 	// The latest release alone does not count: the list is asked for.
@@ -248,24 +259,32 @@ func TestGitHubRedirect(t *testing.T) {
 	if next == nil || next.URL != "https://github.com/other/Name/releases/latest" || !next.Once {
 		t.Errorf("next %+v", next)
 	}
-	// The latest release is of another product, or of another major version: the API's list decides.
+	endless := location("https://github.com/example/App/releases/latest")
+	endless.Pages = maxPages
+	unreadableAnswer(t, github, endless)
+}
+
+// If the latest release is of another product or another major version, the list of the API decides.
+func TestGitHubRedirectToAReleaseThatDoesNotCount(t *testing.T) {
 	for _, f := range []recipe.Feed{
 		{Kind: "github", Repo: "example/App", Tag: "^desktop-v(.*)$"}, {Kind: "github", Repo: "example/App", Major: 6},
 	} {
-		_, next = read(t, f, location("https://github.com/example/App/releases/tag/web-v9.0"))
-		if next == nil || !strings.HasPrefix(next.URL, "https://api.github.com/repos/example/App/releases?") || next.Once {
+		_, next := read(t, f, location("https://github.com/example/App/releases/tag/web-v9.0"))
+		if next == nil || !strings.HasPrefix(next.URL, "https://api.github.com/repos/example/App/releases?") ||
+			next.Once {
 			t.Errorf("next %+v", next)
 		}
 	}
+}
+
+func TestGitHubRedirectElsewhere(t *testing.T) {
 	for _, to := range []string{
-		"https://github.com/example/App/releases", "https://evil.example/example/App/releases/tag/v9", "https://github.com/login",
+		"https://github.com/example/App/releases", "https://evil.example/example/App/releases/tag/v9",
+		"https://github.com/login",
 		"https://github.com/example/App/releases/tag/%zz", "http://github.com/example/App/releases/tag/v9", "/",
 	} {
 		unreadableAnswer(t, github, location(to))
 	}
-	endless := location("https://github.com/example/App/releases/latest")
-	endless.Pages = maxPages
-	unreadableAnswer(t, github, endless)
 }
 
 // With an asset, the page of the assets follows the redirect.
@@ -280,7 +299,8 @@ func TestGitHubExpandedAssets(t *testing.T) {
 		<span>App</span></a><relative-time datetime="2026-03-02T10:00:00Z">now</relative-time></li>
 		<li><a href="/example/App/archive/refs/tags/v1.2.3.zip">Source code</a></li></ul></div>`
 	for _, address := range []string{next.URL, ""} {
-		found, next := read(t, f, Answer{URL: address, Status: 200, Body: []byte(strings.ReplaceAll(assets, "%s", "dmg"))})
+		found, next := read(t, f, Answer{URL: address, Status: 200, Body: []byte(strings.ReplaceAll(assets, "%s",
+			"dmg"))})
 		want := []recipe.Release{{
 			Version: "1.2.3", URL: "https://github.com/example/App/releases/download/v1.2.3/App%20x.dmg", Rollout: 1,
 			Date: time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC),
@@ -288,8 +308,10 @@ func TestGitHubExpandedAssets(t *testing.T) {
 		if diff := cmp.Diff(want, found); diff != "" || next != nil {
 			t.Errorf("Read (-want +got), next %v:\n%s", next, diff)
 		}
-		found, next = read(t, f, Answer{URL: address, Status: 200, Body: []byte(strings.ReplaceAll(assets, "%s", "exe"))})
-		if len(found) > 0 || next == nil || !strings.HasPrefix(next.URL, "https://api.github.com/repos/example/App/releases?") {
+		found, next = read(t, f, Answer{URL: address, Status: 200, Body: []byte(strings.ReplaceAll(assets, "%s",
+			"exe"))})
+		if len(found) > 0 || next == nil || !strings.HasPrefix(next.URL,
+			"https://api.github.com/repos/example/App/releases?") {
 			t.Errorf("found %+v, next %+v", found, next)
 		}
 	}
@@ -302,9 +324,11 @@ func TestGitHubTags(t *testing.T) {
 	if diff := cmp.Diff([]string{"1.10", "1.9"}, versions(s.Releases)); diff != "" {
 		t.Error(diff)
 	}
-	atom := `<?xml version="1.0" encoding="UTF-8"?><feed xmlns="http://www.w3.org/2005/Atom"><updated>2026-01-01T00:00:00Z</updated>
+	atom := `<?xml version="1.0" encoding="UTF-8"?><feed xmlns="http://www.w3.org/2005/Atom">
+		<updated>2026-01-01T00:00:00Z</updated>
 		<entry><id>tag:github.com,2008:Repository/1/v1.10</id><updated>2026-03-02T10:00:00Z</updated>
-		<link rel="alternate" type="text/html" href="https://github.com/example/App/releases/tag/v1.10"/><title>v1.10</title>
+		<link rel="alternate" type="text/html" href="https://github.com/example/App/releases/tag/v1.10"/>
+		<title>v1.10</title>
 		<content type="html">&lt;p&gt;2.0&lt;/p&gt;</content></entry></feed>`
 	s = readAll(t, f, Answer{Status: 200, Body: []byte(atom)})
 	if r, _ := s.Newest(); r.Version != "1.10" || r.Date.Year() != 2026 || r.Date.Month() != 3 {
@@ -345,17 +369,20 @@ func TestForgeAnswersThatCannotBeRead(t *testing.T) {
 func TestGitLab(t *testing.T) {
 	f := recipe.Feed{Kind: "gitlab", URL: "https://git.vendor.example", Repo: "group/sub/App", Asset: "dmg$"}
 	r, err := gitlabKind{}.Request(f, false)
-	if want := "https://git.vendor.example/api/v4/projects/group%2Fsub%2FApp/releases?per_page=20"; err != nil || r.URL != want {
+	if want := "https://git.vendor.example/api/v4/projects/group%2Fsub%2FApp/releases?per_page=20"; err != nil ||
+		r.URL != want {
 		t.Errorf("Request: %s, %v, want %s", r.URL, err, want)
 	}
 	item := func(tag, file string, upcoming bool) string {
 		return fmt.Sprintf(`{"tag_name": %q, "released_at": "2026-03-02T10:00:00.000Z", "upcoming_release": %v,
 			"assets": {"links": [{"name": "macOS", "url": "https://vendor.example/%s"}]}}`, tag, upcoming, file)
 	}
-	s := readAll(t, f, page(item("v9.0", "App.dmg", true), item("v2.1", "App.exe", false), item("v2.0", "App.dmg", false),
+	s := readAll(t, f, page(item("v9.0", "App.dmg", true), item("v2.1", "App.exe", false), item("v2.0", "App.dmg",
+		false),
 		item("v2.0-rc1", "App.dmg", false)))
 	want := []recipe.Release{{
-		Version: "2.0", Date: time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC), Rollout: 1, URL: "https://vendor.example/App.dmg",
+		Version: "2.0", Date: time.Date(2026, 3, 2, 10, 0, 0, 0,
+			time.UTC), Rollout: 1, URL: "https://vendor.example/App.dmg",
 	}}
 	if diff := cmp.Diff(want, s.Releases); diff != "" {
 		t.Error(diff)
@@ -396,7 +423,8 @@ func FuzzForges(f *testing.F) {
 	f.Add([]byte("["+release("v1.2.3", false, "App.dmg")+"]"), "", "", "", 200)
 	f.Add([]byte(""), "https://github.com/example/App/releases/tag/v1", "", "dmg", 302)
 	f.Add([]byte(`<a href="/example/App/releases/download/v1/App.dmg">`), "", `^v(\d+)$`, "dmg", 200)
-	f.Add([]byte(`<feed><entry><link href="https://github.com/example/App/releases/tag/v1"/></entry></feed>`), "", "", "", 200)
+	f.Add([]byte(`<feed><entry><link href="https://github.com/example/App/releases/tag/v1"/></entry></feed>`), "", "",
+		"", 200)
 	f.Fuzz(func(t *testing.T, body []byte, to, tag, asset string, status int) {
 		for _, kind := range []string{"github", "gitlab", "gitea"} {
 			fuzzRead(t, recipe.Feed{Kind: kind, Repo: "example/App", Tag: tag, Asset: asset}, Answer{

@@ -85,8 +85,8 @@ func githubAPI(f recipe.Feed, address string) Request {
 	return r
 }
 
-// Read reads the JSON of the API, a redirect to a release, the Atom feeds of releases and tags, or the page of the assets
-// of a release.
+// Read reads the JSON of the API, a redirect to a release, the Atom feeds of releases and tags, or the page of the
+// assets of a release.
 func (k githubKind) Read(f recipe.Feed, a Answer) ([]recipe.Release, *Request, error) {
 	ff, err := newForgeFeed(f)
 	if err != nil {

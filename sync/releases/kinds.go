@@ -156,7 +156,7 @@ func (k *Kinds) Read(f recipe.Feed, a Answer) (found []recipe.Release, next *Req
 // and what the kind of the feed asks of them.
 func (k *Kinds) Check(w recipe.Watch) error {
 	var all []patch.Failure
-	for _, err := range []error{validate(&w), k.checkRequest(w.Feed)} {
+	for _, err := range []error{w.Validate(), k.checkRequest(w.Feed)} {
 		var v *patch.ValidationError
 		switch {
 		case errors.As(err, &v):
@@ -174,14 +174,6 @@ func (k *Kinds) Check(w recipe.Watch) error {
 func (k *Kinds) checkRequest(f recipe.Feed) error {
 	_, err := k.Request(f, false)
 	return err
-}
-
-// validate calls the Validate method of a watch.
-func validate(w any) error {
-	if v, ok := w.(interface{ Validate() error }); ok {
-		return v.Validate()
-	}
-	return nil
 }
 
 // appendFailures appends the failures of members that have none yet.

@@ -2,8 +2,8 @@ package releases
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
+	"math"
 	"regexp"
 	"slices"
 	"strconv"
@@ -18,7 +18,8 @@ import (
 
 // A Selection is what counts of the releases of a feed.
 type Selection struct {
-	// Releases are those that count, the newest first by version order, each version once, in the form of the inventory.
+	// Releases are those that count, the newest first by version order, each version once, in the form of the
+	// inventory.
 	Releases []recipe.Release
 	// Dropped are those that do not count, in the order of the feed.
 	Dropped []Dropped
@@ -166,25 +167,10 @@ func (c *criteria) apply(r recipe.Release) (recipe.Release, string) {
 	if reason := unusable(r.Version); reason != "" {
 		return r, reason
 	}
-	r.Prerelease = r.Prerelease || spelledPrerelease(r.Version)
-	r.Version = keepParts(r.Version, f.Parts)
-	r.MinOS = systemVersion(r.MinOS)
-	r.Build = usable(r.Build)
-	r.Channel = strings.TrimSpace(r.Channel)
-	if !(r.Rollout >= 0) { // NaN too
-		r.Rollout = 0
-	}
-	r.Rollout = min(r.Rollout, 1)
-	if r.Date.Year() < 1984 || r.Date.Year() > 9998 {
-		r.Date = time.Time{}
-	}
+	r = normalize(r, f.Parts)
 	switch {
-	case r.Channel != f.Channel && f.Channel == "":
-		return r, fmt.Sprintf("It is of channel %q.", shorten(r.Channel))
-	case r.Channel != f.Channel && r.Channel == "":
-		return r, fmt.Sprintf("It has no channel, and the feed asks for channel %q.", f.Channel)
 	case r.Channel != f.Channel:
-		return r, fmt.Sprintf("It is of channel %q, and the feed asks for channel %q.", shorten(r.Channel), f.Channel)
+		return r, otherChannel(r.Channel, f.Channel)
 	case r.Prerelease && !f.Prereleases:
 		return r, "It is a pre-release."
 	case c.include != nil && !c.include.MatchString(r.Version):
@@ -195,6 +181,35 @@ func (c *criteria) apply(r recipe.Release) (recipe.Release, string) {
 		return r, fmt.Sprintf("It is not of major version %d.", f.Major)
 	}
 	return r, ""
+}
+
+// normalize returns a release with a version of the number of parts that the feed asks for, and without values that
+// cannot be used.
+func normalize(r recipe.Release, parts int) recipe.Release {
+	r.Prerelease = r.Prerelease || spelledPrerelease(r.Version)
+	r.Version = keepParts(r.Version, parts)
+	r.MinOS = systemVersion(r.MinOS)
+	r.Build = usable(r.Build)
+	r.Channel = strings.TrimSpace(r.Channel)
+	if math.IsNaN(r.Rollout) {
+		r.Rollout = 0
+	}
+	r.Rollout = min(max(r.Rollout, 0), 1)
+	if r.Date.Year() < 1984 || r.Date.Year() > 9998 {
+		r.Date = time.Time{}
+	}
+	return r
+}
+
+// otherChannel returns why a release of another channel does not count.
+func otherChannel(has, want string) string {
+	switch {
+	case want == "":
+		return fmt.Sprintf("It is of channel %q.", shorten(has))
+	case has == "":
+		return fmt.Sprintf("It has no channel, and the feed asks for channel %q.", want)
+	}
+	return fmt.Sprintf("It is of channel %q, and the feed asks for channel %q.", shorten(has), want)
 }
 
 // unusable returns why a text cannot be a version, or nothing if it can.
@@ -255,7 +270,7 @@ func keepParts(version string, parts int) string {
 func firstNumber(version string) int {
 	first, _, _ := strings.Cut(dotted.FindString(version), ".")
 	n, err := strconv.Atoi(first)
-	if err != nil || errors.Is(err, strconv.ErrRange) {
+	if err != nil {
 		return -1
 	}
 	return n

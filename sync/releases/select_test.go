@@ -44,15 +44,21 @@ func TestSelectVersions(t *testing.T) {
 		{
 			"no pre-releases", recipe.Feed{},
 			[]string{
-				"2.0b1", "2.0-rc.1", "2.0 Beta 3", "App-2.0_beta3", "3.7.2026-nightly", "2.1.4-insider", "3.5.2025-2-nightly", "1.0",
+				"2.0b1", "2.0-rc.1", "2.0 Beta 3", "App-2.0_beta3", "3.7.2026-nightly", "2.1.4-insider",
+				"3.5.2025-2-nightly", "1.0",
 			},
 			[]string{"1.0"},
 		},
-		{"pre-releases", recipe.Feed{Prereleases: true}, []string{"2.0b1", "2.0", "2.1rc1"}, []string{"2.1rc1", "2.0", "2.0b1"}},
+		{
+			"pre-releases", recipe.Feed{Prereleases: true}, []string{"2.0b1", "2.0", "2.1rc1"},
+			[]string{"2.1rc1", "2.0", "2.0b1"},
+		},
 		{
 			"not pre-releases", recipe.Feed{Prereleases: false},
-			[]string{"9.0 (45)", "8.0+45", "7.0.01a", "6.0 esr", "5.0u171", "4.6.2-1", "3.0-universal", "2.0-arm64", "Build 1"},
-			[]string{"9.0 (45)", "8.0+45", "7.0.01a", "6.0 esr", "5.0u171", "4.6.2-1", "3.0-universal", "2.0-arm64", "Build 1"},
+			[]string{"9.0 (45)", "8.0+45", "7.0.01a", "6.0 esr", "5.0u171", "4.6.2-1", "3.0-universal", "2.0-arm64",
+				"Build 1"},
+			[]string{"9.0 (45)", "8.0+45", "7.0.01a", "6.0 esr", "5.0u171", "4.6.2-1", "3.0-universal", "2.0-arm64",
+				"Build 1"},
 		},
 		{"parts", recipe.Feed{Parts: 3}, []string{"1.185.0.0", "1.9", "1.185.0.1"}, []string{"1.185.0", "1.9"}},
 		{"parts keep what surrounds them", recipe.Feed{Parts: 2}, []string{"App-1.2.3 (45)"}, []string{"App-1.2 (45)"}},
@@ -62,7 +68,10 @@ func TestSelectVersions(t *testing.T) {
 		{"lowest", recipe.Feed{Pick: "lowest"}, []string{"1.2", "1.1", "1.3"}, []string{"1.1"}},
 		{"no number", recipe.Feed{}, []string{"latest", "", "1.0"}, []string{"1.0"}},
 		{"unusable text", recipe.Feed{}, []string{"1.\u202e0", "1.\x000", "1.\xff", "1\n2", "1.0"}, []string{"1.0"}},
-		{"too long", recipe.Feed{}, []string{strings.Repeat("9", 1<<20), strings.Repeat("9", 256), "1.0"}, []string{"1.0"}},
+		{
+			"too long", recipe.Feed{}, []string{strings.Repeat("9", 1<<20), strings.Repeat("9", 256), "1.0"},
+			[]string{"1.0"},
+		},
 		{"an invalid word", recipe.Feed{Include: "("}, []string{"1.0"}, []string{}},
 	}
 	for _, tt := range tests {

@@ -25,7 +25,8 @@ func (sparkleKind) Request(f recipe.Feed, _ bool) (Request, error) {
 	case f.From != "" && f.From != "short" && f.From != "url":
 		return Request{}, invalid("/feed/from", "must be short or url")
 	case f.From == "url" && f.Match == "":
-		return Request{}, invalid("/feed/match", "is missing: enter an expression that finds the version in the address")
+		return Request{}, invalid("/feed/match",
+			"is missing: enter an expression that finds the version in the address")
 	}
 	return feedRequest(f)
 }
@@ -259,8 +260,9 @@ func (item *appcastItem) release(f recipe.Feed) (recipe.Release, bool, error) {
 		return recipe.Release{}, false, err
 	}
 	r := recipe.Release{
-		Version: mapped, Build: build, Channel: item.channel, MinOS: item.minimumSystem, URL: item.url, Notes: item.notes,
-		Date: parseDate(item.date), Rollout: 1, Prerelease: titledPrerelease(item.title, version),
+		Version: mapped, Build: build, Channel: item.channel, MinOS: item.minimumSystem,
+		URL: item.url, Notes: item.notes, Date: parseDate(item.date), Rollout: 1,
+		Prerelease: titledPrerelease(item.title, version),
 	}
 	if r.URL == "" {
 		r.URL = item.link
@@ -298,7 +300,8 @@ func (item *appcastItem) versions() (version, build string) {
 // lastBytes returns at most the last n bytes of a text.
 func lastBytes(text string, n int) string { return text[max(0, len(text)-n):] }
 
-// fileVersion returns the version in the name of a file, between its last underscore and its extension, as Sparkle does.
+// fileVersion returns the version in the name of a file, between its last underscore and its extension, as Sparkle
+// does.
 func fileVersion(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {

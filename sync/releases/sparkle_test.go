@@ -75,7 +75,10 @@ func TestSparkleVersionIsInItemEnclosureOrTitle(t *testing.T) {
 		},
 		{"no enclosure", `<sparkle:version>2.1.0</sparkle:version><link>https://vendor.example/</link>`, "2.1.0", ""},
 		{"no short version", `<title>Version 2.1.0</title><enclosure sparkle:version="2.1.0"/>`, "2.1.0", ""},
-		{"short only in the title", `<title>Example App 2.1.0</title><enclosure sparkle:version="5210"/>`, "2.1.0", "5210"},
+		{
+			"short only in the title", `<title>Example App 2.1.0</title><enclosure sparkle:version="5210"/>`, "2.1.0",
+			"5210",
+		},
 		{"with the build", `<title>Version 2.1 (5210)</title><enclosure sparkle:version="5210"/>`, "2.1", "5210"},
 		{
 			"a build that looks like a version", `<title>Example App v2.1</title>
@@ -83,9 +86,18 @@ func TestSparkleVersionIsInItemEnclosureOrTitle(t *testing.T) {
 		},
 		{"title shortens", `<title>Example App 2.1</title><enclosure sparkle:version="2.1.3"/>`, "2.1.3", ""},
 		{"title of a system", `<title>Now for macOS 26.1</title><enclosure sparkle:version="2.1.3"/>`, "2.1.3", ""},
-		{"title with prose", `<title>2.1: the 10th anniversary</title><enclosure sparkle:version="2.1.3"/>`, "2.1.3", ""},
-		{"only in the title", `<title>Example App 2.1</title><enclosure url="https://vendor.example/a.zip"/>`, "2.1", ""},
-		{"only in the file", `<title>News</title><enclosure url="https://vendor.example/App_2.1.3.zip?x=1"/>`, "2.1.3", ""},
+		{
+			"title with prose", `<title>2.1: the 10th anniversary</title><enclosure sparkle:version="2.1.3"/>`,
+			"2.1.3", "",
+		},
+		{
+			"only in the title", `<title>Example App 2.1</title><enclosure url="https://vendor.example/a.zip"/>`,
+			"2.1", "",
+		},
+		{
+			"only in the file", `<title>News</title><enclosure url="https://vendor.example/App_2.1.3.zip?x=1"/>`,
+			"2.1.3", "",
+		},
 		{
 			"critical update says another", `<sparkle:criticalUpdate sparkle:version="1.5"/>
 			<enclosure sparkle:version="2.1.3"/>`, "2.1.3", "",
@@ -94,7 +106,11 @@ func TestSparkleVersionIsInItemEnclosureOrTitle(t *testing.T) {
 			"elements in the description", `<description><p><version>9</version></p></description>
 			<sparkle:version>2.1.3</sparkle:version>`, "2.1.3", "",
 		},
-		{"comments", `<!-- <sparkle:version>9</sparkle:version> --><sparkle:version>2.1<!-- x -->.3</sparkle:version>`, "2.1.3", ""},
+		{
+			"comments",
+			`<!-- <sparkle:version>9</sparkle:version> --><sparkle:version>2.1<!-- x -->.3</sparkle:version>`, "2.1.3",
+			"",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -131,14 +147,16 @@ func TestSparkleChannels(t *testing.T) {
 
 func TestSparklePrereleasesWithoutChannel(t *testing.T) {
 	s := sparkle(t, recipe.Feed{}, appcast(simple("3.0b1", ""), simple("2.9-rc1", ""), simple("2.0", ""),
-		item(`<title>Example App 2.5 Beta 2</title><enclosure sparkle:version="50" sparkle:shortVersionString="2.5"/>`)))
+		item(`<title>Example App 2.5 Beta 2</title><enclosure sparkle:version="50"
+			sparkle:shortVersionString="2.5"/>`)))
 	if diff := cmp.Diff([]string{"2.0"}, versions(s.Releases)); diff != "" {
 		t.Error(diff)
 	}
 }
 
 func TestSparkleDeltasAreNotReleases(t *testing.T) {
-	deltas := `<sparkle:deltas><enclosure url="https://vendor.example/9.delta" sparkle:version="9.9" sparkle:deltaFrom="1"/>
+	deltas := `<sparkle:deltas><enclosure url="https://vendor.example/9.delta" sparkle:version="9.9"
+		sparkle:deltaFrom="1"/>
 		</sparkle:deltas>`
 	delta := `<enclosure url="https://vendor.example/8.delta" sparkle:version="8.8" sparkle:deltaFrom="1.0"/>`
 	r, _ := new(sparkle(t, recipe.Feed{}, appcast(item(deltas+delta+
@@ -196,7 +214,8 @@ func TestSparkleDatesOfManyForms(t *testing.T) {
 	for text, want := range map[string]string{
 		"Fri, 02 Mar 2026 10:00:00 +0000": "2026-03-02T10:00:00Z", "2026-03-02": "2026-03-02T00:00:00Z",
 		"Mo, 02 März 2026 10:00:00 +0100": "2026-03-02T09:00:00Z", "Lun, 2 mars 2026 10:00 GMT": "2026-03-02T10:00:00Z",
-		"Пн, 02 мар 2026 10:00:00 +0300": "2026-03-02T07:00:00Z", "someday": "0001-01-01T00:00:00Z", "": "0001-01-01T00:00:00Z",
+		"Пн, 02 мар 2026 10:00:00 +0300": "2026-03-02T07:00:00Z",
+		"someday":                        "0001-01-01T00:00:00Z", "": "0001-01-01T00:00:00Z",
 	} {
 		r, ok := new(sparkle(t, recipe.Feed{}, appcast(simple("1.0", "<pubDate>"+text+"</pubDate>")))).Newest()
 		if got := r.Date.Format(time.RFC3339); !ok || got != want {
@@ -235,8 +254,10 @@ func TestSparkleNamespaces(t *testing.T) {
 
 func TestSparkleMatch(t *testing.T) {
 	body := appcast(
-		item(`<enclosure url="https://vendor.example/App-2-1-0.zip" sparkle:version="9" sparkle:shortVersionString="App-2.0.9 x"/>`),
-		item(`<enclosure url="https://vendor.example/Other.zip" sparkle:version="8" sparkle:shortVersionString="none"/>`))
+		item(`<enclosure url="https://vendor.example/App-2-1-0.zip" sparkle:version="9"
+			sparkle:shortVersionString="App-2.0.9 x"/>`),
+		item(`<enclosure url="https://vendor.example/Other.zip" sparkle:version="8"
+			sparkle:shortVersionString="none"/>`))
 	tests := []struct {
 		name string
 		feed recipe.Feed
@@ -252,7 +273,8 @@ func TestSparkleMatch(t *testing.T) {
 			t.Errorf("%s: %+v, want %s", tt.name, s, tt.want)
 		}
 	}
-	unreadableAnswer(t, recipe.Feed{Kind: "sparkle", URL: "https://vendor.example/", Match: "nothing"}, Answer{Body: body})
+	unreadableAnswer(t, recipe.Feed{Kind: "sparkle", URL: "https://vendor.example/", Match: "nothing"},
+		Answer{Body: body})
 }
 
 func TestSparkleEncodings(t *testing.T) {
@@ -261,8 +283,10 @@ func TestSparkleEncodings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	latin := strings.Replace(string(appcast(simple("2.1", "\xa9 \xe9"))), `encoding="utf-8"`, `encoding="ISO-8859-1"`, 1)
-	for name, body := range map[string]string{"UTF-16": utf16, "BOM": "\ufeff" + string(appcast(simple("2.1", ""))), "Latin 1": latin} {
+	latin := strings.Replace(string(appcast(simple("2.1", "\xa9 \xe9"))), `encoding="utf-8"`, `encoding="ISO-8859-1"`,
+		1)
+	for name, body := range map[string]string{"UTF-16": utf16, "BOM": "\ufeff" + string(appcast(simple("2.1", ""))),
+		"Latin 1": latin} {
 		if r, _ := new(sparkle(t, recipe.Feed{}, []byte(body))).Newest(); r.Version != "2.1" {
 			t.Errorf("%s: %+v", name, r)
 		}
@@ -303,7 +327,8 @@ func TestSparkleHostileAnswers(t *testing.T) {
 		"too large":           string(appcast(strings.Repeat(" ", MaxBytes))),
 	} {
 		t.Run(name, func(t *testing.T) {
-			unreadableAnswer(t, recipe.Feed{Kind: "sparkle", URL: "https://vendor.example/"}, Answer{Status: 200, Body: []byte(body)})
+			unreadableAnswer(t, recipe.Feed{Kind: "sparkle", URL: "https://vendor.example/"}, Answer{Status: 200,
+				Body: []byte(body)})
 		})
 	}
 }
@@ -322,7 +347,8 @@ func FuzzSparkle(f *testing.F) {
 	f.Add(appcast(item(`<sparkle:deltas><enclosure sparkle:version="9"/></sparkle:deltas>`)), "url", `a(?P<version>\d)`)
 	f.Add([]byte("<rss><item><enclosure sparkle:version='1' url='x_1.zip'/></item></rss>"), "short", "")
 	f.Fuzz(func(t *testing.T, body []byte, from, match string) {
-		fuzzRead(t, recipe.Feed{Kind: "sparkle", URL: "https://vendor.example/", From: from, Match: match}, Answer{Body: body})
+		fuzzRead(t, recipe.Feed{Kind: "sparkle", URL: "https://vendor.example/", From: from, Match: match},
+			Answer{Body: body})
 	})
 }
 
