@@ -21,6 +21,7 @@ func (s *Server) gauges() []metrics.Gauge {
 		},
 	}
 	all = append(all, s.syncGauges()...)
+	all = append(all, s.watchGauges()...)
 	all = append(all, s.tokenGauges()...)
 	for name, stats := range map[string]func() catalog.CacheStats{
 		"definitions": func() catalog.CacheStats { definitions, _ := s.Catalog.Caches(); return definitions },
@@ -81,6 +82,65 @@ func (s *Server) countSources(failing bool) (n float64) {
 		if failing == (state.Failures > 0) {
 			n++
 		}
+	}
+	return n
+}
+
+func (s *Server) watchGauges() []metrics.Gauge {
+	watches := func(status string) metrics.Gauge {
+		return metrics.Gauge{
+			Name:   "watches",
+			Help:   "Titles that follow a release feed, by the state of the feed.",
+			Labels: map[string]string{"state": status},
+			Value:  func() float64 { return s.countWatches(status) },
+		}
+	}
+	counter := func(name, help, result string, count func(patchsync.WatchCounts) uint64) metrics.Gauge {
+		g := metrics.Gauge{
+			Name:    name,
+			Help:    help,
+			Counter: true,
+			Value:   func() float64 { return float64(count(s.Sync.Watches().Counts())) },
+		}
+		if result != "" {
+			g.Labels = map[string]string{"result": result}
+		}
+		return g
+	}
+	const checks, help = "watch_checks_total", "Checks of a title's release feed, by result."
+	return []metrics.Gauge{
+		watches(patchsync.WatchOK),
+		watches(patchsync.WatchFailing),
+		watches(patchsync.WatchPaused),
+		counter(checks, help, "succeeded", func(c patchsync.WatchCounts) uint64 { return c.Succeeded }),
+		counter(checks, help, "unchanged", func(c patchsync.WatchCounts) uint64 { return c.Unchanged }),
+		counter(checks, help, "failed", func(c patchsync.WatchCounts) uint64 { return c.Failed }),
+		counter("watch_requests_total", "Requests for release feeds. One serves all titles that have the same feed.",
+			"", func(c patchsync.WatchCounts) uint64 { return c.Requests }),
+		counter("watch_versions_added_total", "Versions that were added from release feeds.",
+			"", func(c patchsync.WatchCounts) uint64 { return c.Added }),
+		{
+			Name:  "proposals",
+			Help:  "Proposals of versions that wait for a person.",
+			Value: s.countProposals,
+		},
+	}
+}
+
+// countWatches counts the titles that follow a release feed in a state.
+func (s *Server) countWatches(status string) (n float64) {
+	for state := range s.Sync.Watches().All() {
+		if state.Status == status {
+			n++
+		}
+	}
+	return n
+}
+
+// countProposals counts the proposals that wait for a person.
+func (s *Server) countProposals() (n float64) {
+	for range s.Sync.Watches().Proposals() {
+		n++
 	}
 	return n
 }

@@ -188,7 +188,9 @@ func (w watcher) Begin(ctx context.Context, t catalog.Title, watch recipe.Watch,
 	return translate(w.watches.Begin(ctx, t, watch, patchsync.WatchOptions(opts)))
 }
 
-func (w watcher) Undo(ctx context.Context, t catalog.Title) error { return translate(w.watches.Undo(ctx, t)) }
+func (w watcher) Undo(ctx context.Context, t catalog.Title) error {
+	return translate(w.watches.Undo(ctx, t))
+}
 
 func (w watcher) Proposals() iter.Seq[wire.Proposal] {
 	return func(yield func(wire.Proposal) bool) {
