@@ -58,7 +58,8 @@ func builtIn() map[string]Kind {
 
 var builtInKinds = builtIn()
 
-// unrestricted are the kinds that every token may use: their requests can be for the feed of a vendor only.
+// unrestricted are the kinds that every token may use: each reads documents of one form only, and cannot be made to
+// read parts of any page.
 var unrestricted = []string{"github", "gitlab", "gitea", "sparkle", "electron", "preset"}
 
 // An expander is a kind whose feeds stand for feeds of another kind.
