@@ -3,7 +3,7 @@
 //
 // The records are members of a zip archive, which may have other members, such as the definitions of the titles:
 //
-//	patchsource/format.json     the format of the backup: {"format":3}
+//	patchsource/format.json     the format of the backup, such as {"format":3}
 //	patchsource/<kind>.ndjson   the records of a kind, one JSON object a line
 //
 // The line of a title follows those of its earlier revisions, so that all records of a title are of one state.
@@ -22,10 +22,14 @@ import (
 	"github.com/patchsource/patchsource/store"
 )
 
-// format is the newest format of backups that this version loads, and the one that it writes. A backup without
-// format.json has format 1, in which the revisions had a member of their own. Format 3 says that titles may have
-// revisions that are kept as differences.
-const format = 3
+const (
+	// format is the newest format of backups that this version loads. A backup without format.json has format 1, in
+	// which the revisions had a member of their own. Format 3 says that titles may have revisions that are kept as
+	// differences. Format 4 has watches, which earlier versions would leave out.
+	format = 4
+	// formatWithoutWatches is the format of a backup of a store that has no watches.
+	formatWithoutWatches = 3
+)
 
 // formatMember is the content of format.json.
 type formatMember struct {
@@ -39,6 +43,7 @@ const (
 	titleKind   = "titles"
 	historyKind = "history"
 	configKind  = "config"
+	watchKind   = "watches"
 )
 
 // kinds are the kinds of records in a backup besides the configuration, in the order in which they are loaded.
@@ -51,7 +56,7 @@ var kinds = []string{
 	"releasednames",
 	"syncs",
 	"webhooks",
-	"watches",
+	watchKind,
 }
 
 // configIDs are the ids of the configuration records in a backup.

@@ -26,6 +26,9 @@ const (
 	maxSharedBytes = 1 << 20
 )
 
+// storeFormat is the format of a store that has watches.
+const storeFormat = 4
+
 // LoadOptions are options of [Load]. Nil means the zero value.
 type LoadOptions struct {
 	// Progress, if not nil, is called again and again with the number of records that are loaded. Calls do not
@@ -49,6 +52,11 @@ func Load(
 	}
 	if err := checkEmpty(ctx, s); err != nil {
 		return 0, err
+	}
+	if members[watchKind] != nil { // earlier versions must not open a store with watches
+		if err := store.RaiseFormat(ctx, s, storeFormat); err != nil {
+			return 0, err
+		}
 	}
 	if _, err := s.Put(ctx, loadingKey, []byte("{}"), store.Condition{}); err != nil {
 		return 0, err

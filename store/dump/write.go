@@ -27,8 +27,19 @@ type Archive interface {
 //
 // The error is that of titles, of the archive, of the store or of ctx. The archive is then incomplete and of no use.
 func Write(ctx context.Context, a Archive, s store.Store, titles iter.Seq2[store.Record, error]) error {
-	if err := writeFormat(a); err != nil {
+	watched, err := hasRecords(ctx, s, watchKind)
+	if err != nil {
 		return err
+	}
+	if err := writeFormat(a, watched); err != nil {
+		return err
+	}
+	if watched {
+		// A watch remembers the versions that it has added. If it came after its title, it could remember one that the
+		// title in the backup does not have, which would then count as removed by a person.
+		if err := writeKind(a, watchKind, s.List(ctx, watchKind)); err != nil {
+			return err
+		}
 	}
 	if titles == nil {
 		titles = listTitles(ctx, s)
@@ -37,7 +48,7 @@ func Write(ctx context.Context, a Archive, s store.Store, titles iter.Seq2[store
 		return err
 	}
 	for _, kind := range kinds {
-		if kind == titleKind || kind == historyKind {
+		if kind == titleKind || kind == historyKind || kind == watchKind {
 			continue
 		}
 		if err := writeKind(a, kind, s.List(ctx, kind)); err != nil {
@@ -47,13 +58,26 @@ func Write(ctx context.Context, a Archive, s store.Store, titles iter.Seq2[store
 	return writeKind(a, configKind, listConfig(ctx, s))
 }
 
-// writeFormat writes the member that states the backup's format.
-func writeFormat(a Archive) error {
+// hasRecords reports whether a store has records of a kind.
+func hasRecords(ctx context.Context, s store.Store, kind string) (bool, error) {
+	for _, err := range s.List(ctx, kind) {
+		return err == nil, err
+	}
+	return false, nil
+}
+
+// writeFormat writes the member that states the backup's format: the earliest that has all records, so that earlier
+// versions load a backup without watches.
+func writeFormat(a Archive, watched bool) error {
 	m, err := a.Create(formatName)
 	if err != nil {
 		return err
 	}
-	return json.NewEncoder(m).Encode(formatMember{format})
+	stated := formatWithoutWatches
+	if watched {
+		stated = format
+	}
+	return json.NewEncoder(m).Encode(formatMember{stated})
 }
 
 // writeKind writes the member of a kind.
