@@ -29,6 +29,9 @@ func TestNil(t *testing.T) {
 	if s := services.Sync(nil); s != nil {
 		t.Errorf("Sync(nil) is %v", s)
 	}
+	if s := services.Watches(nil); s != nil {
+		t.Errorf("Watches(nil) is %v", s)
+	}
 	if s := services.Webhooks(nil); s != nil {
 		t.Errorf("Webhooks(nil) is %v", s)
 	}

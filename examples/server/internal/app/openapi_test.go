@@ -76,9 +76,16 @@ func TestAnswersAreAsDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	upstream := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/feed" {
+			_, _ = io.WriteString(w, `["2", "2026.1"]`)
+			return
+		}
 		_, _ = io.WriteString(w, definition("Sub", "1"))
 	}))
+	feed := `"feed":{"kind":"json","url":"` + upstream.URL + `/feed","items":"$[*]","version":"$","include":"^.$"}`
+	wider := strings.Replace(feed, `"^.$"`, `"."`, 1)
+	recipe := `{"id":"Fed","name":"Fed","bundleId":"com.example.fed",` + feed + `}`
 	defer upstream.Close()
 	openapi3filter.RegisterBodyDecoder("text/plain", openapi3filter.FileBodyDecoder)
 	openapi3filter.RegisterBodyDecoder("application/x-ndjson", openapi3filter.JSONBodyDecoder) // has one line
@@ -120,6 +127,25 @@ func TestAnswersAreAsDocumented(t *testing.T) {
 		{"GET", "/api/v1/tokens", "", 200, ""},
 		{"GET", "/api/v1/token", "", 200, ""},
 		{"POST", "/api/v1/sync", `{"mirror":"nope"}`, 400, ""},
+		{"POST", "/api/v1/recipes", recipe, 201, ""},
+		{"POST", "/api/v1/recipes", recipe, 409, ""},
+		{"POST", "/api/v1/recipes", `{"feed":{}}`, 400, ""},
+		{"POST", "/api/v1/recipes/test", `{"recipe":{` + feed + `}}`, 200, ""},
+		{"POST", "/api/v1/recipes/test", `{"recipe":{` + feed + `},"answer":{"body":"x"}}`, 400, ""},
+		{"POST", "/api/v1/recipes/draft", `{"cask":{"token":"a","name":["A"],"version":"1"}}`, 200, ""},
+		{"POST", "/api/v1/recipes/draft", `{}`, 400, ""},
+		{"GET", "/api/v1/titles/App/watch", "", 404, ""},
+		{"PUT", "/api/v1/titles/App/watch", `{` + feed + `,"policy":{"hold":"48h"}}`, 201, ""},
+		{"POST", "/api/v1/titles/App/watch/check", "", 200, ""},
+		{"DELETE", "/api/v1/titles/App/watch", "", 204, ""},
+		{"PUT", "/api/v1/titles/Fed/watch", `{` + wider + `}`, 200, ""},
+		{"POST", "/api/v1/titles/Fed/watch/check?dry_run=1", "", 200, ""},
+		{"POST", "/api/v1/titles/Fed/watch/check", "", 200, ""},
+		{"GET", "/api/v1/watches", "", 200, ""},
+		{"GET", "/api/v1/watches?state=x", "", 400, ""},
+		{"GET", "/api/v1/proposals", "", 200, ""},
+		{"POST", "/api/v1/proposals/nope/approve", "", 404, ""},
+		{"POST", "/api/v1/proposals/nope/reject", "", 404, ""},
 		{"GET", "/api/v1/titles/App/feed.atom", "", 200, ""},
 		{"GET", "/feed.atom", "", 200, ""},
 		{"POST", "/api/v1/tokens/nope/invalidate", "", 404, ""},
