@@ -44,7 +44,8 @@ type WatchState struct {
 	LastError string
 	// LastAttempt is when the feed was last asked, and LastSuccess when that last succeeded. After a restart, and on
 	// servers that do not lead, both are those of the last change of anything else in the state. NextCheck is when the
-	// feed will be asked again. It is zero for a watch that is paused, and not always known on servers that do not lead.
+	// feed will be asked again. It is zero for a watch that is paused, and not always known on servers that do not
+	// lead.
 	LastAttempt, LastSuccess, NextCheck time.Time
 	// Newest is the newest stable version that the feed lists.
 	Newest string

@@ -3,6 +3,7 @@ package patchsync
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/patchsource/patchsource/patch"
@@ -96,8 +97,8 @@ func (w *Watches) release(ctx context.Context, claimed savedWatch, before *watch
 	return err
 }
 
-// settle notes that versions were added, in a record that has changed since claim. The error is
-// catalog.ErrUnavailable.
+// settle notes that versions were added, in a record that has changed since claim, and removes the proposals that
+// propose no others. The error is catalog.ErrUnavailable.
 func (w *Watches) settle(ctx context.Context, uid string, versions []string) error {
 	now := w.now()
 	_, err := w.records.update(ctx, uid, func(rec *watchRecord) (bool, error) {
@@ -107,6 +108,11 @@ func (w *Watches) settle(ctx context.Context, uid string, versions []string) err
 		for _, version := range versions {
 			rec.mark(version, recipe.Added, now)
 		}
+		rec.Proposals = slices.DeleteFunc(rec.Proposals, func(p recipe.Proposal) bool {
+			return !slices.ContainsFunc(p.Patches, func(q patch.Patch) bool {
+				return !slices.Contains(versions, q.Version)
+			})
+		})
 		if rec.Adder == w.server {
 			rec.Adder = ""
 		}

@@ -18,11 +18,10 @@ import (
 	patchsync "github.com/patchsource/patchsource/sync"
 )
 
-// A fragile store fails from the write with a number on, as if the process were killed: before that write, or after it
-// without an answer.
+// A fragile store fails from the write of a title or watch with a number on, as if the process were killed: before that
+// write, or after it without an answer.
 type fragile struct {
 	store.Store
-	kinds  []string
 	writes atomic.Int32
 	dies   atomic.Int32 // the number of the fatal write, 0 for none
 	after  bool         // the fatal write is durable
@@ -35,6 +34,9 @@ func (f *fragile) Unwrap() store.Store { return f.Store }
 
 // Put implements [store.Store].
 func (f *fragile) Put(ctx context.Context, key store.Key, value []byte, c store.Condition) (store.Revision, error) {
+	if key.Kind != "titles" && key.Kind != "watches" {
+		return f.Store.Put(ctx, key, value, c)
+	}
 	n, dies := f.writes.Add(1), f.dies.Load()
 	switch {
 	case dies == 0 || n < dies:

@@ -5,15 +5,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"iter"
 	"slices"
 
 	"github.com/patchsource/patchsource/patch"
-	"github.com/patchsource/patchsource/patch/catalog"
 	"github.com/patchsource/patchsource/patch/recipe"
-	"github.com/patchsource/patchsource/store"
 	"github.com/patchsource/patchsource/sync/releases"
 )
 
@@ -74,129 +71,6 @@ func (rec *watchRecord) proposal(id string) *recipe.Proposal {
 
 // hasProposal reports whether a record has a proposal.
 func hasProposal(rec *watchRecord, id string) bool { return rec.proposal(id) != nil }
-
-// Approve adds the versions of a proposal to its title, all of those that the title does not have. by identifies the
-// person in the history of the title.
-//
-// The error is [ErrNoProposal], an error of catalog.Catalog.AddVersions, catalog.ErrUnavailable or that of ctx. The
-// proposal stays if its versions cannot be added.
-func (w *Watches) Approve(ctx context.Context, proposal, by string) (catalog.Result, error) {
-	var res catalog.Result
-	err := w.decide(ctx, proposal, func(ctx context.Context, saved savedWatch) (err error) {
-		res, err = w.approve(ctx, saved, proposal, by)
-		return err
-	})
-	return res, err
-}
-
-// decide calls f with the record that has a proposal, while it has the record's turn, and again after a conflict.
-func (w *Watches) decide(
-	ctx context.Context, proposal string, f func(ctx context.Context, saved savedWatch) error,
-) error {
-	if err := w.records.load(ctx); err != nil {
-		return err
-	}
-	found, ok := w.findProposal(proposal)
-	if !ok {
-		return ErrNoProposal
-	}
-	uid := found.record.UID
-	turn := w.records.turn(uid)
-	if err := turn.lock(ctx); err != nil {
-		return err
-	}
-	defer turn.unlock()
-	err := store.RetryConflicts(ctx, func() error {
-		if _, err := w.records.read(ctx, uid); err != nil {
-			return err
-		}
-		saved, err := w.settled(ctx, uid)
-		switch {
-		case errors.Is(err, ErrNotWatched), err == nil && !hasProposal(saved.record, proposal):
-			return ErrNoProposal
-		case err != nil:
-			return err
-		}
-		return f(ctx, saved)
-	})
-	if errors.Is(err, store.ErrConflict) {
-		err = &watchStoreError{err}
-	}
-	return err
-}
-
-// approve adds the versions of a proposal that the title does not have, and removes the proposal.
-func (w *Watches) approve(ctx context.Context, saved savedWatch, id, by string) (catalog.Result, error) {
-	none := catalog.Result{}
-	def, title, err := w.catalog.Load(ctx, saved.record.Title)
-	switch {
-	case err == nil && title.UID != saved.record.UID:
-		return none, ErrNoProposal
-	case err != nil:
-		return none, err
-	}
-	proposal := saved.record.proposal(id)
-	patches := lacking(def, proposal.Patches)
-	next := saved.record.clone()
-	next.Adder = ""
-	next.Proposals = slices.DeleteFunc(next.Proposals, func(p recipe.Proposal) bool { return p.ID == id })
-	ctx, cancel := store.WriteContext(ctx)
-	defer cancel()
-	res := catalog.Result{Title: title}
-	if len(patches) > 0 {
-		before := saved.record
-		// The claim keeps the proposal, in case the server is killed.
-		if saved, err = w.claim(ctx, saved, before, patches); err != nil {
-			return none, err
-		}
-		res, err = w.edit(ctx, title, patches, by)
-		switch {
-		case errors.Is(err, catalog.ErrPrecondition):
-			return none, errors.Join(store.ErrConflict, w.release(ctx, saved, before))
-		case err != nil && !isUnknown(err):
-			return none, errors.Join(err, w.release(ctx, saved, before))
-		case err != nil:
-			return none, err
-		}
-		w.counts.added.Add(uint64(len(patches)))
-		w.log.Info("a proposal was approved", "title", title.ID, "versions", versionsIn(patches), "by", by)
-	}
-	now := w.now()
-	for _, p := range proposal.Patches {
-		next.mark(p.Version, recipe.Added, now)
-	}
-	_, err = w.records.write(ctx, next.UID, next, saved.revision)
-	if errors.Is(err, store.ErrConflict) {
-		err = w.settle(ctx, next.UID, versionsIn(proposal.Patches))
-	}
-	if err != nil {
-		// The title has the versions. The next check finds that out and removes the proposal.
-		w.log.Warn("a proposal was approved, but could not be removed yet", "title", title.ID, "error", err)
-	}
-	return res, nil
-}
-
-// Reject removes a proposal. Its versions are remembered as rejected, and neither added nor proposed again. by
-// identifies the person in the log.
-//
-// The error is [ErrNoProposal], catalog.ErrUnavailable or that of ctx.
-func (w *Watches) Reject(ctx context.Context, proposal, by string) error {
-	return w.decide(ctx, proposal, func(ctx context.Context, saved savedWatch) error {
-		next := saved.record.clone()
-		next.Adder = ""
-		now := w.now()
-		versions := versionsIn(next.proposal(proposal).Patches)
-		for _, version := range versions {
-			next.mark(version, recipe.Rejected, now)
-		}
-		next.Proposals = slices.DeleteFunc(next.Proposals, func(p recipe.Proposal) bool { return p.ID == proposal })
-		_, err := w.records.write(ctx, next.UID, next, saved.revision)
-		if err == nil {
-			w.log.Info("a proposal was rejected", "title", next.Title, "versions", versions, "by", by)
-		}
-		return err
-	})
-}
 
 // notePropose makes the proposal of a plan that of the record, together with the versions of the earlier proposal that
 // still wait: a feed that lists its newest release alone has forgotten them. A proposal that says the same as the

@@ -101,7 +101,7 @@ func TestWatchDecisions(t *testing.T) {
 	expect(t, "proposals of a newer version", s.proposals(), "App 1.4.0")
 }
 
-// A proposal whose versions the title has by now is approved without a change, and one that the title cannot take stays.
+// A proposal whose versions the title has by now, in any spelling, is approved without a change.
 func TestWatchApproveAfterChanges(t *testing.T) {
 	w := newWorld(t)
 	s := open(t, newStore(), w, withLines(patchsync.Options{}))

@@ -91,8 +91,8 @@ func (w *Watches) checkGroup(ctx context.Context, g *watchGroup) time.Duration {
 	return answer.MaxAge
 }
 
-// jobsOf returns the watches of a group whose titles exist, and the memo for the request. It is empty if one of them has
-// not read the last answer. again reports that all of them have, and that the store failed when it was applied: the
+// jobsOf returns the watches of a group whose titles exist, and the memo for the request. It is empty if one of them
+// has not read the last answer. again reports that all of them have, and that the store failed when it was applied: the
 // feed need not be asked again.
 func (w *Watches) jobsOf(g *watchGroup) (jobs []*watchJob, memo string, again bool) {
 	a := w.agenda

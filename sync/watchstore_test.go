@@ -43,8 +43,8 @@ func TestWatchRecordsThatCannotBeRead(t *testing.T) {
 				}
 				if c.runs {
 					stop := run(t, s)
-					time.Sleep(time.Hour)
 					defer stop()
+					synctest.Wait()
 					if !strings.Contains(log.String(), "corrupt") {
 						t.Errorf("the log does not report the record: %s", log.String())
 					}
@@ -111,7 +111,8 @@ func TestWatchBegin(t *testing.T) {
 		return &catalog.CreateOptions{
 			Confirm: func(ctx context.Context, t catalog.Title) error {
 				begun = t
-				return errors.Join(watches.Begin(ctx, t, lineWatch(feedURL), patchsync.WatchOptions{Trusted: true}), fail)
+				err := watches.Begin(ctx, t, lineWatch(feedURL), patchsync.WatchOptions{Trusted: true})
+				return errors.Join(err, fail)
 			},
 			Undo: func(ctx context.Context) error { return watches.Undo(ctx, begun) },
 		}
