@@ -30,6 +30,12 @@
 // URLs may hold secrets. States, errors and log lines show them as [RedactURL] returns them, and never show the
 // credentials of a source.
 //
+// # Release feeds
+//
+// A title that follows no source may be watched instead: [Watches] reads the release feed of its vendor, adds new
+// versions to it, and proposes those that a person should see first. Such a title stays editable. One request serves
+// all watches with the same address.
+//
 // # Several servers
 //
 // Over a store that several servers share (a [store.Watcher]), one of them does the work: it holds a lease in the
