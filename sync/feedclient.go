@@ -30,6 +30,8 @@ const maxPages = 5
 type feedClient struct {
 	client *safehttp.Client
 	kinds  *releases.Kinds
+	// observe, if not nil, is called with each request and its answer, with any status.
+	observe func(releases.Request, releases.Answer)
 }
 
 // newFeedClient returns a feedClient.
@@ -87,6 +89,9 @@ func (c *feedClient) ask(ctx context.Context, q releases.Request, memo string) (
 		return nil, context.Cause(ctx)
 	case err != nil:
 		return nil, &FeedError{Err: err}
+	}
+	if c.observe != nil {
+		c.observe(q, releases.Answer{URL: q.URL, Status: res.Status, Header: res.Header, Body: res.Body})
 	}
 	a := &feedAnswer{MaxAge: maxAge(res.Header)}
 	if res.Status == http.StatusNotModified && memo != "" {
