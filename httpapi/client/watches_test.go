@@ -43,19 +43,22 @@ func (f *feed) recipe(id string) *recipe.Recipe {
 	}}
 }
 
-// A title is created from a recipe, follows its feed, and takes over what a person approves.
-func TestWatch(t *testing.T) {
-	ctx, c := t.Context(), connect(t)
-	f := serveFeed(t, "1.9", "1.10")
-	if a, err := c.CreateFromRecipe(ctx, f.recipe("App")); err != nil || a.ID != "App" {
+// watch returns a client of a new server with the title App, which was created from a recipe, and the feed of the title.
+func watch(t *testing.T) (*client.Client, *feed) {
+	t.Helper()
+	c, f := connect(t), serveFeed(t, "1.9", "1.10")
+	if a, err := c.CreateFromRecipe(t.Context(), f.recipe("App")); err != nil || a.ID != "App" {
 		t.Fatalf("CreateFromRecipe returned %+v, %v", a, err)
 	}
+	return c, f
+}
+
+// A title that was created from a recipe takes over the versions of its feed.
+func TestCheckWatch(t *testing.T) {
+	ctx := t.Context()
+	c, f := watch(t)
 	if err := errOf(c.CreateFromRecipe(ctx, f.recipe("app"))); !errors.Is(err, client.ErrConflict) {
 		t.Errorf("a second CreateFromRecipe returned %v, want ErrConflict", err)
-	}
-	w, err := c.Watch(ctx, "App")
-	if err != nil || w.Title != "App" || w.State.Status != wire.WatchOK || strings.Contains(w.Feed.URL, "hidden") {
-		t.Fatalf("Watch returned %+v, %v", w, err)
 	}
 	f.set("1.11", "1.10")
 	dry, err := c.CheckWatch(ctx, "App", &client.CheckOptions{DryRun: true})
@@ -66,9 +69,15 @@ func TestWatch(t *testing.T) {
 	if err != nil || !slices.Equal(check.Added, []string{"1.11"}) || check.Newest.Version != "1.11" {
 		t.Errorf("CheckWatch returned %+v, %v", check, err)
 	}
+}
+
+// Versions of another form wait for a person.
+func TestProposals(t *testing.T) {
+	ctx := t.Context()
+	c, f := watch(t)
 	f.set("2026.1", "2025.9.1")
-	if check, err = c.CheckWatch(ctx, "App", nil); err != nil || check.Proposal == nil || len(check.Added) != 0 {
-		t.Fatalf("CheckWatch of versions of another form returned %+v, %v", check, err)
+	if check, err := c.CheckWatch(ctx, "App", nil); err != nil || check.Proposal == nil || len(check.Added) != 0 {
+		t.Fatalf("CheckWatch returned %+v, %v", check, err)
 	}
 	waiting, err := c.Proposals(ctx)
 	if err != nil || len(waiting) != 1 || waiting[0].Version != "2026.1" || len(waiting[0].Reasons) == 0 {
@@ -83,17 +92,24 @@ func TestWatch(t *testing.T) {
 	if def, _, err := c.Definition(ctx, "App"); err != nil || def.Patches[0].Version != "2026.1" {
 		t.Errorf("the title is %+v, %v", def, err)
 	}
-	// The policy is changed with the feed as it was shown.
-	w.Policy.Mode = recipe.Off
-	if w, err = c.SetWatch(ctx, "App", recipe.Watch{Feed: w.Feed, Policy: w.Policy}); err != nil ||
-		w.State.Status != wire.WatchPaused {
+}
+
+// The policy is changed with the feed as it was shown, without secrets.
+func TestSetWatch(t *testing.T) {
+	ctx := t.Context()
+	c, _ := watch(t)
+	w, err := c.Watch(ctx, "App")
+	if err != nil || w.Title != "App" || w.State.Status != wire.WatchOK || strings.Contains(w.Feed.URL, "hidden") {
+		t.Fatalf("Watch returned %+v, %v", w, err)
+	}
+	w, err = c.SetWatch(ctx, "App", recipe.Watch{Feed: w.Feed, Policy: recipe.Policy{Mode: recipe.Off}})
+	if err != nil || w.State.Status != wire.WatchPaused {
 		t.Errorf("SetWatch returned %+v, %v", w, err)
 	}
-	if all, err := c.Watches(ctx, wire.WatchPaused); err != nil || len(all) != 1 {
-		t.Errorf("Watches returned %+v, %v", all, err)
-	}
-	if all, err := c.Watches(ctx, wire.WatchFailing); err != nil || len(all) != 0 {
-		t.Errorf("Watches that fail: %+v, %v", all, err)
+	for state, want := range map[string]int{"": 1, wire.WatchPaused: 1, wire.WatchFailing: 0} {
+		if all, err := c.Watches(ctx, state); err != nil || len(all) != want {
+			t.Errorf("Watches of the state %q returned %+v, %v; want %d", state, all, err, want)
+		}
 	}
 	if err := c.EndWatch(ctx, "App"); err != nil {
 		t.Error(err)
@@ -105,11 +121,8 @@ func TestWatch(t *testing.T) {
 
 // A feed that fails is part of the result of a check, without the secrets of its address.
 func TestCheckOfAFeedThatFails(t *testing.T) {
-	ctx, c := t.Context(), connect(t)
-	f := serveFeed(t, "1")
-	if _, err := c.CreateFromRecipe(ctx, f.recipe("App")); err != nil {
-		t.Fatal(err)
-	}
+	ctx := t.Context()
+	c, f := watch(t)
 	f.Close()
 	check, err := c.CheckWatch(ctx, "App", nil)
 	if err != nil || check.Error == nil || check.State.Failures != 1 || check.State.Status != wire.WatchFailing {
