@@ -110,7 +110,9 @@ var mayImport = map[string]struct{ ours, others string }{
 		"patch patch/appbundle httpapi/client examples/internal/cli",
 		patchModules + " howett.net/plist github.com/alecthomas/kong golang.org/x/term golang.org/x/sys",
 	},
-	"examples/patchlint": {"patch examples/internal/cli", "any"},
+	"examples/patchlint":           {"patch examples/internal/cli", "any"},
+	"examples/recipes":             {"", ""},
+	"examples/internal/feedtokens": {"sync", "any"},
 }
 
 const (
