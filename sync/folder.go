@@ -25,7 +25,8 @@ type folder struct{ dir string }
 
 // Folder returns the [Source] of a folder of definitions: all *.json files in it and below, such as a checkout of a
 // repository. Names that begin with a dot are skipped, and symbolic links are never followed out of the folder. A
-// mirror reads the folder when a file changes, and at its interval.
+// mirror reads the folder when a file changes, and at its interval. Files whose names end in .recipe.json are recipes:
+// the [Watches] of the Runner make their titles.
 //
 // The key is "folder:" and the folder's name without its path, since keys are published: of two folders with one
 // name, one needs another [Mirror.Name].
@@ -58,23 +59,12 @@ func (d *folder) fail(err error) error {
 
 // List implements [Source]. It reads the names of the files only.
 func (d *folder) List(ctx context.Context, f *Fetcher, _ string) (*Listing, error) {
-	root, err := os.OpenRoot(d.dir)
-	if err != nil {
-		return nil, d.fail(err)
-	}
-	defer root.Close()
 	l := &Listing{}
-	err = fs.WalkDir(root.FS(), ".", func(name string, entry fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case ctx.Err() != nil:
-			return context.Cause(ctx)
-		case isHidden(name, entry) && entry.IsDir():
-			return fs.SkipDir
-		case isHidden(name, entry), !entry.Type().IsRegular(), !strings.EqualFold(path.Ext(name), ".json"):
+	err := d.walk(ctx, func(_ *os.Root, name string, entry fs.DirEntry) error {
+		if isRecipe(name) {
 			return nil
-		case len(l.Items) == maxTitles:
+		}
+		if len(l.Items) == maxTitles {
 			return fmt.Errorf("the folder has more than %d definitions", maxTitles)
 		}
 		info, err := entry.Info()
@@ -85,9 +75,35 @@ func (d *folder) List(ctx context.Context, f *Fetcher, _ string) (*Listing, erro
 		return nil
 	})
 	if err != nil {
-		return nil, d.fail(err)
+		return nil, err
 	}
 	return l, nil
+}
+
+// walk calls visit for each *.json file in the folder and below. The error is an *[UpstreamError].
+func (d *folder) walk(ctx context.Context, visit func(root *os.Root, name string, entry fs.DirEntry) error) error {
+	root, err := os.OpenRoot(d.dir)
+	if err != nil {
+		return d.fail(err)
+	}
+	defer root.Close()
+	err = fs.WalkDir(root.FS(), ".", func(name string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case isHidden(name, entry) && entry.IsDir():
+			return fs.SkipDir
+		case isHidden(name, entry), !entry.Type().IsRegular(), !strings.EqualFold(path.Ext(name), ".json"):
+			return nil
+		}
+		return visit(root, name, entry)
+	})
+	if err != nil {
+		return d.fail(err)
+	}
+	return nil
 }
 
 // isHidden reports whether an entry of a folder is skipped.

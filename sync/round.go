@@ -64,6 +64,7 @@ func (r *Runner) runRound(ctx context.Context, j *job) error {
 	}
 	defer j.turn.unlock()
 	defer r.endRound(j)
+	defer r.watches.recipes.mirrorRead(j.mirror)
 	for try := 1; ; try++ {
 		saveErr, err := r.tryRound(ctx, j)
 		switch {

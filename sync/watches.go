@@ -1,6 +1,7 @@
 package patchsync
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"iter"
@@ -36,6 +37,7 @@ type Watches struct {
 	server string // identifies this server in watchRecord.Adder
 
 	records *watchStore
+	recipes *recipeFolders
 	agenda  *watchAgenda
 	counts  watchCounters
 	posts   chan struct{} // receives a value when a record has an event to deliver
@@ -44,6 +46,10 @@ type Watches struct {
 // newWatches returns the watches of a Runner.
 func newWatches(set *settings, s store.Store, o *Options) (*Watches, error) {
 	kinds, err := releases.New(o.Kinds)
+	if err != nil {
+		return nil, err
+	}
+	folders, err := newRecipeFolders(o.Recipes, set.mirrors)
 	if err != nil {
 		return nil, err
 	}
@@ -60,9 +66,13 @@ func newWatches(set *settings, s store.Store, o *Options) (*Watches, error) {
 		agenda:   newWatchAgenda(set.now),
 		posts:    make(chan struct{}, 1),
 	}
+	w.recipes = newRecipes(w, folders)
 	w.agenda.keyOf = w.feeds.key
 	w.records.removed = w.agenda.remove
 	w.records.adopted = func(saved savedWatch) {
+		if isProblem(saved) {
+			return
+		}
 		w.agenda.adopt(saved)
 		if len(saved.record.Outbox) > 0 {
 			wake(w.posts)
@@ -101,14 +111,19 @@ func (w *Watches) State(id string) (WatchState, error) {
 	return w.state(t.ID, s.record), nil
 }
 
-// All yields the watches of all titles that exist and their states, sorted by the ids of the titles.
+// All yields the watches of all titles that exist and their states, sorted by the ids of the titles, and those of
+// recipe files that are not used, such as invalid ones: these have a Source and the status [WatchFailing], and their
+// titles may not exist.
 func (w *Watches) All() iter.Seq[WatchState] {
 	return func(yield func(WatchState) bool) {
 		if err := w.records.load(context.Background()); err != nil {
 			w.log.Error("the watches cannot be read", "error", err)
 			return
 		}
-		for _, s := range w.existing() {
+		all := w.existing()
+		all = append(all, w.recipes.problems(all)...)
+		sortWatches(all)
+		for _, s := range all {
 			if !s.record.Ended && !yield(w.state(s.record.Title, s.record)) {
 				return
 			}
@@ -123,8 +138,18 @@ func (w *Watches) existing() []savedWatch {
 		_, err := w.catalog.ByUID(s.record.UID)
 		return err != nil
 	})
-	slices.SortFunc(all, func(a, b savedWatch) int { return strings.Compare(a.record.Title, b.record.Title) })
+	sortWatches(all)
 	return all
+}
+
+// sortWatches sorts records by the ids of their titles.
+func sortWatches(all []savedWatch) {
+	slices.SortFunc(all, func(a, b savedWatch) int {
+		return cmp.Or(
+			strings.Compare(a.record.Title, b.record.Title),
+			strings.Compare(a.record.Source, b.record.Source),
+		)
+	})
 }
 
 // state returns the state of a watch.
@@ -133,7 +158,7 @@ func (w *Watches) state(id string, rec *watchRecord) WatchState {
 	out := WatchState{
 		Title:       id,
 		Watch:       recipe.Watch{Feed: rec.Feed.Redacted(), Policy: rec.Policy},
-		Source:      rec.Source,
+		Source:      w.recipes.source(rec),
 		Status:      WatchOK,
 		Failures:    s.Failures,
 		LastError:   s.LastError,
@@ -166,6 +191,7 @@ func (w *Watches) state(id string, rec *watchRecord) WatchState {
 	default:
 		out.NextCheck = s.NextCheck // that of a feed that fails is in the record
 	}
+	w.recipes.addProblem(&out)
 	return out
 }
 

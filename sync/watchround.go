@@ -22,6 +22,7 @@ func (w *Watches) run(ctx context.Context) {
 	defer working.Wait()
 	working.Go(func() { w.runOutbox(ctx) })
 	working.Go(func() { w.runTidy(ctx) })
+	working.Go(func() { w.recipes.run(ctx) })
 	slots := make(chan struct{}, watchesAtOnce)
 	timer := time.NewTimer(0)
 	defer timer.Stop()

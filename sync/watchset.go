@@ -37,7 +37,7 @@ func (w *Watches) put(
 	}
 	now := w.now()
 	_, err := w.records.update(ctx, t.UID, func(rec *watchRecord) (bool, error) {
-		if rec.Source != "" && source == "" && !rec.Ended {
+		if w.recipes.source(rec) != "" && source == "" && !rec.Ended {
 			return false, &catalog.TitleError{ID: t.ID, Err: ErrWatchReadOnly}
 		}
 		feed := watch.Feed
@@ -86,7 +86,7 @@ func (w *Watches) end(ctx context.Context, t catalog.Title, byFile bool) error {
 		switch {
 		case rec.UID == "" || rec.Ended:
 			return false, &catalog.TitleError{ID: t.ID, Err: ErrNotWatched}
-		case rec.Source != "" && !byFile:
+		case w.recipes.source(rec) != "" && !byFile:
 			return false, &catalog.TitleError{ID: t.ID, Err: ErrWatchReadOnly}
 		}
 		*rec = watchRecord{
