@@ -127,8 +127,8 @@ const (
 		"github.com/aws/aws-sdk-go-v2/service/internal/s3shared"
 	feedModules = patchModules + " github.com/hashicorp/golang-lru/v2 github.com/klauspost/compress " +
 		"github.com/tidwall/btree golang.org/x/sync"
-	releaseModules = patchModules + " github.com/antchfx/xpath github.com/goccy/go-yaml github.com/hashicorp/golang-lru/v2 " +
-		"github.com/theory/jsonpath"
+	releaseModules = patchModules + " github.com/antchfx/xpath github.com/goccy/go-yaml " +
+		"github.com/hashicorp/golang-lru/v2 github.com/theory/jsonpath"
 	syncModules = feedModules + " " + releaseModules + " golang.org/x/sys code.dny.dev/ssrf " +
 		"github.com/smallstep/pkcs7 github.com/fsnotify/fsnotify"
 

@@ -11,6 +11,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 
 	"github.com/patchsource/patchsource/examples/internal/cli"
+	"github.com/patchsource/patchsource/examples/internal/report"
 	"github.com/patchsource/patchsource/patch"
 )
 
@@ -66,7 +67,7 @@ func run(args []string, stdout, stderr io.Writer, terminal bool, now time.Time) 
 		l.opts.Errors = codes()
 	}
 	results, code := l.checkAll(files, stderr, terminal)
-	if err := reports[f.Format](stdout, results); err != nil {
+	if err := program().Write(stdout, f.Format, results); err != nil {
 		fmt.Fprintf(stderr, "patchlint: %v\n", err)
 		return 2
 	}
@@ -74,7 +75,7 @@ func run(args []string, stdout, stderr io.Writer, terminal bool, now time.Time) 
 }
 
 // checkAll checks files and returns the results and the exit code. It logs files that cannot be read.
-func (l *linter) checkAll(files []file, stderr io.Writer, terminal bool) (results []result, code int) {
+func (l *linter) checkAll(files []file, stderr io.Writer, terminal bool) (results []report.Result, code int) {
 	progress := progressbar.NewOptions(len(files),
 		progressbar.OptionSetWriter(stderr),
 		progressbar.OptionSetVisibility(terminal),
@@ -92,7 +93,7 @@ func (l *linter) checkAll(files []file, stderr io.Writer, terminal bool) (result
 			code = 2
 			continue
 		}
-		if code == 0 && slices.ContainsFunc(r.Findings, func(f finding) bool { return f.Level == levelError }) {
+		if code == 0 && r.Failed() {
 			code = 1
 		}
 		results = append(results, r)

@@ -4,14 +4,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/patchsource/patchsource/examples/internal/report"
 	"github.com/patchsource/patchsource/patch"
 )
 
@@ -90,7 +89,7 @@ func TestFormats(t *testing.T) {
 			break
 		}
 	}
-	var results []result
+	var results []report.Result
 	_, out, _ := call("-f", "json", file)
 	if err := json.Unmarshal([]byte(out), &results); err != nil || len(results) != 1 || len(results[0].Findings) != 1 {
 		t.Fatalf("json: got %v: %s, want one finding", err, out)
@@ -99,13 +98,27 @@ func TestFormats(t *testing.T) {
 		f.Level != "warning" {
 		t.Errorf("json: got %+v, want line %d", f, line)
 	}
-	var log sarifLog
+	var log struct {
+		Version string
+		Runs    []struct {
+			Results []struct {
+				RuleID    string
+				Locations []struct {
+					PhysicalLocation struct {
+						ArtifactLocation struct{ URI string }
+						Region           struct{ StartLine int }
+					}
+				}
+			}
+		}
+	}
 	_, out, _ = call("-f", "sarif", file)
 	if err := json.Unmarshal([]byte(out), &log); err != nil || log.Version != "2.1.0" || len(log.Runs[0].Results) != 1 {
 		t.Fatalf("sarif: got %v: %s, want one result", err, out)
 	}
-	if r := log.Runs[0].Results[0]; r.RuleID != "operator" || r.Locations[0].Physical.Region.StartLine != line ||
-		!strings.HasSuffix(r.Locations[0].Physical.Artifact.URI, "operator-unknown.json") {
+	r := log.Runs[0].Results[0]
+	if at := r.Locations[0].PhysicalLocation; r.RuleID != "operator" || at.Region.StartLine != line ||
+		!strings.HasSuffix(at.ArtifactLocation.URI, "operator-unknown.json") {
 		t.Errorf("sarif: got %+v, want line %d", r, line)
 	}
 	_, out, _ = call("-f", "github", file)
@@ -155,27 +168,6 @@ func TestFix(t *testing.T) {
 	}
 	if left, _ := filepath.Glob(filepath.Join(dir, ".*")); len(left) != 0 {
 		t.Errorf("temporary files were left behind: %q", left)
-	}
-}
-
-func TestLinesOf(t *testing.T) {
-	data := []byte("{\n \"a\": [\n  1,\n  {\"b/c\":\n   2}\n ],\n \"d\": 3\n}")
-	want := map[string]int{
-		"":             1,
-		"/a":           2,
-		"/a/0":         3,
-		"/a/1":         4,
-		"/a/1/b~1c":    4,
-		"/d":           7,
-		"/a/1/missing": 4,
-		"/a/9/x":       2,
-		"/missing":     1,
-	}
-	got := linesOf(data, slices.Collect(maps.Keys(want)))
-	for pointer, line := range want {
-		if got[pointer] != line {
-			t.Errorf("%q: got line %d, want %d", pointer, got[pointer], line)
-		}
 	}
 }
 
