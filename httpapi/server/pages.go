@@ -28,6 +28,8 @@ func (p pages) view(t catalog.Title) webui.Title {
 		Follows:     patchsync.RedactURL(t.Follows),
 	}
 	if t.Follows == "" {
+		_, err := p.Sync.Watches().State(t.ID)
+		out.Watched = err == nil
 		return out
 	}
 	s, ok := p.Sync.State(t)
@@ -68,6 +70,25 @@ func (p pages) Find(id string) (webui.Title, bool) {
 		return webui.Title{}, false
 	}
 	return p.view(t), true
+}
+
+// FeedCounts implements webui.FeedCounter.
+func (p pages) FeedCounts(may func(webui.Title) bool) (counts webui.FeedCounts) {
+	mayChange := func(id string) bool {
+		t, ok := p.Find(id)
+		return ok && may(t)
+	}
+	for s := range p.Sync.Watches().All() {
+		if s.Status == patchsync.WatchFailing && mayChange(s.Title) {
+			counts.Failing++
+		}
+	}
+	for proposal := range p.Sync.Watches().Proposals() {
+		if mayChange(proposal.Title) {
+			counts.Proposals++
+		}
+	}
+	return counts
 }
 
 // Bytes implements webui.Catalog.

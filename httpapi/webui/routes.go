@@ -20,6 +20,8 @@ var rootSegments = map[string]bool{
 	"upload":       true,
 	"tokens":       true,
 	"sources":      true,
+	"feeds":        true,
+	"proposals":    true,
 	"webhooks":     true,
 	"backup":       true,
 }
@@ -83,6 +85,7 @@ func (h *handler) routes() {
 	on(h, "GET /sources", sourcePages.list)
 	on(h, "POST /sources", sourcePages.follow)
 	on(h, "POST /sources/now", sourcePages.syncNow)
+	h.routeFeeds()
 	on(h, "GET /webhooks", webhookPages.list)
 	on(h, "POST /webhooks", webhookPages.create)
 	on(h, "POST /webhooks/{id}/test", webhookPages.test)
@@ -110,6 +113,25 @@ func (h *handler) routeTitles() {
 	on(h, "POST /titles/{id}/sync", editPages.syncNow)
 	on(h, "GET /titles/{id}/token", titleTokenPages.form)
 	on(h, "POST /titles/{id}/token", titleTokenPages.renew)
+}
+
+// routeFeeds registers the pages about release feeds.
+func (h *handler) routeFeeds() {
+	on(h, "GET /titles/{id}/watch", watchPages.form)
+	on(h, "POST /titles/{id}/watch", watchPages.save)
+	on(h, "POST /titles/{id}/watch/check", watchPages.check)
+	on(h, "POST /titles/{id}/watch/pause", watchPages.pause)
+	on(h, "POST /titles/{id}/watch/resume", watchPages.resume)
+	on(h, "GET /titles/{id}/watch/end", watchPages.endForm)
+	on(h, "POST /titles/{id}/watch/end", watchPages.end)
+	on(h, "GET /feeds", feedPages.list)
+	on(h, "GET /feeds/new", feedPages.form)
+	on(h, "POST /feeds/new", feedPages.create)
+	on(h, "POST /feeds/draft", feedPages.draft)
+	on(h, "GET /proposals", proposalPages.list)
+	on(h, "POST /proposals/{id}/approve", proposalPages.approve)
+	on(h, "GET /proposals/{id}/reject", proposalPages.rejectForm)
+	on(h, "POST /proposals/{id}/reject", proposalPages.reject)
 }
 
 // policy is the Content-Security-Policy: pages load their own files only, and are in no frame.

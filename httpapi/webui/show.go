@@ -22,11 +22,11 @@ func loadPages() (map[string]*template.Template, error) {
 	pages := map[string]*template.Template{}
 	for _, name := range names {
 		page := strings.TrimSuffix(strings.TrimPrefix(name, "templates/"), ".html")
-		if page == "layout" || page == "parts" {
+		if page == "layout" || page == "parts" || page == "feedparts" {
 			continue
 		}
 		pages[page], err = template.New("layout.html").Funcs(functions).
-			ParseFS(files, "templates/layout.html", "templates/parts.html", name)
+			ParseFS(files, "templates/layout.html", "templates/parts.html", "templates/feedparts.html", name)
 		if err != nil {
 			return nil, err
 		}
@@ -88,8 +88,10 @@ type layout struct {
 	// action of a form, or a link if OwnSession is true. They are empty if there is no such place.
 	CanSignIn, OwnSession bool
 	SignIn, SignOut       string
-	Jamf                  jamf
-	Page                  any
+	// Feeds counts what needs attention. It is nil if the page does not offer release feeds to the visitor.
+	Feeds *FeedCounts
+	Jamf  jamf
+	Page  any
 }
 
 func (v *visit) layout(title string, data any) layout {
@@ -109,6 +111,10 @@ func (v *visit) layout(title string, data any) layout {
 		SignInHint: h.signInHint,
 		Jamf:       v.jamf(),
 		Page:       data,
+	}
+	if counter, ok := h.catalog.(FeedCounter); ok && v.visitor.MaySeeSources() {
+		counts := counter.FeedCounts(v.visitor.MayChange)
+		l.Feeds = &counts
 	}
 	switch {
 	case h.api == nil:

@@ -27,6 +27,11 @@ type titlePage struct {
 	Warnings   []patch.Warning // those of no version
 	Revisions  []Revision
 	MayChange  bool
+	// Watch is the release feed that the title follows. It is nil if there is none, or the visitor may not change the
+	// title.
+	Watch *watch
+	// WatchError says why the feed cannot be shown.
+	WatchError string
 }
 
 // A versionPart is a version and the warnings about it.
@@ -57,6 +62,7 @@ func (p titlePages) title() {
 		Scripts:    scriptsOf(def),
 	}
 	from, _ := strconv.Atoi(p.r.URL.Query().Get("from")) // an invalid number is the first page
+	p.addWatch(&page)
 	page.addVersions(from-1, patch.Lint(def, &patch.LintOptions{Now: p.h.now()}))
 	p.show(http.StatusOK, "title", t.Name, page)
 }

@@ -229,13 +229,30 @@ func (v *visit) editable() (Title, *patch.Definition, bool) {
 		return Title{}, nil, false
 	}
 	t, def, ok := v.load()
-	if ok && !v.visitor.MayChange(t) {
-		message := "Your token does not allow you to change this title."
-		if v.h.session != nil {
-			message = "You are not allowed to change this title."
-		}
-		v.fail(http.StatusForbidden, message)
-		ok = false
+	return t, def, ok && v.mayChange(t)
+}
+
+// changeable is editable without the definition.
+func (v *visit) changeable() (Title, bool) {
+	if !v.signedIn() {
+		return Title{}, false
 	}
-	return t, def, ok
+	t, ok := v.h.catalog.Find(v.r.PathValue("id"))
+	if !ok {
+		return t, v.loaded(ErrNotFound)
+	}
+	return t, v.mayChange(t)
+}
+
+// mayChange reports whether the visitor may change a title. If not, it shows an error.
+func (v *visit) mayChange(t Title) bool {
+	if v.visitor.MayChange(t) {
+		return true
+	}
+	message := "Your token does not allow you to change this title."
+	if v.h.session != nil {
+		message = "You are not allowed to change this title."
+	}
+	v.fail(http.StatusForbidden, message)
+	return false
 }

@@ -42,6 +42,8 @@ type Title struct {
 	Follows string
 	// Trouble describes why the upstream cannot be followed. It is empty if it can.
 	Trouble string
+	// Watched says that new versions are found in the release feed of the vendor.
+	Watched bool
 }
 
 // A Revision is a revision in the history of a title's definition.
@@ -89,6 +91,21 @@ type Catalog interface {
 	Title(ctx context.Context, id string) (Title, *patch.Definition, error)
 	// History returns the revisions that are kept, with the newest first, or ErrNotFound.
 	History(ctx context.Context, id string) ([]Revision, error)
+}
+
+// A FeedCounter is a [Catalog] whose titles can follow the release feeds of their vendors. The page offers release feeds
+// if its Catalog implements FeedCounter.
+type FeedCounter interface {
+	// FeedCounts returns counts for the navigation, of the titles for which may returns true.
+	FeedCounts(may func(Title) bool) FeedCounts
+}
+
+// FeedCounts are what of the release feeds needs attention.
+type FeedCounts struct {
+	// Failing is the number of feeds that cannot be read.
+	Failing int
+	// Proposals is the number of proposals that wait for a person.
+	Proposals int
 }
 
 // A Budget limits the work and the memory that visitors other than administrators and editors cause. An httpapi.Budget

@@ -1,5 +1,5 @@
 // All pages work without this script. With it, times are local, addresses can be copied, the table is searched while
-// you type, files can be dropped, and rows can be added to forms.
+// you type, files can be dropped, rows can be added to forms, and forms show the fields that they need.
 "use strict";
 
 document.documentElement.classList.add("scripted");
@@ -104,6 +104,18 @@ const form = document.getElementById("version-form");
 if (form) {
   follows(document.getElementById("version"), form.dataset.base, "criterion");
   follows(document.getElementById("os"), form.dataset.baseOs, "capability");
+}
+
+// The form for a release feed shows the fields of the chosen kind. A kind that the form does not know has all fields.
+const kind = document.getElementById("kind");
+if (kind) {
+  const update = () => {
+    const other = kind.value !== "" && kind.selectedOptions[0].dataset.known === undefined;
+    for (const part of kind.form.querySelectorAll("[data-kinds]")) part.hidden = !other && !part.dataset.kinds.split(" ").includes(kind.value);
+    for (const group of kind.form.querySelectorAll("[data-group]")) group.hidden = group.querySelector(".columns > :not([hidden])") === null;
+  };
+  kind.addEventListener("change", update);
+  update();
 }
 
 // A second click does not submit a form again.

@@ -86,8 +86,8 @@ func (b *tab) audit(name, script string) {
 	b.must(err)
 }
 
-// startWithEverything starts a server with many titles, with one that follows a source that fails, and with a webhook
-// that fails.
+// startWithEverything starts a server with many titles, with one that follows a source that fails, with a webhook that
+// fails, and with release feeds: one that works, one that fails, one that is paused, and one with a proposal.
 func startWithEverything(t *testing.T) *site {
 	t.Helper()
 	broken := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -115,6 +115,15 @@ func startWithEverything(t *testing.T) *site {
 	s.call("POST", "/api/v1/title/Far/sync", "")
 	s.call("POST", "/api/v1/webhooks", `{"url":"`+broken.URL+`/hook","secret":"a long secret"}`)
 	s.publish("Ann Bell", "ann@example.com", definition("Slack", "Slack", "1"))
+	vendor := startVendor(t, "149.0.7827.103", "149.0.7827.54")
+	s.watch("Firefox", vendor.url, `"mode":"propose"`)
+	s.watch("T00001", vendor.url, `"hold":"100d"`)
+	s.watch("T00002", vendor.url, `"mode":"off"`)
+	s.watch("T00003", broken.URL, "")
+	vendor.release("2026.1")
+	for _, id := range []string{"Firefox", "T00001", "T00003"} {
+		s.call("POST", "/api/v1/titles/"+id+"/watch/check", "")
+	}
 	return s
 }
 
@@ -144,6 +153,37 @@ func (s *site) pages(visitor, admin *tab) []pageView {
 		{"sources", "/sources", admin, nil},
 		{"webhooks", "/webhooks", admin, nil},
 		{"backup", "/backup", admin, nil},
+		{"feeds", "/feeds", admin, nil},
+		{"feeds-failing", "/feeds?state=failing", admin, nil},
+		{"feeds-new", "/feeds/new", admin, nil},
+		{"proposals", "/proposals", admin, nil},
+		{"reject", "/proposals", admin, func(b *tab) {
+			b.press("Reject…")
+			b.sees("not proposed again")
+		}},
+		{"watch-title", "/titles/T00001", admin, nil},
+		{"watch-title-failing", "/titles/T00003", admin, nil},
+		{"watch-title-paused", "/titles/T00002", admin, nil},
+		{"watch-title-visitor", "/titles/T00001", visitor, nil},
+		{"watch-end", "/titles/T00001/watch/end", admin, nil},
+		{"watch-new", "/titles/T00009/watch", admin, nil},
+		{"watch-tried", "/titles/Firefox/watch", admin, func(b *tab) {
+			b.press("Try it")
+			b.sees("The newest stable release is")
+		}},
+		{"watch-refused", "/titles/Firefox/watch", admin, func(b *tab) {
+			b.set("#kind", "redirect")
+			b.fill("#field-feed-url", "ftp://vendor.example")
+			b.fill("#field-policy-hold", "a week")
+			b.press("Save")
+			b.sees("correct the marked fields")
+		}},
+		{"feeds-drafted", "/feeds/new", admin, func(b *tab) {
+			b.click("summary")
+			b.set("#json", cask)
+			b.press("Fill in the form")
+			b.sees("Check this.")
+		}},
 		{"upload", "/upload", admin, nil},
 		{"upload-refused", "/upload", admin, func(b *tab) {
 			uploads++
