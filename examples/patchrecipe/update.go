@@ -1,0 +1,78 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/patchsource/patchsource/examples/internal/report"
+	"github.com/patchsource/patchsource/patch"
+	"github.com/patchsource/patchsource/sync/releases"
+)
+
+// update reports the new versions of a definition, and adds them if the command is apply. It decides as a server does,
+// but remembers nothing: it may add a version again that a person removed.
+func (v *visit) update(s releases.Selection) error {
+	plan, err := releases.Propose(v.target.def, v.recipe.Watch(), s, nil, v.now, nil)
+	if err != nil {
+		v.find(report.Error, codeDefinition, "/feed", "", "%s: %v", v.target.name(), err)
+		return nil
+	}
+	var add []patch.Patch
+	for _, step := range plan.Add {
+		add = append(add, step.Patch)
+		v.findNew(step.Patch.Version, "")
+	}
+	if p := plan.Proposal; p != nil {
+		reasons := strings.Join(p.Reasons, "; ")
+		if v.approve {
+			for _, proposed := range p.Patches {
+				v.findNew(proposed.Version, ", although a person has to decide about it: "+reasons)
+			}
+			add = append(add, p.Patches...)
+		} else {
+			v.find(report.Warning, codeProposed, "/feed", p.Version, "%s for a person: %s", waiting(p.Patches), reasons)
+		}
+	}
+	for _, step := range plan.Held {
+		v.find(levelNotice, codeHeld, "/policy", step.Release.Version, "version %s waits: %s",
+			step.Release.Version, strings.Join(step.Reasons, "; "))
+	}
+	if plan.Note != "" {
+		v.find(levelNotice, codeCurrent, "/feed", "", "%s", plan.Note)
+	}
+	if v.command != commandApply || len(add) == 0 {
+		return nil
+	}
+	return v.write(add)
+}
+
+// findNew adds the finding of a version that is added.
+func (v *visit) findNew(version, reasons string) {
+	verb := "would be"
+	if v.command == commandApply {
+		verb = "was"
+	}
+	v.find(levelNotice, codeNew, "/feed", version, "version %s %s added to %s%s",
+		version, verb, v.target.name(), reasons)
+}
+
+// waiting returns the subject and the verb of a sentence about versions that wait.
+func waiting(patches []patch.Patch) string {
+	if len(patches) == 1 {
+		return "version " + patches[0].Version + " waits"
+	}
+	var versions []string
+	for i := range patches {
+		versions = append(versions, patches[i].Version)
+	}
+	return "versions " + strings.Join(versions, ", ") + " wait"
+}
+
+// write adds versions to the definition's file.
+func (v *visit) write(add []patch.Patch) error {
+	def := v.target.def.Clone()
+	if err := def.AddPatches(patch.Ordered(), v.now, add...); err != nil {
+		return err
+	}
+	_, err := report.WriteDefinition(v.target.path, def, v.target.text)
+	return err
+}
