@@ -46,7 +46,10 @@ func NewFeedReader(opts *FeedReaderOptions) (*FeedReader, error) {
 		Timeout:              opts.Timeout,
 		FeedTokens:           opts.FeedTokens,
 	}
-	feeds := newFeedClient(newFetcher(o).client, kinds, o)
+	feeds, err := newFeedClient(newFetcher(o).client, kinds, o)
+	if err != nil {
+		return nil, err
+	}
 	feeds.observe = opts.Observe
 	return &FeedReader{feeds}, nil
 }

@@ -49,6 +49,10 @@ func newWatches(set *settings, s store.Store, o *Options) (*Watches, error) {
 	if err != nil {
 		return nil, err
 	}
+	feeds, err := newFeedClient(set.fetcher.client, kinds, o)
+	if err != nil {
+		return nil, err
+	}
 	folders, err := newRecipeFolders(o.Recipes, set.mirrors)
 	if err != nil {
 		return nil, err
@@ -57,7 +61,7 @@ func newWatches(set *settings, s store.Store, o *Options) (*Watches, error) {
 	w := &Watches{
 		settings: set,
 		kinds:    kinds,
-		feeds:    newFeedClient(set.fetcher.client, kinds, o),
+		feeds:    feeds,
 		notify:   o.Notify,
 		lint:     &patch.LintOptions{},
 		shared:   shared,

@@ -19,6 +19,7 @@ const maxDiscardBytes = 4096
 type Request struct {
 	Method string // empty: GET
 	URL    string
+	// Header has the headers. Without a User-Agent, it is that of Options. A Referer is not sent after a redirect.
 	Header http.Header
 	Body   []byte
 	// Authorization, if not empty, is the value of the Authorization header. It is sent to the origin of URL only, and
@@ -26,6 +27,10 @@ type Request struct {
 	Authorization string
 	// IgnoreBody discards the body of the answer.
 	IgnoreBody bool
+	// KeepRedirects returns a redirect instead of following it, as Options.KeepRedirects does for all requests.
+	KeepRedirects bool
+	// MaxBytes bounds the body if it is smaller than Options.MaxBytes. If 0, it is that.
+	MaxBytes int64
 }
 
 // A Response is the answer to a [Request].
@@ -100,28 +105,38 @@ func (c *Client) send(ctx context.Context, q Request) (*Response, error) {
 	if q.Authorization != "" {
 		r.Header.Set("Authorization", q.Authorization)
 	}
-	r.Header.Set("User-Agent", c.userAgent)
+	if r.Header.Get("User-Agent") == "" {
+		r.Header.Set("User-Agent", c.userAgent)
+	}
 	r.Header.Set("Accept-Encoding", "gzip")
-	res, err := c.http.Do(r)
+	client := c.http
+	if q.KeepRedirects {
+		client = c.keeping
+	}
+	res, err := client.Do(r)
 	if err != nil {
 		return nil, err
 	}
 	defer res.Body.Close()
 	out := &Response{Status: res.StatusCode, Header: res.Header}
-	if q.IgnoreBody {
+	if q.IgnoreBody || q.Method == http.MethodHead {
 		_, _ = io.CopyN(io.Discard, res.Body, maxDiscardBytes)
 		return out, nil
 	}
-	out.Body, err = c.read(res)
+	maxBytes := c.maxBytes
+	if q.MaxBytes > 0 {
+		maxBytes = min(maxBytes, q.MaxBytes)
+	}
+	out.Body, err = read(res, maxBytes)
 	return out, err
 }
 
-// read reads and decompresses a body, within bounds.
-func (c *Client) read(res *http.Response) ([]byte, error) {
-	if res.ContentLength > c.maxBytes {
-		return nil, fmt.Errorf("%w: it has %d bytes, and the limit is %d", ErrTooLarge, res.ContentLength, c.maxBytes)
+// read reads and decompresses a body of at most maxBytes, both compressed and decompressed.
+func read(res *http.Response, maxBytes int64) ([]byte, error) {
+	if res.ContentLength > maxBytes {
+		return nil, fmt.Errorf("%w: it has %d bytes, and the limit is %d", ErrTooLarge, res.ContentLength, maxBytes)
 	}
-	counted := &countingReader{r: io.LimitReader(res.Body, c.maxBytes+1)}
+	counted := &countingReader{r: io.LimitReader(res.Body, maxBytes+1)}
 	var body io.Reader = counted
 	switch coding := strings.ToLower(strings.TrimSpace(res.Header.Get("Content-Encoding"))); coding {
 	case "", "identity":
@@ -133,13 +148,13 @@ func (c *Client) read(res *http.Response) ([]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("the compressed answer cannot be read: %w", err)
 		}
-		body = io.LimitReader(z, c.maxBytes+1)
+		body = io.LimitReader(z, maxBytes+1)
 	default:
 		return nil, fmt.Errorf("the answer has the encoding %q, which was not requested", coding)
 	}
 	data, err := io.ReadAll(body)
-	if int64(len(data)) > c.maxBytes || counted.n > c.maxBytes {
-		return nil, fmt.Errorf("%w: it has more than %d bytes", ErrTooLarge, c.maxBytes)
+	if int64(len(data)) > maxBytes || counted.n > maxBytes {
+		return nil, fmt.Errorf("%w: it has more than %d bytes", ErrTooLarge, maxBytes)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("the answer cannot be read to its end: %w", err)

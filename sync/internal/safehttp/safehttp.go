@@ -73,6 +73,7 @@ type Options struct {
 // A Client sends requests. It is safe for concurrent use.
 type Client struct {
 	http      *http.Client
+	keeping   *http.Client // returns redirects
 	guard     *ssrf.Guardian
 	private   bool          // private networks are permitted
 	timeout   time.Duration // negative: none
@@ -110,8 +111,12 @@ func New(opts *Options) *Client {
 		transport = c.newTransport(&o)
 	}
 	c.http = &http.Client{Transport: checkedLocation{transport}, CheckRedirect: c.checkRedirect}
+	c.keeping = &http.Client{
+		Transport:     c.http.Transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 	if o.KeepRedirects {
-		c.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+		c.http = c.keeping
 	}
 	return c
 }

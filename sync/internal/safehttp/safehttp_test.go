@@ -334,3 +334,43 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 // RoundTrip implements [http.RoundTripper].
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// A request can have its own limit, its own User-Agent, and keep redirects; what the client has is never exceeded.
+func TestOwnRequest(t *testing.T) {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/body", func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, strings.Repeat("x", 100)+r.UserAgent())
+	})
+	mux.HandleFunc("/to", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "http://"+inside+"/private", http.StatusFound)
+	})
+	base := "http://" + public + ":" + serve(t, public+":0", mux.ServeHTTP)
+	c := newClient(t, Options{MaxBytes: 200, UserAgent: "own"})
+	for _, test := range []struct {
+		name   string
+		q      Request
+		status int // 0: an error
+		body   string
+	}{
+		{"the client's limit", Request{URL: base + "/body"}, 200, strings.Repeat("x", 100) + "own"},
+		{"a lower limit", Request{URL: base + "/body", MaxBytes: 50}, 0, ""},
+		{"a higher limit", Request{URL: base + "/body", MaxBytes: 1000,
+			Header: http.Header{"User-Agent": {strings.Repeat("y", 200)}}}, 0, ""},
+		{"a User-Agent", Request{URL: base + "/body", Header: http.Header{"User-Agent": {"curl"}}}, 200,
+			strings.Repeat("x", 100) + "curl"},
+		{"HEAD", Request{URL: base + "/body", Method: http.MethodHead, MaxBytes: 50}, 200, ""},
+		{"a redirect", Request{URL: base + "/to"}, 0, ""},
+		{"a redirect that is kept", Request{URL: base + "/to", KeepRedirects: true, IgnoreBody: true}, 302, ""},
+	} {
+		r, err := c.Do(t.Context(), test.q)
+		if test.status == 0 {
+			if err == nil {
+				t.Errorf("%s: no error", test.name)
+			}
+			continue
+		}
+		if err != nil || r.Status != test.status || string(r.Body) != test.body {
+			t.Errorf("%s: %+v, %v", test.name, r, err)
+		}
+	}
+}
