@@ -81,6 +81,9 @@ type Check struct {
 	Err error
 	// State is the state after the check.
 	State WatchState
+
+	// partial reports that the record was changed while versions were added: the next check notes the rest.
+	partial bool
 }
 
 // A Trial is the outcome of [Watches.Try].

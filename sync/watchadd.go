@@ -85,29 +85,24 @@ func (w *Watches) edit(
 	})
 }
 
-// release writes what the record said before claim, because nothing was added. A record that has changed meanwhile is
-// left alone. The error is catalog.ErrUnavailable.
-func (w *Watches) release(ctx context.Context, claimed savedWatch, before *watchRecord) error {
-	rec := before.clone()
-	rec.Adder = ""
-	_, err := w.records.write(ctx, rec.UID, rec, claimed.revision)
-	if errors.Is(err, store.ErrConflict) {
-		return nil
-	}
-	return err
+// release takes back the marks of claim, because nothing was added, also in a record that has changed meanwhile. before
+// is the record before claim. The error is catalog.ErrUnavailable.
+func (w *Watches) release(ctx context.Context, before *watchRecord, patches []patch.Patch) error {
+	_, err := w.records.update(ctx, before.UID, func(rec *watchRecord) (bool, error) {
+		return rec.unclaim(w.server, versionsIn(patches), before), nil
+	})
+	return unavailable(err)
 }
 
 // settle notes that versions were added, in a record that has changed since claim, and removes the proposals that
-// propose no others. The error is catalog.ErrUnavailable.
-func (w *Watches) settle(ctx context.Context, uid string, versions []string) error {
+// propose no others. It returns the record as it is afterwards. The error is catalog.ErrUnavailable.
+func (w *Watches) settle(ctx context.Context, uid string, versions []string) (savedWatch, error) {
 	now := w.now()
-	_, err := w.records.update(ctx, uid, func(rec *watchRecord) (bool, error) {
+	saved, err := w.records.update(ctx, uid, func(rec *watchRecord) (bool, error) {
 		if rec.UID == "" {
 			return false, nil // the record was removed with the title
 		}
-		for _, version := range versions {
-			rec.mark(version, recipe.Added, now)
-		}
+		rec.noteAdded(versions, now)
 		rec.Proposals = slices.DeleteFunc(rec.Proposals, func(p recipe.Proposal) bool {
 			return !slices.ContainsFunc(p.Patches, func(q patch.Patch) bool {
 				return !slices.Contains(versions, q.Version)
@@ -118,5 +113,13 @@ func (w *Watches) settle(ctx context.Context, uid string, versions []string) err
 		}
 		return true, nil
 	})
+	return saved, unavailable(err)
+}
+
+// unavailable returns an error of the store as a catalog.ErrUnavailable if other servers were always faster.
+func unavailable(err error) error {
+	if errors.Is(err, store.ErrConflict) {
+		return &watchStoreError{err}
+	}
 	return err
 }

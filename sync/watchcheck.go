@@ -138,7 +138,8 @@ type check struct {
 	title catalog.Title
 	def   *patch.Definition
 	// proposed reports that the check proposes a version that was not proposed before.
-	proposed bool
+	proposed  bool
+	withdrawn []withdrawal
 }
 
 // run runs the check. The error is [store.ErrConflict] if the record or the title has changed meanwhile.
@@ -155,14 +156,19 @@ func (c *check) run(ctx context.Context, dryRun bool) (out Check, err error) {
 		out.State = c.state(c.title.ID, rec)
 		return out, nil
 	}
-	rec.Adder = "" // no server adds a version any more; see settled
+	rec.Adder = ""         // no server adds a version any more; see settled
+	rec.Title = c.title.ID // its case may have changed
 	rec.State.LastAttempt = c.in.at
 	if c.in.failure != nil {
 		out.Err = c.in.failure
 		return c.finish(ctx, out, dryRun)
 	}
 	c.noteVersions()
-	plan, err := releases.Propose(c.def, rec.watch(), c.in.selection, rec.seen(), c.now, c.lint)
+	selection := c.withHeld()
+	if err := c.noteHistory(ctx, selection.Releases); err != nil {
+		return out, err
+	}
+	plan, err := releases.Propose(c.def, rec.watch(), selection, rec.seen(), c.now, c.lint)
 	if err != nil {
 		out.Err = err
 		return c.finish(ctx, out, dryRun)
@@ -174,37 +180,53 @@ func (c *check) run(ctx context.Context, dryRun bool) (out Check, err error) {
 	}
 	ctx, cancel := store.WriteContext(ctx)
 	defer cancel()
-	if out.Added, err = c.add(ctx, plan.Add); errors.Is(err, store.ErrConflict) || isUnknown(err) {
+	before := c.saved.record
+	patches := patchesOf(plan.Add)
+	if out.Added, err = c.add(ctx, patches); errors.Is(err, store.ErrConflict) || isUnknown(err) {
 		return out, err
 	}
-	if err != nil {
-		out.Err = fmt.Errorf("version %s could not be added: %w", plan.Add[len(plan.Add)-1].Patch.Version, err)
+	if errors.Is(err, catalog.ErrNotFound) {
+		return out, errors.Join(err, c.release(ctx, before, patches))
 	}
-	return c.finish(ctx, out, dryRun)
+	if err != nil {
+		out.Err = fmt.Errorf("version %s could not be added: %w", patches[len(patches)-1].Version, err)
+	}
+	out, err = c.finish(ctx, out, dryRun)
+	if errors.Is(err, store.ErrConflict) && len(out.Added) == 0 {
+		// The record was changed while the catalog rejected the versions: it still says that they are being added.
+		if releaseErr := c.release(ctx, before, patches); releaseErr != nil {
+			return out, releaseErr
+		}
+	}
+	return out, err
+}
+
+// patchesOf returns the patches of some steps.
+func patchesOf(steps []releases.Step) (patches []patch.Patch) {
+	for _, step := range steps {
+		patches = append(patches, step.Patch)
+	}
+	return patches
 }
 
 // add adds the versions of a plan to the title. The record that is then in the store says that they are being added;
 // finish writes the next one. The error is [store.ErrConflict] if the record or the title has changed meanwhile, or
 // that of the catalog.
-func (c *check) add(ctx context.Context, steps []releases.Step) (added []string, err error) {
-	var patches []patch.Patch
-	for _, step := range steps {
-		patches = append(patches, step.Patch)
-	}
+func (c *check) add(ctx context.Context, patches []patch.Patch) (added []string, err error) {
 	before := c.saved.record
 	if c.saved, err = c.claim(ctx, c.saved, c.next, patches); err != nil {
 		return nil, err
 	}
 	if _, err = c.edit(ctx, c.title, patches, watchMaker); err != nil {
 		if errors.Is(err, catalog.ErrPrecondition) {
-			err = errors.Join(store.ErrConflict, c.release(ctx, c.saved, before))
+			if err = c.release(ctx, before, patches); err == nil {
+				err = store.ErrConflict
+			}
 		}
 		return nil, err
 	}
 	added = versionsIn(patches)
-	for _, version := range added {
-		c.next.mark(version, recipe.Added, c.now)
-	}
+	c.next.noteAdded(added, c.now)
 	c.counts.added.Add(uint64(len(added)))
 	c.log.Info("a watch has added versions", "title", c.title.ID, "versions", added)
 	return added, nil
@@ -233,13 +255,18 @@ func (c *check) finish(ctx context.Context, out Check, dryRun bool) (Check, erro
 		c.saved, err = c.records.write(ctx, rec.UID, rec, c.saved.revision)
 		if errors.Is(err, store.ErrConflict) && len(out.Added) > 0 {
 			// The record was changed while the versions were added. The next check notes the rest.
-			err = c.settle(ctx, rec.UID, out.Added)
+			out.partial = true
+			c.saved, err = c.settle(ctx, rec.UID, out.Added)
 		}
 		if err != nil {
 			return out, err
 		}
+		c.logWithdrawn()
 	}
 	c.count(out)
+	if now := c.saved.record; out.partial && now != nil && !now.Ended {
+		rec = now
+	}
 	out.State = c.state(c.title.ID, rec)
 	return out, nil
 }

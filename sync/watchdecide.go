@@ -84,16 +84,13 @@ func (w *Watches) approve(ctx context.Context, saved savedWatch, id, by string) 
 			return none, err
 		}
 	}
-	now := w.now()
-	for _, p := range proposal.Patches {
-		next.mark(p.Version, recipe.Added, now)
-	}
+	next.noteAdded(versionsIn(proposal.Patches), w.now())
 	_, err = w.records.write(ctx, next.UID, next, saved.revision)
 	switch {
 	case errors.Is(err, store.ErrConflict) && len(patches) == 0:
 		return none, err // another server may have decided about the proposal
 	case errors.Is(err, store.ErrConflict):
-		err = w.settle(ctx, next.UID, versionsIn(proposal.Patches))
+		_, err = w.settle(ctx, next.UID, versionsIn(proposal.Patches))
 	case err != nil && len(patches) == 0:
 		return none, err
 	}
@@ -119,9 +116,11 @@ func (w *Watches) addProposed(
 		w.counts.added.Add(uint64(len(patches)))
 		w.log.Info("a proposal was approved", "title", title.ID, "versions", versionsIn(patches), "by", by)
 	case errors.Is(err, catalog.ErrPrecondition):
-		err = errors.Join(store.ErrConflict, w.release(ctx, claimed, saved.record))
+		if err = w.release(ctx, saved.record, patches); err == nil {
+			err = store.ErrConflict
+		}
 	case !isUnknown(err):
-		if releaseErr := w.release(ctx, claimed, saved.record); releaseErr != nil {
+		if releaseErr := w.release(ctx, saved.record, patches); releaseErr != nil {
 			w.log.Warn("the versions of a proposal are still marked as being added",
 				"title", title.ID, "error", releaseErr)
 		}

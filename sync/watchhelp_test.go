@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -19,8 +20,8 @@ import (
 // feedURL is the address of the feed in most tests.
 const feedURL = "https://vendor.example/feed.txt"
 
-// lineKind is a kind of feeds with a release a line: its version and, perhaps, its date. A line "more URL" says that
-// the list continues there. Feed.Match is a prefix of the lines that count.
+// lineKind is a kind of feeds with a release a line: its version and, perhaps, its date or its rollout, such as 50%. A
+// line "more URL" says that the list continues there. Feed.Match is a prefix of the lines that count.
 type lineKind struct{}
 
 // Request implements [releases.Kind].
@@ -39,7 +40,13 @@ func (lineKind) Read(f recipe.Feed, a releases.Answer) (found []recipe.Release, 
 			next = &releases.Request{URL: rest}
 		default:
 			r := recipe.Release{Version: version, Rollout: 1}
-			if rest != "" {
+			if percent, ok := strings.CutSuffix(rest, "%"); ok {
+				n, err := strconv.Atoi(percent)
+				if err != nil {
+					return nil, nil, err
+				}
+				r.Rollout = float64(n) / 100
+			} else if rest != "" {
 				if r.Date, err = time.Parse(time.DateOnly, rest); err != nil {
 					return nil, nil, err
 				}

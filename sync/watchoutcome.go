@@ -1,6 +1,7 @@
 package patchsync
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -31,6 +32,35 @@ func (c *check) noteVersions() {
 	}
 }
 
+// noteHistory remembers the current versions in the history of the title as added, if the feed lists a version that is
+// newer than the title's and about which nobody has decided: a person may have added and removed a version since the
+// last check. The error is that of catalog.History.
+func (c *check) noteHistory(ctx context.Context, found []recipe.Release) error {
+	newest := patch.ParseVersion(newestOf(c.def))
+	undecided := slices.ContainsFunc(found, func(r recipe.Release) bool {
+		memory := c.next.Seen[r.Version].Memory
+		return memory != recipe.Added && memory != recipe.Rejected && patch.ParseVersion(r.Version).Compare(newest) > 0
+	})
+	if !undecided {
+		return nil
+	}
+	history, err := c.catalog.History(ctx, c.title.ID)
+	if err != nil {
+		return err
+	}
+	for _, revision := range history {
+		if patch.ParseVersion(revision.Version).Compare(newest) > 0 {
+			c.next.mark(revision.Version, recipe.Added, c.now)
+		}
+	}
+	return nil
+}
+
+// newestOf returns the newest version of a definition, which has one.
+func newestOf(def *patch.Definition) string {
+	return slices.MaxFunc(versionsOf(def), patch.OrderVersions)
+}
+
 // notePlan notes what a plan holds and proposes.
 func (c *check) notePlan(plan *releases.Plan) {
 	s := &c.next.State
@@ -47,6 +77,7 @@ func (c *check) notePlan(plan *releases.Plan) {
 	}
 	s.Rhythm, _ = releases.Rhythm(c.in.selection.Releases)
 	s.Silent = releases.Silent(c.in.selection.Releases, c.now)
+	c.keepHeld(plan)
 	c.notePropose(plan)
 }
 

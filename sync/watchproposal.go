@@ -39,11 +39,12 @@ func (w *Watches) Proposal(id string) (recipe.Proposal, error) {
 	if err := w.records.load(context.Background()); err != nil {
 		return recipe.Proposal{}, err
 	}
-	saved, ok := w.findProposal(id)
-	if !ok {
-		return recipe.Proposal{}, ErrNoProposal
+	for p := range w.Proposals() {
+		if p.ID == id && id != "" {
+			return p, nil
+		}
 	}
-	return *saved.record.proposal(id), nil
+	return recipe.Proposal{}, ErrNoProposal
 }
 
 // findProposal returns the record that has a proposal.

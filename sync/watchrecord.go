@@ -43,6 +43,9 @@ type watchRecord struct {
 	State watchRecordState `json:"state,omitzero"`
 	// Seen is what the watch remembers, by version.
 	Seen map[string]watchMark `json:"seen,omitempty"`
+	// Held are the releases that the policy holds, and those that are being added or could not be added, the oldest
+	// first.
+	Held []heldRelease `json:"held,omitempty"`
 	// Adder identifies the server that adds the versions that are marked as adding. If empty, none does.
 	Adder string `json:"adder,omitempty"`
 	// Proposals are what waits for a person, and Outbox are the events that Options.Notify has not taken yet.
@@ -89,7 +92,7 @@ func (rec *watchRecord) clone() *watchRecord {
 	if c.Seen == nil {
 		c.Seen = map[string]watchMark{}
 	}
-	c.Proposals, c.Outbox = slices.Clone(rec.Proposals), slices.Clone(rec.Outbox)
+	c.Held, c.Proposals, c.Outbox = slices.Clone(rec.Held), slices.Clone(rec.Proposals), slices.Clone(rec.Outbox)
 	return &c
 }
 
@@ -112,6 +115,34 @@ func (rec *watchRecord) mark(version string, memory recipe.Memory, now time.Time
 		old.At = now.UTC().Truncate(time.Second)
 	}
 	rec.Seen[version] = watchMark{memory, old.At}
+	return true
+}
+
+// noteAdded remembers that versions were added.
+func (rec *watchRecord) noteAdded(versions []string, now time.Time) {
+	for _, version := range versions {
+		rec.mark(version, recipe.Added, now)
+	}
+	rec.Held = slices.DeleteFunc(rec.Held, func(h heldRelease) bool { return slices.Contains(versions, h.Version) })
+}
+
+// unclaim takes back that a server adds versions, which the title does not have: their marks become those of before. It
+// reports whether the server was adding them.
+func (rec *watchRecord) unclaim(server string, versions []string, before *watchRecord) bool {
+	if rec.Adder != server {
+		return false // another server has taken this one for dead
+	}
+	for _, version := range versions {
+		if rec.Seen[version].Memory != recipe.Adding {
+			continue
+		}
+		if old, seen := before.Seen[version]; seen {
+			rec.Seen[version] = old
+		} else {
+			delete(rec.Seen, version)
+		}
+	}
+	rec.Adder = ""
 	return true
 }
 

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/patchsource/patchsource/patch/catalog"
 	"github.com/patchsource/patchsource/patch/recipe"
 	"github.com/patchsource/patchsource/sync/releases"
 )
@@ -211,7 +212,8 @@ func (w *Watches) recheck(ctx context.Context, j *watchJob, at time.Time) {
 func (w *Watches) applyJob(ctx context.Context, j *watchJob, in reading) {
 	check, err := w.apply(ctx, j.uid, in, false)
 	if err != nil {
-		if ctx.Err() == nil && !errors.Is(err, ErrNotWatched) && !errors.Is(err, errWatchChanged) {
+		gone := errors.Is(err, ErrNotWatched) || errors.Is(err, catalog.ErrNotFound)
+		if ctx.Err() == nil && !gone && !errors.Is(err, errWatchChanged) {
 			w.log.Error("a watch cannot be checked and is checked again soon", "error", err)
 			w.agenda.mu.Lock()
 			j.retry = w.now().Add(jitter(storeRetry))
@@ -223,7 +225,7 @@ func (w *Watches) applyJob(ctx context.Context, j *watchJob, in reading) {
 	title, titleErr := w.catalog.ByUID(j.uid)
 	w.agenda.mu.Lock()
 	defer w.agenda.mu.Unlock()
-	if ok && titleErr == nil && check.Err == nil {
+	if ok && titleErr == nil && check.Err == nil && !check.partial {
 		j.revision, j.etag = saved.revision, title.ETag
 	}
 }

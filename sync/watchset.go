@@ -48,7 +48,7 @@ func (w *Watches) put(
 			return false, err
 		}
 		if rec.Ended || !sameFeed(feed, rec.Feed) {
-			rec.State, rec.Proposals = watchRecordState{Reported: rec.State.Reported}, nil
+			rec.State, rec.Held, rec.Proposals = watchRecordState{Reported: rec.State.Reported}, nil, nil
 		}
 		rec.Title, rec.UID, rec.Ended = t.ID, t.UID, false
 		rec.Feed, rec.Policy, rec.Source = feed, watch.Policy, source
