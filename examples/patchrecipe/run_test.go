@@ -286,7 +286,7 @@ func TestDefinitionErrors(t *testing.T) {
 		"invalid":        {atlas, `{"id": "Atlas"}`, "recipes/Atlas.json", atlas + ": "},
 		"not JSON":       {atlas, "{", "recipes/Atlas.json", atlas + ": "},
 		"the recipe":     {boreal, readText(t, "recipes/Boreal.json"), boreal, "is the recipe itself"},
-		"of two recipes": {"recipes/Atlas2.json", readText(t, "recipes/Atlas.json"), "recipes", "is that of the recipe"},
+		"of two recipes": {"recipes/Atlas2.json", readText(t, "recipes/Atlas.json"), "recipes", "that of the recipe"},
 	} {
 		v.pages["/atlas.xml"] = appcast("2.0.0")
 		writeFile(t, c.file, c.text)
@@ -338,5 +338,23 @@ func TestExitCodes(t *testing.T) {
 		if code != c.code || !strings.Contains(got, c.want) {
 			t.Errorf("%s: got exit code %d, want %d with %q in it: %s", c.name, code, c.code, c.want, got)
 		}
+	}
+}
+
+// The starter set finds the newest versions in answers of the shapes that its feeds have, one of each kind.
+func TestStarterSet(t *testing.T) {
+	const answers = "../recipes/testdata/answers"
+	expected, err := readExpected(answers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"test", "--offline", answers}
+	for id := range expected {
+		args = append(args, "../recipes/"+id+".json")
+	}
+	code, out, stderr := call(t, args...)
+	want := fmt.Sprintf("%d recipes, 0 errors, 0 warnings\n", len(expected))
+	if code != 0 || !strings.HasSuffix(out, want) {
+		t.Errorf("got exit code %d, want 0: %s %s", code, out, stderr)
 	}
 }
