@@ -144,6 +144,42 @@ func TestPropose(t *testing.T) {
 		"years that go on": {
 			title: []string{"2025.4"}, listed: listed("2026.1"), want: "add 2026.1",
 		},
+		"years that jump": {
+			title: []string{"2026.1.1"}, listed: listed("2510.0.1"), want: "ask 2510.0.1",
+			says: "much higher number",
+		},
+		"the year after the next": {
+			title: []string{"2026.1"}, listed: listed("2028.0"), want: "add 2028.0",
+		},
+		"a year too far ahead": {
+			title: []string{"2026.1"}, listed: listed("2029.0"), want: "ask 2029.0",
+		},
+		"large first numbers": {
+			title: []string{"142.0"}, listed: listed("213.0"), want: "add 213.0",
+		},
+		"large first numbers that jump": {
+			title: []string{"142.0"}, listed: listed("214.0"), want: "ask 214.0",
+		},
+		"dates as versions": {
+			title: []string{"20260101"}, listed: listed("20260301"), want: "add 20260301",
+		},
+		"the build for the last number of the short version": {
+			title: []string{"16.89.1", "16.89", "16.88.1"}, listed: listed("16.90.24101387"),
+			want: "ask 16.90.24101387", says: "a much higher number, 24101387, than the versions before",
+		},
+		"a date for the last number": {
+			title: []string{"3.1.2"}, listed: listed("3.1.20260301"), want: "ask 3.1.20260301",
+		},
+		"a last number with two more digits": {
+			title: []string{"151.0.7922.1"}, listed: listed("151.0.7922.174"), want: "add 151.0.7922.174",
+		},
+		"a last number that an older version exceeds": {
+			title: []string{"2.1.0", "2.0.4711"}, listed: listed("2.1.5012"), want: "add 2.1.5012",
+		},
+		"a build in brackets that is a date": {
+			title: []string{"4.1.2 (499)"}, listed: listed("4.1.3 (20260301)"), want: "ask 4.1.3 (20260301)",
+			says: "20260301",
+		},
 		"a first number that grows by a bit": {
 			title: []string{"9.1"}, listed: listed("10.0"), want: "add 10.0",
 		},
