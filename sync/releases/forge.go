@@ -35,6 +35,8 @@ type asset struct{ name, url string }
 type forgeFeed struct {
 	recipe.Feed
 	tag, asset, assetMatch *regexp.Regexp
+	// budgets are those of the expressions and of Match.
+	budgets []*matchBudget
 }
 
 // newForgeFeed compiles the words of a feed. The error is a *patch.ValidationError with all failures.
@@ -56,7 +58,9 @@ func newForgeFeed(f recipe.Feed) (*forgeFeed, error) {
 			add(w.name, "is not a regular expression (RE2): "+err.Error())
 		}
 		*w.to = re
+		ff.budgets = append(ff.budgets, newMatchBudget(w.expr))
 	}
+	ff.budgets = append(ff.budgets, newMatchBudget(f.Match))
 	switch f.Source {
 	case "", "latest", "releases":
 	case "tags":
@@ -123,11 +127,14 @@ func (f *forgeFeed) releases(list []forgeRelease) (found []recipe.Release, count
 
 // release returns what a release of a repository says, false if it does not count: the tag or no asset matches.
 func (f *forgeFeed) release(l forgeRelease) (recipe.Release, bool, error) {
+	if err := f.spend(l); err != nil {
+		return recipe.Release{}, false, err
+	}
 	r := recipe.Release{Date: l.date, Prerelease: l.prerelease, Notes: l.notes, Rollout: 1}
 	groups := map[string]string{"tag": l.tag}
 	subject := tagVersion(l.tag)
 	if f.tag != nil {
-		m := f.tag.FindStringSubmatch(l.tag)
+		m := f.tag.FindStringSubmatch(cutTo(l.tag, maxSubject))
 		if m == nil {
 			return r, false, nil
 		}
@@ -148,12 +155,27 @@ func (f *forgeFeed) release(l forgeRelease) (recipe.Release, bool, error) {
 			return r, false, nil
 		}
 		r.URL = a.url
-		subject = matchGroups(f.assetMatch, f.assetMatch.FindStringSubmatch(a.name), groups)
+		subject = matchGroups(f.assetMatch, f.assetMatch.FindStringSubmatch(cutTo(a.name, maxSubject)), groups)
 	}
 	version, build, ok, err := versionOf(f.Feed, subject, groups)
 	r.Version, r.Build = version, build
 	r.Prerelease = r.Prerelease || f.taggedPrerelease(l.tag)
 	return r, ok, err
+}
+
+// spend takes the work of matching the expressions of the feed in the tag and the names of a release.
+func (f *forgeFeed) spend(l forgeRelease) error {
+	for _, b := range f.budgets {
+		if err := b.spend(len(l.tag)); err != nil {
+			return err
+		}
+		for _, a := range l.assets {
+			if err := b.spend(len(a.name)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // taggedPrerelease reports whether a tag has a word of pre-releases, such as nightly-2026.1, unless the expression for
@@ -165,7 +187,7 @@ func (f *forgeFeed) taggedPrerelease(tag string) bool {
 
 func firstAsset(assets []asset, name *regexp.Regexp) (asset, bool) {
 	for _, a := range assets {
-		if name.MatchString(a.name) {
+		if name.MatchString(cutTo(a.name, maxSubject)) {
 			return a, true
 		}
 	}

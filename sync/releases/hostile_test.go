@@ -38,6 +38,8 @@ func TestHostileAnswers(t *testing.T) {
 	const steps = "error: the paths of the feed visit too much of the answer: make them more specific"
 	const values = "error: the answer has more than 250000 values"
 	const nested = "error: the answer is nested more than 200 levels deep"
+	const slow = "error: the expressions of the feed take too long"
+	large := `(?s)` + strings.Repeat(`[a-z]?`, 80) + `y`
 	lists := "[" + strings.Repeat(strings.Repeat("[", 150)+"1"+strings.Repeat("]", 150)+",", 1000) + "1]"
 	names := "[" + strings.Repeat(`{"a":"`+strings.Repeat("a", 40)+`"},`, 30_000) + "1]"
 	flat := "<r>" + strings.Repeat("<b/>", 200_000) + "</r>"
@@ -64,6 +66,16 @@ func TestHostileAnswers(t *testing.T) {
 		{"a regular expression for each item", json(`$[?search(@.a, '(a{10}){10}b')].a`), names, steps},
 		{"long texts in a filter", json(`$[?search(@.a, 'b')]`), `[{"a":"` + fill("a", all) + `"}]`,
 			"error: the path version"},
+
+		{"a large expression on a long text", recipe.Feed{Kind: "json", Version: "$", Match: large},
+			`"` + fill("x", all) + `"`, "error: match finds no version"},
+		{"a large expression on many texts", recipe.Feed{Kind: "json", Version: "$[*]", Match: large},
+			"[" + fill(`"`+strings.Repeat("x", 1000)+`",`, all) + "1]", slow},
+		{"a large expression on many items", recipe.Feed{Kind: "sparkle", From: "url", Match: large},
+			"<rss><channel>" + fill(`<item><enclosure url="`+strings.Repeat("x", 1000)+`"/></item>`, all) +
+				"</channel></rss>", slow},
+		{"a large expression on many assets", recipe.Feed{Kind: "github", Repo: "o/r", Asset: large},
+			`[{"tag_name": "1", "assets": [` + fill(`{"name": "`+strings.Repeat("x", 1000)+`"},`, all) + "{}]}]", slow},
 
 		{"10 MiB of nested elements", xml("//a"), strings.Repeat("<a>", 10<<20/3),
 			"error: the answer has more than 2 MiB"},

@@ -173,6 +173,7 @@ func parseRollout(text string) (float64, error) {
 // A collector gathers the releases of an answer, each version once.
 type collector struct {
 	feed   recipe.Feed
+	budget *matchBudget
 	found  []recipe.Release
 	places map[string]int // of versions in found
 	// values is the number of values that gave no version, and value the first of them.
@@ -181,12 +182,15 @@ type collector struct {
 }
 
 func newCollector(f recipe.Feed) *collector {
-	return &collector{feed: f, places: map[string]int{}}
+	return &collector{feed: f, budget: newMatchBudget(f.Match), places: map[string]int{}}
 }
 
 // add adds the release whose version is in a subject, by the words of the feed. A subject without a version is
 // counted.
 func (c *collector) add(r recipe.Release, subject string, groups map[string]string) error {
+	if err := c.budget.spend(len(subject)); err != nil {
+		return err
+	}
 	version, build, ok, err := versionOf(c.feed, subject, groups)
 	return c.addVersion(r, subject, version, build, ok, err)
 }

@@ -39,7 +39,8 @@ func compileWord(word, expr string) (*regexp.Regexp, error) {
 //
 // Without Match, the version is the subject and the build is groups["build"]. With Match, the version is the group
 // "version", else the first group, else the whole match. ok is false if Match does not match, if the version is empty,
-// or if a value that As names is empty. The error is a *patch.ValidationError if Match or As is invalid.
+// or if a value that As names is empty. Match sees the first maxSubject bytes of the subject. The error is
+// a *patch.ValidationError if Match or As is invalid.
 func versionOf(f recipe.Feed, subject string, groups map[string]string) (version, build string, ok bool, err error) {
 	if f.Match == "" {
 		return mapVersion(f, subject, groups)
@@ -48,7 +49,7 @@ func versionOf(f recipe.Feed, subject string, groups map[string]string) (version
 	if err != nil {
 		return "", "", false, err
 	}
-	m := re.FindStringSubmatch(subject)
+	m := re.FindStringSubmatch(cutTo(subject, maxSubject))
 	if m == nil {
 		return "", "", false, nil
 	}

@@ -66,6 +66,34 @@ func findMatches(re *regexp.Regexp, text []byte, found func(match []string) erro
 	return nil
 }
 
+// maxValueSteps is maxMatchSteps for the values of an answer, which are much shorter than a text.
+const maxValueSteps = maxMatchSteps / 4
+
+// A matchBudget bounds the work of matching one expression in the values of an answer, as findMatches bounds that in a
+// text.
+type matchBudget struct{ size, left int }
+
+// newMatchBudget returns the budget of an expression for an answer. An empty expression, and an invalid one, cost
+// nothing.
+func newMatchBudget(expr string) *matchBudget {
+	b := &matchBudget{left: maxValueSteps}
+	if expr == "" {
+		return b
+	}
+	if size, err := regexSize(expr); err == nil {
+		b.size = size + stepsPerCharacter
+	}
+	return b
+}
+
+// spend takes the work of matching a value of n bytes, of which at most maxSubject are looked at.
+func (b *matchBudget) spend(n int) error {
+	if b.left -= b.size * min(n, maxSubject); b.left < 0 {
+		return unreadable("the expressions of the feed take too long on this answer: make them more specific")
+	}
+	return nil
+}
+
 // submatches returns the texts of a match, as [regexp.Regexp.FindSubmatch] does.
 func submatches(text []byte, loc []int) []string {
 	match := make([]string, len(loc)/2)

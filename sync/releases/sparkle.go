@@ -40,7 +40,11 @@ func (sparkleKind) Read(f recipe.Feed, a Answer) ([]recipe.Release, *Request, er
 		return nil, nil, err
 	}
 	var found []recipe.Release
+	budget := newMatchBudget(f.Match)
 	for _, item := range items {
+		if err := budget.spend(max(len(item.url), len(item.short), len(item.version))); err != nil {
+			return nil, nil, err
+		}
 		r, ok, err := item.release(f)
 		if err != nil {
 			return nil, nil, err
