@@ -2,6 +2,7 @@ package webui
 
 import (
 	"encoding/json"
+	"errors"
 	"maps"
 	"net/url"
 	"slices"
@@ -266,6 +267,21 @@ func (f *feedForm) lines(path string) map[string]string {
 		}
 	}
 	return all
+}
+
+// validate returns the failures of the recipe that a form with invalid values describes, to be shown with the errors of
+// those values.
+func (f *feedForm) validate(r recipe.Recipe) *refusal {
+	watch := r.Watch()
+	err := watch.Validate()
+	if f.ID == "" {
+		err = r.Validate()
+	}
+	var invalid *patch.ValidationError
+	if errors.As(err, &invalid) {
+		return &refusal{Errors: invalid.Failures}
+	}
+	return &refusal{}
 }
 
 // complain adds the error of a call to the form: each failure at its field.

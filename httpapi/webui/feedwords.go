@@ -16,17 +16,18 @@ var feedKinds = []feedKind{
 	{
 		Name:  "github",
 		Label: "GitHub releases",
-		Help:  "The releases or tags of a repository at GitHub.",
+		Help: "The releases or tags of a repository at GitHub. For GitHub Enterprise, enter the address of the server, " +
+			"too.",
 	},
 	{
 		Name:  "gitlab",
 		Label: "GitLab releases",
-		Help:  "The releases or tags of a project at gitlab.com, or at the server that the address names.",
+		Help:  "The releases or tags of a project at gitlab.com, or at the server whose address you enter.",
 	},
 	{
 		Name:  "gitea",
 		Label: "Gitea or Forgejo releases",
-		Help:  "The releases or tags of a repository at gitea.com, or at the server that the address names.",
+		Help:  "The releases or tags of a repository at gitea.com, or at the server whose address you enter.",
 	},
 	{
 		Name:  "sparkle",
@@ -94,8 +95,9 @@ type feedWord struct {
 	Kinds []string
 	// Choices are the values to choose from. If nil, the field is a text.
 	Choices []choice
-	// Number and Check say that the value is a number, or true or false. Lines says that it has several lines.
-	Number, Check, Lines bool
+	// Number and Check say that the value is a number, or true or false. Lines says that it has several lines, and
+	// Whole that the field is as wide as the form.
+	Number, Check, Lines, Whole bool
 }
 
 // A choice is a value to choose from.
@@ -147,8 +149,9 @@ var feedGroups = []feedGroup{
 				Label:       "Address",
 				Kinds:       mappedKinds,
 				Placeholder: "https://vendor.example/feed",
-				Hint: "For GitHub, GitLab and Gitea, it is the address of the server, and empty for the public one. " +
-					"Values of parameters that look like secrets are stored, but shown as REDACTED.",
+				Whole:       true,
+				Hint: "Values of parameters that look like secrets, such as token, are shown as REDACTED once they are " +
+					"stored.",
 			},
 		},
 	},
@@ -230,6 +233,7 @@ var feedGroups = []feedGroup{
 				Label:       "Further values",
 				Kinds:       documentKinds,
 				Lines:       true,
+				Whole:       true,
 				Placeholder: "patch = $.patch",
 				Hint:        "One per line, as name = path. “Form in the inventory” can use them.",
 			},
@@ -252,7 +256,7 @@ var feedGroups = []feedGroup{
 				Label:       "Regular expression",
 				Kinds:       mappedKinds,
 				Placeholder: `(?P<version>[0-9.]+)`,
-				Hint:        "RE2. The group named version is the version. Other groups, such as build, can be used below.",
+				Hint:        "RE2. The group named version is the version. Other groups, such as build, can be used in the next field.",
 			},
 			{
 				Name:        "as",

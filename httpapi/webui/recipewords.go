@@ -55,6 +55,7 @@ var policyGroups = []feedGroup{
 			{
 				Name:  "mode",
 				Label: "New versions",
+				Whole: true,
 				Choices: []choice{
 					{"add", "are added if all checks pass, and proposed if not"},
 					{"propose", "are proposed, and a person approves them"},
@@ -65,6 +66,7 @@ var policyGroups = []feedGroup{
 				Name:        "hold",
 				Label:       "Hold back",
 				Placeholder: "0h",
+				Whole:       true,
 				Hint:        holdHint,
 			},
 			{
@@ -98,6 +100,7 @@ var policyGroups = []feedGroup{
 				Name:  "patch",
 				Label: "Template of a version, as JSON",
 				Lines: true,
+				Whole: true,
 				Hint: "Only for titles whose new version cannot be made from the one before. {version}, {build}, " +
 					"{date} and {minimumOS} are replaced.",
 			},

@@ -36,14 +36,15 @@ func loadPages() (map[string]*template.Template, error) {
 
 // functions are the functions of the templates.
 var functions = template.FuncMap{
-	"utc":     func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-	"moment":  func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") },
-	"day":     func(t time.Time) string { return t.UTC().Format("2006-01-02") },
-	"release": releaseDay,
-	"words":   criteriaInWords,
-	"join":    strings.Join,
-	"plural":  plural,
-	"list":    func(values ...any) []any { return values },
+	"utc":      func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+	"moment":   func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") },
+	"day":      func(t time.Time) string { return t.UTC().Format("2006-01-02") },
+	"release":  releaseDay,
+	"words":    criteriaInWords,
+	"join":     strings.Join,
+	"plural":   plural,
+	"sentence": func(s string) string { return sentence(capital(s)) },
+	"list":     func(values ...any) []any { return values },
 }
 
 // releaseDay returns the day of a release date, or the text itself if it is not a time.

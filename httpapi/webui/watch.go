@@ -39,6 +39,9 @@ func (w watch) Label() string {
 	case f.Name != "":
 		return label + ": " + f.Name
 	}
+	if u, err := url.Parse(f.URL); err == nil && u.Host != "" {
+		label += " at " + u.Hostname()
+	}
 	return label
 }
 
@@ -166,6 +169,7 @@ func (v *visit) try(f *feedForm, r recipe.Recipe, page, title string) bool {
 	trying := v.r.URL.Query().Get("try") != ""
 	switch {
 	case len(f.fieldErrors) > 0:
+		f.complain(f.validate(r))
 		f.Message = "Nothing was changed: correct the marked fields."
 		v.show(http.StatusBadRequest, page, title, f)
 	case trying:

@@ -7,6 +7,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
 )
 
 // A vendor is a server with an appcast.
@@ -185,4 +188,31 @@ func TestNewTitleFromFeed(t *testing.T) {
 	b.sees("com.example.some-app")
 	b.visit("/feeds")
 	b.sees("Some App")
+}
+
+// Without scripts, the form for a feed shows the fields of all kinds, with the help for each.
+func TestFeedFormWithoutScripts(t *testing.T) {
+	s := start(t, "--allow-private-networks")
+	s.create(definition("App", "Some App", "1.0"))
+	v := startVendor(t, "1.0")
+	b := s.open()
+	b.signIn(s.token())
+	_, err := cdp.Call(b.ctx, b.target(), emulation.SetScriptExecutionDisabled,
+		emulation.SetScriptExecutionDisabledParams{Value: true})
+	b.must(err)
+	b.visit("/titles/App/watch")
+	b.sees("Choose a kind")
+	b.picture("watch-without-scripts")
+	b.sees("The releases or tags of a repository at GitHub.")
+	b.sees("List of releases")
+	b.set("#kind", "sparkle")
+	b.set("#field-feed-repo", "example/App") // is of no use to the kind
+	b.set("#field-feed-url", v.url)
+	b.press("Try it")
+	b.sees("The newest stable release is 1.0")
+	b.press("Follow")
+	b.sees("follows its vendor’s releases from now on")
+	if _, text := s.call("GET", "/api/v1/titles/App/watch", ""); strings.Contains(text, "example/App") {
+		t.Errorf("the watch has a word of another kind: %s", text)
+	}
 }

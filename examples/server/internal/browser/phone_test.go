@@ -51,6 +51,10 @@ func TestPhone(t *testing.T) {
 	s.publish("Ann Bell", "ann@example.com", definition("Slack", "Slack", "1"))
 	s.call("POST", "/api/v1/contributors/register", `{"name":"macman","email":"mac@example.com"}`)
 	s.call("GET", s.mailedLink("mac@example.com"), "")
+	vendor := startVendor(t, "1.0")
+	s.watch("T00000", vendor.url+"?channel=a-channel-with-a-name-that-is-quite-long", "")
+	vendor.release("2026.1.2")
+	s.call("POST", "/api/v1/titles/T00000/watch/check", "")
 	b := s.open()
 	b.signIn(s.token())
 	check := func(name string, width int64) {
@@ -67,7 +71,8 @@ func TestPhone(t *testing.T) {
 			"version": "/titles/Firefox/version", "edit": "/titles/Firefox/edit",
 			"history": "/titles/Firefox/history/1", "token": "/titles/Slack_Ann_Bell/token",
 			"upload": "/upload", "tokens": "/tokens", "sources": "/sources", "webhooks": "/webhooks",
-			"backup": "/backup",
+			"backup": "/backup", "feeds": "/feeds", "feeds-new": "/feeds/new", "proposals": "/proposals",
+			"watched": "/titles/T00000", "watch": "/titles/T00000/watch",
 		} {
 			b.visit(path)
 			check(name, size.width)
