@@ -216,6 +216,8 @@ func TestServes(t *testing.T) {
 		{"/titlesx", "", false},
 		{"/publish", "", true},
 		{"/tokens", "", true},
+		{"/feeds/new", "", true},
+		{"/proposals", "", true},
 		{"/ui/x", "", true},
 		{"/api/v1/contributors/verify", "text/html", true},
 		{"/api/v1/contributors/verify", "*/*", false},
@@ -236,7 +238,7 @@ func TestPrefix(t *testing.T) {
 	links := regexp.MustCompile(`(?:src|href|action|formaction)="([^"]*)"`)
 	for _, path := range []string{
 		"/", "/titles/x", "/publish", "/signin", "/upload", "/titles/x/version", "/titles/x/edit", "/backup", "/nope",
-		"/?q=x&sort=version",
+		"/?q=x&sort=version", "/feeds", "/feeds/new", "/titles/x/watch", "/titles/x/watch/end",
 	} {
 		w := sendAsAdmin(h, "GET", path, "")
 		found := links.FindAllStringSubmatch(w.Body.String(), -1)
