@@ -156,8 +156,7 @@ func (c *check) run(ctx context.Context, dryRun bool) (out Check, err error) {
 		out.State = c.state(c.title.ID, rec)
 		return out, nil
 	}
-	rec.Adder = ""         // no server adds a version any more; see settled
-	rec.Title = c.title.ID // its case may have changed
+	rec.Adder = "" // no server adds a version any more; see settled
 	rec.State.LastAttempt = c.in.at
 	if c.in.failure != nil {
 		out.Err = c.in.failure

@@ -135,22 +135,13 @@ func (w *Watches) All() iter.Seq[WatchState] {
 	}
 }
 
-// existing returns the records of titles that exist, with the ids that the titles have now, sorted by them.
-func (w *Watches) existing() (all []savedWatch) {
-	for _, s := range w.records.all() {
-		t, err := w.catalog.ByUID(s.record.UID)
-		if err != nil {
-			continue
-		}
-		if s.record.Title != t.ID {
-			s.record = s.record.clone()
-			s.record.Title = t.ID
-			for i := range s.record.Proposals {
-				s.record.Proposals[i].Title = t.ID
-			}
-		}
-		all = append(all, s)
-	}
+// existing returns the records of titles that exist, sorted by the ids of the titles.
+func (w *Watches) existing() []savedWatch {
+	all := w.records.all()
+	all = slices.DeleteFunc(all, func(s savedWatch) bool {
+		_, err := w.catalog.ByUID(s.record.UID)
+		return err != nil
+	})
 	sortWatches(all)
 	return all
 }

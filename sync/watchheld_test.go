@@ -112,8 +112,8 @@ func TestWatchHeldReleaseIsWithdrawn(t *testing.T) {
 	}
 }
 
-// A release that waits for its rollout is kept with the last share that the feed gave. Once it has reached enough users,
-// it need not stay in the feed. One that was replaced before that is never added.
+// A release that waits for its rollout is kept with the last share that the feed gave. Once it has reached enough
+// users, it need not stay in the feed. One that was replaced before that is never added.
 func TestWatchHoldsRollouts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, st := newWorld(t), newStore()

@@ -39,12 +39,11 @@ func (w *Watches) Proposal(id string) (recipe.Proposal, error) {
 	if err := w.records.load(context.Background()); err != nil {
 		return recipe.Proposal{}, err
 	}
-	for p := range w.Proposals() {
-		if p.ID == id && id != "" {
-			return p, nil
-		}
+	saved, ok := w.findProposal(id)
+	if !ok {
+		return recipe.Proposal{}, ErrNoProposal
 	}
-	return recipe.Proposal{}, ErrNoProposal
+	return *saved.record.proposal(id), nil
 }
 
 // findProposal returns the record that has a proposal.
