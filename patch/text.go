@@ -1,6 +1,7 @@
 package patch
 
 import (
+	"errors"
 	"fmt"
 	"unicode"
 	"unicode/utf8"
@@ -32,6 +33,20 @@ func unsafeText(s string) string {
 		}
 	}
 	return ""
+}
+
+// CheckVersion reports whether a patch may have a version: it has 1 to 255 bytes, and no characters that are invisible
+// or change how their neighbors are shown. The error says what is wrong, such as "must not be empty".
+func CheckVersion(version string) error {
+	switch message := unsafeText(version); {
+	case version == "":
+		return errors.New("must not be empty")
+	case len(version) > maxVersionLength:
+		return fmt.Errorf("must have at most %d bytes, not %d", maxVersionLength, len(version))
+	case message != "":
+		return errors.New(message)
+	}
+	return nil
 }
 
 // isRuneError reports whether s begins with the character U+FFFD, and not with bytes that are not UTF-8.
