@@ -29,10 +29,10 @@ const (
 // A release is added if it is newer than every version of the title, in the same form as they are or as the policy
 // expects it, released in the past for a macOS version that exists, and if the definition with it is valid and has no
 // new kinds of warnings. At most three are added at a time. All others are proposed. A version that a person removed or
-// rejected is skipped, in every spelling.
+// rejected is skipped, in every spelling. So is one whose patch cannot be made, or would be invalid.
 //
-// The error is recipe.ErrForm if the versions of the title cannot be made from the one before, or patch.ErrInvalid if
-// the definition with the new versions would be invalid.
+// The error is recipe.ErrForm if no version of the title can be made from the one before, or patch.ErrInvalid if the
+// definition would be invalid with any further version.
 func Propose(
 	def *patch.Definition, w recipe.Watch, s Selection, seen Seen, now time.Time, lint *patch.LintOptions,
 ) (*Plan, error) {
@@ -78,6 +78,8 @@ type planner struct {
 	// against them.
 	add, ask []Step
 	left     int // releases that were left out of the proposal
+	// unusable is the last release that was skipped because it cannot be added. If nil, there is none.
+	unusable *Dropped
 }
 
 // readTitle reads the versions of the title.
@@ -161,6 +163,12 @@ func (p *planner) skip(r recipe.Release, reason string) {
 	p.plan.Skipped = append(p.plan.Skipped, Dropped{Version: r.Version, Reason: reason})
 }
 
+// skipUnusable skips a release that cannot be added to the title.
+func (p *planner) skipUnusable(r recipe.Release, reason string) {
+	p.skip(r, reason)
+	p.unusable = &Dropped{Version: r.Version, Reason: reason}
+}
+
 // isHeld reports whether a release must wait, why, and until when.
 func (p *planner) isHeld(r recipe.Release, mark Mark, known bool) (held bool, reason string, until time.Time) {
 	minRollout := 1.0
@@ -240,14 +248,8 @@ func (p *planner) propose(steps []Step) {
 
 // complete makes the patches, checks the definition with them, and completes the plan.
 func (p *planner) complete() error {
-	for _, steps := range [][]Step{p.plan.Held, p.add, p.ask} {
-		for i := range steps {
-			next, err := recipe.NextPatch(p.newest, &p.watch, steps[i].Release, p.now)
-			if err != nil {
-				return fmt.Errorf("version %s cannot be made: %w", steps[i].Release.Version, err)
-			}
-			steps[i].Patch = next
-		}
+	if err := p.makePatches(); err != nil {
+		return err
 	}
 	if err := p.checkDefinition(); err != nil {
 		return err
@@ -256,27 +258,52 @@ func (p *planner) complete() error {
 	if len(p.ask) > 0 {
 		p.plan.Proposal = p.proposal()
 	}
-	if len(p.add)+len(p.ask)+len(p.plan.Held) == 0 {
+	switch {
+	case len(p.add)+len(p.ask)+len(p.plan.Held) > 0:
+	case p.unusable != nil:
+		p.plan.Note = fmt.Sprintf("no newer release can be added; version %s, for example: %s",
+			p.unusable.Version, p.unusable.Reason)
+	default:
 		p.plan.Note = "every newer release was removed or rejected by a person"
 	}
 	return nil
 }
 
+// makePatches makes the patches of all steps. Releases of which no patch can be made are skipped. If that is so for all
+// because of the title's form, it is an error.
+func (p *planner) makePatches() error {
+	var form error // of the newest release that fails because of the title's form
+	made := 0
+	for _, steps := range []*[]Step{&p.plan.Held, &p.add, &p.ask} {
+		kept := (*steps)[:0]
+		for _, step := range *steps {
+			next, err := recipe.NextPatch(p.newest, &p.watch, step.Release, p.now)
+			if err != nil {
+				p.skipUnusable(step.Release, err.Error())
+			}
+			if errors.Is(err, recipe.ErrForm) {
+				form = fmt.Errorf("version %s cannot be made: %w", step.Release.Version, err)
+			}
+			if err == nil {
+				step.Patch = next
+				kept = append(kept, step)
+				made++
+			}
+		}
+		*steps = kept
+	}
+	if made > 0 {
+		return nil
+	}
+	return form
+}
+
 // checkDefinition validates the definition with the new versions. Versions about which lint has new warnings are
 // proposed instead of being added.
 func (p *planner) checkDefinition() error {
-	next := p.def.Clone()
-	var patches []patch.Patch
-	for _, steps := range [][]Step{p.add, p.ask} {
-		for i := range steps {
-			patches = append(patches, steps[i].Patch.Clone())
-		}
-	}
-	if err := next.AddPatches(patch.Ordered(), p.now, patches...); err != nil {
-		return fmt.Errorf("the new versions cannot be added: %w", err)
-	}
-	if err := next.ValidateEdit(p.def); err != nil {
-		return invalidPatches(next, err)
+	next, err := p.validDefinition()
+	if err != nil {
+		return err
 	}
 	fresh := p.newWarnings(next)
 	var clean, doubtful []Step
@@ -337,16 +364,60 @@ func patchIndex(path string) (int, bool) {
 	return i, err == nil && i >= 0
 }
 
-// invalidPatches returns an error that names the versions that are invalid, instead of their indices.
-func invalidPatches(def *patch.Definition, err error) error {
-	var invalid *patch.ValidationError
-	if errors.As(err, &invalid) {
-		first := invalid.Failures[0]
-		if i, ok := patchIndex(first.Path); ok && i < len(def.Patches) {
-			return fmt.Errorf("the title would be invalid with version %s: %w", def.Patches[i].Version, err)
+// validDefinition returns the definition with the new versions. Versions with which it would be invalid are skipped.
+func (p *planner) validDefinition() (*patch.Definition, error) {
+	for {
+		next := p.def.Clone()
+		var patches []patch.Patch
+		for _, steps := range [][]Step{p.add, p.ask} {
+			for i := range steps {
+				patches = append(patches, steps[i].Patch.Clone())
+			}
+		}
+		if err := next.AddPatches(patch.Ordered(), p.now, patches...); err != nil {
+			return nil, fmt.Errorf("the new versions cannot be added: %w", err)
+		}
+		err := next.ValidateEdit(p.def)
+		if err == nil {
+			return next, nil
+		}
+		before := len(p.add) + len(p.ask)
+		wrong := invalidVersions(next, err)
+		p.add, p.ask = p.withoutInvalid(p.add, wrong), p.withoutInvalid(p.ask, wrong)
+		if len(p.add)+len(p.ask) == before {
+			return nil, fmt.Errorf("the title would be invalid with the new versions: %w", err)
 		}
 	}
-	return fmt.Errorf("the title would be invalid with the new versions: %w", err)
+}
+
+// invalidVersions returns the first failure of each version in a *patch.ValidationError about a definition.
+func invalidVersions(def *patch.Definition, err error) map[string]string {
+	wrong := map[string]string{}
+	var invalid *patch.ValidationError
+	if !errors.As(err, &invalid) {
+		return wrong
+	}
+	for _, failure := range invalid.Failures {
+		i, ok := patchIndex(failure.Path)
+		if !ok || i >= len(def.Patches) || wrong[def.Patches[i].Version] != "" {
+			continue
+		}
+		member := strings.TrimPrefix(failure.Path, "/patches/"+strconv.Itoa(i)+"/")
+		wrong[def.Patches[i].Version] = member + " " + failure.Message
+	}
+	return wrong
+}
+
+// withoutInvalid returns the steps whose versions have no failure, and skips the others.
+func (p *planner) withoutInvalid(steps []Step, failures map[string]string) (kept []Step) {
+	for _, step := range steps {
+		if failure, ok := failures[step.Patch.Version]; ok {
+			p.skipUnusable(step.Release, "the title would be invalid with it: "+failure)
+		} else {
+			kept = append(kept, step)
+		}
+	}
+	return kept
 }
 
 // proposal returns the proposal of the versions that a person decides about.

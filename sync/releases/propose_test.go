@@ -1,6 +1,7 @@
 package releases_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -372,6 +373,46 @@ func TestProposeRefusesTitlesOfAnotherForm(t *testing.T) {
 	plan, err := releases.Propose(def, recipe.Watch{}, listed("2.1.0"), nil, today, nil)
 	if err == nil || !strings.Contains(err.Error(), "2.1.0") {
 		t.Errorf("Propose returns %+v, %v, want recipe.ErrForm", plan, err)
+	}
+}
+
+// buildPolicy has a template whose versions need a build.
+var buildPolicy = recipe.Policy{Patch: []byte(`{"version":"{version}","releaseDate":"{date}","standalone":true,` +
+	`"minimumOperatingSystem":"{minimumOS}","reboot":false,"killApps":[],"capabilities":[],` +
+	`"components":[{"name":"Example App","version":"{version}","criteria":[{"name":"Application Version",` +
+	`"operator":"is","value":"{version} ({build})","type":"recon","and":true}]}]}`)}
+
+func TestProposeSkipsReleasesWithoutAPatch(t *testing.T) {
+	s := listed("2.2.0", "2.1.0")
+	w := recipe.Watch{Policy: buildPolicy}
+	if _, err := releases.Propose(title(t, "2.0.0"), w, s, nil, today, nil); !errors.Is(err, recipe.ErrForm) {
+		t.Errorf("without a build, Propose returns %v, want recipe.ErrForm", err)
+	}
+	s.Releases[0].Build = "220"
+	plan, err := releases.Propose(title(t, "2.0.0"), w, s, nil, today, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := outcome(plan); !strings.Contains(got, "2.2.0, skip 2.1.0") {
+		t.Errorf("the plan is %q, want 2.2.0 and 2.1.0 skipped", got)
+	}
+	if len(plan.Skipped) == 1 && !strings.Contains(plan.Skipped[0].Reason, "no build") {
+		t.Errorf("2.1.0 is skipped because %q, want that it has no build", plan.Skipped[0].Reason)
+	}
+}
+
+// Select drops such versions. An embedding program may have made its selection by itself.
+func TestProposeSkipsInvalidVersions(t *testing.T) {
+	plan, err := releases.Propose(title(t, "2.0.0"), recipe.Watch{}, listed("2.2.0", "2.1.0\u2800"), nil, today, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := outcome(plan); got != "add 2.2.0, skip 2.1.0\u2800" {
+		t.Errorf("the plan is %q", got)
+	}
+	plan, err = releases.Propose(title(t, "2.0.0"), recipe.Watch{}, listed("2.1.0\u2800"), nil, today, nil)
+	if err != nil || !strings.Contains(plan.Note, "version has the invisible character U+2800") {
+		t.Errorf("Propose returns %+v, %v, want a note about the character", plan, err)
 	}
 }
 

@@ -221,7 +221,8 @@ func unusable(version string) string {
 		return fmt.Sprintf("The version has more than %d bytes.", maxVersion)
 	case !utf8.ValidString(version):
 		return "The version is not valid UTF-8."
-	case strings.ContainsFunc(version, func(r rune) bool { return r != ' ' && !unicode.IsGraphic(r) }):
+	case patch.CheckVersion(version) != nil,
+		strings.ContainsFunc(version, func(r rune) bool { return r != ' ' && !unicode.IsGraphic(r) }):
 		return "The version has invisible characters."
 	case !strings.ContainsAny(version, "0123456789"):
 		return "The version has no number."

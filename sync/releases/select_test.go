@@ -69,6 +69,10 @@ func TestSelectVersions(t *testing.T) {
 		{"no number", recipe.Feed{}, []string{"latest", "", "1.0"}, []string{"1.0"}},
 		{"unusable text", recipe.Feed{}, []string{"1.\u202e0", "1.\x000", "1.\xff", "1\n2", "1.0"}, []string{"1.0"}},
 		{
+			"characters that no patch may have", recipe.Feed{},
+			[]string{"2.1\u034f", "2.2\u3164", "2.3\u2800", "2.4\u115f", "2.5\u17b4", "1.0"}, []string{"1.0"},
+		},
+		{
 			"too long", recipe.Feed{}, []string{strings.Repeat("9", 1<<20), strings.Repeat("9", 256), "1.0"},
 			[]string{"1.0"},
 		},
