@@ -15,6 +15,8 @@
 //     lint, edit, compare; the order of versions. Pure: no I/O, no clock.
 //     patch/appbundle makes a definition from an application, patch/envelope opens
 //     and makes signed ones, patch/archive reads and writes zips of definitions.
+//     patch/recipe declares recipes, watches, releases and proposals: how a title
+//     follows its vendor's release feed. patch/recipe/draft drafts recipes.
 //   - [github.com/patchsource/patchsource/store]: the interface of a storage
 //     backend (four methods), and helpers on top of it: follow a kind of records,
 //     update by compare-and-swap, finish a write, hold a lease. store/filestore and
@@ -25,8 +27,11 @@
 //     writer of titles. It keeps the index from which reads are answered.
 //   - [github.com/patchsource/patchsource/auth]: tokens and permissions.
 //     auth/community publishes for people without an account, auth/mail sends mail.
+//   - [github.com/patchsource/patchsource/sync/releases]: reads release feeds, bytes
+//     in and releases out, and decides which versions are added. Pure.
 //   - [github.com/patchsource/patchsource/sync] (package patchsync): keeps
-//     titles up to date with other sources. sync/webhook sends changes to webhooks.
+//     titles up to date with other sources and with release feeds. sync/webhook
+//     sends changes to webhooks.
 //   - [github.com/patchsource/patchsource/httpapi]: all calls, as an http.Handler.
 //     httpapi/feed is the feed that Jamf Pro reads; httpapi/wire declares the JSON;
 //     httpapi/client is the Go client; httpapi/webui the page; httpapi/openapi the
@@ -35,10 +40,12 @@
 //     from one Config. It is the only package that imports all others.
 //
 // examples/server is the reference server, examples/embed the smallest program with
-// a patch source in it. examples/deploy, examples/publish and examples/migrate are
-// guides whose files are tested.
+// a patch source in it. examples/patchlint and examples/patchrecipe are commands for
+// definitions in git. examples/recipes has recipes of hundreds of applications.
+// examples/deploy, examples/publish and examples/migrate are guides whose files are
+// tested.
 //
-// # Five paths through the code
+// # Six paths through the code
 //
 // Jamf Pro reads: httpapi/feed looks the title up in the catalog's index and sends
 // the stored bytes. A read parses no JSON, and asks the store only for a definition
@@ -63,6 +70,12 @@
 // envelope if there is one, parses and validates, refuses a downgrade, and replaces
 // the title in the catalog. If anything fails, the last good definition stays.
 //
+// A vendor releases a version: the Runner makes one conditional request for all
+// titles that share the feed's address, sync/releases reads the answer, maps the
+// versions to the form of the inventory and compares them with the title. What passes
+// all checks is marked in the watch's record and added to the catalog; everything
+// else waits for a person as a proposal. A feed that fails changes nothing.
+//
 // The server starts: httpapi/server checks the store's format, opens tokens,
 // webhooks, catalog, sync and community in this order, then Run starts the
 // background work. Close ends it in the reverse order. The catalog opens from a
@@ -86,6 +99,9 @@
 //     examples/server that kill the process.
 //   - The cost of a read or a change does not grow with the number of titles:
 //     patch/catalog. examples/internal/bench measures it.
+//   - A watch only adds versions, and none that a person removed comes back: sync, by
+//     the marks in a watch's record. A version that may be wrong waits for a person:
+//     sync/releases.
 //   - A revoked token, and every token that was created with it, is refused: auth.
 //   - A contributor's name cannot be taken or imitated: patch (CheckAuthor, Skeleton),
 //     auth/community.
@@ -107,6 +123,8 @@
 //     httpapi/wire, httpapi/client and the OpenAPI document.
 //   - A permission: auth.Authorize, or the Authorize option of an embedder.
 //   - A kind of source to follow: an implementation of patchsync.Source.
+//   - A kind of release feed: an implementation of releases.Kind. A check before a
+//     version is added: releases.Propose, and nowhere else.
 //   - A storage backend: store.Store, tested by storetest.Run.
 //   - A flag of the server: examples/server. If embedders need it too, it is a
 //     field of httpapi/server.Config first.

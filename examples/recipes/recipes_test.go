@@ -3,8 +3,10 @@ package recipes_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -113,4 +115,38 @@ func readExample(t *testing.T, kinds *releases.Kinds, r *recipe.Recipe, e exampl
 		t.Fatalf("no release was found, next request %v, dropped %v: %s %s", next, s.Dropped, a.Header, a.Body)
 	}
 	return s.Releases[0]
+}
+
+// The README says how many recipes there are and which of them propose their versions, and its recipe is valid.
+func TestReadme(t *testing.T) {
+	data, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	readme := strings.Join(strings.Fields(string(data)), " ")
+	all := readRecipes(t)
+	var proposed []string
+	for id, r := range all {
+		if r.Policy.Mode == recipe.Propose {
+			proposed = append(proposed, id)
+		}
+	}
+	slices.Sort(proposed)
+	last := len(proposed) - 1
+	for _, want := range []string{
+		fmt.Sprintf("recipes of %d applications", len(all)),
+		fmt.Sprintf("%d recipes have `\"mode\": \"propose\"`", len(proposed)),
+		strings.Join(proposed[:last], ", ") + " and " + proposed[last],
+	} {
+		if !strings.Contains(readme, want) {
+			t.Errorf("the README does not say %q", want)
+		}
+	}
+	_, example, _ := strings.Cut(string(data), "```json\n")
+	example, _, _ = strings.Cut(example, "```")
+	if r, err := recipe.Parse([]byte(example)); err != nil {
+		t.Errorf("the recipe in the README: %v", err)
+	} else if all[r.ID] == nil || r.Feed.Match != all[r.ID].Feed.Match {
+		t.Errorf("the recipe in the README is not that of %s", r.ID)
+	}
 }
