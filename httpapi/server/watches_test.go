@@ -87,6 +87,20 @@ func TestWatchesAndTheirEvents(t *testing.T) {
 			t.Errorf("the metrics lack %s", line)
 		}
 	}
+	page := func(path, token string) string {
+		cookie := func(h http.Header) { h.Set("Cookie", "patchsource_token="+token) }
+		return call(s, "GET", path, "", cookie).Body.String()
+	}
+	for _, token := range []string{adminToken(t, s), own} {
+		if text := page("/titles/App", token); !strings.Contains(text, `>1<span class="hidden"> waiting`) ||
+			!strings.Contains(text, "Proposed: 2026.1") {
+			t.Errorf("the page does not show the proposal: %s", text)
+		}
+	}
+	if text := page("/titles/App", ""); !strings.Contains(text, "follows its vendor’s releases") ||
+		strings.Contains(text, "2026.1") || strings.Contains(text, feed.URL) {
+		t.Errorf("the page for visitors is %s", text)
+	}
 	if err := stop(); err != nil {
 		t.Error(err)
 	}

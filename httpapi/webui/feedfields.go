@@ -102,7 +102,7 @@ func (f *feedForm) OtherKind() string {
 // Identity returns the fields of a new title.
 func (f *feedForm) Identity() formGroup { return f.group(identityGroup) }
 
-// FeedGroups and PolicyGroups return the fields of the feed and of the policy.
+// FeedGroups returns the fields of the feed.
 func (f *feedForm) FeedGroups() []formGroup { return f.groupsOf("/feed/") }
 
 // PolicyGroups returns the fields of the policy.

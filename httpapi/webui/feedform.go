@@ -22,13 +22,8 @@ const (
 	guessPrefix = "guess:"
 )
 
-const (
-	// maxTried limits the number of releases that a trial shows, and maxLeftOut that of the others.
-	maxTried   = 20
-	maxLeftOut = 50
-	// maxGuesses limits the number of marks in a form.
-	maxGuesses = 50
-)
+// maxGuesses limits the number of marks in a form.
+const maxGuesses = 50
 
 // A feedForm is the form for the release feed of a title, or for a new title that follows one. The names of its fields
 // are the JSON Pointers of the members of a recipe.
@@ -51,14 +46,6 @@ type feedForm struct {
 
 // gapText marks a part of a draft that is missing.
 const gapText = "The draft has no value for this: enter it."
-
-// A trial is the result of trying a feed.
-type trial struct {
-	wire.RecipeTestResult
-	// Message says why there is no result. It is empty if there is one.
-	Message               string
-	MoreReleases, MoreOut int // the numbers of those that are not shown
-}
 
 // newFeedForm returns a form with the values of a recipe. t is the zero Title for a new title.
 func newFeedForm(t Title, r recipe.Recipe, wide bool) *feedForm {
@@ -315,18 +302,6 @@ func (f *feedForm) complain(r *refusal) {
 		}
 		f.fieldErrors[path] = message
 	}
-}
-
-// tried adds the result of a trial.
-func (f *feedForm) tried(result wire.RecipeTestResult) {
-	t := &trial{RecipeTestResult: result}
-	if n := len(result.Releases) - maxTried; n > 0 {
-		t.Releases, t.MoreReleases = result.Releases[:maxTried], n
-	}
-	if n := len(result.Dropped) - maxLeftOut; n > 0 {
-		t.Dropped, t.MoreOut = result.Dropped[:maxLeftOut], n
-	}
-	f.Trial = t
 }
 
 // mark marks the guesses and gaps of a draft.

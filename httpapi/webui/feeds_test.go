@@ -18,7 +18,8 @@ func TestFeedList(t *testing.T) {
 			id, id, status, more)
 	}
 	watches := strings.Join([]string{
-		one("off", "paused", ""), one("fine", "ok", ""), one("quiet", "ok", `,"silent":true`), one("down", "failing", ""),
+		one("off", "paused", ""), one("fine", "ok", ""), one("quiet", "ok", `,"silent":true`),
+		one("down", "failing", ""),
 	}, ",")
 	h := newPage(oneTitle(), &webui.Options{API: feedAPI(watches, "")})
 	rows := regexp.MustCompile(`<th scope="row"><a href="/titles/([^#]*)#feed"`)
@@ -124,7 +125,8 @@ func TestHostileFeeds(t *testing.T) {
 		if r.Method == "POST" {
 			fmt.Fprint(w, strings.ReplaceAll(`{"releases":[{"version":"H","build":"H","channel":"H"}],
 				"newest":{"version":"H"},"dropped":[{"version":"H","reason":"H"}],"message":"H",
-				"recipe":{"name":"H","feed":{"kind":"H"}},"guesses":[{"path":"H","why":"H"}],"gaps":["H"]}`, "H", quoted))
+				"recipe":{"name":"H","feed":{"kind":"H"}},"guesses":[{"path":"H","why":"H"}],"gaps":["H"]}`,
+				"H", quoted))
 			return true
 		}
 		return read(w, r)

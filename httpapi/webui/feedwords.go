@@ -16,8 +16,7 @@ var feedKinds = []feedKind{
 	{
 		Name:  "github",
 		Label: "GitHub releases",
-		Help: "The releases or tags of a repository at GitHub. For GitHub Enterprise, enter the address of the server, " +
-			"too.",
+		Help:  "The releases or tags of a repository at GitHub, or at the GitHub Enterprise server whose address you enter.",
 	},
 	{
 		Name:  "gitlab",
@@ -150,8 +149,8 @@ var feedGroups = []feedGroup{
 				Kinds:       mappedKinds,
 				Placeholder: "https://vendor.example/feed",
 				Whole:       true,
-				Hint: "Values of parameters that look like secrets, such as token, are shown as REDACTED once they are " +
-					"stored.",
+				Hint: "Values of parameters that look like secrets, such as token, are shown as REDACTED once they " +
+					"are stored.",
 			},
 		},
 	},
@@ -199,7 +198,8 @@ var feedGroups = []feedGroup{
 				Label:       "List of releases",
 				Kinds:       documentKinds,
 				Placeholder: "$.releases[*]",
-				Hint:        "The paths below are relative to each of its items. Leave it empty if the document is one release.",
+				Hint: "The paths below are relative to each of its items. Leave it empty if the document is one " +
+					"release.",
 			},
 			{
 				Name:        "version",
@@ -256,7 +256,8 @@ var feedGroups = []feedGroup{
 				Label:       "Regular expression",
 				Kinds:       mappedKinds,
 				Placeholder: `(?P<version>[0-9.]+)`,
-				Hint:        "RE2. The group named version is the version. Other groups, such as build, can be used in the next field.",
+				Hint: "RE2. The group named version is the version. Other groups, such as build, can be used in the " +
+					"next field.",
 			},
 			{
 				Name:        "as",

@@ -42,9 +42,9 @@ var identityGroup = feedGroup{
 }
 
 // holdHint says what it costs to hold versions back.
-const holdHint = "How long a release must be known before it is added, such as 48h or 2d. Holding has a cost: about 57 % " +
-	"of managed applications update themselves, and while a version is held back, Jamf Pro reports the computers that " +
-	"have it as “unknown” and patch policies skip them."
+const holdHint = "How long a release must be known before it is added, such as 48h or 2d. Holding has a cost: about " +
+	"57 % of managed applications update themselves, and while a version is held back, Jamf Pro reports the " +
+	"computers that have it as “unknown” and patch policies skip them."
 
 // policyGroups are the fields of a policy.
 var policyGroups = []feedGroup{

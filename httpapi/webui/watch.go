@@ -45,7 +45,7 @@ func (w watch) Label() string {
 	return label
 }
 
-// Paused, Failing and Silent report the state of the feed. At most one is true.
+// Paused reports whether the feed is not asked.
 func (w watch) Paused() bool { return w.State.Status == wire.WatchPaused }
 
 // Failing reports whether the last check failed.
@@ -161,51 +161,6 @@ func (p watchPages) save() {
 		notice = "The release feed was changed."
 	}
 	p.redirect(titleURL(t), notice)
-}
-
-// try tries the feed of a form if the visitor asks for it, or if the form cannot be sent because of values that no
-// recipe can have. It reports whether it has shown the form.
-func (v *visit) try(f *feedForm, r recipe.Recipe, page, title string) bool {
-	trying := v.r.URL.Query().Get("try") != ""
-	switch {
-	case len(f.fieldErrors) > 0:
-		f.complain(f.validate(r))
-		f.Message = "Nothing was changed: correct the marked fields."
-		v.show(http.StatusBadRequest, page, title, f)
-	case trying:
-		result, err := v.api.TestRecipe(v.r.Context(), wire.RecipeTest{
-			Recipe: recipe.Recipe{Feed: r.Feed, Policy: r.Policy},
-		})
-		if err != nil {
-			v.refuseTrial(f, err, page, title)
-			break
-		}
-		f.tried(result)
-		v.show(http.StatusOK, page, title, f)
-	default:
-		return false
-	}
-	return true
-}
-
-// refuseFeed shows a form again with the error of a call.
-func (v *visit) refuseFeed(f *feedForm, err error, page, title string) {
-	r := v.refusalOf(err)
-	f.complain(r)
-	v.again(r, page, title, f)
-}
-
-// refuseTrial shows a form again with the error of a trial: below the form, unless fields have to be corrected.
-func (v *visit) refuseTrial(f *feedForm, err error, page, title string) {
-	r := v.refusalOf(err)
-	f.complain(r)
-	f.Trial = &trial{Message: r.Message}
-	if len(r.Errors) > 0 {
-		f.Trial.Message = "The feed was not tried: correct the marked fields."
-	} else {
-		f.Message = ""
-	}
-	v.again(r, page, title, f)
 }
 
 // check checks the feed of a title now.

@@ -63,8 +63,8 @@ const (
 		`"minimumOperatingSystem":"12","killApps":[],"components":[],"capabilities":[]}]}`
 )
 
-// The page of a title shows the state of its release feed in words to visitors who may change the title, and nobody
-// else.
+// The page of a title shows the state of its release feed in words to visitors who may change the title. Others see
+// that it follows its vendor's releases.
 func TestWatchStates(t *testing.T) {
 	const date = `"2026-01-02T03:04:05Z"`
 	for _, test := range []struct {
@@ -72,8 +72,9 @@ func TestWatchStates(t *testing.T) {
 		want        map[string]bool
 	}{
 		{"ok", fmt.Sprintf(watchJSON, "add", "ok", 0, "null", date, ""), map[string]bool{
-			"</span> ok</span>": true, "Failing since": false, ">Pause<": true, ">Check now<": true, "Last error": false,
-			"GitHub releases: example/X": true, "New versions are added.": true, "<dd>2.0</dd>": true,
+			"</span> ok</span>": true, "Failing since": false, ">Pause<": true, ">Check now<": true,
+			"Last error": false, "GitHub releases: example/X": true, "New versions are added.": true,
+			"<dd>2.0</dd>": true,
 		}},
 		{"failing", fmt.Sprintf(watchJSON, "", "failing", 3, `"the server answered 500"`, date, ""), map[string]bool{
 			"</span> failing</span>": true, "Failing since": true, ", 3 checks in a row": true,
@@ -364,64 +365,4 @@ func TestTrial(t *testing.T) {
 			t.Errorf("%s sent %s", path, api.lastBody())
 		}
 	}
-}
-
-// The buttons of a feed call the API, and the next page says what has happened.
-func TestWatchActions(t *testing.T) {
-	watch := fmt.Sprintf(watchJSON, "propose", "ok", 0, "null", "null", "")
-	for _, test := range []struct{ path, request, body, notice string }{
-		{"/titles/x/watch/pause", "PUT /api/v1/titles/x/watch", `"mode":"off"`, "paused"},
-		{"/titles/x/watch/resume", "PUT /api/v1/titles/x/watch", `"mode":"add"`, "followed again"},
-		{"/titles/x/watch/resume?mode=propose", "PUT /api/v1/titles/x/watch", `"mode":"propose"`, "followed again"},
-		{"/titles/x/watch/end", "DELETE /api/v1/titles/x/watch", "", "Its versions stay."},
-		{"/titles/x/watch/check", "POST /api/v1/titles/x/watch/check", "", "Added: 2. The newest release is 2."},
-		{"/proposals/p1/approve", "POST /api/v1/proposals/p1/approve", "", "Done."},
-		{"/proposals/p1/reject", "POST /api/v1/proposals/p1/reject", "", "Done."},
-	} {
-		t.Run(test.path, func(t *testing.T) {
-			api := feedAPI(watch, proposalJSON)
-			answer := api.answer
-			api.answer = func(w http.ResponseWriter, r *http.Request) bool {
-				if strings.HasSuffix(r.URL.Path, "/check") {
-					fmt.Fprint(w, `{"message":"Added: 2.","newest":{"version":"2"},
-						"skipped":[{"version":"3","reason":"a person removed it"}]}`)
-					return true
-				}
-				return answer(w, r)
-			}
-			h := newPage(watchedTitle(), &webui.Options{API: api})
-			if w := sendAsAdmin(h, "POST", test.path, "", "Sec-Fetch-Site", "cross-site"); w.Code != 403 {
-				t.Errorf("from another site, the status is %d, want 403", w.Code)
-			}
-			if w := send(h, "POST", test.path, ""); w.Code != 401 {
-				t.Errorf("without signing in, the status is %d, want 401", w.Code)
-			}
-			w := sendAsAdmin(h, "POST", test.path, "")
-			if diff := cmp.Diff([]string{test.request}, api.changes()); diff != "" {
-				t.Fatalf("the API was asked otherwise (-want +got):\n%s", diff)
-			}
-			if !strings.Contains(api.lastBody(), test.body) {
-				t.Errorf("the page sent %s, want %s", api.lastBody(), test.body)
-			}
-			wantPage(t, notice(t, h, w), 200, test.notice)
-		})
-	}
-}
-
-// Visitors see and use the feeds of the titles that they may change only. Kinds that can read any page are not offered
-// to them.
-func TestWatchRights(t *testing.T) {
-	c := watchedTitle()
-	c.titles = append(c.titles, webui.Title{ID: "y", Name: "Y"})
-	h := newPage(c, &webui.Options{API: feedAPI("", "")})
-	cookie := []string{"Cookie", "patchsource_token=title"}
-	for _, path := range []string{"/titles/y/watch", "/titles/y/watch/end"} {
-		wantPage(t, send(h, "GET", path, "", cookie...), 403, "does not allow you to change this title")
-		wantPage(t, send(h, "POST", path, "", cookie...), 403)
-	}
-	w := send(h, "GET", "/titles/x/watch", "", cookie...)
-	wantPage(t, w, 200, `value="json" data-known disabled`)
-	wantTexts(t, w, map[string]bool{`value="github" data-known disabled`: false})
-	wantTexts(t, sendAsAdmin(h, "GET", "/titles/x/watch", ""), map[string]bool{" disabled": false})
-	wantPage(t, send(h, "GET", "/titles/none/watch", "", cookie...), 404)
 }

@@ -1,5 +1,6 @@
 // Package webui is the web page of a patch source. It shows the titles in a table, each title on a page of its own, and
-// how to publish. Visitors who have signed in also see what they may change.
+// how to publish. Visitors who have signed in also see what they may change, the release feeds of their titles, and the
+// versions that wait for a person.
 //
 // The page is a handler that a server puts beside httpapi. It reads titles from a [Catalog]; every change goes through
 // the API ([Options.API]) in the name of the visitor. The page itself decides nothing that the API decides, and shows
@@ -93,8 +94,8 @@ type Catalog interface {
 	History(ctx context.Context, id string) ([]Revision, error)
 }
 
-// A FeedCounter is a [Catalog] whose titles can follow the release feeds of their vendors. The page offers release feeds
-// if its Catalog implements FeedCounter.
+// A FeedCounter is a [Catalog] whose titles can follow the release feeds of their vendors. The page has links to
+// release feeds and proposals if its Catalog implements FeedCounter.
 type FeedCounter interface {
 	// FeedCounts returns counts for the navigation, of the titles for which may returns true.
 	FeedCounts(may func(Title) bool) FeedCounts
