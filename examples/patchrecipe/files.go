@@ -7,8 +7,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
+	"github.com/patchsource/patchsource/examples/internal/cli"
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/recipe"
 )
@@ -53,30 +55,22 @@ func find(paths []string, definitions string) (files []file, err error) {
 	return files, nil
 }
 
-// findIn returns the recipes in a folder, without those in folders in it.
-func findIn(dir string) (names []string, err error) {
-	entries, err := os.ReadDir(dir)
+// findIn returns the recipes in a folder and below: the files *.recipe.json, or all *.json if there are none of these.
+func findIn(dir string) (recipes []string, err error) {
+	names, err := cli.DefinitionFiles(os.DirFS(dir))
 	if err != nil {
 		return nil, err
-	}
-	var others []string
-	for _, e := range entries {
-		name := e.Name()
-		switch {
-		case e.IsDir() || strings.HasPrefix(name, "."):
-		case isRecipe(name):
-			names = append(names, filepath.Join(dir, name))
-		case strings.EqualFold(filepath.Ext(name), ".json"):
-			others = append(others, filepath.Join(dir, name))
-		}
-	}
-	if len(names) == 0 {
-		names = others
 	}
 	if len(names) == 0 {
 		return nil, fmt.Errorf("%s: there is no recipe in it", dir)
 	}
-	return names, nil
+	if slices.ContainsFunc(names, isRecipe) {
+		names = slices.DeleteFunc(names, func(name string) bool { return !isRecipe(name) })
+	}
+	for _, name := range names {
+		recipes = append(recipes, filepath.Join(dir, filepath.FromSlash(name)))
+	}
+	return recipes, nil
 }
 
 func isRecipe(name string) bool { return strings.HasSuffix(strings.ToLower(name), recipeSuffix) }

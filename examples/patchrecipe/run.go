@@ -19,8 +19,8 @@ import (
 const description = "Keep patch definitions for Jamf Pro current by the release feeds of vendors.\n\n" +
 	"check asks the feed of each recipe and reports which versions are new. apply also writes them into the " +
 	"definitions, and creates those that do not exist. test reads recorded answers and compares the newest version " +
-	"with the expected one.\n\nEach PATH is a recipe or a folder. The recipes of a folder are its files " +
-	"*.recipe.json, or all its files *.json if it has none of these. The definition of ID.recipe.json is ID.json " +
+	"with the expected one.\n\nEach PATH is a recipe or a folder. The recipes of a folder are the files " +
+	"*.recipe.json in it, or all files *.json if it has none of these. The definition of ID.recipe.json is ID.json " +
 	"beside it.\n\nExit codes: 0 without errors (with --strict, also without warnings), 1 with errors, 2 for invalid " +
 	"arguments and files that cannot be read or written."
 

@@ -267,7 +267,7 @@ func TestFormats(t *testing.T) {
 func TestBeside(t *testing.T) {
 	v := newVendor(t)
 	writeFile(t, "both/Atlas.recipe.json", readText(t, "recipes/Atlas.json"))
-	writeFile(t, "both/Other.json", "no recipe")
+	writeFile(t, "both/below/Other.json", "no recipe")
 	args := []string{"apply", "--allow-private-networks", "both"}
 	if code, out, stderr := call(t, args...); code != 0 || !strings.Contains(out, "both/Atlas.json was created") {
 		t.Fatalf("got exit code %d: %s %s", code, out, stderr)
@@ -343,7 +343,7 @@ func TestExitCodes(t *testing.T) {
 
 // The starter set finds the newest versions in answers of the shapes that its feeds have, one of each kind.
 func TestStarterSet(t *testing.T) {
-	const answers = "../recipes/testdata/answers"
+	const answers = "testdata/recipes/answers"
 	expected, err := readExpected(answers)
 	if err != nil {
 		t.Fatal(err)

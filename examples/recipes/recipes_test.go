@@ -5,12 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/patchsource/patchsource/examples/internal/cli"
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/recipe"
 	"github.com/patchsource/patchsource/sync/releases"
@@ -21,7 +21,7 @@ var now = time.Date(2026, 9, 1, 0, 0, 0, 0, time.UTC)
 // readRecipes returns the recipes in this folder, by the names of their files without ".json".
 func readRecipes(t *testing.T) map[string]*recipe.Recipe {
 	t.Helper()
-	files, err := filepath.Glob("*.json")
+	files, err := cli.DefinitionFiles(os.DirFS(".")) // those in other folders too, as a server does
 	if err != nil || len(files) == 0 {
 		t.Fatalf("there are no recipes: %v", err)
 	}
@@ -41,10 +41,14 @@ func readRecipes(t *testing.T) map[string]*recipe.Recipe {
 	return all
 }
 
-// readExamples returns an example of a version for each recipe.
+// versionsFile has an example of a version for each recipe. It is not below this folder, whose *.json files are all
+// recipes for a server that follows it.
+const versionsFile = "../patchrecipe/testdata/recipes/versions.json"
+
+// readExamples returns the examples in versionsFile.
 func readExamples(t *testing.T) map[string]example {
 	t.Helper()
-	data, err := os.ReadFile("testdata/versions.json")
+	data, err := os.ReadFile(versionsFile)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +70,7 @@ func TestRecipes(t *testing.T) {
 	all := readRecipes(t)
 	for id := range examples {
 		if all[id] == nil {
-			t.Errorf("testdata/versions.json has a version of %s, which has no recipe", id)
+			t.Errorf("%s has a version of %s, which has no recipe", versionsFile, id)
 		}
 	}
 	for id, r := range all {
@@ -79,7 +83,7 @@ func TestRecipes(t *testing.T) {
 			}
 			e, ok := examples[id]
 			if !ok {
-				t.Fatal("testdata/versions.json has no version of it")
+				t.Fatalf("%s has no version of it", versionsFile)
 			}
 			newest := readExample(t, kinds, r, e)
 			if e.Inventory != "" && newest.Version != e.Inventory {
