@@ -49,7 +49,7 @@ var mayImport = map[string]struct{ ours, others string }{
 		feedModules + " golang.org/x/time golang.org/x/crypto golang.org/x/sys github.com/wneessen/go-mail",
 	},
 	"httpapi/openapi": {"", ""},
-	"httpapi/webui":   {"patch httpapi/client httpapi/wire", patchModules},
+	"httpapi/webui":   {"patch patch/recipe httpapi/client httpapi/wire", patchModules},
 	"httpapi/metrics": {"store", "any"},
 	"httpapi/client":  {"patch patch/recipe httpapi/wire", patchModules},
 	"httpapi/wire":    {"patch patch/recipe", patchModules},
