@@ -118,7 +118,7 @@ func (c *watchCalls) check(w http.ResponseWriter, r *http.Request) error {
 	return replyUncached(w, http.StatusOK, result)
 }
 
-// list lists the watches of the titles that a principal may change.
+// list lists the watches of the titles that a principal may change, and the recipe files that fail.
 func (c *watchCalls) list(w http.ResponseWriter, r *http.Request) error {
 	principal, err := c.access.principal(r)
 	if err != nil {
@@ -133,11 +133,20 @@ func (c *watchCalls) list(w http.ResponseWriter, r *http.Request) error {
 	}
 	body := wire.WatchList{Watches: []wire.Watch{}}
 	for watch := range c.watches.All() {
-		if (state == "" || watch.State.Status == state) && c.mayChangeTitle(r, principal, watch.Title) {
+		if (state == "" || watch.State.Status == state) && c.mayList(r, principal, watch) {
 			body.Watches = append(body.Watches, watch)
 		}
 	}
 	return replyUncached(w, http.StatusOK, body)
+}
+
+// mayList reports whether a watch is listed for a principal. A recipe file that fails may have no title: it is for
+// principals that may change every title.
+func (c *watchCalls) mayList(r *http.Request, principal auth.Principal, watch wire.Watch) bool {
+	if _, err := c.catalog.Title(watch.Title); err != nil && watch.Source != "" {
+		return callOf(r).trusted || c.access.may(r.Context(), principal, auth.ActionChange, auth.Title{})
+	}
+	return c.mayChangeTitle(r, principal, watch.Title)
 }
 
 // proposals lists the proposals for the titles that a principal may change.

@@ -56,7 +56,11 @@ func (f *fakeWatches) Watch(id string) (wire.Watch, error) {
 	if w.Policy.Mode == recipe.Off {
 		state.Status = wire.WatchPaused
 	}
-	return wire.Watch{Title: id, Feed: w.Feed.Redacted(), Policy: w.Policy, State: state}, nil
+	out := wire.Watch{Title: id, Feed: w.Feed.Redacted(), Policy: w.Policy, State: state}
+	if id == "Broken" { // a recipe file whose title was never created
+		out.Source, out.State.Status = "folder:apps/Broken.json", wire.WatchFailing
+	}
+	return out, nil
 }
 
 func (f *fakeWatches) All() iter.Seq[wire.Watch] {
@@ -301,6 +305,8 @@ func TestListsOfWatches(t *testing.T) {
 	w := newWatched(t)
 	w.feeds.watches["App"] = recipe.Watch{Feed: recipe.Feed{Kind: "electron"}}
 	w.feeds.watches["Other"] = recipe.Watch{Policy: recipe.Policy{Mode: recipe.Off}}
+	w.feeds.watches["Broken"] = recipe.Watch{Feed: recipe.Feed{Kind: "electron"}}
+	w.feeds.watches["Gone"] = recipe.Watch{Feed: recipe.Feed{Kind: "electron"}}
 	w.feeds.proposals["p1"] = wire.Proposal{ID: "p1", Title: "App", Version: "3", Versions: []string{"2", "3"}}
 	w.feeds.proposals["p2"] = wire.Proposal{ID: "p2", Title: "Other", Version: "4", Versions: []string{"4"}}
 	for _, c := range []struct {
@@ -308,13 +314,14 @@ func TestListsOfWatches(t *testing.T) {
 		header []string
 		want   string
 	}{
-		{"/api/v1/watches", bearer(w.admin), "App Other"},
-		{"/api/v1/watches", w.editor, "App Other"},
+		{"/api/v1/watches", bearer(w.admin), "App Broken Other"},
+		{"/api/v1/watches", w.editor, "App Broken Other"},
 		{"/api/v1/watches", w.own, "App"},
 		{"/api/v1/watches", w.contributor, ""},
 		{"/api/v1/watches?state=paused", w.editor, "Other"},
 		{"/api/v1/watches?state=paused", w.own, ""},
-		{"/api/v1/watches?state=failing", w.editor, ""},
+		{"/api/v1/watches?state=failing", w.editor, "Broken"},
+		{"/api/v1/watches?state=failing", w.own, ""},
 		{"/api/v1/proposals", w.editor, "App Other"},
 		{"/api/v1/proposals", w.other, "Other"},
 		{"/api/v1/proposals", w.contributor, ""},
