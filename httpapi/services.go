@@ -127,14 +127,16 @@ type Watches interface {
 	// All yields all watches, in the order of the ids of their titles.
 	All() iter.Seq[wire.Watch]
 	// Set makes a title follow a feed, or changes how it does. A feed whose URL is that of Watch, without secrets,
-	// keeps the URL that is stored. The error is ErrWatchReadOnly for a watch that comes from a file, and
-	// catalog.ErrSynced for a title that follows an upstream.
+	// keeps the URL that is stored. A watch whose feed stays the same keeps the trust and the maker that it has. The
+	// error is ErrWatchReadOnly for a watch that comes from a file, catalog.ErrSynced for a title that follows an
+	// upstream, and catalog.ErrNotFound for a title with another UID than that of the options.
 	Set(ctx context.Context, id string, w recipe.Watch, opts WatchOptions) error
-	// End ends a watch. The error is ErrNotWatched or ErrWatchReadOnly.
-	End(ctx context.Context, id string) error
-	// Check checks a feed now. A feed that cannot be read is part of the result. The error is ErrNotWatched if there is
-	// no watch.
-	Check(ctx context.Context, id string, dryRun bool) (wire.CheckResult, error)
+	// End ends the watch of the title with an id and a UID. The error is ErrNotWatched, ErrWatchReadOnly or
+	// catalog.ErrNotFound.
+	End(ctx context.Context, id, uid string) error
+	// Check checks the feed of the title with an id and a UID now. A feed that cannot be read is part of the result.
+	// The error is ErrNotWatched if there is no watch, or catalog.ErrNotFound.
+	Check(ctx context.Context, id, uid string, dryRun bool) (wire.CheckResult, error)
 
 	// Try reads an answer to a request for a feed, or asks the feed if the answer is nil. trusted is that of
 	// WatchOptions. The error is ErrFeed if the feed cannot be read.
@@ -158,9 +160,11 @@ type Watches interface {
 
 // WatchOptions are options of a watch.
 type WatchOptions struct {
-	// Trusted says that an administrator makes the watch: the requests for its feed may carry the tokens that the
-	// operator has for the feed's host.
+	// Trusted says that an administrator chooses the feed: the requests for it may carry the tokens that the operator
+	// has for the feed's host.
 	Trusted bool
 	// By identifies the maker, such as by the id of a token.
 	By string
+	// UID is that of the title that the maker may change. A later title with the same id is not changed.
+	UID string
 }

@@ -64,7 +64,9 @@ func (c *watchCalls) set(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	if err := c.watches.Set(ctx, id, *watch, c.options(ctx, e.principal)); err != nil {
+	opts := c.options(ctx, e.principal)
+	opts.UID = e.title.UID
+	if err := c.watches.Set(ctx, id, *watch, opts); err != nil {
 		return err
 	}
 	c.logChange(r, message, e.principal, "title", id, "kind", watch.Feed.Kind)
@@ -81,7 +83,7 @@ func (c *watchCalls) end(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := c.watches.End(r.Context(), e.title.ID); err != nil {
+	if err := c.watches.End(r.Context(), e.title.ID, e.title.UID); err != nil {
 		return err
 	}
 	c.logChange(r, "watch ended", e.principal, "title", e.title.ID)
@@ -108,7 +110,7 @@ func (c *watchCalls) check(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer leave()
-	result, err := c.watches.Check(r.Context(), id, dryRun)
+	result, err := c.watches.Check(r.Context(), id, e.title.UID, dryRun)
 	if err != nil {
 		return err
 	}

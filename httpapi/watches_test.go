@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"iter"
 	"maps"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -77,6 +79,9 @@ func (f *fakeWatches) Set(_ context.Context, id string, w recipe.Watch, opts htt
 	if id == "File" {
 		return &catalog.TitleError{ID: id, Err: httpapi.ErrWatchReadOnly}
 	}
+	if err := f.checkUID(id, opts.UID); err != nil {
+		return err
+	}
 	if err := w.Feed.KeepSecrets(f.watches[id].Feed); err != nil {
 		return err
 	}
@@ -84,13 +89,27 @@ func (f *fakeWatches) Set(_ context.Context, id string, w recipe.Watch, opts htt
 	return nil
 }
 
-func (f *fakeWatches) End(_ context.Context, id string) error {
+// checkUID returns catalog.ErrNotFound if the title with an id has another UID.
+func (f *fakeWatches) checkUID(id, uid string) error {
+	if t, err := f.titles.Title(id); uid != "" && (err != nil || t.UID != uid) {
+		return &catalog.TitleError{ID: id, Err: catalog.ErrNotFound}
+	}
+	return nil
+}
+
+func (f *fakeWatches) End(_ context.Context, id, uid string) error {
+	if err := f.checkUID(id, uid); err != nil {
+		return err
+	}
 	_, err := f.Watch(id)
 	delete(f.watches, id)
 	return err
 }
 
-func (f *fakeWatches) Check(_ context.Context, id string, dryRun bool) (wire.CheckResult, error) {
+func (f *fakeWatches) Check(_ context.Context, id, uid string, dryRun bool) (wire.CheckResult, error) {
+	if err := f.checkUID(id, uid); err != nil {
+		return wire.CheckResult{}, err
+	}
 	f.asked++
 	result := wire.CheckResult{Message: "checked"}
 	if !dryRun {
@@ -124,7 +143,7 @@ func (f *fakeWatches) Begin(ctx context.Context, t catalog.Title, w recipe.Watch
 
 func (f *fakeWatches) Undo(ctx context.Context, t catalog.Title) error {
 	f.undone++
-	return f.End(ctx, t.ID)
+	return f.End(ctx, t.ID, "")
 }
 
 func (f *fakeWatches) Proposals() iter.Seq[wire.Proposal] { return maps.Values(f.proposals) }
@@ -258,8 +277,8 @@ func TestRestrictedKinds(t *testing.T) {
 	if w.feeds.options["App"].Trusted {
 		t.Error("an editor's watch is trusted")
 	}
-	expect(t, w.asAdmin("PUT", path, jsonWatch), 200)
-	if !w.feeds.options["App"].Trusted {
+	expect(t, w.asAdmin("PUT", "/api/v1/titles/Other/watch", jsonWatch), 201)
+	if !w.feeds.options["Other"].Trusted {
 		t.Error("an administrator's watch is not trusted")
 	}
 	paused := strings.TrimSuffix(jsonWatch, "}") + `,"policy":{"mode":"off"}}`
@@ -271,6 +290,35 @@ func TestRestrictedKinds(t *testing.T) {
 	expect(t, w.do("POST", "/api/v1/recipes/test", tried+"}", w.editor...), 200)
 	expect(t, w.do("POST", "/api/v1/recipes", recipeJSON("New", "json"), w.contributor...), 403)
 	expect(t, w.do("POST", "/api/v1/recipes", recipeJSON("New", "json"), w.editor...), 201)
+}
+
+// A function is a body that calls it when it is read.
+type function func()
+
+func (f function) Read([]byte) (int, error) {
+	f()
+	return 0, io.EOF
+}
+
+// A token of a title that was deleted opens nothing, also if the id is taken again while the body of a request arrives.
+func TestWatchOfALaterTitle(t *testing.T) {
+	w := newWatched(t)
+	remake := func() {
+		if err := w.catalog.Delete(t.Context(), "App", nil); err != nil {
+			t.Error(err)
+		}
+		w.create("App")
+	}
+	r := httptest.NewRequest("PUT", "/api/v1/titles/App/watch", io.MultiReader(strings.NewReader(appcast),
+		function(remake)))
+	r.Header.Set(w.own[0], w.own[1])
+	r.Header.Set("Content-Type", "application/json")
+	answer := httptest.NewRecorder()
+	w.handler.ServeHTTP(answer, r)
+	expect(t, answer, 404)
+	if watch, ok := w.feeds.watches["App"]; ok {
+		t.Errorf("the later title follows %s", watch.Feed.URL)
+	}
 }
 
 // A watch that comes from a file is not changed.

@@ -76,7 +76,7 @@ func TestRecipeFolder(t *testing.T) {
 		!strings.Contains(err.Error(), patchsync.ErrWatchReadOnly.Error()) {
 		t.Errorf("Set: %v, want ErrWatchReadOnly", err)
 	}
-	if err := watches.End(t.Context(), "App"); err == nil ||
+	if err := watches.End(t.Context(), "App", ""); err == nil ||
 		!strings.Contains(err.Error(), patchsync.ErrWatchReadOnly.Error()) {
 		t.Errorf("End: %v, want ErrWatchReadOnly", err)
 	}
@@ -189,7 +189,7 @@ func TestRecipeOfATitleThatExists(t *testing.T) {
 	opts.Recipes = nil
 	s = open(t, st, web, opts)
 	expect(t, "source", s.watchState("App").Source, "")
-	if err := s.sync.Watches().End(t.Context(), "App"); err != nil {
+	if err := s.sync.Watches().End(t.Context(), "App", ""); err != nil {
 		t.Errorf("End without the folder: %v", err)
 	}
 }

@@ -7,13 +7,17 @@ import (
 	"github.com/patchsource/patchsource/sync/releases"
 )
 
-// WatchOptions are options of a new watch. The zero value is that of a watch whose maker is not known.
+// WatchOptions are options of a watch. The zero value is that of a watch whose maker is not known.
 type WatchOptions struct {
-	// Trusted says that an administrator makes the watch: the requests for its feed may carry the tokens of
-	// Options.FeedTokens for all repositories of a host.
+	// Trusted says that an administrator chooses the feed: the requests for it may carry the tokens of
+	// Options.FeedTokens for all repositories of a host. [Watches.Set] ignores it if the feed stays the same.
 	Trusted bool
-	// By identifies the maker of the watch, such as the id of a token.
+	// By identifies the maker of the watch, such as the id of a token. [Watches.Set] ignores it if the feed stays the
+	// same.
 	By string
+	// UID is the UID of the title that the caller may change: for a later title with the same id, [Watches.Set] returns
+	// catalog.ErrNotFound. If empty, it is any. [Watches.Begin] ignores it.
+	UID string
 }
 
 // The values of WatchState.Status.
@@ -55,10 +59,9 @@ type WatchState struct {
 	Rhythm time.Duration
 	// Held are the versions that wait for the time that the policy holds them.
 	Held []HeldVersion
-	// Trusted is that of [WatchOptions].
+	// Trusted and By are those of the [WatchOptions] with which the feed was chosen.
 	Trusted bool
-	// By is that of [WatchOptions].
-	By string
+	By      string
 }
 
 // A HeldVersion is a version that is added at a later time, unless the feed changes until then.

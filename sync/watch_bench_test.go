@@ -181,7 +181,7 @@ func BenchmarkWatches(b *testing.B) {
 	b.Run("one changed", func(b *testing.B) {
 		measure(b, func() error {
 			v := h.versions[7].Add(1) + 20
-			if _, err := w.Check(b.Context(), "T00007", false); err != nil {
+			if _, err := w.Check(b.Context(), "T00007", "", false); err != nil {
 				return err
 			}
 			if t, _ := r.catalog.Title("T00007"); t.CurrentVersion != fmt.Sprintf("1.%d", v) {

@@ -44,7 +44,7 @@ func TestWatchDryRun(t *testing.T) {
 	s.watch("App", lineWatch(feedURL), "1.0.0")
 	before := st.written("watches") + st.written("titles")
 	for range 2 {
-		c, err := s.sync.Watches().Check(t.Context(), "App", true)
+		c, err := s.sync.Watches().Check(t.Context(), "App", "", true)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -57,7 +57,7 @@ func TestWatchDryRun(t *testing.T) {
 		expect(t, "added", c.Added, "[]")
 	}
 	w.put(feedURL, page{status: 500})
-	if c, err := s.sync.Watches().Check(t.Context(), "App", true); err != nil || c.Err == nil {
+	if c, err := s.sync.Watches().Check(t.Context(), "App", "", true); err != nil || c.Err == nil {
 		t.Errorf("a dry run of a feed that fails: %v, %v; want Check.Err", c.Err, err)
 	}
 	expect(t, "failures", s.watchState("App").Failures, 0)
@@ -81,7 +81,7 @@ func TestWatchRemovedVersionsStayAway(t *testing.T) {
 		{"another spelling", []string{"1.1.0", "1.0.0"}, []string{"1.1"}, "1.1.0", nil, "1.0.0"},
 		{"a later watch", []string{"1.0.0"}, []string{"1.1.0"}, "1.1.0", func(t *testing.T, s *server) {
 			watches := s.sync.Watches()
-			if err := watches.End(t.Context(), "App"); err != nil {
+			if err := watches.End(t.Context(), "App", ""); err != nil {
 				t.Fatal(err)
 			}
 			err := watches.Set(t.Context(), "App", lineWatch(feedURL), patchsync.WatchOptions{})
@@ -169,10 +169,21 @@ func TestWatchErrors(t *testing.T) {
 			"kind"},
 		{"a title without a watch", func() error { _, err := watches.State("Plain"); return err },
 			patchsync.ErrNotWatched, "Plain"},
-		{"a check without a watch", func() error { _, err := watches.Check(t.Context(), "Plain", false); return err },
+		{"a check without a watch", func() error {
+			_, err := watches.Check(t.Context(), "Plain", "", false)
+			return err
+		}, patchsync.ErrNotWatched, "Plain"},
+		{"the end of no watch", func() error { return watches.End(t.Context(), "Plain", "") },
 			patchsync.ErrNotWatched, "Plain"},
-		{"the end of no watch", func() error { return watches.End(t.Context(), "Plain") },
-			patchsync.ErrNotWatched, "Plain"},
+		{"a later title", func() error {
+			return watches.Set(t.Context(), "Plain", recipe.Watch{Feed: good}, patchsync.WatchOptions{UID: "earlier"})
+		}, catalog.ErrNotFound, "Plain"},
+		{"a check of a later title", func() error {
+			_, err := watches.Check(t.Context(), "Plain", "earlier", false)
+			return err
+		}, catalog.ErrNotFound, "Plain"},
+		{"the end of the watch of a later title", func() error { return watches.End(t.Context(), "Plain", "earlier") },
+			catalog.ErrNotFound, "Plain"},
 		{"an unknown proposal", func() error { return watches.Reject(t.Context(), "nope", "") },
 			patchsync.ErrNoProposal, "proposal"},
 		{"an empty id of a proposal", func() error { _, err := watches.Approve(t.Context(), "", ""); return err },

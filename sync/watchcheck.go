@@ -31,12 +31,12 @@ var errWatchChanged = errors.New("the watch was changed meanwhile: check it agai
 
 // Check asks the feed of a title now and adds or proposes its new versions, also if the feed failed before. It runs on
 // this server, one check of a title at a time. With dryRun, it changes nothing, and its Plan says what a check would
-// do. A watch that is paused is not asked: the Plan says so.
+// do. A watch that is paused is not asked: the Plan says so. uid is that of WatchOptions.UID.
 //
 // A feed that cannot be read is no error of Check: [Check].Err has it. The error is catalog.ErrNotFound,
 // [ErrNotWatched], catalog.ErrUnavailable or that of ctx.
-func (w *Watches) Check(ctx context.Context, id string, dryRun bool) (Check, error) {
-	t, err := w.catalog.Title(id)
+func (w *Watches) Check(ctx context.Context, id, uid string, dryRun bool) (Check, error) {
+	t, err := w.titleOf(id, uid)
 	if err != nil {
 		return Check{}, err
 	}

@@ -77,7 +77,7 @@ func TestWatchKilledDuringCheck(t *testing.T) {
 					s := open(t, st, w, withLines(patchsync.Options{}))
 					s.watch("App", lineWatch(feedURL), "1.0.0")
 					st.dies.Store(st.writes.Load() + c.write)
-					_, err := s.sync.Watches().Check(t.Context(), "App", false)
+					_, err := s.sync.Watches().Check(t.Context(), "App", "", false)
 					if err != nil && !errors.Is(err, catalog.ErrUnavailable) {
 						t.Errorf("the check that was killed returns %v, want an ErrUnavailable", err)
 					}

@@ -178,7 +178,7 @@ func TestWatchKilledBeforeReplacement(t *testing.T) {
 		w.lines(feedURL, "1.1.0")
 		s.watch("App", lineWatch(feedURL), "1.0.0")
 		st.dies.Store(st.writes.Load() + 2)
-		if _, err := s.sync.Watches().Check(t.Context(), "App", false); err == nil {
+		if _, err := s.sync.Watches().Check(t.Context(), "App", "", false); err == nil {
 			t.Error("the check succeeded")
 		}
 		_ = s.catalog.Close()

@@ -122,7 +122,7 @@ func (s *server) watch(id string, watch recipe.Watch, versions ...string) catalo
 // check checks a title and fails if that is impossible.
 func (s *server) check(id string) patchsync.Check {
 	s.t.Helper()
-	c, err := s.sync.Watches().Check(s.t.Context(), id, false)
+	c, err := s.sync.Watches().Check(s.t.Context(), id, "", false)
 	if err != nil {
 		s.t.Fatal(err)
 	}

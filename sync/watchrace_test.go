@@ -152,7 +152,7 @@ func TestWatchTitleVanishesDuringCheck(t *testing.T) {
 				c.then(s)
 			}
 			watches := s.sync.Watches()
-			if c, err := watches.Check(t.Context(), "App", false); !errors.Is(err, catalog.ErrNotFound) {
+			if c, err := watches.Check(t.Context(), "App", "", false); !errors.Is(err, catalog.ErrNotFound) {
 				t.Errorf("the check returns %+v, %v; want ErrNotFound", c, err)
 			}
 			rec := recordOf(t, st, title.UID)
@@ -163,7 +163,7 @@ func TestWatchTitleVanishesDuringCheck(t *testing.T) {
 			if c.want == "" {
 				return
 			}
-			if _, err := watches.Check(t.Context(), "App", false); !errors.Is(err, patchsync.ErrNotWatched) {
+			if _, err := watches.Check(t.Context(), "App", "", false); !errors.Is(err, patchsync.ErrNotWatched) {
 				t.Errorf("a check of the new title returns %v, want ErrNotWatched", err)
 			}
 			expect(t, "versions of the new title", s.versions("App"), c.want)
@@ -189,7 +189,7 @@ func TestWatchChangesDuringAddition(t *testing.T) {
 			watch.Policy.Mode = recipe.Off
 			return w.Set(context.Background(), "App", watch, patchsync.WatchOptions{})
 		}, false},
-		{"the end", func(w *patchsync.Watches) error { return w.End(context.Background(), "App") }, true},
+		{"the end", func(w *patchsync.Watches) error { return w.End(context.Background(), "App", "") }, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t)
@@ -261,7 +261,7 @@ func TestWatchChangesDuringRequest(t *testing.T) {
 			watch.Policy.Mode = recipe.Off
 			return w.Set(context.Background(), "App", watch, patchsync.WatchOptions{})
 		}, "1.0.0", nil},
-		{"the end", func(w *patchsync.Watches) error { return w.End(context.Background(), "App") }, "1.0.0",
+		{"the end", func(w *patchsync.Watches) error { return w.End(context.Background(), "App", "") }, "1.0.0",
 			patchsync.ErrNotWatched},
 	} {
 		for _, runs := range []bool{false, true} {
@@ -281,7 +281,7 @@ func TestWatchChangesDuringRequest(t *testing.T) {
 					} else {
 						defer func() { stop() }()
 						go func() {
-							if _, err := watches.Check(t.Context(), "App", false); !errors.Is(err, c.err) {
+							if _, err := watches.Check(t.Context(), "App", "", false); !errors.Is(err, c.err) {
 								t.Errorf("the check returns %v, want %v", err, c.err)
 							}
 						}()
@@ -322,7 +322,7 @@ func TestWatchCaseOfTitle(t *testing.T) {
 		expect(t, "the title of a check's proposal", s.check(id).Proposal.Title, "App")
 	}
 	expect(t, "versions", s.versions("APP"), "1.2.0 1.1.0 1.0.0")
-	if err := s.sync.Watches().End(t.Context(), "aPP"); err != nil {
+	if err := s.sync.Watches().End(t.Context(), "aPP", ""); err != nil {
 		t.Error(err)
 	}
 }
@@ -343,7 +343,7 @@ func TestWatchRemovedBetweenChecks(t *testing.T) {
 		}},
 		{"added by a check that was killed", func(t *testing.T, s *server, st *fragile) {
 			st.dies.Store(st.writes.Load() + 3)
-			if _, err := s.sync.Watches().Check(t.Context(), "App", false); err == nil {
+			if _, err := s.sync.Watches().Check(t.Context(), "App", "", false); err == nil {
 				t.Error("the check succeeded")
 			}
 		}},

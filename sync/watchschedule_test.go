@@ -74,7 +74,7 @@ func TestWatchIntervals(t *testing.T) {
 		if n := w.requests(feedURL) - before; n < 54 || n > 67 {
 			t.Errorf("%d requests in ten hours, want about 60", n)
 		}
-		if err := s.sync.Watches().End(t.Context(), "Quick"); err != nil {
+		if err := s.sync.Watches().End(t.Context(), "Quick", ""); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Hour)

@@ -12,7 +12,9 @@ import (
 
 // Set makes a title follow a release feed, or changes its watch. What an earlier watch of the title remembers is kept,
 // and the versions that the title has are remembered as added. If the feed is the redacted form of the one that the
-// watch has, its address stays as it is. The feed is asked soon.
+// watch has, its address stays as it is. While the feed stays the same, so do WatchState.Trusted and WatchState.By: an
+// administrator who pauses a watch has not chosen its feed. To trust a watch, end it and set it anew. The feed is asked
+// soon.
 //
 // The error is a *patch.ValidationError, catalog.ErrNotFound, catalog.ErrSynced if the title follows a source,
 // [ErrWatchReadOnly], catalog.ErrUnavailable or that of ctx.
@@ -23,6 +25,9 @@ func (w *Watches) Set(ctx context.Context, id string, watch recipe.Watch, opts W
 	}
 	def, t, err := w.catalog.Load(ctx, t.ID)
 	if err != nil {
+		return err
+	}
+	if err := checkUID(t, opts.UID); err != nil {
 		return err
 	}
 	return w.put(ctx, t, versionsOf(def), watch, "", opts)
@@ -47,18 +52,38 @@ func (w *Watches) put(
 		if err := w.kinds.Check(recipe.Watch{Feed: feed, Policy: watch.Policy}); err != nil {
 			return false, err
 		}
-		if rec.Ended || !sameFeed(feed, rec.Feed) {
+		fresh := rec.UID == "" || rec.Ended || !sameFeed(feed, rec.Feed)
+		if fresh {
 			rec.State, rec.Held, rec.Proposals = watchRecordState{Reported: rec.State.Reported}, nil, nil
+		}
+		if fresh || source != "" {
+			rec.Trusted, rec.By = opts.Trusted, opts.By
 		}
 		rec.Title, rec.UID, rec.Ended = t.ID, t.UID, false
 		rec.Feed, rec.Policy, rec.Source = feed, watch.Policy, source
-		rec.Trusted, rec.By = opts.Trusted, opts.By
 		for _, version := range versions {
 			rec.mark(version, recipe.Added, now)
 		}
 		return true, nil
 	})
 	return err
+}
+
+// titleOf returns the title with an id, and with a UID if that is not empty. The error is catalog.ErrNotFound.
+func (w *Watches) titleOf(id, uid string) (catalog.Title, error) {
+	t, err := w.catalog.Title(id)
+	if err != nil {
+		return t, err
+	}
+	return t, checkUID(t, uid)
+}
+
+// checkUID returns catalog.ErrNotFound if a title has another UID, as catalog.EditOptions.UID does.
+func checkUID(t catalog.Title, uid string) error {
+	if uid != "" && uid != t.UID {
+		return &catalog.TitleError{ID: t.ID, Err: catalog.ErrNotFound}
+	}
+	return nil
 }
 
 // versionsOf returns the versions of a definition.
@@ -69,11 +94,12 @@ func versionsOf(def *patch.Definition) (versions []string) {
 	return versions
 }
 
-// End makes a title no longer follow its feed. What the watch remembers of versions is kept.
+// End makes a title no longer follow its feed. What the watch remembers of versions is kept. uid is that of
+// WatchOptions.UID.
 //
 // The error is catalog.ErrNotFound, [ErrNotWatched], [ErrWatchReadOnly], catalog.ErrUnavailable or that of ctx.
-func (w *Watches) End(ctx context.Context, id string) error {
-	t, err := w.catalog.Title(id)
+func (w *Watches) End(ctx context.Context, id, uid string) error {
+	t, err := w.titleOf(id, uid)
 	if err != nil {
 		return err
 	}

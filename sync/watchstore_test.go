@@ -174,7 +174,7 @@ func TestWatchOtherServersSee(t *testing.T) {
 		b.check("App")
 		synctest.Wait()
 		expect(t, "failures on the other server", a.watchState("App").Failures >= 1, true)
-		if err := b.sync.Watches().End(t.Context(), "App"); err != nil {
+		if err := b.sync.Watches().End(t.Context(), "App", ""); err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
-	"reflect"
 	"strings"
 
 	"github.com/patchsource/patchsource/httpapi"
@@ -47,20 +46,16 @@ func (w watcher) All() iter.Seq[wire.Watch] {
 	}
 }
 
-// Set keeps the trust in a watch whose feed does not change: whoever may change the title may change the policy of an
-// administrator's watch.
 func (w watcher) Set(ctx context.Context, id string, watch recipe.Watch, opts httpapi.WatchOptions) error {
-	old, err := w.watches.State(id)
-	if err == nil && old.Trusted && reflect.DeepEqual(old.Watch.Feed, watch.Feed) {
-		opts.Trusted = true
-	}
 	return translate(w.watches.Set(ctx, id, watch, patchsync.WatchOptions(opts)))
 }
 
-func (w watcher) End(ctx context.Context, id string) error { return translate(w.watches.End(ctx, id)) }
+func (w watcher) End(ctx context.Context, id, uid string) error {
+	return translate(w.watches.End(ctx, id, uid))
+}
 
-func (w watcher) Check(ctx context.Context, id string, dryRun bool) (wire.CheckResult, error) {
-	check, err := w.watches.Check(ctx, id, dryRun)
+func (w watcher) Check(ctx context.Context, id, uid string, dryRun bool) (wire.CheckResult, error) {
+	check, err := w.watches.Check(ctx, id, uid, dryRun)
 	if err != nil {
 		return wire.CheckResult{}, translate(err)
 	}

@@ -61,8 +61,8 @@ func TestWatchErrors(t *testing.T) {
 	fails(t, err, httpapi.ErrNotWatched)
 	_, err = watches.Watch("Nope")
 	fails(t, err, catalog.ErrNotFound)
-	fails(t, watches.End(ctx, "App"), httpapi.ErrNotWatched)
-	_, err = watches.Check(ctx, "App", false)
+	fails(t, watches.End(ctx, "App", ""), httpapi.ErrNotWatched)
+	_, err = watches.Check(ctx, "App", "", false)
 	fails(t, err, httpapi.ErrNotWatched)
 	_, err = watches.Proposal("nope")
 	fails(t, err, httpapi.ErrNoProposal)
@@ -79,7 +79,8 @@ func TestWatchErrors(t *testing.T) {
 	}
 }
 
-// A watch stays trusted when its policy changes, and not when its feed does. Its secrets are not shown.
+// A watch keeps its trust when its policy changes, whoever changes it, and loses it with its feed: an administrator who
+// pauses the watch of another did not choose the repository that it reads. Its secrets are not shown.
 func TestTrustInAWatch(t *testing.T) {
 	ctx := t.Context()
 	watches, inner := newWatches(t, `["1.0"]`)
@@ -94,6 +95,12 @@ func TestTrustInAWatch(t *testing.T) {
 	}
 	watch := jsonRecipe("App").Watch()
 	set(watch, false, false)
+	set(watch, true, false)
+	watch.Policy.Mode = recipe.Off
+	set(watch, true, false)
+	if err := watches.End(ctx, "App", ""); err != nil {
+		t.Fatal(err)
+	}
 	set(watch, true, true)
 	shown, err := watches.Watch("App")
 	if err != nil || strings.Contains(shown.Feed.URL, "hidden") {
@@ -102,6 +109,8 @@ func TestTrustInAWatch(t *testing.T) {
 	set(recipe.Watch{Feed: shown.Feed, Policy: recipe.Policy{Mode: recipe.Propose}}, false, true)
 	shown.Feed.Version = "$.version"
 	set(recipe.Watch{Feed: shown.Feed}, false, false)
+	shown.Feed.Version = "$"
+	set(recipe.Watch{Feed: shown.Feed}, true, true)
 }
 
 // The result of a check says in sentences what happened.
@@ -124,7 +133,7 @@ func TestCheckMessages(t *testing.T) {
 		if err := watches.Set(t.Context(), "App", watch, httpapi.WatchOptions{}); err != nil {
 			t.Fatal(err)
 		}
-		got, err := watches.Check(t.Context(), "App", c.dryRun)
+		got, err := watches.Check(t.Context(), "App", "", c.dryRun)
 		if err != nil || !strings.Contains(got.Message, c.want) || strings.Contains(got.Message, "hidden") {
 			t.Errorf("%s: got %q, %v; want %q", c.body, got.Message, err, c.want)
 		}
