@@ -133,16 +133,17 @@ func (o *outline) bytes() int {
 	return each * len(o.sizes)
 }
 
-// newOutline returns the outline of a definition, and its JSON. patches is the JSON of its patches. It keeps d and
-// removes the content of its patches.
+// newOutline returns the outline of a definition, and its JSON. patches is the JSON of its patches.
 func newOutline(d *patch.Definition, patches [][]byte) (*outline, []byte, error) {
 	text, start, err := d.MarshalWith(patches)
 	if err != nil {
 		return nil, nil, err
 	}
-	o := &outline{definition: d, start: start, sizes: make([]int, len(patches))}
-	for i := range d.Patches {
-		d.Patches[i] = patch.Patch{Version: d.Patches[i].Version}
+	own := *d // a reference to d could keep what d is a part of
+	own.Patches = make([]patch.Patch, len(patches))
+	o := &outline{definition: &own, start: start, sizes: make([]int, len(patches))}
+	for i := range patches {
+		own.Patches[i].Version = d.Patches[i].Version
 		o.sizes[i] = len(patches[i])
 	}
 	return o, text, nil

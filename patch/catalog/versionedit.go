@@ -116,7 +116,8 @@ func (s *versionEdit) edited(warnings []patch.Warning) (edited, error) {
 		if err != nil {
 			return edited{}, fmt.Errorf("%w: %w", patch.ErrInvalid, err)
 		}
-		return edited{warnings: warnings, text: text, parsed: &s.next}, nil
+		next := s.next // a reference to s would keep the definition before the edit
+		return edited{warnings: warnings, text: text, parsed: &next}, nil
 	}
 	e := edited{warnings: warnings, parsed: s.parsedNext()}
 	var err error
