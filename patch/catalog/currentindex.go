@@ -71,7 +71,7 @@ func (c *currentIndex) renew(key string, e *entry) {
 	defer c.mu.Unlock()
 	x := c.index.Load()
 	old, next := x.byKey(key), x.with(key, e)
-	if sameSummary(old, e) && old.ETag == e.ETag {
+	if sameSummary(old, e) && old.ETag == e.ETag && sameOrigin(old, e) {
 		x.renew(next)
 	} else {
 		c.follows.add(next.number, old, e)

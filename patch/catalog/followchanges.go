@@ -38,7 +38,7 @@ type numberedChange struct {
 // add adds the change from an entry to another one, either of which may be nil, if there is one.
 func (l *followLog) add(number uint64, old, e *entry) {
 	was, is := old != nil && old.Follows != "", e != nil && e.Follows != ""
-	if was && is && old.UID == e.UID && old.Follows == e.Follows && old.Source == e.Source {
+	if was && is && sameOrigin(old, e) {
 		return
 	}
 	if was {
@@ -52,6 +52,11 @@ func (l *followLog) add(number uint64, old, e *entry) {
 		clear(l.changes[:n]) // the memory of entries that are no longer known
 		l.changes = l.changes[n:]
 	}
+}
+
+// sameOrigin reports whether two entries are those of one title that follows the same source, or none.
+func sameOrigin(a, b *entry) bool {
+	return a.UID == b.UID && a.Follows == b.Follows && a.Source == b.Source
 }
 
 // since returns the changes after an index; see Catalog.FollowChanges.
