@@ -14,7 +14,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/recipe"
+	"github.com/patchsource/patchsource/store/memstore"
 	patchsync "github.com/patchsource/patchsource/sync"
 )
 
@@ -228,6 +230,60 @@ func TestRecipeThatFails(t *testing.T) {
 	eventually(t, "the title", func() bool { return s.ids() == "App" })
 	eventually(t, "the recovery", func() bool { return s.failing() == "" })
 	expect(t, "records", len(watchRecords(t, st)), 1)
+}
+
+// The recipes in the folder of a mirror are chosen and named as its definitions are.
+func TestRecipesOfAMirror(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "shelf")
+	web := newWorld(t)
+	web.lines(feedURL, "1.0")
+	write(t, dir, "A.json", document(t, definition("A", "1")))
+	write(t, dir, "B.recipe.json", recipeJSON(t, "B", feedURL))
+	write(t, dir, "C.recipe.json", recipeJSON(t, "C", feedURL))
+	s := open(t, newStore(), web, withLines(patchsync.Options{
+		Mirrors: []patchsync.Mirror{{
+			Source: patchsync.Folder(dir),
+			Author: "Ann",
+			Except: []string{"C"},
+			Rename: func(d *patch.Definition) { d.ID = "x" + d.ID },
+		}},
+	}))
+	defer run(t, s)()
+	eventually(t, "the titles", func() bool { return s.ids() == "xA_Ann xB_Ann" })
+	title, err := s.catalog.Title("xB_Ann")
+	if err != nil || title.Name != "B (Ann)" || title.Author != "Ann" {
+		t.Errorf("the title is %q by %q, error %v", title.Name, title.Author, err)
+	}
+	expect(t, "failing", s.failing(), "")
+	def, _, err := s.catalog.Load(t.Context(), "xB_Ann")
+	if err != nil || *def.AppName != "B.app" {
+		t.Errorf("the application is %q, error %v", *def.AppName, err)
+	}
+}
+
+// Of several servers, the leader alone reads the folders, and all of them show what is wrong with a recipe.
+func TestRecipesOnTwoServers(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "apps")
+	st, web := memstore.New(), newWorld(t)
+	web.lines(feedURL, "1.0")
+	write(t, dir, "App.json", recipeJSON(t, "App", feedURL))
+	write(t, dir, "Bad.json", []byte("{"))
+	opts := withLines(patchsync.Options{Recipes: []string{dir}})
+	servers := []*server{open(t, st, web, opts), open(t, st, web, opts)}
+	for _, s := range servers {
+		defer run(t, s)()
+	}
+	for _, s := range servers {
+		eventually(t, "the title", func() bool { return s.ids() == "App" })
+		eventually(t, "the invalid recipe", func() bool {
+			return strings.HasPrefix(s.failing(), "Bad <folder:apps/Bad.json>")
+		})
+		eventually(t, "the watch", func() bool {
+			state, err := s.sync.Watches().State("App")
+			return err == nil && state.Source == "folder:apps/App.json"
+		})
+	}
+	expect(t, "requests", web.requests(feedURL), 1)
 }
 
 // Options are checked when the Runner is made.

@@ -33,13 +33,14 @@ const (
 // answer of its feed, and one that exists is watched. A watch is updated when its file changes, and ends when the file
 // is deleted; the title stays. What is wrong with a file is kept in a record; see noteProblem.
 //
-// One goroutine, run, reads the folders and starts the attempts. Its leader alone does so if several servers share the
-// store.
+// One goroutine, run, reads the folders and starts the attempts. If several servers share the store, it runs on the
+// leader alone.
 type recipeFolders struct {
 	*Watches
 	folders []*recipeFolder
 	changed chan struct{} // receives a value when a folder may have changed
 	ended   chan struct{} // receives a value when an attempt has ended
+	spread  time.Duration // over which the feeds of new recipes are asked; of the goroutine alone
 
 	mu      sync.Mutex
 	pending map[string]*newTitle // by the key of the file
@@ -215,6 +216,7 @@ func (f *recipeFolders) scan(ctx context.Context) bool {
 		}
 	}
 	f.refuseDuplicates(s)
+	f.spread = f.spreadOf(s)
 	for _, key := range sortedKeys(s.files) {
 		if err := f.applyFile(ctx, s.files[key]); err != nil {
 			s.fail(ctx, f.log, key, err)
@@ -224,6 +226,22 @@ func (f *recipeFolders) scan(ctx context.Context) bool {
 	f.forgetProblems(ctx, s)
 	f.forgetPending(s)
 	return !s.again
+}
+
+// spreadOf returns the time over which the feeds of new recipes are asked.
+func (f *recipeFolders) spreadOf(s *folderScan) time.Duration {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	added := 1
+	for key, file := range s.files {
+		if file.Err != nil || f.pending[key] != nil {
+			continue
+		}
+		if _, err := f.catalog.Title(file.Recipe.ID); err != nil {
+			added++
+		}
+	}
+	return min(maxRecipeSpread, time.Duration(added)*recipeSpread)
 }
 
 // fail notes that the store failed for a file.
@@ -385,8 +403,7 @@ func (f *recipeFolders) addPending(file recipeFile) {
 	now := f.now()
 	n = &newTitle{file: file, tried: !first, running: running}
 	f.pending[file.Key] = n
-	spread := min(maxRecipeSpread, time.Duration(len(f.pending))*recipeSpread)
-	n.next = now.Add(randomUpTo(spread))
+	n.next = now.Add(randomUpTo(f.spread))
 	if saved, ok := f.records.get(problemID(file.Key)); ok && first {
 		s := saved.record.State
 		left := s.NextCheck.Sub(now)

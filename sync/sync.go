@@ -111,7 +111,10 @@ type Options struct {
 	Kinds map[string]releases.Kind
 	// FeedTokens are tokens for the hosts of release feeds.
 	FeedTokens []FeedToken
-	// Recipes are the paths of folders of recipe files: each becomes a title that follows its release feed.
+	// Recipes are the paths of folders of recipe files, *.json: each becomes a title that follows its release feed, and
+	// whose watch is read-only. The recipes of a [Folder] that is followed, *.recipe.json, do the same. The title stays
+	// when its file goes; a title that is deleted while its file is there is made again. Recipes are an
+	// administrator's: see WatchOptions.Trusted.
 	Recipes []string
 	// Notify takes over events about release feeds, such as into a queue of webhooks. It is called, with backoff, until
 	// it returns nil, and may be called again with an event that it has taken. If nil, there are no events.
