@@ -73,6 +73,22 @@ func hostileFeeds() []hostileFeed {
 	}
 }
 
+// reasons returns the reasons of the proposals of a title, whose versions are at most 50.
+func (s *server) reasons(id string) string {
+	s.t.Helper()
+	var all []string
+	for p := range s.sync.Watches().Proposals() {
+		if p.Title != id {
+			continue
+		}
+		all = append(all, p.Reasons...)
+		if len(p.Patches) > 50 {
+			s.t.Errorf("%s: %d versions are proposed", id, len(p.Patches))
+		}
+	}
+	return strings.Join(all, ". ")
+}
+
 // Hostile feeds stop nothing and add nothing without a person. The state of each says in a sentence why it fails, and a
 // feed that is not hostile is followed at the same time.
 func TestHostileFeeds(t *testing.T) {
@@ -106,15 +122,7 @@ func TestHostileFeeds(t *testing.T) {
 			t.Errorf("%s: the state says %.700q, want %q", h.name, got, h.says)
 		}
 		expect(t, h.name+": versions", s.versions(id), "1.0")
-		reasons := ""
-		for p := range s.sync.Watches().Proposals() {
-			if p.Title == id {
-				reasons = strings.Join(p.Reasons, ". ")
-				if len(p.Patches) > 50 {
-					t.Errorf("%s: %d versions are proposed", h.name, len(p.Patches))
-				}
-			}
-		}
+		reasons := s.reasons(id)
 		if reasons == "" != (h.proposes == "") || !strings.Contains(reasons, h.proposes) {
 			t.Errorf("%s: the reasons are %.500q, want %q", h.name, reasons, h.proposes)
 		}
