@@ -20,8 +20,8 @@ type Guarded struct {
 }
 
 // Guard checks the format of s, as [CheckFormat] does, and returns a decorator of s. If s is a [Watcher], the
-// decorator watches the format marker until Stop is called: once a newer version has raised the marker, Put and
-// Delete return [ErrFormat] and change nothing, while Get and List continue to work. If s is not a Watcher, no other
+// decorator watches the format marker until Stop is called: once a newer version has raised the marker, Put, Load and
+// Delete return [ErrFormat] and change nothing more, while Get and List continue to work. If s is not a Watcher, no other
 // server can use it meanwhile, and the check at the beginning suffices. ctx bounds the check only.
 func Guard(ctx context.Context, s Store) (*Guarded, error) {
 	g := &Guarded{inner: s}
@@ -116,6 +116,22 @@ func (g *Guarded) Put(ctx context.Context, key Key, value []byte, cond Condition
 		return "", err
 	}
 	return g.inner.Put(ctx, key, value, cond)
+}
+
+// Load implements [Loader]. The error is [ErrFormat] if the format marker is newer than [Format], also if that happens
+// meanwhile.
+func (g *Guarded) Load(ctx context.Context, records iter.Seq2[Record, error]) error {
+	return Load(ctx, g.inner, func(yield func(Record, error) bool) {
+		for r, err := range records {
+			if refusal := g.refused(); refusal != nil {
+				yield(Record{}, refusal)
+				return
+			}
+			if !yield(r, err) {
+				return
+			}
+		}
+	})
 }
 
 // Delete implements [Store]. The error is [ErrFormat] if the format marker is newer than [Format].

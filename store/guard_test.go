@@ -87,6 +87,10 @@ func TestGuardSeesTheMarkerRaisedByAnotherServer(t *testing.T) {
 			if err := g.Delete(t.Context(), key, store.Condition{}); err == nil {
 				t.Error("Delete: no error")
 			}
+			records := func(yield func(store.Record, error) bool) { yield(store.Record{Key: thing("b")}, nil) }
+			if err := store.Load(t.Context(), g, records); err == nil || c.want != nil && !errors.Is(err, c.want) {
+				t.Errorf("Load: %v, want %v", err, c.want)
+			}
 			if r, err := g.Get(t.Context(), key); err != nil || string(r.Value) != "1" {
 				t.Errorf("Get: %q, %v", r.Value, err)
 			}

@@ -18,9 +18,9 @@
 //
 // # Capabilities
 //
-// A store may implement further interfaces: [Watcher], [HeartbeatWatcher], [Revisioner], [Pinger], [Inspector] and
-// io.Closer. [As] finds them. A decorator, which adds something to another Store, has a method Unwrap() Store, so that
-// As finds the capabilities of the inner store too.
+// A store may implement further interfaces: [Watcher], [HeartbeatWatcher], [Revisioner], [Loader], [Pinger],
+// [Inspector] and io.Closer. [As] finds them. A decorator, which adds something to another Store, has a method
+// Unwrap() Store, so that As finds the capabilities of the inner store too.
 //
 // # Idioms
 //
@@ -28,6 +28,7 @@
 //
 //   - [Update] changes one record by compare-and-swap, and [RetryConflicts] is its loop for other changes;
 //   - [Finish] and [WriteContext] bring a write to its end although its caller has gone away;
+//   - [Load] writes many new records at once;
 //   - [Follow] keeps an index in memory up to date with the changes of other servers;
 //   - [Campaign] elects one of several servers to do a piece of work.
 //

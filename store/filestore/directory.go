@@ -17,7 +17,10 @@ type directory struct {
 	// names is held for writing while the names in the directory are read, and for reading while one is added or
 	// removed, so that a list does not miss any.
 	names sync.RWMutex
-	named bool // the name of the directory itself is durable; guarded by Store.mu
+	// creating is held while a file is created: the system creates one at a time in a directory, and a second creator
+	// uses a processor while it waits.
+	creating sync.Mutex
+	named    bool // the name of the directory itself is durable; guarded by Store.mu
 
 	changed  atomic.Uint64 // counts the changes of names
 	flushing sync.Mutex

@@ -17,7 +17,8 @@
 // find it. Files are written about a second after the last change of any record, and at the latest ten seconds after
 // the first. Several changes of a record in that time share one writing of its file.
 // [Store.Flush] and [Store.Close] write all files. Records of kind "config", and with them the format marker of package
-// store, are written to their files at once and are never in the journal.
+// store, are written to their files at once and are never in the journal. [Store.Load] writes the files of new records
+// without the journal too.
 //
 // The journal is a few segment files. An entry has a number, the key of the record, the revisions before and after the
 // change, and the new value, or how it differs from the one before if that is shorter; see entry.go and delta.go. To

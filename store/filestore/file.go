@@ -93,7 +93,10 @@ type tempFile struct {
 func (s *Store) createTemp(d *directory, data []byte) (*tempFile, error) {
 	temp := &tempFile{directory: d, name: tempPrefix + rand.Text()}
 	var err error
-	if temp.file, err = s.create(d.root, temp.name); err != nil {
+	d.creating.Lock()
+	temp.file, err = s.create(d.root, temp.name)
+	d.creating.Unlock()
+	if err != nil {
 		return nil, err
 	}
 	if err := s.writeAt(temp.file, data, 0); err != nil {

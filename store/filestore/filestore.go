@@ -34,8 +34,8 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// Store is a [store.Store] in a directory. It is a [store.Pinger], a [store.Inspector] and a [store.Revisioner].
-// It is safe for concurrent use.
+// Store is a [store.Store] in a directory. It is a [store.Pinger], a [store.Inspector], a [store.Revisioner] and a
+// [store.Loader]. It is safe for concurrent use.
 type Store struct {
 	dir  string // absolute
 	log  *slog.Logger
@@ -55,6 +55,7 @@ type Store struct {
 	journal journal
 	overlay overlay
 	behind  writeBehind
+	batch   int // the number of new records that Load writes at once
 
 	failure atomic.Pointer[error] // the error of every change after a failed sync; nil if none has failed
 	faults  faults
@@ -81,6 +82,7 @@ func newStore() *Store {
 		kinds:  map[string]*directory{},
 		seed:   maphash.MakeSeed(),
 		behind: newWriteBehind(),
+		batch:  openTemps,
 		disk:   systemDisk(),
 	}
 }

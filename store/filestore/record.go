@@ -183,5 +183,10 @@ func (s *Store) lockRecord(kind, name string) (unlock func()) {
 
 // recordLock returns the lock of a record, which it shares with other records.
 func (s *Store) recordLock(kind, name string) *sync.Mutex {
-	return &s.writing[maphash.String(s.seed, kind+"/"+name)%uint64(len(s.writing))]
+	return &s.writing[s.lockIndex(kind, name)]
+}
+
+// lockIndex returns the index of the lock of a record.
+func (s *Store) lockIndex(kind, name string) uint64 {
+	return maphash.String(s.seed, kind+"/"+name) % uint64(len(s.writing))
 }

@@ -27,7 +27,7 @@ func (s *Store) Revisions(ctx context.Context, kind string) iter.Seq2[store.Chan
 		for len(records) > 0 {
 			n := min(len(records), revisionsAtOnce)
 			changes, errs := make([]store.Change, n), make([]error, n)
-			inParallel(n, func(i int) {
+			inParallel(n, fileWriters, func(i int) {
 				errs[i] = s.do(ctx, func() (err error) {
 					changes[i], err = s.readRevision(d, records[i].name)
 					return err

@@ -22,8 +22,10 @@ const (
 	maxRecords = 3 * busyRecords
 	maxBytes   = 3 * busyBytes
 	maxJournal = 3 * busyJournal
-	// fileWriters is how many files are written at once, and openTemps how many are written before they are synced.
+	// fileWriters is how many files are written at once, fileSyncs how many are synced at once, and openTemps how many
+	// are written before they are synced.
 	fileWriters = 4
+	fileSyncs   = 16
 	openTemps   = 256
 )
 

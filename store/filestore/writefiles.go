@@ -82,12 +82,12 @@ func (s *Store) createTemps(pending []*pendingRecord) (temps []*tempFile, errs [
 	for from := 0; from < len(pending); from += openTemps {
 		// Most of the work of the first sync is of use to the others too, if their bytes have been written before.
 		to := min(from+openTemps, len(pending))
-		inParallel(to-from, func(i int) {
+		inParallel(to-from, fileWriters, func(i int) {
 			if p := pending[from+i]; p.revision != "" {
 				temps[from+i], errs[from+i] = s.createTempOf(p)
 			}
 		})
-		inParallel(to-from, func(i int) {
+		inParallel(to-from, fileSyncs, func(i int) {
 			if temp := temps[from+i]; temp != nil {
 				errs[from+i] = s.syncTemp(temp)
 			}
@@ -113,13 +113,13 @@ func (s *Store) createTempOf(p *pendingRecord) (*tempFile, error) {
 	return temp, err
 }
 
-// inParallel calls f with 0 to n-1, several at once, and returns when all calls have.
-func inParallel(n int, f func(i int)) {
+// inParallel calls f with 0 to n-1, at most workers at once, and returns when all calls have.
+func inParallel(n, workers int, f func(i int)) {
 	var (
 		all  sync.WaitGroup
 		next atomic.Int64
 	)
-	for range min(n, fileWriters) {
+	for range min(n, workers) {
 		all.Go(func() {
 			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
 				f(i)

@@ -102,7 +102,7 @@ type testCase struct {
 }
 
 // cases are all cases.
-var cases = slices.Concat(recordCases, listCases, keyCases, raceCases, watchCases)
+var cases = slices.Concat(recordCases, listCases, keyCases, loadCases, raceCases, watchCases)
 
 // key returns the key of a thing, the kind of record that most cases use.
 func key(id string) store.Key { return store.Key{Kind: "things", ID: id} }

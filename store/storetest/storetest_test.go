@@ -68,7 +68,12 @@ func TestBrokenStoresFail(t *testing.T) {
 		{"revisions are outdated", func() store.Store {
 			return outdatedStore{memstore.New()}
 		}, []string{"list revisions"}},
-		{"records do not survive", func() store.Store { return volatileStore{memstore.New()} }, []string{"durable"}},
+		{"records do not survive", func() store.Store { return volatileStore{memstore.New()} }, []string{
+			"durable", "load durable",
+		}},
+		{"a load ends early and ignores errors and conflicts", func() store.Store {
+			return hurriedStore{memstore.New()}
+		}, []string{"load", "load conflicts", "load errors"}},
 	} {
 		for _, name := range c.fails {
 			t.Run(c.fault+"/"+name, func(t *testing.T) {
