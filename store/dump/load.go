@@ -4,16 +4,18 @@ import (
 	"archive/zip"
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"slices"
 	"strings"
-	"sync/atomic"
 
 	jsonv2 "github.com/go-json-experiment/json"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/patchsource/patchsource/store"
 )
@@ -22,8 +24,9 @@ const (
 	// maxLineBytes bounds a record in a backup: a title with its definition, another one that is staged, and its
 	// pending events.
 	maxLineBytes = 64 << 20
-	// maxSharedBytes bounds the records that are written while others are, and so the memory that they take.
-	maxSharedBytes = 1 << 20
+	// maxDeletions is the maximum number of records that are deleted concurrently. A store that syncs each change can
+	// combine them.
+	maxDeletions = 32
 )
 
 // storeFormat is the format of a store that has watches.
@@ -31,15 +34,15 @@ const storeFormat = 4
 
 // LoadOptions are options of [Load]. Nil means the zero value.
 type LoadOptions struct {
-	// Progress, if not nil, is called again and again with the number of records that are loaded. Calls do not
-	// overlap.
+	// Progress, if not nil, is called again and again with the number of records that were read and are being loaded.
+	// Calls do not overlap.
 	Progress func(records int)
 }
 
 // Load loads a backup of size bytes into an empty store, before anything else opens that store, and returns the number
 // of records loaded. If it is interrupted, [CheckLoaded] refuses the store until another Load into it succeeds,
 // which begins again. Records are loaded unchanged: rules for titles that are newer than the backup are not applied.
-// Several records are written concurrently.
+// They are written as [store.Load] writes them.
 //
 // The error is [ErrNotEmpty], [ErrNoBackup], [store.ErrFormat] if a newer version made the backup, or that of reading
 // the backup, of the store or of ctx. After one of the first three nothing has changed.
@@ -70,14 +73,14 @@ func Load(
 			return 0, fmt.Errorf("%s: %w", kind, err)
 		}
 	}
-	return int(l.records.Load()), s.Delete(ctx, loadingKey, store.Condition{})
+	return l.read, s.Delete(ctx, loadingKey, store.Condition{})
 }
 
 // A loader loads the records of a backup.
 type loader struct {
-	store   store.Store
-	opts    LoadOptions
-	records atomic.Int64 // that are loaded
+	store store.Store
+	opts  LoadOptions
+	read  int // records
 }
 
 // readMembers returns the members of a backup by the kinds of their records. The error is ErrNoBackup or
@@ -143,7 +146,7 @@ func checkEmpty(ctx context.Context, s store.Store) error {
 // ErrNotEmpty if there are any.
 func clearKind(ctx context.Context, s store.Store, kind string, interrupted bool) error {
 	var left []store.Key
-	for r, err := range s.List(ctx, kind) {
+	for r, err := range store.Revisions(ctx, s, kind) {
 		if err != nil {
 			return err
 		}
@@ -152,20 +155,21 @@ func clearKind(ctx context.Context, s store.Store, kind string, interrupted bool
 		}
 		left = append(left, r.Key)
 	}
-	deletions := newGroup(ctx)
+	deletions, working := errgroup.WithContext(ctx)
+	deletions.SetLimit(maxDeletions)
 	for _, key := range left {
-		if deletions.failed() {
+		if working.Err() != nil {
 			break
 		}
-		deletions.run(false, func(ctx context.Context) error {
-			err := s.Delete(ctx, key, store.Condition{})
+		deletions.Go(func() error {
+			err := s.Delete(working, key, store.Condition{})
 			if errors.Is(err, store.ErrNotFound) {
 				return nil
 			}
 			return err
 		})
 	}
-	return deletions.wait()
+	return cmp.Or(deletions.Wait(), context.Cause(ctx))
 }
 
 // loadKind loads the member of a kind. f is nil if the backup has none.
@@ -178,41 +182,60 @@ func (l *loader) loadKind(ctx context.Context, kind string, f *zip.File) error {
 		return err
 	}
 	defer r.Close()
-	lines := bufio.NewScanner(r)
-	lines.Buffer(nil, maxLineBytes)
-	n := 0
-	writes := newGroup(ctx)
-	for !writes.failed() && lines.Scan() {
-		n++
-		if len(bytes.TrimSpace(lines.Bytes())) == 0 {
-			continue
+	records := l.records(kind, r)
+	if kind != configKind {
+		return store.Load(ctx, l.store, records)
+	}
+	for r, err := range records {
+		if err == nil {
+			_, err = l.store.Put(ctx, r.Key, r.Value, store.Condition{}) // an interrupted load may have written it
 		}
-		number, text := n, bytes.Clone(lines.Bytes())
-		writes.run(len(text) > maxSharedBytes, func(ctx context.Context) error {
-			if err := l.loadLine(ctx, kind, text); err != nil {
-				return fmt.Errorf("line %d: %w", number, err)
-			}
-			l.records.Add(1)
-			return nil
-		})
-		if l.opts.Progress != nil {
-			l.opts.Progress(int(l.records.Load()))
+		if err != nil {
+			return err
 		}
 	}
-	if err := writes.wait(); err != nil {
-		return err
-	}
-	if errors.Is(lines.Err(), bufio.ErrTooLong) {
-		return fmt.Errorf("line %d has more than %d bytes", n+1, maxLineBytes)
-	}
-	return lines.Err()
+	return nil
 }
 
-// loadLine loads a record of the member of a kind.
-func (l *loader) loadLine(ctx context.Context, kind string, text []byte) error {
+// records yields the records of the member of a kind.
+func (l *loader) records(kind string, member io.Reader) iter.Seq2[store.Record, error] {
+	return func(yield func(store.Record, error) bool) {
+		lines := bufio.NewScanner(member)
+		lines.Buffer(nil, maxLineBytes)
+		n := 0
+		for lines.Scan() {
+			n++
+			if len(bytes.TrimSpace(lines.Bytes())) == 0 {
+				continue
+			}
+			r, err := parseLine(kind, lines.Bytes())
+			if err != nil {
+				yield(store.Record{}, fmt.Errorf("line %d: %w", n, err))
+				return
+			}
+			if !yield(r, nil) {
+				return
+			}
+			l.read++
+			if l.opts.Progress != nil {
+				l.opts.Progress(l.read)
+			}
+		}
+		err := lines.Err()
+		if errors.Is(err, bufio.ErrTooLong) {
+			err = fmt.Errorf("line %d has more than %d bytes", n+1, maxLineBytes)
+		}
+		if err != nil {
+			yield(store.Record{}, err)
+		}
+	}
+}
+
+// parseLine returns the record of a line of the member of a kind.
+func parseLine(kind string, text []byte) (store.Record, error) {
 	var r line
 	if err := jsonv2.Unmarshal(text, &r, lineOptions); err != nil {
-		return err
+		return store.Record{}, err
 	}
 	key := store.Key{Kind: kind, ID: r.ID}
 	switch {
@@ -220,17 +243,13 @@ func (l *loader) loadLine(ctx context.Context, kind string, text []byte) error {
 	case kind == titleKind && r.Kind == historyKind:
 		key.Kind = historyKind
 	default:
-		return fmt.Errorf("record %q: a record of kind %q is not expected among %s", r.ID, r.Kind, kind)
+		return store.Record{}, fmt.Errorf("record %q: a record of kind %q is not expected among %s", r.ID, r.Kind, kind)
 	}
-	cond := store.IfAbsent()
-	if kind == configKind {
-		if !slices.Contains(configIDs, r.ID) {
-			return fmt.Errorf("record %q: this configuration is not part of a backup", r.ID)
-		}
-		cond = store.Condition{} // an interrupted load may have written it
+	if kind == configKind && !slices.Contains(configIDs, r.ID) {
+		return store.Record{}, fmt.Errorf("record %q: this configuration is not part of a backup", r.ID)
 	}
-	if _, err := l.store.Put(ctx, key, r.Value, cond); err != nil {
-		return fmt.Errorf("record %q: %w", r.ID, err)
+	if err := key.Check(); err != nil {
+		return store.Record{}, fmt.Errorf("record %q: %w", r.ID, err)
 	}
-	return nil
+	return store.Record{Key: key, Value: r.Value}, nil
 }

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"os"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -20,8 +19,8 @@ import (
 )
 
 const (
-	// copiers is the number of records that are written or deleted concurrently.
-	copiers = 32
+	// maxDeletions is the number of records that are deleted concurrently.
+	maxDeletions = 32
 	// leaseWatch is the time in which a running server renews its leases: a sixth of 30 s, and a margin.
 	leaseWatch = 7 * time.Second
 	configKind = "config"
@@ -82,7 +81,7 @@ type storeCopy struct {
 	from, to       store.Store
 	tolerateFaults bool
 	log            *slog.Logger
-	records        atomic.Int64 // that were copied or compared
+	records        int // that were copied or compared
 }
 
 // run copies the records and compares them. The store is marked as incomplete until both are done.
@@ -106,7 +105,8 @@ func (c *storeCopy) run(ctx context.Context) error {
 			return fmt.Errorf("copy %s: %w", kind, err)
 		}
 	}
-	copied := c.records.Swap(0)
+	copied := c.records
+	c.records = 0
 	if copied == 0 {
 		return errors.Join(errors.New("there is nothing to copy: the source is empty"),
 			c.to.Delete(ctx, loadingKey, store.Condition{}))
@@ -124,7 +124,7 @@ func (c *storeCopy) run(ctx context.Context) error {
 		return err
 	}
 	c.log.Info("copied and compared all records: start the servers with the new store and the same secret file",
-		"records", c.records.Load(), "took", time.Since(begun).Round(time.Millisecond))
+		"records", c.records, "took", time.Since(begun).Round(time.Millisecond))
 	return nil
 }
 
@@ -153,7 +153,7 @@ func (c *storeCopy) clear(ctx context.Context) error {
 	interrupted := errors.Is(dump.CheckLoaded(ctx, c.to), dump.ErrIncomplete)
 	for _, kind := range copyKinds {
 		group, working := errgroup.WithContext(ctx)
-		group.SetLimit(copiers)
+		group.SetLimit(maxDeletions)
 		for r, err := range store.Revisions(working, c.to, kind) {
 			if err != nil {
 				return errors.Join(err, group.Wait())
@@ -181,24 +181,18 @@ func (c *storeCopy) clear(ctx context.Context) error {
 
 // copyKind copies the records of a kind.
 func (c *storeCopy) copyKind(ctx context.Context, kind string) error {
-	group, working := errgroup.WithContext(ctx) // working ends with the first error
-	group.SetLimit(copiers)
 	progress := time.NewTicker(progressInterval)
 	defer progress.Stop()
-	for r, err := range c.from.List(working, kind) {
-		if err != nil {
-			return errors.Join(group.Wait(), err)
-		}
-		c.logProgress(progress, "still copying", kind)
-		group.Go(func() error {
-			if _, err := c.to.Put(working, r.Key, r.Value, store.IfAbsent()); err != nil {
-				return fmt.Errorf("record %q: %w", r.Key.ID, err)
+	err := store.Load(ctx, c.to, func(yield func(store.Record, error) bool) {
+		for r, err := range c.from.List(ctx, kind) {
+			if !yield(r, err) || err != nil {
+				return
 			}
-			c.records.Add(1)
-			return nil
-		})
-	}
-	if err := group.Wait(); err != nil {
+			c.records++
+			c.logProgress(progress, "still copying", kind)
+		}
+	})
+	if err != nil {
 		return err
 	}
 	for _, fault := range store.Faults(ctx, c.from) {
@@ -236,7 +230,7 @@ func (c *storeCopy) compareKind(ctx context.Context, kind string) error {
 		case !bytes.Equal(got.Value, want.Value):
 			return fmt.Errorf("record %q has another value: %w", want.Key.ID, errDiffers)
 		}
-		c.records.Add(1)
+		c.records++
 		c.logProgress(progress, "still comparing", kind)
 	}
 	got, ok, err := read()
@@ -252,7 +246,7 @@ var errDiffers = errors.New("the stores differ: stop all servers that use them, 
 func (c *storeCopy) logProgress(tick *time.Ticker, message, kind string) {
 	select {
 	case <-tick.C:
-		c.log.Info(message, "kind", kind, "records", c.records.Load())
+		c.log.Info(message, "kind", kind, "records", c.records)
 	default:
 	}
 }
