@@ -55,6 +55,9 @@ func BenchmarkTransfer(b *testing.B) {
 		}
 		lines.Write(append(data, '\n'))
 	}
+	if err := from.store.Flush(b.Context()); err != nil {
+		b.Fatal(err)
+	}
 	files := readFolder(b, from.folder)
 	var definitions, full, zipped bytes.Buffer
 	for _, c := range []struct {
@@ -142,6 +145,7 @@ type transfer struct {
 	testing.TB
 	folder  string
 	handler http.Handler
+	store   *filestore.Store
 	catalog *catalog.Catalog
 	admin   string
 	close   func()
@@ -152,7 +156,7 @@ func newTransfer(b *testing.B, folder string) *transfer {
 	if err != nil {
 		b.Fatal(err)
 	}
-	t := &transfer{TB: b, folder: folder}
+	t := &transfer{TB: b, folder: folder, store: s}
 	if t.catalog, err = catalog.Open(context.Background(), s, nil); err != nil {
 		b.Fatal(err)
 	}
