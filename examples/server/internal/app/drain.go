@@ -30,7 +30,7 @@ func (d *drain) handler(next http.Handler) http.Handler {
 	})
 }
 
-// track counts connections. It is the ConnState of an http.Server.
+// track counts connections.
 func (d *drain) track(_ net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:

@@ -58,7 +58,7 @@ func listen(f *flags, log *slog.Logger) (*web, error) {
 	w.use(http.HandlerFunc(starting))
 	w.server = &http.Server{
 		Handler:           w.drain.handler(w),
-		ConnState:         w.drain.track,
+		ConnState:         w.track,
 		ConnContext:       withConn,
 		ReadHeaderTimeout: readHeaderTimeout,
 		ReadTimeout:       readTimeout,
@@ -90,9 +90,17 @@ func (w *web) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	}
 	if conn, ok := r.Context().Value(connKey{}).(*deadlineConn); ok {
 		conn.beginAnswer()
-		defer func() { _ = conn.endAnswer() }() // the next write fails as well
+		defer func() { _ = conn.endAnswer() }() // if it fails, it closes the connection
 	}
 	(*w.handler.Load()).ServeHTTP(rw, r)
+}
+
+// track notes the state of a connection. It is the ConnState of an http.Server.
+func (w *web) track(conn net.Conn, state http.ConnState) {
+	if c, ok := conn.(*deadlineConn); ok && state == http.StateHijacked {
+		c.hijack()
+	}
+	w.drain.track(conn, state)
 }
 
 // use sets the handler.
