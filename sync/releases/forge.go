@@ -24,6 +24,7 @@ type forgeRelease struct {
 	tag, notes string
 	date       time.Time
 	prerelease bool
+	unmarked   bool // the answer does not say whether it is a pre-release
 	hidden     bool // a draft, or a release of the future
 	assets     []asset
 }
@@ -159,7 +160,7 @@ func (f *forgeFeed) release(l forgeRelease) (recipe.Release, bool, error) {
 	}
 	version, build, ok, err := versionOf(f.Feed, subject, groups)
 	r.Version, r.Build = version, build
-	r.Prerelease = r.Prerelease || f.taggedPrerelease(l.tag)
+	r.Prerelease = r.Prerelease || f.taggedPrerelease(l.tag) || l.unmarked && belowNumbers(version) != ""
 	return r, ok, err
 }
 
@@ -201,12 +202,13 @@ var (
 		regexp.MustCompile(`(?i)(?:^|[^a-z0-9.]|[^a-z]v\.?|^[a-z]+\.?)(\d+)`),
 		regexp.MustCompile(`(\d+(?:[._]\d+)*)`),
 	}
-	tagStable = regexp.MustCompile(`(?i)[-_. ]*(?:stable|final|release|ga|mac|macos|osx|darwin|universal)$`)
+	tagStable = regexp.MustCompile(`(?i)[-_. ]*(?:stable|final|release|ga|mac|macos|osx|darwin|universal|` +
+		`desktop|client|signed|notarized|community|oss)$`)
 )
 
 // tagVersion returns the version in a tag: from the first dotted number on that no letter or digit precedes, but for v
 // or the word that begins the tag. In numbers that have underscores only, these become dots. Words that say that a
-// release is stable, or for macOS, are left out. Without a dotted number, it is the first number with what follows it.
+// release is stable, or for macOS, or which edition it is, are left out. Without a dotted number, it is the first number with what follows it.
 func tagVersion(tag string) string {
 	for _, re := range tagNumbers {
 		m := re.FindStringSubmatchIndex(tag)

@@ -20,7 +20,8 @@ func TestTagsOfManyForms(t *testing.T) {
 		"1.2.3-stable": "1.2.3", "1.2_final": "1.2", "v1.2.3-macos": "1.2.3", "v1.2-beta.1": "1.2-beta.1",
 		"v1.2b3": "1.2b3", "build-4192": "4192", "v5": "5", "2026-05-01": "2026-05-01", "desktop-v2026.7.0": "2026.7.0",
 		"release1.2": "1.2", "macos-11-v1.2": "1.2", "v1.2.3-45": "1.2.3-45", "production/5.4.0-20109": "5.4.0-20109",
-		"x-n1.2": "1.2", "nightly": "", "latest": "", "": "", "version 1.2": "1.2",
+		"x-n1.2": "1.2", "v1.2-desktop": "1.2",
+		"v1.2-signed": "1.2", "nightly": "", "latest": "", "": "", "version 1.2": "1.2",
 		"1.2.3.4": "1.2.3.4", "v01.02": "01.02",
 		"(1.2)": "1.2)",
 	} {
@@ -75,7 +76,7 @@ func TestGitHubRequests(t *testing.T) {
 		{"latest", func(*recipe.Feed) {}, api + "/releases/latest", web + "/releases/latest"},
 		{
 			"releases", func(f *recipe.Feed) { f.Source = "releases" }, api + "/releases?per_page=10",
-			web + "/releases/latest",
+			api + "/releases?per_page=10",
 		},
 		{"tags", func(f *recipe.Feed) { f.Source = "tags" }, api + "/tags?per_page=100", web + "/tags.atom"},
 		{"asset", func(f *recipe.Feed) { f.Asset = "dmg$" }, api + "/releases?per_page=10", web + "/releases/latest"},
@@ -333,6 +334,49 @@ func TestGitHubTags(t *testing.T) {
 	s = readAll(t, f, Answer{Status: 200, Body: []byte(atom)})
 	if r, _ := s.Newest(); r.Version != "1.10" || r.Date.Year() != 2026 || r.Date.Month() != 3 {
 		t.Errorf("%+v", s)
+	}
+}
+
+// The feed of tags has ten entries, which may all be of other products, or nightly builds.
+func TestGitHubTagsOfOtherProducts(t *testing.T) {
+	var b strings.Builder
+	b.WriteString(`<feed xmlns="http://www.w3.org/2005/Atom">`)
+	for day := range 10 {
+		fmt.Fprintf(&b, `<entry><link href="https://github.com/example/App/releases/tag/nightly-2026.01.%02d"/></entry>`,
+			day+1)
+	}
+	b.WriteString(`</feed>`)
+	for _, tag := range []string{"", `^v(?P<version>\d+\.\d+)$`} {
+		f := recipe.Feed{Kind: "github", Repo: "example/App", Source: "tags", Tag: tag}
+		_, next := read(t, f, Answer{Status: 200, Body: []byte(b.String())})
+		if next == nil || next.URL != "https://api.github.com/repos/example/App/tags?per_page=100" {
+			t.Errorf("tag %q: next is %+v, want the tags of the API", tag, next)
+		}
+	}
+}
+
+// A tag that ends with a word is that of a stable release if GitHub says so, unless it is a word of pre-releases.
+func TestGitHubTagsThatEndWithWords(t *testing.T) {
+	tests := []struct {
+		tag    string
+		stable bool
+	}{
+		{"v1.10.0-desktop", true}, {"v1.5.0-signed", true}, {"v1.2.3-build.45", true}, {"v2.0.0-post1", true},
+		{"v1.0-fixed", true}, {"v1.4.0-community", true}, {"v3.2.0-oss", true}, {"v5.0u171", true},
+		{"v2.0b3", false}, {"v2.0-a.1", false}, {"v2.0-M2", false}, {"v2.0-beta", false}, {"v2.0rc1", false},
+		{"v2.0-test", false}, {"v2.0-next.4", false}, {"nightly-2.0", false},
+	}
+	for _, tt := range tests {
+		s := readAll(t, github, page(release(tt.tag, false), release("v0.1", false)))
+		if r, _ := s.Newest(); (r.Version != "0.1") != tt.stable {
+			t.Errorf("of %s and v0.1, %s is the newest stable release", tt.tag, r.Version)
+		}
+	}
+	// Tags do not say it, so that version order decides.
+	tags := recipe.Feed{Kind: "github", Repo: "example/App", Source: "tags"}
+	s := readAll(t, tags, page(release("v2.0.0-special", false), release("v0.1", false)))
+	if r, _ := s.Newest(); r.Version != "0.1" || !strings.Contains(s.Dropped[0].Reason, `"-special"`) {
+		t.Errorf("of tags, %s is the newest stable release, and %v were left out", r.Version, s.Dropped)
 	}
 }
 

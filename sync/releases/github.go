@@ -17,8 +17,10 @@ import (
 //
 // With a token, it asks the API. Without one, the API answers 60 requests an hour for each address, so that it asks the
 // website first, which has no such limit: the redirect from the latest release to its tag, the page of the assets of a
-// release, and the feed of tags. The API is then asked only if the latest release does not count, because it has no
-// matching asset yet or is of another product of the repository, and for pre-releases.
+// release, and the feed of the newest ten tags. The API is then asked only if none of these counts, because the latest
+// release has no matching asset yet or is of another product of the repository; and for pre-releases and the source
+// "releases": the latest release of GitHub is that of the latest date, which may be a fix of an older version, and the
+// website does not say which of the others are pre-releases.
 type githubKind struct{}
 
 // githubPage is the number of releases in a page. More could exceed the maximum size of an answer: each release lists
@@ -51,12 +53,12 @@ func (k githubKind) Request(f recipe.Feed, authorized bool) (Request, error) {
 	case err != nil:
 		return Request{}, err
 	case f.Source == "tags" && authorized:
-		return githubAPI(f, site.api+"/tags?per_page=100"), nil
+		return k.tags(f, site), nil
 	case f.Source == "tags":
 		r := Request{URL: site.web + "/tags.atom", Header: http.Header{"Accept": {"application/atom+xml"}}}
 		setHeader(&r, f)
 		return r, nil
-	case authorized && (f.Source == "releases" || ff.needsAssets()), f.Prereleases:
+	case authorized && ff.needsAssets(), f.Source == "releases", f.Prereleases:
 		return k.list(f, site), nil
 	case authorized:
 		return githubAPI(f, site.api+"/releases/latest"), nil
@@ -67,6 +69,11 @@ func (k githubKind) Request(f recipe.Feed, authorized bool) (Request, error) {
 // list returns the request for the first page of releases.
 func (githubKind) list(f recipe.Feed, site githubSite) Request {
 	return githubAPI(f, site.api+"/releases?per_page=10")
+}
+
+// tags returns the request for the first page of tags.
+func (githubKind) tags(f recipe.Feed, site githubSite) Request {
+	return githubAPI(f, site.api+"/tags?per_page=100")
 }
 
 // redirect returns a request for an address that redirects to a release.
@@ -106,7 +113,7 @@ func (k githubKind) Read(f recipe.Feed, a Answer) ([]recipe.Release, *Request, e
 	case bytes.HasPrefix(body, []byte("{")), bytes.HasPrefix(body, []byte("[")):
 		return k.readAPI(ff, site, a, body)
 	case bytes.Contains(body[:min(len(body), 1000)], []byte("<feed")):
-		return k.readAtom(ff, a)
+		return k.readAtom(ff, site, a)
 	case bytes.HasPrefix(body, []byte("<")):
 		return k.readAssets(ff, site, a)
 	}
@@ -224,7 +231,7 @@ func (k githubKind) readAPI(f *forgeFeed, site githubSite, a Answer, body []byte
 		r := k.list(f.Feed, site) // the latest release does not count: an older one may
 		next = &r
 	case f.Source == "tags":
-		next = nextPage(a, githubAPI(f.Feed, site.api+"/tags?per_page=100"), len(list) == 100)
+		next = nextPage(a, k.tags(f.Feed, site), len(list) == 100)
 	default:
 		next = nextPage(a, k.list(f.Feed, site), len(list) >= githubPage)
 	}
@@ -234,17 +241,30 @@ func (k githubKind) readAPI(f *forgeFeed, site githubSite, a Answer, body []byte
 	return found, next, nil
 }
 
-// readAtom reads the Atom feed of releases or tags. It does not say which are pre-releases.
-func (githubKind) readAtom(f *forgeFeed, a Answer) ([]recipe.Release, *Request, error) {
+// readAtom reads the Atom feed of releases or tags. It does not say which are pre-releases. It has ten entries; if none
+// counts, the next request is for the list of the API.
+func (k githubKind) readAtom(f *forgeFeed, site githubSite, a Answer) ([]recipe.Release, *Request, error) {
 	list, err := readAtom(a.Body)
 	if err != nil {
 		return nil, nil, err
 	}
-	found, _, err := f.releases(list)
-	if err == nil && len(found) == 0 {
-		err = f.noRelease(len(list))
+	found, counts, err := f.releases(list)
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case len(list) == 0:
+		return nil, nil, f.noRelease(0)
+	case counts || a.Pages+1 >= maxPages:
+		if len(found) == 0 {
+			return nil, nil, f.noRelease(len(list))
+		}
+		return found, nil, nil
 	}
-	return found, nil, err
+	next := k.list(f.Feed, site)
+	if f.Source == "tags" {
+		next = k.tags(f.Feed, site)
+	}
+	return found, &next, nil
 }
 
 // readAtom returns the releases of an Atom feed of GitHub.
@@ -269,7 +289,7 @@ func readAtom(body []byte) (list []forgeRelease, err error) {
 			if len(list) == MaxReleases {
 				return nil, unreadable("the feed has more than %d entries", MaxReleases)
 			}
-			list = append(list, forgeRelease{})
+			list = append(list, forgeRelease{unmarked: true})
 			entry = &list[len(list)-1]
 		case entry == nil:
 		case start.Name.Local == "updated":

@@ -167,12 +167,16 @@ func (c *criteria) apply(r recipe.Release) (recipe.Release, string) {
 	if reason := unusable(r.Version); reason != "" {
 		return r, reason
 	}
+	word := ""
+	if !r.Prerelease {
+		word = c.spelledPrerelease(&r)
+	}
 	r = normalize(r, f.Parts)
 	switch {
 	case r.Channel != f.Channel:
 		return r, otherChannel(r.Channel, f.Channel)
 	case r.Prerelease && !f.Prereleases:
-		return r, "It is a pre-release."
+		return r, prereleaseReason(f, word)
 	case c.include != nil && !c.include.MatchString(r.Version):
 		return r, "It does not match include."
 	case c.exclude != nil && c.exclude.MatchString(r.Version):
@@ -186,7 +190,6 @@ func (c *criteria) apply(r recipe.Release) (recipe.Release, string) {
 // normalize returns a release with a version of the number of parts that the feed asks for, and without values that
 // cannot be used.
 func normalize(r recipe.Release, parts int) recipe.Release {
-	r.Prerelease = r.Prerelease || spelledPrerelease(r.Version)
 	r.Version = keepParts(r.Version, parts)
 	r.MinOS = systemVersion(r.MinOS)
 	r.Build = usable(r.Build)
@@ -244,14 +247,56 @@ var (
 	dotted         = regexp.MustCompile(`\d+(?:\.\d+)*`)
 	prereleaseWord = regexp.MustCompile(`(?i)(?:^|[^a-z])(?:alpha|beta|rc|nightly|daily|canary|insiders?|preview|pre|` +
 		`pre-?release|snapshot|dev|eap|milestone|experimental)(?:[^a-z]|$)`)
+	// prereleaseEnd matches further ends of versions that forges do not mark as pre-releases, although they are some:
+	// 2.0b3, 2.0-a.1, 2.0-M2, 2.0-test.
+	prereleaseEnd = regexp.MustCompile(`(?i)\d[ab]\.?\d+$|[-._ +](?:a|b|m|cr|tp)\.?\d+$|` +
+		`[-._ +](?:test|testing|unstable|candidate|next|wip|ea)[-._ ]?\d*$`)
 )
 
-// spelledPrerelease reports whether a version is spelled as a pre-release, such as 2.0b3 or 1.4-rc.1: it has a word of
-// pre-releases, or is below the same numbers alone in version order.
-func spelledPrerelease(version string) bool {
+// spelledPrerelease marks a release whose version is spelled as a pre-release, such as 2.0b3 or 1.4-rc.1: it has a word
+// of pre-releases, or is below the same numbers alone in version order. Forges say which releases are pre-releases, so
+// that only known words count there: many stable tags end with another one, such as v1.4-desktop. If it is the order
+// that decides, spelledPrerelease returns what follows the numbers.
+func (c *criteria) spelledPrerelease(r *recipe.Release) (word string) {
+	if prereleaseWord.MatchString(r.Version) {
+		r.Prerelease = true
+		return ""
+	}
+	if marksPrereleases(c.feed) {
+		r.Prerelease = prereleaseEnd.MatchString(r.Version)
+		return ""
+	}
+	word = belowNumbers(r.Version)
+	r.Prerelease = word != ""
+	return word
+}
+
+// belowNumbers returns what follows the dotted numbers of a version if the version is below the numbers alone in
+// version order, as a pre-release is, or nothing if it is not.
+func belowNumbers(version string) string {
 	at := dotted.FindStringIndex(version)
-	return prereleaseWord.MatchString(version) ||
-		at != nil && patch.CompareVersions(version, version[:at[1]]) < 0
+	if at == nil || patch.CompareVersions(version, version[:at[1]]) >= 0 {
+		return ""
+	}
+	return version[at[1]:]
+}
+
+// marksPrereleases reports whether the releases of a feed say which of them are pre-releases.
+func marksPrereleases(f recipe.Feed) bool {
+	return (f.Kind == "github" || f.Kind == "gitea") && f.Source != "tags"
+}
+
+// prereleaseReason returns why a pre-release does not count. word is that of spelledPrerelease.
+func prereleaseReason(f recipe.Feed, word string) string {
+	if word == "" {
+		return "It is a pre-release."
+	}
+	remedy := "match"
+	if f.Repo != "" {
+		remedy = "tag"
+	}
+	return fmt.Sprintf("It counts as a pre-release because %q follows its numbers. If it is none, let %s find the "+
+		"numbers alone.", shorten(word), remedy)
 }
 
 // keepParts keeps the first parts of the dotted numbers in a version, all if parts is 0.
