@@ -104,6 +104,10 @@ func TestFollowFeed(t *testing.T) {
 	}
 	b.press("Follow")
 	b.sees("follows its vendor’s releases from now on")
+	b.until("the server has checked the feed", func() bool { // the next check by itself is in two hours
+		_, text := s.call("GET", "/api/v1/titles/App/watch", "")
+		return !strings.Contains(text, `"last_success":null`)
+	})
 	v.release("1.1")
 	b.press("Check now")
 	b.sees("Added: 1.1.")
@@ -203,7 +207,7 @@ func TestFeedFormWithoutScripts(t *testing.T) {
 	b.visit("/titles/App/watch")
 	b.sees("Choose a kind")
 	b.picture("watch-without-scripts")
-	b.sees("The releases or tags of a repository at GitHub.")
+	b.sees("The releases or tags of a repository at GitHub")
 	b.sees("List of releases")
 	b.set("#kind", "sparkle")
 	b.set("#field-feed-repo", "example/App") // is of no use to the kind
