@@ -49,6 +49,7 @@ func newWatches(set *settings, s store.Store, o *Options) (*Watches, error) {
 	if err != nil {
 		return nil, err
 	}
+	kinds = kinds.WithLogger(set.log)
 	feeds, err := newFeedClient(set.fetcher.client, kinds, o)
 	if err != nil {
 		return nil, err

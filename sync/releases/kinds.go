@@ -3,10 +3,12 @@ package releases
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
+	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -77,8 +79,11 @@ func expand(f recipe.Feed) (recipe.Feed, error) {
 }
 
 // Kinds reads feeds of the kinds that it knows. It is immutable and safe for concurrent use.
+//
+// A panic in a Kind is an [ErrUnreadable] of the call: it ends neither the program nor the work on other feeds.
 type Kinds struct {
 	kinds map[string]Kind
+	log   *slog.Logger
 }
 
 var kindName = regexp.MustCompile(`^[a-z][a-z0-9.-]{0,63}$`)
@@ -98,7 +103,19 @@ func New(extra map[string]Kind) (*Kinds, error) {
 		}
 		kinds[name] = extra[name]
 	}
-	return &Kinds{kinds}, nil
+	return &Kinds{kinds, slog.New(slog.DiscardHandler)}, nil
+}
+
+// WithLogger returns the same kinds, which log panics in a Kind with their stacks.
+func (k *Kinds) WithLogger(log *slog.Logger) *Kinds { return &Kinds{k.kinds, log} }
+
+// recoverFault makes a panic in the kind of a feed the error of a call. It must be deferred.
+func (k *Kinds) recoverFault(f recipe.Feed, err *error) {
+	if p := recover(); p != nil {
+		k.log.Error("a kind of release feed has a fault", "kind", f.Kind, "panic", fmt.Sprint(p),
+			"stack", string(debug.Stack()))
+		*err = unreadable("a fault in the kind %q prevented reading the feed: report it to its developers", f.Kind)
+	}
 }
 
 // find returns the kind of a feed, and the feed that it stands for.
@@ -119,8 +136,9 @@ func (k *Kinds) find(f recipe.Feed) (Kind, recipe.Feed, error) {
 }
 
 // Request returns the first request for a feed. authorized says that the requests will carry a token for the host. The
-// error is a *patch.ValidationError.
-func (k *Kinds) Request(f recipe.Feed, authorized bool) (Request, error) {
+// error is a *patch.ValidationError, or an [ErrUnreadable] if the kind panics.
+func (k *Kinds) Request(f recipe.Feed, authorized bool) (_ Request, err error) {
+	defer k.recoverFault(f, &err)
 	kind, f, err := k.find(f)
 	if err != nil {
 		return Request{}, err
@@ -132,6 +150,7 @@ func (k *Kinds) Request(f recipe.Feed, authorized bool) (Request, error) {
 // Select selects those that count. The error is an [ErrUnreadable], or that of an extra kind, or a
 // *patch.ValidationError if the feed is invalid.
 func (k *Kinds) Read(f recipe.Feed, a Answer) (found []recipe.Release, next *Request, err error) {
+	defer k.recoverFault(f, &err)
 	kind, f, err := k.find(f)
 	switch {
 	case err != nil:

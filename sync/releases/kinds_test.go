@@ -1,8 +1,10 @@
 package releases
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 
@@ -54,6 +56,52 @@ func TestExtraKind(t *testing.T) {
 		if _, _, err := kinds.Read(f, Answer{Body: []byte(body)}); !errors.Is(err, ErrUnreadable) {
 			t.Errorf("%s: Read returned %v", name, err)
 		}
+	}
+}
+
+// faultyKind panics.
+type faultyKind struct{ inRequest bool }
+
+func (k faultyKind) Request(f recipe.Feed, _ bool) (Request, error) {
+	if k.inRequest {
+		panic("a fault in Request")
+	}
+	return feedRequest(f)
+}
+
+func (faultyKind) Read(recipe.Feed, Answer) ([]recipe.Release, *Request, error) {
+	var none []recipe.Release
+	return none[:1], nil, nil
+}
+
+// A panic in a Kind is an error of the feed, and the log has the stack.
+func TestPanicInKind(t *testing.T) {
+	kinds, err := New(map[string]Kind{"faulty": faultyKind{}, "worse": faultyKind{inRequest: true}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	kinds = kinds.WithLogger(slog.New(slog.NewTextHandler(&log, nil)))
+	f := recipe.Feed{Kind: "faulty", URL: "https://vendor.example/versions"}
+	if err := kinds.Check(recipe.Watch{Feed: f}); err != nil {
+		t.Errorf("Check: %v", err)
+	}
+	_, _, err = kinds.Read(f, Answer{Body: []byte("1.0")})
+	if !errors.Is(err, ErrUnreadable) || !strings.Contains(err.Error(), `the kind "faulty"`) {
+		t.Errorf("Read: %v", err)
+	}
+	if !strings.Contains(log.String(), "out of range") || !strings.Contains(log.String(), "faultyKind.Read") {
+		t.Errorf("the log has no stack: %s", log.String())
+	}
+	f.Kind = "worse"
+	if _, err := kinds.Request(f, false); !errors.Is(err, ErrUnreadable) {
+		t.Errorf("Request: %v", err)
+	}
+	if err := kinds.Check(recipe.Watch{Feed: f}); !errors.Is(err, patch.ErrInvalid) {
+		t.Errorf("Check: %v, want a failure of /feed", err)
+	}
+	if host := kinds.Host(f); host != "" {
+		t.Errorf("Host = %q", host)
 	}
 }
 
