@@ -18,16 +18,22 @@ const (
 	maxFreshWatch = 2
 	// newWatchSpread is the time over which feeds are asked that were not asked before.
 	newWatchSpread = 2 * time.Second
-	// storeRetry is the time after which a check is run again that the store has failed.
+	// storeRetry is the time after which a reading is applied again that the store has failed.
 	storeRetry = time.Minute
+	// slowAnswer is the time of an answer from which on a feed is asked less often: at most once in slowShare times the
+	// time of its answer, within maxSlowWait.
+	slowAnswer  = time.Second
+	slowShare   = 200
+	maxSlowWait = time.Hour
 )
 
 // A watchAgenda knows which watches one request serves, and when each feed is asked next. It is safe for concurrent
 // use.
 type watchAgenda struct {
 	now func() time.Time
-	// keyOf returns what identifies the request for a feed.
-	keyOf func(f recipe.Feed, trusted bool) (string, error)
+	// keyOf returns what identifies the request for a feed, and hostOf its host.
+	keyOf  func(f recipe.Feed, trusted bool) (string, error)
+	hostOf func(f recipe.Feed) string
 	// changed receives a value when the queue has changed.
 	changed chan struct{}
 
@@ -42,12 +48,15 @@ type watchAgenda struct {
 // generation by the one check of the group that is in progress.
 type watchGroup struct {
 	key      string
+	host     string
 	members  map[string]*watchMember // by UID
-	running  bool
-	next     time.Time
-	position int // in the queue, -1 if it is not there
+	running  bool                    // takeDue returned the group, and it was not requeued yet
+	retry    bool                    // it did so for the retry of a member alone
+	ask      time.Time               // when the feed is asked next
+	next     time.Time               // ask, or the retry of a member if that is earlier
+	position int                     // in the queue, -1 if it is not there
 
-	// memo and digest are those of the last answer that all members have read, and generation is its number.
+	// memo and digest are those of the last answer, and generation is its number.
 	memo       string
 	digest     [sha256.Size]byte
 	generation int
@@ -66,13 +75,19 @@ type watchMember struct {
 	failing  bool
 	next     time.Time
 	wait     time.Duration
-	known    bool      // some server has asked the feed
-	retry    time.Time // when to ask again because the store failed, zero if it did not
+	known    bool // some server has asked the feed
 	held     []HeldVersion
 
+	// unapplied is a reading that could not be applied because the store failed, nil if there is none. It is applied
+	// again at the time retry. The feed is not asked for it.
+	unapplied *reading
+	retry     time.Time
+
 	lastCheck watchTimes
-	// selection is what counts of the answer with the number generation of the group. If that is 0, there is none.
+	// selection is what counts of the answer with the number generation of the group, and failure why that could not
+	// be read. If the number is 0, there is none, or the answer alone does not tell.
 	selection  releases.Selection
+	failure    *FeedError
 	generation int
 	// revision and etag are those of the record and of the title when the selection was last applied.
 	revision store.Revision
@@ -106,12 +121,29 @@ func (a *watchAgenda) times(uid string) (last watchTimes, next time.Time) {
 	return m.lastCheck, next
 }
 
-// attempted notes that the feed of a watch was asked.
+// ask notes that the feed of some watches is being asked.
+func (a *watchAgenda) ask(jobs []*watchJob, at time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, j := range jobs {
+		j.lastCheck.attempt = at
+	}
+}
+
+// isEarly reports whether the feed of a watch fails and is to be asked much later.
+func (a *watchAgenda) isEarly(m *watchMember) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return m.backsOff(a.now()) > m.wait/4
+}
+
+// attempted notes that the feed of a watch was asked, and that the answer was applied.
 func (a *watchAgenda) attempted(uid string, at time.Time, success bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if m := a.members[uid]; m != nil {
-		m.lastCheck.attempt, m.retry = at, time.Time{}
+		m.lastCheck.attempt = at
+		m.settle()
 		if success {
 			m.lastCheck.success = at
 		}
@@ -141,27 +173,42 @@ func (a *watchAgenda) adopt(saved savedWatch) {
 	m.next, m.wait = rec.State.NextCheck, rec.State.Wait
 	m.known = !rec.State.LastAttempt.IsZero()
 	if g := m.group; !g.running {
-		a.move(g, earliest(g.next, m.due(a.now())))
+		a.schedule(g, earliest(g.ask, m.due(a.now())))
 	}
 }
 
 // due returns when a watch is to be asked next: soon if it never was, at its time if it fails, and within its interval
 // otherwise.
 func (m *watchMember) due(now time.Time) time.Time {
-	left := m.next.Sub(now)
 	tried := !m.lastCheck.attempt.IsZero() // by this server
 	switch {
-	case !m.retry.IsZero():
-		return m.retry
 	case !m.known && !tried:
 		return now.Add(randomUpTo(newWatchSpread))
-	case m.failing && left > 0 && left <= min(m.wait, maxIntervals*m.interval*11/10):
-		return m.next // other times were set by a clock that is ahead of this one
+	case m.backsOff(now) > 0:
+		return m.next
 	case !m.failing && tried:
 		return now.Add(jitter(m.interval))
 	}
 	return now.Add(randomUpTo(m.interval))
 }
+
+// backsOff returns the time until a feed that fails is to be asked again, 0 if it does not fail. It ignores a time that
+// was set by a clock that is ahead of this one.
+func (m *watchMember) backsOff(now time.Time) time.Duration {
+	left := m.next.Sub(now)
+	if !m.failing || left < 0 || left > min(m.wait, maxIntervals*m.interval*11/10) {
+		return 0
+	}
+	return left
+}
+
+// postpone notes that a reading could not be applied, and that it is applied again after a time.
+func (m *watchMember) postpone(in reading, now time.Time, wait time.Duration) {
+	m.unapplied, m.retry = &in, now.Add(jitter(wait))
+}
+
+// settle notes that no reading has to be applied again.
+func (m *watchMember) settle() { m.unapplied, m.retry = nil, time.Time{} }
 
 // earliest returns the earlier of two times. The zero time is none.
 func earliest(a, b time.Time) time.Time {
@@ -175,7 +222,7 @@ func earliest(a, b time.Time) time.Time {
 func (a *watchAgenda) join(key string, m *watchMember) *watchMember {
 	g := a.groups[key]
 	if g == nil {
-		g = &watchGroup{key: key, members: map[string]*watchMember{}, position: -1}
+		g = &watchGroup{key: key, host: a.hostOf(m.feed), members: map[string]*watchMember{}, position: -1}
 		a.groups[key] = g
 	}
 	m.group = g
@@ -211,15 +258,23 @@ func (a *watchAgenda) remove(uid string) {
 	a.leave(a.members[uid])
 }
 
-// move sets when a group that waits is asked. The caller must hold mu.
-func (a *watchAgenda) move(g *watchGroup, next time.Time) {
-	g.next = next
+// schedule sets when the feed of a group is asked, and puts the group into the queue. The caller must hold mu.
+func (a *watchAgenda) schedule(g *watchGroup, ask time.Time) {
+	g.setAsk(ask)
 	if g.position >= 0 {
 		heap.Fix(&a.queue, g.position)
 	} else {
 		heap.Push(&a.queue, g)
 	}
 	wake(a.changed)
+}
+
+// setAsk sets when the feed of a group is asked. The caller must hold watchAgenda.mu.
+func (g *watchGroup) setAsk(ask time.Time) {
+	g.ask, g.next = ask, ask
+	for _, m := range g.members {
+		g.next = earliest(g.next, m.retry)
+	}
 }
 
 // checked schedules the group of a watch after a check that a caller made: a feed that can be read again is asked at
@@ -231,8 +286,8 @@ func (a *watchAgenda) checked(uid string, success bool) {
 	if m == nil || m.group.running || !success {
 		return
 	}
-	if next := a.now().Add(jitter(m.interval)); next.Before(m.group.next) {
-		a.move(m.group, next)
+	if next := a.now().Add(jitter(m.interval)); next.Before(m.group.ask) {
+		a.schedule(m.group, next)
 	}
 }
 
@@ -246,15 +301,21 @@ func (a *watchAgenda) takeDue() (due []*watchGroup, wait time.Duration) {
 			return due, min(wait, time.Minute)
 		}
 		g := heap.Pop(&a.queue).(*watchGroup)
-		g.running = true
+		g.running, g.retry = true, now.Before(g.ask)
 		due = append(due, g)
 	}
 	return due, time.Minute
 }
 
-// requeue puts a group that takeDue returned back into the queue after its check. maxAge is how long the feed says that
-// it is fresh.
-func (a *watchAgenda) requeue(g *watchGroup, maxAge time.Duration) {
+// A groupCheck is the outcome of a check of a group. The zero value is that of a group whose feed was not asked.
+type groupCheck struct {
+	asked  bool
+	took   time.Duration // the time that the server of the feed took to answer
+	maxAge time.Duration // how long the feed says that it is fresh
+}
+
+// requeue puts a group that takeDue returned back into the queue after its check.
+func (a *watchAgenda) requeue(g *watchGroup, check groupCheck) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	g.running = false
@@ -262,22 +323,41 @@ func (a *watchAgenda) requeue(g *watchGroup, maxAge time.Duration) {
 		a.drop(g)
 		return
 	}
-	var next time.Time
 	now := a.now()
-	for _, m := range g.members {
-		next = earliest(next, m.due(now))
+	var ask time.Time
+	if !check.asked {
+		ask = g.ask
 	}
-	if fresh := now.Add(min(maxAge, maxFreshWatch*g.interval())); next.Before(fresh) && !g.isFailing() {
-		next = fresh
+	for _, m := range g.members {
+		if check.asked || m.lastCheck.attempt.IsZero() {
+			ask = earliest(ask, m.due(now))
+		}
+	}
+	if check.asked {
+		ask = g.adjust(ask, now, check)
+	}
+	a.schedule(g, ask)
+}
+
+// adjust returns when the feed of a group is asked that would be asked at a time: later if it says that it is fresh, or
+// if it is slow, and earlier if a version is held until then. The caller must hold watchAgenda.mu.
+func (g *watchGroup) adjust(ask, now time.Time, check groupCheck) time.Time {
+	if fresh := now.Add(min(check.maxAge, maxFreshWatch*g.interval())); ask.Before(fresh) && !g.isFailing() {
+		ask = fresh
+	}
+	if check.took >= slowAnswer {
+		if slow := now.Add(min(slowShare*check.took, maxSlowWait)); ask.Before(slow) {
+			ask = slow
+		}
 	}
 	for _, m := range g.members {
 		for _, h := range m.held {
 			if h.Until.After(now) && !m.failing {
-				next = earliest(next, h.Until)
+				ask = earliest(ask, h.Until)
 			}
 		}
 	}
-	a.move(g, next)
+	return ask
 }
 
 // interval returns the smallest interval of the members. The caller must hold watchAgenda.mu.
@@ -310,10 +390,11 @@ func (a *watchAgenda) lead(leads bool) {
 	}
 	now := a.now()
 	for _, g := range a.queue {
-		g.next = time.Time{}
+		var ask time.Time
 		for _, m := range g.members {
-			g.next = earliest(g.next, m.due(now))
+			ask = earliest(ask, m.due(now))
 		}
+		g.setAsk(ask)
 	}
 	heap.Init(&a.queue)
 	wake(a.changed)

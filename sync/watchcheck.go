@@ -85,6 +85,7 @@ func (w *Watches) readFeed(ctx context.Context, rec *watchRecord) (reading, erro
 func (w *Watches) selectFrom(
 	ctx context.Context, f recipe.Feed, trusted bool, a releases.Answer,
 ) (s releases.Selection, more int, err error) {
+	defer w.recoverFault(&err)
 	found, more, err := w.feeds.read(ctx, f, a, trusted)
 	if err != nil {
 		return s, more, err

@@ -29,12 +29,13 @@ import (
 // every method works on all servers.
 type Watches struct {
 	*settings
-	kinds  *releases.Kinds
-	feeds  *feedClient
-	notify func(ctx context.Context, e WatchEvent) error
-	lint   *patch.LintOptions
-	shared bool   // other servers may use the same store
-	server string // identifies this server in watchRecord.Adder
+	kinds   *releases.Kinds
+	feeds   *feedClient
+	notify  func(ctx context.Context, e WatchEvent) error
+	lint    *patch.LintOptions
+	perHost int    // feeds of one host that are asked at once; negative means no limit
+	shared  bool   // other servers may use the same store
+	server  string // identifies this server in watchRecord.Adder
 
 	records *watchStore
 	recipes *recipeFolders
@@ -65,6 +66,7 @@ func newWatches(set *settings, s store.Store, o *Options) (*Watches, error) {
 		feeds:    feeds,
 		notify:   o.Notify,
 		lint:     &patch.LintOptions{},
+		perHost:  cmp.Or(o.PerHost, watchesPerHost),
 		shared:   shared,
 		server:   rand.Text(),
 		records:  newWatchStore(s, set.log),
@@ -72,7 +74,7 @@ func newWatches(set *settings, s store.Store, o *Options) (*Watches, error) {
 		posts:    make(chan struct{}, 1),
 	}
 	w.recipes = newRecipes(w, folders)
-	w.agenda.keyOf = w.feeds.key
+	w.agenda.keyOf, w.agenda.hostOf = w.feeds.key, kinds.Host
 	w.records.removed = w.agenda.remove
 	w.records.adopted = func(saved savedWatch) {
 		if isProblem(saved) {

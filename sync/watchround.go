@@ -3,17 +3,24 @@ package patchsync
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/patchsource/patchsource/patch/catalog"
 	"github.com/patchsource/patchsource/patch/recipe"
+	"github.com/patchsource/patchsource/store"
 	"github.com/patchsource/patchsource/sync/releases"
 )
 
-// watchesAtOnce bounds the feeds that are asked at once.
-const watchesAtOnce = 64
+const (
+	// watchesAtOnce bounds the feeds that are asked at once.
+	watchesAtOnce = 64
+	// watchesPerHost is the default number of feeds of one host among them; see Options.PerHost.
+	watchesPerHost = 4
+)
 
 // run asks the feeds when they are due and delivers events until ctx ends. It is for the leader.
 func (w *Watches) run(ctx context.Context) {
@@ -24,29 +31,43 @@ func (w *Watches) run(ctx context.Context) {
 	working.Go(func() { w.runOutbox(ctx) })
 	working.Go(func() { w.runTidy(ctx) })
 	working.Go(func() { w.recipes.run(ctx) })
-	slots := make(chan struct{}, watchesAtOnce)
+	w.runChecks(ctx)
+}
+
+// runChecks checks the groups that are due until ctx ends, and waits for the checks in progress.
+func (w *Watches) runChecks(ctx context.Context) {
+	type result struct {
+		group *watchGroup
+		check groupCheck
+	}
+	ended := make(chan result)
+	places := newWatchPlaces(watchesAtOnce, w.perHost)
+	end := func(r result) {
+		places.release(r.group)
+		w.agenda.requeue(r.group, r.check)
+	}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for ctx.Err() == nil {
 		due, wait := w.agenda.takeDue()
-		for _, g := range due {
-			working.Go(func() {
-				var maxAge time.Duration
-				select {
-				case slots <- struct{}{}:
-					maxAge = w.checkGroup(ctx, g)
-					<-slots
-				case <-ctx.Done():
-				}
-				w.agenda.requeue(g, maxAge)
-			})
+		places.add(due...)
+		for g := places.take(); g != nil; g = places.take() {
+			go func() { ended <- result{g, w.checkGroup(ctx, g)} }()
 		}
 		timer.Reset(wait)
 		select {
 		case <-ctx.Done():
+		case r := <-ended:
+			end(r)
 		case <-w.agenda.changed:
 		case <-timer.C:
 		}
+	}
+	for _, g := range places.drain() {
+		w.agenda.requeue(g, groupCheck{})
+	}
+	for places.taken > 0 {
+		end(<-ended)
 	}
 }
 
@@ -56,22 +77,26 @@ type watchJob struct {
 	current bool // the watch has read the last answer of the group
 }
 
-// checkGroup asks a feed once, and applies the answer to all titles that follow it. It returns how long the feed says
-// that it is fresh.
-func (w *Watches) checkGroup(ctx context.Context, g *watchGroup) time.Duration {
-	jobs, memo, again := w.jobsOf(g)
-	if len(jobs) == 0 {
-		return 0
+// checkGroup asks a feed once, and applies the answer to all titles that follow it. If the feed is not due, readings
+// that could not be applied earlier are applied again.
+func (w *Watches) checkGroup(ctx context.Context, g *watchGroup) (check groupCheck) {
+	jobs, memo, ask := w.jobsOf(g)
+	check.asked = ask
+	switch {
+	case len(jobs) == 0:
+		return check
+	case !ask:
+		for _, j := range jobs {
+			w.applyJob(ctx, j, *j.unapplied)
+		}
+		return check
 	}
 	at := w.now().UTC()
-	if again {
-		for _, j := range jobs {
-			w.recheck(ctx, j, at)
-		}
-		return 0
-	}
+	w.agenda.ask(jobs, at)
 	w.counts.requests.Add(1)
-	answer, err := w.feeds.get(ctx, jobs[0].feed, jobs[0].trusted, memo)
+	began := time.Now()
+	answer, err := w.ask(ctx, jobs[0].watchMember, memo)
+	check.took = time.Since(began)
 	var failure *FeedError
 	switch {
 	case err == nil:
@@ -79,41 +104,61 @@ func (w *Watches) checkGroup(ctx context.Context, g *watchGroup) time.Duration {
 		for _, j := range jobs {
 			w.applyJob(ctx, j, reading{feed: j.text, at: at, failure: failure})
 		}
-		return 0
+		return check
 	default:
-		return 0 // that of ctx
+		return check // that of ctx
 	}
+	check.maxAge = answer.MaxAge
 	if answer.Unchanged || w.isCurrent(g, jobs, answer) {
 		for _, j := range jobs {
 			w.recheck(ctx, j, at)
 		}
-		return answer.MaxAge
+		return check
 	}
-	w.readAll(ctx, g, jobs, answer, at)
-	return answer.MaxAge
+	check.took += w.readAll(ctx, g, jobs, answer, at)
+	return check
 }
 
-// jobsOf returns the watches of a group whose titles exist, and the memo for the request. It is empty if one of them
-// has not read the last answer. again reports that all of them have, and that the store failed when it was applied: the
-// feed need not be asked again.
-func (w *Watches) jobsOf(g *watchGroup) (jobs []*watchJob, memo string, again bool) {
+// ask sends the first request for the feed of a watch. The error is a *[FeedError] or that of ctx.
+func (w *Watches) ask(ctx context.Context, m *watchMember, memo string) (answer *feedAnswer, err error) {
+	defer w.recoverFault(&err)
+	return w.feeds.get(ctx, m.feed, m.trusted, memo)
+}
+
+// recoverFault makes a panic the error of a call, a *[FeedError], so that it ends neither the program nor the work on
+// other watches. It must be deferred.
+func (w *Watches) recoverFault(err *error) {
+	if p := recover(); p != nil {
+		w.log.Error("a fault in the program stopped the check of a watch", "panic", fmt.Sprint(p),
+			"stack", string(debug.Stack()))
+		*err = &FeedError{Err: errors.New("a fault in the program: see the log of the server")}
+	}
+}
+
+// jobsOf returns the watches of a group whose titles exist, and the memo for the request: it is empty if one of them
+// has not read the last answer. If ask is false, the feed is not due, and the watches are those with a reading that is
+// to be applied again.
+func (w *Watches) jobsOf(g *watchGroup) (jobs []*watchJob, memo string, ask bool) {
 	a := w.agenda
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	current := true
+	now := a.now()
+	ask, memo = !g.retry, g.memo
 	for _, m := range g.members {
 		if _, err := w.catalog.ByUID(m.uid); err != nil {
+			m.settle()
 			continue
 		}
-		j := &watchJob{m, m.generation == g.generation && m.generation > 0 && !m.failing}
-		current = current && j.current
-		again = again || !m.retry.IsZero()
+		if !ask && (m.unapplied == nil || now.Before(m.retry)) {
+			continue
+		}
+		j := &watchJob{m, m.generation == g.generation && m.generation > 0}
+		if !j.current {
+			memo = ""
+		}
 		jobs = append(jobs, j)
 	}
-	if !current {
-		return jobs, "", false
-	}
-	return jobs, g.memo, again
+	return jobs, memo, ask
 }
 
 // isCurrent reports whether an answer is the same as the last one, and all watches have read that. It keeps the memo of
@@ -133,8 +178,11 @@ func (w *Watches) isCurrent(g *watchGroup, jobs []*watchJob, answer *feedAnswer)
 	return true
 }
 
-// readAll reads an answer for each watch of a group, once for watches with equal feeds.
-func (w *Watches) readAll(ctx context.Context, g *watchGroup, jobs []*watchJob, answer *feedAnswer, at time.Time) {
+// readAll reads an answer for each watch of a group, once for watches with equal feeds, and applies it. It returns the
+// time that the server took for further answers.
+func (w *Watches) readAll(
+	ctx context.Context, g *watchGroup, jobs []*watchJob, answer *feedAnswer, at time.Time,
+) (took time.Duration) {
 	type result struct {
 		selection releases.Selection
 		more      int
@@ -151,24 +199,29 @@ func (w *Watches) readAll(ctx context.Context, g *watchGroup, jobs []*watchJob, 
 		res := results[j.text]
 		if res == nil {
 			res = &result{}
+			began := time.Now()
 			res.selection, res.more, res.err = w.selectFrom(ctx, j.feed, j.trusted, answer.Answer)
+			if res.more > 0 {
+				took += time.Since(began)
+			}
 			res.selection.Releases = keepNewest(res.selection.Releases)
 			results[j.text] = res
 		}
 		in := reading{feed: j.text, at: at, selection: res.selection}
 		if res.err != nil && !errors.As(res.err, &in.failure) {
-			return // that of ctx
+			return took // that of ctx
 		}
 		a.mu.Lock()
-		j.selection, j.generation = res.selection, generation
+		j.selection, j.failure, j.generation = res.selection, in.failure, generation
 		j.revision, j.etag = "", ""
-		if res.err != nil || res.more > 0 {
+		if res.more > 0 {
 			// The first answer does not tell whether the others have changed.
 			j.generation = 0
 		}
 		a.mu.Unlock()
 		w.applyJob(ctx, j, in)
 	}
+	return took
 }
 
 // maxKept bounds the releases that are kept for each watch until its feed changes.
@@ -183,7 +236,8 @@ func keepNewest(found []recipe.Release) []recipe.Release {
 	return kept
 }
 
-// recheck applies what was read earlier, if the title or the record has changed since then or if a held version is due.
+// recheck applies what was read earlier if that was a failure, if the title or the record has changed since then, or if
+// a held version is due.
 func (w *Watches) recheck(ctx context.Context, j *watchJob, at time.Time) {
 	saved, ok := w.records.get(j.uid)
 	title, err := w.catalog.ByUID(j.uid)
@@ -193,13 +247,14 @@ func (w *Watches) recheck(ctx context.Context, j *watchJob, at time.Time) {
 	now := w.now()
 	a := w.agenda
 	a.mu.Lock()
-	same := j.revision == saved.revision && j.etag == title.ETag && saved.record.Adder == ""
-	in := reading{feed: j.text, at: at, selection: j.selection}
+	same := j.failure == nil && j.revision == saved.revision && j.etag == title.ETag && saved.record.Adder == ""
+	in := reading{feed: j.text, at: at, selection: j.selection, failure: j.failure}
 	a.mu.Unlock()
-	for _, h := range saved.record.State.Held {
+	s := &saved.record.State
+	for _, h := range s.Held {
 		same = same && (h.Until.IsZero() || h.Until.After(now))
 	}
-	same = same && saved.record.State.Silent == releases.Silent(in.selection.Releases, now)
+	same = same && s.Failures == 0 && s.Silent == releases.Silent(in.selection.Releases, now)
 	if same {
 		a.attempted(j.uid, at, true)
 		w.counts.unchanged.Add(1)
@@ -208,16 +263,18 @@ func (w *Watches) recheck(ctx context.Context, j *watchJob, at time.Time) {
 	w.applyJob(ctx, j, in)
 }
 
-// applyJob applies a reading to the title of a watch, and remembers that, unless a failure is to be retried later.
+// applyJob applies a reading to the title of a watch, and remembers that. If the store fails, the reading is applied
+// again later. A failure of a feed that was asked for other watches, long before this one is due, does not count.
 func (w *Watches) applyJob(ctx context.Context, j *watchJob, in reading) {
-	check, err := w.apply(ctx, j.uid, in, false)
+	if in.failure != nil && w.agenda.isEarly(j.watchMember) {
+		w.agenda.attempted(j.uid, in.at, false)
+		w.counts.failed.Add(1)
+		return
+	}
+	check, err := w.applySafely(ctx, j.uid, in)
 	if err != nil {
-		gone := errors.Is(err, ErrNotWatched) || errors.Is(err, catalog.ErrNotFound)
-		if ctx.Err() == nil && !gone && !errors.Is(err, errWatchChanged) {
-			w.log.Error("a watch cannot be checked and is checked again soon", "error", err)
-			w.agenda.mu.Lock()
-			j.retry = w.now().Add(jitter(storeRetry))
-			w.agenda.mu.Unlock()
+		if ctx.Err() == nil {
+			w.noteUnapplied(j, in, err)
 		}
 		return
 	}
@@ -228,4 +285,30 @@ func (w *Watches) applyJob(ctx context.Context, j *watchJob, in reading) {
 	if ok && titleErr == nil && check.Err == nil && !check.partial {
 		j.revision, j.etag = saved.revision, title.ETag
 	}
+}
+
+// noteUnapplied notes why a reading could not be applied, and when it is applied again: soon if the store failed, and
+// after the interval of the watch if a retry hardly helps, such as after a fault.
+func (w *Watches) noteUnapplied(j *watchJob, in reading, err error) {
+	a := w.agenda
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if errors.Is(err, ErrNotWatched) || errors.Is(err, catalog.ErrNotFound) || errors.Is(err, errWatchChanged) {
+		j.settle()
+		return
+	}
+	wait := storeRetry
+	if errors.Is(err, store.ErrCorrupt) || errors.Is(err, store.ErrFormat) || errors.Is(err, ErrUpstream) {
+		wait = j.interval
+	}
+	if j.unapplied == nil {
+		w.log.Error("a watch cannot be checked and is checked again soon", "error", err)
+	}
+	j.postpone(in, a.now(), wait)
+}
+
+// applySafely is apply with a panic as the error.
+func (w *Watches) applySafely(ctx context.Context, uid string, in reading) (check Check, err error) {
+	defer w.recoverFault(&err)
+	return w.apply(ctx, uid, in, false)
 }
