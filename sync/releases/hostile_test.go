@@ -90,6 +90,14 @@ func TestHostileAnswers(t *testing.T) {
 		{"an entity that is not declared", xml("/a"), `<a>&lol;</a>`, "error: the answer is not XML: XML syntax error"},
 		{"descendants of nested elements", xml("//*//*//*//b"), tower, steps},
 		{"texts of nested elements", xml("//*[string(.) = 'x']"), tower, steps},
+		{"functions that copy texts", xml("string-length(" + strings.Repeat("normalize-space(", 10) + "concat(" +
+			strings.Repeat(".,", 140) + "'')" + strings.Repeat(")", 11)), "<r>" + fill("a b ", 1<<17) + "</r>", steps},
+		{"texts that are translated to each other", xml("string-length(translate(., ., concat(., .)))"),
+			"<r>" + fill("a b ", all) + "</r>", steps},
+		{"strings that are copied for each element", xml("//b[normalize-space('" + strings.Repeat("a ", 450) + "')]"),
+			flat, steps},
+		{"long texts of nested elements", xml("//a"), strings.Repeat("<a>", 199) + "<b/>" + fill("a", 1<<20) +
+			strings.Repeat("</a>", 199), steps},
 		{"ancestors of all", xml("//b/ancestor::*"), tower, steps},
 		{"all siblings of all", xml("//b/preceding-sibling::b"), flat, steps},
 		{"a union", xml("//b | //r"), flat, steps},

@@ -12,7 +12,20 @@ import (
 )
 
 // An xmlQuery is an XPath as a query. Its evaluation is bounded by the steps of the navigator.
-type xmlQuery struct{ text string }
+type xmlQuery struct {
+	text string
+	// cost is how much more work a byte of the document is than to read it, because functions copy it.
+	cost int
+	// stepCost is the number of steps that each move takes, because the functions copy the strings in the path for it.
+	stepCost int
+}
+
+// callCost is the cost of a byte in a function, as a multiple of that of reading it. The slowest ones, such as
+// normalize-space, copy texts character by character. A function whose result another one reads costs for both.
+const callCost = 10
+
+// xpathCheap are the functions that copy no texts.
+var xpathCheap = []string{"comment", "count", "false", "last", "node", "position", "text", "true"}
 
 // xpathFunctions are the functions that an XPath may call. Others are missing for reasons: matches and replace compile
 // regular expressions that a document gives.
@@ -45,13 +58,27 @@ func compileXPath(text string) (query, error) {
 	if len(text) > maxPath {
 		return nil, fmt.Errorf("is longer than %d bytes", maxPath)
 	}
-	if err := checkXPath(xpathString.ReplaceAllString(text, `''`)); err != nil {
+	plain := xpathString.ReplaceAllString(text, `''`)
+	if err := checkXPath(plain); err != nil {
 		return nil, err
 	}
 	if _, err := parseXPath(text); err != nil {
 		return nil, err
 	}
-	return xmlQuery{text}, nil
+	q := xmlQuery{text: text, cost: xpathCost(plain)}
+	q.stepCost = 1 + (len(text)-len(plain))*(q.cost-1)/bytesPerStep
+	return q, nil
+}
+
+// xpathCost returns the cost of a byte of the document in an XPath without strings.
+func xpathCost(plain string) int {
+	cost := 1
+	for _, call := range xpathCall.FindAllStringSubmatch(plain, -1) {
+		if !slices.Contains(xpathCheap, call[1]) && !slices.Contains(xpathOperators, call[1]) {
+			cost += callCost
+		}
+	}
+	return cost
 }
 
 // parseXPath compiles an XPath. The package panics for some invalid ones.
@@ -122,7 +149,7 @@ func (q xmlQuery) texts(from any, s *steps) ([]string, error) {
 	var list []string
 	add := func(text string) error {
 		if text = strings.TrimSpace(text); text != "" {
-			list = append(list, text)
+			list = append(list, strings.Clone(cutTo(text, maxSubject)))
 		}
 		return nil
 	}
@@ -146,7 +173,8 @@ func (q xmlQuery) evaluate(from any, s *steps, node func(*navigator) error, scal
 			err = unreadable("the path %s cannot be evaluated: %v", q.text, p)
 		}
 	}()
-	switch v := expr.Evaluate(&navigator{at: n, root: rootOf(n), attr: -1, steps: s}).(type) {
+	start := &navigator{at: n, root: rootOf(n), attr: -1, steps: s, cost: q.cost, stepCost: q.stepCost}
+	switch v := expr.Evaluate(start).(type) {
 	case *xpath.NodeIterator:
 		for v.MoveNext() {
 			if err := node(v.Current().(*navigator)); err != nil {
@@ -180,12 +208,14 @@ type navigator struct {
 	at, root *xmlNode
 	attr     int // the index of the attribute, or -1
 	steps    *steps
+	// cost and stepCost are those of the xmlQuery.
+	cost, stepCost int
 }
 
 var _ xpath.NodeNavigator = (*navigator)(nil)
 
 func (n *navigator) step() {
-	if err := n.steps.spend(1); err != nil {
+	if err := n.steps.spend(n.stepCost); err != nil {
 		panic(stop{err})
 	}
 }
@@ -233,16 +263,22 @@ func (n *navigator) Prefix() string {
 func (n *navigator) Value() string {
 	if n.attr >= 0 {
 		value := n.at.attrs[n.attr].Value
-		if err := n.steps.spend(1 + len(value)/bytesPerStep); err != nil {
-			panic(stop{err})
-		}
+		n.spendText(len(value))
 		return value
 	}
 	text, err := n.at.content(n.steps)
 	if err != nil {
 		panic(stop{err})
 	}
+	n.spendText(len(text))
 	return text
+}
+
+// spendText takes the steps for a text that the functions of the path are called with.
+func (n *navigator) spendText(length int) {
+	if err := n.steps.spend(1 + length*n.cost/bytesPerStep); err != nil {
+		panic(stop{err})
+	}
 }
 
 // Copy returns a navigator at the same position.
