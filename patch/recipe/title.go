@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -72,28 +73,63 @@ func (r *Recipe) frame() *patch.Definition {
 
 // Definition returns the definition of a new title with these releases of its feed, at least one. A release without a
 // date has that of now, and one without a minimum macOS version that of the recipe or [DefaultMinimumOS]. The
-// definition is valid, its versions are ordered newest first, and it shares no memory with r.
+// definition is valid, its versions are ordered newest first, and it shares no memory with r. Releases that the title
+// cannot have are left out, as long as one remains.
 //
-// r must be valid. The error is a *[patch.ValidationError] if a release has something that a title cannot have, such
-// as a version of a thousand characters, or [ErrForm] if the recipe's template needs what a release does not have.
+// r must be valid. If no release can be used, the error is that of the first one: a *[patch.ValidationError] if it has
+// something that a title cannot have, such as a version of a thousand characters, or [ErrForm] if the recipe's template
+// needs what it does not have.
 func (r *Recipe) Definition(newestFirst []Release, now time.Time) (*patch.Definition, error) {
 	if len(newestFirst) == 0 {
 		return nil, errors.New("a title needs at least one release")
 	}
 	d := r.frame()
+	var failed error // the first one
 	for _, v := range newestFirst {
 		p, err := r.firstPatch(v, now)
-		if err != nil {
-			return nil, fmt.Errorf("release %q of the feed: %w", shorten(v.Version), err)
+		if err == nil {
+			d.Patches = append(d.Patches, p)
+		} else if failed == nil {
+			failed = fmt.Errorf("release %q of the feed: %w", shorten(v.Version), err)
 		}
-		d.Patches = append(d.Patches, p)
 	}
-	patch.SortPatches(d.Patches)
-	d.Complete(now)
-	if err := d.Validate(); err != nil {
-		return nil, err
+	for len(d.Patches) > 0 {
+		patch.SortPatches(d.Patches)
+		d.Complete(now)
+		err := d.Validate()
+		if err == nil {
+			return d.Clone(), nil
+		}
+		failed = cmp.Or(failed, err)
+		if !removeInvalid(d, err) {
+			return nil, err
+		}
 	}
-	return d.Clone(), nil
+	return nil, failed
+}
+
+// removeInvalid removes the patches of a definition that have failures. It returns false if none has one.
+func removeInvalid(d *patch.Definition, err error) bool {
+	var invalid *patch.ValidationError
+	if !errors.As(err, &invalid) {
+		return false
+	}
+	wrong := map[int]bool{}
+	for _, f := range invalid.Failures {
+		rest, ok := strings.CutPrefix(f.Path, "/patches/")
+		index, _, _ := strings.Cut(rest, "/")
+		if i, err := strconv.Atoi(index); ok && err == nil && i < len(d.Patches) {
+			wrong[i] = true
+		}
+	}
+	var kept []patch.Patch
+	for i := range d.Patches {
+		if !wrong[i] {
+			kept = append(kept, d.Patches[i])
+		}
+	}
+	d.Patches = kept
+	return len(wrong) > 0
 }
 
 // firstPatch returns the patch of a release, made without an earlier one.

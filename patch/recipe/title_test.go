@@ -126,13 +126,42 @@ func TestDefinitionErrors(t *testing.T) {
 	}{
 		{"no version", []recipe.Release{{}}, "must not be empty"},
 		{"a long version", []recipe.Release{{Version: strings.Repeat("1", 300)}}, "at most 255 bytes"},
-		{"twice", []recipe.Release{{Version: "1"}, {Version: "1"}}, "is used before"},
+		{"two of which none is good", []recipe.Release{{Version: "1\u202e2"}, {}}, "invisible character"},
 		{"an invisible character", []recipe.Release{{Version: "1\u202e2"}}, "invisible character"},
 		{"a year that is none", []recipe.Release{{Version: "1", Date: now.AddDate(20000, 0, 0)}}, "releaseDate"},
 	} {
 		_, err := r.Definition(c.releases, now)
 		if !errors.Is(err, patch.ErrInvalid) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want ErrInvalid with %q", c.name, err, c.want)
+		}
+	}
+}
+
+// A release that the title cannot have does not prevent the others.
+func TestDefinitionSkipsUnusableReleases(t *testing.T) {
+	plain := parse(t, []byte(rectangle))
+	templated := parse(t, with(t, "policy/patch", template))
+	for _, c := range []struct {
+		name     string
+		recipe   *recipe.Recipe
+		releases []recipe.Release
+		want     string
+	}{
+		{"a long version", plain,
+			[]recipe.Release{{Version: "3"}, {Version: strings.Repeat("1", 300)}, {Version: "2"}}, "3 2"},
+		{"an invisible character", plain, []recipe.Release{{Version: "3"}, {Version: "2\u202e1"}}, "3"},
+		{"the newest", plain, []recipe.Release{{}, {Version: "2"}, {Version: "1"}}, "2 1"},
+		{"twice", plain, []recipe.Release{{Version: "1"}, {Version: "1"}}, "1"},
+		{"no build for the template", templated,
+			[]recipe.Release{{Version: "3", Build: "7"}, {Version: "2"}, {Version: "1", Build: "5"}}, "3 1"},
+	} {
+		d, err := c.recipe.Definition(c.releases, now)
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		if got := strings.Join(versions(d), " "); got != c.want || d.Validate() != nil {
+			t.Errorf("%s: the versions are %q (%v), want %q", c.name, got, d.Validate(), c.want)
 		}
 	}
 }
