@@ -40,7 +40,7 @@ func NextPatch(newest *patch.Patch, w *Watch, r Release, now time.Time) (patch.P
 	p := newest.NextVersion(r.Version, released(r, now))
 	if r.MinOS != "" {
 		for i := range p.Capabilities {
-			if c := &p.Capabilities[i]; c.Name == osVersion && c.Value == p.MinimumOperatingSystem {
+			if c := &p.Capabilities[i]; c.Name == osVersion && sameVersion(c.Value, p.MinimumOperatingSystem) {
 				c.Value = r.MinOS
 			}
 		}
@@ -48,6 +48,9 @@ func NextPatch(newest *patch.Patch, w *Watch, r Release, now time.Time) (patch.P
 	}
 	return p, checkCriteria(&p, newest.Version)
 }
+
+// sameVersion reports whether two texts are the same version, such as 11 and 11.0.
+func sameVersion(a, b string) bool { return a == b || a != "" && b != "" && patch.CompareVersions(a, b) == 0 }
 
 // osVersion is the criterion on the version of macOS.
 const osVersion = "Operating System Version"

@@ -57,6 +57,15 @@ func TestNextPatchKeepsOtherCapabilities(t *testing.T) {
 	}
 }
 
+// The minimum and the capability may spell the same version in two ways.
+func TestNextPatchComparesCapabilitiesByVersion(t *testing.T) {
+	old := newest(t, func(p *patch.Patch) { p.MinimumOperatingSystem, p.Capabilities[0].Value = "11.0", "11" })
+	p, err := recipe.NextPatch(old, nil, recipe.Release{Version: "1.3", MinOS: "12"}, now)
+	if err != nil || p.MinimumOperatingSystem != "12" || p.Capabilities[0].Value != "12" {
+		t.Errorf("NextPatch = %q, %v, %v, want 12 in both places", p.MinimumOperatingSystem, p.Capabilities, err)
+	}
+}
+
 func TestNextPatchForm(t *testing.T) {
 	value := func(s string) func(*patch.Patch) {
 		return func(p *patch.Patch) { p.Components[0].Criteria[1].Value = s }
