@@ -50,7 +50,9 @@ func NextPatch(newest *patch.Patch, w *Watch, r Release, now time.Time) (patch.P
 }
 
 // sameVersion reports whether two texts are the same version, such as 11 and 11.0.
-func sameVersion(a, b string) bool { return a == b || a != "" && b != "" && patch.CompareVersions(a, b) == 0 }
+func sameVersion(a, b string) bool {
+	return a == b || a != "" && b != "" && patch.CompareVersions(a, b) == 0
+}
 
 // osVersion is the criterion on the version of macOS.
 const osVersion = "Operating System Version"

@@ -2,7 +2,6 @@ package recipe
 
 import (
 	"net/url"
-	"slices"
 	"strings"
 )
 
@@ -10,8 +9,8 @@ import (
 const redacted = "REDACTED"
 
 // Redacted returns the feed as it may be shown: its URL and Referer are without user names and passwords, and the
-// values of query parameters whose names are those of secrets, such as token, api_key or X-Amz-Signature, are
-// REDACTED.
+// values of parameters whose names are those of secrets, such as token, api_key or X-Amz-Signature, are REDACTED: in
+// the path, the query and the fragment.
 func (f *Feed) Redacted() Feed {
 	out := *f
 	out.URL = redactURL(f.URL)
@@ -27,106 +26,98 @@ func (r *Recipe) Redacted() Recipe {
 }
 
 // KeepSecrets restores the secrets of a feed that was shown and comes back edited: if f has the URL of old as
-// [Feed.Redacted] shows it, f takes the URL of old, and the Referer likewise. A user name and password in a URL can
-// therefore only be removed by changing the rest of the URL too.
+// [Feed.Redacted] shows it, f takes the URL of old. A user name and password in a URL can therefore only be removed by
+// changing the rest of the URL too. The Referer is restored likewise, but only if the URL still has the scheme and the
+// host of old: no other server may receive its secrets.
 //
-// The error is a *[patch.ValidationError] if a value remains REDACTED: it was shown by another feed, or the rest of the
-// URL was changed. To check a feed without an earlier one, pass the zero Feed.
+// The error is a *[patch.ValidationError] if a secret is missing: it was shown by another feed, the rest of the address
+// was changed, or the Referer would be sent to another host. To check a feed without an earlier one, pass the zero
+// Feed.
 func (f *Feed) KeepSecrets(old Feed) error {
 	var c checker
-	for _, u := range []struct {
-		path string
-		now  *string
-		old  string
-	}{
-		{"/feed/url", &f.URL, old.URL},
-		{"/feed/referer", &f.Referer, old.Referer},
-	} {
-		if u.old != "" && *u.now == redactURL(u.old) {
-			*u.now = u.old
-			continue
-		}
-		_, query, _ := cutQuery(*u.now)
-		for _, pair := range strings.FieldsFunc(query, isSeparator) {
-			if name, value, _ := strings.Cut(pair, "="); value == redacted && isSecret(name) {
-				c.fail(u.path, "has a secret that was hidden when the address was shown: enter the value of "+
-					shorten(name)+" again")
-			}
-		}
+	if old.URL != "" && f.URL == redactURL(old.URL) {
+		f.URL = old.URL
 	}
+	checkHidden(&c, "/feed/url", f.URL, old.URL)
+	switch shown := redactURL(old.Referer); {
+	case f.Referer != shown || shown == old.Referer: // it was changed, or has no secrets
+	case sameServer(f.URL, old.URL):
+		f.Referer = old.Referer
+	default:
+		c.fail("/feed/referer", "has a secret that was hidden when the address was shown, and the feed has another "+
+			"host now: enter it again, or remove it")
+	}
+	checkHidden(&c, "/feed/referer", f.Referer, old.Referer)
 	return c.result()
+}
+
+// checkHidden checks that no value of an address is REDACTED, unless it is the old address.
+func checkHidden(c *checker, path, address, old string) {
+	if address == old {
+		return
+	}
+	_ = mapSecrets(address, func(name, value string) string {
+		if value == redacted {
+			c.fail(path, "has a secret that was hidden when the address was shown: enter the value of "+
+				shorten(name)+" again")
+		}
+		return value
+	})
+}
+
+// sameServer reports whether two addresses have the same scheme and host, or are both empty.
+func sameServer(a, b string) bool {
+	if a == b {
+		return true
+	}
+	x, err := url.Parse(a)
+	if err != nil {
+		return false
+	}
+	y, err := url.Parse(b)
+	return err == nil && x.Scheme == y.Scheme && x.Host != "" && strings.EqualFold(x.Host, y.Host)
 }
 
 // redactURL returns an address without its secrets. The rest is kept byte by byte.
 func redactURL(s string) string {
-	before, query, after := cutQuery(s)
-	if scheme, rest, ok := strings.Cut(before, "//"); ok {
-		host, path, slash := strings.Cut(rest, "/")
+	if scheme, rest, ok := strings.Cut(s, "//"); ok {
+		host, after := cutAny(rest, "/?#")
 		if at := strings.LastIndexByte(host, '@'); at >= 0 {
-			before = scheme + "//" + host[at+1:]
-			if slash {
-				before += "/" + path
-			}
+			s = scheme + "//" + host[at+1:] + after
 		}
 	}
-	if query == "" {
-		return before + after
-	}
+	return mapSecrets(s, func(string, string) string { return redacted })
+}
+
+// mapSecrets returns an address with the values of its secrets replaced by what replace returns.
+func mapSecrets(s string, replace func(name, value string) string) string {
 	var b strings.Builder
-	b.WriteString(before)
-	for query != "" {
-		end := strings.IndexFunc(query, isSeparator)
-		if end < 0 {
-			end = len(query)
+	separators := "/;?#" // of parameters in the path
+	for s != "" {
+		part, rest := cutAny(s, separators)
+		name, value, _ := strings.Cut(part, "=")
+		if value != "" && isSecret(name) {
+			part = name + "=" + replace(name, value)
 		}
-		pair, rest := query[:end], query[end:]
-		if name, value, _ := strings.Cut(pair, "="); value != "" && isSecret(name) {
-			pair = name + "=" + redacted
+		b.WriteString(part)
+		if rest == "" {
+			break
 		}
-		b.WriteString(pair)
-		if rest != "" {
-			b.WriteByte(rest[0])
-			rest = rest[1:]
+		switch b.WriteByte(rest[0]); {
+		case rest[0] == '#':
+			separators = "&;"
+		case rest[0] == '?':
+			separators = "&;#"
 		}
-		query = rest
+		s = rest[1:]
 	}
-	b.WriteString(after)
 	return b.String()
 }
 
-// cutQuery cuts an address before and after its query. The first part ends with the question mark.
-func cutQuery(s string) (before, query, after string) {
-	if i := strings.IndexByte(s, '#'); i >= 0 {
-		s, after = s[:i], s[i:]
+// cutAny cuts s before the first of some characters.
+func cutAny(s, chars string) (before, after string) {
+	if i := strings.IndexAny(s, chars); i >= 0 {
+		return s[:i], s[i:]
 	}
-	if i := strings.IndexByte(s, '?'); i >= 0 {
-		return s[:i+1], s[i+1:], after
-	}
-	return s, "", after
-}
-
-func isSeparator(r rune) bool { return r == '&' || r == ';' }
-
-// isSecret reports whether the name of a query parameter is that of a secret.
-func isSecret(name string) bool {
-	if plain, err := url.QueryUnescape(name); err == nil {
-		name = plain
-	}
-	name = strings.ToLower(name)
-	if strings.HasPrefix(name, "x-amz-") || strings.HasPrefix(name, "x-goog-") {
-		return true
-	}
-	name = strings.NewReplacer("-", "", "_", "", ".", "").Replace(name)
-	for _, end := range []string{"token", "apikey", "secret", "secretkey", "accesskey", "password", "signature"} {
-		if strings.HasSuffix(name, end) {
-			return true
-		}
-	}
-	return slices.Contains(secretNames, name)
-}
-
-// secretNames are further names of secrets, in lower case and without separators.
-var secretNames = []string{
-	"auth", "authorization", "authkey", "credential", "credentials", "jwt", "key", "keypairid", "pass", "passwd",
-	"policy", "pwd", "sig", "subscriptionkey",
+	return s, ""
 }

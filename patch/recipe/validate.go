@@ -2,6 +2,7 @@ package recipe
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"net/url"
 	"regexp"
@@ -163,26 +164,34 @@ func checkWord(c *checker, path, s string) {
 	}
 }
 
-// checkURL checks that s is an absolute address.
+// checkURL checks that s is an absolute address. Its failures do not quote the address, which may have a secret.
 func checkURL(c *checker, path, s string) {
 	u, err := url.Parse(s)
 	switch {
 	case err != nil:
 		c.fail(path, "is not an address: "+parseReason(err))
 	case u.Scheme != "https" && u.Scheme != "http":
-		c.fail(path, fmt.Sprintf(`must be a whole address that begins with https:// or http://: %q does not`,
-			shorten(redactURL(s))))
+		c.fail(path, "must be a whole address that begins with https:// or http://")
 	case u.Hostname() == "":
 		c.fail(path, "must have a host, such as https://vendor.example/appcast.xml")
 	}
 }
 
-// parseReason returns the reason of an error of url.Parse, without the address: it may have a secret.
+// parseReason returns the reason of an error of url.Parse, without any part of the address.
 func parseReason(err error) string {
-	if ue, ok := err.(*url.Error); ok { //nolint:errorlint // url.Parse returns it unwrapped
-		err = ue.Err
+	var escape url.EscapeError
+	var host url.InvalidHostError
+	switch {
+	case errors.As(err, &escape):
+		return "it has a % that is not followed by two hexadecimal digits: write %25 for the character itself"
+	case errors.As(err, &host):
+		return "it has a character that a host cannot have"
+	case strings.Contains(err.Error(), "invalid port"):
+		return "invalid port: it must be a number, and a / in a password must be written %2F"
+	case strings.Contains(err.Error(), "userinfo"):
+		return "its user name or password has a character that must be written with %, such as %20 for a space"
 	}
-	return shorten(err.Error())
+	return "use one such as https://vendor.example/appcast.xml"
 }
 
 func (p *Policy) check(c *checker) {

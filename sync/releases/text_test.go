@@ -62,7 +62,7 @@ func TestTextCheck(t *testing.T) {
 		},
 		"no address": {
 			recipe.Feed{Kind: "text", Match: "a", URL: "file:///etc/passwd"},
-			`/feed/url: must be a whole address that begins with https:// or http://: "file:///etc/passwd" does not`,
+			`/feed/url: must be a whole address that begins with https:// or http://`,
 		},
 	} {
 		if got := failures(t, tt.feed); got != tt.want {
