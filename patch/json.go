@@ -60,7 +60,7 @@ func unmarshal[T any](value *T, data []byte, read func(*reader, *T), check func(
 	if value == nil {
 		return fmt.Errorf("%w: unmarshal into a nil %T", ErrInvalid, value)
 	}
-	parsed, err := parse(data, &ParseOptions{MaxBytes: -1, Stored: true}, read, check)
+	parsed, err := parse(data, &ParseOptions{MaxBytes: -1, Stored: true, MaxUnknown: MaxUnknown}, read, check)
 	if err != nil {
 		return err
 	}

@@ -90,14 +90,15 @@ var callsOnDefinition = map[string]func(*patch.Definition){
 			patch.SortPatches(d.Patches)
 		}
 	},
-	"Summary":       func(d *patch.Definition) { d.Summary() },
-	"Supersede":     func(d *patch.Definition) { d.Supersede(zeroMembers(), now) },
-	"Supersede nil": func(d *patch.Definition) { d.Supersede(nil, now) },
-	"Superseded":    func(d *patch.Definition) { zeroMembers().Supersede(d, now) },
-	"UnmarshalJSON": func(d *patch.Definition) { _ = d.UnmarshalJSON([]byte(minimal)) },
-	"Validate":      func(d *patch.Definition) { _ = d.Validate().Error() },
-	"ValidateOver":  func(d *patch.Definition) { _ = d.ValidateOver(d); _ = zeroMembers().ValidateOver(d) },
-	"ValidateEdit":  func(d *patch.Definition) { _ = d.ValidateEdit(d); _ = zeroMembers().ValidateEdit(d) },
+	"Summary":        func(d *patch.Definition) { d.Summary() },
+	"Supersede":      func(d *patch.Definition) { d.Supersede(zeroMembers(), now) },
+	"Supersede nil":  func(d *patch.Definition) { d.Supersede(nil, now) },
+	"Superseded":     func(d *patch.Definition) { zeroMembers().Supersede(d, now) },
+	"UnknownMembers": func(d *patch.Definition) { d.UnknownMembers() },
+	"UnmarshalJSON":  func(d *patch.Definition) { _ = d.UnmarshalJSON([]byte(minimal)) },
+	"Validate":       func(d *patch.Definition) { _ = d.Validate().Error() },
+	"ValidateOver":   func(d *patch.Definition) { _ = d.ValidateOver(d); _ = zeroMembers().ValidateOver(d) },
+	"ValidateEdit":   func(d *patch.Definition) { _ = d.ValidateEdit(d); _ = zeroMembers().ValidateEdit(d) },
 }
 
 var otherCalls = map[string]func(){

@@ -23,6 +23,9 @@ type ParseOptions struct {
 	// Stored marks a text that was accepted earlier, perhaps under fewer rules: lists may have any length, text may
 	// have invisible characters, and Over is ignored.
 	Stored bool
+	// MaxUnknown is the maximum number of unknown members. The default is [MaxUnknown], or as many as Over has if
+	// these are more; if Stored is set, it is no limit. A negative number means no limit.
+	MaxUnknown int
 }
 
 // Parse reads a patch definition from untrusted JSON. The result has passed [Definition.Validate]; lastModified and
@@ -46,7 +49,12 @@ func parse[T any](data []byte, opts *ParseOptions, read func(*reader, *T), check
 		return nil, err
 	}
 	c := newChecker(opts)
-	r := &reader{dec: jsontext.NewDecoder(bytes.NewBuffer(data)), checker: c, max: unlimited}
+	r := &reader{
+		dec:        jsontext.NewDecoder(bytes.NewBuffer(data)),
+		checker:    c,
+		max:        unlimited,
+		maxUnknown: opts.maxUnknown(),
+	}
 	if c.policy != nil {
 		r.max = c.policy.limits()
 	}

@@ -15,13 +15,11 @@ type reader struct {
 	dec *jsontext.Decoder
 	*checker
 	err     error // the decoder's first; impossible after CheckSyntax
-	unknown int   // number of unknown members so far
 	max     limits
+	unknown int // number of unknown members so far
+	// maxUnknown is the maximum number of unknown members. A negative number means no limit.
+	maxUnknown int
 }
-
-// maxUnknown is the maximum number of unknown members in one text. Each takes many times the memory that it takes in
-// the text.
-const maxUnknown = 100_000
 
 // object reads an object. For each member it calls member, which reads the value and returns true, or returns false if
 // it does not know the name; such a member is appended to extra.
@@ -40,8 +38,8 @@ func (r *reader) object(extra *[]Field, required []string, member func(name stri
 		}
 		r.push(name)
 		if !member(name) {
-			if r.unknown++; r.unknown > maxUnknown {
-				r.fail(fmt.Sprintf("is one of more than %d unknown members: remove some", maxUnknown))
+			if r.unknown++; r.maxUnknown >= 0 && r.unknown > r.maxUnknown {
+				r.fail(fmt.Sprintf("is one of more than %d unknown members: remove some", r.maxUnknown))
 				r.full = true
 			}
 			*extra = append(*extra, Field{Name: name, Value: r.value()})

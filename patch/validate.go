@@ -20,9 +20,9 @@ const (
 // and one patch, unique versions and extension attribute keys, times in ISO 8601, scripts in base64, text in UTF-8.
 //
 // In addition, sizes are limited: 10,000 patches, 1,000 extension attributes, 1,000 criteria in each list of criteria,
-// 100 components and 1,000 kill apps in each patch; 255 bytes of a version; 1,000 bytes of the name, publisher, appName
-// and bundleId. Names, the publisher and versions must not have characters that are invisible, such as control
-// characters.
+// 100 components and 1,000 kill apps in each patch; [MaxUnknown] unknown members; 255 bytes of a version; 1,000 bytes
+// of the name, publisher, appName and bundleId. Names, the publisher and versions must not have characters that are
+// invisible, such as control characters.
 //
 // The error is a *[ValidationError]. The result of [Parse] is valid; Validate is for definitions that were made or
 // changed in Go. A nil definition is as invalid as an empty one.
@@ -30,14 +30,15 @@ func (d *Definition) Validate() error { return d.ValidateOver(nil) }
 
 // ValidateOver validates d, which replaces old, as [Definition.Validate] does. old may have been stored when there were
 // no limits on lists and no rules for text. A failure against these rules is ignored if old has it too: the same name,
-// publisher or version, or a list that has not grown, in the title or in the patch of the same version. If old is nil,
-// no failure is ignored.
+// publisher or version, or a list that has not grown, in the title or in the patch of the same version, or as many
+// unknown members. If old is nil, no failure is ignored.
 func (d *Definition) ValidateOver(old *Definition) error {
 	if d == nil {
 		d = &Definition{}
 	}
 	c := newChecker(&ParseOptions{Over: old})
 	checkDefinition(c, d)
+	c.unknown(d.UnknownMembers(), old)
 	return c.result()
 }
 
@@ -51,6 +52,7 @@ func (d *Definition) ValidateEdit(old *Definition) error {
 	c := newChecker(&ParseOptions{Over: old})
 	c.checked = sharedPatches(d.Patches, old.Patches)
 	checkDefinition(c, d)
+	c.unknown(d.UnknownMembers(), old)
 	return c.result()
 }
 
@@ -61,6 +63,7 @@ func (p *Patch) Validate() error {
 	}
 	c := newChecker(nil)
 	checkOnePatch(c, p)
+	c.unknown(p.UnknownMembers(), nil)
 	return c.result()
 }
 

@@ -55,7 +55,8 @@ func (f *Fetcher) open(url string, data []byte, t *trust) (*Fetched, error) {
 		return fail(fmt.Errorf("%w: the definition is not signed", envelope.ErrSigner))
 	}
 	// The rules for stored definitions apply. A title may have values that a newer rule rejects: the catalog decides.
-	def, err := patch.Parse(data, &patch.ParseOptions{MaxBytes: f.maxBytes, Stored: true})
+	opts := &patch.ParseOptions{MaxBytes: f.maxBytes, Stored: true, MaxUnknown: patch.MaxUnknown}
+	def, err := patch.Parse(data, opts)
 	if err != nil {
 		return fail(fmt.Errorf("invalid definition: %w", err))
 	}
