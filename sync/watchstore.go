@@ -28,6 +28,10 @@ type watchStore struct {
 	loaded  bool
 	records map[string]savedWatch // by id, as last read or written
 	turns   map[string]turn       // by id
+	calls   uint64                // calls of the store until now
+	latest  map[string]uint64     // the call that records has a record of or knows to be gone, by id
+	pending map[string]int        // calls in progress, by id
+	listing bool                  // all records are being read
 }
 
 func newWatchStore(s store.Store, log *slog.Logger) *watchStore {
@@ -38,6 +42,8 @@ func newWatchStore(s store.Store, log *slog.Logger) *watchStore {
 		removed: func(string) {},
 		records: map[string]savedWatch{},
 		turns:   map[string]turn{},
+		latest:  map[string]uint64{},
+		pending: map[string]int{},
 	}
 }
 
@@ -80,23 +86,6 @@ func (s *watchStore) all() []savedWatch {
 	return slices.Collect(maps.Values(s.records))
 }
 
-// set remembers a record that was read or written.
-func (s *watchStore) set(id string, saved savedWatch) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.records[id] = saved
-	s.adopted(saved)
-}
-
-// forget forgets a record that the store no longer has.
-func (s *watchStore) forget(id string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.records, id)
-	delete(s.turns, id)
-	s.removed(id)
-}
-
 // load reads all records, unless that was done before. The error is a catalog.ErrUnavailable; it is [store.ErrFormat]
 // too if a newer version wrote a record.
 func (s *watchStore) load(ctx context.Context) error {
@@ -108,56 +97,104 @@ func (s *watchStore) load(ctx context.Context) error {
 	if loaded {
 		return nil
 	}
-	return s.reload(ctx)
+	return s.list(ctx)
 }
 
-// reload reads all records. One that is corrupt is logged and left alone.
+// reload is load, also if that was done before.
 func (s *watchStore) reload(ctx context.Context) error {
+	s.loading.Lock()
+	defer s.loading.Unlock()
+	return s.list(ctx)
+}
+
+// list reads all records. One that is corrupt is logged and left alone. The caller must hold loading.
+func (s *watchStore) list(ctx context.Context) error {
+	s.mu.Lock()
+	s.calls++
+	call := s.calls
+	s.listing = true
+	s.mu.Unlock()
+	records, err := s.readAll(ctx)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.listing = false
+	if err == nil {
+		s.loaded = true
+		s.adoptAll(records, call)
+	}
+	for id := range s.latest {
+		s.forgetCalls(id)
+	}
+	return err
+}
+
+// adoptAll replaces the records by those that a call has read, apart from records that a later call has read or
+// written. The caller must hold mu.
+func (s *watchStore) adoptAll(records map[string]savedWatch, call uint64) {
+	for id := range s.records {
+		if _, ok := records[id]; !ok && s.latest[id] < call {
+			s.drop(id)
+		}
+	}
+	for id, saved := range records {
+		if s.latest[id] < call {
+			s.latest[id] = call
+			s.remember(id, saved)
+		}
+	}
+	for id := range s.pending {
+		s.latest[id] = max(call, s.latest[id])
+	}
+}
+
+// readAll reads all records by their ids.
+func (s *watchStore) readAll(ctx context.Context) (map[string]savedWatch, error) {
 	records := map[string]savedWatch{}
 	for rec, err := range s.store.List(ctx, watchKind) {
 		if err != nil {
-			return &watchStoreError{err}
+			return nil, &watchStoreError{err}
 		}
 		saved, err := decodeWatch(rec)
 		switch {
 		case errors.Is(err, store.ErrFormat):
-			return &watchStoreError{err}
+			return nil, &watchStoreError{err}
 		case err != nil:
 			s.log.Error("a watch is corrupt and left alone: its title is not watched", "error", err)
 		default:
 			records[rec.Key.ID] = saved
 		}
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for id := range s.records {
-		if _, ok := records[id]; !ok {
-			s.removed(id)
-		}
-	}
-	s.records, s.loaded = records, true
-	for _, saved := range records {
-		s.adopted(saved)
-	}
-	return nil
+	return records, nil
 }
 
 // read reads a record. It is empty if there is none. The error is a catalog.ErrUnavailable; it is [store.ErrCorrupt] or
 // [store.ErrFormat] too if the record cannot be understood, and must then not be written.
 func (s *watchStore) read(ctx context.Context, id string) (savedWatch, error) {
+	for {
+		call := s.begin(id)
+		saved, err := s.fetch(ctx, id)
+		if err != nil {
+			s.abandon(id)
+			return savedWatch{}, err
+		}
+		if saved, current := s.end(id, call, saved, false); current {
+			return saved, nil
+		}
+	}
+}
+
+// fetch reads a record from the store; see read.
+func (s *watchStore) fetch(ctx context.Context, id string) (saved savedWatch, err error) {
 	rec, err := s.store.Get(ctx, store.Key{Kind: watchKind, ID: id})
 	if errors.Is(err, store.ErrNotFound) {
-		s.forget(id)
 		return savedWatch{}, nil
 	}
-	var saved savedWatch
 	if err == nil {
 		saved, err = decodeWatch(rec)
 	}
 	if err != nil {
 		return savedWatch{}, &watchStoreError{err}
 	}
-	s.set(id, saved)
 	return saved, nil
 }
 
@@ -174,21 +211,32 @@ func (s *watchStore) write(
 		return savedWatch{}, &watchStoreError{err}
 	}
 	saved := savedWatch{record: rec}
+	call := s.begin(id)
 	err = store.Finish(ctx, func(ctx context.Context) error {
 		saved.revision, err = s.store.Put(ctx, store.Key{Kind: watchKind, ID: id}, value, store.IfUnchanged(old))
 		return err
 	})
-	switch {
-	case errors.Is(err, store.ErrConflict):
+	if err != nil {
+		s.abandon(id)
+		if !errors.Is(err, store.ErrConflict) {
+			return savedWatch{}, &watchStoreError{err}
+		}
 		if _, err := s.read(ctx, id); err != nil {
 			return savedWatch{}, err
 		}
 		return savedWatch{}, err
-	case err != nil:
-		return savedWatch{}, &watchStoreError{err}
 	}
-	s.set(id, saved)
+	if _, current := s.end(id, call, saved, true); !current {
+		s.readLater(ctx, id)
+	}
 	return saved, nil
+}
+
+// readLater reads a record that another server may have changed again after this one.
+func (s *watchStore) readLater(ctx context.Context, id string) {
+	if _, err := s.read(ctx, id); err != nil && ctx.Err() == nil {
+		s.log.Warn("the record of a watch cannot be read again after a change", "error", err)
+	}
 }
 
 // storeFormat is the format of stores that have watches. Earlier versions leave the watches out of full backups.
@@ -233,13 +281,17 @@ func (s *watchStore) update(
 
 // remove removes a record.
 func (s *watchStore) remove(ctx context.Context, id string) error {
+	call := s.begin(id)
 	err := store.Finish(ctx, func(ctx context.Context) error {
 		return s.store.Delete(ctx, store.Key{Kind: watchKind, ID: id}, store.Condition{})
 	})
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		s.abandon(id)
 		return &watchStoreError{err}
 	}
-	s.forget(id)
+	if _, current := s.end(id, call, savedWatch{}, true); !current {
+		s.readLater(ctx, id)
+	}
 	return nil
 }
 

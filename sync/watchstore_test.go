@@ -8,11 +8,13 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/patchsource/patchsource/patch/catalog"
+	"github.com/patchsource/patchsource/patch/recipe"
 	"github.com/patchsource/patchsource/store"
 	"github.com/patchsource/patchsource/store/memstore"
 	patchsync "github.com/patchsource/patchsource/sync"
@@ -182,4 +184,74 @@ func TestWatchOtherServersSee(t *testing.T) {
 			t.Errorf("the state after the end: %v, want ErrNotWatched", err)
 		}
 	})
+}
+
+// lateStore delays the answer of one Get of a watch.
+type lateStore struct {
+	store.Store
+	hold atomic.Pointer[chan struct{}] // closed to let the answer go
+	got  chan struct{}                 // receives a value once the store has answered
+}
+
+// Get implements [store.Store].
+func (l *lateStore) Get(ctx context.Context, key store.Key) (store.Record, error) {
+	rec, err := l.Store.Get(ctx, key)
+	if key.Kind == "watches" {
+		if hold := l.hold.Swap(nil); hold != nil {
+			l.got <- struct{}{}
+			<-*hold
+		}
+	}
+	return rec, err
+}
+
+// An answer of the store that is late does not undo what has changed since then.
+func TestWatchLateRead(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(s *server) error
+		want   string // the state afterwards
+	}{
+		{"ended", func(s *server) error { return s.sync.Watches().End(s.t.Context(), "App", "") }, "not watched"},
+		{"changed", func(s *server) error {
+			watch := lineWatch(feedURL)
+			watch.Policy.Mode = recipe.Off
+			return s.sync.Watches().Set(s.t.Context(), "App", watch, patchsync.WatchOptions{})
+		}, patchsync.WatchPaused},
+		{"removed", func(s *server) error {
+			title, err := s.catalog.Title("App")
+			if err != nil {
+				return err
+			}
+			return s.sync.Watches().Undo(s.t.Context(), title)
+		}, "not watched"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t)
+			st := &lateStore{Store: newStore(), got: make(chan struct{})}
+			s := open(t, st, w, withLines(patchsync.Options{}))
+			w.lines(feedURL, "1.0.0")
+			s.watch("App", lineWatch(feedURL), "1.0.0")
+			s.check("App")
+			hold, done := make(chan struct{}), make(chan struct{})
+			st.hold.Store(&hold)
+			go func() {
+				defer close(done)
+				_, _ = s.sync.Watches().Check(t.Context(), "App", "", false)
+			}()
+			<-st.got
+			if err := c.change(s); err != nil {
+				t.Fatal(err)
+			}
+			close(hold)
+			<-done
+			got := "not watched"
+			if state, err := s.sync.Watches().State("App"); err == nil {
+				got = state.Status
+			} else if !errors.Is(err, patchsync.ErrNotWatched) {
+				t.Fatal(err)
+			}
+			expect(t, "the state", got, c.want)
+		})
+	}
 }
