@@ -91,7 +91,7 @@ func (w *Watches) selectFrom(
 		return s, more, err
 	}
 	s = releases.Select(f, found)
-	if len(s.Releases) > 0 {
+	if len(s.Releases) > 0 || len(found) == 0 { // a feed that lists none at present is readable
 		return s, more, nil
 	}
 	why := "it lists no release"

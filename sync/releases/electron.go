@@ -65,7 +65,12 @@ func (electronKind) Read(f recipe.Feed, a Answer) ([]recipe.Release, *Request, e
 		Version: version, Build: build, MinOS: darwinSystem(info.minimumSystem), Date: parseDate(info.date),
 		Prerelease: strings.Contains(number, "-"), Rollout: 1, URL: resolve(a.URL, f.URL, file),
 	}
-	if percentage, err := strconv.ParseFloat(info.percentage, 64); err == nil {
+	if info.percentage != "" {
+		percentage, err := strconv.ParseFloat(info.percentage, 64)
+		if err != nil {
+			return nil, nil, unreadable("the YAML has the stagingPercentage %s, which is no number",
+				quote(beginningOf(info.percentage)))
+		}
 		r.Rollout = percentage / 100
 	}
 	return []recipe.Release{r}, nil, nil

@@ -24,6 +24,8 @@ type query interface {
 type itemQueries struct {
 	items, version, build, date, minOS, rollout query
 	fields                                      map[string]query
+	// list is the path of the list itself if items are all of its elements, nil if they are not.
+	list query
 }
 
 // maxFields is the maximum number of fields of a feed.
@@ -46,6 +48,9 @@ func compileQueries(f recipe.Feed, compile func(text string) (query, error)) (*i
 		}
 	}
 	add("items", f.Items, &q.items)
+	if list, all := strings.CutSuffix(f.Items, "[*]"); all && q.items != nil {
+		add("items", list, &q.list)
+	}
 	add("version", f.Version, &q.version)
 	add("build", f.Build, &q.build)
 	add("date", f.Date, &q.date)
@@ -82,6 +87,9 @@ func readItems(f recipe.Feed, q *itemQueries, document any) ([]recipe.Release, e
 		if items, err = q.items.nodes(document, s); err != nil {
 			return nil, err
 		}
+		if empty, err := emptyList(f, q, document, s); err != nil || len(items) == 0 && empty {
+			return []recipe.Release{}, err
+		}
 		if len(items) == 0 {
 			return nil, unreadable("the path items, %s, finds nothing in the answer", f.Items)
 		}
@@ -93,6 +101,21 @@ func readItems(f recipe.Feed, q *itemQueries, document any) ([]recipe.Release, e
 		}
 	}
 	return c.result()
+}
+
+// emptyList reports whether a feed with roll-outs has a list without elements: between two of them, a feed of releases
+// that have reached a part of users may list none.
+func emptyList(f recipe.Feed, q *itemQueries, document any, s *steps) (bool, error) {
+	if q.list == nil || f.Rollout == "" {
+		return false, nil
+	}
+	lists, err := q.list.nodes(document, s)
+	return err == nil && len(lists) == 1 && isEmpty(lists[0]), err
+}
+
+func isEmpty(value any) bool {
+	list, ok := value.([]any)
+	return ok && len(list) == 0
 }
 
 // addItem adds the releases of an item.
@@ -117,6 +140,10 @@ func (c *collector) addItem(q *itemQueries, item any, s *steps) error {
 	}
 	if err != nil {
 		return err
+	}
+	if q.rollout != nil && len(versions) > 0 && len(rollouts) != len(versions) {
+		return unreadable("the path rollout, %s, finds %s for %s: it must find one for each",
+			c.feed.Rollout, plural(len(rollouts), "value"), plural(len(versions), "version"))
 	}
 	for i, version := range versions {
 		at := func(list []string) string { return valueAt(list, i, len(versions)) }

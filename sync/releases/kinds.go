@@ -147,7 +147,8 @@ func (k *Kinds) Request(f recipe.Feed, authorized bool) (_ Request, err error) {
 }
 
 // Read returns the releases in an answer as the feed writes them, and the next request if more answers are needed.
-// Select selects those that count. The error is an [ErrUnreadable], or that of an extra kind, or a
+// Select selects those that count. There are none if the feed has a list for them that is empty while a version is
+// rolled out. The error is an [ErrUnreadable], or that of an extra kind, or a
 // *patch.ValidationError if the feed is invalid.
 func (k *Kinds) Read(f recipe.Feed, a Answer) (found []recipe.Release, next *Request, err error) {
 	defer k.recoverFault(f, &err)
@@ -166,7 +167,7 @@ func (k *Kinds) Read(f recipe.Feed, a Answer) (found []recipe.Release, next *Req
 		return nil, nil, err
 	case len(found) > MaxReleases:
 		return nil, nil, unreadable("the answer lists %d releases, and at most %d are read", len(found), MaxReleases)
-	case len(found) == 0 && next == nil:
+	case len(found) == 0 && next == nil && (found == nil || f.Rollout == ""):
 		return nil, nil, unreadable("the answer lists no release")
 	}
 	return found, next, nil

@@ -34,6 +34,12 @@ func TestPresets(t *testing.T) {
 	runFeedTests(t, []feedTest{
 		{"chrome", name("chrome"), `{"releases": [{"version": "151.0.7922.174", "fraction": 1,
 			"serving": {"startTime": "2026-02-17T18:00:00.1Z"}}]}`, "151.0.7922.174 2026-02-17"},
+		{"chrome in the midst of a roll-out", name("chrome"), `{"releases": [
+			{"version": "152.0.7950.3", "fraction": 0.05}, {"version": "152.0.7950.3", "fraction": 0.1},
+			{"version": "151.0.7922.174", "fraction": 1}]}`, "152.0.7950.3 10%, 151.0.7922.174"},
+		{"chrome without a release", name("chrome"), `{"releases": [], "nextPageToken": ""}`, ""},
+		{"chrome without a list", name("chrome"), `{"nextPageToken": ""}`,
+			"error: the path items, $.releases[*], finds nothing in the answer"},
 		{"firefox", name("firefox"), fox, "151.0.2"},
 		{"firefox of a major version", older, fox, "151.0.2"},
 		{"firefox-esr without its suffix", name("firefox-esr"), fox, "140.8.0"},
@@ -70,6 +76,14 @@ func TestPresetCheck(t *testing.T) {
 		if got := failures(t, tt.feed); !strings.HasPrefix(got, tt.want) {
 			t.Errorf("Check(%+v):\ngot  %s\nwant %s", tt.feed, got, tt.want)
 		}
+	}
+}
+
+// A policy says how far a roll-out must be: the request must not leave out those that are not complete.
+func TestChromeAsksForAllRollouts(t *testing.T) {
+	r, err := newKinds(t).Request(recipe.Feed{Kind: "preset", Name: "chrome"}, false)
+	if err != nil || strings.Contains(r.URL, "fraction") {
+		t.Errorf("Request returns %s, %v, want no filter on the fraction", r.URL, err)
 	}
 }
 

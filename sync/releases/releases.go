@@ -40,8 +40,9 @@ type Kind interface {
 	// paths such as "/feed/url" if a word of the feed is invalid.
 	Request(f recipe.Feed, authorized bool) (Request, error)
 	// Read returns the releases in an answer, in any order, and the next request if more answers are needed. An answer
-	// without a release is an error. Read is called for valid feeds only, and whatever the status of the answer is but
-	// 304. Its releases are checked, selected and sorted by [Select].
+	// without a release is an error, unless the feed has roll-outs (Rollout) and found is empty and not nil: then it
+	// lists none at present. Read is called for valid feeds only, and whatever the status of the answer is but 304. Its
+	// releases are checked, selected and sorted by [Select].
 	Read(f recipe.Feed, a Answer) (found []recipe.Release, next *Request, err error)
 }
 
