@@ -71,8 +71,8 @@ func (s *watchStore) release(id string) {
 	s.forgetCalls(id)
 }
 
-// forgetCalls forgets the latest call for a record that is gone, unless a call in progress may have seen the record. The
-// caller must hold mu.
+// forgetCalls forgets the latest call for a record that is gone, unless a call in progress may have seen the record.
+// The caller must hold mu.
 func (s *watchStore) forgetCalls(id string) {
 	if _, ok := s.records[id]; !ok && s.pending[id] == 0 && !s.listing {
 		delete(s.latest, id)

@@ -102,6 +102,29 @@ func TestWatchTidy(t *testing.T) {
 	})
 }
 
+// The record of a deleted title goes although another title is corrupt, and that of the corrupt title stays.
+func TestWatchTidyBesideACorruptTitle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, st := newWorld(t), newStore()
+		s := open(t, st, w, withLines(patchsync.Options{}))
+		s.watch("App", lineWatch(feedURL), "1.0.0")
+		corrupt := s.watch("Corrupt", lineWatch(feedURL), "1.0.0")
+		_ = s.catalog.Close()
+		key := store.Key{Kind: "titles", ID: "corrupt"}
+		if _, err := st.Put(t.Context(), key, []byte("{"), store.Condition{}); err != nil {
+			t.Fatal(err)
+		}
+		s = open(t, st, w, withLines(patchsync.Options{}))
+		expect(t, "corrupt titles", s.catalog.Damaged(), 1)
+		defer run(t, s)()
+		if err := s.catalog.Delete(t.Context(), "App", nil); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour)
+		expect(t, "records", watchRecords(t, st), []string{corrupt.UID})
+	})
+}
+
 // A title and its watch appear together, and the record of a title that is not published goes.
 func TestWatchBegin(t *testing.T) {
 	w, st := newWorld(t), newStore()

@@ -23,19 +23,16 @@ func (w *Watches) runTidy(ctx context.Context) {
 	}
 }
 
-// tidy removes the records whose titles have not existed for strayAge. If the catalog could not read some titles, one
-// of them may be the title of a record, and all records stay.
+// tidy removes the records whose titles have not existed for strayAge. That of a title stays which the catalog could
+// not read.
 func (w *Watches) tidy(ctx context.Context, stray map[string]time.Time) {
-	if w.catalog.Damaged() > 0 {
-		return
-	}
 	now := time.Now()
 	for _, saved := range w.records.all() {
 		uid := saved.record.UID
 		if uid == "" || strings.HasPrefix(uid, recipePrefix) {
 			continue
 		}
-		if _, err := w.catalog.ByUID(uid); err == nil {
+		if _, err := w.catalog.ByUID(uid); err == nil || w.catalog.IsDamaged(saved.record.Title) {
 			delete(stray, uid)
 			continue
 		}

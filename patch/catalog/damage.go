@@ -30,6 +30,12 @@ func (d *damagedTitles) remove(key string) {
 	delete(d.keys, key)
 }
 
+func (d *damagedTitles) has(key string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.keys[key]
+}
+
 func (d *damagedTitles) len() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()

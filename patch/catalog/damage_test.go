@@ -174,6 +174,9 @@ func TestCorruptRecordNotInMemory(t *testing.T) {
 			if err := read(cat); !errors.Is(err, catalog.ErrUnavailable) || errors.Is(err, catalog.ErrNotFound) {
 				t.Errorf("%v, want ErrUnavailable", err)
 			}
+			if !cat.IsDamaged("App") || cat.IsDamaged("Other") {
+				t.Error("IsDamaged does not tell the corrupt title from the other one")
+			}
 			if cat.Damaged() != 1 || state(cat) != "Other 1" || !strings.Contains(out.String(), "corrupt") {
 				t.Errorf("%d corrupt titles, the others are %q; the log: %s", cat.Damaged(), state(cat), out.String())
 			}

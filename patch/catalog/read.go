@@ -22,6 +22,9 @@ func (c *Catalog) Changed() time.Time { return c.titles.index.serve().changed }
 // it is written again.
 func (c *Catalog) Damaged() int { return c.titles.damaged.len() }
 
+// IsDamaged reports whether the title with an id is one that [Catalog.Damaged] counts. It is without regard to case.
+func (c *Catalog) IsDamaged(id string) bool { return c.titles.damaged.has(titleKey(id)) }
+
 // Software returns the summaries of all titles as a JSON array, sorted by the bytes of their ids.
 func (c *Catalog) Software() *Document { return c.titles.index.serve().list() }
 
