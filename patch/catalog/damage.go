@@ -72,7 +72,13 @@ func (s *titleStore) readLocked(ctx context.Context, t *lockedTitle) (*record, e
 			return rec, nil
 		}
 	}
-	return decode(ctx, r, err)
+	rec, err := decode(ctx, r, err)
+	if x := s.index.get(); err == nil && x != nil {
+		if e := x.byKey(t.key); e != nil && e.rev == rec.rev {
+			rec.facts().checked = e.checked
+		}
+	}
+	return rec, err
 }
 
 // remembered returns a title's record if it was changed lately and no other server can have changed it, else nil. If

@@ -153,6 +153,9 @@ func (c *Catalog) AddVersions(
 		if err := s.keep(versions); err != nil {
 			return edited{}, err
 		}
+		if err := s.checkUnknown(); err != nil {
+			return edited{}, err
+		}
 		about := aboutVersions(s.isAdded)
 		if err := s.read(about.patches); err != nil {
 			return edited{}, err

@@ -27,6 +27,7 @@ type entry struct {
 	skeleton                       string // of Author
 	// unsettled says that the record has something to do when the catalog is opened: a notice or a staged change.
 	unsettled bool
+	checked   bool // see facts
 }
 
 // liveEntry returns the entry of a record that was read under key, nil if the title is not live.
@@ -64,6 +65,7 @@ func (r *record) entry(key string) (*entry, error) {
 	}
 	e := newEntry(t, key, r.rev)
 	e.unsettled = r.Staged != nil || len(r.Undelivered) > 0
+	e.checked = r.facts().checked
 	return e, nil
 }
 

@@ -18,7 +18,12 @@ type facts struct {
 	summary *patch.Summary
 	parsed  *patch.Definition // it must not be changed
 	outline *outline
+	// checked says that this process has written or parsed the definition, which is therefore valid.
+	checked bool
 }
+
+// parsedSize is about how many times the memory of its text a parsed definition takes.
+const parsedSize = 2
 
 // facts returns the facts about the record's definition, which may be known from another record with the same bytes.
 func (r *record) facts() *facts {
@@ -37,16 +42,22 @@ func (r *record) parse() (*patch.Definition, error) {
 		if err != nil {
 			return nil, err
 		}
-		f.parsed = d
+		f.parsed, f.checked = d, true
 	}
 	return f.parsed, nil
 }
 
 // outline returns the outline of the definition. The error says that the definition is corrupt or not in canonical
-// form.
+// form. A definition that is read for the first time is parsed, so that one that is corrupt is not edited.
 func (r *record) outline() (*outline, error) {
 	f := r.facts()
 	if f.outline == nil {
+		if !f.checked {
+			if _, err := parseStored(r.definition); err != nil {
+				return nil, err
+			}
+			f.checked = true
+		}
 		o, err := readOutline(r.definition)
 		if err != nil {
 			return nil, err
@@ -107,9 +118,9 @@ func newFactsCache(max int64) *factsCache {
 func (c *factsCache) put(key string, rec *record) {
 	from := originOf(rec)
 	k := knownRecord{facts: *rec.facts(), rev: from.rev, head: from.head}
-	k.bytes = int64(len(rec.definition) + k.outline.bytes() + len(key) + rec.headBytes() + overhead)
+	k.bytes = int64(len(rec.definition) + k.outline.bytes(rec.definition) + len(key) + rec.headBytes() + overhead)
 	if k.parsed != nil {
-		k.bytes += 2 * int64(len(rec.definition)) // a parsed definition takes about twice as much as its text
+		k.bytes += parsedSize * int64(len(rec.definition))
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

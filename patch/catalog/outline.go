@@ -17,19 +17,20 @@ type outline struct {
 	definition *patch.Definition
 	start      int   // the offset of the first patch in the definition's JSON
 	sizes      []int // of the patches in the JSON, with a comma between two of them
+	unknown    int   // the number of unknown members of the whole definition; -1 if they were not counted
 }
 
 // errNoOutline reports a definition that does not have the form in which definitions are written.
 var errNoOutline = errors.New("the definition is not in canonical form")
 
-// readOutline returns the outline of a definition that was valid when it was written. The error is errNoOutline, or
-// that of parsing the definition.
+// readOutline returns the outline of a definition that this process has written or parsed: it does not look for faults
+// in the patches. The error is errNoOutline, or that of parsing the definition.
 func readOutline(text []byte) (*outline, error) {
 	dec := jsontext.NewDecoder(bytes.NewBuffer(text), jsontext.AllowDuplicateNames(true))
 	if err := skipToPatches(dec); err != nil {
 		return nil, err
 	}
-	o := &outline{start: int(dec.InputOffset())}
+	o := &outline{start: int(dec.InputOffset()), unknown: -1}
 	var patches []patch.Patch
 	for dec.PeekKind() == '{' {
 		value, err := dec.ReadValue()
@@ -124,24 +125,25 @@ func (o *outline) patches(text []byte) [][]byte {
 	return all
 }
 
-// bytes returns about how much memory the outline takes.
-func (o *outline) bytes() int {
+// bytes returns about how much memory the outline takes. text is the JSON of the definition.
+func (o *outline) bytes(text []byte) int {
 	const each = 200 // bytes of a patch without content
 	if o == nil {
 		return 0
 	}
-	return each * len(o.sizes)
+	return each*len(o.sizes) + parsedSize*(len(text)-o.length())
 }
 
-// newOutline returns the outline of a definition, and its JSON. patches is the JSON of its patches.
-func newOutline(d *patch.Definition, patches [][]byte) (*outline, []byte, error) {
+// newOutline returns the outline of a definition, and its JSON. patches is the JSON of its patches, and unknown is the
+// number of its unknown members, or -1.
+func newOutline(d *patch.Definition, patches [][]byte, unknown int) (*outline, []byte, error) {
 	text, start, err := d.MarshalWith(patches)
 	if err != nil {
 		return nil, nil, err
 	}
 	own := *d // a reference to d could keep what d is a part of
 	own.Patches = make([]patch.Patch, len(patches))
-	o := &outline{definition: &own, start: start, sizes: make([]int, len(patches))}
+	o := &outline{definition: &own, start: start, sizes: make([]int, len(patches)), unknown: unknown}
 	for i := range patches {
 		own.Patches[i].Version = d.Patches[i].Version
 		o.sizes[i] = len(patches[i])

@@ -74,7 +74,7 @@ func (r *rules) setEdited(rec *record, e *edited) error {
 	return nil
 }
 
-// setJSON sets a record's definition. The error is patch.ErrTooLarge.
+// setJSON sets a record's definition to a valid one. The error is patch.ErrTooLarge.
 func (r *rules) setJSON(rec *record, data []byte) error {
 	// A definition that shrinks may still be too large.
 	if len(data) > r.maxBytes && len(data) > len(rec.definition) {
@@ -82,6 +82,7 @@ func (r *rules) setJSON(rec *record, data []byte) error {
 			patch.ErrTooLarge, len(data), r.maxBytes)
 	}
 	rec.definition = data
+	rec.facts().checked = true
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"bytes"
 	"fmt"
 
 	"github.com/patchsource/patchsource/patch"
@@ -17,6 +18,7 @@ type versionEdit struct {
 	next    patch.Definition  // a copy of old that the edit changes
 	patches [][]byte          // the JSON of the patches of next, if there is an outline
 	added   []bool            // which patches of next are new
+	unknown int               // the number of unknown members of next, or -1, as in an outline
 }
 
 // newVersionEdit returns an edit of the definition of the title id. The error is ErrUnavailable.
@@ -50,7 +52,7 @@ func (s *versionEdit) keep(given []patch.Patch) error {
 	s.added = make([]bool, len(s.next.Patches))
 	var old [][]byte // the patches before the edit from the next one on
 	if s.outline != nil {
-		old = s.outline.patches(s.text)
+		old, s.unknown = s.outline.patches(s.text), s.outline.unknown
 		s.patches = make([][]byte, len(s.next.Patches))
 	}
 	was := s.old.Patches // likewise
@@ -75,11 +77,56 @@ func (s *versionEdit) keep(given []patch.Patch) error {
 		if s.outline == nil {
 			continue
 		}
-		for was[0].Version != p.Version { // it was removed
+		for was[0].Version != p.Version {
+			if err := s.removed(old[0]); err != nil {
+				return err
+			}
 			was, old = was[1:], old[1:]
 		}
 		s.patches[i] = old[0]
 		was, old = was[1:], old[1:]
+	}
+	return nil
+}
+
+// removed counts the unknown members without those of a patch, which is given as JSON.
+func (s *versionEdit) removed(p []byte) error {
+	if s.unknown <= 0 {
+		return nil
+	}
+	content, err := parseStoredPatch(p)
+	if err != nil {
+		return unreadableDefinition(s.old.ID, err)
+	}
+	s.unknown -= content.UnknownMembers()
+	return nil
+}
+
+// checkUnknown returns an error if the patches that were added bring too many unknown members into the definition.
+// Without an outline, ValidateEdit checks that.
+func (s *versionEdit) checkUnknown() error {
+	if s.outline == nil {
+		return nil
+	}
+	more := 0
+	for i := range s.next.Patches {
+		if s.added[i] {
+			more += s.next.Patches[i].UnknownMembers()
+		}
+	}
+	if more == 0 || s.unknown < 0 && bytes.Count(s.text, []byte(":"))+more <= patch.MaxUnknown {
+		return nil // each member has a colon
+	}
+	if s.unknown < 0 {
+		d, err := parseStored(s.text)
+		if err != nil {
+			return unreadableDefinition(s.old.ID, err)
+		}
+		s.unknown = d.UnknownMembers()
+	}
+	if s.unknown += more; s.unknown > patch.MaxUnknown {
+		return &patch.ValidationError{Failures: []patch.Failure{{Path: "/patches", Message: fmt.Sprintf(
+			"must have at most %d unknown members, not %d: remove some", patch.MaxUnknown, s.unknown)}}}
 	}
 	return nil
 }
@@ -121,7 +168,7 @@ func (s *versionEdit) edited(warnings []patch.Warning) (edited, error) {
 	}
 	e := edited{warnings: warnings, parsed: s.parsedNext()}
 	var err error
-	if e.outline, e.text, err = newOutline(&s.next, s.patches); err != nil {
+	if e.outline, e.text, err = newOutline(&s.next, s.patches, s.unknown); err != nil {
 		return edited{}, fmt.Errorf("%w: %w", patch.ErrInvalid, err)
 	}
 	return e, nil
