@@ -215,7 +215,7 @@ func patchText(from []byte, d difference) ([]byte, error) {
 // patchMakes reports whether patchText returns the text to.
 func patchMakes(from []byte, d difference, to []byte) bool {
 	var pieces []json.RawMessage
-	if json.Unmarshal(d, &pieces) != nil {
+	if len(to) > maxPatched || json.Unmarshal(d, &pieces) != nil {
 		return false
 	}
 	for _, piece := range pieces {

@@ -141,3 +141,11 @@ func TestDifferenceIsLinear(t *testing.T) {
 		})
 	}
 }
+
+// A difference that makes a text which patchText would not make is not kept.
+func TestPatchMakesIsBounded(t *testing.T) {
+	text := make([]byte, maxPatched+1) // it is never read, and takes no memory
+	if patchMakes(text, difference(fmt.Sprintf("[[0,%d]]", len(text))), text) {
+		t.Errorf("patchMakes accepts a text of %d bytes", len(text))
+	}
+}
