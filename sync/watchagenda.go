@@ -83,6 +83,7 @@ type watchMember struct {
 	unapplied *reading
 	retry     time.Time
 
+	asked     time.Time // when this server last asked the feed, zero if it never did
 	lastCheck watchTimes
 	// selection is what counts of the answer with the number generation of the group, and failure why that could not
 	// be read. If the number is 0, there is none, or the answer alone does not tell.
@@ -94,7 +95,7 @@ type watchMember struct {
 	etag     string
 }
 
-// watchTimes are when a feed was last asked, and when that last succeeded.
+// watchTimes are when a feed was last asked and the answer applied, and when that last succeeded.
 type watchTimes struct{ attempt, success time.Time }
 
 func newWatchAgenda(now func() time.Time) *watchAgenda {
@@ -126,7 +127,7 @@ func (a *watchAgenda) ask(jobs []*watchJob, at time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, j := range jobs {
-		j.lastCheck.attempt = at
+		j.asked = at
 	}
 }
 
@@ -142,7 +143,7 @@ func (a *watchAgenda) attempted(uid string, at time.Time, success bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if m := a.members[uid]; m != nil {
-		m.lastCheck.attempt = at
+		m.asked, m.lastCheck.attempt = at, at
 		m.settle()
 		if success {
 			m.lastCheck.success = at
@@ -180,13 +181,13 @@ func (a *watchAgenda) adopt(saved savedWatch) {
 // due returns when a watch is to be asked next: soon if it never was, at its time if it fails, and within its interval
 // otherwise.
 func (m *watchMember) due(now time.Time) time.Time {
-	tried := !m.lastCheck.attempt.IsZero() // by this server
+	asked := !m.asked.IsZero()
 	switch {
-	case !m.known && !tried:
+	case !m.known && !asked:
 		return now.Add(randomUpTo(newWatchSpread))
 	case m.backsOff(now) > 0:
 		return m.next
-	case !m.failing && tried:
+	case !m.failing && asked:
 		return now.Add(jitter(m.interval))
 	}
 	return now.Add(randomUpTo(m.interval))
@@ -329,7 +330,7 @@ func (a *watchAgenda) requeue(g *watchGroup, check groupCheck) {
 		ask = g.ask
 	}
 	for _, m := range g.members {
-		if check.asked || m.lastCheck.attempt.IsZero() {
+		if check.asked || m.asked.IsZero() {
 			ask = earliest(ask, m.due(now))
 		}
 	}

@@ -251,7 +251,14 @@ func (c *check) finish(ctx context.Context, out Check, dryRun bool) (Check, erro
 	if err != nil {
 		return out, err
 	}
-	if changed {
+	minor, err := isMinor(c.saved.record, rec)
+	if err != nil {
+		return out, err
+	}
+	if changed && minor {
+		c.saved.record = rec
+		c.records.keep(rec.UID, c.saved)
+	} else if changed {
 		c.saved, err = c.records.write(ctx, rec.UID, rec, c.saved.revision)
 		if errors.Is(err, store.ErrConflict) && len(out.Added) > 0 {
 			// The record was changed while the versions were added. The next check notes the rest.

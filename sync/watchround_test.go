@@ -183,3 +183,30 @@ func TestWatchWithCorruptRecordBesideOthers(t *testing.T) {
 		}
 	})
 }
+
+// A feed that fails for long is not written with each attempt, and the state counts all of them.
+func TestWatchFailuresAreRarelyWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, st := newWorld(t), newStore()
+		s := open(t, st, w, withLines(patchsync.Options{}))
+		w.put(feedURL, page{status: 503})
+		s.watch("App", lineWatch(feedURL), "1.0.0")
+		writes := st.written("watches")
+		stop := run(t, s)
+		time.Sleep(70 * time.Hour) // attempts after 0, 1, 3, 7, 15, 31 and 63 hours
+		state := s.watchState("App")
+		expect(t, "failures", state.Failures, 7)
+		if left := time.Until(state.NextCheck); left < 15*time.Hour || left > 32*time.Hour {
+			t.Errorf("the feed is asked again in %v", left)
+		}
+		expect(t, "writes", st.written("watches")-writes, 2)
+		stop()
+		s = open(t, st, w, withLines(patchsync.Options{}))
+		defer run(t, s)()
+		time.Sleep(time.Hour)
+		expect(t, "failures after a restart", s.watchState("App").Failures, 4)
+		w.lines(feedURL, "1.0.0")
+		time.Sleep(9 * time.Hour)
+		expect(t, "failures after the recovery", s.watchState("App").Failures, 0)
+	})
+}
