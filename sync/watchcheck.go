@@ -94,8 +94,8 @@ func (w *Watches) selectFrom(
 	if len(s.Releases) > 0 || len(found) == 0 { // a feed that lists none at present is readable
 		return s, more, nil
 	}
-	why := "it lists no release"
-	if len(s.Dropped) > 0 {
+	why := "it " + s.WhyNone()
+	if len(s.Dropped) > 0 && len(s.Channels) == 0 {
 		why = fmt.Sprintf("none of its releases counts: %s was left out because %s", shorten(s.Dropped[0].Version),
 			s.Dropped[0].Reason)
 	}

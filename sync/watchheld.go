@@ -77,7 +77,7 @@ func (c *check) withHeld() releases.Selection {
 		merged = append(merged, recipe.Release(h))
 	}
 	slices.SortStableFunc(merged, func(a, b recipe.Release) int { return patch.CompareVersions(b.Version, a.Version) })
-	return releases.Selection{Releases: merged, Dropped: s.Dropped}
+	return releases.Selection{Releases: merged, Dropped: s.Dropped, Channels: s.Channels}
 }
 
 // A withdrawal is a release that the record has kept and that the vendor has withdrawn.

@@ -68,7 +68,7 @@ func (w *Watches) definition(r recipe.Recipe, s releases.Selection) (*patch.Defi
 		}
 	}
 	if len(newest) == 0 {
-		return nil, &FeedError{Err: errors.New("it lists no stable release")}
+		return nil, &FeedError{Err: errors.New("it " + s.WhyNone())}
 	}
 	def, err := r.Definition(newest, w.now())
 	if err != nil && !errors.Is(err, patch.ErrInvalid) {

@@ -131,8 +131,9 @@ const (
 // checks, within the hour.
 type Policy struct {
 	Mode Mode `json:"mode,omitempty"`
-	// Hold is how long a release must be known before it is added. While it is held, Jamf Pro reports computers that
-	// have installed it as "unknown".
+	// Hold is how long a release must be known before it is added: since its date, if that is later than the date of
+	// the title's newest version, or else since the feed first listed it. While it is held, Jamf Pro reports computers
+	// that have installed it as "unknown".
 	Hold Duration `json:"hold,omitzero"`
 	// MinRollout is the fraction of users that a release must have reached, from 0 to 1. If nil, it is 1.
 	MinRollout *float64 `json:"minRollout,omitempty"`

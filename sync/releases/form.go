@@ -69,12 +69,18 @@ type forms struct {
 	newest  string
 	numbers []string // of newest
 	known   []form
-	largest map[place]versionNumber
+	// largest are the largest numbers of the title's versions by their places, and listed those of the feed's, which
+	// count where the title has none.
+	largest, listed map[place]versionNumber
 }
 
 // formsOf returns the forms of the newest of a title's versions, which are sorted.
 func formsOf(sorted []patch.Version) *forms {
-	out := &forms{newest: sorted[len(sorted)-1].String(), largest: map[place]versionNumber{}}
+	out := &forms{
+		newest:  sorted[len(sorted)-1].String(),
+		largest: map[place]versionNumber{},
+		listed:  map[place]versionNumber{},
+	}
 	_, out.numbers = formOf(out.newest)
 	for _, v := range sorted[max(0, len(sorted)-formVersions):] {
 		out.learn(v.String(), out.largest)
@@ -114,7 +120,11 @@ func (f *forms) objection(version string) string {
 		return fmt.Sprintf("%s begins with a much higher number than %s%s", version, f.newest, end)
 	}
 	for i, text := range numbers {
-		if parseNumber(text).exceeds(f.largest[is.place(i)]) {
+		largest, ok := f.largest[is.place(i)]
+		if !ok {
+			largest = f.listed[is.place(i)]
+		}
+		if parseNumber(text).exceeds(largest) {
 			return fmt.Sprintf("%s has a much higher number, %s, than the versions before, such as %s%s",
 				version, text, f.newest, end)
 		}

@@ -16,7 +16,8 @@ type Plan struct {
 	// that was stored earlier is not part of the plan: its versions are listed again while they are newer than the
 	// title's newest version, and not otherwise.
 	Proposal *recipe.Proposal
-	// Held are the versions that wait for their time, or for their roll-out, the oldest first.
+	// Held are the versions that wait for their time, or for their roll-out, the oldest first. If there are more than
+	// 50, they are the newest 50.
 	Held []Step
 	// Skipped are the versions that are newer than the title's newest version and neither added nor proposed.
 	Skipped []Dropped

@@ -15,7 +15,7 @@ import (
 const (
 	// maxAdded is the number of newer releases that are added without a person.
 	maxAdded = 3
-	// maxProposed bounds the versions of a proposal.
+	// maxProposed bounds the versions of a proposal, and those that are held.
 	maxProposed = 50
 	// clockTolerance is how far ahead of the clock the date of a release may be: feeds without a time zone give the
 	// vendor's local date.
@@ -50,9 +50,10 @@ func Propose(
 	if err := p.readTitle(); err != nil {
 		return nil, err
 	}
+	p.readForms(s.Releases)
 	candidates := p.candidates(s.Releases)
 	if len(candidates) == 0 {
-		p.plan.Note = p.noteNothing()
+		p.plan.Note = p.noteNothing(&s)
 		return p.plan, nil
 	}
 	p.sortOut(candidates)
@@ -69,11 +70,13 @@ type planner struct {
 	now    time.Time
 	lint   *patch.LintOptions
 	seen   sortedSeen
-	newest *patch.Patch    // of the title, by version order
-	had    []patch.Version // those of the title, sorted
-	forms  *forms
-	expect *matcher
-	plan   *Plan
+	newest *patch.Patch // of the title, by version order
+	// released is the date of newest. If zero, it has none.
+	released time.Time
+	had      []patch.Version // those of the title, sorted
+	forms    *forms
+	expect   *matcher
+	plan     *Plan
 	// add and ask are the steps that go into Plan.Add and Plan.Proposal, the oldest first. Those of ask have reasons
 	// against them.
 	add, ask []Step
@@ -90,9 +93,25 @@ func (p *planner) readTitle() (err error) {
 	slices.SortFunc(p.had, patch.Version.Order)
 	last := p.had[len(p.had)-1].String()
 	p.newest = &p.def.Patches[p.def.FindPatch(last)]
+	p.released, _ = patch.ParseTime(p.newest.ReleaseDate)
 	p.forms = formsOf(p.had)
 	p.expect, err = newMatcher(p.watch.Policy.Expect)
 	return err
+}
+
+// readForms adds the forms of the feed's releases that are not newer than the title's newest version, if that is one of
+// them: the feed writes versions as the title does, and a title that was created with 142.0 does not know 142.0.1 yet.
+func (p *planner) readForms(releases []recipe.Release) {
+	last := p.had[len(p.had)-1]
+	at, ok := slices.BinarySearchFunc(releases, last, func(r recipe.Release, v patch.Version) int {
+		return v.Compare(patch.ParseVersion(r.Version)) // the newest comes first
+	})
+	if !ok {
+		return
+	}
+	for _, r := range releases[at:min(len(releases), at+formVersions)] {
+		p.forms.learn(r.Version, p.forms.listed)
+	}
 }
 
 // candidates returns the releases that are newer than all versions of the title, the oldest first. releases are the
@@ -113,11 +132,11 @@ func (p *planner) candidates(releases []recipe.Release) (newer []recipe.Release)
 }
 
 // noteNothing explains that the feed lists nothing newer.
-func (p *planner) noteNothing() string {
+func (p *planner) noteNothing(s *Selection) string {
 	last := p.had[len(p.had)-1]
 	switch newest := p.plan.Newest; {
 	case newest == nil:
-		return "the feed lists no stable release"
+		return "the feed " + s.WhyNone()
 	case patch.ParseVersion(newest.Version).Compare(last) == 0:
 		return fmt.Sprintf("the title has the newest release, %s", newest.Version)
 	default:
@@ -169,7 +188,8 @@ func (p *planner) skipUnusable(r recipe.Release, reason string) {
 	p.unusable = &Dropped{Version: r.Version, Reason: reason}
 }
 
-// isHeld reports whether a release must wait, why, and until when.
+// isHeld reports whether a release must wait, why, and until when. Its date counts only if it is later than that of the
+// title's newest version: vendors copy items and forget to change the date.
 func (p *planner) isHeld(r recipe.Release, mark Mark, known bool) (held bool, reason string, until time.Time) {
 	minRollout := 1.0
 	if m := p.watch.Policy.MinRollout; m != nil {
@@ -185,7 +205,7 @@ func (p *planner) isHeld(r recipe.Release, mark Mark, known bool) (held bool, re
 	}
 	since := p.now // it is listed for the first time
 	switch {
-	case !r.Date.IsZero() && r.Date.Before(p.now):
+	case r.Date.After(p.released) && r.Date.Before(p.now):
 		since = r.Date
 	case known:
 		since = mark.At
@@ -224,8 +244,10 @@ func (p *planner) objections(r recipe.Release) (reasons []string) {
 	return reasons
 }
 
-// limit moves all versions into the proposal if too many would be added, and bounds the proposal.
+// limit moves all versions into the proposal if too many would be added, and bounds the proposal and the versions that
+// are held.
 func (p *planner) limit() {
+	p.plan.Held = p.plan.Held[max(0, len(p.plan.Held)-maxProposed):]
 	if n := len(p.add); n > maxAdded {
 		reason := fmt.Sprintf("the feed lists %d newer versions, and at most %d are added at a time", n, maxAdded)
 		for i := range p.add {

@@ -138,6 +138,20 @@ func TestPropose(t *testing.T) {
 		"as many numbers as an earlier one": {
 			title: []string{"2.1.1", "2.1"}, listed: listed("2.2"), want: "add 2.2",
 		},
+		"the first bug fix of a new title": {
+			title: []string{"142.0"}, listed: listed("142.0.1", "142.0", "141.0.3", "141.0"), want: "add 142.0.1",
+		},
+		"a bug fix in a form that the feed has for newer versions only": {
+			title: []string{"142.0"}, listed: listed("142.0.2", "142.0.1", "142.0", "141.0"),
+			want: "ask 142.0.1, ask 142.0.2",
+		},
+		"a feed that does not list the newest version": {
+			title: []string{"142.0"}, listed: listed("142.0.1", "141.0.3", "141.0"), want: "ask 142.0.1",
+		},
+		"a build where the feed has short versions": {
+			title: []string{"16.89"}, listed: listed("16.90.24101387", "16.89", "16.88.1"),
+			want: "ask 16.90.24101387", says: "a much higher number, 24101387",
+		},
 		"a year": {
 			title: []string{"2.1"}, listed: listed("2026.1"), want: "ask 2026.1",
 			says: "much higher number",
@@ -266,6 +280,18 @@ func TestPropose(t *testing.T) {
 			policy: recipe.Policy{Hold: hold},
 			seen:   releases.Seen{"2.2": {Memory: recipe.Listed, At: today.Add(-47 * time.Hour)}},
 			want:   "hold 2.2", says: "2026-03-02 13:00 UTC",
+		},
+		"held since it was listed if its date is not later than that of the newest version": {
+			title:  []string{"2.1"},
+			listed: with(listed("2.2"), func(r *recipe.Release) { r.Date = today.AddDate(-1, 0, 0) }),
+			policy: recipe.Policy{Hold: hold},
+			seen:   releases.Seen{"2.2": {Memory: recipe.Listed, At: today.Add(-time.Hour)}},
+			want:   "hold 2.2", says: "2026-03-04 11:00 UTC",
+		},
+		"held from now if its date is old": {
+			title:  []string{"2.1"},
+			listed: with(listed("2.2"), func(r *recipe.Release) { r.Date = today.AddDate(-2, 0, 0) }),
+			policy: recipe.Policy{Hold: hold}, want: "hold 2.2", says: "2026-03-04 12:00 UTC",
 		},
 		"held long enough": {
 			title:  []string{"2.1"},
@@ -444,6 +470,34 @@ func TestProposalsAreBounded(t *testing.T) {
 	}
 	if !strings.Contains(plan.Proposal.Reasons[0], "9950 more versions") {
 		t.Errorf("the first reason is %q, want the number of the other versions", plan.Proposal.Reasons[0])
+	}
+}
+
+func TestHeldVersionsAreBounded(t *testing.T) {
+	var many []string
+	for i := 1000; i > 0; i-- {
+		many = append(many, fmt.Sprintf("2.%d.0", i))
+	}
+	s := listed(many...)
+	for i := range s.Releases {
+		s.Releases[i].Rollout = 0.1
+	}
+	plan, err := releases.Propose(title(t, "2.0.0"), recipe.Watch{}, s, nil, today, nil)
+	if err != nil || len(plan.Held) != 50 || plan.Held[49].Patch.Version != "2.1000.0" {
+		t.Errorf("%d versions are held, %v, want 50 up to 2.1000.0", len(plan.Held), err)
+	}
+}
+
+// Some appcasts give each item a channel.
+func TestNoteNamesTheChannels(t *testing.T) {
+	found := []recipe.Release{
+		{Version: "2.1", Channel: "stable"}, {Version: "2.2b1", Channel: "beta"}, {Version: "2.0", Channel: "stable"},
+	}
+	s := releases.Select(recipe.Feed{}, found)
+	plan, err := releases.Propose(title(t, "2.0"), recipe.Watch{}, s, nil, today, nil)
+	const want = `the feed lists no release that counts, but some of channel "beta", "stable": set channel`
+	if err != nil || plan.Note != want {
+		t.Errorf("the note is %q, %v, want %q", plan.Note, err, want)
 	}
 }
 

@@ -23,6 +23,9 @@ type Selection struct {
 	Releases []recipe.Release
 	// Dropped are those that do not count, in the order of the feed.
 	Dropped []Dropped
+	// Channels are the channels of releases that do not count because the feed asks for another one, sorted. They are
+	// the first ten that the feed lists.
+	Channels []string
 }
 
 // A Dropped release is one that does not count.
@@ -43,6 +46,22 @@ func (s *Selection) Newest() (recipe.Release, bool) {
 	return recipe.Release{}, false
 }
 
+// maxChannels is the maximum number of channels that are kept for messages.
+const maxChannels = 10
+
+// WhyNone returns why there is no stable release, without the subject of the sentence, which is the feed: "lists no
+// stable release".
+func (s *Selection) WhyNone() string {
+	if len(s.Releases) > 0 || len(s.Channels) == 0 {
+		return "lists no stable release"
+	}
+	names := make([]string, len(s.Channels))
+	for i, c := range s.Channels {
+		names[i] = strconv.Quote(c)
+	}
+	return fmt.Sprintf("lists no release that counts, but some of channel %s: set channel", strings.Join(names, ", "))
+}
+
 // Select applies the words of a feed that all kinds have to the releases that Kinds.Read returned: it drops those of
 // another channel, pre-releases, and those that include, exclude and major rule out, and keeps the number of parts that
 // the feed asks for. If the feed has several releases of one version, Select merges them: the lowest minimum macOS
@@ -60,6 +79,7 @@ func Select(f recipe.Feed, found []recipe.Release) Selection {
 		}
 		if reason != "" {
 			s.drop(r.Version, "%s", reason)
+			s.noteChannel(r.Channel, c.feed.Channel)
 			continue
 		}
 		if at, ok := seen[r.Version]; ok {
@@ -78,6 +98,15 @@ func Select(f recipe.Feed, found []recipe.Release) Selection {
 
 func (s *Selection) drop(version, format string, args ...any) {
 	s.Dropped = append(s.Dropped, Dropped{shorten(version), fmt.Sprintf(format, args...)})
+}
+
+// noteChannel keeps the channel of a dropped release if it has one that the feed does not ask for.
+func (s *Selection) noteChannel(channel, want string) {
+	channel = shorten(usable(channel))
+	if at, ok := slices.BinarySearch(s.Channels, channel); channel != "" && channel != want && !ok &&
+		len(s.Channels) < maxChannels {
+		s.Channels = slices.Insert(s.Channels, at, channel)
+	}
 }
 
 // shorten returns the first bytes of a version that is too long.
