@@ -15,6 +15,7 @@ import (
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/archive"
 	"github.com/patchsource/patchsource/patch/catalog"
+	"github.com/patchsource/patchsource/patch/recipe"
 )
 
 // Matches that several rows have.
@@ -121,6 +122,11 @@ var problems = problem.Table{
 		Detail:  problem.With(func(e *patch.SyntaxError) any { return trace.Shorten(e.Error()) }),
 	},
 	{Match: problem.Is(patch.ErrInvalid), Code: wire.CodeInvalidJSON},
+	{
+		Match:   problem.Is(recipe.ErrForm),
+		Code:    wire.CodeInvalidJSON,
+		Message: func(err error) string { return problem.Sentence(err.Error()) },
+	},
 	{Match: problem.Is(patch.ErrTooLarge), Code: wire.CodeTooLarge},
 	{Match: problem.As[*http.MaxBytesError](), Code: wire.CodeTooLarge},
 	{Match: problem.Is(problem.ErrMediaType), Code: wire.CodeUnsupportedMediaType},

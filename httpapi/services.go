@@ -149,11 +149,15 @@ type Watches interface {
 	Undo(ctx context.Context, t catalog.Title) error
 
 	// Proposals yields all proposals, and Proposal returns the one with an id. The error is ErrNoProposal if there is
-	// none.
+	// none. Their Patches are empty.
 	Proposals() iter.Seq[wire.Proposal]
 	Proposal(id string) (wire.Proposal, error)
+	// ProposedPatches returns the Patches of the proposal with an id: none if they are too large to be shown. It reads
+	// the definition of the title. The error is ErrNoProposal, or recipe.ErrForm if they cannot be made.
+	ProposedPatches(ctx context.Context, id string) ([]patch.Patch, error)
 	// Approve adds the versions of a proposal to its title, and Reject discards it. by identifies who decides, such as
-	// by the id of a token. The error is ErrNoProposal if there is none with this id.
+	// by the id of a token. The error is ErrNoProposal if there is none with this id, or recipe.ErrForm if its versions
+	// cannot be made from the title's newest one any longer.
 	Approve(ctx context.Context, id, by string) (catalog.Result, error)
 	Reject(ctx context.Context, id, by string) error
 }

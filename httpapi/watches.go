@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"github.com/patchsource/patchsource/auth"
 	"github.com/patchsource/patchsource/httpapi/internal/problem"
 	"github.com/patchsource/patchsource/httpapi/wire"
+	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/recipe"
 )
 
@@ -151,6 +153,13 @@ func (c *watchCalls) mayList(r *http.Request, principal auth.Principal, watch wi
 	return c.mayChangeTitle(r, principal, watch.Title)
 }
 
+const (
+	// maxProposedWork bounds the bytes of the definitions that a list of proposals reads to show patches, and
+	// maxProposedBytes those of the patches, as JSON. The other proposals of a list have no patches.
+	maxProposedWork  = 4 << 20
+	maxProposedBytes = 4 << 20
+)
+
 // proposals lists the proposals for the titles that a principal may change.
 func (c *watchCalls) proposals(w http.ResponseWriter, r *http.Request) error {
 	principal, err := c.access.principal(r)
@@ -163,7 +172,59 @@ func (c *watchCalls) proposals(w http.ResponseWriter, r *http.Request) error {
 			body.Proposals = append(body.Proposals, p)
 		}
 	}
-	return replyUncached(w, http.StatusOK, body)
+	if err := c.addPatches(r, body.Proposals); err != nil {
+		return err
+	}
+	data, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	leave, err := c.budget.send(w, r, len(data))
+	if err != nil {
+		return err
+	}
+	if leave != nil {
+		defer leave()
+	}
+	return replyUncached(w, http.StatusOK, json.RawMessage(data))
+}
+
+// addPatches adds their patches to as many proposals as the bounds of a list allow.
+func (c *watchCalls) addPatches(r *http.Request, proposals []wire.Proposal) error {
+	work, shown := int64(0), 0
+	for shown < len(proposals) {
+		title, err := c.catalog.Title(proposals[shown].Title)
+		if err == nil && work+title.Bytes > maxProposedWork && shown > 0 {
+			break // a single one may have more
+		}
+		work += title.Bytes
+		shown++
+	}
+	if shown == 0 {
+		return nil
+	}
+	if err := c.budget.turn(r, int(work)); err != nil {
+		return err
+	}
+	left := maxProposedBytes
+	for i := range proposals[:shown] {
+		patches, err := c.watches.ProposedPatches(r.Context(), proposals[i].ID)
+		if r.Context().Err() != nil {
+			return err
+		}
+		if err != nil {
+			continue // its approval says why the patches cannot be made
+		}
+		data, err := json.Marshal(patches)
+		if err != nil {
+			return err
+		}
+		if left -= len(data); left < 0 {
+			break
+		}
+		proposals[i].Patches = append([]patch.Patch{}, patches...)
+	}
+	return nil
 }
 
 // approve adds the versions of a proposal to its title.

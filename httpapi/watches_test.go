@@ -1,6 +1,7 @@
 package httpapi_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -31,6 +32,8 @@ type fakeWatches struct {
 	asked     int   // the number of requests for feeds
 	trusted   bool  // of the last request
 	undone    int
+	// patchBytes is the size of the patch of a proposed version.
+	patchBytes int
 }
 
 func (f *fakeWatches) Validate(w recipe.Watch) error {
@@ -156,8 +159,20 @@ func (f *fakeWatches) Proposal(id string) (wire.Proposal, error) {
 	return p, nil
 }
 
+func (f *fakeWatches) ProposedPatches(_ context.Context, id string) ([]patch.Patch, error) {
+	p, err := f.Proposal(id)
+	var patches []patch.Patch
+	for _, version := range p.Versions {
+		patches = append(patches, patch.Patch{Version: version + strings.Repeat("x", f.patchBytes)})
+	}
+	return patches, cmp.Or(err, f.fail)
+}
+
 func (f *fakeWatches) Approve(_ context.Context, id, _ string) (catalog.Result, error) {
 	p, err := f.Proposal(id)
+	if f.fail != nil {
+		return catalog.Result{}, f.fail
+	}
 	delete(f.proposals, id)
 	title, _ := f.titles.Title(p.Title)
 	return catalog.Result{Title: title}, err
@@ -319,6 +334,36 @@ func TestWatchOfALaterTitle(t *testing.T) {
 	if watch, ok := w.feeds.watches["App"]; ok {
 		t.Errorf("the later title follows %s", watch.Feed.URL)
 	}
+}
+
+// A list of proposals shows patches up to a bound on their bytes. Those that cannot be made are left out, and the
+// approval says why.
+func TestProposedPatches(t *testing.T) {
+	w := newWatched(t)
+	for _, id := range []string{"p1", "p2", "p3"} {
+		w.feeds.proposals[id] = wire.Proposal{ID: id, Title: "App", Version: "3", Versions: []string{"2", "3"}}
+	}
+	for _, c := range []struct {
+		bytes int
+		fail  error
+		want  int
+	}{{1, nil, 3}, {1 << 20, nil, 1}, {1, recipe.ErrForm, 0}} {
+		w.feeds.patchBytes, w.feeds.fail = c.bytes, c.fail
+		answer := w.do("GET", "/api/v1/proposals", "", w.own...)
+		require(t, answer, 200)
+		var list struct{ Proposals []struct{ Patches []json.RawMessage } }
+		if err := json.Unmarshal(answer.Body.Bytes(), &list); err != nil {
+			t.Fatal(err)
+		}
+		shown := 0
+		for _, p := range list.Proposals {
+			shown += len(p.Patches) / 2
+		}
+		if len(list.Proposals) != 3 || shown != c.want {
+			t.Errorf("%+v: %d of %d proposals have patches", c, shown, len(list.Proposals))
+		}
+	}
+	expect(t, w.do("POST", "/api/v1/proposals/p1/approve", "", w.own...), 400, "cannot be made")
 }
 
 // A watch that comes from a file is not changed.

@@ -82,8 +82,8 @@ func (s *server) reasons(id string) string {
 			continue
 		}
 		all = append(all, p.Reasons...)
-		if len(p.Patches) > 50 {
-			s.t.Errorf("%s: %d versions are proposed", id, len(p.Patches))
+		if len(p.Versions) > 50 {
+			s.t.Errorf("%s: %d versions are proposed", id, len(p.Versions))
 		}
 	}
 	return strings.Join(all, ". ")

@@ -77,7 +77,7 @@ type Check struct {
 	// Added are the versions that were added, the oldest first. It is empty after a dry run.
 	Added []string
 	// Proposal is the proposal that waits for a person afterwards; after a dry run, it is the one that would, and has
-	// no ID. It is nil if there is none.
+	// no ID. It is nil if there is none. It has the Patches of [Watches.ProposedPatches].
 	Proposal *recipe.Proposal
 	// Err is why the feed could not be read, an *[FeedError], or why a version could not be added. The state has it
 	// too. It is nil if the check succeeded.

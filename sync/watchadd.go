@@ -103,10 +103,8 @@ func (w *Watches) settle(ctx context.Context, uid string, versions []string) (sa
 			return false, nil // the record was removed with the title
 		}
 		rec.noteAdded(versions, now)
-		rec.Proposals = slices.DeleteFunc(rec.Proposals, func(p recipe.Proposal) bool {
-			return !slices.ContainsFunc(p.Patches, func(q patch.Patch) bool {
-				return !slices.Contains(versions, q.Version)
-			})
+		rec.Proposals = slices.DeleteFunc(rec.Proposals, func(p proposalRecord) bool {
+			return !slices.ContainsFunc(p.versions(), func(v string) bool { return !slices.Contains(versions, v) })
 		})
 		if rec.Adder == w.server {
 			rec.Adder = ""

@@ -138,6 +138,8 @@ type check struct {
 	now   time.Time
 	title catalog.Title
 	def   *patch.Definition
+	// selection is what counts of the reading and of the releases that the record keeps.
+	selection releases.Selection
 	// proposed reports that the check proposes a version that was not proposed before.
 	proposed  bool
 	withdrawn []withdrawal
@@ -164,11 +166,11 @@ func (c *check) run(ctx context.Context, dryRun bool) (out Check, err error) {
 		return c.finish(ctx, out, dryRun)
 	}
 	c.noteVersions()
-	selection := c.withHeld()
-	if err := c.noteHistory(ctx, selection.Releases); err != nil {
+	c.selection = c.withHeld()
+	if err := c.noteHistory(ctx, c.selection.Releases); err != nil {
 		return out, err
 	}
-	plan, err := releases.Propose(c.def, rec.watch(), selection, rec.seen(), c.now, c.lint)
+	plan, err := releases.Propose(c.def, rec.watch(), c.selection, rec.seen(), c.now, c.lint)
 	if err != nil {
 		out.Err = err
 		return c.finish(ctx, out, dryRun)
@@ -236,7 +238,7 @@ func (c *check) add(ctx context.Context, patches []patch.Patch) (added []string,
 func (c *check) finish(ctx context.Context, out Check, dryRun bool) (Check, error) {
 	rec := c.next
 	if len(rec.Proposals) > 0 {
-		out.Proposal = new(rec.Proposals[0])
+		out.Proposal = c.shown(&rec.Proposals[0])
 	}
 	if dryRun {
 		if out.Proposal != nil && !hasProposal(c.saved.record, out.Proposal.ID) {

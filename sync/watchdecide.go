@@ -3,6 +3,7 @@ package patchsync
 import (
 	"context"
 	"errors"
+	"math"
 	"slices"
 
 	"github.com/patchsource/patchsource/patch"
@@ -14,7 +15,8 @@ import (
 // Approve adds the versions of a proposal to its title, all of those that the title does not have. by identifies the
 // person in the history of the title.
 //
-// The error is [ErrNoProposal], an error of catalog.Catalog.AddVersions, catalog.ErrUnavailable or that of ctx. The
+// The versions are made from the newest version that the title has now. The error is [ErrNoProposal], recipe.ErrForm if
+// they cannot be made from it, an error of catalog.Catalog.AddVersions, catalog.ErrUnavailable or that of ctx. The
 // proposal stays if its versions cannot be added.
 func (w *Watches) Approve(ctx context.Context, proposal, by string) (catalog.Result, error) {
 	var res catalog.Result
@@ -72,10 +74,13 @@ func (w *Watches) approve(ctx context.Context, saved savedWatch, id, by string) 
 		return none, err
 	}
 	proposal := saved.record.proposal(id)
-	patches := lacking(def, proposal.Patches)
+	patches, err := saved.record.patchesOf(def, proposal, w.now(), math.MaxInt)
+	if err != nil {
+		return none, err
+	}
 	next := saved.record.clone()
 	next.Adder = ""
-	next.Proposals = slices.DeleteFunc(next.Proposals, func(p recipe.Proposal) bool { return p.ID == id })
+	next.Proposals = slices.DeleteFunc(next.Proposals, func(p proposalRecord) bool { return p.ID == id })
 	ctx, cancel := store.WriteContext(ctx)
 	defer cancel()
 	res := catalog.Result{Title: title}
@@ -84,13 +89,13 @@ func (w *Watches) approve(ctx context.Context, saved savedWatch, id, by string) 
 			return none, err
 		}
 	}
-	next.noteAdded(versionsIn(proposal.Patches), w.now())
+	next.noteAdded(proposal.versions(), w.now())
 	_, err = w.records.write(ctx, next.UID, next, saved.revision)
 	switch {
 	case errors.Is(err, store.ErrConflict) && len(patches) == 0:
 		return none, err // another server may have decided about the proposal
 	case errors.Is(err, store.ErrConflict):
-		_, err = w.settle(ctx, next.UID, versionsIn(proposal.Patches))
+		_, err = w.settle(ctx, next.UID, proposal.versions())
 	case err != nil && len(patches) == 0:
 		return none, err
 	}
@@ -137,11 +142,11 @@ func (w *Watches) Reject(ctx context.Context, proposal, by string) error {
 		next := saved.record.clone()
 		next.Adder = ""
 		now := w.now()
-		versions := versionsIn(next.proposal(proposal).Patches)
+		versions := next.proposal(proposal).versions()
 		for _, version := range versions {
 			next.mark(version, recipe.Rejected, now)
 		}
-		next.Proposals = slices.DeleteFunc(next.Proposals, func(p recipe.Proposal) bool { return p.ID == proposal })
+		next.Proposals = slices.DeleteFunc(next.Proposals, func(p proposalRecord) bool { return p.ID == proposal })
 		_, err := w.records.write(ctx, next.UID, next, saved.revision)
 		if err == nil {
 			w.log.Info("a proposal was rejected", "title", next.Title, "versions", versions, "by", by)

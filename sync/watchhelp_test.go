@@ -157,11 +157,7 @@ func (s *server) versions(id string) string {
 func (s *server) proposals() string {
 	var all []string
 	for p := range s.sync.Watches().Proposals() {
-		var versions []string
-		for _, v := range p.Patches {
-			versions = append(versions, v.Version)
-		}
-		all = append(all, p.Title+" "+strings.Join(versions, "+"))
+		all = append(all, p.Title+" "+strings.Join(p.Versions, "+"))
 	}
 	return strings.Join(all, ", ")
 }

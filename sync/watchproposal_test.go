@@ -2,6 +2,8 @@ package patchsync_test
 
 import (
 	"errors"
+	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -134,4 +136,83 @@ func TestWatchManyVersions(t *testing.T) {
 	if !strings.Contains(strings.Join(c.Proposal.Reasons, " "), "at most 3") {
 		t.Errorf("the reasons are %q", c.Proposal.Reasons)
 	}
+}
+
+// A proposal of a title with a large patch has the releases and not the patches, so that its record stays small. The
+// patches are made from the version that is the newest when they are shown and added, and keep the date of the check
+// that found them.
+func TestWatchProposalsAreSmall(t *testing.T) {
+	w, st := newWorld(t), newStore()
+	s := open(t, st, w, withLines(patchsync.Options{}))
+	watches := s.sync.Watches()
+	def := application(t, "App", "1.0.0")
+	for i := range 40 {
+		def.Patches[0].Capabilities = append(def.Patches[0].Capabilities, patch.Criterion{
+			Name: "Application Bundle ID", Operator: "is not", Value: fmt.Sprint(i, strings.Repeat("x", 1000)),
+			Type: "recon", And: new(true),
+		})
+	}
+	s.create(def)
+	if err := watches.Set(t.Context(), "App", lineWatch(feedURL), patchsync.WatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	var many []string
+	for i := range 50 {
+		many = append(many, fmt.Sprintf("1.%d.0", i+1))
+	}
+	w.lines(feedURL, many...)
+	if c := s.check("App"); len(c.Proposal.Patches) != len(many) || len(c.Proposal.Versions) != len(many) {
+		t.Errorf("%d patches of %d versions are proposed", len(c.Proposal.Patches), len(c.Proposal.Versions))
+	}
+	for r, err := range st.List(t.Context(), "watches") {
+		if err != nil || len(r.Value) > 16<<10 {
+			t.Errorf("the record has %d bytes (%v)", len(r.Value), err)
+		}
+	}
+	_, err := s.catalog.Edit(t.Context(), "App", func(d *patch.Definition) error {
+		d.Patches[0].Capabilities = d.Patches[0].Capabilities[:1]
+		d.Patches[0].Reboot = true
+		return nil
+	}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := s.proposalOf("App")
+	shown, err := watches.ProposedPatches(t.Context(), id)
+	if err != nil || len(shown) != len(many) || !shown[0].Reboot || len(shown[0].Capabilities) != 1 {
+		t.Fatalf("shown %d patches (%v), want %d made from the newest one", len(shown), err, len(many))
+	}
+	if _, err := watches.Approve(t.Context(), id, "someone"); err != nil {
+		t.Fatal(err)
+	}
+	def, _, err = s.catalog.Load(t.Context(), "App")
+	if err != nil || !reflect.DeepEqual(def.Patches[len(many)-1], shown[0]) {
+		t.Errorf("added %+v (%v), want %+v as shown", def.Patches[len(many)-1], err, shown[0])
+	}
+	if _, err := watches.ProposedPatches(t.Context(), id); !errors.Is(err, patchsync.ErrNoProposal) {
+		t.Errorf("the patches of a proposal that was approved: %v", err)
+	}
+}
+
+// A proposal that cannot be made from the title's newest version any longer says so when it is approved, and stays.
+func TestWatchApproveAnotherForm(t *testing.T) {
+	w := newWorld(t)
+	s := open(t, newStore(), w, withLines(patchsync.Options{}))
+	s.watch("App", proposing(), "1.0.0")
+	w.lines(feedURL, "1.1.0")
+	s.check("App")
+	_, err := s.catalog.Edit(t.Context(), "App", func(d *patch.Definition) error {
+		for i := range d.Patches[0].Components[0].Criteria {
+			d.Patches[0].Components[0].Criteria[i].Value = "another"
+		}
+		return nil
+	}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.sync.Watches().Approve(t.Context(), s.proposalOf("App"), ""); !errors.Is(err, recipe.ErrForm) {
+		t.Errorf("approved: %v, want recipe.ErrForm", err)
+	}
+	expect(t, "proposals", s.proposals(), "App 1.1.0")
+	expect(t, "versions", s.versions("App"), "1.0.0")
 }

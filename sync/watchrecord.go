@@ -49,8 +49,8 @@ type watchRecord struct {
 	// Adder identifies the server that adds the versions that are marked as adding. If empty, none does.
 	Adder string `json:"adder,omitempty"`
 	// Proposals are what waits for a person, and Outbox are the events that Options.Notify has not taken yet.
-	Proposals []recipe.Proposal `json:"proposals,omitempty"`
-	Outbox    []WatchEvent      `json:"outbox,omitempty"`
+	Proposals []proposalRecord `json:"proposals,omitempty"`
+	Outbox    []WatchEvent     `json:"outbox,omitempty"`
 }
 
 // A watchRecordState is the state of a watch in its record.
@@ -196,9 +196,18 @@ func decodeWatch(rec store.Record) (savedWatch, error) {
 	return savedWatch{&w, rec.Revision}, nil
 }
 
-// encode returns the record as the store has it.
+// maxWatchBytes bounds a record, so that a full backup can have it: that of a recipe with a feed and a template of
+// patches of 1 MiB, 1,000 versions of 255 bytes and a proposal fits into it.
+const maxWatchBytes = 4 << 20
+
+// encode returns the record as the store has it. The error is patch.ErrTooLarge if it has more than maxWatchBytes.
 func (rec *watchRecord) encode() ([]byte, error) {
 	rec.Format = watchFormat
 	rec.trim()
-	return json.Marshal(rec)
+	data, err := json.Marshal(rec)
+	if err == nil && len(data) > maxWatchBytes {
+		err = fmt.Errorf("%w: the record of the watch of %q would have %d bytes, and at most %d are allowed",
+			patch.ErrTooLarge, rec.Title, len(data), maxWatchBytes)
+	}
+	return data, err
 }

@@ -129,7 +129,8 @@ type Proposal struct {
 	Reasons []string `json:"reasons"`
 	// Found is when the feed first listed Version; null if that is not known.
 	Found *time.Time `json:"found"`
-	// Patches are the versions as the definition would have them, in the order of Versions.
+	// Patches are the versions as the definition would have them, in the order of Versions. It is empty if they are too
+	// large, or if they cannot be made from the title's newest version any longer.
 	Patches []patch.Patch `json:"patches"`
 }
 

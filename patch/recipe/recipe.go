@@ -174,8 +174,10 @@ type Proposal struct {
 	Title string `json:"title"`
 	// Version is the newest of the versions.
 	Version string `json:"version"`
-	// Patches are the versions to add, the oldest first.
-	Patches []patch.Patch `json:"patches"`
+	// Versions are the versions to add, the oldest first.
+	Versions []string `json:"versions"`
+	// Patches are the versions as they would be added, in the order of Versions. It is empty where they are not shown.
+	Patches []patch.Patch `json:"patches,omitempty"`
 	// Reasons are why the versions were not added, and what speaks for them, as sentences.
 	Reasons []string `json:"reasons"`
 	// Found is when the feed first listed the newest version.

@@ -456,6 +456,7 @@ func (p *planner) proposal() *recipe.Proposal {
 		}
 	}
 	for _, step := range p.ask {
+		out.Versions = append(out.Versions, step.Release.Version)
 		out.Patches = append(out.Patches, step.Patch)
 		for _, reason := range step.Reasons {
 			if versions[reason] < len(p.ask) {

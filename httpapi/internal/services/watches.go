@@ -202,6 +202,11 @@ func (w watcher) Proposal(id string) (wire.Proposal, error) {
 	return proposalOf(p), translate(err)
 }
 
+func (w watcher) ProposedPatches(ctx context.Context, id string) ([]patch.Patch, error) {
+	patches, err := w.watches.ProposedPatches(ctx, id)
+	return patches, translate(err)
+}
+
 func (w watcher) Approve(ctx context.Context, id, by string) (catalog.Result, error) {
 	res, err := w.watches.Approve(ctx, id, by)
 	return res, translate(err)
@@ -240,19 +245,15 @@ func watchStateOf(s patchsync.WatchState) wire.WatchState {
 }
 
 func proposalOf(p recipe.Proposal) wire.Proposal {
-	out := wire.Proposal{
+	return wire.Proposal{
 		ID:       p.ID,
 		Title:    p.Title,
 		Version:  p.Version,
-		Versions: []string{},
+		Versions: append([]string{}, p.Versions...),
 		Reasons:  append([]string{}, p.Reasons...),
 		Found:    wire.Time(p.Found),
 		Patches:  append([]patch.Patch{}, p.Patches...),
 	}
-	for i := range p.Patches {
-		out.Versions = append(out.Versions, p.Patches[i].Version)
-	}
-	return out
 }
 
 func releaseOf(r recipe.Release) *wire.Release {
