@@ -135,17 +135,16 @@ func (o *outline) bytes(text []byte) int {
 }
 
 // newOutline returns the outline of a definition, and its JSON. patches is the JSON of its patches, and unknown is the
-// number of its unknown members, or -1.
+// number of its unknown members, or -1. It removes the content of d's patches, and keeps the list of them.
 func newOutline(d *patch.Definition, patches [][]byte, unknown int) (*outline, []byte, error) {
 	text, start, err := d.MarshalWith(patches)
 	if err != nil {
 		return nil, nil, err
 	}
-	own := *d // a reference to d could keep what d is a part of
-	own.Patches = make([]patch.Patch, len(patches))
+	own := *d // a reference to d would keep what d is a part of
 	o := &outline{definition: &own, start: start, sizes: make([]int, len(patches)), unknown: unknown}
-	for i := range patches {
-		own.Patches[i].Version = d.Patches[i].Version
+	for i := range own.Patches {
+		own.Patches[i] = patch.Patch{Version: own.Patches[i].Version}
 		o.sizes[i] = len(patches[i])
 	}
 	return o, text, nil

@@ -211,7 +211,8 @@ func TestDefinitionIsCheckedOnce(t *testing.T) {
 
 // The cache of facts counts all of an outline.
 func TestFactsCacheCountsOutline(t *testing.T) {
-	text := bytes.Replace(outlined("1"), []byte(`"more":{`), []byte(`"more":{"text":"`+strings.Repeat("x", 1<<20)+`",`), 1)
+	long := `"more":{"text":"` + strings.Repeat("x", 1<<20) + `",`
+	text := bytes.Replace(outlined("1"), []byte(`"more":{`), []byte(long), 1)
 	size := func(outline bool) int64 {
 		rec := &record{definition: text}
 		if outline {
