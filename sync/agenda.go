@@ -15,6 +15,8 @@ const (
 	requestSpacing = 10 * time.Second
 	// retrySpread is the time over which titles whose sources failed before a start are retried.
 	retrySpread = 10 * time.Second
+	// tidyRetryInterval is the time until states that could not be removed are removed.
+	tidyRetryInterval = time.Minute
 )
 
 // An agenda holds the jobs and knows when the next round of each is due. It is safe for concurrent use.
@@ -31,6 +33,7 @@ type agenda struct {
 	generation uint64            // of the catalog that jobs and orphans were made from
 	reconciled bool              // jobs was made
 	tidy       bool              // the store holds no states without a job
+	tidyAgain  time.Time         // the earliest time at which such states are removed
 	walks      int               // how often all titles were looked at
 }
 
@@ -109,6 +112,13 @@ func (a *agenda) remove(j *job) {
 	if j.position >= 0 {
 		heap.Remove(&a.queue, j.position)
 	}
+}
+
+// untidy notes that states without a job could not be removed.
+func (a *agenda) untidy() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.tidy, a.tidyAgain = false, a.now().Add(tidyRetryInterval)
 }
 
 // moved restores the order of the queue after j.next has changed. The caller must hold mu.
@@ -212,12 +222,17 @@ func (a *agenda) reschedule() {
 	a.tidy = false
 }
 
-// adopt gives the job with a key the state that the store has, unless its round is in progress.
+// adopt gives the job with a key the state that the store has, unless its round is in progress. Without a job, it notes
+// that there is such a state.
 func (a *agenda) adopt(key string, s savedState) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	j := a.jobs[key]
-	if j == nil || j.revision == s.revision || j.running {
+	switch {
+	case j == nil:
+		a.tidy = false
+		return
+	case j.revision == s.revision, j.running:
 		return
 	}
 	j.adopt(s)

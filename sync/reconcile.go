@@ -1,6 +1,10 @@
 package patchsync
 
-import "github.com/patchsource/patchsource/patch/catalog"
+import (
+	"context"
+
+	"github.com/patchsource/patchsource/patch/catalog"
+)
 
 // reconcile makes the jobs those of the mirrors and of the titles that are followed on their own now. After a change of
 // the catalog, it looks only at titles that were created or deleted, unless there were too many.
@@ -89,13 +93,21 @@ func (r *Runner) addJob(j *job) {
 	r.agenda.add(j)
 }
 
+// removeStates removes states that strayStates has returned. If some cannot be removed, strayStates returns them again
+// later.
+func (r *Runner) removeStates(ctx context.Context, keys []string) {
+	if !r.states.remove(ctx, keys) {
+		r.agenda.untidy()
+	}
+}
+
 // strayStates returns the keys of the states of titles that are no longer followed, once after some may have become
 // that.
 func (r *Runner) strayStates() (keys []string) {
 	a := r.agenda
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.tidy {
+	if a.tidy || a.now().Before(a.tidyAgain) {
 		return nil
 	}
 	a.tidy = true

@@ -135,7 +135,7 @@ func (r *Runner) runSchedule(ctx context.Context) {
 	for ctx.Err() == nil {
 		r.reconcile()
 		if keys := r.strayStates(); len(keys) > 0 {
-			working.Go(func() { r.states.remove(ctx, keys) })
+			working.Go(func() { r.removeStates(ctx, keys) })
 		}
 		due, wait := r.agenda.takeDue()
 		for _, j := range due {

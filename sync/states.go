@@ -162,14 +162,15 @@ func (s *stateStore) reread(ctx context.Context, key string) (savedState, error)
 	return state, nil
 }
 
-// remove removes the states with some keys. What cannot be removed is removed later.
-func (s *stateStore) remove(ctx context.Context, keys []string) {
+// remove removes the states with some keys. It reports whether it has removed all of them.
+func (s *stateStore) remove(ctx context.Context, keys []string) bool {
 	for _, key := range keys {
 		err := s.store.Delete(ctx, store.Key{Kind: stateKind, ID: key}, store.Condition{})
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			s.log.Warn("the state of a title that was deleted could not be removed", "record", key, "error", err)
-			return
+			return false
 		}
 		s.forget(key)
 	}
+	return true
 }
