@@ -180,20 +180,26 @@ func (c *check) run(ctx context.Context, dryRun bool) (out Check, err error) {
 	if dryRun || len(plan.Add) == 0 {
 		return c.finish(ctx, out, dryRun)
 	}
+	return c.addPlanned(ctx, out)
+}
+
+// addPlanned adds the versions of the plan of a check, and finishes it.
+func (c *check) addPlanned(ctx context.Context, out Check) (Check, error) {
 	ctx, cancel := store.WriteContext(ctx)
 	defer cancel()
 	before := c.saved.record
-	patches := patchesOf(plan.Add)
-	if out.Added, err = c.add(ctx, patches); errors.Is(err, store.ErrConflict) || isUnknown(err) {
+	patches := patchesOf(out.Plan.Add)
+	var err error
+	out.Added, err = c.add(ctx, patches)
+	switch {
+	case errors.Is(err, store.ErrConflict), isUnknown(err):
 		return out, err
-	}
-	if errors.Is(err, catalog.ErrNotFound) {
+	case errors.Is(err, catalog.ErrNotFound):
 		return out, errors.Join(err, c.release(ctx, before, patches))
-	}
-	if err != nil {
+	case err != nil:
 		out.Err = fmt.Errorf("version %s could not be added: %w", patches[len(patches)-1].Version, err)
 	}
-	out, err = c.finish(ctx, out, dryRun)
+	out, err = c.finish(ctx, out, false)
 	if errors.Is(err, store.ErrConflict) && len(out.Added) == 0 {
 		// The record was changed while the catalog rejected the versions: it still says that they are being added.
 		if releaseErr := c.release(ctx, before, patches); releaseErr != nil {
@@ -248,7 +254,8 @@ func (c *check) finish(ctx context.Context, out Check, dryRun bool) (Check, erro
 		return out, nil
 	}
 	c.noteOutcome(&out)
-	c.agenda.attempted(rec.UID, c.in.at, out.Err == nil)
+	// The time must not be seen before the outcome, which is in the record.
+	defer c.agenda.attempted(rec.UID, c.in.at, out.Err == nil)
 	changed, err := differs(c.saved.record, rec)
 	if err != nil {
 		return out, err

@@ -52,7 +52,7 @@ func (c *check) keepHeld(plan *releases.Plan) {
 }
 
 // withHeld returns what counts of the releases of the feed, together with those that the record keeps and that the feed
-// no longer lists. It leaves out those that the vendor has withdrawn, and notes them in c.withdrawn.
+// no longer lists. Those that the vendor has withdrawn move from the record to c.withdrawn.
 func (c *check) withHeld() releases.Selection {
 	s := c.in.selection
 	if len(c.next.Held) == 0 {
@@ -63,19 +63,20 @@ func (c *check) withHeld() releases.Selection {
 		listed = append(listed, patch.ParseVersion(r.Version))
 	}
 	merged := slices.Clone(s.Releases)
-	c.withdrawn = nil
-	for _, h := range c.next.Held {
+	c.next.Held = slices.DeleteFunc(c.next.Held, func(h heldRelease) bool {
 		v := patch.ParseVersion(h.Version)
 		_, found := slices.BinarySearchFunc(listed, v, func(a, b patch.Version) int { return b.Compare(a) })
 		if found {
-			continue
+			return false
 		}
-		if reason := whyWithdrawn(v, listed, s.Dropped); reason != "" {
+		reason := whyWithdrawn(v, listed, s.Dropped)
+		if reason != "" {
 			c.withdrawn = append(c.withdrawn, withdrawal{h.Version, reason})
-			continue
+		} else {
+			merged = append(merged, recipe.Release(h))
 		}
-		merged = append(merged, recipe.Release(h))
-	}
+		return reason != ""
+	})
 	slices.SortStableFunc(merged, func(a, b recipe.Release) int { return patch.CompareVersions(b.Version, a.Version) })
 	return releases.Selection{Releases: merged, Dropped: s.Dropped, Channels: s.Channels}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/patchsource/patchsource/patch"
+	"github.com/patchsource/patchsource/patch/catalog"
 	"github.com/patchsource/patchsource/patch/recipe"
 	"github.com/patchsource/patchsource/sync/releases"
 )
@@ -32,9 +33,9 @@ func (c *check) noteVersions() {
 	}
 }
 
-// noteHistory remembers the current versions in the history of the title as added, if the feed lists a version that is
-// newer than the title's and about which nobody has decided: a person may have added and removed a version since the
-// last check. The error is that of catalog.History.
+// noteHistory remembers the versions in the history of the title as added, if the feed lists a version that is newer
+// than the title's and about which nobody has decided: a person may have added and removed it since the last check.
+// The error is that of catalog.History.
 func (c *check) noteHistory(ctx context.Context, found []recipe.Release) error {
 	newest := patch.ParseVersion(newestOf(c.def))
 	undecided := slices.ContainsFunc(found, func(r recipe.Release) bool {
@@ -48,10 +49,25 @@ func (c *check) noteHistory(ctx context.Context, found []recipe.Release) error {
 	if err != nil {
 		return err
 	}
-	for _, revision := range history {
-		if patch.ParseVersion(revision.Version).Compare(newest) > 0 {
-			c.next.mark(revision.Version, recipe.Added, c.now)
+	for _, revision := range slices.Backward(history) {
+		if revision.Current || revision.Number <= c.next.Noted {
+			continue
 		}
+		versions := []string{revision.Version}
+		def, err := c.catalog.Revision(ctx, c.title.ID, revision.Number)
+		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case err == nil:
+			versions = versionsOf(def)
+		case !errors.Is(err, catalog.ErrNoRevision):
+			c.log.Warn("an earlier revision of a title that is watched cannot be read", "title", c.title.ID,
+				"revision", revision.Number, "error", err)
+		}
+		for _, version := range versions {
+			c.next.mark(version, recipe.Added, c.now)
+		}
+		c.next.Noted = revision.Number
 	}
 	return nil
 }

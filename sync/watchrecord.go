@@ -43,6 +43,8 @@ type watchRecord struct {
 	State watchRecordState `json:"state,omitzero"`
 	// Seen is what the watch remembers, by version.
 	Seen map[string]watchMark `json:"seen,omitempty"`
+	// Noted is the number of the newest revision of the title whose versions were noted in Seen by noteHistory.
+	Noted uint64 `json:"noted,omitempty"`
 	// Held are the releases that the policy holds, and those that are being added or could not be added, the oldest
 	// first.
 	Held []heldRelease `json:"held,omitempty"`
