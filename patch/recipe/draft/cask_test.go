@@ -98,6 +98,15 @@ func TestFromCaskFeed(t *testing.T) {
 		{"Gitea", "https://codeberg.org/a/b/releases/download/v1.2/B.dmg", "1.2", recipe.Feed{
 			Kind: "gitea", Repo: "a/b", URL: "https://codeberg.org", Asset: `\.dmg$`,
 		}},
+		{"the latest release", "https://github.com/a/b/releases/latest/download/B.dmg", "1.2", recipe.Feed{
+			Kind: "github", Repo: "a/b", Asset: `^B\.dmg$`,
+		}},
+		{"an escaped tag", "https://github.com/a/b/releases/download/app%2Fv1.2/B%20x.zip", "1.2", recipe.Feed{
+			Kind: "github", Repo: "a/b", Tag: `^app/v(?P<version>\d+(?:\.\d+)*)$`, Asset: `\.zip$`,
+		}},
+		{"a repository with a space", "https://github.com/a/b%20c/releases/download/v1.2/B.dmg", "1.2", recipe.Feed{}},
+		{"a repository with a slash", "https://github.com/a%2Fx/b/releases/download/v1.2/B.dmg", "1.2", recipe.Feed{}},
+		{"no repository of GitLab", "https://gitlab.com/a%20b/c/-/releases/v1.2/downloads/B.dmg", "1.2", recipe.Feed{}},
 		{"another host", "https://vendor.example/B-1.2.dmg", "1.2", recipe.Feed{}},
 		{"an archive of sources", "https://github.com/a/b/archive/v1.2.tar.gz", "1.2", recipe.Feed{}},
 		{"no address", "x", "1.2", recipe.Feed{}},

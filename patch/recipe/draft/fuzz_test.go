@@ -12,10 +12,12 @@ import (
 	"github.com/patchsource/patchsource/patch/patchtest"
 	"github.com/patchsource/patchsource/patch/recipe"
 	"github.com/patchsource/patchsource/patch/recipe/draft"
+	"github.com/patchsource/patchsource/sync/releases"
 )
 
 // checkDraft checks the laws of drafts: a recipe is invalid only where it has gaps, a gap is listed once, guesses have
-// a place and a sentence of limited length, and a recipe without gaps can be written and read.
+// a place and a sentence of limited length, its kind accepts the feed, and a recipe without gaps can be written and
+// read.
 func checkDraft(t *testing.T, d *draft.Draft) {
 	t.Helper()
 	gaps := map[string]bool{}
@@ -30,7 +32,14 @@ func checkDraft(t *testing.T, d *draft.Draft) {
 			t.Errorf("the guess %+v has no path, no reason or a long one", g)
 		}
 	}
-	err := d.Recipe.Validate()
+	kinds, err := releases.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := kinds.Check(d.Recipe.Watch()); err != nil && !gaps["/feed"] {
+		t.Errorf("the feed is no gap, but %v", err)
+	}
+	err = d.Recipe.Validate()
 	var invalid *patch.ValidationError
 	if errors.As(err, &invalid) {
 		for _, f := range invalid.Failures {
