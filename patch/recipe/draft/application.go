@@ -152,8 +152,6 @@ func readUpdateConfig(data []byte) (map[string]string, error) {
 	return values, nil
 }
 
-var repoName = regexp.MustCompile(`^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$`)
-
 // feedFromUpdateConfig sets the feed to that of electron-updater.
 func (d *Draft) feedFromUpdateConfig(config map[string]string) {
 	base := ""
@@ -164,7 +162,7 @@ func (d *Draft) feedFromUpdateConfig(config map[string]string) {
 			repo = config["owner"] + "/" + repo
 		}
 		if host := config["host"]; host == "" || host == "github.com" {
-			d.githubFeed(repo)
+			d.githubFeed(repo, channelOf(config))
 			return
 		}
 	case "generic":
@@ -181,11 +179,7 @@ func (d *Draft) feedFromUpdateConfig(config map[string]string) {
 			strings.Trim(config["path"], "/")
 	}
 	if u := webURL(base); u != nil {
-		channel := config["channel"]
-		if channel == "" {
-			channel = "latest"
-		}
-		u = u.JoinPath(channel + "-mac.yml")
+		u = u.JoinPath(channelOf(config) + "-mac.yml")
 		d.Recipe.Feed = recipe.Feed{Kind: "electron", URL: u.String()}
 		d.guess("/feed", "this is made from the provider %q of app-update.yml", shorten(config["provider"]))
 		return
@@ -202,14 +196,23 @@ func region(config map[string]string) string {
 	return config["region"] + "."
 }
 
-func (d *Draft) githubFeed(repo string) {
-	if !repoName.MatchString(repo) {
+// channelOf returns the channel of electron-updater.
+func channelOf(config map[string]string) string {
+	if config["channel"] == "" {
+		return "latest"
+	}
+	return config["channel"]
+}
+
+func (d *Draft) githubFeed(repo, channel string) {
+	if !isRepository(strings.Split(repo, "/"), 2) {
 		d.guess("/feed", "app-update.yml names no repository of GitHub")
 		return
 	}
-	d.Recipe.Feed = recipe.Feed{Kind: "github", Repo: repo, Asset: `\.(?:dmg|zip|pkg)$`}
+	file := channel + "-mac.yml"
+	d.Recipe.Feed = recipe.Feed{Kind: "github", Repo: repo, Asset: "^" + regexp.QuoteMeta(file) + "$"}
 	d.guess("/feed", "app-update.yml names this repository of GitHub")
-	d.guess("/feed/asset", "a release counts once it has an installer")
+	d.guess("/feed/asset", "a release counts once it has %q, which the application itself asks for", shorten(file))
 	d.Recipe.Publisher, _, _ = strings.Cut(repo, "/")
 	d.guess("/publisher", "this is the owner of the repository: write the vendor's name")
 }

@@ -102,8 +102,19 @@ func TestFromApplication(t *testing.T) {
 			UpdateConfig: []byte("provider: github\nowner: example\nrepo: notes\n"),
 		}, func(r *recipe.Recipe) {
 			r.Publisher = "example"
-			r.Feed = recipe.Feed{Kind: "github", Repo: "example/notes", Asset: `\.(?:dmg|zip|pkg)$`}
+			r.Feed = recipe.Feed{Kind: "github", Repo: "example/notes", Asset: `^latest-mac\.yml$`}
 		}, ""},
+		{"electron-updater with GitHub and a channel", draft.Application{
+			InfoPlist:    info(t, plist.XMLFormat, nil),
+			UpdateConfig: []byte("provider: github\nrepo: example/notes\nchannel: next\n"),
+		}, func(r *recipe.Recipe) {
+			r.Publisher = "example"
+			r.Feed = recipe.Feed{Kind: "github", Repo: "example/notes", Asset: `^next-mac\.yml$`}
+		}, ""},
+		{"electron-updater with GitHub and a name that is none", draft.Application{
+			InfoPlist:    info(t, plist.XMLFormat, nil),
+			UpdateConfig: []byte("provider: github\nowner: ..\nrepo: notes\n"),
+		}, func(*recipe.Recipe) {}, "/publisher /feed"},
 		{"electron-updater with GitHub without a repository", draft.Application{
 			InfoPlist: info(t, plist.XMLFormat, nil), UpdateConfig: []byte("provider: github\n"),
 		}, func(*recipe.Recipe) {}, "/publisher /feed"},
@@ -128,6 +139,31 @@ func TestFromApplication(t *testing.T) {
 				t.Errorf("no guess speaks of the feed: %v", d.Guesses)
 			}
 		})
+	}
+}
+
+// Firefox and Firefox ESR cannot be told apart by their bundle id.
+func TestDraftsNameSharedBundleIDs(t *testing.T) {
+	app, err := draft.FromApplication(draft.Application{
+		InfoPlist: info(t, plist.XMLFormat, map[string]any{"CFBundleIdentifier": "org.mozilla.firefox"}),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	esr, err := draft.FromCask(cask(t, `"example-notes"`, `"firefox@esr"`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		d          *draft.Draft
+		path, want string
+	}{
+		{app, "/feed/name", "Firefox ESR has the same bundle id"},
+		{esr, "/requirements", "Firefox has the same bundle id"},
+	} {
+		if !strings.Contains(fmt.Sprint(c.d.Guesses), c.path+" "+c.want) {
+			t.Errorf("the guesses are %v, want %s with %q", c.d.Guesses, c.path, c.want)
+		}
 	}
 }
 

@@ -100,12 +100,23 @@ var presets = map[string]string{
 	"microsoft-edge":        "edge",
 }
 
+// sharedIDs are guesses about applications whose bundle id is that of others, by the keys of presets.
+var sharedIDs = map[string]Guess{
+	"org.mozilla.firefox": {"/feed/name", "Firefox ESR has the same bundle id: if the application is Firefox ESR, " +
+		"write firefox-esr"},
+	"firefox@esr": {"/requirements", "Firefox has the same bundle id: add a requirement that only computers with " +
+		"Firefox ESR meet, or both titles count the same computers"},
+}
+
 // preset sets the feed to the preset of an application, if there is one for its bundle id or token.
 func (d *Draft) preset(key string) bool {
 	name, ok := presets[key]
 	if ok {
 		d.Recipe.Feed = recipe.Feed{Kind: "preset", Name: name}
 		d.guess("/feed", "the preset %q is for %s", name, key)
+		if shared, ok := sharedIDs[key]; ok {
+			d.Guesses = append(d.Guesses, shared)
+		}
 	}
 	return ok
 }
