@@ -38,10 +38,10 @@ func (w *Watches) Try(ctx context.Context, f recipe.Feed, answer *releases.Answe
 }
 
 // First returns the definition of a new title, from the first good answer of its recipe's feed: its newest stable
-// release, or as many as Policy.Backfill says. trusted is that of [WatchOptions].
+// release, or as many as Policy.Backfill says; see [releases.First]. trusted is that of [WatchOptions].
 //
 // The error is a *patch.ValidationError if the recipe is invalid, before the feed is asked; a *[FeedError] if the feed
-// cannot be read or lists no stable release; or that of ctx.
+// cannot be read or lists no release that the title may begin with; or that of ctx.
 func (w *Watches) First(ctx context.Context, r recipe.Recipe, trusted bool) (*patch.Definition, error) {
 	if err := r.Validate(); err != nil {
 		return nil, err
@@ -58,19 +58,11 @@ func (w *Watches) First(ctx context.Context, r recipe.Recipe, trusted bool) (*pa
 
 // definition returns the definition of a new title from what its feed lists.
 func (w *Watches) definition(r recipe.Recipe, s releases.Selection) (*patch.Definition, error) {
-	var newest []recipe.Release
-	for _, release := range s.Releases {
-		if len(newest) == max(1, r.Policy.Backfill) {
-			break
-		}
-		if r.Feed.Prereleases || !release.Prerelease {
-			newest = append(newest, release)
-		}
+	first, err := releases.First(r.Watch(), s, w.now())
+	if err != nil {
+		return nil, &FeedError{Err: err}
 	}
-	if len(newest) == 0 {
-		return nil, &FeedError{Err: errors.New("it " + s.WhyNone())}
-	}
-	def, err := r.Definition(newest, w.now())
+	def, err := r.Definition(first, w.now())
 	if err != nil && !errors.Is(err, patch.ErrInvalid) {
 		return nil, &FeedError{Err: err}
 	}

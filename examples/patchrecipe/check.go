@@ -199,7 +199,11 @@ func (v *visit) test(newest string) {
 
 // create reports the first versions of a new definition, and writes it if the command is apply.
 func (v *visit) create(s releases.Selection) error {
-	first := v.stable(s, max(1, v.recipe.Policy.Backfill))
+	first, err := releases.First(v.recipe.Watch(), s, v.now)
+	if err != nil {
+		v.find(report.Error, codeFeed, "/feed", "", "the feed cannot be followed: %v", err)
+		return nil
+	}
 	def, err := v.recipe.Definition(first, v.now)
 	if err != nil {
 		v.find(report.Error, codeDefinition, "/feed", "", "the definition cannot be made: %v", err)
