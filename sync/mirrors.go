@@ -23,8 +23,9 @@ type mirrorsRecord struct {
 	Hash   string `json:"hash"`
 }
 
-// hashMirrors returns a hash of what mirrors follow, whatever their order.
-func hashMirrors(mirrors []*Mirror) (string, error) {
+// hashMirrors returns a hash of what mirrors follow and of the keys of folders of recipes, whatever their order.
+// Without folders, it is that of earlier versions of this package.
+func hashMirrors(mirrors []*Mirror, folders []*recipeFolder) (string, error) {
 	type followed struct {
 		Name, Key, Author      string
 		Only, Except           []string
@@ -46,7 +47,11 @@ func hashMirrors(mirrors []*Mirror) (string, error) {
 		})
 	}
 	slices.SortFunc(all, func(a, b followed) int { return cmp.Compare(a.Name, b.Name) })
-	data, err := json.Marshal(all)
+	var value any = all
+	if recipes := recipeKeys(folders); len(recipes) > 0 {
+		value = map[string]any{"mirrors": all, "recipes": recipes}
+	}
+	data, err := json.Marshal(value)
 	if err != nil {
 		return "", err
 	}
@@ -54,9 +59,20 @@ func hashMirrors(mirrors []*Mirror) (string, error) {
 	return hex.EncodeToString(sum[:]), nil
 }
 
-// publishMirrors writes which mirrors this server follows, when it is elected leader.
+// recipeKeys returns the sorted keys of the folders of Options.Recipes. Those of mirrors are known by their mirrors.
+func recipeKeys(folders []*recipeFolder) (keys []string) {
+	for _, d := range folders {
+		if d.mirror == nil {
+			keys = append(keys, d.key)
+		}
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// publishMirrors writes which mirrors this server follows, with folders of recipes, when it is elected leader.
 func (r *Runner) publishMirrors(ctx context.Context) {
-	hash, err := hashMirrors(r.mirrors)
+	hash, err := hashMirrors(r.mirrors, r.watches.recipes.folders)
 	if err == nil {
 		_, err = store.Update(ctx, r.states.store, mirrorsKey, func(old store.Record) ([]byte, error) {
 			var was mirrorsRecord
@@ -71,10 +87,10 @@ func (r *Runner) publishMirrors(ctx context.Context) {
 	}
 }
 
-// compareMirrors warns when the leader follows other mirrors than this server, until ctx ends. It first gives this
-// server time to be elected itself.
+// compareMirrors warns when the leader follows other mirrors or folders of recipes than this server, until ctx ends. It
+// first gives this server time to be elected itself.
 func (r *Runner) compareMirrors(ctx context.Context) {
-	own, err := hashMirrors(r.mirrors)
+	own, err := hashMirrors(r.mirrors, r.watches.recipes.folders)
 	if err != nil {
 		return
 	}
@@ -85,8 +101,8 @@ func (r *Runner) compareMirrors(ctx context.Context) {
 			warned = ""
 		} else if other != warned {
 			warned = other
-			r.log.Warn("the servers over this store follow different mirrors: those of the leader are followed; " +
-				"start all servers with the same mirrors")
+			r.log.Warn("the servers over this store follow different mirrors or folders of recipes: those of the " +
+				"leader are followed; start all servers with the same ones")
 		}
 	}
 }

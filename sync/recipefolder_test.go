@@ -286,6 +286,30 @@ func TestRecipesOnTwoServers(t *testing.T) {
 	expect(t, "requests", web.requests(feedURL), 1)
 }
 
+// A server whose folders of recipes differ from those of the leader says so, and one whose folders are the same does
+// not.
+func TestRecipeFoldersDiffer(t *testing.T) {
+	dir := t.TempDir()
+	folders := []string{filepath.Join(dir, "one"), filepath.Join(dir, "two")}
+	st, web := memstore.New(), newWorld(t)
+	var logs [3]journal
+	for i, recipes := range [][]string{folders, {folders[1], folders[0]}, folders[:1]} {
+		opts := patchsync.Options{Recipes: recipes, Lease: 500 * time.Millisecond, Logger: logs[i].logger()}
+		s := open(t, st, web, opts)
+		defer run(t, s)()
+		if i == 0 {
+			eventually(t, "a leader", func() bool { return strings.Contains(logs[0].String(), "folder:one") })
+		}
+	}
+	const warning = "follow different mirrors or folders of recipes"
+	eventually(t, "the warning", func() bool { return strings.Contains(logs[2].String(), warning) })
+	for i := range logs[:2] {
+		if strings.Contains(logs[i].String(), warning) {
+			t.Errorf("server %d warns although its folders are those of the leader", i)
+		}
+	}
+}
+
 // Options are checked when the Runner is made.
 func TestRecipeFoldersAreChecked(t *testing.T) {
 	mirror := patchsync.Mirror{Source: patchsync.Folder("/b/apps")}
