@@ -240,7 +240,7 @@ func (c *check) add(ctx context.Context, patches []patch.Patch) (added []string,
 	return added, nil
 }
 
-// finish records the outcome of the check and writes the record if anything but times has changed.
+// finish records the outcome of the check.
 func (c *check) finish(ctx context.Context, out Check, dryRun bool) (Check, error) {
 	rec := c.next
 	if len(rec.Proposals) > 0 {
@@ -256,28 +256,8 @@ func (c *check) finish(ctx context.Context, out Check, dryRun bool) (Check, erro
 	c.noteOutcome(&out)
 	// The time must not be seen before the outcome, which is in the record.
 	defer c.agenda.attempted(rec.UID, c.in.at, out.Err == nil)
-	changed, err := differs(c.saved.record, rec)
-	if err != nil {
+	if err := c.save(ctx, &out); err != nil {
 		return out, err
-	}
-	minor, err := isMinor(c.saved.record, rec)
-	if err != nil {
-		return out, err
-	}
-	if changed && minor {
-		c.saved.record = rec
-		c.records.keep(rec.UID, c.saved)
-	} else if changed {
-		c.saved, err = c.records.write(ctx, rec.UID, rec, c.saved.revision)
-		if errors.Is(err, store.ErrConflict) && len(out.Added) > 0 {
-			// The record was changed while the versions were added. The next check notes the rest.
-			out.partial = true
-			c.saved, err = c.settle(ctx, rec.UID, out.Added)
-		}
-		if err != nil {
-			return out, err
-		}
-		c.logWithdrawn()
 	}
 	c.count(out)
 	if now := c.saved.record; out.partial && now != nil && !now.Ended {
@@ -285,6 +265,34 @@ func (c *check) finish(ctx context.Context, out Check, dryRun bool) (Check, erro
 	}
 	out.State = c.state(c.title.ID, rec)
 	return out, nil
+}
+
+// save writes the record if anything but times has changed.
+func (c *check) save(ctx context.Context, out *Check) error {
+	rec := c.next
+	changed, err := differs(c.saved.record, rec)
+	if err != nil || !changed {
+		return err
+	}
+	minor, err := isMinor(c.saved.record, rec)
+	switch {
+	case err != nil:
+		return err
+	case minor:
+		c.saved.record = rec
+		c.records.keep(rec.UID, c.saved)
+		return nil
+	}
+	c.saved, err = c.records.write(ctx, rec.UID, rec, c.saved.revision)
+	if errors.Is(err, store.ErrConflict) && len(out.Added) > 0 {
+		// The record was changed while the versions were added. The next check notes the rest.
+		out.partial = true
+		c.saved, err = c.settle(ctx, rec.UID, out.Added)
+	}
+	if err == nil {
+		c.logWithdrawn()
+	}
+	return err
 }
 
 // count counts the check.
