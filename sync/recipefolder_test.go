@@ -1,9 +1,11 @@
 package patchsync_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -307,6 +309,35 @@ func TestRecipeFoldersDiffer(t *testing.T) {
 		if strings.Contains(logs[i].String(), warning) {
 			t.Errorf("server %d warns although its folders are those of the leader", i)
 		}
+	}
+}
+
+// Many recipes that fail at once, as without a network, are all among the watches, although their titles do not exist.
+// The log has one of them and a line for the others.
+func TestManyRecipesThatFail(t *testing.T) {
+	const recipes = 40
+	dir := filepath.Join(t.TempDir(), "apps")
+	for i := range recipes {
+		id := fmt.Sprintf("App%d", i)
+		write(t, dir, id+".json", recipeJSON(t, id, fmt.Sprintf("https://vendor.example/%d", i)))
+	}
+	var log bytes.Buffer
+	clock := newClock()
+	s := open(t, newStore(), newWorld(t), withLines(patchsync.Options{
+		Recipes: []string{dir},
+		Now:     clock.Now,
+		Logger:  slog.New(slog.NewTextHandler(&log, nil)),
+	}))
+	stop := run(t, s)
+	eventually(t, "the failures", func() bool {
+		clock.add(time.Second)
+		return strings.Count(s.failing(), "404") == recipes
+	})
+	stop()
+	expect(t, "titles", s.ids(), "")
+	expect(t, "warnings", strings.Count(log.String(), "level=WARN"), 2)
+	if want := fmt.Sprintf("more=%d recipe=folder:apps/App", recipes-1); !strings.Contains(log.String(), want) {
+		t.Errorf("the log lacks %q: %s", want, log.String())
 	}
 }
 

@@ -3,7 +3,6 @@ package patchsync
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -219,7 +218,7 @@ func (f *recipeFolders) scan(ctx context.Context) bool {
 	f.spread = f.spreadOf(s)
 	for _, key := range sortedKeys(s.files) {
 		if err := f.applyFile(ctx, s.files[key]); err != nil {
-			s.fail(ctx, f.log, key, err)
+			s.fail(ctx, f.delayed, key, err)
 		}
 	}
 	f.endVanished(ctx, s)
@@ -245,10 +244,10 @@ func (f *recipeFolders) spreadOf(s *folderScan) time.Duration {
 }
 
 // fail notes that the store failed for a file.
-func (s *folderScan) fail(ctx context.Context, log *slog.Logger, key string, err error) {
+func (s *folderScan) fail(ctx context.Context, warnings *digest, key string, err error) {
 	if ctx.Err() == nil {
 		s.again = true
-		log.Warn("a recipe cannot be followed yet", "recipe", key, "error", err)
+		warnings.warn("recipe", key, "error", err)
 	}
 }
 
@@ -379,7 +378,7 @@ func (f *recipeFolders) endVanished(ctx context.Context, s *folderScan) {
 			continue
 		}
 		if err := f.end(ctx, t, true); err != nil && !errors.Is(err, ErrNotWatched) {
-			s.fail(ctx, f.log, rec.Source, err)
+			s.fail(ctx, f.delayed, rec.Source, err)
 			continue
 		}
 		f.log.Info("a title no longer follows a feed, because its recipe is gone", "title", t.ID,

@@ -107,7 +107,7 @@ func (f *recipeFolders) record(
 		return differs(before, rec)
 	})
 	if !told && ctx.Err() == nil {
-		f.log.Warn("a recipe makes no title, or its watch stays as it is", "recipe", file.Key, "error", text)
+		f.badRecipes.warn("recipe", file.Key, "error", text)
 	}
 	return err
 }
@@ -128,7 +128,7 @@ func (f *recipeFolders) forgetProblems(ctx context.Context, s *folderScan) {
 			continue
 		}
 		if err := f.removeProblem(ctx, key); err != nil {
-			s.fail(ctx, f.log, key, err)
+			s.fail(ctx, f.delayed, key, err)
 		}
 	}
 }

@@ -87,7 +87,8 @@ func (f *recipeFolders) countAttempt(created bool) {
 }
 
 // create creates the title of a recipe together with its watch.
-func (f *recipeFolders) create(ctx context.Context, file recipeFile) error {
+func (f *recipeFolders) create(ctx context.Context, file recipeFile) (err error) {
+	defer f.recoverFault(&err)
 	def, err := f.First(ctx, *file.Recipe, true)
 	if err != nil {
 		return err

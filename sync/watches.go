@@ -42,6 +42,8 @@ type Watches struct {
 	agenda  *watchAgenda
 	counts  watchCounters
 	posts   chan struct{} // receives a value when a record has an event to deliver
+
+	badFeeds, badRecipes, delayed *digest
 }
 
 // newWatches returns the watches of a Runner.
@@ -72,6 +74,11 @@ func newWatches(set *settings, s store.Store, o *Options) (*Watches, error) {
 		records:  newWatchStore(s, set.log),
 		agenda:   newWatchAgenda(set.now),
 		posts:    make(chan struct{}, 1),
+		badFeeds: newDigest(set.log, "a release feed cannot be followed; the title stays as it is",
+			"more release feeds cannot be followed; their titles stay as they are"),
+		badRecipes: newDigest(set.log, "a recipe makes no title, or its watch stays as it is",
+			"more recipes make no titles, or their watches stay as they are"),
+		delayed: newDigest(set.log, "a recipe cannot be followed yet", "more recipes cannot be followed yet"),
 	}
 	w.recipes = newRecipes(w, folders)
 	w.agenda.keyOf, w.agenda.hostOf = w.feeds.key, kinds.Host

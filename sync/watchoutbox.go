@@ -53,7 +53,7 @@ func (w *Watches) deliverAll(ctx context.Context) (ok bool) {
 func (w *Watches) deliver(ctx context.Context, saved savedWatch) (ok bool) {
 	var done []string
 	for _, e := range saved.record.Outbox {
-		if err := w.notify(ctx, e); err != nil {
+		if err := w.post(ctx, e); err != nil {
 			if ctx.Err() == nil {
 				w.log.Warn("an event about a release feed could not be delivered yet", "title", e.Title, "error", err)
 			}
@@ -75,4 +75,10 @@ func (w *Watches) deliver(ctx context.Context, saved savedWatch) (ok bool) {
 		}
 	}
 	return len(done) == len(saved.record.Outbox)
+}
+
+// post calls Options.Notify with an event.
+func (w *Watches) post(ctx context.Context, e WatchEvent) (err error) {
+	defer w.recoverFault(&err)
+	return w.notify(ctx, e)
 }

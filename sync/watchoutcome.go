@@ -116,8 +116,7 @@ func (c *check) noteOutcome(out *Check) {
 		}
 		text := shorten(out.Err.Error())
 		if text != s.LastError {
-			c.log.Warn("a release feed cannot be followed; the title stays as it is",
-				"title", c.title.ID, "error", text)
+			c.badFeeds.warn("title", c.title.ID, "error", text)
 		}
 		s.Failures++
 		s.LastError = text

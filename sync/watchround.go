@@ -31,6 +31,9 @@ func (w *Watches) run(ctx context.Context) {
 	working.Go(func() { w.runOutbox(ctx) })
 	working.Go(func() { w.runTidy(ctx) })
 	working.Go(func() { w.recipes.run(ctx) })
+	for _, warnings := range []*digest{w.badFeeds, w.badRecipes, w.delayed} {
+		working.Go(func() { warnings.run(ctx) })
+	}
 	w.runChecks(ctx)
 }
 
@@ -129,7 +132,7 @@ func (w *Watches) ask(ctx context.Context, m *watchMember, memo string) (answer 
 // other watches. It must be deferred.
 func (w *Watches) recoverFault(err *error) {
 	if p := recover(); p != nil {
-		w.log.Error("a fault in the program stopped the check of a watch", "panic", fmt.Sprint(p),
+		w.log.Error("the program panicked while it followed a release feed", "panic", fmt.Sprint(p),
 			"stack", string(debug.Stack()))
 		*err = &FeedError{Err: errors.New("a fault in the program: see the log of the server")}
 	}
