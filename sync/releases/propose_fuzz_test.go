@@ -33,33 +33,38 @@ func FuzzPropose(f *testing.F) {
 		if err != nil {
 			return // a version that no definition can have, or a title of another form
 		}
-		if len(plan.Add) > 3 {
-			t.Errorf("%d versions are added, want at most 3", len(plan.Add))
-		}
-		next := def.Clone()
-		for _, step := range plan.Add {
-			v := step.Patch.Version
-			for _, old := range def.Patches {
-				if patch.CompareVersions(v, old.Version) <= 0 {
-					t.Errorf("%q is added to a title that has %q", v, old.Version)
-				}
-			}
-			for gone := range seen {
-				if patch.CompareVersions(v, gone) == 0 {
-					t.Errorf("%q is added, although %q was rejected", v, gone)
-				}
-			}
-			if err := next.AddPatches(patch.Ordered(), today, step.Patch); err != nil {
-				t.Errorf("%q cannot be added: %v", v, err)
-			}
-		}
-		if err := next.Validate(); err != nil {
-			t.Errorf("the definition is invalid afterwards: %v", err)
-		}
+		checkAdded(t, def, plan, seen)
 		if plan.Proposal != nil && (len(plan.Proposal.Reasons) == 0 || len(plan.Proposal.Patches) > 53) {
 			t.Errorf("the proposal has %d versions and the reasons %q", len(plan.Proposal.Patches), plan.Proposal.Reasons)
 		}
 	})
+}
+
+// checkAdded checks the versions that a plan adds to a definition.
+func checkAdded(t *testing.T, def *patch.Definition, plan *releases.Plan, seen releases.Seen) {
+	if len(plan.Add) > 3 {
+		t.Errorf("%d versions are added, want at most 3", len(plan.Add))
+	}
+	next := def.Clone()
+	for _, step := range plan.Add {
+		v := step.Patch.Version
+		for _, old := range def.Patches {
+			if patch.CompareVersions(v, old.Version) <= 0 {
+				t.Errorf("%q is added to a title that has %q", v, old.Version)
+			}
+		}
+		for gone := range seen {
+			if patch.CompareVersions(v, gone) == 0 {
+				t.Errorf("%q is added, although %q was rejected", v, gone)
+			}
+		}
+		if err := next.AddPatches(patch.Ordered(), today, step.Patch); err != nil {
+			t.Errorf("%q cannot be added: %v", v, err)
+		}
+	}
+	if err := next.Validate(); err != nil {
+		t.Errorf("the definition is invalid afterwards: %v", err)
+	}
 }
 
 // fuzzTitle returns a valid definition with some of these versions, nil if there is none.
