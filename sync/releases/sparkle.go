@@ -15,8 +15,8 @@ import (
 // sparkleKind reads appcasts, the feeds of the updater Sparkle: RSS with elements and attributes of a namespace of its
 // own, which vendors spell in several ways or do not declare.
 //
-// The version is the short version; if there is none, that at the end of the item's title if the version looks like a
-// build; else the version. Sparkle's phased rollout depends on each computer, so that a release with one counts as
+// The version is the short version; if there is none, that in the item's title if the version looks like a build; else
+// the version. Sparkle's phased rollout depends on each computer, so that a release with one counts as
 // rolled out.
 type sparkleKind struct{}
 
@@ -275,9 +275,30 @@ func (item *appcastItem) release(f recipe.Feed) (recipe.Release, bool, error) {
 }
 
 var (
-	titleEnd   = regexp.MustCompile(`(?i)(^|[\s(:,–—-]|version |v)(\d+(?:\.\d+)+)\s*(?:\([^()]*\))?\s*$`)
-	titleMacOS = regexp.MustCompile(`(?i)\b(macos|os x|osx)\s*(\d+(?:\.\d+)+)\s*(\([^()]*\))?\s*$`)
+	titleEnd    = regexp.MustCompile(`(?i)(^|[\s(:,–—-]|version |v)(\d+(?:\.\d+)+)\s*(?:\([^()]*\))?\s*$`)
+	titleMacOS  = regexp.MustCompile(`(?i)\b(macos|os x|osx)\s*(\d+(?:\.\d+)+)\s*(\([^()]*\))?\s*$`)
+	titleNumber = regexp.MustCompile(`(?i)(?:^|[\s(:,–—-]v?|\bv)(\d+(?:\.\d+)+)(?:[\s():,;!\[\]–—-]|$)`)
+	titleSystem = regexp.MustCompile(`(?i)\b(?:macos|os x|osx|ios|ipados|xcode)\s*$`)
+	plainNumber = regexp.MustCompile(`^\d*$`)
 )
+
+// titleVersion returns the version in the title of an item: the one that ends it, or, if the item gives a build as its
+// version or nothing, the first one that is not that of a system.
+func (item *appcastItem) titleVersion(given string) string {
+	title := lastBytes(item.title, 200)
+	if m := titleEnd.FindStringSubmatch(title); m != nil && !titleMacOS.MatchString(item.title) {
+		return m[2]
+	}
+	if !plainNumber.MatchString(given) {
+		return "" // the title is prose
+	}
+	for _, at := range titleNumber.FindAllStringSubmatchIndex(title, -1) {
+		if !titleSystem.MatchString(title[:at[2]]) {
+			return title[at[2]:at[3]]
+		}
+	}
+	return ""
+}
 
 // versions returns the version and the build of an item.
 func (item *appcastItem) versions() (version, build string) {
@@ -288,10 +309,7 @@ func (item *appcastItem) versions() (version, build string) {
 	if given == "" {
 		given = fileVersion(item.url)
 	}
-	titled := ""
-	if m := titleEnd.FindStringSubmatch(lastBytes(item.title, 200)); m != nil && !titleMacOS.MatchString(item.title) {
-		titled = m[2]
-	}
+	titled := item.titleVersion(given)
 	switch {
 	case titled == "", given != "" && patch.CompareVersions(given, titled) == 0:
 		return given, ""
