@@ -57,6 +57,8 @@ func (electronKind) Read(f recipe.Feed, a Answer) ([]recipe.Release, *Request, e
 	switch {
 	case err != nil:
 		return nil, nil, err
+	case !ok && f.Match == "":
+		return nil, nil, unreadable("the version %s cannot be used%s", quote(beginningOf(given)), missingValue(f))
 	case !ok:
 		return nil, nil, unreadable("match finds no version in %s", quote(beginningOf(given)))
 	}

@@ -2,6 +2,7 @@ package releases
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"regexp"
 	"slices"
@@ -266,7 +267,16 @@ func (c *collector) result() ([]recipe.Release, error) {
 	case f.Match != "":
 		return nil, unreadable("match finds no version in the answer")
 	}
-	return nil, unreadable("the answer has no value for the version")
+	return nil, unreadable("the answer has no value for the version%s", missingValue(c.feed))
+}
+
+// missingValue returns the rest of a sentence about a version that is missing, which names the values that the feed's
+// word As needs. It is empty if the feed has none.
+func missingValue(f recipe.Feed) string {
+	if f.As == "" {
+		return ""
+	}
+	return fmt.Sprintf(": as is %s, and each of its values is needed", quote(f.As))
 }
 
 // beginningOf returns the first characters of a value for a message.

@@ -57,7 +57,8 @@ func (sparkleKind) Read(f recipe.Feed, a Answer) ([]recipe.Release, *Request, er
 	case len(found) > 0:
 		return found, nil, nil
 	case len(items) > 0:
-		return nil, nil, unreadable("none of the %d items of the appcast has a version that can be read", len(items))
+		return nil, nil, unreadable("none of the %d items of the appcast has a version that can be read%s", len(items),
+			missingValue(f))
 	case others > 0:
 		return nil, nil, unreadable("none of the %d items of the appcast is for macOS", others)
 	}
@@ -67,7 +68,7 @@ func (sparkleKind) Read(f recipe.Feed, a Answer) ([]recipe.Release, *Request, er
 // An appcastItem is an item of an appcast.
 type appcastItem struct {
 	title, link, notes, date      string
-	version, short, channel       string
+	version, short, channel, os   string
 	minimumSystem, maximumSystem  string
 	url                           string // of the enclosure
 	enclosures, foreignEnclosures int
@@ -168,6 +169,8 @@ func (item *appcastItem) member(name xml.Name) *string {
 		return &item.short
 	case "channel":
 		return &item.channel
+	case "os":
+		return &item.os
 	case "minimumSystemVersion":
 		return &item.minimumSystem
 	case "maximumSystemVersion":
@@ -241,7 +244,7 @@ func foreignFile(address string) bool {
 
 // foreign reports whether an item is for other systems only, or for no version of macOS that there is.
 func (item *appcastItem) foreign() bool {
-	if item.enclosures == 0 && item.foreignEnclosures > 0 {
+	if item.enclosures == 0 && item.foreignEnclosures > 0 || !macSystem(item.os) {
 		return true
 	}
 	highest := systemVersion(item.maximumSystem)

@@ -179,6 +179,7 @@ func TestSparkleItemsOfOtherSystems(t *testing.T) {
 	body := appcast(
 		item(`<enclosure url="https://vendor.example/a" sparkle:os="windows" sparkle:version="3.0"/>`),
 		item(`<enclosure url="https://vendor.example/Setup.exe" sparkle:version="3.1"/>`),
+		item(`<sparkle:os>windows</sparkle:os><enclosure url="https://vendor.example/a" sparkle:version="3.3"/>`),
 		item(`<enclosure url="https://vendor.example/a" sparkle:os="windows-x64" sparkle:version="3.2"/>
 			<enclosure url="https://vendor.example/a.dmg" sparkle:os="macos" sparkle:version="2.1"/>`),
 		item(`<enclosure url="https://vendor.example/b.dmg" sparkle:os="osx" sparkle:version="2.0"/>`),

@@ -96,3 +96,41 @@ func TestXMLCheck(t *testing.T) {
 		}
 	}
 }
+
+// The readers of trees and of appcasts know the character sets that declarations name, and XML 1.1.
+func TestXMLDeclarations(t *testing.T) {
+	for declaration, text := range map[string]string{
+		`version="1.0" encoding="utf8"`:            "\xc3\xa9",
+		`version="1.0" encoding="UTF8"`:            "\xc3\xa9",
+		`version="1.1" encoding="UTF-8"`:           "\xc3\xa9",
+		`version='1.1'`:                            "\xc3\xa9",
+		`version="1.0" encoding="Windows-1251"`:    "\xe9",
+		`version="1.0" encoding="iso-8859-2"`:      "\xe9",
+		`version="1.0" encoding="GB2312"`:          "\xa8\xa6",
+		`version="1.0" encoding="Shift_JIS"`:       "\x82\xa0",
+		`version = "1.1" encoding="ISO-8859-15" `:  "\xe9",
+		`version="1.0" encoding="x-mac-cyrillic" `: "\x80",
+	} {
+		body := "<?xml " + declaration + "?>" +
+			"<rss><channel><item><title>" + text + "</title><shortVersionString>1.2</shortVersionString></item></channel></rss>"
+		for _, f := range []recipe.Feed{
+			{Kind: "xml", Version: "//shortVersionString"}, {Kind: "sparkle"},
+		} {
+			if got := read(t, f, body); got != "1.2" {
+				t.Errorf("%s, %s: got %s", f.Kind, declaration, got)
+			}
+		}
+	}
+}
+
+// A message about a version without a value names the template of versions, and no match if the feed has none.
+func TestMessageAboutMissingValues(t *testing.T) {
+	const as = "{version} ({build})"
+	runFeedTests(t, []feedTest{
+		{"json", recipe.Feed{Kind: "json", Version: "$.v", Build: "$.b", As: as}, `{"v": "1.2"}`,
+			`error: the answer has no value for the version: as is "{version} ({build})", and each of its values is needed`},
+		{"sparkle", recipe.Feed{Kind: "sparkle", As: as},
+			"<rss><item><shortVersionString>1.2</shortVersionString></item></rss>",
+			"error: none of the 1 items of the appcast has a version that can be read: as is"},
+	})
+}

@@ -15,7 +15,7 @@ type xmlTokens struct {
 
 // newXMLTokens returns a reader of the tokens of a document.
 func newXMLTokens(body []byte) (*xmlTokens, error) {
-	text, err := decodeUTF16(bytes.TrimLeft(body, " \t\r\n"))
+	text, err := decodeXML(bytes.TrimLeft(body, " \t\r\n"))
 	if err != nil {
 		return nil, unreadable("the answer is not XML: %w", err)
 	}

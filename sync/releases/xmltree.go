@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 
 	"golang.org/x/text/encoding/charmap"
+	"golang.org/x/text/encoding/htmlindex"
 	"golang.org/x/text/encoding/unicode"
 )
 
@@ -46,7 +48,7 @@ func element(n *xmlNode) *xmlNode {
 // readXML returns the tree of an XML document, without comments and processing instructions. Entities are the five
 // predefined ones. The error is an ErrUnreadable.
 func readXML(text []byte) (*xmlNode, error) {
-	decoded, err := decodeUTF16(text)
+	decoded, err := decodeXML(text)
 	if err != nil {
 		return nil, unreadable("the answer is not XML: %w", err)
 	}
@@ -133,16 +135,29 @@ func (r *xmlReader) text(t xml.CharData) error {
 // charsetReader decodes the character sets that declarations of XML documents name.
 func charsetReader(charset string, input io.Reader) (io.Reader, error) {
 	switch strings.ToLower(charset) {
-	case "utf-8", "us-ascii", "ascii", "utf-16":
+	case "utf-8", "utf8", "us-ascii", "ascii", "utf-16":
 		return input, nil
 	case "iso-8859-1", "latin1":
 		return charmap.ISO8859_1.NewDecoder().Reader(input), nil
 	case "iso-8859-15":
 		return charmap.ISO8859_15.NewDecoder().Reader(input), nil
-	case "windows-1252", "cp1252":
-		return charmap.Windows1252.NewDecoder().Reader(input), nil
+	}
+	if encoding, err := htmlindex.Get(charset); err == nil {
+		return encoding.NewDecoder().Reader(input), nil
 	}
 	return nil, fmt.Errorf("its character set %s is not supported", quote(cutTo(charset, 40)))
+}
+
+var xml11 = regexp.MustCompile(`^(\s*<\?xml\s+version\s*=\s*["'])1\.1(["'])`)
+
+// decodeXML returns an XML document in UTF-8 if it begins with a byte order mark. XML 1.1 is read as 1.0, which differs
+// in rare characters only: package xml refuses it.
+func decodeXML(text []byte) ([]byte, error) {
+	decoded, err := decodeUTF16(text)
+	if err != nil || !xml11.Match(decoded) {
+		return decoded, err
+	}
+	return xml11.ReplaceAll(decoded, []byte("${1}1.0${2}")), nil
 }
 
 // decodeUTF16 returns a text in UTF-8 if it begins with a byte order mark.
