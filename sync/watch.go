@@ -59,6 +59,10 @@ type WatchState struct {
 	Rhythm time.Duration
 	// Held are the versions that wait for the time that the policy holds them.
 	Held []HeldVersion
+	// Missing are versions that the feed lists and that the title no longer has, although they are newer than those
+	// that it has: they were removed, or an earlier revision of the title was restored. A watch never adds them again.
+	// To have one again, add it by hand. The newest ten are listed, the newest first.
+	Missing []string
 	// Trusted and By are those of the [WatchOptions] with which the feed was chosen.
 	Trusted bool
 	By      string

@@ -2,6 +2,7 @@ package patchsync_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -227,4 +228,65 @@ func TestWatchPauseAndSecrets(t *testing.T) {
 		time.Sleep(70 * time.Minute)
 		expect(t, "versions", s.versions("App"), "1.1.0 1.0.0")
 	})
+}
+
+// A version that a person removed stays away, although the feed lists many wrong versions meanwhile. The state shows
+// a part of those that are held.
+func TestWatchRemembersRemovalsOverManyVersions(t *testing.T) {
+	w := newWorld(t)
+	s := open(t, newStore(), w, withLines(patchsync.Options{}))
+	w.lines(feedURL, "1.1.0")
+	watch := lineWatch(feedURL)
+	s.watch("App", watch, "1.0.0")
+	expect(t, "added", s.check("App").Added, "[1.1.0]")
+	if _, err := s.catalog.RemoveVersion(t.Context(), "App", "1.1.0", nil); err != nil {
+		t.Fatal(err)
+	}
+	watch.Policy.Hold = recipe.Duration(time.Hour)
+	if err := s.sync.Watches().Set(t.Context(), "App", watch, patchsync.WatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	many := []string{"1.1.0"}
+	for i := range 1500 {
+		many = append(many, fmt.Sprintf("2.%d.0", i))
+	}
+	w.lines(feedURL, many...)
+	if n := len(s.check("App").State.Held); n != 50 {
+		t.Errorf("the state shows %d held versions, want 50", n)
+	}
+	w.lines(feedURL, "1.1.0 1999-03-01")
+	s.check("App")
+	expect(t, "versions", s.versions("App"), "1.0.0")
+}
+
+// Versions that the title loses because an earlier revision is restored stay away, as those that a person removes. The
+// check and the state say so, and a person can add them by hand.
+func TestWatchAfterARestoredRevision(t *testing.T) {
+	w := newWorld(t)
+	s := open(t, newStore(), w, withLines(patchsync.Options{}))
+	s.watch("App", lineWatch(feedURL), "1.0.0")
+	before, _, err := s.catalog.Load(t.Context(), "App")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.lines(feedURL, "1.1.0", "1.2.0")
+	expect(t, "added", s.check("App").Added, "[1.1.0 1.2.0]")
+	after, _, err := s.catalog.Load(t.Context(), "App")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.catalog.Replace(t.Context(), "App", before, nil); err != nil {
+		t.Fatal(err)
+	}
+	c := s.check("App")
+	expect(t, "missing", c.State.Missing, "[1.2.0 1.1.0]")
+	if len(c.Plan.Skipped) != 2 || !strings.Contains(c.Plan.Skipped[0].Reason, "add it by hand") {
+		t.Errorf("skipped %+v", c.Plan.Skipped)
+	}
+	if _, err := s.catalog.AddVersions(t.Context(), "App", patch.Ordered(), after.Patches[:1], nil); err != nil {
+		t.Fatal(err)
+	}
+	c = s.check("App")
+	expect(t, "missing", c.State.Missing, "[]")
+	expect(t, "versions", s.versions("App"), "1.2.0 1.0.0")
 }

@@ -24,6 +24,8 @@ type reading struct {
 	selection releases.Selection
 	// failure is why the feed could not be read, nil if it could.
 	failure *FeedError
+	// asked reports that a person has asked for the check, so that it is not one of those at the interval.
+	asked bool
 }
 
 // errWatchChanged reports that the feed of a watch has changed since it was read.
@@ -63,9 +65,9 @@ func (w *Watches) Check(ctx context.Context, id, uid string, dryRun bool) (Check
 	return c, &catalog.TitleError{ID: t.ID, Err: errWatchChanged}
 }
 
-// readFeed asks the feed of a watch, unless the watch is paused. The error is that of ctx.
+// readFeed asks the feed of a watch for a person, unless the watch is paused. The error is that of ctx.
 func (w *Watches) readFeed(ctx context.Context, rec *watchRecord) (reading, error) {
-	in := reading{feed: textOf(rec.Feed), at: w.now().UTC()}
+	in := reading{feed: textOf(rec.Feed), at: w.now().UTC(), asked: true}
 	if rec.paused() {
 		return in, nil
 	}

@@ -182,6 +182,7 @@ func (w *Watches) state(id string, rec *watchRecord) WatchState {
 		Silent:      s.Silent,
 		Rhythm:      s.Rhythm,
 		Held:        slices.Clone(s.Held),
+		Missing:     slices.Clone(s.Missing),
 		Trusted:     rec.Trusted,
 		By:          rec.By,
 	}

@@ -63,14 +63,17 @@ func TestWatchEvents(t *testing.T) {
 		s.watch("App", lineWatch(feedURL), "1.0.0")
 		time.Sleep(time.Minute)
 		w.put(feedURL, page{status: 404})
+		c := s.check("App")
+		var failure *patchsync.FeedError
+		if !errors.As(c.Err, &failure) || failure.Status != 404 || !errors.Is(c.Err, patchsync.ErrUpstream) {
+			t.Errorf("error %v, want a FeedError with status 404", c.Err)
+		}
 		for i := range 4 {
-			c := s.check("App")
-			var failure *patchsync.FeedError
-			if !errors.As(c.Err, &failure) || failure.Status != 404 || !errors.Is(c.Err, patchsync.ErrUpstream) {
-				t.Errorf("error %v, want a FeedError with status 404", c.Err)
+			for began := time.Now(); s.watchState("App").Failures <= i && time.Since(began) < 20*time.Hour; {
+				time.Sleep(time.Minute)
 			}
-			expect(t, "status", c.State.Status, patchsync.WatchFailing)
-			expect(t, "failures", c.State.Failures, i+1)
+			expect(t, "status", s.watchState("App").Status, patchsync.WatchFailing)
+			expect(t, "failures", s.watchState("App").Failures, i+1)
 			synctest.Wait()
 			expect(t, "events", in.kinds(), []string{"", "", "watch_failed", "watch_failed"}[i])
 		}

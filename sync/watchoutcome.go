@@ -17,6 +17,13 @@ import (
 // reportedFailures is the number of failures in a row after which a feed is reported as failed.
 const reportedFailures = 3
 
+const (
+	// maxHeldShown bounds WatchState.Held: those that are due first by version order.
+	maxHeldShown = 50
+	// maxMissing bounds WatchState.Missing: the newest versions.
+	maxMissing = 10
+)
+
 // noteVersions remembers the versions that the title has as added, also as the feed writes them, so that they do not
 // come back after a person has removed them.
 func (c *check) noteVersions() {
@@ -86,8 +93,11 @@ func (c *check) notePlan(plan *releases.Plan) {
 		if _, seen := c.next.Seen[version]; !seen {
 			c.next.mark(version, recipe.Listed, c.now)
 		}
-		s.Held = append(s.Held, HeldVersion{version, step.Until})
+		if len(s.Held) < maxHeldShown {
+			s.Held = append(s.Held, HeldVersion{version, step.Until})
+		}
 	}
+	c.noteMissing()
 	if plan.Newest != nil {
 		s.Newest = shorten(plan.Newest.Version)
 	}
@@ -95,6 +105,48 @@ func (c *check) notePlan(plan *releases.Plan) {
 	s.Silent = releases.Silent(c.in.selection.Releases, c.now)
 	c.keepHeld(plan)
 	c.notePropose(plan)
+}
+
+// noteMissing notes the versions that the feed lists, that are newer than the title's and that the title once had.
+func (c *check) noteMissing() {
+	c.next.State.Missing = nil
+	newest := patch.ParseVersion(newestOf(c.def))
+	for _, r := range c.selection.Releases { // the newest first
+		switch {
+		case patch.ParseVersion(r.Version).Compare(newest) <= 0, len(c.next.State.Missing) == maxMissing:
+			return
+		case c.next.Seen[r.Version].Memory == recipe.Added:
+			c.next.State.Missing = append(c.next.State.Missing, shorten(r.Version))
+		}
+	}
+}
+
+// noteFailure notes that the check failed. A failure of a check that a person has asked for is counted at most once in
+// an interval, and does not put off the next check at the interval: impatience is no outage.
+func (c *check) noteFailure(err error) {
+	s := &c.next.State
+	text := shorten(err.Error())
+	if text != s.LastError {
+		c.badFeeds.warn("title", c.title.ID, "error", text)
+	}
+	s.LastError = text
+	every := interval(c.next)
+	if c.in.asked {
+		if since := c.now.Sub(s.Counted); s.Failures == 0 || since < 0 || since >= every-every/10 {
+			s.Failures++
+			s.Counted = c.now
+		}
+		return
+	}
+	wait := backoff(every, s.Failures)
+	var failure *FeedError
+	if errors.As(err, &failure) {
+		wait = max(wait, min(failure.RetryAfter, maxIntervals*every))
+	}
+	s.Failures++
+	s.Counted = c.now
+	s.Wait = jitter(wait)
+	s.NextCheck = c.now.Add(s.Wait)
 }
 
 // noteOutcome notes whether the check failed, and the events that follow from it.
@@ -107,21 +159,9 @@ func (c *check) noteOutcome(out *Check) {
 			c.log.Info("a release feed can be followed again", "title", c.title.ID)
 		}
 		s.LastSuccess, s.Failures, s.LastError = c.in.at, 0, ""
-		s.NextCheck, s.Wait = time.Time{}, 0
+		s.NextCheck, s.Wait, s.Counted = time.Time{}, 0, time.Time{}
 	} else {
-		wait := backoff(interval(rec), s.Failures)
-		var failure *FeedError
-		if errors.As(out.Err, &failure) {
-			wait = max(wait, min(failure.RetryAfter, maxIntervals*interval(rec)))
-		}
-		text := shorten(out.Err.Error())
-		if text != s.LastError {
-			c.badFeeds.warn("title", c.title.ID, "error", text)
-		}
-		s.Failures++
-		s.LastError = text
-		s.Wait = jitter(wait)
-		s.NextCheck = c.now.Add(s.Wait)
+		c.noteFailure(out.Err)
 	}
 	failed := s.Failures >= reportedFailures || s.Silent
 	switch {

@@ -22,7 +22,7 @@ const (
 	// recipePrefix begins the id of the record of a recipe file whose title does not exist yet, before the title's id
 	// in lower case.
 	recipePrefix = "recipe/"
-	// maxSeen bounds the versions that a watch remembers: the newest by version order.
+	// maxSeen bounds the versions that a watch remembers; see trim.
 	maxSeen = 1000
 )
 
@@ -63,13 +63,16 @@ type watchRecordState struct {
 	// the wait of a server with another clock.
 	NextCheck time.Time     `json:"next_check,omitzero"`
 	Wait      time.Duration `json:"wait,omitempty"`
-	// Failures, LastError, Newest, Silent, Rhythm and Held are described in [WatchState].
+	// Failures, LastError, Newest, Silent, Rhythm, Held and Missing are described in [WatchState].
 	Failures  int           `json:"failures,omitempty"`
 	LastError string        `json:"last_error,omitempty"`
 	Newest    string        `json:"newest,omitempty"`
 	Silent    bool          `json:"silent,omitempty"`
 	Rhythm    time.Duration `json:"rhythm,omitempty"`
 	Held      []HeldVersion `json:"held,omitempty"`
+	Missing   []string      `json:"missing,omitempty"`
+	// Counted is when a failure was last counted.
+	Counted time.Time `json:"counted,omitzero"`
 	// Reported says that the last event about the feed is WatchFailed.
 	Reported bool `json:"reported,omitempty"`
 }
@@ -103,6 +106,7 @@ func (rec *watchRecord) persistent() (string, error) {
 	c := *rec
 	s := &c.State
 	s.LastAttempt, s.LastSuccess, s.NextCheck, s.Wait = time.Time{}, time.Time{}, time.Time{}, 0
+	s.Counted = time.Time{}
 	data, err := json.Marshal(&c)
 	return string(data), err
 }
@@ -157,15 +161,25 @@ func (rec *watchRecord) seen() releases.Seen {
 	return all
 }
 
-// trim forgets the oldest versions if there are too many.
+// trim forgets versions if there are too many: first those that were only listed, the highest first, and then those
+// that were added or rejected, the lowest first. A feed that lists many wrong versions must not make the watch forget
+// which ones a person has removed or rejected, and one that the title has left behind does not come back anyway.
 func (rec *watchRecord) trim() {
 	if len(rec.Seen) <= maxSeen {
 		return
 	}
-	versions := slices.SortedFunc(maps.Keys(rec.Seen), func(a, b string) int {
-		return cmp.Or(patch.OrderVersions(b, a), cmp.Compare(a, b))
-	})
-	for _, version := range versions[maxSeen:] {
+	decided := make([]string, 0, len(rec.Seen))
+	var listed []string
+	for version, m := range rec.Seen {
+		if m.Memory == "" || m.Memory == recipe.Listed {
+			listed = append(listed, version)
+		} else {
+			decided = append(decided, version)
+		}
+	}
+	slices.SortFunc(decided, func(a, b string) int { return cmp.Or(patch.OrderVersions(b, a), cmp.Compare(a, b)) })
+	slices.SortFunc(listed, func(a, b string) int { return cmp.Or(patch.OrderVersions(a, b), cmp.Compare(a, b)) })
+	for _, version := range append(decided, listed...)[maxSeen:] {
 		delete(rec.Seen, version)
 	}
 }

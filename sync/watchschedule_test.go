@@ -1,6 +1,7 @@
 package patchsync_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -254,5 +255,43 @@ func TestWatchLeader(t *testing.T) {
 			}
 		}
 		expect(t, "servers that know of the failure", others, 2)
+	})
+}
+
+// Checks that people ask for during a short outage do not put off the next check at the interval, and are no reason to
+// report the feed.
+func TestWatchChecksByPeopleDuringAnOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		var events []string
+		s := open(t, newStore(), w, withLines(patchsync.Options{
+			Notify: func(_ context.Context, e patchsync.WatchEvent) error {
+				events = append(events, e.Kind)
+				return nil
+			},
+		}))
+		w.lines(feedURL, "1.0.0")
+		s.watch("App", lineWatch(feedURL), "1.0.0")
+		defer run(t, s)()
+		time.Sleep(time.Minute)
+		next := s.watchState("App").NextCheck
+		w.put(feedURL, page{status: 503})
+		for range 6 {
+			s.check("App")
+			time.Sleep(time.Second)
+		}
+		state := s.watchState("App")
+		expect(t, "failures", state.Failures, 1)
+		expect(t, "status", state.Status, patchsync.WatchFailing)
+		if state.NextCheck.After(next) {
+			t.Errorf("the next check is at %v, want no later than %v", state.NextCheck, next)
+		}
+		time.Sleep(time.Until(next) + time.Minute)
+		expect(t, "failures after the next check", s.watchState("App").Failures, 2)
+		w.lines(feedURL, "1.1.0")
+		time.Sleep(140 * time.Minute)
+		expect(t, "versions", s.versions("App"), "1.1.0 1.0.0")
+		synctest.Wait()
+		expect(t, "events", events, "[]")
 	})
 }

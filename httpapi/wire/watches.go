@@ -52,6 +52,8 @@ type WatchState struct {
 	Silent bool `json:"silent,omitempty"`
 	// Held are the versions that wait until they are old enough.
 	Held []HeldVersion `json:"held,omitempty"`
+	// Missing are versions that the feed lists and that the title once had. The watch does not add them again.
+	Missing []string `json:"missing,omitempty"`
 }
 
 // A HeldVersion is a version that a policy holds back.

@@ -153,7 +153,8 @@ func (p *planner) sortOut(candidates []recipe.Release) {
 			p.skip(r, "a person rejected the version")
 			continue
 		case known && mark.Memory == recipe.Added:
-			p.skip(r, "a person removed the version from the title")
+			p.skip(r, "the title had the version, and no longer has it: a person removed it, or restored an earlier "+
+				"revision; add it by hand to have it again")
 			continue
 		case known && mark.Memory == recipe.Adding:
 			step.Reasons = append(step.Reasons,
@@ -284,7 +285,7 @@ func (p *planner) complete() error {
 		p.plan.Note = fmt.Sprintf("no newer release can be added; version %s, for example: %s",
 			p.unusable.Version, p.unusable.Reason)
 	default:
-		p.plan.Note = "every newer release was removed or rejected by a person"
+		p.plan.Note = "every newer release was removed or rejected by a person; add a version by hand to have it again"
 	}
 	return nil
 }

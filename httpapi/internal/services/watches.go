@@ -237,6 +237,7 @@ func watchStateOf(s patchsync.WatchState) wire.WatchState {
 		NextCheck:   wire.Time(s.NextCheck),
 		Newest:      wire.String(s.Newest),
 		Silent:      s.Silent,
+		Missing:     s.Missing,
 	}
 	for _, h := range s.Held {
 		out.Held = append(out.Held, wire.HeldVersion{Version: h.Version, Until: wire.Time(h.Until)})
