@@ -16,7 +16,10 @@ func (c *Client) publicError(err error) error {
 	if errors.Is(err, ssrf.ErrProhibitedIP) || errors.Is(err, ssrf.ErrProhibitedNetwork) || isDNS && !c.private {
 		// A name that does not exist and a private one have the same error, so that the error does not tell which
 		// names exist in the administrator's network.
-		return fmt.Errorf("%w: the host has no public address: %s", ErrRefused, c.remedy())
+		if c.private {
+			return fmt.Errorf("%w: %s", ErrRefused, c.remedy())
+		}
+		return refusedError("the host does not exist, or has no public address: check the name; " + c.remedy())
 	}
 	if isDNS {
 		return withoutResolver(dns)
@@ -31,6 +34,15 @@ func (c *Client) publicError(err error) error {
 	}
 	return err
 }
+
+// A refusedError is an [ErrRefused] with a text of its own.
+type refusedError string
+
+// Error implements error.
+func (e refusedError) Error() string { return string(e) }
+
+// Is reports whether target is [ErrRefused].
+func (e refusedError) Is(target error) bool { return target == ErrRefused }
 
 // withoutResolver returns a DNS error without the address of the resolver that was asked.
 func withoutResolver(e *net.DNSError) error {

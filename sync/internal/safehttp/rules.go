@@ -52,7 +52,7 @@ func (c *Client) checkHost(host string) error {
 	name := strings.ToLower(strings.TrimSuffix(host, "."))
 	if addr, err := netip.ParseAddr(name); err == nil {
 		if addr.Zone() != "" || c.checkAddress(addr.Unmap()) != nil {
-			return fmt.Errorf("%w: it is not a public address: %s", ErrRefused, c.remedy())
+			return fmt.Errorf("%w: it is not public; %s", ErrRefused, c.remedy())
 		}
 		return nil
 	}
@@ -67,7 +67,7 @@ func (c *Client) checkHost(host string) error {
 		// rule of the URL standard.
 		return fmt.Errorf("%w: an IPv4 address must be written as four decimal numbers", ErrRefused)
 	case !c.private && isLocalName(labels):
-		return fmt.Errorf("%w: the name belongs to a private network: %s", ErrRefused, c.remedy())
+		return fmt.Errorf("%w: the name belongs to a private network; %s", ErrRefused, c.remedy())
 	}
 	return nil
 }
@@ -78,7 +78,7 @@ func (c *Client) remedy() string {
 	if c.private {
 		return "link-local and reserved addresses are never contacted"
 	}
-	return "addresses in private networks are not contacted unless the server allows them (--allow-private-networks)"
+	return "private networks need --allow-private-networks"
 }
 
 // isLocalName reports whether a name always refers to this machine or to the local network.

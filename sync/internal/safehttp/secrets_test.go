@@ -181,7 +181,8 @@ func TestErrorsOfLookups(t *testing.T) {
 		{"no resolver", func(context.Context, string, string) (net.Conn, error) {
 			return nil, errors.New("dial udp 192.0.2.53:53: unreachable")
 		}, true, "lookup"},
-		{"a missing name, without private networks", nil, false, "--allow-private-networks"},
+		{"a missing name, without private networks", nil, false, "does not exist, or has no public address: check " +
+			"the name; private networks need --allow-private-networks"},
 	} {
 		resolver := newResolver(t, func(string) []string { return nil })
 		if c.answer != nil {
@@ -198,7 +199,8 @@ func TestErrorsOfLookups(t *testing.T) {
 		}
 	}
 	_, err := New(nil).Check("http://192.168.1.2/jamf/v1")
-	if err == nil || !strings.Contains(err.Error(), "--allow-private-networks") {
-		t.Errorf("a private address: %v does not name the option", err)
+	const want = "the address is not allowed: it is not public; private networks need --allow-private-networks"
+	if err == nil || err.Error() != want {
+		t.Errorf("a private address: %v, want %s", err, want)
 	}
 }
