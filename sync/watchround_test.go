@@ -1,9 +1,7 @@
 package patchsync_test
 
 import (
-	"bytes"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -87,9 +85,9 @@ func (k faultyKind) Read(
 func TestWatchContainsFaults(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		var log bytes.Buffer
+		var log journal
 		s := open(t, newStore(), w, patchsync.Options{
-			Logger: slog.New(slog.NewTextHandler(&log, nil)),
+			Logger: log.logger(),
 			Kinds:  map[string]releases.Kind{"lines": faultyKind{}},
 			FeedTokens: []patchsync.FeedToken{{
 				Host:  "token.example",
