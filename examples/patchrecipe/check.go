@@ -28,6 +28,7 @@ const (
 	codeCurrent    = "current"
 	codeSilent     = "silent"
 	codeExpected   = "expected"
+	codeName       = "name"
 )
 
 // program is the program for reports.
@@ -36,6 +37,7 @@ var program = &report.Program{
 	Rules: []report.Rule{
 		{Code: report.Invalid, Summary: "the recipe is invalid"},
 		{Code: codeFeed, Summary: "the release feed cannot be read, or lists no stable release"},
+		{Code: codeName, Summary: "the name of the recipe's file is not its id"},
 		{Code: codeDefinition, Summary: "the definition is invalid, or new versions cannot be added to it"},
 		{Code: codeNew, Summary: "a new version"},
 		{Code: codeProposed, Summary: "a new version waits for a person"},
@@ -45,8 +47,18 @@ var program = &report.Program{
 		{Code: codeExpected, Summary: "the newest version in the recorded answers"},
 	},
 	Summary: func(files int, levels map[string]int) string {
-		return fmt.Sprintf("%d recipes, %d errors, %d warnings", files, levels[report.Error], levels[report.Warning])
+		return strings.Join([]string{
+			count(files, "recipe"), count(levels[report.Error], "error"), count(levels[report.Warning], "warning"),
+		}, ", ")
 	},
+}
+
+// count returns a number with its noun.
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 // A source reads release feeds.
@@ -90,12 +102,16 @@ func (c *checker) check(ctx context.Context, f file) (report.Result, error) {
 		v.AddInvalid(v.data, err)
 		return v.Result, nil
 	}
+	v.checkName(f)
 	if c.command != commandTest {
 		v.target, err = f.target(v.recipe)
 		if err == nil {
 			err = v.claim()
 		}
+		var invalid *definitionError
 		switch {
+		case errors.As(err, &invalid):
+			return invalid.result(), nil
 		case errors.Is(err, errDefinition):
 			v.find(report.Error, codeDefinition, "/id", "", "%v", err)
 			return v.Result, nil
@@ -115,6 +131,19 @@ func (c *checker) check(ctx context.Context, f file) (report.Result, error) {
 		return v.Result, nil
 	}
 	return v.Result, v.compare(found)
+}
+
+// checkName warns if the name of the recipe's file is not its id.
+func (v *visit) checkName(f file) {
+	name := filepath.Base(f.path)
+	suffix := filepath.Ext(name)
+	if isRecipe(name) {
+		suffix = name[len(name)-len(recipeSuffix):]
+	}
+	if id := v.recipe.TitleID(); strings.TrimSuffix(name, suffix) != id {
+		v.find(report.Warning, codeName, "/id", "", "the file is not named by the id %s: rename it to %s%s, so that "+
+			"two recipes cannot have one id unnoticed", id, id, suffix)
+	}
 }
 
 // claim fails if another recipe has the same definition.

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/patchsource/patchsource/examples/internal/cli"
+	"github.com/patchsource/patchsource/examples/internal/report"
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/recipe"
 )
@@ -102,7 +103,8 @@ type target struct {
 // name returns the path for reports.
 func (t *target) name() string { return filepath.ToSlash(t.path) }
 
-// target reads the definition of a recipe. The error is an errDefinition if it is invalid.
+// target reads the definition of a recipe. The error is a *definitionError if its text is invalid, and errDefinition
+// if the recipe cannot have it.
 func (f file) target(r *recipe.Recipe) (*target, error) {
 	if f.definitions == "" {
 		return &target{}, nil
@@ -121,18 +123,43 @@ func (f file) target(r *recipe.Recipe) (*target, error) {
 	}
 	t.text = text
 	t.def, err = patch.Parse(text, nil)
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("%w: %s: %w", errDefinition, t.name(), err)
-	case !strings.EqualFold(t.def.ID, r.TitleID()):
-		return nil, fmt.Errorf("%w: %s has the id %q, and the recipe %q", errDefinition, t.name(), t.def.ID,
-			r.TitleID())
+	if err != nil {
+		return nil, &definitionError{name: t.name(), text: text, err: err}
+	}
+	if !strings.EqualFold(t.def.ID, r.TitleID()) {
+		return nil, &definitionError{name: t.name(), text: text, err: &patch.ValidationError{
+			Failures: []patch.Failure{{Path: "/id", Message: fmt.Sprintf("is %q, and the recipe has the id %q",
+				t.def.ID, r.TitleID())}},
+		}}
 	}
 	return t, nil
 }
 
 // errDefinition means that the definition of a recipe cannot be used.
 var errDefinition = errors.New("the definition cannot be used")
+
+// A definitionError means that the text of a definition is invalid.
+type definitionError struct {
+	name string // path of the file
+	text []byte
+	err  error
+}
+
+// Error implements error.
+func (e *definitionError) Error() string { return fmt.Sprintf("%s: %v", e.name, e.err) }
+
+// Unwrap returns the reason.
+func (e *definitionError) Unwrap() error { return e.err }
+
+// result returns the findings about the file of the definition.
+func (e *definitionError) result() report.Result {
+	r := report.Result{File: e.name}
+	r.AddInvalid(e.text, e.err)
+	for i := range r.Findings {
+		r.Findings[i].Code = codeDefinition
+	}
+	return r
+}
 
 // sameFile reports whether two paths lead to the same file, which may not exist.
 func sameFile(a, b string) bool {

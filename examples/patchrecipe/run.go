@@ -50,14 +50,15 @@ var help = map[string]string{
 	"path":    "Recipes, and folders of recipes.",
 	"definitions": "Folder of the definitions, whose files are named ID.json. If it is not set, a definition is " +
 		"beside its recipe ID.recipe.json.",
-	"approve": "Also add the versions that wait for a person, for example because their form is new. Use it where a " +
-		"person reviews the change, such as in a pull request.",
+	"approve": "Also add the versions that wait for a person, for example because their form is new, and those that a " +
+		"policy would hold forever because the feed has no date for them. Use it where a person reviews the change, " +
+		"such as in a pull request.",
 	"record": "Write the answers of the feeds to a folder, one file for each request, and the newest versions to " +
 		"expected.json in it.",
 	"offline": "Read the answers from a folder that --record has written. No server is asked.",
 	"feed-token": "Send the token in the first line of a file to the host of release feeds, such as " +
 		"github.com=FILE, or to this host for the repositories of one owner. May be repeated.",
-	"allow-private-networks": "Also ask servers in private networks and on this machine.",
+	"allow-private-networks": "Also read release feeds in private networks and on this machine.",
 	"strict":                 "Treat warnings, such as versions that wait for a person, as errors.",
 	"format": "Format of the report: text, json, sarif for code scanning, or github for annotations in GitHub " +
 		"Actions (default: ${default}).",

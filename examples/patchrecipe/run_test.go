@@ -282,9 +282,14 @@ func TestBeside(t *testing.T) {
 func TestDefinitionErrors(t *testing.T) {
 	v := newVendor(t)
 	const atlas, boreal = "definitions/Atlas.json", "definitions/Boreal.json"
+	if code, out, _ := call(t, append([]string{"apply"}, all...)...); code != 0 {
+		t.Fatalf("got exit code %d: %s", code, out)
+	}
+	other := strings.TrimPrefix(strings.TrimLeft(readText(t, boreal), "{\n "), "\n")
 	for name, c := range map[string]struct{ file, text, path, want string }{
-		"invalid":        {atlas, `{"id": "Atlas"}`, "recipes/Atlas.json", atlas + ": "},
-		"not JSON":       {atlas, "{", "recipes/Atlas.json", atlas + ": "},
+		"invalid":        {atlas, `{"id": "Atlas"}`, "recipes/Atlas.json", atlas + ":1: error: /name: "},
+		"of another id":  {atlas, "{\n " + other, "recipes/Atlas.json", atlas + ":2: error: /id: is \"Boreal\""},
+		"not JSON":       {atlas, "{\n", "recipes/Atlas.json", atlas + ":2: error: "},
 		"the recipe":     {boreal, readText(t, "recipes/Boreal.json"), boreal, "is the recipe itself"},
 		"of two recipes": {"recipes/Atlas2.json", readText(t, "recipes/Atlas.json"), "recipes", "that of the recipe"},
 	} {
@@ -301,6 +306,55 @@ func TestDefinitionErrors(t *testing.T) {
 	if code, out, _ := call(t, "apply", "--allow-private-networks", "recipes/Atlas.json"); code != 1 ||
 		!strings.Contains(out, "--definitions") {
 		t.Errorf("no place for the definition: got exit code %d: %s", code, out)
+	}
+}
+
+// A version without a date is held forever, because nothing is remembered: it is a warning, and --approve adds it.
+func TestHoldWithoutDate(t *testing.T) {
+	v := newVendor(t)
+	recipe := readText(t, "recipes/Boreal.json")
+	writeFile(t, "recipes/Boreal.json", strings.TrimSuffix(recipe, "\n}\n")+",\n  \"policy\": {\"hold\": \"48h\"}\n}\n")
+	if code, out, _ := call(t, append([]string{"apply"}, all...)...); code != 0 {
+		t.Fatalf("got exit code %d: %s", code, out)
+	}
+	v.pages["/boreal.txt"] = "Boreal 1.5"
+	for _, c := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"check"}, 0, "recipes/Boreal.json:8: warning: /policy/hold: version 1.5 would wait forever"},
+		{[]string{"apply"}, 0, "add it with apply --approve, or remove hold"},
+		{[]string{"check", "--strict"}, 1, "error: /policy/hold"},
+		{[]string{"apply", "--approve"}, 0, "1.5 was added to definitions/Boreal.json, although the policy holds it for"},
+		{[]string{"check", "--strict"}, 0, "the title has the newest release, 1.5"},
+	} {
+		code, out, _ := call(t, append(c.args, all...)...)
+		if code != c.code || !strings.Contains(out, c.want) {
+			t.Errorf("%v: got exit code %d, want %d with %q in it: %s", c.args, code, c.code, c.want, out)
+		}
+	}
+
+	// A version with a date waits for its time only, even with --approve.
+	atlas := readText(t, "recipes/Atlas.json")
+	atlas = strings.TrimSuffix(atlas, "\n}\n") + ",\n  \"policy\": {\"hold\": \"720h\"}\n}\n"
+	writeFile(t, "recipes/Atlas.json", atlas)
+	v.pages["/atlas.xml"] = appcast("2.0.0", "2.0.1")
+	code, out, _ := call(t, append([]string{"apply", "--approve"}, all...)...)
+	if code != 0 || !strings.Contains(out, "notice: /policy: version 2.0.1 waits") {
+		t.Errorf("got exit code %d, want 2.0.1 to wait: %s", code, out)
+	}
+}
+
+// The name of a recipe's file is its id.
+func TestFileName(t *testing.T) {
+	newVendor(t)
+	writeFile(t, "other/Boreal-old.recipe.json", readText(t, "recipes/Boreal.json"))
+	code, out, _ := call(t, "check", "--allow-private-networks", "other", "recipes")
+	const want = "other/Boreal-old.recipe.json:2: warning: /id: the file is not named by the id Boreal: rename it to " +
+		"Boreal.recipe.json"
+	if code != 0 || !strings.Contains(out, want) || !strings.HasSuffix(out, "3 recipes, 0 errors, 1 warning\n") {
+		t.Errorf("got exit code %d, want one warning %q: %s", code, want, out)
 	}
 }
 
