@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 // A sample describes a store of an earlier format: its tokens, and what the server answered. Tokens that expire do so
@@ -21,6 +22,14 @@ type sample struct {
 	Software    []map[string]any          // the list of titles
 	Definitions map[string]map[string]any // by id
 	Editions    map[string]int            // by id: the number of revisions in the history
+	Watches     []map[string]any          // the list of watches
+	Proposals   []proposal                // the list of proposals
+}
+
+// A proposal is what a sample says of a proposal.
+type proposal struct {
+	Title    string
+	Versions []string
 }
 
 // Folders and full backups of every format can be opened, with everything in them, including names and lists that the
@@ -91,6 +100,16 @@ func checkSample(t *testing.T, s *server, sample sample) {
 		if len(history.Editions) != sample.Editions[id] {
 			t.Errorf("%s has %d revisions, want %d", id, len(history.Editions), sample.Editions[id])
 		}
+	}
+	var feeds struct{ Watches []map[string]any }
+	read("/api/v1/watches", &feeds)
+	if diff := cmp.Diff(sample.Watches, feeds.Watches, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("the watches (-want +got):\n%s", diff)
+	}
+	var waiting struct{ Proposals []proposal }
+	read("/api/v1/proposals", &waiting)
+	if diff := cmp.Diff(sample.Proposals, waiting.Proposals, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("the proposals (-want +got):\n%s", diff)
 	}
 	administrator := s.token
 	for name, token := range sample.Tokens {
