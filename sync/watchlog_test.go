@@ -5,15 +5,37 @@ import (
 	"context"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 )
 
+// A lockedBuffer is a buffer that is safe for concurrent use.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	all bytes.Buffer
+}
+
+// Write implements [io.Writer].
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.all.Write(p)
+}
+
+// take returns what was written since the last call.
+func (b *lockedBuffer) take() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	defer b.all.Reset()
+	return b.all.String()
+}
+
 // Of many warnings, the first one is logged, and one line with the number of the others and an example.
 func TestDigest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var out bytes.Buffer
+		var out lockedBuffer
 		handler := slog.NewTextHandler(&out, &slog.HandlerOptions{
 			ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 				if a.Key == slog.TimeKey {
@@ -32,10 +54,9 @@ func TestDigest(t *testing.T) {
 		expect := func(when string, lines ...string) {
 			t.Helper()
 			synctest.Wait()
-			if got, want := out.String(), strings.Join(lines, ""); got != want {
+			if got, want := out.take(), strings.Join(lines, ""); got != want {
 				t.Errorf("%s, the log is\n%swant\n%s", when, got, want)
 			}
-			out.Reset()
 		}
 		const one, more = "level=WARN msg=\"it fails\" id=", "level=WARN msg=\"they fail\" more="
 		d.warn("id", 0)
