@@ -87,13 +87,22 @@ func (w watcher) Check(ctx context.Context, id, uid string, dryRun bool) (wire.C
 		out.Held = append(out.Held, wire.HeldVersion{Version: step.Release.Version, Until: wire.Time(step.Until)})
 	}
 	if check.Err != nil {
-		out.Error = wire.String(check.State.LastError) // unlike Err, it may be shown
-		if out.Error == nil {
-			out.Error = wire.String("the check failed: the server's log says why")
-		}
+		out.Error = checkError(check, dryRun)
 	}
 	out.Message = checkMessage(out, plan.Note)
 	return out, nil
+}
+
+// checkError returns why a check failed. The state has it as it may be shown; that of a dry run is still the one of the
+// last check, but a dry run adds nothing, so that its error is about what the feed lists and has no secrets.
+func checkError(check patchsync.Check, dryRun bool) *string {
+	if dryRun {
+		return wire.String(check.Err.Error())
+	}
+	if text := wire.String(check.State.LastError); text != nil {
+		return text
+	}
+	return wire.String("the check failed: the server's log says why")
 }
 
 // checkMessage says what a check did, in sentences. note explains a check that found nothing to do.

@@ -16,15 +16,24 @@ import (
 	patchsync "github.com/patchsource/patchsource/sync"
 )
 
-// A page is a transport that answers every request with the same body.
-type page string
+// A page is a transport that answers every request with the same status and body.
+type page struct {
+	status int
+	body   string
+}
 
-func (p page) RoundTrip(r *http.Request) (*http.Response, error) {
-	return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(string(p))), Request: r}, nil
+func (p *page) RoundTrip(r *http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: p.status, Body: io.NopCloser(strings.NewReader(p.body)), Request: r}, nil
 }
 
 // newWatches returns watches whose feeds answer with a body, over a catalog with the title App.
 func newWatches(t *testing.T, body string) (httpapi.Watches, *patchsync.Watches) {
+	t.Helper()
+	return watchesOf(t, &page{200, body})
+}
+
+// watchesOf returns watches whose feeds answer with a page, over a catalog with the title App.
+func watchesOf(t *testing.T, p *page) (httpapi.Watches, *patchsync.Watches) {
 	t.Helper()
 	s := memstore.New()
 	titles, err := catalog.Open(t.Context(), s, nil)
@@ -39,7 +48,7 @@ func newWatches(t *testing.T, body string) (httpapi.Watches, *patchsync.Watches)
 	if _, err := titles.Create(t.Context(), def, nil); err != nil {
 		t.Fatal(err)
 	}
-	runner, err := patchsync.New(titles, s, &patchsync.Options{Transport: page(body)})
+	runner, err := patchsync.New(titles, s, &patchsync.Options{Transport: p})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,4 +147,37 @@ func TestCheckMessages(t *testing.T) {
 			t.Errorf("%s: got %q, %v; want %q", c.body, got.Message, err, c.want)
 		}
 	}
+}
+
+// A dry run reports the error of its own answer, and not that of the last check, which the state keeps.
+func TestDryRunOfABrokenFeed(t *testing.T) {
+	p := &page{200, `["1.0"]`}
+	watches, _ := watchesOf(t, p)
+	if err := watches.Set(t.Context(), "App", jsonRecipe("App").Watch(), httpapi.WatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		status int
+		dryRun bool
+		want   string
+	}{{404, true, "404"}, {503, false, "503"}, {404, true, "404"}} {
+		p.status = c.status
+		got, err := watches.Check(t.Context(), "App", "", c.dryRun)
+		if err != nil || got.Error == nil || !strings.Contains(*got.Error, c.want) ||
+			!strings.Contains(got.Message, c.want) || strings.Contains(got.Message, "hidden") {
+			t.Errorf("%+v: got the error %s in %+v, %v", c, deref(got.Error), got, err)
+		}
+	}
+	p.status = 200
+	if got, err := watches.Check(t.Context(), "App", "", true); err != nil || got.Error != nil {
+		t.Errorf("a dry run of the repaired feed: got the error %s, %v", deref(got.Error), err)
+	}
+}
+
+// deref returns a text, "none" if there is none.
+func deref(s *string) string {
+	if s == nil {
+		return "none"
+	}
+	return *s
 }
