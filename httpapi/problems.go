@@ -197,6 +197,14 @@ var problems = problem.Table{
 	},
 	{Match: problem.Is(ErrConflict), Code: wire.CodeDatabaseConflict},
 	{
+		Match: problem.Both(problem.As[*recipeTaken](), ofTitle),
+		Code:  wire.CodeDatabaseConflict,
+		Message: titleMessage("There is a title '%[1]s' already (upper and lower case are the same), and nothing was " +
+			"created. To make it follow the feed, send the recipe's feed and policy to " +
+			"PUT /api/v1/titles/%[1]s/watch, or use another id."),
+		Detail: titleDetail,
+	},
+	{
 		Match: problem.Both(problem.Is(catalog.ErrExists), ofTitle),
 		Code:  wire.CodeDatabaseConflict,
 		Message: titleMessage("There is a title '%s' already (upper and lower case are the same), " +

@@ -50,7 +50,7 @@ func (c *watchCalls) create(w http.ResponseWriter, r *http.Request) error {
 		Undo: func(ctx context.Context) error { return c.watches.Undo(ctx, made) },
 	})
 	if err != nil {
-		return err
+		return takenError(err)
 	}
 	title := res.Title
 	c.logChange(r, "title created from a recipe", principal,
@@ -86,7 +86,21 @@ func (c *watchCalls) parseRecipe(r *http.Request, principal auth.Principal, body
 	if err := c.mayRead(r.Context(), principal, rec.Feed); err != nil {
 		return nil, err
 	}
-	return rec, c.checkFree(principal, rec.TitleID())
+	return rec, takenError(c.checkFree(principal, rec.TitleID()))
+}
+
+// A recipeTaken reports a recipe for a title that exists. It is a catalog.ErrExists.
+type recipeTaken struct{ error }
+
+// Unwrap returns the error of the catalog.
+func (e *recipeTaken) Unwrap() error { return e.error }
+
+// takenError returns an error of a recipe, which is a recipeTaken if it is catalog.ErrExists.
+func takenError(err error) error {
+	if errors.Is(err, catalog.ErrExists) {
+		return &recipeTaken{err}
+	}
+	return err
 }
 
 // checkFeed reports all failures of a recipe's feed and policy.
@@ -132,7 +146,7 @@ func (c *watchCalls) try(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if body.Recipe == nil {
-		return failure("/recipe", "is missing: add it")
+		return failure("/recipe", `is missing: wrap the recipe: {"recipe": {…}}`)
 	}
 	if body.Answer != nil && len(body.Answer.Body) > maxTriedBody {
 		return failure("/answer/body", "must have at most "+byteCount(maxTriedBody))
@@ -202,7 +216,7 @@ func (c *watchCalls) draft(w http.ResponseWriter, r *http.Request) error {
 		})
 		err = below("/app", err)
 	default:
-		err = failure("/cask", "is missing: add it, or app")
+		err = failure("/cask", `is missing: wrap the cask: {"cask": {…}}, or send an application: {"app": {…}}`)
 	}
 	if err != nil {
 		return err

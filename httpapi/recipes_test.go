@@ -28,7 +28,8 @@ func TestCreateFromRecipe(t *testing.T) {
 	}
 	// An id that is taken is found before the feed is asked.
 	asked := w.feeds.asked
-	expect(t, w.asAdmin("POST", "/api/v1/recipes", recipeJSON("new", "sparkle")), 409, `"database_conflict":"New"`)
+	expect(t, w.asAdmin("POST", "/api/v1/recipes", recipeJSON("new", "sparkle")), 409, `"database_conflict":"New"`,
+		"PUT /api/v1/titles/New/watch")
 	expect(t, w.do("POST", "/api/v1/recipes", recipeJSON("New", "sparkle"), w.contributor...), 409, "New_macman")
 	if w.feeds.asked != asked {
 		t.Errorf("%d feeds were asked in vain", w.feeds.asked-asked)
@@ -96,6 +97,7 @@ func TestTryRecipe(t *testing.T) {
 			t.Errorf("%s: failures at %q, want %s", body, got, want)
 		}
 	}
+	expect(t, w.do("POST", path, appcast, w.own...), 400, `is missing: wrap the recipe: {\"recipe\": {…}}`)
 	w.feeds.fail = fmt.Errorf("%w: it is HTML", httpapi.ErrFeed)
 	expect(t, w.do("POST", path, `{"recipe":`+appcast+testAnswer, w.own...), 400, "it is HTML")
 }
@@ -113,6 +115,7 @@ func TestDraftRecipe(t *testing.T) {
 	expect(t, w.do("POST", path, `{"cask":`+cask+`}`), 401)
 	expect(t, w.do("POST", path, `{"cask":`+cask+`}`, w.own...), 200, `"repo":"rxhanson/Rectangle"`, `"gaps":[`)
 	expect(t, w.do("POST", path, `{"app":`+app+`}`, w.own...), 200, `"kind":"sparkle"`, `"guesses":[`)
+	expect(t, w.do("POST", path, cask, w.own...), 400, `is missing: wrap the cask: {\"cask\": {…}}, or `)
 	for body, want := range map[string]string{
 		`{}`:                             "/cask",
 		`{"cask":` + cask + `,"app":{}}`: "/app",

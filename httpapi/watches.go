@@ -257,9 +257,14 @@ func (c *watchCalls) reject(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	c.logChange(r, "proposal rejected", principal, "title", p.Title, "versions", named(p.Versions))
+	pronoun := "it"
+	if len(p.Versions) > 1 {
+		pronoun = "they"
+	}
 	return c.reply(w, r, http.StatusOK, wire.Answer{
-		Message: fmt.Sprintf("%s rejected; it will not be proposed again for title '%s'", versionsIn(p), p.Title),
-		ID:      p.Title,
+		Message: fmt.Sprintf("%s rejected; %s will not be proposed again for title '%s'",
+			versionsIn(p), pronoun, p.Title),
+		ID: p.Title,
 	})
 }
 

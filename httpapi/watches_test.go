@@ -446,13 +446,15 @@ func TestProposals(t *testing.T) {
 	w := newWatched(t)
 	w.feeds.proposals["p1"] = wire.Proposal{ID: "p1", Title: "App", Version: "3", Versions: []string{"2", "3"}}
 	w.feeds.proposals["p2"] = wire.Proposal{ID: "p2", Title: "App", Version: "4", Versions: []string{"4"}}
+	w.feeds.proposals["p3"] = wire.Proposal{ID: "p3", Title: "App", Version: "6", Versions: []string{"5", "6"}}
 	for _, verb := range []string{"approve", "reject"} {
 		expect(t, w.do("POST", "/api/v1/proposals/p1/"+verb, ""), 401)
 		expect(t, w.do("POST", "/api/v1/proposals/p1/"+verb, "", w.other...), 403)
 		expect(t, w.do("POST", "/api/v1/proposals/p9/"+verb, "", w.own...), 404, `"not_found"`)
 	}
 	expect(t, w.do("POST", "/api/v1/proposals/p1/approve", "{}", w.own...), 200, "Versions '2', '3' added")
-	expect(t, w.do("POST", "/api/v1/proposals/p2/reject", "", w.own...), 200, "Version '4' rejected")
+	expect(t, w.do("POST", "/api/v1/proposals/p2/reject", "", w.own...), 200, "Version '4' rejected; it will")
+	expect(t, w.do("POST", "/api/v1/proposals/p3/reject", "", w.own...), 200, "Versions '5', '6' rejected; they will")
 	if len(w.feeds.proposals) != 0 {
 		t.Errorf("the proposals %v are left", w.feeds.proposals)
 	}
