@@ -10,7 +10,9 @@ import (
 	"github.com/patchsource/patchsource/auth"
 	"github.com/patchsource/patchsource/httpapi/client"
 	"github.com/patchsource/patchsource/httpapi/server"
+	"github.com/patchsource/patchsource/httpapi/wire"
 	"github.com/patchsource/patchsource/patch"
+	"github.com/patchsource/patchsource/patch/recipe"
 	"github.com/patchsource/patchsource/store/memstore"
 )
 
@@ -25,7 +27,10 @@ func (t handlerTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // exampleClient returns a client of a new patch source in the same process, with an administrator's token.
 func exampleClient(ctx context.Context) (c *client.Client, done func(), err error) {
-	source, err := server.Open(ctx, server.Config{Store: memstore.New()})
+	source, err := server.Open(ctx, server.Config{
+		Store:                memstore.New(),
+		AllowPrivateNetworks: true, // for the vendor's server of an example
+	})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -100,4 +105,63 @@ func ExampleError() {
 	// 400 invalid_json
 	// /requirements
 	// /patches
+}
+
+// A title is created from a recipe and follows its vendor's release feed. Versions in a new form wait for a person.
+func Example_recipes() {
+	ctx := context.Background()
+	c, done, err := exampleClient(ctx)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer done()
+	versions := make(chan string, 1)
+	vendor := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		v := <-versions
+		versions <- v
+		fmt.Fprintf(w, `{"version": %q}`, v)
+	}))
+	defer vendor.Close()
+
+	versions <- "1.9"
+	atlas := &recipe.Recipe{
+		Name:     "Atlas",
+		BundleID: "com.example.atlas",
+		Feed:     recipe.Feed{Kind: "json", URL: vendor.URL, Version: "$.version"},
+	}
+	answer, err := c.CreateFromRecipe(ctx, atlas)
+	fmt.Println(answer.ID, err)
+
+	<-versions
+	versions <- "1.10"
+	check, err := c.CheckWatch(ctx, answer.ID, nil) // the server checks the feed each hour by itself
+	fmt.Println(check.Added, err)
+
+	<-versions
+	versions <- "2026.1"
+	if _, err := c.CheckWatch(ctx, answer.ID, nil); err != nil {
+		fmt.Println(err)
+	}
+	proposals, err := c.Proposals(ctx)
+	for _, p := range proposals {
+		_, err = c.Reject(ctx, p.ID)
+		fmt.Println(p.Title, p.Versions, err)
+	}
+	if err != nil {
+		fmt.Println(err)
+	}
+
+	watches, err := c.Watches(ctx, wire.WatchOK)
+	for _, w := range watches {
+		fmt.Println(w.Title, *w.State.Newest, w.State.Status)
+	}
+	if err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// Atlas <nil>
+	// [1.10] <nil>
+	// Atlas [2026.1] <nil>
+	// Atlas 2026.1 ok
 }
