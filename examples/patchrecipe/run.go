@@ -50,9 +50,9 @@ var help = map[string]string{
 	"path":    "Recipes, and folders of recipes.",
 	"definitions": "Folder of the definitions, whose files are named ID.json. If it is not set, a definition is " +
 		"beside its recipe ID.recipe.json.",
-	"approve": "Also add the versions that wait for a person, for example because their form is new, and those that a " +
-		"policy would hold forever because the feed has no date for them. Use it where a person reviews the change, " +
-		"such as in a pull request.",
+	"approve": "Also add the versions that wait for a person, for example because their form is new, and those that " +
+		"a policy would hold forever because the feed has no date for them. Use it where a person reviews the " +
+		"change, such as in a pull request.",
 	"record": "Write the answers of the feeds to a folder, one file for each request, and the newest versions to " +
 		"expected.json in it.",
 	"offline": "Read the answers from a folder that --record has written. No server is asked.",

@@ -49,9 +49,9 @@ func (v *visit) update(s releases.Selection) error {
 	for _, step := range plan.Held {
 		if _, ok := endless[step.Release.Version]; ok {
 			v.find(report.Warning, codeHeld, "/policy/hold", step.Release.Version, "version %s would wait forever: "+
-				"the policy holds it for %s, the feed has no date for it that is later than that of the newest version "+
-				"of %s, and patchrecipe does not remember when it was first listed: add it with apply --approve, or "+
-				"remove hold", step.Release.Version, v.recipe.Policy.Hold, v.target.name())
+				"the policy holds it for %s, the feed has no date for it that is later than that of the newest "+
+				"version of %s, and patchrecipe does not remember when it was first listed: add it with apply "+
+				"--approve, or remove hold", step.Release.Version, v.recipe.Policy.Hold, v.target.name())
 			continue
 		}
 		v.find(levelNotice, codeHeld, "/policy", step.Release.Version, "version %s waits: %s",

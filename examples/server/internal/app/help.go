@@ -74,8 +74,8 @@ var help = map[string]string{
 		"hour without a token, and 5,000 with one. It is sent only for feeds that an administrator or a recipe of " +
 		"--recipes chose. May be repeated.",
 	"sync-interval": "Time between two checks of a source for changes (default: ${default}).",
-	"allow-private-networks": "Also allow sources, release feeds and webhooks in private networks and on this machine. " +
-		"For labs: anyone who may publish by URL, or set the feed of a title, can reach them.",
+	"allow-private-networks": "Also allow sources, release feeds and webhooks in private networks and on this " +
+		"machine. For labs: anyone who may publish by URL, or set the feed of a title, can reach them.",
 	"sign-cert": "Sign the definitions of the feed with this certificate (PEM, with its chain). Requires --sign-key.",
 	"sign-key":  "Private key of --sign-cert (PEM).",
 
