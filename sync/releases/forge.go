@@ -74,8 +74,8 @@ func newForgeFeed(f recipe.Feed) (*forgeFeed, error) {
 	if f.Channel != "" {
 		add("channel", "must be empty, because releases of a repository have no channel: choose them with tag")
 	}
-	if f.URL != "" && checkURL(f.URL) != nil {
-		add("url", "must be the address of the server, such as https://git.example.org")
+	if wrong := checkServer(f); wrong != "" {
+		add("url", wrong)
 	}
 	if len(failures) > 0 {
 		return nil, &patch.ValidationError{Failures: failures}
@@ -208,7 +208,8 @@ var (
 
 // tagVersion returns the version in a tag: from the first dotted number on that no letter or digit precedes, but for v
 // or the word that begins the tag. In numbers that have underscores only, these become dots. Words that say that a
-// release is stable, or for macOS, or which edition it is, are left out. Without a dotted number, it is the first number with what follows it.
+// release is stable, for macOS, or of which edition, are left out. Without a dotted number, it is the first number with
+// what follows it.
 func tagVersion(tag string) string {
 	for _, re := range tagNumbers {
 		m := re.FindStringSubmatchIndex(tag)

@@ -177,7 +177,7 @@ func (k *Kinds) Read(f recipe.Feed, a Answer) (found []recipe.Release, next *Req
 // and what the kind of the feed asks of them.
 func (k *Kinds) Check(w recipe.Watch) error {
 	var all []patch.Failure
-	for _, err := range []error{w.Validate(), k.checkRequest(w.Feed)} {
+	for _, err := range []error{w.Validate(), k.checkRequest(w.Feed), checkWords(w.Feed)} {
 		var v *patch.ValidationError
 		switch {
 		case errors.As(err, &v):
