@@ -27,7 +27,7 @@ var mayImport = map[string]struct{ ours, others string }{
 		feedModules,
 	},
 	"store":           {"", ""},
-	"store/dump":      {"store", jsonModule},
+	"store/dump":      {"store", jsonModule + " golang.org/x/sync"},
 	"store/storetest": {"store", "github.com/google/go-cmp"},
 	"store/memstore":  {"store", ""},
 	"store/filestore": {"store", jsonModule + " github.com/gofrs/flock golang.org/x/sys"},
