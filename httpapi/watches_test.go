@@ -351,7 +351,9 @@ func TestProposedPatches(t *testing.T) {
 		w.feeds.patchBytes, w.feeds.fail = c.bytes, c.fail
 		answer := w.do("GET", "/api/v1/proposals", "", w.own...)
 		require(t, answer, 200)
-		var list struct{ Proposals []struct{ Patches []json.RawMessage } }
+		var list struct {
+			Proposals []struct{ Patches []json.RawMessage }
+		}
 		if err := json.Unmarshal(answer.Body.Bytes(), &list); err != nil {
 			t.Fatal(err)
 		}

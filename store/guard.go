@@ -21,8 +21,8 @@ type Guarded struct {
 
 // Guard checks the format of s, as [CheckFormat] does, and returns a decorator of s. If s is a [Watcher], the
 // decorator watches the format marker until Stop is called: once a newer version has raised the marker, Put, Load and
-// Delete return [ErrFormat] and change nothing more, while Get and List continue to work. If s is not a Watcher, no other
-// server can use it meanwhile, and the check at the beginning suffices. ctx bounds the check only.
+// Delete return [ErrFormat] and change nothing more, while Get and List continue to work. If s is not a Watcher, no
+// other server can use it meanwhile, and the check at the beginning suffices. ctx bounds the check only.
 func Guard(ctx context.Context, s Store) (*Guarded, error) {
 	g := &Guarded{inner: s}
 	watching, stop := context.WithCancel(context.Background())

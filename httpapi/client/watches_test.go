@@ -43,7 +43,7 @@ func (f *feed) recipe(id string) *recipe.Recipe {
 	}}
 }
 
-// watch returns a client of a new server with the title App, which was created from a recipe, and the feed of the title.
+// watch returns a client of a new server with the title App, which was created from a recipe, and the title's feed.
 func watch(t *testing.T) (*client.Client, *feed) {
 	t.Helper()
 	c, f := connect(t), serveFeed(t, "1.9", "1.10")

@@ -16,7 +16,8 @@ var feedKinds = []feedKind{
 	{
 		Name:  "github",
 		Label: "GitHub releases",
-		Help:  "The releases or tags of a repository at GitHub, or at the GitHub Enterprise server whose address you enter.",
+		Help: "The releases or tags of a repository at GitHub, or at the GitHub Enterprise server whose address you " +
+			"enter.",
 	},
 	{
 		Name:  "gitlab",

@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	// writeDelay is how long changes wait in the journal for further ones, so that several changes of a record share the
-	// writing of the file. They wait again while there are further ones, at most maxDelays times.
+	// writeDelay is how long changes wait in the journal for further ones, so that several changes of a record share
+	// the writing of the file. They wait again while there are further ones, at most maxDelays times.
 	writeDelay = time.Second
 	maxDelays  = 10
 	// From these sizes on, files are written without a delay.

@@ -82,7 +82,8 @@ func (p *planner) newWarnings(next *patch.Definition) map[string][]string {
 	for _, warning := range patch.Lint(p.def, &opts) {
 		codes[warning.Code] = true
 	}
-	opts.Patches = func(i int) bool { return isNew[i] || i > 0 && isNew[i-1] } // each is compared with the one before it
+	// Each patch is compared with the one before it.
+	opts.Patches = func(i int) bool { return isNew[i] || i > 0 && isNew[i-1] }
 	fresh := map[string][]string{}
 	for _, warning := range patch.Lint(next, &opts) {
 		i, ok := patchIndex(warning.Path)

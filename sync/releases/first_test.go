@@ -66,7 +66,8 @@ func TestFirstRemovesValues(t *testing.T) {
 		t.Errorf("a date in the future and macOS 99 remain: %+v, %v", first, err)
 	}
 	tagged := releases.Select(recipe.Feed{}, []recipe.Release{{Version: "1", Rollout: 1, Channel: "stable"}})
-	if _, err := releases.First(recipe.Watch{}, tagged, today); err == nil || !strings.Contains(err.Error(), "stable\"") {
+	_, err = releases.First(recipe.Watch{}, tagged, today)
+	if err == nil || !strings.Contains(err.Error(), "stable\"") {
 		t.Errorf("a feed with a channel: %v, want its name", err)
 	}
 }

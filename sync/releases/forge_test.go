@@ -342,8 +342,8 @@ func TestGitHubTagsOfOtherProducts(t *testing.T) {
 	var b strings.Builder
 	b.WriteString(`<feed xmlns="http://www.w3.org/2005/Atom">`)
 	for day := range 10 {
-		fmt.Fprintf(&b, `<entry><link href="https://github.com/example/App/releases/tag/nightly-2026.01.%02d"/></entry>`,
-			day+1)
+		const entry = `<entry><link href="https://github.com/example/App/releases/tag/nightly-2026.01.%02d"/></entry>`
+		fmt.Fprintf(&b, entry, day+1)
 	}
 	b.WriteString(`</feed>`)
 	for _, tag := range []string{"", `^v(?P<version>\d+\.\d+)$`} {

@@ -35,7 +35,8 @@ func FuzzPropose(f *testing.F) {
 		}
 		checkAdded(t, def, plan, seen)
 		if plan.Proposal != nil && (len(plan.Proposal.Reasons) == 0 || len(plan.Proposal.Patches) > 53) {
-			t.Errorf("the proposal has %d versions and the reasons %q", len(plan.Proposal.Patches), plan.Proposal.Reasons)
+			t.Errorf("the proposal has %d versions and the reasons %q",
+				len(plan.Proposal.Patches), plan.Proposal.Reasons)
 		}
 	})
 }

@@ -92,13 +92,13 @@ func TestSparkleVersionIsInItemEnclosureOrTitle(t *testing.T) {
 		},
 		{"title that goes on", `<title>App 2.1.0 Released</title><enclosure sparkle:version="5210"/>`, "2.1.0", "5210"},
 		{"title with a subtitle", `<title>2.1.0 - Fixes</title><enclosure sparkle:version="5210"/>`, "2.1.0", "5210"},
-		{"title with a build", `<title>App v2.1.0 build 5210</title><enclosure sparkle:version="5210"/>`, "2.1.0", "5210"},
+		{"title with a build", `<title>App v2.1 build 5210</title><enclosure sparkle:version="5210"/>`, "2.1", "5210"},
 		{"title in brackets", `<title>App 2.1.0 [5210]</title><enclosure sparkle:version="5210"/>`, "2.1.0", "5210"},
 		{
 			"title with the version and a system", `<title>2.1.0 needs macOS 12.3 or later</title>
 			<enclosure sparkle:version="5210"/>`, "2.1.0", "5210",
 		},
-		{"title of a system, and a build", `<title>For macOS 26.1</title><enclosure sparkle:version="5210"/>`, "5210", ""},
+		{"title of a system", `<title>For macOS 26.1</title><enclosure sparkle:version="5210"/>`, "5210", ""},
 		{
 			"only in the title", `<title>Example App 2.1</title><enclosure url="https://vendor.example/a.zip"/>`,
 			"2.1", "",

@@ -112,7 +112,8 @@ func TestXMLDeclarations(t *testing.T) {
 		`version="1.0" encoding="x-mac-cyrillic" `: "\x80",
 	} {
 		body := "<?xml " + declaration + "?>" +
-			"<rss><channel><item><title>" + text + "</title><shortVersionString>1.2</shortVersionString></item></channel></rss>"
+			"<rss><channel><item><title>" + text + "</title>" +
+			"<shortVersionString>1.2</shortVersionString></item></channel></rss>"
 		for _, f := range []recipe.Feed{
 			{Kind: "xml", Version: "//shortVersionString"}, {Kind: "sparkle"},
 		} {
@@ -128,7 +129,8 @@ func TestMessageAboutMissingValues(t *testing.T) {
 	const as = "{version} ({build})"
 	runFeedTests(t, []feedTest{
 		{"json", recipe.Feed{Kind: "json", Version: "$.v", Build: "$.b", As: as}, `{"v": "1.2"}`,
-			`error: the answer has no value for the version: as is "{version} ({build})", and each of its values is needed`},
+			`error: the answer has no value for the version: as is "{version} ({build})", ` +
+				`and each of its values is needed`},
 		{"sparkle", recipe.Feed{Kind: "sparkle", As: as},
 			"<rss><item><shortVersionString>1.2</shortVersionString></item></rss>",
 			"error: none of the 1 items of the appcast has a version that can be read: as is"},
