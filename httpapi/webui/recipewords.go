@@ -42,9 +42,9 @@ var identityGroup = feedGroup{
 }
 
 // holdHint says what it costs to hold versions back.
-const holdHint = "How long a release must be known before it is added, such as 48h or 2d. Holding has a cost: about " +
-	"57 % of managed applications update themselves, and while a version is held back, Jamf Pro reports the " +
-	"computers that have it as “unknown” and patch policies skip them."
+const holdHint = "How old a release must be before it is added, such as 48h or 2d. Holding has a cost: about " +
+	"71 % of the applications in the example recipes update themselves, and while a version is held back, Jamf Pro " +
+	"reports the computers that have it as “unknown” and patch policies skip them."
 
 // policyGroups are the fields of a policy.
 var policyGroups = []feedGroup{
@@ -73,8 +73,8 @@ var policyGroups = []feedGroup{
 				Name:        "expect",
 				Label:       "Expected form",
 				Placeholder: `^\d+\.\d+\.\d+$`,
-				Hint: "A regular expression of versions that are added without a person. If empty, a version must " +
-					"have the form of the title’s earlier ones.",
+				Hint: "A regular expression that matches whole versions, which are then added without a person. If " +
+					"empty, a version must have the form of the title’s earlier ones.",
 			},
 			{
 				Name:        "interval",

@@ -70,3 +70,12 @@ func TestWatchRights(t *testing.T) {
 	wantTexts(t, sendAsAdmin(h, "GET", "/titles/x/watch", ""), map[string]bool{" disabled": false})
 	wantPage(t, send(h, "GET", "/titles/none/watch", "", cookie...), 404)
 }
+
+// The notice of a check names the newest release once.
+func TestCheckNoticeNamesTheNewestOnce(t *testing.T) {
+	h := newPage(watchedTitle(), &webui.Options{API: answering(200, `{"message":"Held back: 2.",
+		"newest":{"version":"2"},"held":[{"version":"2","until":null}]}`)})
+	wantTexts(t, notice(t, h, sendAsAdmin(h, "POST", "/titles/x/watch/check", "")), map[string]bool{
+		"Held back: 2.": true, "The newest release is": false,
+	})
+}
