@@ -23,6 +23,9 @@ const maxCask = 10<<20 + maxForm
 // silent is the state, in a link to the list, of the feeds that can be read and have listed nothing new for long.
 const silent = "silent"
 
+// createdParam is the parameter of the page of a title that was created from its feed just now.
+const createdParam = "created"
+
 // A feedsPage lists the release feeds of the titles that the visitor may change.
 type feedsPage struct {
 	Feeds []watch // those on this page
@@ -130,8 +133,12 @@ func (p feedPages) list() {
 	}
 	page.Feeds, page.pager = part(all, p.r.URL.Query().Get("page"), p.h.base+"/feeds", query)
 	for i := range page.Feeds {
-		if t, ok := p.h.catalog.Find(page.Feeds[i].Title); ok {
-			page.Feeds[i].Name = t.Name
+		one := &page.Feeds[i]
+		switch t, ok := p.h.catalog.Find(one.Title); {
+		case ok:
+			one.Name = t.Name
+		case one.Source != "":
+			one.NoTitle = true
 		}
 	}
 	p.show(http.StatusOK, "feeds", "Release feeds", page)
@@ -161,7 +168,7 @@ func (p feedPages) create() {
 		p.refuseFeed(f, err, "newfeed", newFeedTitle)
 		return
 	}
-	p.redirect(titlePath(answer.ID), sentence(answer.Message))
+	p.redirect(titlePath(answer.ID)+"?"+createdParam+"=1", sentence(answer.Message))
 }
 
 // draft fills the form with what the JSON of a Homebrew cask says.

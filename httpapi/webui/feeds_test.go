@@ -43,6 +43,17 @@ func TestFeedList(t *testing.T) {
 	wantPage(t, send(h, "GET", "/feeds", ""), 401)
 }
 
+// A recipe file that fails and has no title is listed with its error, without links to the title.
+func TestFeedOfAFileWithoutATitle(t *testing.T) {
+	watch := `{"title":"Nope","source":"folder:Nope.json","read_only":true,"feed":{},"policy":{},` +
+		`"state":{"status":"failing","failures":1,"last_error":"the file is not JSON"}}`
+	h := newPage(oneTitle(), &webui.Options{API: feedAPI(watch, "")})
+	wantTexts(t, sendAsAdmin(h, "GET", "/feeds", ""), map[string]bool{
+		"<code>folder:Nope.json</code>": true, "The file is not JSON.": true, "/titles/Nope": false, "Check now": false,
+	})
+	wantPage(t, sendAsAdmin(h, "GET", "/feeds?state=silent", ""), 200, "listed nothing new for three times longer")
+}
+
 // A long list has several pages.
 func TestManyFeeds(t *testing.T) {
 	var all []string

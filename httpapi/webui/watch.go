@@ -11,6 +11,7 @@ import (
 
 	"github.com/patchsource/patchsource/httpapi/client"
 	"github.com/patchsource/patchsource/httpapi/wire"
+	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/recipe"
 )
 
@@ -24,6 +25,13 @@ type watch struct {
 	Name string
 	// Proposals are the title's.
 	Proposals []wire.Proposal
+	// NoTitle says that the watch is a recipe file that fails and whose title does not exist.
+	NoTitle bool
+	// Missing is a sentence that says why the title does not have the newest release of the feed. It is empty if the
+	// title has it.
+	Missing string
+	// Created says that the title was created from the feed just now.
+	Created bool
 }
 
 // Label says which feed it is.
@@ -79,7 +87,15 @@ func (w watch) PolicyInWords() string {
 	if w.Policy.Hold > 0 {
 		text += " once they are " + inWords(time.Duration(w.Policy.Hold)) + " old"
 	}
-	return text + "."
+	text += "."
+	if w.Policy.Expect != "" {
+		text += " Versions that do not match " + w.Policy.Expect + " are proposed."
+	}
+	interval := "hour" // the default
+	if d := time.Duration(w.Policy.Interval); d > 0 && d != time.Hour {
+		interval = inWords(d)
+	}
+	return text + " The feed is checked every " + interval + "."
 }
 
 // inWords returns a duration in words.
@@ -125,6 +141,10 @@ func (p watchPages) form() {
 	w, err := p.watchOf(t)
 	if err != nil {
 		p.refused(err)
+		return
+	}
+	if w != nil && w.ReadOnly {
+		p.show(http.StatusOK, "watchfile", "Release feed of "+t.Name, w)
 		return
 	}
 	var r recipe.Recipe
@@ -184,13 +204,21 @@ func (p watchPages) check() {
 // checkNotice says what a check has done.
 func checkNotice(t Title, result wire.CheckResult) string {
 	all := []string{t.Name + ":", sentence(result.Message)}
-	if result.Newest != nil {
+	if result.Newest != nil && !names(result, result.Newest.Version) {
 		all = append(all, "The newest release is "+result.Newest.Version+".")
 	}
 	for _, skipped := range result.Skipped {
 		all = append(all, "Not added: "+skipped.Version+". "+sentence(skipped.Reason))
 	}
 	return strings.Join(all, " ")
+}
+
+// names reports whether a result of a check says what happens to a version.
+func names(result wire.CheckResult, version string) bool {
+	return slices.Contains(result.Added, version) ||
+		result.Proposal != nil && slices.Contains(result.Proposal.Versions, version) ||
+		slices.ContainsFunc(result.Held, func(h wire.HeldVersion) bool { return h.Version == version }) ||
+		slices.ContainsFunc(result.Skipped, func(d wire.DroppedRelease) bool { return d.Version == version })
 }
 
 // pause pauses the feed of a title, and resume asks it again.
@@ -263,6 +291,33 @@ func (p titlePages) addWatch(page *titlePage) {
 		return
 	}
 	w.Proposals = slices.DeleteFunc(proposals, func(one wire.Proposal) bool { return one.Title != page.ID })
+	w.Created = w.State.LastSuccess == nil && p.r.URL.Query().Get(createdParam) != ""
+	w.explain(page)
+}
+
+// explain adds why the title does not have the newest release of its feed.
+func (w *watch) explain(page *titlePage) {
+	if w.State.Newest == nil {
+		return
+	}
+	newest := *w.State.Newest
+	same := func(version string) bool { return patch.CompareVersions(version, newest) == 0 }
+	proposed := func(one wire.Proposal) bool { return slices.ContainsFunc(one.Versions, same) }
+	switch {
+	case slices.ContainsFunc(page.Definition.Patches, func(one patch.Patch) bool { return same(one.Version) }):
+	case slices.ContainsFunc(w.State.Held, func(h wire.HeldVersion) bool { return same(h.Version) }):
+		w.Missing = "It is held back."
+	case slices.ContainsFunc(w.Proposals, proposed):
+		w.Missing = "It is proposed."
+	case w.Failing():
+		w.Missing = "It was not added yet, and the last check failed."
+	case patch.CompareVersions(newest, page.Version) < 0:
+		w.Missing = "It is older than the title’s newest version."
+	case w.Paused():
+		w.Missing = "The feed is paused, so that it is not added."
+	default:
+		w.Missing = "A person may have rejected or removed it: “Check now” shows why."
+	}
 }
 
 // titlePath returns the path of the page of a title with an id.

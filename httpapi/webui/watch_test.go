@@ -118,6 +118,51 @@ func TestWatchStates(t *testing.T) {
 	}
 }
 
+// The page says why the title does not have the newest release, as far as that is known.
+func TestMissingRelease(t *testing.T) {
+	const date = `"2026-01-02T03:04:05Z"`
+	newest := func(version, more string) string {
+		return strings.Replace(fmt.Sprintf(watchJSON, "", "ok", 0, "null", date, more), `"2.0"`, `"`+version+`"`, 1)
+	}
+	const unknown = "“Check now” shows why"
+	for _, test := range []struct {
+		name, watch string
+		want        map[string]bool
+	}{
+		{"rejected", newest("99", ""), map[string]bool{unknown: true}},
+		{"held", newest("99", `,"held":[{"version":"99","until":null}]`), map[string]bool{
+			"It is held back.": true, unknown: false,
+		}},
+		{"proposed", newest("9", ""), map[string]bool{"It is proposed.": true, unknown: false}},
+		{"older", newest("0.1", ""), map[string]bool{"is older than the title’s": true, unknown: false}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			h := newPage(watchedTitle(), &webui.Options{API: feedAPI(test.watch, proposalJSON)})
+			wantTexts(t, sendAsAdmin(h, "GET", "/titles/x", ""), test.want)
+		})
+	}
+}
+
+// The page of a title that was created from its feed says so until the feed is asked again.
+func TestCreatedFromFeed(t *testing.T) {
+	watch := fmt.Sprintf(watchJSON, "", "ok", 0, "null", "null", "")
+	watch = strings.Replace(watch, `"mode":""`, `"expect":"[0-9]+","interval":"2h"`, 1)
+	h := newPage(watchedTitle(), &webui.Options{API: feedAPI(watch, "")})
+	wantPage(t, sendAsAdmin(h, "GET", "/titles/x?created=1", ""), 200, "just now: the title was created from the feed",
+		"Versions that do not match [0-9]&#43; are proposed. The feed is checked every 2 hours.")
+	wantTexts(t, sendAsAdmin(h, "GET", "/titles/x", ""), map[string]bool{"just now": false})
+}
+
+// The watch of a recipe file is shown without a form.
+func TestWatchOfAFile(t *testing.T) {
+	watch := strings.Replace(fmt.Sprintf(watchJSON, "", "ok", 0, "null", "null", ""), `"feed"`,
+		`"source":"folder:X.json","read_only":true,"feed"`, 1)
+	h := newPage(watchedTitle(), &webui.Options{API: feedAPI(watch, "")})
+	wantTexts(t, sendAsAdmin(h, "GET", "/titles/x/watch", ""), map[string]bool{
+		"<code>folder:X.json</code>": true, "feed-form": false, ">Save<": false,
+	})
+}
+
 // The navigation counts what needs attention. Without a FeedCounter, the page does not offer release feeds.
 func TestFeedLinks(t *testing.T) {
 	c := watchedTitle()
