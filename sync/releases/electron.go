@@ -65,17 +65,25 @@ func (electronKind) Read(f recipe.Feed, a Answer) ([]recipe.Release, *Request, e
 	number, _, _ := strings.Cut(given, "+")
 	r := recipe.Release{
 		Version: version, Build: build, MinOS: darwinSystem(info.minimumSystem), Date: parseDate(info.date),
-		Prerelease: strings.Contains(number, "-"), Rollout: 1, URL: resolve(a.URL, f.URL, file),
+		Prerelease: strings.Contains(number, "-"), URL: resolve(a.URL, f.URL, file),
 	}
-	if info.percentage != "" {
-		percentage, err := strconv.ParseFloat(info.percentage, 64)
-		if err != nil {
-			return nil, nil, unreadable("the YAML has the stagingPercentage %s, which is no number",
-				quote(beginningOf(info.percentage)))
-		}
-		r.Rollout = percentage / 100
+	if r.Rollout, err = info.rollout(); err != nil {
+		return nil, nil, err
 	}
 	return []recipe.Release{r}, nil, nil
+}
+
+// rollout returns the fraction of users to whom the version is offered.
+func (info *updateInfo) rollout() (float64, error) {
+	if info.percentage == "" {
+		return 1, nil
+	}
+	percentage, err := strconv.ParseFloat(info.percentage, 64)
+	if err != nil {
+		return 0, unreadable("the YAML has the stagingPercentage %s, which is no number",
+			quote(beginningOf(info.percentage)))
+	}
+	return percentage / 100, nil
 }
 
 // resolve returns the absolute address of a file that an answer names.

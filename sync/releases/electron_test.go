@@ -51,6 +51,14 @@ releaseDate: '2026-03-02T10:00:00.500Z'
 	}
 }
 
+func TestElectronRolloutThatIsNoNumber(t *testing.T) {
+	body := "version: 1.0.0\nstagingPercentage: some\n"
+	err := unreadableAnswer(t, electron, Answer{Status: 200, Body: []byte(body)})
+	if !strings.Contains(err.Error(), `stagingPercentage "some"`) {
+		t.Errorf("Read returns %v, want what is wrong", err)
+	}
+}
+
 // minimumSystemVersion is the version of the kernel.
 func TestElectronMinimumSystemIsDarwins(t *testing.T) {
 	for version, want := range map[string]string{

@@ -74,7 +74,8 @@ func TestHostileAnswers(t *testing.T) {
 		{"a large expression on many items", recipe.Feed{Kind: "sparkle", From: "url", Match: large},
 			"<rss><channel>" + fill(`<item><enclosure url="`+strings.Repeat("x", 1000)+`"/></item>`, all) +
 				"</channel></rss>", slow},
-		{"a large expression on many assets", recipe.Feed{Kind: "github", Repo: "o/r", Asset: large},
+		{"a large expression on many assets", recipe.Feed{Kind: "github", URL: "https://github.com", Repo: "o/r",
+			Asset: large},
 			`[{"tag_name": "1", "assets": [` + fill(`{"name": "`+strings.Repeat("x", 1000)+`"},`, all) + "{}]}]", slow},
 
 		{"10 MiB of nested elements", xml("//a"), strings.Repeat("<a>", 10<<20/3),
