@@ -98,10 +98,10 @@ func haveLoaded(ctx context.Context, s store.Store, records []store.Record) erro
 func load(ctx context.Context, e *env) error {
 	records := loadable()
 	if err := store.Load(ctx, e.store, sequence(nil, nil)); err != nil {
-		return fmt.Errorf("Load of no records: %w", err)
+		return fmt.Errorf("store.Load of no records: %w", err)
 	}
 	if err := store.Load(ctx, e.store, sequence(records, nil)); err != nil {
-		return fmt.Errorf("Load: %w", err)
+		return fmt.Errorf("store.Load: %w", err)
 	}
 	if err := haveLoaded(ctx, e.store, records); err != nil {
 		return err
@@ -109,16 +109,16 @@ func load(ctx context.Context, e *env) error {
 	first := &records[0]
 	r, err := e.store.Get(ctx, first.Key)
 	if err != nil {
-		return fmt.Errorf("Get: %w", err)
+		return fmt.Errorf("the Get after it: %w", err)
 	}
 	if r.Revision, err = e.store.Put(ctx, first.Key, []byte("2"), store.IfRevision(r.Revision)); err != nil {
-		return fmt.Errorf("Put over a record that was loaded: %w", err)
+		return fmt.Errorf("a Put over a record that was loaded: %w", err)
 	}
 	if err := e.store.Delete(ctx, first.Key, store.IfRevision(r.Revision)); err != nil {
-		return fmt.Errorf("Delete: %w", err)
+		return fmt.Errorf("the Delete after it: %w", err)
 	}
 	if err := store.Load(ctx, e.store, sequence(records[:1], nil)); err != nil {
-		return fmt.Errorf("Load of a record that was deleted: %w", err)
+		return fmt.Errorf("store.Load of a record that was deleted: %w", err)
 	}
 	return haveLoaded(ctx, e.store, records)
 }
@@ -129,14 +129,14 @@ func loadConflicts(ctx context.Context, e *env) error {
 	}
 	a, b := store.Record{Key: key("a"), Value: []byte("2")}, store.Record{Key: key("b"), Value: []byte("2")}
 	if err := store.Load(ctx, e.store, sequence([]store.Record{b, a}, nil)); !errors.Is(err, store.ErrConflict) {
-		return fmt.Errorf("Load over a record: %v, want ErrConflict", err)
+		return fmt.Errorf("store.Load over a record: %v, want ErrConflict", err)
 	}
 	if err := holds(ctx, e.store, "a", "1"); err != nil {
 		return err
 	}
 	c := store.Record{Key: key("c"), Value: []byte("1")}
 	if err := store.Load(ctx, e.store, sequence([]store.Record{c, c}, nil)); !errors.Is(err, store.ErrConflict) {
-		return fmt.Errorf("Load of a record twice: %v, want ErrConflict", err)
+		return fmt.Errorf("store.Load of a record twice: %v, want ErrConflict", err)
 	}
 	return nil
 }
@@ -144,22 +144,22 @@ func loadConflicts(ctx context.Context, e *env) error {
 func loadErrors(ctx context.Context, e *env) error {
 	records, broken := loadable(), errors.New("broken")
 	if err := store.Load(ctx, e.store, sequence(records[:3], broken)); !errors.Is(err, broken) {
-		return fmt.Errorf("Load: %v, want the error of the sequence", err)
+		return fmt.Errorf("store.Load: %v, want the error of the sequence", err)
 	}
 	for _, k := range invalidKeyList {
 		err := store.Load(ctx, e.store, sequence([]store.Record{{Key: k, Value: []byte("1")}}, nil))
 		if err == nil || errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrNotFound) {
-			return fmt.Errorf("Load of a record with the key %q: %v, want another error", k, err)
+			return fmt.Errorf("store.Load of a record with the key %q: %v, want another error", k, err)
 		}
 	}
 	ended, cancel := context.WithCancel(ctx)
 	cancel()
 	if err := store.Load(ended, e.store, sequence(records[3:], nil)); !errors.Is(err, context.Canceled) {
-		return fmt.Errorf("Load under a canceled context: %v, want context.Canceled", err)
+		return fmt.Errorf("store.Load under a canceled context: %v, want context.Canceled", err)
 	}
 	all, err := ids(ctx, e.store, "things")
 	if err == nil && len(all) > 3 {
-		err = fmt.Errorf("Load under a canceled context has written records")
+		err = fmt.Errorf("store.Load under a canceled context has written records")
 	}
 	return err
 }
@@ -170,7 +170,7 @@ func loadDurable(ctx context.Context, e *env) error {
 	}
 	records := loadable()
 	if err := store.Load(ctx, e.store, sequence(records, nil)); err != nil {
-		return fmt.Errorf("Load: %w", err)
+		return fmt.Errorf("store.Load: %w", err)
 	}
 	return haveLoaded(ctx, e.reopen(e.store), records)
 }
