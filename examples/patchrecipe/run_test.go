@@ -58,8 +58,8 @@ func newVendor(t *testing.T) *vendor {
 	}))
 	t.Cleanup(v.Close)
 	t.Chdir(t.TempDir())
-	v.pages["/atlas.xml"] = appcast("2.0.0")
-	v.pages["/boreal.txt"] = "Boreal 1.4 for macOS"
+	v.put("/atlas.xml", appcast("2.0.0"))
+	v.put("/boreal.txt", "Boreal 1.4 for macOS")
 	writeFile(t, "recipes/Atlas.json", v.recipe("Atlas", `{"kind": "sparkle", "url": "`+v.URL+`/atlas.xml"}`))
 	writeFile(t, "recipes/Boreal.json", v.recipe("Boreal", `{"kind": "text", "url": "`+v.URL+
 		`/boreal.txt?token=hidden", "match": "Boreal (?P<version>[0-9.]+)"}`))
@@ -67,6 +67,13 @@ func newVendor(t *testing.T) *vendor {
 		t.Fatal(err)
 	}
 	return v
+}
+
+// put sets the page at a path.
+func (v *vendor) put(path, page string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.pages[path] = page
 }
 
 // appcast returns a Sparkle appcast.
@@ -158,8 +165,8 @@ func TestApply(t *testing.T) {
 	text = strings.ReplaceAll(text, "  ", "\t")
 	text = strings.Replace(text, "{\n", "{\n\t\"comment\": \"ours\",\n", 1)
 	writeFile(t, "definitions/Atlas.json", text)
-	v.pages["/atlas.xml"] = appcast("2.0.0", "2.10.0", "2.9.0", "2.11.0b1")
-	v.pages["/boreal.txt"] = "Boreal 2026.2"
+	v.put("/atlas.xml", appcast("2.0.0", "2.10.0", "2.9.0", "2.11.0b1"))
+	v.put("/boreal.txt", "Boreal 2026.2")
 	step("check-new", 0, "check")
 	if readText(t, "definitions/Atlas.json") != text {
 		t.Error("check changed a definition")
@@ -179,8 +186,8 @@ func TestApply(t *testing.T) {
 	}
 
 	// A feed that fails, or lists less, changes nothing.
-	v.pages["/atlas.xml"] = "<html>maintenance</html>"
-	v.pages["/boreal.txt"] = "Boreal 1.4"
+	v.put("/atlas.xml", "<html>maintenance</html>")
+	v.put("/boreal.txt", "Boreal 1.4")
 	step("apply-broken", 1, "apply")
 	if readText(t, "definitions/Atlas.json") != got {
 		t.Error("a broken feed changed a definition")
@@ -193,7 +200,7 @@ func TestApply(t *testing.T) {
 // Answers that were recorded are read without the vendor, say the same, and have no secrets.
 func TestRecord(t *testing.T) {
 	v := newVendor(t)
-	v.pages["/boreal.txt"] = "Boreal 1.5 caf\xe9"
+	v.put("/boreal.txt", "Boreal 1.5 caf\xe9")
 	code, online, stderr := call(t, append([]string{"check", "--record", "answers"}, all...)...)
 	if code != 0 || stderr != "" {
 		t.Fatalf("--record: got exit code %d: %s", code, stderr)
@@ -272,7 +279,7 @@ func TestBeside(t *testing.T) {
 	if code, out, stderr := call(t, args...); code != 0 || !strings.Contains(out, "both/Atlas.json was created") {
 		t.Fatalf("got exit code %d: %s %s", code, out, stderr)
 	}
-	v.pages["/atlas.xml"] = appcast("2.0.1")
+	v.put("/atlas.xml", appcast("2.0.1"))
 	if code, out, _ := call(t, args...); code != 0 || !strings.Contains(out, "2.0.1 was added to both/Atlas.json") {
 		t.Errorf("got exit code %d: %s", code, out)
 	}
@@ -293,7 +300,7 @@ func TestDefinitionErrors(t *testing.T) {
 		"the recipe":     {boreal, readText(t, "recipes/Boreal.json"), boreal, "is the recipe itself"},
 		"of two recipes": {"recipes/Atlas2.json", readText(t, "recipes/Atlas.json"), "recipes", "that of the recipe"},
 	} {
-		v.pages["/atlas.xml"] = appcast("2.0.0")
+		v.put("/atlas.xml", appcast("2.0.0"))
 		writeFile(t, c.file, c.text)
 		args := []string{"apply", "--definitions", "definitions", "--allow-private-networks", c.path}
 		if code, out, _ := call(t, args...); code != 1 || !strings.Contains(out, c.want) {
@@ -318,7 +325,7 @@ func TestHoldWithoutDate(t *testing.T) {
 	if code, out, _ := call(t, append([]string{"apply"}, all...)...); code != 0 {
 		t.Fatalf("got exit code %d: %s", code, out)
 	}
-	v.pages["/boreal.txt"] = "Boreal 1.5"
+	v.put("/boreal.txt", "Boreal 1.5")
 	for _, c := range []struct {
 		args []string
 		code int
@@ -340,7 +347,7 @@ func TestHoldWithoutDate(t *testing.T) {
 	atlas := readText(t, "recipes/Atlas.json")
 	atlas = strings.TrimSuffix(atlas, "\n}\n") + ",\n  \"policy\": {\"hold\": \"720h\"}\n}\n"
 	writeFile(t, "recipes/Atlas.json", atlas)
-	v.pages["/atlas.xml"] = appcast("2.0.0", "2.0.1")
+	v.put("/atlas.xml", appcast("2.0.0", "2.0.1"))
 	code, out, _ := call(t, append([]string{"apply", "--approve"}, all...)...)
 	if code != 0 || !strings.Contains(out, "notice: /policy: version 2.0.1 waits") {
 		t.Errorf("got exit code %d, want 2.0.1 to wait: %s", code, out)

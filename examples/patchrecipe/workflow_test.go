@@ -119,12 +119,12 @@ func TestWorkflow(t *testing.T) {
 	v := newVendor(t)
 	writeFile(t, "definitions/README.md", "Our definitions.\n")
 	c := newCheckout(t, script)
-	v.pages["/boreal.txt"] = "nothing"
+	v.put("/boreal.txt", "nothing")
 	out := c.apply()
 	if !strings.Contains(out, "::warning file=recipes/Boreal.json,line=7::") {
 		t.Errorf("the feed that failed is not reported: %s", out)
 	}
-	v.pages["/boreal.txt"] = "Boreal 1.4"
+	v.put("/boreal.txt", "Boreal 1.4")
 	c.apply()
 	c.apply()
 	want := "Atlas 2.0.0: - definitions/Atlas.json was created with version 2.0.0\n" +
@@ -138,7 +138,7 @@ func TestWorkflow(t *testing.T) {
 	c.run("git", "merge", "--quiet", "--no-edit", "origin/patchrecipe/Atlas-2.0.0")
 	c.run("git", "-c", "user.name=t", "-c", "user.email=t@example.com", "merge", "--quiet", "--no-edit",
 		"origin/patchrecipe/Boreal-1.4")
-	v.pages["/boreal.txt"] = "Boreal 2026.1"
+	v.put("/boreal.txt", "Boreal 2026.1")
 	c.apply()
 	got := strings.TrimPrefix(readText(t, c.requests), want)
 	if !strings.HasPrefix(got, "Boreal 2026.1: - version 2026.1 was added") ||
