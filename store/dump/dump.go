@@ -24,7 +24,7 @@ import (
 
 const (
 	// format is the newest format of backups that this version loads. A backup without format.json has format 1, in
-	// which the revisions had a member of their own. Format 3 says that titles may have revisions that are kept as
+	// which the revisions are in a separate member. Format 3 says that titles may have revisions that are kept as
 	// differences. Format 4 has watches, which earlier versions would leave out.
 	format = 4
 	// formatWithoutWatches is the format of a backup of a store that has no watches.
