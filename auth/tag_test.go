@@ -47,7 +47,7 @@ func TestTokensAreFoundByTag(t *testing.T) {
 }
 
 // TestTagsFollowTokens makes, rotates, revokes and purges tokens at random, also on another server, and checks that
-// looking at all tokens finds no more than their tags do.
+// the index by tags finds the same tokens as a scan of all of them.
 func TestTagsFollowTokens(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	s, tokens, _ := format1Store(t, title("a", ""), title("b", "a"), title("c", "b"), title("d", ""), title("e", "d"))

@@ -64,8 +64,8 @@ func (c *watchCalls) create(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-// parseRecipe returns the recipe of a title that a principal may create and whose id is not taken. A principal that may
-// not create it learns no more about the body.
+// parseRecipe returns the recipe of a title that a principal may create and whose id is not taken. To a
+// principal that may not create the title, the error says nothing else about the body.
 func (c *watchCalls) parseRecipe(r *http.Request, principal auth.Principal, body []byte) (*recipe.Recipe, error) {
 	stated := idIn(body)
 	if err := c.mayCreate(r, principal, stated); err != nil {

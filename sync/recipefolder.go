@@ -94,7 +94,7 @@ func (d *recipeFolder) files(ctx context.Context, kinds *releases.Kinds) (files 
 		file.Recipe, file.Err = d.readRecipe(root, name, kinds)
 		switch {
 		case errors.Is(file.Err, fs.ErrNotExist): // deleted meanwhile
-		case file.Err == nil && file.Recipe == nil: // not wanted
+		case file.Err == nil && file.Recipe == nil: // the file is not a recipe of this folder
 		default:
 			files = append(files, file)
 		}

@@ -9,8 +9,8 @@ import (
 	"github.com/patchsource/patchsource/store/memstore"
 )
 
-// A title that is edited again and again, and does not grow, takes no more memory with each edit, whether its parsed
-// definition is known or not.
+// TestEditsDoNotKeepEarlierDefinitions edits a title many times without making it larger, and checks that the memory in
+// use does not grow. The parsed definition is known in one case and unknown in the other.
 func TestEditsDoNotKeepEarlierDefinitions(t *testing.T) {
 	for _, parsed := range []bool{false, true} {
 		t.Run(fmt.Sprintf("parsed %v", parsed), func(t *testing.T) { testEditsDoNotKeepEarlierDefinitions(t, parsed) })

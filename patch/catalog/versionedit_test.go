@@ -33,8 +33,8 @@ func unknownVersion(version string, n int) patch.Patch {
 	return p
 }
 
-// Versions bring no more unknown members into a title than a definition may have, each of which is accepted alone. The
-// title can be read and changed afterwards.
+// TestAddedUnknownMembersAreBounded adds versions that are each within the limit on unknown members and together exceed
+// it. The last one is refused, and the title can still be read and changed.
 func TestAddedUnknownMembersAreBounded(t *testing.T) {
 	ctx, s := t.Context(), memstore.New()
 	c, err := Open(ctx, s, nil)

@@ -233,8 +233,8 @@ func list[T any](r *reader, all *[]T) {
 	r.token()
 }
 
-// more reports whether an object or array has another element to read. It returns false once no more failures are
-// kept.
+// more reports whether an object or array has another element to read. It returns false once the list of
+// failures is full.
 func (r *reader) more(end jsontext.Kind) bool {
 	return r.err == nil && !r.full && r.dec.PeekKind() != end
 }

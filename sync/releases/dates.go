@@ -204,24 +204,29 @@ var zones = map[string]float64{
 // months are the names of the months, in the languages that feeds are written in. A name that is also that of a day of
 // the week in another language does no harm: the last name of a month in a date counts.
 var months = monthNames(
-	"january jan januar januari janvier janv enero ene gennaio gen janeiro stycznia sty ledna января янв січня ocak "+
-		"jänner jaenner tammikuuta",
-	"february feb februar februari février fevrier févr fevr fév febrero febbraio fevereiro fev lutego lut února "+
-		"февраля фев лютого şubat helmikuuta",
-	"march mar märz maerz mär mrz mars maart mrt marzo março marco marca března марта мар березня mart marts "+
-		"maaliskuuta",
-	"april apr avril avr abril abr aprile kwietnia kwi dubna апреля апр квітня nisan huhtikuuta",
+	"january jan januar januari janvier janv enero ene gennaio gen janeiro stycznia sty ledna "+
+		"января янв січня ocak jänner jaenner tammikuuta",
+	"february feb februar februari février fevrier févr fevr fév febrero febbraio fevereiro fev "+
+		"lutego lut února февраля фев лютого şubat helmikuuta",
+	"march mar märz maerz mär mrz mars maart mrt marzo março marco marca března марта мар "+
+		"березня mart marts maaliskuuta",
+	"april apr avril avr abril abr aprile kwietnia kwi dubna апреля апр квітня nisan "+
+		"huhtikuuta",
 	"may mai mayo maggio mag maio mei maj maja května мая май травня mayıs toukokuuta",
-	"june jun juni juin junio giugno giu junho czerwca cze června июня июн червня haziran kesäkuuta",
-	"july jul juli juillet juil julio luglio lug julho lipca lip července июля июл липня temmuz heinäkuuta",
-	"august aug août aout agosto ago augustus augusti sierpnia sie srpna августа авг серпня ağustos elokuuta",
-	"september sep sept septembre septiembre setiembre settembre set setembro września wrz září сентября сен сент "+
-		"вересня eylül syyskuuta",
-	"october oct oktober okt octobre octubre ottobre ott outubro out października paź října октября окт жовтня ekim "+
-		"lokakuuta",
-	"november nov novembre noviembre novembro listopada lis listopadu ноября ноя нояб kasım marraskuuta",
-	"december dec dezember dez décembre decembre déc diciembre dic dicembre dezembro grudnia gru prosince декабря дек "+
-		"грудня aralık desember des joulukuuta",
+	"june jun juni juin junio giugno giu junho czerwca cze června июня июн червня "+
+		"haziran kesäkuuta",
+	"july jul juli juillet juil julio luglio lug julho lipca lip července июля июл липня "+
+		"temmuz heinäkuuta",
+	"august aug août aout agosto ago augustus augusti sierpnia sie srpna августа авг "+
+		"серпня ağustos elokuuta",
+	"september sep sept septembre septiembre setiembre settembre set setembro września wrz září "+
+		"сентября сен сент вересня eylül syyskuuta",
+	"october oct oktober okt octobre octubre ottobre ott outubro out października paź října "+
+		"октября окт жовтня ekim lokakuuta",
+	"november nov novembre noviembre novembro listopada lis listopadu ноября ноя нояб "+
+		"kasım marraskuuta",
+	"december dec dezember dez décembre decembre déc diciembre dic dicembre dezembro grudnia gru "+
+		"prosince декабря дек грудня aralık desember des joulukuuta",
 )
 
 // monthNames returns the numbers of months by their names.

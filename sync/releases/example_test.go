@@ -32,7 +32,7 @@ func (table) Read(_ recipe.Feed, a releases.Answer) ([]recipe.Release, *releases
 	return found, nil, nil
 }
 
-// An embedding program adds a kind of feeds of its own.
+// A program adds its own kind of feeds.
 func ExampleNew() {
 	kinds, err := releases.New(map[string]releases.Kind{"table": table{}})
 	if err != nil {

@@ -149,7 +149,8 @@ func TestCheckMessages(t *testing.T) {
 	}
 }
 
-// A dry run reports the error of its own answer, and not that of the last check, which the state keeps.
+// TestDryRunOfABrokenFeed checks that a dry run reports the error of the answer that it gets. The state keeps the error
+// of the last check.
 func TestDryRunOfABrokenFeed(t *testing.T) {
 	p := &page{200, `["1.0"]`}
 	watches, _ := watchesOf(t, p)

@@ -35,7 +35,7 @@ func (c *Client) publicError(err error) error {
 	return err
 }
 
-// A refusedError is an [ErrRefused] with a text of its own.
+// A refusedError is an [ErrRefused] whose text does not begin with that of ErrRefused.
 type refusedError string
 
 // Error implements error.
