@@ -69,6 +69,9 @@ type Definition struct {
 type Patch struct {
 	// Version is the version string. It must not be empty, and is unique within the title.
 	Version string
+	// Disabled reports that the version is kept and not served, as in Jamf's Title Editor. It may be incomplete. In
+	// JSON it is the member enabled, which is written only as false.
+	Disabled bool
 	// ReleaseDate is a time in ISO 8601 (see [ParseTime]), kept as written.
 	ReleaseDate string
 	// Standalone reports whether the version can be installed without an earlier one. Jamf Pro uses it in reports only.

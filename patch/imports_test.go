@@ -22,8 +22,9 @@ var mayImport = map[string]struct{ ours, others string }{
 
 	"patch/recipe/draft": {"patch patch/recipe", patchModules + " howett.net/plist"},
 
+	"patch/numbered": {"patch", patchModules},
 	"patch/catalog": {
-		"patch store",
+		"patch patch/numbered store",
 		feedModules,
 	},
 	"store":           {"", ""},
@@ -47,6 +48,11 @@ var mayImport = map[string]struct{ ours, others string }{
 	"auth/community": {
 		"patch patch/catalog auth auth/mail store",
 		feedModules + " golang.org/x/time golang.org/x/crypto golang.org/x/sys github.com/wneessen/go-mail",
+	},
+	"httpapi/titleeditor": {
+		"patch patch/numbered patch/catalog auth httpapi/internal/answer httpapi/internal/limit " +
+			"httpapi/internal/problem httpapi/internal/trace httpapi/wire store",
+		feedModules + " github.com/golang-jwt/jwt/v5 github.com/gorilla/mux github.com/go-chi/chi/v5 golang.org/x/time",
 	},
 	"httpapi/openapi": {"", ""},
 	"httpapi/webui":   {"patch patch/recipe httpapi/client httpapi/wire", patchModules},

@@ -27,6 +27,8 @@ const (
 	live state = "live"
 	// A pending title is a reservation of its id: readers do not see it.
 	pending state = "pending"
+	// A disabled title has its id and is not served. Its content is its draft.
+	disabled state = "disabled"
 	// A title that is gone is deleted: readers do not see it. Its record stays until the couriers have taken its
 	// notices and its revisions are deleted.
 	gone state = "gone"
@@ -68,6 +70,12 @@ type headStart struct {
 	Follows *source `json:"follows,omitempty"`
 	// Held are the patches before the definition's first that the title's source holds back.
 	Held []json.RawMessage `json:"held,omitempty"`
+	// Draft is the working copy of the definition. A disabled title has one.
+	Draft *draft `json:"draft,omitempty"`
+	// Disabled are the patches that are not served, in their order.
+	Disabled []disabledPatch `json:"disabled,omitempty"`
+	// Numbers are the numbers of the title and its parts.
+	Numbers *titleNumbers `json:"numbers,omitempty"`
 	// Staged is the change that a restore makes to the title once it is committed.
 	Staged *staged `json:"staged,omitempty"`
 	// Revisions is the index of the earlier revisions that are kept in records of their own, the newest last. If it is
@@ -118,6 +126,39 @@ func (s *source) from() string { return cmp.Or(s.Source, s.URL) }
 type undelivered struct {
 	Number uint64          `json:"number"`
 	Event  json.RawMessage `json:"event"`
+}
+
+// A draft is the working copy of a title's definition.
+type draft struct {
+	Definition json.RawMessage `json:"definition"`
+	// Base is the entity tag of the definition for which the draft was begun, and BaseDefinition that definition. Both
+	// are empty if the title has never been served.
+	Base           string          `json:"base,omitempty"`
+	BaseDefinition json.RawMessage `json:"baseDefinition,omitempty"`
+	Changed        time.Time       `json:"changed"`
+	By             string          `json:"by,omitempty"`
+	Name           string          `json:"name,omitempty"`
+	Errors         int             `json:"errors,omitempty"`
+}
+
+// A disabledPatch is a patch that is not served.
+type disabledPatch struct {
+	// After is the version of the served patch behind which the patch has its place. If empty, it is in front of all.
+	After string          `json:"after,omitempty"`
+	Patch json.RawMessage `json:"patch"`
+}
+
+// A titleNumbers has the numbers of a title and its parts, and what a list of numbered titles shows of the title.
+type titleNumbers struct {
+	Title        uint32    `json:"title"`
+	Modified     time.Time `json:"modified,omitzero"` // the last change of any part, also one that is not served
+	Patches      int       `json:"patches,omitempty"` // that are served
+	Requirements int       `json:"requirements,omitempty"`
+	AppName      *string   `json:"appName,omitempty"`
+	BundleID     *string   `json:"bundleId,omitempty"`
+	// Parts are the numbers of the parts, as numbered.Numbers encodes them. They are missing until a client has asked
+	// for them.
+	Parts json.RawMessage `json:"parts,omitempty"`
 }
 
 // A staged is a change of a title that a restore will make when it is committed.

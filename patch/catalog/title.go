@@ -36,6 +36,18 @@ type Title struct {
 	// Bytes is the space that the title takes in the store: that of the definition, of the patches that are held back
 	// and of the earlier revisions. Revisions that an older version wrote count from the title's next change on.
 	Bytes int64
+	// Disabled reports that the title is not served: only [Catalog.Lookup] and the other methods for drafts and numbers
+	// find it.
+	Disabled bool
+	// Draft describes the title's draft, if it has one.
+	Draft DraftState
+	// Number is the number of the title; see package numbered. It is 0 if the title has none yet, and so are the members
+	// below then.
+	Number uint32
+	// PatchCount and RequirementCount are the numbers of enabled patches and of requirements.
+	PatchCount, RequirementCount int
+	// AppName and BundleID are those of the definition, or empty.
+	AppName, BundleID string
 }
 
 // From returns the value of EditOptions.From for an edit that comes from the title's source. It is empty if the title
