@@ -86,6 +86,7 @@ func longestIncreasing(numbers []int) map[int]bool {
 
 // patch compares two patches of the same version.
 func (x *differ) patch(pathBefore, path string, before, after *Patch) {
+	x.value(path+"/enabled", "enabled", !before.Disabled, !after.Disabled)
 	x.value(path+"/releaseDate", "release date", before.ReleaseDate, after.ReleaseDate)
 	x.value(path+"/standalone", "standalone", before.Standalone, after.Standalone)
 	x.value(path+"/minimumOperatingSystem", "minimum OS", before.MinimumOperatingSystem, after.MinimumOperatingSystem)

@@ -119,16 +119,18 @@ func insertOrdered(patches, more []Patch) []Patch {
 
 // RemovePatch removes a version.
 //
-// The error is a *[VersionError]: [ErrVersionNotFound], or [ErrLastVersion] if d has no other version.
+// The error is a *[VersionError]: [ErrVersionNotFound], or [ErrLastVersion] if d has no other version that is not
+// disabled.
 func (d *Definition) RemovePatch(version string, now time.Time) error {
 	i := d.FindPatch(version)
 	if i < 0 {
 		return &VersionError{version, ErrVersionNotFound}
 	}
-	if len(d.Patches) == 1 {
+	rest := slices.Concat(d.Patches[:i], d.Patches[i+1:])
+	if firstEnabled(rest) < 0 {
 		return &VersionError{version, ErrLastVersion}
 	}
-	d.setPatches(slices.Concat(d.Patches[:i], d.Patches[i+1:]), now)
+	d.setPatches(rest, now)
 	return nil
 }
 
@@ -155,8 +157,8 @@ func (d *Definition) ReplacePatch(version string, p Patch, now time.Time) error 
 
 // Complete prepares a definition to be served. It converts lastModified to UTC and whole seconds, or sets it to now
 // if it is empty or so far in the future that later changes could not advance it. It sets currentVersion to the
-// first patch's version, or to nothing if there is no patch. It does nothing to a nil definition. [Lint] warns if
-// currentVersion was something else.
+// version of the first patch that is not disabled, or to nothing if there is none. It does nothing to a nil definition.
+// [Lint] warns if currentVersion was something else.
 func (d *Definition) Complete(now time.Time) {
 	if d == nil {
 		return
@@ -166,10 +168,15 @@ func (d *Definition) Complete(now time.Time) {
 		t = now
 	}
 	d.LastModified = FormatTime(t)
-	d.CurrentVersion = ""
-	if len(d.Patches) > 0 {
-		d.CurrentVersion = d.Patches[0].Version
+	d.CurrentVersion = d.newest()
+}
+
+// newest returns the version of the first patch that is not disabled, and an empty string if there is none.
+func (d *Definition) newest() string {
+	if i := firstEnabled(d.Patches); i >= 0 {
+		return d.Patches[i].Version
 	}
+	return ""
 }
 
 // Supersede turns d, a whole new definition, into the successor of old: d keeps old's id as it is written there, its
@@ -207,7 +214,7 @@ const lastYear = 9000
 
 func (d *Definition) setPatches(patches []Patch, now time.Time) {
 	d.Patches = patches
-	d.CurrentVersion = patches[0].Version
+	d.CurrentVersion = d.newest()
 	d.touch(now)
 }
 

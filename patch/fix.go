@@ -72,10 +72,10 @@ type fix struct {
 // fixes are in the order in which they are applied: none undoes an earlier one.
 var fixes = []fix{
 	{codeOrder, func(d *Definition) {
-		follow := d.CurrentVersion == d.Patches[0].Version
+		follow := d.CurrentVersion == d.newest()
 		SortPatches(d.Patches)
 		if follow {
-			d.CurrentVersion = d.Patches[0].Version
+			d.CurrentVersion = d.newest()
 		}
 	}},
 	{codeComponentVersion, func(d *Definition) {
@@ -87,7 +87,7 @@ var fixes = []fix{
 		}
 	}},
 	{codeSameVersion, func(d *Definition) { d.Patches = removeRepeated(d.Patches) }},
-	{codeCurrentVersion, func(d *Definition) { d.CurrentVersion = d.Patches[0].Version }},
+	{codeCurrentVersion, func(d *Definition) { d.CurrentVersion = d.newest() }},
 }
 
 // removeRepeated removes each patch that equals the one before it in all but the notation of the version.

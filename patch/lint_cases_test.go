@@ -94,8 +94,12 @@ var lintCases = []struct {
 	}, ""},
 
 	{"a disabled title", func(d *patch.Definition) { d.Extra = enabled("false") }, "enabled-ignored /enabled"},
-	{"a disabled patch", func(d *patch.Definition) { d.Patches[1].Extra = enabled("false") },
-		"enabled-ignored /patches/1/enabled"},
+	{"a disabled patch", func(d *patch.Definition) { d.Patches[1] = patch.Patch{Version: "9", Disabled: true} }, ""},
+	{"order around a disabled patch", func(d *patch.Definition) {
+		older, newer := d.Patches[1], d.Patches[0]
+		d.Patches = []patch.Patch{older, {Version: "5", Disabled: true}, newer}
+		d.CurrentVersion = older.Version
+	}, "order /patches/2/version"},
 	{"an enabled title", func(d *patch.Definition) { d.Extra = enabled("true") }, ""},
 
 	{"same version in two notations", func(d *patch.Definition) {

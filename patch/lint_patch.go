@@ -6,12 +6,14 @@ import (
 	"time"
 )
 
-// patch examines the patch at an index.
+// patch examines the patch at an index, unless it is disabled.
 func (l *linter) patch(i int) {
 	p := &l.d.Patches[i]
-	l.enabled(p.Extra, "version", p.Version)
-	if i > 0 {
-		l.neighbors(i)
+	if p.Disabled {
+		return
+	}
+	if former := lastEnabled(l.d.Patches[:i]); former >= 0 {
+		l.neighbors(former, i)
 	}
 	if released, err := ParseTime(p.ReleaseDate); err == nil && !l.opts.Now.IsZero() && released.After(l.opts.Now) {
 		l.warn(codeFutureDate, "releaseDate",
@@ -34,9 +36,9 @@ func (l *linter) patch(i int) {
 	l.each("capabilities", len(p.Capabilities), func(j int) { l.criterion(&p.Capabilities[j]) })
 }
 
-// neighbors compares the patch at an index with the one before it.
-func (l *linter) neighbors(i int) {
-	former, latter := &l.d.Patches[i-1], &l.d.Patches[i]
+// neighbors compares the patch at an index with the one before it that is not disabled, which is at another.
+func (l *linter) neighbors(before, i int) {
+	former, latter := &l.d.Patches[before], &l.d.Patches[i]
 	order := CompareVersions(former.Version, latter.Version)
 	switch {
 	case order < 0:
@@ -45,7 +47,7 @@ func (l *linter) neighbors(i int) {
 				"patch after a version for an older one. Put the newest first", latter.Version, former.Version)
 		l.dates(i, latter, former)
 	case order > 0:
-		l.dates(i-1, former, latter)
+		l.dates(before, former, latter)
 	default:
 		l.warnFix(codeSameVersion, "version", sameVersionFix(former, latter),
 			"%q and %q are the same version in two notations: Jamf Pro shows both. Keep one, unless the vendor "+

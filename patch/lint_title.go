@@ -10,8 +10,7 @@ import (
 // title examines the members of the title, apart from its patches and extension attributes.
 func (l *linter) title() {
 	d := l.d
-	if len(d.Patches) > 0 && d.CurrentVersion != "" && d.CurrentVersion != d.Patches[0].Version {
-		first := d.Patches[0].Version
+	if first := d.newest(); first != "" && d.CurrentVersion != "" && d.CurrentVersion != first {
 		l.warnFix(codeCurrentVersion, "currentVersion", fmt.Sprintf("replaced by %q", first),
 			"currentVersion is %q, but the first patch is %q: Jamf Pro reports the former and installs the latter. "+
 				"Make them equal, with the newest patch first", d.CurrentVersion, first)
@@ -25,7 +24,7 @@ func (l *linter) title() {
 		l.warn(codePublisher, "publisher",
 			"the publisher is empty: Jamf Pro sorts and shows titles by it. Set it to the vendor's name")
 	}
-	l.enabled(d.Extra, "the title", "")
+	l.enabled()
 	if id := d.BundleID; id != nil && *id != "" && !l.mentions(*id) {
 		l.warn(codeBundleID, "bundleId",
 			"neither a requirement nor a kill app mentions the bundleId %q: Jamf Pro finds the title by its "+
@@ -34,18 +33,13 @@ func (l *linter) title() {
 	l.each("requirements", len(d.Requirements), func(i int) { l.criterion(&d.Requirements[i]) })
 }
 
-// enabled warns about the member by which other systems mark a title or a patch that is not served.
-func (l *linter) enabled(extra []Field, what, version string) {
-	for _, f := range extra {
-		if f.Name != "enabled" || string(f.Value) != "false" {
-			continue
+// enabled warns about the member by which other systems mark a title that is not served.
+func (l *linter) enabled() {
+	for _, f := range l.d.Extra {
+		if f.Name == "enabled" && string(f.Value) == "false" {
+			l.warn(codeEnabledIgnored, "enabled",
+				"the title has \"enabled\": false but is served nevertheless: disable it, or save it as a draft")
 		}
-		if version != "" {
-			what += fmt.Sprintf(" %q", shorten(version))
-		}
-		l.warn(codeEnabledIgnored, "enabled",
-			"%s has \"enabled\": false but is served nevertheless: remove it from the definition if it is a draft",
-			what)
 	}
 }
 

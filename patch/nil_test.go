@@ -66,6 +66,11 @@ var callsOnDefinition = map[string]func(*patch.Definition){
 	},
 	"AddPatches of none": func(d *patch.Definition) { _ = d.AddPatches(patch.After("x"), now) },
 	"Clone":              func(d *patch.Definition) { d.Clone() },
+	"CloneVersion":       func(d *patch.Definition) { _ = d.CloneVersion("", "x", now) },
+	"OrderVersions":      func(d *patch.Definition) { _ = d.OrderVersions([]string{"", ""}, now) },
+	"Split":              func(d *patch.Definition) { d.Split() },
+	"Versions":           func(d *patch.Definition) { d.Versions() },
+	"Whole":              func(d *patch.Definition) { d.Whole([]patch.Placed{{}, {After: "x"}}) },
 	"Complete":           func(d *patch.Definition) { d.Complete(time.Time{}) },
 	"Diff": func(d *patch.Definition) {
 		_ = patch.Diff(d, nil).String()

@@ -43,28 +43,53 @@ func ParsePatch(data []byte, opts *ParseOptions) (*Patch, error) {
 	return parse(data, opts, (*reader).onePatch, checkOnePatch)
 }
 
+// ParseDraft reads a definition that need not be complete: members may be missing, and the rules of
+// [Definition.Validate] are not applied. Values of a wrong type are failures, and left out of the definition. The limits
+// on lists hold, and what exceeds them is a failure too.
+//
+// The error is [ErrTooLarge], or [ErrInvalid] if the text is no JSON. [Parse] returns all reasons for which a draft
+// cannot be published.
+func ParseDraft(data []byte, opts *ParseOptions) (*Definition, []Failure, error) {
+	if err := CheckSyntax(data, opts); err != nil {
+		return nil, nil, err
+	}
+	r := newReader(data, opts)
+	r.draft = true
+	d := &Definition{}
+	r.definition(d)
+	if r.err != nil {
+		return nil, nil, decodeError(data, r.err)
+	}
+	return d, r.failures, nil
+}
+
+// newReader returns a reader of a text that CheckSyntax has accepted.
+func newReader(data []byte, opts *ParseOptions) *reader {
+	r := &reader{
+		dec:        jsontext.NewDecoder(bytes.NewBuffer(data)),
+		checker:    newChecker(opts),
+		max:        unlimited,
+		maxUnknown: opts.maxUnknown(),
+	}
+	if r.policy != nil {
+		r.max = r.policy.limits()
+	}
+	return r
+}
+
 // parse checks the syntax of data, reads a value from it and checks the value.
 func parse[T any](data []byte, opts *ParseOptions, read func(*reader, *T), check func(*checker, *T)) (*T, error) {
 	if err := CheckSyntax(data, opts); err != nil {
 		return nil, err
 	}
-	c := newChecker(opts)
-	r := &reader{
-		dec:        jsontext.NewDecoder(bytes.NewBuffer(data)),
-		checker:    c,
-		max:        unlimited,
-		maxUnknown: opts.maxUnknown(),
-	}
-	if c.policy != nil {
-		r.max = c.policy.limits()
-	}
+	r := newReader(data, opts)
 	value := new(T)
 	read(r, value)
 	if r.err != nil {
 		return nil, decodeError(data, r.err)
 	}
-	check(c, value)
-	if err := c.result(); err != nil {
+	check(r.checker, value)
+	if err := r.result(); err != nil {
 		return nil, err
 	}
 	return value, nil

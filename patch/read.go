@@ -1,5 +1,7 @@
 package patch
 
+import "slices"
+
 // The members of each object. Those of Jamf's schema that may not be missing come first.
 var (
 	definitionMembers = []string{
@@ -10,9 +12,12 @@ var (
 
 	patchMembers = []string{
 		"version", "releaseDate", "standalone", "minimumOperatingSystem", "reboot", "killApps", "components",
-		"capabilities", "dependencies",
+		"capabilities", "dependencies", "enabled",
 	}
-	requiredOfPatch = patchMembers[:8]
+	requiredOfPatch         = patchMembers[:8]
+	requiredOfDisabledPatch = patchMembers[:1]
+	// writtenOfPatch are the members that a patch without dependencies has a field for.
+	writtenOfPatch = append(slices.Clone(requiredOfPatch), "enabled")
 
 	killAppMembers   = []string{"bundleId", "appName"}
 	componentMembers = []string{"name", "version", "criteria"}
@@ -68,10 +73,14 @@ func (r *reader) onePatch(p *Patch) {
 }
 
 func (r *reader) patch(p *Patch) {
-	r.object(&p.Extra, requiredOfPatch, func(name string) bool {
+	seen := r.members(&p.Extra, requiredOfPatch, func(name string) bool {
 		switch name {
 		case "version":
 			r.string(&p.Version)
+		case "enabled":
+			enabled := true
+			r.bool(&enabled)
+			p.Disabled = !enabled
 		case "releaseDate":
 			r.string(&p.ReleaseDate)
 		case "standalone":
@@ -95,6 +104,11 @@ func (r *reader) patch(p *Patch) {
 		}
 		return true
 	})
+	required := requiredOfPatch
+	if p.Disabled {
+		required = requiredOfDisabledPatch
+	}
+	r.missing(required, seen)
 }
 
 func (r *reader) killApp(k *KillApp) {

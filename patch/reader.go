@@ -19,16 +19,23 @@ type reader struct {
 	unknown int // number of unknown members so far
 	// maxUnknown is the maximum number of unknown members. A negative number means no limit.
 	maxUnknown int
+	draft      bool // see ParseDraft
 }
 
 // object reads an object. For each member it calls member, which reads the value and returns true, or returns false if
 // it does not know the name; such a member is appended to extra.
 func (r *reader) object(extra *[]Field, required []string, member func(name string) bool) {
+	seen := r.members(extra, required, member)
+	r.missing(required, seen)
+}
+
+// members is object without a failure for a member that is absent. It returns the set of the required members that it
+// has read, by index; all of them if the value is no object.
+func (r *reader) members(extra *[]Field, required []string, member func(name string) bool) (seen uint) {
 	if !r.expect('{') {
-		return
+		return ^uint(0)
 	}
 	r.token()
-	var seen uint
 	for r.more('}') {
 		name := r.token().String()
 		for i, want := range required {
@@ -47,11 +54,17 @@ func (r *reader) object(extra *[]Field, required []string, member func(name stri
 		r.pop()
 	}
 	r.token()
+	return seen
+}
+
+// missing records a failure for each required member that is not in seen. A draft may be without any.
+func (r *reader) missing(required []string, seen uint) {
+	if r.draft {
+		return
+	}
 	for i, name := range required {
 		if seen&(1<<i) == 0 {
-			r.push(name)
-			r.fail(missing(name))
-			r.pop()
+			r.failAt(name, missing(name))
 		}
 	}
 }

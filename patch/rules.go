@@ -54,7 +54,7 @@ const (
 	codeListLength = "list-length"
 	// codeRegexTooLong means that a regular expression has more than 1,024 bytes and is not checked.
 	codeRegexTooLong = "regex-too-long"
-	// codeEnabledIgnored means that a title or a patch is marked as not enabled, but is served nevertheless.
+	// codeEnabledIgnored means that a title is marked as not enabled, but is served nevertheless.
 	codeEnabledIgnored = "enabled-ignored"
 	// codeCriterionAnd means that a criterion of a component or a capability does not say how it is joined, although
 	// another one of the list is joined by OR.
@@ -107,7 +107,7 @@ func Rules() []Rule {
 		{codeUnsafeText, "a name, the publisher or a version has invisible characters", false},
 		{codeListLength, "a list is longer than a new definition may have it", false},
 		{codeRegexTooLong, "a regular expression is too long to be checked", false},
-		{codeEnabledIgnored, "a title or patch is marked as not enabled, but is served nevertheless", false},
+		{codeEnabledIgnored, "a title is marked as not enabled, but is served nevertheless", false},
 		{codeCriterionAnd, "a criterion does not say how it is joined, although another one is joined by OR", false},
 	}
 }

@@ -17,7 +17,7 @@ const (
 
 // Validate returns every failure of d: what Jamf Pro drops silently or cannot process. The rules are those of Jamf's
 // documentation of external patch sources and of Patch Server's schema: a usable id, a name, at least one requirement
-// and one patch, unique versions and extension attribute keys, times in ISO 8601, scripts in base64, text in UTF-8.
+// and one patch that is not disabled, unique versions and extension attribute keys, times in ISO 8601, scripts in base64, text in UTF-8.
 //
 // In addition, sizes are limited: 10,000 patches, 1,000 extension attributes, 1,000 criteria in each list of criteria,
 // 100 components and 1,000 kill apps in each patch; [MaxUnknown] unknown members; 255 bytes of a version; 1,000 bytes
@@ -138,7 +138,7 @@ func checkLists(c *checker, d *Definition) {
 		checkCriterion(c, r)
 	})
 
-	if len(d.Patches) == 0 {
+	if firstEnabled(d.Patches) < 0 {
 		c.failAt("patches", "must have at least one patch")
 	}
 	versions := make(map[string]int, len(d.Patches))
@@ -156,12 +156,17 @@ func checkLists(c *checker, d *Definition) {
 	})
 }
 
+// checkPatch checks a patch. One that is disabled need not have a release date yet.
 func checkPatch(c *checker, p *Patch) {
 	c.short("version", p.Version, maxVersionLength)
 	if p.Version == "" {
 		c.failAt("version", "must not be empty")
 	}
-	c.time("releaseDate", p.ReleaseDate)
+	if !p.Disabled {
+		c.time("releaseDate", p.ReleaseDate)
+	} else {
+		c.text("releaseDate", p.ReleaseDate)
+	}
 	c.text("minimumOperatingSystem", p.MinimumOperatingSystem)
 	each(c, "killApps", p.KillApps, func(_ int, k *KillApp) { checkKillApp(c, k) })
 	each(c, "components", p.Components, func(_ int, m *Component) { checkComponent(c, m) })

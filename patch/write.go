@@ -99,6 +99,9 @@ func (d *Definition) writeWith(w *writer, patches func(*writer)) {
 
 func (p *Patch) write(w *writer) {
 	w.string(`{"version":`, p.Version)
+	if p.Disabled {
+		w.text(`,"enabled":false`)
+	}
 	w.string(`,"releaseDate":`, p.ReleaseDate)
 	w.bool(`,"standalone":`, p.Standalone)
 	w.string(`,"minimumOperatingSystem":`, p.MinimumOperatingSystem)
@@ -106,7 +109,7 @@ func (p *Patch) write(w *writer) {
 	writeArray(w, `,"killApps":[`, p.KillApps, (*KillApp).write)
 	writeArray(w, `,"components":[`, p.Components, (*Component).write)
 	writeArray(w, `,"capabilities":[`, p.Capabilities, (*Criterion).write)
-	written := requiredOfPatch
+	written := writtenOfPatch
 	if p.Dependencies != nil {
 		written = patchMembers
 		w.text(`,"dependencies":`)
