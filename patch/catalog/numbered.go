@@ -14,10 +14,10 @@ var ErrNumbering = errors.New("the titles are being numbered")
 func (c *Catalog) NumberTitles(ctx context.Context) error { return errUnwritten }
 
 // ByNumber returns the title with a number; it may be disabled. The error is [ErrNotFound].
-func (c *Catalog) ByNumber(number uint32) (Title, error) { return Title{}, errUnwritten }
+func (c *Catalog) ByNumber(number uint64) (Title, error) { return Title{}, errUnwritten }
 
 // ByPartNumber returns the title to which the part with a number belongs, or belonged. The error is [ErrNotFound].
-func (c *Catalog) ByPartNumber(number uint32) (Title, error) { return Title{}, errUnwritten }
+func (c *Catalog) ByPartNumber(number uint64) (Title, error) { return Title{}, errUnwritten }
 
 // Numbered returns a title with the numbers of its parts. It may be disabled.
 func (c *Catalog) Numbered(ctx context.Context, id string) (*numbered.Title, error) {

@@ -150,7 +150,7 @@ type disabledPatch struct {
 
 // A titleNumbers has the numbers of a title and its parts, and what a list of numbered titles shows of the title.
 type titleNumbers struct {
-	Title        uint32    `json:"title"`
+	Title        uint64    `json:"title"`
 	Modified     time.Time `json:"modified,omitzero"` // the last change of any part, also one that is not served
 	Patches      int       `json:"patches,omitempty"` // that are served
 	Requirements int       `json:"requirements,omitempty"`

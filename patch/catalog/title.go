@@ -43,7 +43,7 @@ type Title struct {
 	Draft DraftState
 	// Number is the number of the title; see package numbered. It is 0 if the title has none yet, and so are the members
 	// below then.
-	Number uint32
+	Number uint64
 	// PatchCount and RequirementCount are the numbers of enabled patches and of requirements.
 	PatchCount, RequirementCount int
 	// AppName and BundleID are those of the definition, or empty.
