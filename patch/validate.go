@@ -138,7 +138,7 @@ func checkLists(c *checker, d *Definition) {
 		checkCriterion(c, r)
 	})
 
-	if firstEnabled(d.Patches) < 0 {
+	if len(d.Patches) == 0 || c.policy != nil && firstEnabled(d.Patches) < 0 {
 		c.failAt("patches", "must have at least one patch")
 	}
 	versions := make(map[string]int, len(d.Patches))

@@ -13,7 +13,7 @@ import (
 // With format 3, titles have their recent history as differences, and a directory of package filestore has a journal,
 // whose changes earlier versions do not see. With format 4, there are records of the kind "watches", which earlier
 // versions leave out of full backups and copies.
-const Format = 4
+const Format = 5
 
 // firstFormat is the format that a store has at least once this version has opened it. Later ones are for records that
 // few stores have: see [RaiseFormat].

@@ -129,8 +129,10 @@ func (c *Catalog) dryPut(ctx context.Context, def *patch.Definition) (Result, Ev
 	if err := def.ValidateOver(old); err != nil {
 		return Result{}, Updated, err
 	}
-	d, now := *def, c.writer.now()
-	warnings, err := c.writer.rules.lint(ctx, &d, now, selection{})
+	now := c.writer.now()
+	warnings, err := c.writer.rules.lint(ctx, def, now, selection{})
+	served, _ := def.Split()
+	d := *served
 	if !d.Supersede(old, now) {
 		return Result{Title: e.Title, Warnings: warnings}, Updated, nil
 	}

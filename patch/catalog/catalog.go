@@ -51,8 +51,8 @@ type Catalog struct {
 	lists  *listCache
 
 	background sync.WaitGroup
+	stopping   context.Context // of the background work; it ends with stop
 	stop       context.CancelFunc
-	done       <-chan struct{} // closed by stop
 }
 
 // Close stops the catalog: it waits for the changes in progress, ends the background work, and writes a snapshot of the
@@ -66,7 +66,7 @@ func (c *Catalog) Close() error {
 }
 
 // Done returns a channel that is closed when the catalog is closed, so that other work can end with it.
-func (c *Catalog) Done() <-chan struct{} { return c.done }
+func (c *Catalog) Done() <-chan struct{} { return c.stopping.Done() }
 
 // Ping reports whether the store can be reached. The error is [ErrClosed] or that of [store.Ping].
 func (c *Catalog) Ping(ctx context.Context) error {

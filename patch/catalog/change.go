@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -61,6 +62,18 @@ func (o *EditOptions) check(id string, rec *record) error {
 func (w *titleWriter) change(
 	ctx context.Context, id string, opts EditOptions, f func(t *lockedTitle, rec *record) error,
 ) error {
+	return w.changeAny(ctx, id, opts, func(t *lockedTitle, rec *record) error {
+		if rec.State != live {
+			return notFound(id)
+		}
+		return f(t, rec)
+	})
+}
+
+// changeAny is change for a title that may be disabled.
+func (w *titleWriter) changeAny(
+	ctx context.Context, id string, opts EditOptions, f func(t *lockedTitle, rec *record) error,
+) error {
 	if err := w.gate.check(); err != nil {
 		return err
 	}
@@ -74,9 +87,8 @@ func (w *titleWriter) change(
 	defer t.unlock()
 	return retryConflicts(ctx, id, func() error {
 		rec, err := w.readSettled(ctx, t)
-		if errors.Is(err, store.ErrNotFound) || err == nil && rec.State != live {
-			w.unpublish(t)
-			return notFound(id)
+		if errors.Is(err, store.ErrNotFound) || err == nil && rec.State != live && rec.State != disabled {
+			return cmp.Or(w.adoptHidden(t, rec, err), notFound(id))
 		}
 		if err != nil {
 			return err
@@ -89,11 +101,11 @@ func (w *titleWriter) change(
 	})
 }
 
-// Delete deletes a title, also one that follows a source.
+// Delete deletes a title, also one that follows a source or is disabled. There is no event for a disabled title.
 //
 // The error is [ErrNotFound], [ErrNotSynced], [ErrPrecondition], [ErrUnavailable] or that of ctx.
 func (c *Catalog) Delete(ctx context.Context, id string, opts *EditOptions) error {
-	return c.writer.change(ctx, id, opts.orZero(), func(t *lockedTitle, rec *record) error {
+	return c.writer.changeAny(ctx, id, opts.orZero(), func(t *lockedTitle, rec *record) error {
 		return c.writer.remove(ctx, t, rec)
 	})
 }

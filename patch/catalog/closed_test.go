@@ -7,9 +7,11 @@ import (
 	"reflect"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/catalog"
+	"github.com/patchsource/patchsource/patch/numbered"
 	"github.com/patchsource/patchsource/store"
 	"github.com/patchsource/patchsource/store/memstore"
 )
@@ -62,7 +64,30 @@ func TestClosedCatalog(t *testing.T) {
 			_, err := cat.AddVersions(ctx, "App", patch.Position{}, []patch.Patch{version("3")}, nil)
 			return err
 		}},
-		"ByUID": {func() error { _, err := cat.ByUID("Nope"); return err }},
+		"ByNumber":     {func() error { _, err := cat.ByNumber(1); return err }},
+		"ByPartNumber": {func() error { _, err := cat.ByPartNumber(1 << 16); return err }},
+		"ByUID":        {func() error { _, err := cat.ByUID("Nope"); return err }},
+		"CheckDraft":   {func() error { _, _, err := cat.CheckDraft(ctx, &catalog.Draft{}); return err }},
+		"CloneVersion": {func() error { _, err := cat.CloneVersion(ctx, "App", "2", "3", nil); return err }},
+		"CreateNumbered": {func() error {
+			d := definition("New", "1")
+			_, err := cat.CreateNumbered(ctx, numbered.NewTitle(numbered.New(1, d), d, true, time.Time{}), nil)
+			return err
+		}},
+		"Disable":         {func() error { return cat.Disable(ctx, "App", nil) }},
+		"DisabledPatches": {func() error { _, err := cat.DisabledPatches(ctx, "App"); return err }},
+		"DiscardDraft":    {func() error { return cat.DiscardDraft(ctx, "App", nil) }},
+		"Draft":           {func() error { _, err := cat.Draft(ctx, "App"); return err }},
+		"EditNumbered": {func() error {
+			_, err := cat.EditNumbered(ctx, "App", func(*numbered.Title) error { return errors.New("called") }, nil)
+			return err
+		}},
+		"Lookup":        {func() error { _, err := cat.Lookup("App"); return err }},
+		"NumberTitles":  {func() error { return cat.NumberTitles(ctx) }},
+		"Numbered":      {func() error { _, err := cat.Numbered(ctx, "App"); return err }},
+		"OrderVersions": {func() error { _, err := cat.OrderVersions(ctx, "App", []string{"1", "2"}, nil); return err }},
+		"PublishDraft":  {func() error { _, _, err := cat.PublishDraft(ctx, "App", nil); return err }},
+		"SaveDraft":     {func() error { _, _, err := cat.SaveDraft(ctx, "App", []byte(`{}`), nil); return err }},
 		"Create": {
 			func() error { _, err := cat.Create(ctx, definition("New", "1"), nil); return err },
 			func() error { _, err := cat.Create(ctx, invalid, nil); return err },

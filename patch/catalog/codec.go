@@ -17,15 +17,17 @@ import (
 )
 
 const (
-	// plainFormat is the format of a title's record without any of the members that recordFormat added, and of all
+	// plainFormat is the format of a title's record without any of the members that differenceFormat added, and of all
 	// other records of this package.
 	plainFormat = 1
 	// indexedFormat is the format of a title's record that adds the index of revisions, held back patches and the
 	// account.
 	indexedFormat = 2
-	// recordFormat is the newest format of a title's record, and of the record of an earlier revision. It adds the
-	// revisions that are kept as differences.
-	recordFormat = 3
+	// differenceFormat is the newest format of the record of an earlier revision. It adds the revisions that are kept
+	// as differences.
+	differenceFormat = 3
+	// draftFormat is the newest format of a title's record. It adds drafts, disabled titles and patches, and numbers.
+	draftFormat = 4
 )
 
 // checkFormat returns an error if a record has another format than 1 to newest. It is [store.ErrFormat] if the format
@@ -44,8 +46,10 @@ func checkFormat(format, newest int) error {
 // format returns the oldest format that can hold the record.
 func (r *record) format() int {
 	switch {
+	case r.State == disabled || r.Draft != nil || r.Disabled != nil || r.Numbers != nil:
+		return draftFormat
 	case len(r.Recent) > 0 || slices.ContainsFunc(r.Revisions, func(h revisionHead) bool { return h.In != 0 }):
-		return recordFormat
+		return differenceFormat
 	case r.Revisions != nil || r.Held != nil || r.Owner.Account != "":
 		return indexedFormat
 	}
@@ -131,12 +135,12 @@ func decodeRecord(value []byte) (*record, error) {
 		var newer struct {
 			Format int `json:"format"`
 		}
-		if json.Unmarshal(value, &newer) == nil && newer.Format > recordFormat {
-			err = checkFormat(newer.Format, recordFormat)
+		if json.Unmarshal(value, &newer) == nil && newer.Format > draftFormat {
+			err = checkFormat(newer.Format, draftFormat)
 		}
 		return nil, err
 	}
-	if err := checkFormat(r.Format, recordFormat); err != nil {
+	if err := checkFormat(r.Format, draftFormat); err != nil {
 		return nil, err
 	}
 	return r, nil
@@ -176,9 +180,17 @@ func splitRecord(value []byte) (*record, error) {
 	return r, nil
 }
 
-// parseStored parses a definition that was valid when it was written.
+// parseStored parses a definition that was valid when it was written. Definitions of earlier versions may have patches
+// that are marked as not enabled, which had no meaning then: these are served, as before, and lose the mark.
 func parseStored(definition []byte) (*patch.Definition, error) {
-	return patch.Parse(definition, &patch.ParseOptions{MaxBytes: len(definition), Stored: true})
+	d, err := patch.Parse(definition, &patch.ParseOptions{MaxBytes: len(definition), Stored: true})
+	if err != nil {
+		return nil, err
+	}
+	for i := range d.Patches {
+		d.Patches[i].Disabled = false
+	}
+	return d, nil
 }
 
 // readSummary reads a definition's summary. It reads only as far as the summary's members.

@@ -129,6 +129,8 @@ func (w *titleWriter) newRecord(
 	if err != nil {
 		return nil, nil, err
 	}
+	served, disabled := d.Split()
+	d = *served
 	d.Complete(now)
 	rec := &record{head: head{
 		headStart: headStart{
@@ -151,6 +153,9 @@ func (w *titleWriter) newRecord(
 	if err := w.rules.setDefinition(rec, &d); err != nil {
 		return nil, nil, err
 	}
+	if err := w.rules.setDisabled(rec, disabled); err != nil {
+		return nil, nil, err
+	}
 	return rec, warnings, w.rules.checkAccount(w.index.get(), d.ID, rec, 0)
 }
 
@@ -171,6 +176,9 @@ func (w *titleWriter) create(ctx context.Context, rec *record) (*entry, error) {
 		}
 	}
 	e, err := w.createLocked(ctx, t, rec)
+	if errors.Is(err, errTakenByDraft) {
+		return nil, &TitleError{ID: summary.ID, Err: errTakenByDraft}
+	}
 	if errors.Is(err, store.ErrConflict) {
 		return nil, &TitleError{ID: summary.ID, Err: ErrExists}
 	}
@@ -196,6 +204,9 @@ func (w *titleWriter) createLocked(ctx context.Context, t *lockedTitle, rec *rec
 		case errors.Is(err, store.ErrNotFound):
 		case err != nil:
 			return err
+		case was.State == disabled:
+			taken = errors.Join(store.ErrConflict, errTakenByDraft, w.readBack(ctx, t))
+			return nil
 		case was.State != gone && !w.expired(was):
 			// Another server may have created it, and the index may not have it yet.
 			taken = errors.Join(store.ErrConflict, w.readBack(ctx, t))

@@ -59,10 +59,20 @@ func (c *currentIndex) publish(key string, e *entry) {
 	defer c.mu.Unlock()
 	x := c.index.Load()
 	if next := x.with(key, e); next != x {
-		c.follows.add(next.number, x.byKey(key), e)
-		x.supersede(next, c.now())
-		c.index.Store(next)
+		c.replace(x, next, key)
 	}
+}
+
+// replace stores next, which differs from the index x in the title under key. The caller must hold mu.
+func (c *currentIndex) replace(x, next *index, key string) {
+	old, e := x.byKey(key), next.byKey(key)
+	if old == nil && e == nil { // no reader sees a disabled title
+		x.renew(next)
+	} else {
+		c.follows.add(next.number, old, e)
+		x.supersede(next, c.now())
+	}
+	c.index.Store(next)
 }
 
 // renew stores the entry of a title's record in which nothing has changed that readers see.
@@ -73,9 +83,8 @@ func (c *currentIndex) renew(key string, e *entry) {
 	old, next := x.byKey(key), x.with(key, e)
 	if sameSummary(old, e) && old.ETag == e.ETag && sameOrigin(old, e) {
 		x.renew(next)
-	} else {
-		c.follows.add(next.number, old, e)
-		x.supersede(next, c.now()) // the index did not know a change made by another server
+		c.index.Store(next)
+	} else if next != x {
+		c.replace(x, next, key) // the index did not know a change made by another server
 	}
-	c.index.Store(next)
 }

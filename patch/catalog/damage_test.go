@@ -223,7 +223,7 @@ func TestRecordInNewerFormat(t *testing.T) {
 	for name, value := range map[string]string{
 		"like ours":     `{"format":99,"uid":"x","state":"live","definition":{}}`,
 		"unlike ours":   `{"state":{"is":"live"},"format":99}`,
-		"no definition": `{"format":4}`,
+		"no definition": `{"format":5}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := memstore.New()
@@ -240,7 +240,7 @@ func TestRecordInNewerFormat(t *testing.T) {
 			if !errors.Is(err, store.ErrFormat) {
 				t.Fatalf("%v, want ErrFormat", err)
 			}
-			for _, part := range []string{"titles/newer", "up to 3"} {
+			for _, part := range []string{"titles/newer", "up to 4"} {
 				if !strings.Contains(err.Error(), part) {
 					t.Errorf("error %q does not contain %q", err, part)
 				}

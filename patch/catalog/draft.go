@@ -6,6 +6,9 @@ import (
 	"errors"
 	"iter"
 	"time"
+
+	"github.com/patchsource/patchsource/patch"
+	"github.com/patchsource/patchsource/store"
 )
 
 var (
@@ -71,47 +74,89 @@ func (e *DraftConflictError) Error() string { return ErrDraftConflict.Error() }
 // Unwrap returns ErrDraftConflict.
 func (e *DraftConflictError) Unwrap() error { return ErrDraftConflict }
 
-var errUnwritten = errors.New("not written yet")
-
-// Draft returns the draft of a title, which may be disabled. The error is [ErrNotFound], [ErrNoDraft],
-// [ErrUnavailable] or that of ctx.
-func (c *Catalog) Draft(ctx context.Context, id string) (*Draft, error) { return nil, errUnwritten }
-
-// SaveDraft saves the draft of a title. Without a title of that id, it makes one that is disabled until its draft is
-// published; created reports that. Readers see no change of the title.
-func (c *Catalog) SaveDraft(
-	ctx context.Context, id string, definition []byte, opts *DraftOptions,
-) (d *Draft, created bool, err error) {
-	return nil, false, errUnwritten
+// Draft returns the draft of a title, which may be disabled.
+//
+// The error is [ErrNotFound], [ErrNoDraft], [ErrUnavailable] or that of ctx.
+func (c *Catalog) Draft(ctx context.Context, id string) (*Draft, error) {
+	if err := c.titles.gate.check(); err != nil {
+		return nil, err
+	}
+	rec, err := c.titles.readAny(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return rec.draftOf(id)
 }
 
-// DiscardDraft discards the draft of a title.
-func (c *Catalog) DiscardDraft(ctx context.Context, id string, opts *EditOptions) error {
-	return errUnwritten
+// readAny reads the record of a title that is live or disabled. The error is ErrNotFound, ErrUnavailable or that of ctx.
+func (s *titleStore) readAny(ctx context.Context, id string) (*record, error) {
+	if !patch.ValidID(id) {
+		return nil, notFound(id)
+	}
+	rec, err := s.read(ctx, titleKey(id))
+	if errors.Is(err, store.ErrNotFound) || err == nil && rec.State != live && rec.State != disabled {
+		return nil, notFound(id)
+	}
+	return rec, err
 }
 
-// PublishDraft makes the draft of a title its definition. created reports that the title was disabled before.
-func (c *Catalog) PublishDraft(ctx context.Context, id string, opts *EditOptions) (r Result, created bool, err error) {
-	return Result{}, false, errUnwritten
+// draftOf returns the draft of the title id from its record. The error is ErrNoDraft or ErrUnavailable.
+func (r *record) draftOf(id string) (*Draft, error) {
+	if r.Draft == nil {
+		return nil, &TitleError{ID: id, Err: ErrNoDraft}
+	}
+	e, err := r.entry(titleKey(id))
+	if err != nil {
+		return nil, unreadableDefinition(id, err)
+	}
+	return &Draft{
+		Title:          e.Title,
+		Definition:     r.Draft.Definition,
+		ETag:           etag(r.Draft.Definition),
+		Base:           r.Draft.Base,
+		BaseDefinition: r.Draft.BaseDefinition,
+		Changed:        r.Draft.Changed,
+	}, nil
 }
 
-// Disable makes a title disabled: it keeps its id, and is not served.
-func (c *Catalog) Disable(ctx context.Context, id string, opts *EditOptions) error {
-	return errUnwritten
+// Drafts yields the titles that have a draft, sorted by the bytes of their ids, all at one moment. It does not read the
+// store.
+func (c *Catalog) Drafts() iter.Seq[Title] {
+	x := c.titles.index.get()
+	return func(yield func(Title) bool) {
+		x.sorted[ofDraft].tree.Scan(func(e *entry) bool { return yield(e.Title) })
+	}
 }
 
-// Drafts yields the titles that have a draft, sorted by the bytes of their ids.
-func (c *Catalog) Drafts() iter.Seq[Title] { return func(func(Title) bool) {} }
-
-// Lookup returns a title, which may be disabled. The error is [ErrNotFound].
-func (c *Catalog) Lookup(id string) (Title, error) { return c.Title(id) }
-
-// CloneVersion adds a copy of a version of a title as another version in front.
-func (c *Catalog) CloneVersion(ctx context.Context, id, version, next string, opts *EditOptions) (Result, error) {
-	return Result{}, errUnwritten
+// CheckDraft returns the failures because of which the draft cannot be published, and otherwise the warnings of lint about
+// it. The error is [ErrClosed] or that of ctx.
+func (c *Catalog) CheckDraft(ctx context.Context, d *Draft) ([]patch.Failure, []patch.Warning, error) {
+	if err := c.titles.gate.check(); err != nil {
+		return nil, nil, err
+	}
+	var old *patch.Definition
+	if len(d.BaseDefinition) > 0 {
+		old, _ = parseStored(d.BaseDefinition) // without it, older values are failures
+	}
+	def, failures, err := parseDraft(d.Definition, old)
+	if err != nil || len(failures) > 0 {
+		return failures, nil, err
+	}
+	warnings, err := c.writer.rules.lint(ctx, def, c.writer.now(), selection{})
+	var invalid *patch.ValidationError
+	if errors.As(err, &invalid) {
+		return invalid.Failures, nil, nil
+	}
+	return nil, warnings, err
 }
 
-// OrderVersions puts the versions of a title into another order.
-func (c *Catalog) OrderVersions(ctx context.Context, id string, versions []string, opts *EditOptions) (Result, error) {
-	return Result{}, errUnwritten
+// parseDraft parses a draft as a whole definition that takes the place of old, nil if there is none. If there are
+// failures, the definition is nil. The error is that of a text that is no JSON.
+func parseDraft(text []byte, old *patch.Definition) (*patch.Definition, []patch.Failure, error) {
+	d, err := patch.Parse(text, &patch.ParseOptions{MaxBytes: -1, Over: old})
+	var invalid *patch.ValidationError
+	if errors.As(err, &invalid) {
+		return nil, invalid.Failures, nil
+	}
+	return d, nil, err
 }

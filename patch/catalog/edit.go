@@ -107,24 +107,44 @@ func (c *Catalog) replace(
 		if err != nil {
 			return edited{}, err
 		}
-		// A name that does not change was given by an administrator.
-		if author := rec.Owner.Author; author != "" && !o.Rename && d.Name != old.Name {
-			if err := d.KeepAuthor(author); err != nil {
-				return edited{}, err
-			}
-		}
-		if err := withHeld(d, o.Held).ValidateOver(old); err != nil {
-			return edited{}, err
-		}
 		if o.From != "" {
 			rec.Held = held
 		}
-		warnings, err := c.writer.rules.lint(ctx, d, now, selection{})
-		if !d.Supersede(old, now) {
-			return edited{warnings: warnings}, nil // lint cannot reject a definition that does not change
-		}
-		return edited{definition: d, warnings: warnings}, err
+		return c.writer.rules.succeed(ctx, rec, successor{old, d, o.From == ""}, o, now)
 	})
+}
+
+// A successor is a whole definition that takes the place of old. next may have disabled patches.
+type successor struct {
+	old, next *patch.Definition
+	// keep says that the disabled patches of the title stay, unless next has the same versions.
+	keep bool
+}
+
+// succeed returns the edit that makes a definition the successor of a title's. It sets the disabled patches of the
+// title's record. The error is patch.ErrInvalid, patch.ErrTooLarge or that of ctx.
+func (r *rules) succeed(
+	ctx context.Context, rec *record, s successor, o EditOptions, now time.Time,
+) (edited, error) {
+	d := s.next
+	// A name that does not change was given by an administrator.
+	if author := rec.Owner.Author; author != "" && !o.Rename && d.Name != s.old.Name {
+		if err := d.KeepAuthor(author); err != nil {
+			return edited{}, err
+		}
+	}
+	if err := withHeld(d, o.Held).ValidateOver(s.old); err != nil {
+		return edited{}, err
+	}
+	warnings, err := r.lint(ctx, d, now, selection{})
+	d, disabledErr := r.split(rec, s)
+	if disabledErr != nil {
+		return edited{}, disabledErr
+	}
+	if !d.Supersede(s.old, now) {
+		return edited{warnings: warnings}, nil // lint cannot reject a definition that does not change
+	}
+	return edited{definition: d, warnings: warnings}, err
 }
 
 // AddVersions adds versions to a title, all or none; see [patch.Definition.AddPatches]. Without versions it changes
@@ -142,6 +162,10 @@ func (c *Catalog) AddVersions(
 		}
 		s, err := newVersionEdit(id, rec)
 		if err != nil {
+			return edited{}, err
+		}
+		versions, err := c.writer.rules.addDisabled(rec, s.old, at, versions)
+		if err != nil || len(versions) == 0 {
 			return edited{}, err
 		}
 		if err := s.next.AddPatches(at, now, versions...); err != nil {
@@ -203,17 +227,24 @@ func aboutVersions(added func(i int) bool) selection {
 	return selection{warnings, patches}
 }
 
-// RemoveVersion removes a version of a title.
+// RemoveVersion removes a version of a title, which may be disabled.
 //
 // The error is [patch.ErrVersionNotFound], [patch.ErrLastVersion], [ErrNotFound], [ErrSynced], [ErrPrecondition],
 // [ErrUnavailable] or that of ctx.
 func (c *Catalog) RemoveVersion(ctx context.Context, id, version string, opts *EditOptions) (Result, error) {
 	return c.edit(ctx, id, opts.orZero(), func(rec *record, now time.Time) (edited, error) {
+		removed, err := rec.removeDisabled(version)
+		if removed || err != nil {
+			return edited{}, err
+		}
 		s, err := newVersionEdit(id, rec)
 		if err != nil {
 			return edited{}, err
 		}
 		if err := s.next.RemovePatch(version, now); err != nil {
+			return edited{}, err
+		}
+		if err := rec.forgetVersion(s.old, version); err != nil {
 			return edited{}, err
 		}
 		if err := s.keep(nil); err != nil {
@@ -236,4 +267,6 @@ type edited struct {
 	text    []byte
 	outline *outline
 	parsed  *patch.Definition
+	// numbered says that the record has the numbers of the new definition already.
+	numbered bool
 }

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -72,9 +73,9 @@ func (w *titleWriter) editWaiting(ctx context.Context, t *lockedTitle) {
 		batch = nil
 		rec, err := w.readToEdit(ctx, t)
 		if errors.Is(err, store.ErrNotFound) || err == nil && rec.State != live {
-			w.unpublish(t)
+			err := w.adoptHidden(t, rec, err)
 			for _, e := range w.edits.takeAll(t.key) {
-				e.finish(notFound(e.id))
+				e.finish(cmp.Or(err, notFound(e.id)))
 			}
 			return nil
 		}
@@ -117,12 +118,13 @@ func (w *titleWriter) readToEdit(ctx context.Context, t *lockedTitle) (*record, 
 
 // An editBatch is a number of edits of a title that are made one after the other in memory and written together.
 type editBatch struct {
-	w           *titleWriter
-	t           *lockedTitle
-	state       *record // after the edits so far
-	updates     []*update
-	heldChanged bool       // an edit that is not one of updates has changed the patches that are held back
-	made        []madeEdit // those whose outcome depends on the write
+	w       *titleWriter
+	t       *lockedTitle
+	state   *record // after the edits so far
+	updates []*update
+	made    []madeEdit // those whose outcome depends on the write
+	// hiddenChanged says that an edit that is not one of updates has changed what readers do not see.
+	hiddenChanged bool
 }
 
 // A madeEdit is an edit that was made in memory.
@@ -167,7 +169,7 @@ func (b *editBatch) write(ctx context.Context) error {
 	switch {
 	case len(b.updates) > 0:
 		err = b.w.writeUpdates(ctx, b.t, b.state, b.updates...)
-	case b.heldChanged:
+	case b.hiddenChanged:
 		err = b.w.rewrite(ctx, b.t, b.state)
 	}
 	if err != nil {
@@ -193,7 +195,7 @@ func (b *editBatch) finish(edits []madeEdit) {
 }
 
 // changed reports whether an edit has changed the record.
-func (b *editBatch) changed() bool { return b.heldChanged || len(b.updates) > 0 }
+func (b *editBatch) changed() bool { return b.hiddenChanged || len(b.updates) > 0 }
 
 // make makes an edit and sets its outcome. more is the number of edits after it. The error is ErrUnavailable or that of
 // ctx, for all edits.
@@ -212,9 +214,15 @@ func (b *editBatch) make(ctx context.Context, e *madeEdit, more int) error {
 		e.rejected = err
 		return nil
 	}
+	if made.definition == nil && made.text == nil && !sameSlice(was.Disabled, rec.Disabled) {
+		e.rejected = rec.carryNumbers(&was, &made)
+	}
 	e.result = Result{Warnings: made.warnings}
+	if e.rejected != nil {
+		return nil
+	}
 	if made.definition == nil && made.text == nil {
-		return b.updateHeld(ctx, e, &was, &rec)
+		return b.updateHidden(ctx, e, &was, &rec)
 	}
 	return b.update(ctx, e, &was, &rec, &made, now.UTC(), more)
 }
@@ -224,6 +232,9 @@ func (b *editBatch) update(
 	ctx context.Context, e *madeEdit, was, rec *record, made *edited, now time.Time, more int,
 ) error {
 	if e.rejected = b.w.rules.setEdited(rec, made); e.rejected != nil {
+		return nil
+	}
+	if e.rejected = rec.carryNumbers(was, made); e.rejected != nil {
 		return nil
 	}
 	if len(b.updates) > 0 {
@@ -251,11 +262,12 @@ func (b *editBatch) update(
 	return nil
 }
 
-// updateHeld is the rest of make for an edit that leaves the definition as it is, but perhaps not the patches that are
-// held back.
-func (b *editBatch) updateHeld(ctx context.Context, e *madeEdit, was, rec *record) error {
+// updateHidden is the rest of make for an edit that leaves the definition as it is, but perhaps not what readers do not
+// see: the patches that are held back or disabled, the draft and the numbers.
+func (b *editBatch) updateHidden(ctx context.Context, e *madeEdit, was, rec *record) error {
 	same := func(a, b json.RawMessage) bool { return bytes.Equal(a, b) }
-	changes := !slices.EqualFunc(was.Held, rec.Held, same)
+	e.result.Changed = was.Draft != rec.Draft || !sameSlice(was.Disabled, rec.Disabled)
+	changes := e.result.Changed || was.Numbers != rec.Numbers || !slices.EqualFunc(was.Held, rec.Held, same)
 	if changes {
 		if err := b.w.history.index(ctx, b.t.key, rec); err != nil {
 			return err
@@ -270,7 +282,7 @@ func (b *editBatch) updateHeld(ctx context.Context, e *madeEdit, was, rec *recor
 		return nil
 	}
 	if changes {
-		b.heldChanged, b.state = true, rec
+		b.hiddenChanged, b.state = true, rec
 	}
 	e.result.Title = entry.Title
 	return nil

@@ -27,12 +27,13 @@ type entry struct {
 	skeleton                       string // of Author
 	// unsettled says that the record has something to do when the catalog is opened: a notice or a staged change.
 	unsettled bool
-	checked   bool // see facts
+	checked   bool     // see facts
+	blocks    []uint64 // see titleNumbers
 }
 
-// liveEntry returns the entry of a record that was read under key, nil if the title is not live.
-func (r *record) liveEntry(key string) (*entry, error) {
-	if r.State != live {
+// indexEntry returns the entry of a record that was read under key, nil if the title is neither live nor disabled.
+func (r *record) indexEntry(key string) (*entry, error) {
+	if r.State != live && r.State != disabled {
 		return nil, nil
 	}
 	e, err := r.entry(key)
@@ -63,7 +64,15 @@ func (r *record) entry(key string) (*entry, error) {
 	if r.Follows != nil {
 		t.Follows, t.Source = r.Follows.URL, r.Follows.Source
 	}
+	t.Disabled = r.State == disabled
+	if r.Draft != nil {
+		t.Draft = DraftState{Name: r.Draft.Name, Errors: r.Draft.Errors, Changed: r.Draft.Changed}
+	}
+	r.Numbers.describe(&t)
 	e := newEntry(t, key, r.rev)
+	if r.Numbers != nil {
+		e.blocks = r.Numbers.Blocks
+	}
 	e.unsettled = r.Staged != nil || len(r.Undelivered) > 0
 	e.checked = r.facts().checked
 	return e, nil
@@ -99,7 +108,8 @@ func newEntry(t Title, key string, rev store.Revision) *entry {
 	for _, s := range own {
 		*s, all = all[:len(*s)], all[len(*s):]
 	}
-	common := []*string{&e.Publisher, &e.Author, &e.Contributor, &e.Mailbox, &e.Source, &e.Account, &e.skeleton}
+	common := []*string{&e.Publisher, &e.Author, &e.Contributor, &e.Mailbox, &e.Source, &e.Account, &e.skeleton,
+		&e.AppName, &e.BundleID}
 	for _, s := range common {
 		if *s != "" {
 			*s = unique.Make(*s).Value()

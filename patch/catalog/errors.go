@@ -38,6 +38,9 @@ var (
 var (
 	// errRestoring reports a change during a restore.
 	errRestoring = fmt.Errorf("%w: a restore is in progress: try again when it is done", ErrUnavailable)
+	// errTakenByDraft reports an id that is that of a draft.
+	errTakenByDraft = fmt.Errorf("%w, as a draft or a disabled title, which is not served: "+
+		"publish or delete it, or choose another id", ErrExists)
 	// errUnreadable reports a title's record that this version cannot read.
 	errUnreadable = errors.New("unreadable record")
 )

@@ -317,7 +317,7 @@ func (h *history) read(ctx context.Context, uid string, n uint64) (*storedRevisi
 		if err = json.Unmarshal(r.Value, &stored); err != nil {
 			err = fmt.Errorf("%w: %w", store.ErrCorrupt, err)
 		} else {
-			err = checkFormat(stored.Format, recordFormat)
+			err = checkFormat(stored.Format, differenceFormat)
 		}
 	}
 	if err != nil {

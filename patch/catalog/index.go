@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"iter"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,7 +16,8 @@ type index struct {
 	chunks  chunks // by id
 	size    int    // the number of titles
 	keys    table
-	uids    table
+	hidden  table // disabled titles, by key
+	uids    table // of all titles, disabled ones too
 	sorted  [orderCount]sortedTitles
 	authors groupSet // by contributor
 	owners  groupSet // by account
@@ -37,13 +39,20 @@ const (
 )
 
 // newIndex returns the index of entries, which must have different keys and ids. It may reorder them.
-func newIndex(entries []*entry, now time.Time) *index {
+func newIndex(all []*entry, now time.Time) *index {
+	entries, hidden := all, []*entry(nil)
+	if slices.ContainsFunc(all, func(e *entry) bool { return e.Disabled }) {
+		entries = slices.DeleteFunc(slices.Clone(all), func(e *entry) bool { return e.Disabled })
+		hidden = slices.DeleteFunc(slices.Clone(all), func(e *entry) bool { return !e.Disabled })
+	}
+	key := func(e *entry) string { return e.key }
 	x := &index{
 		size:    len(entries),
-		keys:    newTable(func(e *entry) string { return e.key }, entries),
-		uids:    newTable(func(e *entry) string { return e.UID }, entries),
+		keys:    newTable(key, entries),
+		hidden:  newTable(key, hidden),
+		uids:    newTable(func(e *entry) string { return e.UID }, all),
 		authors: newGroups(func(e *entry) string { return e.Contributor }, entries, 0),
-		owners:  newGroups(func(e *entry) string { return e.account().group() }, entries, 0),
+		owners:  newGroups(func(e *entry) string { return e.account().group() }, all, 0),
 		changed: now.UTC().Truncate(time.Second),
 	}
 	for _, e := range entries {
@@ -55,9 +64,14 @@ func newIndex(entries []*entry, now time.Time) *index {
 	}
 	sortEntries(entries)
 	x.chunks = newChunks(entries)
+	sorted := entries
+	if len(hidden) > 0 {
+		sortEntries(all)
+		sorted = all
+	}
 	var building sync.WaitGroup
 	for o := range orderCount {
-		building.Go(func() { x.sorted[o] = newSorted(o, entries) })
+		building.Go(func() { x.sorted[o] = newSorted(o, sorted) })
 	}
 	building.Wait()
 	x.list = sync.OnceValue(x.render)
@@ -67,7 +81,15 @@ func newIndex(entries []*entry, now time.Time) *index {
 // byKey returns the entry of a title by its key, nil if there is none.
 func (x *index) byKey(key string) *entry { return x.keys.get(key) }
 
-// byUID returns the entry of a title by its UID, nil if there is none.
+// anyByKey returns the entry of a title, which may be disabled, by its key. It is nil if there is none.
+func (x *index) anyByKey(key string) *entry {
+	if e := x.byKey(key); e != nil {
+		return e
+	}
+	return x.hidden.get(key)
+}
+
+// byUID returns the entry of a title, which may be disabled, by its UID. It is nil if there is none.
 func (x *index) byUID(uid string) *entry { return x.uids.get(uid) }
 
 // byID returns the entry of a title by its id, without regard to case and without allocating.
@@ -93,28 +115,32 @@ func (x *index) all() iter.Seq[*entry] { return x.chunks.from(0) }
 // with returns the index in which the title under key has the entry e, or does not exist if e is nil. It returns x if
 // that is x already.
 func (x *index) with(key string, e *entry) *index {
-	old := x.byKey(key)
+	old := x.anyByKey(key)
 	if old == e {
 		return x
 	}
+	was, is := old.ifEnabled(), e.ifEnabled()
 	next := &index{
 		size:    x.size,
-		keys:    x.keys.with(old, e),
-		authors: x.authors.with(old, e, x.number+1),
+		keys:    x.keys.with(was, is),
+		hidden:  x.hidden.with(old.ifDisabled(), e.ifDisabled()),
+		authors: x.authors.with(was, is, x.number+1),
 		owners:  x.owners.with(old, e, x.number+1),
 		number:  x.number + 1,
 	}
-	if old != nil {
+	if was != nil {
 		next.size--
 	}
-	if e != nil {
+	if is != nil {
 		next.size++
 	}
 	switch {
-	case old != nil && e != nil && old.ID != e.ID:
-		next.chunks = x.chunks.with(old, nil).with(nil, e)
+	case was == nil && is == nil:
+		next.chunks = x.chunks
+	case was != nil && is != nil && was.ID != is.ID:
+		next.chunks = x.chunks.with(was, nil).with(nil, is)
 	default:
-		next.chunks = x.chunks.with(old, e)
+		next.chunks = x.chunks.with(was, is)
 	}
 	if old != nil && e != nil && old.UID != e.UID {
 		next.uids = x.uids.with(old, nil).with(nil, e)
@@ -125,6 +151,21 @@ func (x *index) with(key string, e *entry) *index {
 		next.sorted[o] = x.sorted[o].with(old, e)
 	}
 	return next
+}
+
+// ifEnabled returns e, nil if the title is disabled. ifDisabled is the opposite. Both are nil if e is.
+func (e *entry) ifEnabled() *entry {
+	if e == nil || e.Disabled {
+		return nil
+	}
+	return e
+}
+
+func (e *entry) ifDisabled() *entry {
+	if e == nil || !e.Disabled {
+		return nil
+	}
+	return e
 }
 
 // byPlainID returns the entry of a contributor's title by its plain id without regard to case, nil if there is none.
@@ -142,7 +183,7 @@ func (x *index) byPlainID(contributor, id string) *entry {
 // accountBytes returns the bytes of all titles of an account except the one under key.
 func (x *index) accountBytes(a account, key string) (bytes int64) {
 	bytes = x.owners.get(a.group()).bytes
-	if e := x.byKey(key); e != nil && e.account() == a {
+	if e := x.anyByKey(key); e != nil && e.account() == a {
 		bytes -= e.Bytes
 	}
 	return bytes

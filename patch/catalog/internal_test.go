@@ -67,7 +67,7 @@ func TestRecordRoundTrip(t *testing.T) {
 func TestDecodeRecordRejects(t *testing.T) {
 	for _, value := range []string{
 		"", "x", "null", "[]", "{}", `{"format":1}`, `{"format":1,"definition"`, `{"format":1,"definition":`,
-		`{"format":4,"definition":{}}`, `{"format":4}`, `{"definition":{}}`, `{"format":"1","definition":{}}`,
+		`{"format":5,"definition":{}}`, `{"format":5}`, `{"definition":{}}`, `{"format":"1","definition":{}}`,
 	} {
 		if _, err := decodeRecord([]byte(value)); err == nil {
 			t.Errorf("%q is accepted", value)

@@ -154,7 +154,7 @@ func (w *titleWriter) verifyOne(ctx context.Context, e *entry) error {
 	rec, err := w.read(ctx, e.key)
 	var now *entry
 	if err == nil && rec.rev == e.rev {
-		now, err = rec.liveEntry(e.key)
+		now, err = rec.indexEntry(e.key)
 	}
 	switch {
 	case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrCorrupt): // it has left the index
@@ -182,14 +182,14 @@ func (w *titleWriter) verifyOne(ctx context.Context, e *entry) error {
 	return nil
 }
 
-// readEntry decodes a title's record. The entry is nil if the title is not live.
+// readEntry decodes a title's record. The entry is nil if the title is neither live nor disabled.
 func readEntry(r store.Record) (*record, *entry, error) {
 	rec, err := decodeRecord(r.Value)
 	if err != nil {
 		return nil, nil, err
 	}
 	rec.rev = r.Revision
-	e, err := rec.liveEntry(r.Key.ID)
+	e, err := rec.indexEntry(r.Key.ID)
 	return rec, e, err
 }
 

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -46,8 +47,7 @@ func (s *titleStore) lockedDefinition(ctx context.Context, key, id string) (*Doc
 	defer t.unlock()
 	rec, err := s.readLocked(ctx, t)
 	if errors.Is(err, store.ErrNotFound) || err == nil && rec.State != live {
-		s.publish(t, nil)
-		return nil, nil, notFound(id)
+		return nil, nil, cmp.Or(s.adopt(t, rec, err), notFound(id))
 	}
 	if err != nil {
 		return nil, nil, err
@@ -55,7 +55,7 @@ func (s *titleStore) lockedDefinition(ctx context.Context, key, id string) (*Doc
 	e := s.index.get().byKey(key)
 	if e == nil || e.rev != rec.rev {
 		s.noteWork(key, rec)
-		if e, err = rec.liveEntry(key); err != nil {
+		if e, err = rec.indexEntry(key); err != nil {
 			return nil, nil, fmt.Errorf("%w: title %q: %w", ErrUnavailable, id, err)
 		}
 		s.publish(t, e)

@@ -71,7 +71,7 @@ func newCatalog(s store.Store, o *Options) *Catalog {
 // start reads the titles and begins the background work.
 func (c *Catalog) start(ctx context.Context) error {
 	background, stop := context.WithCancel(context.Background())
-	c.stop, c.done = stop, background.Done()
+	c.stop, c.stopping = stop, background
 	if c.titles.shared {
 		c.background.Go(func() { c.titles.restores.follow(background) })
 		// The watch begins before the store is read, so that nothing is missed in between.

@@ -32,6 +32,8 @@ const (
 	ofMailbox
 	ofSkeleton // of the author
 	ofMirror
+	ofDraft  // also disabled titles
+	ofNumber // also disabled titles
 	orderCount
 )
 
@@ -64,10 +66,21 @@ var comparisons = [orderCount]func(a, b *entry) int{
 	ofMailbox:  func(a, b *entry) int { return cmp.Compare(a.Mailbox, b.Mailbox) },
 	ofSkeleton: func(a, b *entry) int { return cmp.Compare(a.skeleton, b.skeleton) },
 	ofMirror:   func(a, b *entry) int { return cmp.Compare(a.Source, b.Source) },
+	ofDraft:    func(a, b *entry) int { return 0 },
+	ofNumber:   func(a, b *entry) int { return cmp.Compare(a.Number, b.Number) },
 }
 
 // has reports whether a title is in an order.
 func (o order) has(e *entry) bool {
+	switch o {
+	case ofDraft:
+		return e.Draft != DraftState{}
+	case ofNumber:
+		return e.Number != 0
+	}
+	if e.Disabled {
+		return false
+	}
 	switch o {
 	case ofContributor, ofPlainID:
 		return e.Contributor != ""
@@ -169,6 +182,10 @@ func (o order) rank(some []sortable) {
 		rankBy(some, func(e *entry) string { return e.skeleton }, strings.Compare)
 	case ofMirror:
 		rankBy(some, func(e *entry) string { return e.Source }, strings.Compare)
+	case ofNumber:
+		for i := range some {
+			some[i].rank = some[i].Number
+		}
 	}
 }
 

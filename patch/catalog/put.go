@@ -15,8 +15,12 @@ func (s *titleStore) put(ctx context.Context, t *lockedTitle, rec *record) (*ent
 		s.readBackAfter(ctx, t, err)
 		return nil, err
 	}
-	if rec.State == live {
+	switch rec.State {
+	case live:
 		s.definitions.add(e, rec)
+		s.publish(t, e)
+	case disabled:
+		s.definitions.remove(t.key)
 		s.publish(t, e)
 	}
 	return e, nil
@@ -33,17 +37,25 @@ func (s *titleStore) rewrite(ctx context.Context, t *lockedTitle, rec *record) e
 // renew is rewrite without readBackAfter.
 func (s *titleStore) renew(ctx context.Context, t *lockedTitle, rec *record) error {
 	e, err := s.write(ctx, t, rec)
-	if err != nil || rec.State != live {
+	if err != nil {
 		return err
 	}
-	s.definitions.renew(e, rec)
-	s.index.renew(t.key, e)
+	switch rec.State {
+	case live:
+		s.definitions.renew(e, rec)
+		s.index.renew(t.key, e)
+	case disabled:
+		s.publish(t, e)
+	}
 	return nil
 }
 
 // write writes a record and sets its revision. It returns the record's entry.
 func (s *titleStore) write(ctx context.Context, t *lockedTitle, rec *record) (*entry, error) {
 	value, err := rec.encode()
+	if err == nil && rec.Format == draftFormat {
+		err = s.raiseFormat(ctx)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -64,6 +76,20 @@ func (s *titleStore) write(ctx context.Context, t *lockedTitle, rec *record) (*e
 	s.noteWork(t.key, rec)
 	return e, nil
 }
+
+// raiseFormat raises the format marker of the store, before the first record with a draft or a number is written, so
+// that versions that do not know these refuse the store. The error is store.ErrFormat, ErrUnavailable or that of ctx.
+func (s *titleStore) raiseFormat(ctx context.Context) error {
+	if s.raised.Load() {
+		return nil
+	}
+	err := finish(ctx, func(ctx context.Context) error { return store.RaiseFormat(ctx, s.store, storeFormat) })
+	s.raised.Store(err == nil)
+	return err
+}
+
+// storeFormat is the format of stores with titles that have a draft or a number, or are disabled.
+const storeFormat = 5
 
 // delete deletes a title's record if rec.rev is still that in the store. The error is store.ErrConflict,
 // store.ErrNotFound, ErrUnavailable or that of ctx.

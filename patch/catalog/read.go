@@ -74,7 +74,20 @@ func (c *Catalog) Title(id string) (Title, error) {
 	return e.Title, nil
 }
 
-// ByUID returns the title with this UID. It does not read the store. The error is [ErrNotFound] or [ErrClosed].
+// Lookup returns a title, which may be disabled: Title.Disabled reports that. It does not read the store. The error is
+// [ErrNotFound] or [ErrClosed].
+func (c *Catalog) Lookup(id string) (Title, error) {
+	if err := c.titles.gate.check(); err != nil {
+		return Title{}, err
+	}
+	e := c.titles.index.get().anyByKey(titleKey(id))
+	if e == nil {
+		return Title{}, notFound(id)
+	}
+	return e.Title, nil
+}
+
+// ByUID returns the title with this UID, which may be disabled. It does not read the store. The error is [ErrNotFound] or [ErrClosed].
 func (c *Catalog) ByUID(uid string) (Title, error) {
 	if err := c.titles.gate.check(); err != nil {
 		return Title{}, err

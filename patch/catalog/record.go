@@ -154,8 +154,10 @@ type titleNumbers struct {
 	Modified     time.Time `json:"modified,omitzero"` // the last change of any part, also one that is not served
 	Patches      int       `json:"patches,omitempty"` // that are served
 	Requirements int       `json:"requirements,omitempty"`
-	AppName      *string   `json:"appName,omitempty"`
-	BundleID     *string   `json:"bundleId,omitempty"`
+	AppName      string    `json:"appName,omitempty"`
+	BundleID     string    `json:"bundleId,omitempty"`
+	// Blocks are the further blocks of numbers of the title; see package numbered.
+	Blocks []uint64 `json:"blocks,omitempty"`
 	// Parts are the numbers of the parts, as numbered.Numbers encodes them. They are missing until a client has asked
 	// for them.
 	Parts json.RawMessage `json:"parts,omitempty"`
@@ -166,7 +168,9 @@ type staged struct {
 	Batch string `json:"batch"`
 	// Definition is the definition that the title will have. If empty, the title will be deleted.
 	Definition json.RawMessage `json:"definition,omitempty"`
-	By         string          `json:"by,omitempty"`
+	// Disabled are the disabled patches that the title will have.
+	Disabled []disabledPatch `json:"disabled,omitempty"`
+	By       string          `json:"by,omitempty"`
 }
 
 // A revisionHead describes an earlier revision in the title's record.
@@ -211,10 +215,16 @@ func (r *record) firstKept() uint64 {
 	return r.number()
 }
 
-// bytes returns the space that the title takes in the store: that of the definition, of the patches that are held back
-// and of the earlier revisions.
+// bytes returns the space that the title takes in the store: that of the definition, of the draft, of the patches that
+// are held back or disabled, and of the earlier revisions.
 func (r *record) bytes() int64 {
 	n := int64(len(r.definition))
+	if r.Draft != nil {
+		n += int64(len(r.Draft.Definition) + len(r.Draft.BaseDefinition))
+	}
+	for _, p := range r.Disabled {
+		n += int64(len(p.Patch))
+	}
 	for _, p := range r.Held {
 		n += int64(len(p))
 	}
@@ -241,6 +251,9 @@ func (r *record) headBytes() int {
 	}
 	if r.Staged != nil {
 		n += len(r.Staged.Definition)
+	}
+	if r.Numbers != nil {
+		n += 100 + len(r.Numbers.Parts)
 	}
 	return n
 }

@@ -118,6 +118,8 @@ func (r *restore) stageLocked(ctx context.Context, t *lockedTitle, def *patch.De
 	switch {
 	case isNew && def == nil:
 		return nil
+	case isNew && rec != nil && rec.State == disabled:
+		return &TitleError{ID: def.ID, Err: errTakenByDraft}
 	case isNew:
 		return r.stageNew(ctx, t, rec, def)
 	case rec.Follows != nil && def != nil:
@@ -141,7 +143,7 @@ func (r *restore) stageNew(ctx context.Context, t *lockedTitle, was *record, def
 		return err
 	}
 	rec.State = pending
-	rec.Staged = &staged{Batch: r.batch, Definition: rec.definition, By: r.opts.By}
+	rec.Staged = &staged{Batch: r.batch, Definition: rec.definition, Disabled: rec.Disabled, By: r.opts.By}
 	if was != nil {
 		if err := r.w.takeOver(ctx, was, rec); err != nil {
 			return err
@@ -161,7 +163,8 @@ func (r *restore) stageOver(ctx context.Context, t *lockedTitle, rec *record, de
 		r.addOutcome(Restored{}, t.key)
 		return r.w.rewrite(ctx, t, rec) // settling a title in which nothing is staged does nothing
 	}
-	d, changed, err := r.successor(ctx, rec, def)
+	after := *rec
+	d, changed, err := r.successor(ctx, &after, def)
 	if err != nil {
 		return err
 	}
@@ -169,11 +172,10 @@ func (r *restore) stageOver(ctx context.Context, t *lockedTitle, rec *record, de
 		r.addOutcome(Restored{ID: d.ID}, "")
 		return nil
 	}
-	after := &record{}
-	if err := r.w.rules.setDefinition(after, d); err != nil {
+	if err := r.w.rules.setDefinition(&after, d); err != nil {
 		return err
 	}
-	rec.Staged.Definition = after.definition
+	rec.Staged.Definition, rec.Staged.Disabled = after.definition, after.Disabled
 	r.addOutcome(Restored{}, t.key)
 	err = r.w.rewrite(ctx, t, rec)
 	if err == nil {
@@ -182,7 +184,8 @@ func (r *restore) stageOver(ctx context.Context, t *lockedTitle, rec *record, de
 	return err
 }
 
-// successor returns the definition that takes the place of an existing title's, and whether it says anything new.
+// successor returns the definition that takes the place of an existing title's, and whether it says anything new. It
+// sets the disabled patches of rec.
 func (r *restore) successor(
 	ctx context.Context, rec *record, def *patch.Definition,
 ) (d *patch.Definition, changed bool, err error) {
@@ -197,7 +200,12 @@ func (r *restore) successor(
 	if _, err := r.w.rules.lint(ctx, &after, r.w.now(), selection{}); err != nil {
 		return nil, false, err
 	}
-	return &after, after.Supersede(before, r.w.now()), nil
+	was := rec.Disabled
+	served, err := r.w.rules.split(rec, successor{before, &after, true})
+	if err != nil {
+		return nil, false, err
+	}
+	return served, served.Supersede(before, r.w.now()) || !sameSlice(was, rec.Disabled), nil
 }
 
 // addOutcome records the outcome for a title, unless its ID is empty, and the title's key if something is staged in it.

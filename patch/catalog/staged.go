@@ -92,7 +92,7 @@ func (w *titleWriter) applyDefinition(ctx context.Context, t *lockedTitle, rec *
 		return fmt.Errorf("%w: title %q: %w", ErrUnavailable, t.key, err)
 	}
 	was := *rec
-	rec.definition = to.Definition
+	rec.definition, rec.Disabled = to.Definition, to.Disabled
 	after, err := rec.parse()
 	if err != nil {
 		return fmt.Errorf("%w: title %q: %w", ErrUnavailable, t.key, err)
@@ -100,9 +100,15 @@ func (w *titleWriter) applyDefinition(ctx context.Context, t *lockedTitle, rec *
 	// Compared with the title as it is now, because its lastModified must not go back.
 	if !after.Supersede(before, now) {
 		rec.definition = was.definition
+		if err := rec.carryNumbers(&was, &edited{}); err != nil {
+			return err
+		}
 		return w.rewrite(ctx, t, rec)
 	}
 	if err := w.rules.setDefinition(rec, after); err != nil {
+		return err
+	}
+	if err := rec.carryNumbers(&was, &edited{}); err != nil {
 		return err
 	}
 	moves, err := w.prepareUpdate(ctx, t, &was, rec, now, to.By, 0)

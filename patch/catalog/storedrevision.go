@@ -40,7 +40,7 @@ func (r *record) groups() (all []*storedRevision, lost error) {
 		first := max(0, len(left)-(maxGroup-1))
 		g.Format, g.Earlier = plainFormat, left[first:]
 		if len(g.Earlier) > 0 {
-			g.Format = recordFormat
+			g.Format = differenceFormat
 		}
 		all = append(all, &g)
 		if first == 0 {

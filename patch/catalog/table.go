@@ -80,10 +80,13 @@ func find[K string | []byte](t *table, hash uint64, key K) *entry {
 // with returns the table in which e has taken the place of old. Either may be nil; if not, they have the same key.
 func (t table) with(old, e *entry) table {
 	hash := uint64(0)
-	if e != nil {
+	switch {
+	case e != nil:
 		hash = t.hash(e)
-	} else {
+	case old != nil:
 		hash = t.hash(old)
+	default:
+		return t
 	}
 	t.root = t.change(t.root, hash, 0, old, e)
 	return t

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -30,6 +31,7 @@ type titleStore struct {
 	restores    restoreWatch
 	reads       singleflight.Group // of definitions
 	work        *workQueue
+	raised      atomic.Bool // see raiseFormat
 }
 
 // lock waits for the lock of a title. The error is that of ctx.
@@ -95,6 +97,13 @@ func (s *titleStore) unpublish(t *lockedTitle) {
 	s.publish(t, nil)
 }
 
+// adoptHidden is adopt for a title that readers do not see: it is disabled, pending or gone, or has no record.
+func (s *titleStore) adoptHidden(t *lockedTitle, rec *record, err error) error {
+	s.definitions.remove(t.key)
+	s.facts.remove(t.key)
+	return s.adopt(t, rec, err)
+}
+
 // adopt updates the index with the outcome of reading a title's record, and returns the error, unless it is
 // store.ErrNotFound.
 func (s *titleStore) adopt(t *lockedTitle, rec *record, err error) error {
@@ -107,10 +116,10 @@ func (s *titleStore) adopt(t *lockedTitle, rec *record, err error) error {
 		return err
 	}
 	s.noteWork(t.key, rec)
-	if e := s.index.get().byKey(t.key); e != nil && e.rev == rec.rev {
+	if e := s.index.get().anyByKey(t.key); e != nil && e.rev == rec.rev {
 		return nil
 	}
-	e, err := rec.liveEntry(t.key)
+	e, err := rec.indexEntry(t.key)
 	if err != nil {
 		return fmt.Errorf("%w: %w: record %v: %w", ErrUnavailable, errUnreadable, storeKey(t.key), err)
 	}

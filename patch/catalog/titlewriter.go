@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"slices"
+	"sync/atomic"
 	"time"
 )
 
@@ -21,6 +22,8 @@ type titleWriter struct {
 	couriers *couriers
 	events   *subscriptions
 	edits    editQueue
+	// numbering says that titles are being numbered in the background.
+	numbering atomic.Bool
 }
 
 // expired reports whether a record belongs to a reservation that was neither published nor withdrawn in time.
@@ -105,7 +108,7 @@ func (w *titleWriter) writeUpdates(ctx context.Context, t *lockedTitle, rec *rec
 	return nil
 }
 
-// remove deletes a live title. If there are notices to deliver, or revisions to delete with it, its record stays as one
+// remove deletes a title that is live or disabled. If there are notices to deliver, or revisions to delete with it, its record stays as one
 // that is gone until that is done. The error is store.ErrConflict, store.ErrNotFound, ErrUnavailable or that of ctx.
 func (w *titleWriter) remove(ctx context.Context, t *lockedTitle, rec *record) error {
 	e, err := rec.entry(t.key)
@@ -113,11 +116,15 @@ func (w *titleWriter) remove(ctx context.Context, t *lockedTitle, rec *record) e
 		return err
 	}
 	event := Event{Kind: Deleted, Title: e.Title, At: w.now().UTC()}
-	if err := w.couriers.addNotice(rec, event, nil); err != nil {
-		return err
+	served := rec.State == live
+	if served {
+		if err := w.couriers.addNotice(rec, event, nil); err != nil {
+			return err
+		}
 	}
 	if len(rec.Undelivered) > 0 || rec.number() > 1 {
 		rec.State, rec.Since, rec.Staged, rec.Recent = gone, event.At, nil, nil
+		rec.Draft, rec.Disabled, rec.Numbers = nil, nil, nil
 		_, err = w.put(ctx, t, rec)
 	} else {
 		err = w.delete(ctx, t, rec)
@@ -130,7 +137,9 @@ func (w *titleWriter) remove(ctx context.Context, t *lockedTitle, rec *record) e
 		return err
 	}
 	w.unpublish(t)
-	w.events.publish(t, event, rec, nil)
+	if served {
+		w.events.publish(t, event, rec, nil)
+	}
 	return nil
 }
 

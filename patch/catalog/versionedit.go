@@ -153,7 +153,11 @@ func (s *versionEdit) read(wanted func(i int) bool) error {
 
 // parseStoredPatch parses a patch of a definition that was valid when it was written.
 func parseStoredPatch(p []byte) (*patch.Patch, error) {
-	return patch.ParsePatch(p, &patch.ParseOptions{MaxBytes: len(p), Stored: true})
+	parsed, err := patch.ParsePatch(p, &patch.ParseOptions{MaxBytes: len(p), Stored: true})
+	if err == nil {
+		parsed.Disabled = false // see parseStored
+	}
+	return parsed, err
 }
 
 // edited returns the outcome of the edit.

@@ -1,0 +1,209 @@
+package catalog
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/patchsource/patchsource/patch"
+	"github.com/patchsource/patchsource/store"
+)
+
+// ErrNumbering reports that some titles have no number yet, and are being given one in the background.
+var ErrNumbering = errors.New("the titles are being numbered: try again in a few seconds")
+
+// numberKey is the key of the record with the next number for a title.
+var numberKey = store.Key{Kind: "numbers", ID: "next"}
+
+// A numberCounter is the record with the next number for a title, or for another block of numbers of one. Numbers are
+// taken before they are used, so that a crash wastes some, and uses none twice.
+type numberCounter struct {
+	Format int    `json:"format"`
+	Next   uint64 `json:"next"`
+}
+
+const (
+	// numberBatch is the number of titles that are numbered between two changes of the counter.
+	numberBatch = 100
+	// numberingTime is how long NumberTitles works before it leaves the rest to the background.
+	numberingTime = time.Second
+)
+
+// takeNumbers takes count numbers, and returns the first. The error is store.ErrFormat, ErrUnavailable or that of ctx.
+func (w *titleWriter) takeNumbers(ctx context.Context, count uint64) (first uint64, err error) {
+	highest := w.index.get().highestNumber() // in case that the counter was lost
+	err = finish(ctx, func(ctx context.Context) error {
+		_, err := store.Update(ctx, w.store, numberKey, func(old store.Record) ([]byte, error) {
+			c := numberCounter{Format: plainFormat}
+			if old.Revision != "" {
+				if err := json.Unmarshal(old.Value, &c); err != nil {
+					return nil, fmt.Errorf("record %v: %w", numberKey, err)
+				}
+				if err := checkFormat(c.Format, plainFormat); err != nil {
+					return nil, err
+				}
+			}
+			first = max(c.Next, highest+1, 1)
+			c.Next = first + count
+			return json.Marshal(c)
+		})
+		return err
+	})
+	return first, err
+}
+
+// highestNumber returns the highest number of a title, or of a block of one.
+func (x *index) highestNumber() uint64 {
+	highest := uint64(0)
+	if e, ok := x.sorted[ofNumber].tree.Max(); ok {
+		highest = e.Number
+	}
+	for e := range x.withBlocks() {
+		for _, b := range e.blocks {
+			highest = max(highest, b)
+		}
+	}
+	return highest
+}
+
+// withBlocks yields the titles that have further blocks of numbers, of which there are few.
+func (x *index) withBlocks() func(yield func(*entry) bool) {
+	return func(yield func(*entry) bool) {
+		x.sorted[ofNumber].tree.Scan(func(e *entry) bool { return len(e.blocks) == 0 || yield(e) })
+	}
+}
+
+// byNumber returns the title with a number, nil if there is none.
+func (x *index) byNumber(number uint64) *entry {
+	pivot := &entry{Title: Title{Number: number}}
+	for e := range x.sorted[ofNumber].equal(pivot) {
+		return e
+	}
+	return nil
+}
+
+// unnumbered returns some of the titles that have no number, at most n, and how many there are.
+func (x *index) unnumbered(n int) (keys []string, left int) {
+	left = x.size + x.sorted[ofDraft].disabled() - x.sorted[ofNumber].tree.Len()
+	if left == 0 {
+		return nil, 0
+	}
+	add := func(e *entry) bool {
+		if e.Number == 0 {
+			keys = append(keys, e.key)
+		}
+		return len(keys) < n
+	}
+	for e := range x.all() {
+		if !add(e) {
+			return keys, left
+		}
+	}
+	x.sorted[ofDraft].tree.Scan(func(e *entry) bool { return !e.Disabled || add(e) })
+	return keys, left
+}
+
+// disabled returns the number of disabled titles in an order.
+func (s *sortedTitles) disabled() (n int) {
+	s.tree.Scan(func(e *entry) bool {
+		if e.Disabled {
+			n++
+		}
+		return true
+	})
+	return n
+}
+
+// NumberTitles gives a number to each title that has none. If there are many, it returns [ErrNumbering] after a moment,
+// and the rest is done in the background. It may be called on several servers at once.
+//
+// The error is also [store.ErrFormat], [ErrUnavailable] or that of ctx.
+func (c *Catalog) NumberTitles(ctx context.Context) error {
+	if err := c.titles.gate.check(); err != nil {
+		return err
+	}
+	left, err := c.writer.numberFor(ctx, numberingTime)
+	if err != nil || !left {
+		return err
+	}
+	leave, err := c.titles.gate.enter()
+	if err != nil {
+		return err
+	}
+	defer leave() // Close waits for it before it waits for the background work
+	if c.writer.numbering.CompareAndSwap(false, true) {
+		c.background.Go(func() {
+			defer c.writer.numbering.Store(false)
+			c.writer.numberAll(c.stopping)
+		})
+	}
+	return ErrNumbering
+}
+
+// numberAll numbers all titles until ctx ends.
+func (w *titleWriter) numberAll(ctx context.Context) {
+	for ctx.Err() == nil {
+		left, err := w.numberFor(ctx, numberingTime)
+		if err == nil && !left {
+			return
+		}
+		if err != nil && ctx.Err() == nil {
+			w.log.Error("the titles could not be numbered yet", "error", err)
+			sleep(ctx, backgroundPause)
+		}
+	}
+}
+
+// numberFor numbers titles for about d, and reports whether some are left.
+func (w *titleWriter) numberFor(ctx context.Context, d time.Duration) (left bool, err error) {
+	for begun := time.Now(); ; {
+		keys, n := w.index.get().unnumbered(numberBatch)
+		if n == 0 || len(keys) == 0 {
+			return false, nil
+		}
+		if time.Since(begun) > d {
+			return true, nil
+		}
+		first, err := w.takeNumbers(ctx, uint64(len(keys)))
+		if err != nil {
+			return true, err
+		}
+		var group errgroup.Group
+		group.SetLimit(maxRestoreWriters)
+		for i, key := range keys {
+			group.Go(func() error {
+				_, err := w.numberTitle(ctx, key, first+uint64(i))
+				if errors.Is(err, ErrNotFound) {
+					return nil // deleted meanwhile
+				}
+				return err
+			})
+		}
+		if err := group.Wait(); err != nil {
+			return true, err
+		}
+	}
+}
+
+// numberTitle gives a title a number, unless it has one, and returns its record. The error is ErrNotFound,
+// ErrUnavailable or that of ctx.
+func (w *titleWriter) numberTitle(ctx context.Context, id string, number uint64) (rec *record, err error) {
+	err = w.changeAny(ctx, id, EditOptions{}, func(t *lockedTitle, r *record) error {
+		rec = r
+		if r.Numbers != nil {
+			return nil
+		}
+		d, err := r.content()
+		if err != nil {
+			d = &patch.Definition{} // the title gets a number all the same, and lists show no counts
+		}
+		r.Numbers = &titleNumbers{Title: number}
+		r.Numbers.count(d, len(d.Versions()))
+		return w.rewrite(ctx, t, r)
+	})
+	return rec, err
+}

@@ -1,0 +1,251 @@
+package catalog
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/patchsource/patchsource/patch"
+	"github.com/patchsource/patchsource/store"
+)
+
+// SaveDraft saves the draft of a title. Without a title of that id, it makes one that is disabled until its draft is
+// published; created reports that. definition is a JSON object, which may be incomplete or invalid; its id, if it has
+// one, must be id, without regard to case. Readers of the title see no change: its ETag, history and lastModified stay
+// the same, and there is no event.
+//
+// The error is [patch.ErrInvalid] if definition is no JSON object or a new id cannot be one, [patch.ErrTooLarge],
+// [ErrTooMuch], [ErrIDDiffers], [ErrSynced], [ErrPrecondition], [ErrExists] while the id is reserved, [ErrNotFound] if
+// DraftOptions.UID is not that of the title, [ErrUnavailable] or that of ctx.
+func (c *Catalog) SaveDraft(
+	ctx context.Context, id string, definition []byte, opts *DraftOptions,
+) (d *Draft, created bool, err error) {
+	var o DraftOptions
+	if opts != nil {
+		o = *opts
+	}
+	w := c.writer
+	if err := w.gate.check(); err != nil {
+		return nil, false, err
+	}
+	text, name, err := w.rules.draftText(id, definition)
+	if err != nil {
+		return nil, false, err
+	}
+	t, err := w.lockForChange(ctx, titleKey(id))
+	if err != nil {
+		return nil, false, err
+	}
+	defer t.unlock()
+	err = retryConflicts(ctx, id, func() error {
+		rec, err := w.readSettled(ctx, t)
+		if errors.Is(err, store.ErrNotFound) || err == nil && rec.State == gone {
+			created, rec, err = true, nil, nil
+		}
+		if err != nil {
+			return err
+		}
+		rec, err = w.saveDraft(ctx, t, rec, &draft{Definition: text, Name: name, By: o.By}, id, o)
+		if err != nil {
+			return deletedIsConflict(err)
+		}
+		d, err = rec.draftOf(id)
+		return err
+	})
+	if err != nil {
+		return nil, false, err
+	}
+	return d, created, nil
+}
+
+// draftText returns the text of a draft of the title id without white space, and the name in it. The error is
+// patch.ErrInvalid, patch.ErrTooLarge or ErrIDDiffers.
+func (r *rules) draftText(id string, definition []byte) (text []byte, name string, err error) {
+	d, failures, err := patch.ParseDraft(definition, &patch.ParseOptions{MaxBytes: r.maxBytes})
+	if err != nil {
+		return nil, "", err
+	}
+	if len(failures) > 0 && failures[0].Path == "" {
+		return nil, "", &patch.ValidationError{Failures: failures[:1]}
+	}
+	if d.ID != "" && !strings.EqualFold(d.ID, id) {
+		return nil, "", &TitleError{ID: id, Err: fmt.Errorf("%w: %q", ErrIDDiffers, d.ID)}
+	}
+	if text, err = jsontext.AppendFormat(nil, definition); err != nil {
+		return nil, "", fmt.Errorf("%w: %w", patch.ErrInvalid, err)
+	}
+	const maxName = 1000 // bytes, as in a definition that is valid
+	return text, d.Name[:min(len(d.Name), maxName)], nil
+}
+
+// saveDraft writes a draft into the record of a title, or of a new one if rec is nil, and returns the record. The error
+// is store.ErrConflict, store.ErrNotFound or one of those of SaveDraft.
+func (w *titleWriter) saveDraft(
+	ctx context.Context, t *lockedTitle, rec *record, d *draft, id string, o DraftOptions,
+) (*record, error) {
+	if rec == nil {
+		return w.createDraft(ctx, t, d, id, o)
+	}
+	was := *rec
+	switch {
+	case rec.State == pending:
+		return nil, &TitleError{ID: id, Err: fmt.Errorf("%w: it is being published at this moment", ErrExists)}
+	case o.UID != "" && o.UID != rec.UID:
+		return nil, notFound(id)
+	case rec.Follows != nil:
+		return nil, &TitleError{ID: id, Follows: rec.Follows.URL, Err: ErrSynced}
+	case o.IfMatch != "" && (rec.Draft == nil || o.IfMatch != etag(rec.Draft.Definition)),
+		o.Base != "" && (o.Base != rec.etag() || rec.neverServed()):
+		return nil, &TitleError{ID: id, Err: ErrPrecondition}
+	case rec.Draft != nil && o.Base == "":
+		d.Base, d.BaseDefinition = rec.Draft.Base, rec.Draft.BaseDefinition
+	default:
+		d.Base, d.BaseDefinition = rec.etag(), rec.definition
+	}
+	if rec.Draft != nil && string(rec.Draft.Definition) == string(d.Definition) && rec.Draft.Base == d.Base {
+		return rec, nil
+	}
+	set := w.setDraft
+	if rec.Draft != nil {
+		set = w.replaceDraft
+	}
+	if err := set(rec, d); err != nil {
+		return nil, err
+	}
+	if err := w.rules.checkAccount(w.index.get(), id, rec, was.bytes()); err != nil {
+		return nil, err
+	}
+	return rec, w.rewrite(ctx, t, rec)
+}
+
+// neverServed reports whether the record is that of a title that readers have never seen.
+func (r *record) neverServed() bool { return r.State == disabled && r.Draft.Base == "" }
+
+// setDraft sets the draft of a record to d, with the number of its failures. The error is that of a text that is no JSON.
+func (w *titleWriter) setDraft(rec *record, d *draft) error {
+	var old *patch.Definition
+	if len(d.BaseDefinition) > 0 {
+		old, _ = parseStored(d.BaseDefinition) // without it, older values are failures
+	}
+	_, failures, err := parseDraft(d.Definition, old)
+	if err != nil {
+		return err
+	}
+	d.Errors = len(failures)
+	d.Changed = w.now().UTC().Truncate(time.Second)
+	rec.Draft = d
+	return nil
+}
+
+// replaceDraft is setDraft for a record that has a draft. If the title is disabled, the numbers of its parts are carried
+// over.
+func (w *titleWriter) replaceDraft(rec *record, d *draft) error {
+	was := rec.Draft
+	if err := w.setDraft(rec, d); err != nil {
+		return err
+	}
+	if rec.State != disabled || rec.Numbers == nil {
+		return nil
+	}
+	n := *rec.Numbers
+	before, _, err := patch.ParseDraft(was.Definition, &patch.ParseOptions{MaxBytes: -1, Stored: true})
+	if err != nil {
+		return unavailable(err)
+	}
+	after, _, err := patch.ParseDraft(d.Definition, &patch.ParseOptions{MaxBytes: -1, Stored: true})
+	if err != nil {
+		return unavailable(err)
+	}
+	if err := n.carry(before, after); err != nil {
+		return unavailable(err)
+	}
+	n.count(after, len(after.Versions()))
+	rec.Numbers = &n
+	return nil
+}
+
+// createDraft makes a title that is disabled from a draft. The error is store.ErrConflict if the id is taken, or one of
+// those of SaveDraft.
+func (w *titleWriter) createDraft(
+	ctx context.Context, t *lockedTitle, d *draft, id string, o DraftOptions,
+) (*record, error) {
+	switch {
+	case o.UID != "":
+		return nil, notFound(id)
+	case o.IfMatch != "" || o.Base != "":
+		return nil, &TitleError{ID: id, Err: ErrPrecondition}
+	}
+	rec, err := w.newDisabled(id, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.setDraft(rec, d); err != nil {
+		return nil, err
+	}
+	if err := w.rules.checkAccount(w.index.get(), id, rec, 0); err != nil {
+		return nil, err
+	}
+	_, err = w.createLocked(ctx, t, rec)
+	return rec, err
+}
+
+// newDisabled returns the record of a new title that is disabled, without its draft. Its definition is never served. The
+// error is patch.ErrInvalid.
+func (w *titleWriter) newDisabled(id string, o DraftOptions) (*record, error) {
+	if !patch.ValidID(id) {
+		invalid := (&patch.Definition{ID: id, Name: "x"}).Validate()
+		var all *patch.ValidationError
+		if errors.As(invalid, &all) {
+			invalid = &patch.ValidationError{Failures: all.Failures[:1]}
+		}
+		return nil, invalid
+	}
+	now := w.now()
+	rec := &record{head: head{
+		headStart: headStart{
+			UID:   rand.Text(),
+			State: disabled,
+			Since: now.UTC(),
+			Owner: owner{Author: o.Author, Contributor: o.Contributor, Mailbox: o.Mailbox, Account: o.Account},
+		},
+		headEnd: headEnd{Number: 1, By: o.By, Changed: later(now, later(w.index.get().changed, now))},
+	}}
+	return rec, w.rules.setDefinition(rec, &patch.Definition{ID: id, LastModified: patch.FormatTime(now)})
+}
+
+// DiscardDraft discards the draft of a title. A title that was never served is deleted with it. The draft of another
+// disabled title is then what was served last.
+//
+// The error is [ErrNotFound], [ErrNoDraft], [ErrUnavailable] or that of ctx.
+func (c *Catalog) DiscardDraft(ctx context.Context, id string, opts *EditOptions) error {
+	w, o := c.writer, opts.orZero()
+	return w.changeAny(ctx, id, o, func(t *lockedTitle, rec *record) error {
+		switch {
+		case rec.Draft == nil:
+			return &TitleError{ID: id, Err: ErrNoDraft}
+		case rec.neverServed():
+			return w.remove(ctx, t, rec)
+		case rec.State == disabled:
+			next := &draft{
+				Definition:     rec.definition,
+				Base:           rec.Draft.Base,
+				BaseDefinition: rec.Draft.BaseDefinition,
+				By:             o.By,
+			}
+			if d, err := rec.parse(); err == nil {
+				next.Name = d.Name
+			}
+			if err := w.replaceDraft(rec, next); err != nil {
+				return err
+			}
+		default:
+			rec.Draft = nil
+		}
+		return w.rewrite(ctx, t, rec)
+	})
+}
