@@ -122,6 +122,7 @@ func newCalls(titles *titleService, o *Options, address limit.AddressFunc) *call
 	files := uploads{o.UploadDir, o.MaxArchiveBytes, upload.Create}
 	all := &calls{
 		titles:   &titleCalls{titles, publisher{base, o.Community, o.Sync != nil}},
+		drafts:   &draftCalls{titles},
 		versions: &versionCalls{titles},
 		history:  &historyCalls{titles},
 		tokens:   &tokenCalls{titles},

@@ -31,7 +31,16 @@ type edit struct {
 }
 
 // edit returns the edit of the title in a request's path, if the principal may change the title.
-func (s *titleService) edit(r *http.Request) (*edit, error) {
+func (s *titleService) edit(r *http.Request) (*edit, error) { return s.editOf(r, s.catalog.Title) }
+
+// editAny is edit for a title that may be disabled.
+func (s *titleService) editAny(r *http.Request) (*edit, error) { return s.editOf(r, s.catalog.Lookup) }
+
+// A finder returns the title with an id.
+type finder func(id string) (catalog.Title, error)
+
+// editOf is edit for the titles that find finds.
+func (s *titleService) editOf(r *http.Request, find finder) (*edit, error) {
 	principal, err := s.access.principal(r)
 	if err != nil {
 		return nil, err
@@ -41,7 +50,7 @@ func (s *titleService) edit(r *http.Request) (*edit, error) {
 		return nil, err
 	}
 	ctx := r.Context()
-	title, err := s.resolve(ctx, id, principal)
+	title, err := s.resolve(ctx, id, principal, find)
 	if err != nil {
 		return nil, err
 	}
@@ -76,26 +85,28 @@ func ifMatch(tags []string, title catalog.Title) (string, error) {
 	return "", &catalog.TitleError{ID: title.ID, Err: catalog.ErrPrecondition}
 }
 
-// resolve returns the title that an id means to a principal. To a contributor, the plain id of a title of theirs means
+// resolve returns the title, of those that find finds, that an id means to a principal. To a contributor, the plain id of a title of theirs means
 // that title, as it does in their own feed, unless they may change a title of exactly that id.
-func (s *titleService) resolve(ctx context.Context, id string, principal auth.Principal) (catalog.Title, error) {
-	exact, err := s.catalog.Title(id)
+func (s *titleService) resolve(
+	ctx context.Context, id string, principal auth.Principal, find finder,
+) (catalog.Title, error) {
+	exact, err := find(id)
 	if principal.Kind != auth.Contributor || err == nil && s.access.mayChange(ctx, principal, exact) {
 		return exact, err
 	}
-	if own, ok := s.ownTitle(id, principal.Contributor); ok {
+	if own, ok := s.ownTitle(id, principal.Contributor, find); ok {
 		return own, nil
 	}
 	return exact, err
 }
 
 // ownTitle returns the title of a contributor with a plain id.
-func (s *titleService) ownTitle(plain, contributor string) (catalog.Title, bool) {
+func (s *titleService) ownTitle(plain, contributor string, find finder) (catalog.Title, bool) {
 	suffix, err := s.suffix(contributor)
 	if err != nil || strings.HasSuffix(strings.ToLower(plain), strings.ToLower("_"+suffix)) {
 		return catalog.Title{}, false // it is a whole id: a call that is repeated must not mean another title
 	}
-	own, err := s.catalog.Title(plain + "_" + suffix)
+	own, err := find(plain + "_" + suffix)
 	return own, err == nil && own.Contributor == contributor && contributor != ""
 }
 
@@ -119,7 +130,7 @@ func (s *titleService) readable(w http.ResponseWriter, r *http.Request) (id stri
 	if principal.Kind != auth.Contributor {
 		return id, nil
 	}
-	if title, err := s.resolve(r.Context(), id, principal); err == nil {
+	if title, err := s.resolve(r.Context(), id, principal, s.catalog.Title); err == nil {
 		id = title.ID
 	}
 	return id, nil

@@ -104,6 +104,28 @@ var problems = problem.Table{
 		Message: problem.Text("The release feed of this title comes from a recipe in a file: change it there."),
 	},
 	{
+		Match:   problem.Both(problem.Is(catalog.ErrNoDraft), ofTitle),
+		Code:    wire.CodeDraftNotFound,
+		Message: titleMessage("Title '%s' has no draft."),
+		Detail:  titleDetail,
+	},
+	{
+		Match: problem.As[*catalog.DraftConflictError](),
+		Code:  wire.CodeDraftConflict,
+		Message: problem.Text("The title has changed since the draft was begun, and nothing was changed. Compare the " +
+			"draft with the title as it is now, save the draft with ?base= and the title's ETag, and publish it again."),
+		Detail: problem.With(func(e *catalog.DraftConflictError) any {
+			return wire.DraftConflict{Base: e.Base, Draft: e.Draft, Current: e.Current}
+		}),
+	},
+	{
+		Match: problem.Both(problem.Is(catalog.ErrDraft), ofTitle),
+		Code:  wire.CodeDatabaseConflict,
+		Message: titleMessage("Title '%s' has a draft, which would be lost: publish or discard it first. " +
+			"Nothing was changed."),
+		Detail: titleDetail,
+	},
+	{
 		Match:   problem.Is(catalog.ErrNoRevision),
 		Code:    wire.CodeVersionNotFound,
 		Message: problem.Text("The title's history does not have this revision: list the history for those it has."),
@@ -202,6 +224,13 @@ var problems = problem.Table{
 		Message: titleMessage("There is a title '%[1]s' already (upper and lower case are the same), and nothing was " +
 			"created. To make it follow the feed, send the recipe's feed and policy to " +
 			"PUT /api/v1/titles/%[1]s/watch, or use another id."),
+		Detail: titleDetail,
+	},
+	{
+		Match: problem.Both(problem.Is(catalog.ErrExistsDisabled), ofTitle),
+		Code:  wire.CodeDatabaseConflict,
+		Message: titleMessage("The id '%s' is that of a draft or of a disabled title, and nothing was created. " +
+			"Publish its draft (POST /api/v1/titles/%[1]s/draft/publish), delete it, or use another id."),
 		Detail: titleDetail,
 	},
 	{

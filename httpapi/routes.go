@@ -13,6 +13,7 @@ import (
 // calls are the calls beside the feed, by kind. Those whose service is missing are nil.
 type calls struct {
 	titles    *titleCalls
+	drafts    *draftCalls
 	versions  *versionCalls
 	history   *historyCalls
 	tokens    *tokenCalls
@@ -53,6 +54,12 @@ func (c *calls) always() []route {
 		{"/api/v1/titles/{id}/versions/{version}", methods{"DELETE": c.versions.remove}},
 		{"/api/title/{id}/version", methods{"POST": c.versions.add}},
 		{"/api/title/{id}/version/{version}", methods{"DELETE": c.versions.remove}},
+		{"/api/v1/titles/{id}/versions/{version}/clone", methods{"POST": c.versions.clone}},
+		{"/api/v1/titles/{id}/order", methods{"POST": c.versions.order}},
+		{"/api/v1/titles/{id}/disable", methods{"POST": c.drafts.disable}},
+		{"/api/v1/titles/{id}/draft", methods{"GET": c.drafts.get, "PUT": c.drafts.save, "DELETE": c.drafts.discard}},
+		{"/api/v1/titles/{id}/draft/publish", methods{"POST": c.drafts.publish}},
+		{"/api/v1/drafts", methods{"GET": c.drafts.list}},
 		{"/api/v1/titles/{id}/history", methods{"GET": c.history.list}},
 		{"/api/v1/titles/{id}/history/{n}", methods{"GET": c.history.get}},
 		{"/api/v1/titles/{id}/history/{n}/diff", methods{"GET": c.history.diff}},

@@ -69,6 +69,8 @@ type Community interface {
 	// def.
 	Create(ctx context.Context, contributor string, def *patch.Definition, opts *catalog.CreateOptions) (
 		catalog.Result, error)
+	// Own calls create, which makes a title and returns its id, with options that say that a contributor owns it.
+	Own(ctx context.Context, contributor string, create func(owner catalog.CreateOptions) (id string, err error)) error
 	// Contributor returns the contributor with an id, which may be in any case, without the links of the listing.
 	Contributor(id string) (wire.ContributorListing, bool)
 	// ContributorID returns the id of that contributor alone. It is called for each read of a contributor's feed.

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -146,7 +147,7 @@ func (c *titleCalls) parseOver(r *http.Request, id string, body []byte) (*patch.
 // CommunityPatch's beta 2 did.
 func (c *titleCalls) delete(status int) handlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		e, err := c.edit(r)
+		e, err := c.editAny(r)
 		if err != nil {
 			return err
 		}
@@ -162,6 +163,9 @@ func (c *titleCalls) delete(status int) handlerFunc {
 }
 
 func (c *titleCalls) get(w http.ResponseWriter, r *http.Request) error {
+	if whole, err := boolParam(r, "disabled"); whole || err != nil {
+		return cmp.Or(err, c.getWhole(w, r))
+	}
 	id, err := c.readable(w, r)
 	if err != nil {
 		return err

@@ -140,7 +140,7 @@ func (c *tokenCalls) scope(ctx context.Context, ids []string, principal auth.Pri
 	known := make(map[string]bool, len(ids))
 	var f form
 	for i, id := range ids {
-		title, err := c.resolve(ctx, id, principal)
+		title, err := c.resolve(ctx, id, principal, c.catalog.Lookup)
 		switch {
 		case err != nil:
 			f.fail("/titles_in_scope/"+strconv.Itoa(i), fmt.Sprintf("there is no title '%s'", trace.Shorten(id)))

@@ -62,36 +62,55 @@ func (s *Service) enter(a account) (leave func(), err error) {
 func (s *Service) Create(ctx context.Context, contributor string, def *patch.Definition, opts *catalog.CreateOptions) (
 	catalog.Result, error,
 ) {
-	none := catalog.Result{}
-	id := strings.ToLower(contributor)
-	r, ok := s.confirmed(ctx, id)
-	if !ok {
-		return none, ErrNoContributor
-	}
 	var o catalog.CreateOptions
 	if opts != nil {
 		o = *opts
 	}
+	var res catalog.Result
+	err := s.Own(ctx, contributor, func(owner catalog.CreateOptions) (id string, err error) {
+		o.Author, o.Contributor, o.Mailbox, o.Account = owner.Author, owner.Contributor, owner.Mailbox, owner.Account
+		d := *def
+		if err := d.Namespace(o.Author); err != nil {
+			return d.ID, err
+		}
+		res, err = s.catalog.Create(ctx, &d, &o)
+		return d.ID, err
+	})
+	return res, err
+}
+
+// Own calls create, which makes a title and returns its id, with options that say that the contributor with an id owns
+// it, if the contributor may have another title.
+//
+// The error is [ErrNoContributor], [ErrTooMany], [ErrIDTaken] if another author's title has the id, or that of create.
+func (s *Service) Own(
+	ctx context.Context, contributor string, create func(owner catalog.CreateOptions) (id string, err error),
+) error {
+	contributor = strings.ToLower(contributor)
+	r, ok := s.confirmed(ctx, contributor)
+	if !ok {
+		return ErrNoContributor
+	}
 	hash, err := r.mailboxJSON()
 	if err != nil {
-		return none, err
+		return err
 	}
-	owner := r.account(id)
-	o.Author, o.Contributor, o.Mailbox, o.Account = r.Name, id, hash, owner.id
-	d := *def
-	if err := d.Namespace(r.Name); err != nil {
-		return none, err
-	}
+	owner := r.account(contributor)
 	leave, err := s.enter(owner)
 	if err != nil {
-		return none, err
+		return err
 	}
 	defer leave()
-	res, err := s.catalog.Create(ctx, &d, &o)
+	id, err := create(catalog.CreateOptions{
+		Author:      r.Name,
+		Contributor: contributor,
+		Mailbox:     hash,
+		Account:     owner.id,
+	})
 	if errors.Is(err, catalog.ErrExists) {
-		if t, titleErr := s.catalog.Title(d.ID); titleErr == nil && t.Contributor != id {
+		if t, titleErr := s.catalog.Lookup(id); titleErr == nil && t.Contributor != contributor {
 			err = fmt.Errorf("%w: publish it under another id, or ask an administrator: %w", ErrIDTaken, err)
 		}
 	}
-	return res, err
+	return err
 }

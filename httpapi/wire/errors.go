@@ -15,6 +15,8 @@ const (
 	CodeBusy                 = "busy"
 	CodeDamaged              = "damaged"
 	CodeDatabaseConflict     = "database_conflict"
+	CodeDraftConflict        = "draft_conflict"
+	CodeDraftNotFound        = "draft_not_found"
 	CodeForbidden            = "forbidden"
 	CodeInsufficientStorage  = "insufficient_storage"
 	CodeInternal             = "internal"

@@ -176,8 +176,8 @@ func (w *titleWriter) create(ctx context.Context, rec *record) (*entry, error) {
 		}
 	}
 	e, err := w.createLocked(ctx, t, rec)
-	if errors.Is(err, errTakenByDraft) {
-		return nil, &TitleError{ID: summary.ID, Err: errTakenByDraft}
+	if errors.Is(err, ErrExistsDisabled) {
+		return nil, &TitleError{ID: summary.ID, Err: ErrExistsDisabled}
 	}
 	if errors.Is(err, store.ErrConflict) {
 		return nil, &TitleError{ID: summary.ID, Err: ErrExists}
@@ -205,7 +205,7 @@ func (w *titleWriter) createLocked(ctx context.Context, t *lockedTitle, rec *rec
 		case err != nil:
 			return err
 		case was.State == disabled:
-			taken = errors.Join(store.ErrConflict, errTakenByDraft, w.readBack(ctx, t))
+			taken = errors.Join(store.ErrConflict, ErrExistsDisabled, w.readBack(ctx, t))
 			return nil
 		case was.State != gone && !w.expired(was):
 			// Another server may have created it, and the index may not have it yet.

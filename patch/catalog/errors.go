@@ -14,6 +14,9 @@ var (
 	ErrNotFound = errors.New("title not found")
 	// ErrExists reports the creation of a title whose id is taken, without regard to case.
 	ErrExists = errors.New("the title exists already")
+	// ErrExistsDisabled reports the creation of a title whose id is that of a title that is not served: a draft or a
+	// disabled title. It is an ErrExists.
+	ErrExistsDisabled = fmt.Errorf("%w, as a draft or a disabled title", ErrExists)
 	// ErrIDDiffers reports an edit whose definition has another id than the title.
 	ErrIDDiffers = errors.New("the definition has another id")
 	// ErrSynced reports an edit of a title that follows a source, by a caller other than that source.
@@ -38,9 +41,6 @@ var (
 var (
 	// errRestoring reports a change during a restore.
 	errRestoring = fmt.Errorf("%w: a restore is in progress: try again when it is done", ErrUnavailable)
-	// errTakenByDraft reports an id that is that of a draft.
-	errTakenByDraft = fmt.Errorf("%w, as a draft or a disabled title, which is not served: "+
-		"publish or delete it, or choose another id", ErrExists)
 	// errUnreadable reports a title's record that this version cannot read.
 	errUnreadable = errors.New("unreadable record")
 )

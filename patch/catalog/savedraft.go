@@ -215,7 +215,11 @@ func (w *titleWriter) newDisabled(id string, o DraftOptions) (*record, error) {
 		},
 		headEnd: headEnd{Number: 1, By: o.By, Changed: later(now, later(w.index.get().changed, now))},
 	}}
-	return rec, w.rules.setDefinition(rec, &patch.Definition{ID: id, LastModified: patch.FormatTime(now)})
+	return rec, w.rules.setDefinition(rec, &patch.Definition{
+		ID:             id,
+		LastModified:   patch.FormatTime(now),
+		CurrentVersion: "0", // the members of a summary must not be empty
+	})
 }
 
 // DiscardDraft discards the draft of a title. A title that was never served is deleted with it. The draft of another

@@ -119,7 +119,7 @@ func (r *restore) stageLocked(ctx context.Context, t *lockedTitle, def *patch.De
 	case isNew && def == nil:
 		return nil
 	case isNew && rec != nil && rec.State == disabled:
-		return &TitleError{ID: def.ID, Err: errTakenByDraft}
+		return &TitleError{ID: def.ID, Err: ErrExistsDisabled}
 	case isNew:
 		return r.stageNew(ctx, t, rec, def)
 	case rec.Follows != nil && def != nil:

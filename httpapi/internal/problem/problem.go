@@ -42,6 +42,8 @@ var statuses = map[string]int{
 	wire.CodeBusy:                 http.StatusServiceUnavailable,
 	wire.CodeDamaged:              http.StatusServiceUnavailable,
 	wire.CodeDatabaseConflict:     http.StatusConflict,
+	wire.CodeDraftConflict:        http.StatusConflict,
+	wire.CodeDraftNotFound:        http.StatusNotFound,
 	wire.CodeForbidden:            http.StatusForbidden,
 	wire.CodeInsufficientStorage:  http.StatusInsufficientStorage,
 	wire.CodeInternal:             http.StatusInternalServerError,

@@ -39,6 +39,12 @@ func (p publisher) Create(
 	return res, placed(err, "/id", "")
 }
 
+func (p publisher) Own(
+	ctx context.Context, contributor string, create func(owner catalog.CreateOptions) (id string, err error),
+) error {
+	return placed(p.service.Own(ctx, contributor, create), "/id", "")
+}
+
 func (p publisher) Contributor(id string) (wire.ContributorListing, bool) {
 	c, ok := p.service.Contributor(id)
 	return listing(c), ok

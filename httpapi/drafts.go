@@ -1,0 +1,342 @@
+package httpapi
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/patchsource/patchsource/auth"
+	"github.com/patchsource/patchsource/httpapi/internal/answer"
+	"github.com/patchsource/patchsource/httpapi/wire"
+	"github.com/patchsource/patchsource/patch"
+	"github.com/patchsource/patchsource/patch/catalog"
+)
+
+// draftCalls are the calls about the drafts of titles.
+type draftCalls struct{ *titleService }
+
+// edit returns the edit of a title, which may be disabled. A principal learns whether a title exists only if it may
+// create it.
+func (c *draftCalls) edit(r *http.Request) (*edit, error) {
+	e, err := c.editAny(r)
+	if !errors.Is(err, catalog.ErrNotFound) {
+		return e, err
+	}
+	principal, authErr := c.access.principal(r)
+	id, idErr := variable(r, "id")
+	if authErr != nil || idErr != nil {
+		return nil, cmp.Or(authErr, idErr)
+	}
+	return nil, cmp.Or(c.mayCreate(r, principal, id), err)
+}
+
+func (c *draftCalls) get(w http.ResponseWriter, r *http.Request) error {
+	e, err := c.edit(r)
+	if err != nil {
+		return err
+	}
+	if err := c.budget.turn(r, int(e.title.Bytes)); err != nil {
+		return err
+	}
+	d, err := c.catalog.Draft(r.Context(), e.title.ID)
+	if err != nil {
+		return err
+	}
+	check, err := c.check(r, d)
+	if err != nil {
+		return err
+	}
+	body := wire.Draft{
+		Definition:     d.Definition,
+		Base:           wire.String(d.Base),
+		BaseDefinition: d.BaseDefinition,
+		Changed:        d.Changed,
+		DraftCheck:     check,
+	}
+	if d.BaseDefinition == nil {
+		body.BaseDefinition = json.RawMessage("null")
+	}
+	w.Header().Set("ETag", d.ETag)
+	return replyUncached(w, http.StatusOK, body)
+}
+
+// check returns what stands against publishing a draft.
+func (c *draftCalls) check(r *http.Request, d *catalog.Draft) (wire.DraftCheck, error) {
+	check := wire.DraftCheck{Errors: []patch.Failure{}, Warnings: []patch.Warning{}}
+	failures, warnings, err := c.catalog.CheckDraft(r.Context(), d)
+	check.Errors = append(check.Errors, failures...)
+	check.Warnings = append(check.Warnings, warnings...)
+	return check, err
+}
+
+// save saves the draft of a title, or of a new one.
+func (c *draftCalls) save(w http.ResponseWriter, r *http.Request) error {
+	e, err := c.edit(r)
+	isNew := errors.Is(err, catalog.ErrNotFound)
+	if err != nil && !isNew {
+		return err
+	}
+	body, err := c.bodies.read(w, r)
+	if err != nil {
+		return err
+	}
+	var d *catalog.Draft
+	created := false
+	if isNew {
+		d, created, err = c.saveNew(r, body)
+	} else {
+		opts := catalog.DraftOptions{UID: e.title.UID, By: e.opts.By, Base: r.URL.Query().Get("base")}
+		opts.IfMatch = draftMatch(r.Header["If-Match"])
+		if plain, _ := e.title.Plain(); plain != e.title.ID {
+			if body, err = ownIn(body, plain, e.title.ID, ""); err != nil {
+				return err
+			}
+		}
+		d, created, err = c.catalog.SaveDraft(r.Context(), e.title.ID, body, &opts)
+	}
+	if err != nil {
+		return err
+	}
+	check, err := c.check(r, d)
+	if err != nil {
+		return err
+	}
+	principal := callOf(r).principal
+	c.logChange(r, "draft saved", principal, "title", d.Title.ID, "errors", len(check.Errors))
+	status := http.StatusOK
+	if created {
+		status = http.StatusCreated
+	}
+	w.Header().Set("ETag", d.ETag)
+	return replyUncached(w, status, check)
+}
+
+// draftMatch returns the ETag that a draft must have for a request with an If-Match header, and an empty string for any.
+func draftMatch(tags []string) string {
+	first := ""
+	for tag := range answer.EntityTags(tags) {
+		if tag == "*" {
+			return ""
+		}
+		first = cmp.Or(first, tag)
+	}
+	return first
+}
+
+// saveNew saves the draft of a new title. That of a contributor gets the contributor's name.
+func (c *draftCalls) saveNew(r *http.Request, body []byte) (d *catalog.Draft, created bool, err error) {
+	id, err := variable(r, "id")
+	if err != nil {
+		return nil, false, err
+	}
+	principal := callOf(r).principal
+	opts := catalog.DraftOptions{
+		By:      makerOf(principal),
+		Base:    r.URL.Query().Get("base"),
+		IfMatch: draftMatch(r.Header["If-Match"]),
+	}
+	if principal.Kind != auth.Contributor {
+		return c.catalog.SaveDraft(r.Context(), id, body, &opts)
+	}
+	own := func(owner catalog.CreateOptions) (string, error) {
+		suffix, err := patch.AuthorID(owner.Author)
+		if err != nil {
+			return id, failure("/id", err.Error())
+		}
+		name := id + "_" + suffix
+		if body, err = ownIn(body, id, name, owner.Author); err != nil {
+			return name, err
+		}
+		opts.Author, opts.Contributor = owner.Author, owner.Contributor
+		opts.Mailbox, opts.Account = owner.Mailbox, owner.Account
+		d, created, err = c.catalog.SaveDraft(r.Context(), name, body, &opts)
+		return name, err
+	}
+	if c.community != nil {
+		if found, ok := c.community.Contributor(principal.Contributor); ok {
+			return d, created, c.community.Own(r.Context(), found.ID, own)
+		}
+		if c.issued(principal) { // it was mailed before its owner is a contributor
+			return nil, false, auth.ErrUnauthorized
+		}
+	}
+	_, err = own(catalog.CreateOptions{Author: principal.Contributor, Contributor: principal.Contributor})
+	return d, created, err
+}
+
+// ownIn returns a draft that names a contributor's title plainly, as its author writes it, with the title's whole id,
+// and with the author in the name unless author is empty. Another draft, or one that is no JSON object, is returned
+// unchanged.
+func ownIn(draft []byte, plain, id, author string) ([]byte, error) {
+	var members map[string]json.RawMessage
+	if json.Unmarshal(draft, &members) != nil || members == nil {
+		return draft, nil
+	}
+	var is, name string
+	if json.Unmarshal(members["id"], &is) != nil || !strings.EqualFold(is, plain) {
+		return draft, nil
+	}
+	members["id"], _ = json.Marshal(id) // a string can be encoded
+	if json.Unmarshal(members["name"], &name) == nil && name != "" && author != "" {
+		members["name"], _ = json.Marshal(name + " (" + author + ")")
+	}
+	return json.Marshal(members)
+}
+
+func (c *draftCalls) discard(w http.ResponseWriter, r *http.Request) error {
+	e, err := c.edit(r)
+	if err != nil {
+		return err
+	}
+	e.opts.IfMatch = ""
+	if err := c.catalog.DiscardDraft(r.Context(), e.title.ID, e.opts); err != nil {
+		return err
+	}
+	c.logChange(r, "draft discarded", e.principal, "title", e.title.ID)
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (c *draftCalls) publish(w http.ResponseWriter, r *http.Request) error {
+	e, err := c.edit(r)
+	if err != nil {
+		return err
+	}
+	if err := c.budget.turn(r, int(e.title.Bytes)); err != nil {
+		return err
+	}
+	res, created, err := c.catalog.PublishDraft(r.Context(), e.title.ID, e.opts)
+	if err != nil {
+		return err
+	}
+	difference := res.Difference()
+	reply := wire.Answer{
+		Message:  fmt.Sprintf("Draft of title '%s' published", res.Title.ID),
+		ID:       res.Title.ID,
+		Name:     res.Title.Name,
+		Warnings: res.Warnings,
+	}
+	for _, change := range difference[:min(len(difference), maxNamed)] {
+		reply.Changes = append(reply.Changes, change.Text)
+	}
+	c.logChange(r, "draft published", e.principal,
+		"title", res.Title.ID, "version", res.Title.CurrentVersion, "changes", difference.String())
+	status := http.StatusOK
+	if created {
+		status = http.StatusCreated
+	}
+	return c.reply(w, r, status, reply)
+}
+
+// disable makes a title disabled: its definition becomes its draft.
+func (c *draftCalls) disable(w http.ResponseWriter, r *http.Request) error {
+	e, err := c.titleService.edit(r)
+	if err != nil {
+		return err
+	}
+	if err := c.catalog.Disable(r.Context(), e.title.ID, e.opts); err != nil {
+		return err
+	}
+	c.logChange(r, "title disabled", e.principal, "title", e.title.ID)
+	return c.reply(w, r, http.StatusOK, wire.Answer{
+		Message: fmt.Sprintf("Title '%s' disabled: publish its draft to serve it again", e.title.ID),
+		ID:      e.title.ID,
+		Name:    e.title.Name,
+	})
+}
+
+// list lists the drafts of the titles that the principal may change.
+func (c *draftCalls) list(w http.ResponseWriter, r *http.Request) error {
+	principal, err := c.access.principal(r)
+	if err != nil {
+		return err
+	}
+	list := wire.DraftList{Drafts: []wire.DraftSummary{}}
+	for t := range c.catalog.Drafts() {
+		if c.access.mayChange(r.Context(), principal, t) {
+			list.Drafts = append(list.Drafts, wire.DraftSummary{
+				ID:       t.ID,
+				Name:     t.Draft.Name,
+				Errors:   t.Draft.Errors,
+				Changed:  t.Draft.Changed,
+				Disabled: t.Disabled,
+			})
+		}
+	}
+	return replyUncached(w, http.StatusOK, list)
+}
+
+// getWhole answers with the definition of a title with its disabled patches, for a principal that may change the title.
+func (c *titleCalls) getWhole(w http.ResponseWriter, r *http.Request) error {
+	e, err := c.edit(r)
+	if err != nil {
+		return err
+	}
+	if err := c.budget.turn(r, int(e.title.Bytes)); err != nil {
+		return err
+	}
+	d, title, err := c.catalog.Load(r.Context(), e.title.ID)
+	if err != nil {
+		return err
+	}
+	disabled, err := c.catalog.DisabledPatches(r.Context(), e.title.ID)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("ETag", title.ETag)
+	return replyUncached(w, http.StatusOK, d.Whole(disabled))
+}
+
+// clone adds a copy of a version as another version.
+func (c *versionCalls) clone(w http.ResponseWriter, r *http.Request) error {
+	e, err := c.edit(r)
+	if err != nil {
+		return err
+	}
+	version, err := variable(r, "version")
+	if err != nil {
+		return err
+	}
+	var request wire.CloneRequest
+	if err := c.bodies.object(w, r, &request); err != nil {
+		return err
+	}
+	if err := patch.CheckVersion(request.Version); err != nil {
+		return failure("/version", err.Error())
+	}
+	res, err := c.catalog.CloneVersion(r.Context(), e.title.ID, version, request.Version, e.opts)
+	if err != nil {
+		return err
+	}
+	c.logChange(r, "version cloned", e.principal, "title", res.Title.ID, "version", request.Version, "of", version)
+	return c.reply(w, r, http.StatusCreated, wire.Answer{
+		Message:  fmt.Sprintf("Version '%s' added to title '%s'", request.Version, res.Title.ID),
+		Warnings: res.Warnings,
+	})
+}
+
+// order puts the versions of a title into another order.
+func (c *versionCalls) order(w http.ResponseWriter, r *http.Request) error {
+	e, err := c.edit(r)
+	if err != nil {
+		return err
+	}
+	var request wire.OrderRequest
+	if err := c.bodies.object(w, r, &request); err != nil {
+		return err
+	}
+	res, err := c.catalog.OrderVersions(r.Context(), e.title.ID, request.Versions, e.opts)
+	if err != nil {
+		return err
+	}
+	c.logChange(r, "versions ordered", e.principal, "title", res.Title.ID, "version", res.Title.CurrentVersion)
+	return c.reply(w, r, http.StatusOK, wire.Answer{
+		Message:  fmt.Sprintf("Versions of title '%s' ordered", res.Title.ID),
+		ID:       res.Title.ID,
+		Name:     res.Title.Name,
+		Warnings: res.Warnings,
+	})
+}
