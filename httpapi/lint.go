@@ -10,7 +10,7 @@ import (
 	"github.com/patchsource/patchsource/patch"
 )
 
-// lintCalls are the calls that check definitions and store nothing.
+// lintCalls are the calls that check and evaluate definitions and store nothing.
 type lintCalls struct {
 	*core
 	rate *limit.Rate

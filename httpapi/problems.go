@@ -150,6 +150,12 @@ var problems = problem.Table{
 		Message: func(err error) string { return problem.Sentence(err.Error()) },
 	},
 	{Match: problem.Is(patch.ErrTooLarge), Code: wire.CodeTooLarge},
+	{
+		Match: problem.Is(patch.ErrTooManySteps),
+		Code:  wire.CodeTooLarge,
+		Message: problem.Text("The evaluation takes too many steps: send fewer computers at once, or a simpler " +
+			"definition."),
+	},
 	{Match: problem.As[*http.MaxBytesError](), Code: wire.CodeTooLarge},
 	{Match: problem.Is(problem.ErrMediaType), Code: wire.CodeUnsupportedMediaType},
 	{Match: problem.As[*problem.RequestError](), Code: wire.CodeBadRequest},

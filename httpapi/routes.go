@@ -68,6 +68,7 @@ func (c *calls) always() []route {
 		{"/api/v1/backup", methods{"GET": c.backup.backup}},
 		{"/api/v1/restore", methods{"POST": c.restore.restore}},
 		{"/api/v1/lint", methods{"POST": c.lint.lint}},
+		{"/api/v1/evaluate", methods{"POST": c.lint.evaluate}},
 		{"/feed.atom", methods{"GET": c.atom.all}},
 		{"/api/v1/titles/{id}/feed.atom", methods{"GET": c.atom.title}},
 		{"/healthz", methods{"GET": c.health.alive}},

@@ -72,6 +72,15 @@ var bodies = map[string]any{
 	"subscribed-empty": wire.Subscribed{},
 	"lint":             wire.LintResult{Errors: failures, Warnings: warnings},
 	"lint-empty":       wire.LintResult{Errors: []patch.Failure{}, Warnings: []patch.Warning{}},
+	"evaluaterequest": wire.EvaluateRequest{Title: "A", Definition: []byte("{}"), Computers: []patch.Computer{{
+		Name: "c", OSVersion: "14", Applications: []patch.InstalledApplication{{Name: "A", BundleID: "b", Version: "1"}},
+		ExtensionAttributes: map[string]string{"e": "1"}, Facts: map[string]string{"Model": "m"},
+	}, {}}},
+	"evaluaterequest-empty": wire.EvaluateRequest{Computers: []patch.Computer{}},
+	"evaluations": wire.Evaluations([]patch.Evaluation{
+		{Name: "c", Installed: true, Version: "1", Latest: true, Eligible: true, Why: []string{text}}, {Why: []string{}},
+	}),
+	"evaluations-empty": wire.Evaluations(nil),
 	"titles": wire.TitlePage{
 		Titles: []wire.Title{{Summary: summary, Author: pointer, Sync: &state}, {Summary: summary}},
 		Next:   pointer,
