@@ -73,12 +73,14 @@ var bodies = map[string]any{
 	"lint":             wire.LintResult{Errors: failures, Warnings: warnings},
 	"lint-empty":       wire.LintResult{Errors: []patch.Failure{}, Warnings: []patch.Warning{}},
 	"evaluaterequest": wire.EvaluateRequest{Title: "A", Definition: []byte("{}"), Computers: []patch.Computer{{
-		Name: "c", OSVersion: "14", Applications: []patch.InstalledApplication{{Name: "A", BundleID: "b", Version: "1"}},
+		Name: "c", OSVersion: "14",
+		Applications:        []patch.InstalledApplication{{Name: "A", BundleID: "b", Version: "1"}},
 		ExtensionAttributes: map[string]string{"e": "1"}, Facts: map[string]string{"Model": "m"},
 	}, {}}},
 	"evaluaterequest-empty": wire.EvaluateRequest{Computers: []patch.Computer{}},
 	"evaluations": wire.Evaluations([]patch.Evaluation{
-		{Name: "c", Installed: true, Version: "1", Latest: true, Eligible: true, Why: []string{text}}, {Why: []string{}},
+		{Name: "c", Installed: true, Version: "1", Latest: true, Eligible: true, Why: []string{text}},
+		{Why: []string{}},
 	}),
 	"evaluations-empty": wire.Evaluations(nil),
 	"titles": wire.TitlePage{
