@@ -17,8 +17,16 @@ import (
 
 const description = "Check patch definitions for Jamf Pro.\n\nEach PATH is a file, a folder (all *.json files in it) " +
 	"or a zip. An error is something that a patch source rejects. A warning is something that Jamf Pro accepts but " +
-	"that probably has an unintended effect.\n\nExit codes: 0 without errors (with --strict, also without warnings), " +
-	"1 with errors, 2 for invalid arguments and files that cannot be read."
+	"that probably has an unintended effect.\n\nWith --computers, the definitions are not checked but evaluated: for " +
+	"each computer, the program writes whether Jamf Pro would report the title as installed, in which version, " +
+	"whether the computer can run the newest one, and why. The file is JSON as POST /api/v1/evaluate accepts it " +
+	"({\"computers\": [...]} or the array alone), or CSV of an inventory export: the columns Computer Name, " +
+	"Operating System Version, Application Title, Application Bundle ID and Application Version, one row for each " +
+	"computer and application, and further columns for extension attributes (by key or display name) and other criteria (by " +
+	"name)." +
+	"\n\nExit codes: 0 without errors (with --strict, also without warnings), 1 with errors, 2 for invalid arguments " +
+	"and files that cannot be read. With --computers: 0 if everything was evaluated, " +
+	"whatever the results, otherwise 2."
 
 type flags struct {
 	Paths  []string `arg:"" optional:"" name:"path"`
@@ -28,6 +36,8 @@ type flags struct {
 	Strict bool
 	Fix    bool
 	Rules  bool
+
+	Computers string `placeholder:"FILE"`
 }
 
 // help describes the arguments and the flags, by name.
@@ -40,6 +50,8 @@ var help = map[string]string{
 	"strict": "Treat all warnings as errors.",
 	"fix":    "Fix the files where possible, and report the rest. Zips are not changed.",
 	"rules":  "List the rules and exit.",
+	"computers": "Evaluate the definitions for the computers in a JSON or CSV file. The report is text or json; " +
+		"--off, --error, --strict and --fix do not apply.",
 }
 
 // run runs the program and returns its exit code. terminal reports whether stderr is a terminal, which shows the
@@ -61,6 +73,9 @@ func run(args []string, stdout, stderr io.Writer, terminal bool, now time.Time) 
 	if len(files) == 0 {
 		fmt.Fprintf(stderr, "patchlint: no *.json file in %s\n", strings.Join(f.Paths, ", "))
 		return 2
+	}
+	if f.Computers != "" {
+		return evaluate(f, files, stdout, stderr)
 	}
 	l := &linter{opts: patch.LintOptions{Now: now, Off: f.Off, Errors: f.Error}, fix: f.Fix}
 	if f.Strict {
