@@ -22,8 +22,8 @@ const description = "Check patch definitions for Jamf Pro.\n\nEach PATH is a fil
 	"whether the computer can run the newest one, and why. The file is JSON as POST /api/v1/evaluate accepts it " +
 	"({\"computers\": [...]} or the array alone), or CSV of an inventory export: the columns Computer Name, " +
 	"Operating System Version, Application Title, Application Bundle ID and Application Version, one row for each " +
-	"computer and application, and further columns for extension attributes (by key or display name) and other criteria (by " +
-	"name)." +
+	"computer and application, and further columns for extension attributes (by key or display name) and other " +
+	"criteria (by name)." +
 	"\n\nExit codes: 0 without errors (with --strict, also without warnings), 1 with errors, 2 for invalid arguments " +
 	"and files that cannot be read. With --computers: 0 if everything was evaluated, " +
 	"whatever the results, otherwise 2."
