@@ -135,6 +135,8 @@ func TestAnswersAreAsDocumented(t *testing.T) {
 		{"POST", "/api/v1/titles/App/disable", "", 200, ""},
 		{"POST", "/api/v1/titles/App/draft/publish", "", 201, ""},
 		{"POST", "/api/v1/lint", definition("App", "3"), 200, ""},
+		{"POST", "/api/v1/evaluate", `{"title":"App","computers":[{"name":"a","os_version":"14"}]}`, 200, ""},
+		{"POST", "/api/v1/evaluate", `{"title":"App","computers":0}`, 400, ""},
 		{"POST", "/api/v1/subscribe", `{"id":"Sub","json_url":"` + upstream.URL + `"}`, 201, ""},
 		{"POST", "/api/v1/subscribe", `{"id":"Sub2","json_url":"ftp://x"}`, 400, ""},
 		{"POST", "/api/v1/title/Sub/sync", "", 202, ""},
