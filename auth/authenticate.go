@@ -36,7 +36,29 @@ func (a *Service) authenticate(ctx context.Context, token string) (Principal, er
 	if !ok {
 		return Principal{}, ErrUnauthorized
 	}
-	hash := hashOf(token)
+	return a.principal(ctx, id, hashOf(token))
+}
+
+// Principal returns the principal of the token with a public id, as [Service.Authenticate] does for the token itself. It
+// is for sessions that were begun with the token and must end with it.
+//
+// The error is [ErrUnauthorized]; or [ErrUnavailable] or that of ctx if the store did not answer.
+func (a *Service) Principal(ctx context.Context, tokenID string) (Principal, error) {
+	e, _ := a.tokens.get(tokenID)
+	if e == nil && a.shared { // another server may have made the token
+		if err := a.ask(ctx, tokenID, false); err != nil {
+			return Principal{}, err
+		}
+		e, _ = a.tokens.get(tokenID)
+	}
+	if e == nil {
+		return Principal{}, ErrUnauthorized
+	}
+	return a.principal(ctx, tokenID, e.hash)
+}
+
+// principal returns the principal of the token with a public id and a hash.
+func (a *Service) principal(ctx context.Context, id string, hash [sha256.Size]byte) (Principal, error) {
 	e, st, valid := a.check(id, hash)
 	if a.mustAsk(hash, e, valid) {
 		if err := a.ask(ctx, id, valid); err != nil {

@@ -2,6 +2,7 @@ package patch
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -36,6 +37,18 @@ func reconTable() map[string][]string {
 		table[name] = stringOperators
 	}
 	return table
+}
+
+// CriterionNames returns the facts of Jamf Pro's inventory that a criterion of type recon can name, sorted.
+func CriterionNames() []string { return slices.Sorted(maps.Keys(reconCriteria)) }
+
+// CriterionOperators returns the operators that Jamf Pro offers for a fact of its inventory. They are those for an
+// extension attribute if the inventory has no such fact.
+func CriterionOperators(name string) []string {
+	if operators, ok := reconCriteria[name]; ok {
+		return slices.Clone(operators)
+	}
+	return slices.Clone(stringOperators)
 }
 
 // criterion examines one criterion by itself.

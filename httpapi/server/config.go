@@ -92,6 +92,8 @@ type Config struct {
 	RootFeed bool
 	// AccessLog writes a line to Logger for each request, except those for /healthz, /readyz and /metrics.
 	AccessLog bool
+	// NoTitleEditor switches off the API of Title Editor at /v2. It is also off without a Secret.
+	NoTitleEditor bool
 	// TolerateFaults lets /readyz answer 200 even if some records cannot be read; see store.Faults.
 	TolerateFaults bool
 	// UploadDir is the folder for the temporary files of uploads. It must exist. Open removes files that an earlier

@@ -10,6 +10,7 @@ import (
 	"github.com/patchsource/patchsource/httpapi/internal/services"
 	"github.com/patchsource/patchsource/httpapi/internal/trace"
 	"github.com/patchsource/patchsource/httpapi/openapi"
+	"github.com/patchsource/patchsource/httpapi/titleeditor"
 	"github.com/patchsource/patchsource/httpapi/webui"
 	"github.com/patchsource/patchsource/store"
 )
@@ -62,6 +63,11 @@ func (s *Server) newHandler(c *Config, records store.Store) (http.Handler, error
 	}
 	page = compress(pageHandler)
 	all := &router{api: api, page: s.metrics.Wrap(page), docs: compress(openapi.Handler())}
+	if !c.NoTitleEditor && !c.Secret.IsZero() {
+		if all.editor, err = s.newTitleEditor(c); err != nil {
+			return nil, err
+		}
+	}
 	if c.Registerer == nil {
 		all.metrics = s.metrics
 	}
@@ -73,6 +79,27 @@ func (s *Server) newHandler(c *Config, records store.Store) (http.Handler, error
 		return nil, err
 	}
 	return unlessPolled(all, logged), nil
+}
+
+// newTitleEditor returns the handler of the API of Title Editor.
+func (s *Server) newTitleEditor(c *Config) (http.Handler, error) {
+	config := &titleeditor.Config{
+		Catalog:      s.Catalog,
+		Tokens:       s.Tokens,
+		Key:          c.Secret.Key("title-editor-sessions"),
+		Authorize:    c.Authorize,
+		MaxBodyBytes: c.Limits.BodyBytes,
+		Logger:       c.Logger,
+		Now:          c.Now,
+	}
+	if s.Community != nil {
+		config.Owner = s.Community
+	}
+	handler, err := titleeditor.New(config)
+	if err != nil {
+		return nil, err
+	}
+	return s.metrics.Wrap(handler), nil
 }
 
 // apiOptions returns the options of the API.
@@ -111,6 +138,7 @@ func (s *Server) apiOptions(c *Config, records store.Store) *httpapi.Options {
 type router struct {
 	api, page, docs http.Handler
 	metrics         http.Handler // nil: it has no path
+	editor          http.Handler // nil: it has no path
 }
 
 // ServeHTTP implements http.Handler.
@@ -126,6 +154,8 @@ func (rt *router) part(r *http.Request) http.Handler {
 	switch path := r.URL.Path; {
 	case strings.HasPrefix(path, "/jamf/"): // nearly every request
 		return rt.api
+	case rt.editor != nil && titleeditor.Serves(path):
+		return rt.editor
 	case path == "/metrics" && rt.metrics != nil:
 		return rt.metrics
 	case openapi.Serves(path):

@@ -25,6 +25,8 @@ var (
 type DraftState struct {
 	// Name is the name of the title in the draft. It may be empty.
 	Name string
+	// Publisher and CurrentVersion are those of the title in the draft. They may be empty.
+	Publisher, CurrentVersion string
 	// Errors is the number of failures because of which the draft cannot be published.
 	Errors int
 	// Changed is the time at which the draft was last saved.

@@ -66,7 +66,13 @@ func (r *record) entry(key string) (*entry, error) {
 	}
 	t.Disabled = r.State == disabled
 	if r.Draft != nil {
-		t.Draft = DraftState{Name: r.Draft.Name, Errors: r.Draft.Errors, Changed: r.Draft.Changed}
+		t.Draft = DraftState{
+			Name:           r.Draft.Name,
+			Publisher:      r.Draft.Publisher,
+			CurrentVersion: r.Draft.Version,
+			Errors:         r.Draft.Errors,
+			Changed:        r.Draft.Changed,
+		}
 	}
 	r.Numbers.describe(&t)
 	e := newEntry(t, key, r.rev)

@@ -352,7 +352,6 @@ func (e *numberedEdit) editDisabled(ctx context.Context, locked *lockedTitle, re
 		Base:           rec.Draft.Base,
 		BaseDefinition: rec.Draft.BaseDefinition,
 		By:             e.opts.By,
-		Name:           t.Definition.Name,
 	}
 	if len(text) > w.rules.maxBytes && len(text) > len(was.Draft.Definition) {
 		return patch.ErrTooLarge
@@ -437,7 +436,7 @@ func (w *titleWriter) newNumbered(ctx context.Context, t *numbered.Title, o Crea
 	if len(text) > w.rules.maxBytes {
 		return nil, patch.ErrTooLarge
 	}
-	if err := w.setDraft(rec, &draft{Definition: text, By: o.By, Name: d.Name}); err != nil {
+	if err := w.setDraft(rec, &draft{Definition: text, By: o.By}); err != nil {
 		return nil, err
 	}
 	if err := rec.setNumbers(t, t.Modified.UTC().Truncate(time.Second)); err != nil {

@@ -200,7 +200,7 @@ func (w *titleWriter) disable(
 	if err := w.couriers.addNotice(rec, event, nil); err != nil {
 		return err
 	}
-	d := &draft{Definition: text, Base: rec.etag(), BaseDefinition: rec.definition, By: by, Name: whole.Name}
+	d := &draft{Definition: text, Base: rec.etag(), BaseDefinition: rec.definition, By: by}
 	rec.State, rec.Since, rec.Disabled = disabled, event.At, nil
 	if err := w.setDraft(rec, d); err != nil {
 		return err

@@ -137,8 +137,11 @@ type draft struct {
 	BaseDefinition json.RawMessage `json:"baseDefinition,omitempty"`
 	Changed        time.Time       `json:"changed"`
 	By             string          `json:"by,omitempty"`
-	Name           string          `json:"name,omitempty"`
-	Errors         int             `json:"errors,omitempty"`
+	// Name, Publisher and Version are those of the definition, for lists.
+	Name      string `json:"name,omitempty"`
+	Publisher string `json:"publisher,omitempty"`
+	Version   string `json:"version,omitempty"`
+	Errors    int    `json:"errors,omitempty"`
 }
 
 // A disabledPatch is a patch that is not served.

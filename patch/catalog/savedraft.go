@@ -33,7 +33,7 @@ func (c *Catalog) SaveDraft(
 	if err := w.gate.check(); err != nil {
 		return nil, false, err
 	}
-	text, name, err := w.rules.draftText(id, definition)
+	text, err := w.rules.draftText(id, definition)
 	if err != nil {
 		return nil, false, err
 	}
@@ -50,7 +50,7 @@ func (c *Catalog) SaveDraft(
 		if err != nil {
 			return err
 		}
-		rec, err = w.saveDraft(ctx, t, rec, &draft{Definition: text, Name: name, By: o.By}, id, o)
+		rec, err = w.saveDraft(ctx, t, rec, &draft{Definition: text, By: o.By}, id, o)
 		if err != nil {
 			return deletedIsConflict(err)
 		}
@@ -63,24 +63,24 @@ func (c *Catalog) SaveDraft(
 	return d, created, nil
 }
 
-// draftText returns the text of a draft of the title id without white space, and the name in it. The error is
-// patch.ErrInvalid, patch.ErrTooLarge or ErrIDDiffers.
-func (r *rules) draftText(id string, definition []byte) (text []byte, name string, err error) {
+// draftText returns the text of a draft of the title id without white space. The error is patch.ErrInvalid,
+// patch.ErrTooLarge or ErrIDDiffers.
+func (r *rules) draftText(id string, definition []byte) ([]byte, error) {
 	d, failures, err := patch.ParseDraft(definition, &patch.ParseOptions{MaxBytes: r.maxBytes})
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	if len(failures) > 0 && failures[0].Path == "" {
-		return nil, "", &patch.ValidationError{Failures: failures[:1]}
+		return nil, &patch.ValidationError{Failures: failures[:1]}
 	}
 	if d.ID != "" && !strings.EqualFold(d.ID, id) {
-		return nil, "", &TitleError{ID: id, Err: fmt.Errorf("%w: %q", ErrIDDiffers, d.ID)}
+		return nil, &TitleError{ID: id, Err: fmt.Errorf("%w: %q", ErrIDDiffers, d.ID)}
 	}
-	if text, err = jsontext.AppendFormat(nil, definition); err != nil {
-		return nil, "", fmt.Errorf("%w: %w", patch.ErrInvalid, err)
+	text, err := jsontext.AppendFormat(nil, definition)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", patch.ErrInvalid, err)
 	}
-	const maxName = 1000 // bytes, as in a definition that is valid
-	return text, d.Name[:min(len(d.Name), maxName)], nil
+	return text, nil
 }
 
 // saveDraft writes a draft into the record of a title, or of a new one if rec is nil, and returns the record. The error
@@ -136,6 +136,13 @@ func (w *titleWriter) setDraft(rec *record, d *draft) error {
 	if err != nil {
 		return err
 	}
+	content, _, err := patch.ParseDraft(d.Definition, &patch.ParseOptions{MaxBytes: -1, Stored: true})
+	if err != nil {
+		return err
+	}
+	const maxText = 1000 // bytes of a name, as in a definition that is valid
+	short := func(s string) string { return strings.ToValidUTF8(s[:min(len(s), maxText)], "") }
+	d.Name, d.Publisher, d.Version = short(content.Name), short(content.Publisher), short(content.CurrentVersion)
 	d.Errors = len(failures)
 	d.Changed = w.now().UTC().Truncate(time.Second)
 	rec.Draft = d
@@ -240,9 +247,6 @@ func (c *Catalog) DiscardDraft(ctx context.Context, id string, opts *EditOptions
 				Base:           rec.Draft.Base,
 				BaseDefinition: rec.Draft.BaseDefinition,
 				By:             o.By,
-			}
-			if d, err := rec.parse(); err == nil {
-				next.Name = d.Name
 			}
 			if err := w.replaceDraft(rec, next); err != nil {
 				return err

@@ -115,7 +115,7 @@ func TestAnswersAreAsDocumented(t *testing.T) {
 		{"GET", "/api/v1/titles/App/history/99", "", 404, ""},
 		{"POST", "/api/v1/titles/App/history/2/restore", "", 200, ""},
 		{"DELETE", "/api/v1/title/App/version/2", "", 200, ""},
-		{"POST", "/api/v1/titles/App/versions/3/clone", `{"version":"4"}`, 201, ""},
+		{"POST", "/api/v1/titles/App/versions/2/clone", `{"version":"4"}`, 201, ""},
 		{"POST", "/api/v1/titles/App/versions/3/clone", `{"version":"4"}`, 409, ""},
 		{"POST", "/api/v1/titles/App/versions/3/clone", `{}`, 400, ""},
 		{"POST", "/api/v1/titles/App/order", `{"versions":["4"]}`, 400, ""},
