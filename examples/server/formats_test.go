@@ -24,6 +24,9 @@ type sample struct {
 	Editions    map[string]int            // by id: the number of revisions in the history
 	Watches     []map[string]any          // the list of watches
 	Proposals   []proposal                // the list of proposals
+	Drafts      map[string]map[string]any // by id of the title
+	Whole       map[string]map[string]any // by id: the definition with its disabled patches
+	Numbered    map[string]map[string]any // by number: the title as Title Editor's API shows it
 }
 
 // A proposal is what a sample says of a proposal.
@@ -111,6 +114,7 @@ func checkSample(t *testing.T, s *server, sample sample) {
 	if diff := cmp.Diff(sample.Proposals, waiting.Proposals, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("the proposals (-want +got):\n%s", diff)
 	}
+	checkDrafts(t, sample, read)
 	administrator := s.token
 	for name, token := range sample.Tokens {
 		if strings.Contains(name, "not used") {
@@ -159,6 +163,37 @@ func checkSample(t *testing.T, s *server, sample sample) {
 		s.token = sample.Tokens[name]
 		if got, body := s.do("GET", "/api/v1/token", ""); got != status {
 			t.Errorf("after the recovery, the token %q: got status %d, want %d: %s", name, got, status, body)
+		}
+	}
+}
+
+// checkDrafts checks what a sample has of drafts, disabled patches and numbers, which read reads.
+func checkDrafts(t *testing.T, sample sample, read func(path string, into any)) {
+	t.Helper()
+	var drafts struct{ Drafts []struct{ ID string } }
+	read("/api/v1/drafts", &drafts)
+	if len(drafts.Drafts) != len(sample.Drafts) {
+		t.Errorf("there are the drafts %v, want %d", drafts.Drafts, len(sample.Drafts))
+	}
+	for id, want := range sample.Drafts {
+		var got struct{ Definition map[string]any }
+		read("/api/v1/titles/"+id+"/draft", &got)
+		if diff := cmp.Diff(want, got.Definition); diff != "" {
+			t.Errorf("the draft of %s (-want +got):\n%s", id, diff)
+		}
+	}
+	for id, want := range sample.Whole {
+		var got map[string]any
+		read("/api/v1/titles/"+id+"?disabled=1", &got)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s with its disabled patches (-want +got):\n%s", id, diff)
+		}
+	}
+	for number, want := range sample.Numbered {
+		var got map[string]any
+		read("/v2/softwaretitles/"+number, &got)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("the title with the number %s (-want +got):\n%s", number, diff)
 		}
 	}
 }
