@@ -116,7 +116,7 @@ var mayImport = map[string]struct{ ours, others string }{
 		"patch patch/appbundle httpapi/client examples/internal/cli",
 		patchModules + " howett.net/plist github.com/alecthomas/kong golang.org/x/term golang.org/x/sys",
 	},
-	"examples/patchlint": {"patch examples/internal/cli examples/internal/report", "any"},
+	"examples/patchlint": {"patch httpapi/wire examples/internal/cli examples/internal/report", "any"},
 	"examples/patchrecipe": {
 		"patch patch/recipe sync sync/releases examples/internal/cli examples/internal/feedtokens " +
 			"examples/internal/report",

@@ -42,7 +42,7 @@ func TestCheckFormat(t *testing.T) {
 		{"current", current, current, ""},
 		{"current with another member", `{"format":3,"by":"x"}`, `{"format":3,"by":"x"}`, ""},
 		{"newer", `{"format":7}`, `{"format":7}`, "its records have format 7, and this version understands " +
-			"formats up to 4: start the newer version, or restore a backup"},
+			"formats up to 5: start the newer version, or restore a backup"},
 		{"not JSON", `x`, `x`, "config/format"},
 		{"not a number", `{"format":"2"}`, `{"format":"2"}`, "config/format"},
 		{"without a format", `{}`, `{}`, "config/format"},
