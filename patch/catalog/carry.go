@@ -1,6 +1,8 @@
 package catalog
 
 import (
+	"time"
+
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/numbered"
 )
@@ -25,14 +27,22 @@ func (n *titleNumbers) count(d *patch.Definition, patches int) {
 	}
 }
 
-// carryNumbers carries the numbers of a title's parts over an edit, if the title has numbers. was is the record before
-// it. The error says that a record is corrupt.
-func (r *record) carryNumbers(was *record, made *edited) error {
+// carryNumbers carries the numbers of a title's parts over an edit at the time now, if the title has numbers. was is
+// the record before it. The error says that a record is corrupt.
+func (r *record) carryNumbers(was *record, made *edited, now time.Time) error {
 	if r.Numbers == nil {
 		return nil
 	}
 	n := *r.Numbers
-	// If the disabled patches stay, versions were added, which have no numbers yet, or one was removed; see forgetVersion.
+	if !made.numbered && !sameSlice(was.Disabled, r.Disabled) {
+		last, err := r.modified()
+		if err != nil {
+			return unavailable(err)
+		}
+		n.Modified = later(last, now).Truncate(time.Second)
+	}
+	// If the disabled patches stay, versions were added, which have no numbers yet, or one was removed; see
+	// forgetVersion.
 	if made.outline != nil && sameSlice(was.Disabled, r.Disabled) {
 		d := made.outline.definition
 		n.count(d, len(d.Patches))

@@ -53,12 +53,19 @@ func (c *currentIndex) loaded() *index {
 	return c.index.Load()
 }
 
-// publish stores the entry of a title, or removes the title if e is nil.
+// publish stores the entry of a title, or removes the title if e is nil. If nothing has changed that readers see, such as
+// after a change of a draft or a number, they cannot distinguish the new index from the old one.
 func (c *currentIndex) publish(key string, e *entry) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	x := c.index.Load()
-	if next := x.with(key, e); next != x {
+	next := x.with(key, e)
+	switch old := x.byKey(key); {
+	case next == x:
+	case sameSummary(old, e) && !e.Disabled && old.ETag == e.ETag && sameOrigin(old, e):
+		x.renew(next)
+		c.index.Store(next)
+	default:
 		c.replace(x, next, key)
 	}
 }
@@ -73,18 +80,4 @@ func (c *currentIndex) replace(x, next *index, key string) {
 		x.supersede(next, c.now())
 	}
 	c.index.Store(next)
-}
-
-// renew stores the entry of a title's record in which nothing has changed that readers see.
-func (c *currentIndex) renew(key string, e *entry) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	x := c.index.Load()
-	old, next := x.byKey(key), x.with(key, e)
-	if sameSummary(old, e) && old.ETag == e.ETag && sameOrigin(old, e) {
-		x.renew(next)
-		c.index.Store(next)
-	} else if next != x {
-		c.replace(x, next, key) // the index did not know a change made by another server
-	}
 }

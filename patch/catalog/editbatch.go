@@ -215,7 +215,7 @@ func (b *editBatch) make(ctx context.Context, e *madeEdit, more int) error {
 		return nil
 	}
 	if made.definition == nil && made.text == nil && !sameSlice(was.Disabled, rec.Disabled) {
-		e.rejected = rec.carryNumbers(&was, &made)
+		e.rejected = rec.carryNumbers(&was, &made, now)
 	}
 	e.result = Result{Warnings: made.warnings}
 	if e.rejected != nil {
@@ -234,7 +234,7 @@ func (b *editBatch) update(
 	if e.rejected = b.w.rules.setEdited(rec, made); e.rejected != nil {
 		return nil
 	}
-	if e.rejected = rec.carryNumbers(was, made); e.rejected != nil {
+	if e.rejected = rec.carryNumbers(was, made, now); e.rejected != nil {
 		return nil
 	}
 	if len(b.updates) > 0 {

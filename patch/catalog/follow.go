@@ -37,7 +37,7 @@ func (s *titleStore) followOne(ctx context.Context, change store.Change) error {
 	if x == nil {
 		return nil
 	}
-	if e := x.byKey(change.Key.ID); e != nil && e.rev == change.Revision {
+	if e := x.anyByKey(change.Key.ID); e != nil && e.rev == change.Revision {
 		return nil // this server made it
 	}
 	err := s.refresh(ctx, change.Key.ID)
@@ -84,7 +84,13 @@ func (s *titleStore) followAll(ctx context.Context) error {
 
 // missing returns the keys of the titles that this server knows and that are not among those in the store.
 func (s *titleStore) missing(stored map[string]bool) (keys []string) {
-	for e := range s.index.get().all() {
+	x := s.index.get()
+	for e := range x.all() {
+		if !stored[e.key] {
+			keys = append(keys, e.key)
+		}
+	}
+	for e := range x.disabled {
 		if !stored[e.key] {
 			keys = append(keys, e.key)
 		}

@@ -112,6 +112,11 @@ func (x *index) byID(id string) *entry {
 // all yields all entries, sorted by the bytes of their ids.
 func (x *index) all() iter.Seq[*entry] { return x.chunks.from(0) }
 
+// disabled yields the disabled titles, all of which have a draft, sorted by the bytes of their ids.
+func (x *index) disabled(yield func(*entry) bool) {
+	x.sorted[ofDraft].tree.Scan(func(e *entry) bool { return !e.Disabled || yield(e) })
+}
+
 // with returns the index in which the title under key has the entry e, or does not exist if e is nil. It returns x if
 // that is x already.
 func (x *index) with(key string, e *entry) *index {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -62,7 +63,7 @@ func (x *index) highestNumber() uint64 {
 	if e, ok := x.sorted[ofNumber].tree.Max(); ok {
 		highest = e.Number
 	}
-	for e := range x.withBlocks() {
+	for e := range x.withBlocks {
 		for _, b := range e.blocks {
 			highest = max(highest, b)
 		}
@@ -71,11 +72,7 @@ func (x *index) highestNumber() uint64 {
 }
 
 // withBlocks yields the titles that have further blocks of numbers, of which there are few.
-func (x *index) withBlocks() func(yield func(*entry) bool) {
-	return func(yield func(*entry) bool) {
-		x.sorted[ofNumber].tree.Scan(func(e *entry) bool { return len(e.blocks) == 0 || yield(e) })
-	}
-}
+func (x *index) withBlocks(yield func(*entry) bool) { x.sorted[ofBlocks].tree.Scan(yield) }
 
 // byNumber returns the title with a number, nil if there is none.
 func (x *index) byNumber(number uint64) *entry {
@@ -86,36 +83,17 @@ func (x *index) byNumber(number uint64) *entry {
 	return nil
 }
 
-// unnumbered returns some of the titles that have no number, at most n, and how many there are.
-func (x *index) unnumbered(n int) (keys []string, left int) {
-	left = x.size + x.sorted[ofDraft].disabled() - x.sorted[ofNumber].tree.Len()
-	if left == 0 {
-		return nil, 0
-	}
+// unnumbered returns the keys of the titles that have no number.
+func (x *index) unnumbered() (keys []string) {
 	add := func(e *entry) bool {
 		if e.Number == 0 {
 			keys = append(keys, e.key)
 		}
-		return len(keys) < n
-	}
-	for e := range x.all() {
-		if !add(e) {
-			return keys, left
-		}
-	}
-	x.sorted[ofDraft].tree.Scan(func(e *entry) bool { return !e.Disabled || add(e) })
-	return keys, left
-}
-
-// disabled returns the number of disabled titles in an order.
-func (s *sortedTitles) disabled() (n int) {
-	s.tree.Scan(func(e *entry) bool {
-		if e.Disabled {
-			n++
-		}
 		return true
-	})
-	return n
+	}
+	x.all()(add)
+	x.disabled(add)
+	return keys
 }
 
 // NumberTitles gives a number to each title that has none. If there are many, it returns [ErrNumbering] after a moment,
@@ -158,44 +136,51 @@ func (w *titleWriter) numberAll(ctx context.Context) {
 	}
 }
 
-// numberFor numbers titles for about d, and reports whether some are left.
+// numberFor numbers titles for about d, and reports whether some are left. Titles that cannot be read are left out.
 func (w *titleWriter) numberFor(ctx context.Context, d time.Duration) (left bool, err error) {
-	for begun := time.Now(); ; {
-		keys, n := w.index.get().unnumbered(numberBatch)
-		if n == 0 || len(keys) == 0 {
-			return false, nil
-		}
+	begun := time.Now()
+	for keys := range slices.Chunk(w.index.get().unnumbered(), numberBatch) {
 		if time.Since(begun) > d {
 			return true, nil
 		}
-		first, err := w.takeNumbers(ctx, uint64(len(keys)))
-		if err != nil {
-			return true, err
-		}
-		var group errgroup.Group
-		group.SetLimit(maxRestoreWriters)
-		for i, key := range keys {
-			group.Go(func() error {
-				_, err := w.numberTitle(ctx, key, first+uint64(i))
-				if errors.Is(err, ErrNotFound) {
-					return nil // deleted meanwhile
-				}
-				return err
-			})
-		}
-		if err := group.Wait(); err != nil {
+		if err := w.numberSome(ctx, keys); err != nil {
 			return true, err
 		}
 	}
+	return false, nil
 }
 
-// numberTitle gives a title a number, unless it has one, and returns its record. The error is ErrNotFound,
+// numberSome gives numbers to the titles with some keys, unless they have one. Titles that cannot be read are left out.
+func (w *titleWriter) numberSome(ctx context.Context, keys []string) error {
+	first, err := w.takeNumbers(ctx, uint64(len(keys)))
+	if err != nil {
+		return err
+	}
+	var group errgroup.Group
+	group.SetLimit(maxRestoreWriters)
+	for i, key := range keys {
+		group.Go(func() error {
+			_, err := w.numberTitle(ctx, key, first+uint64(i))
+			switch {
+			case errors.Is(err, ErrNotFound): // deleted meanwhile
+				return nil
+			case errors.Is(err, errUnreadable), errors.Is(err, store.ErrCorrupt):
+				w.log.Warn("a title that cannot be read gets no number", "title", key, "error", err)
+				return nil
+			}
+			return err
+		})
+	}
+	return group.Wait()
+}
+
+// numberTitle gives a title a number, unless it has one, which the index then knows, and returns its record. The error is ErrNotFound,
 // ErrUnavailable or that of ctx.
 func (w *titleWriter) numberTitle(ctx context.Context, id string, number uint64) (rec *record, err error) {
 	err = w.changeAny(ctx, id, EditOptions{}, func(t *lockedTitle, r *record) error {
 		rec = r
 		if r.Numbers != nil {
-			return nil
+			return w.adopt(t, r, nil) // another server has given it
 		}
 		d, err := r.content()
 		if err != nil {

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -29,7 +30,7 @@ func (c *Catalog) ByPartNumber(number uint64) (Title, error) {
 	if !errors.Is(err, ErrNotFound) || block == 0 {
 		return t, err
 	}
-	for e := range c.titles.index.get().withBlocks() {
+	for e := range c.titles.index.get().withBlocks {
 		for _, b := range e.blocks {
 			if b == block {
 				return e.Title, nil
@@ -39,8 +40,8 @@ func (c *Catalog) ByPartNumber(number uint64) (Title, error) {
 	return Title{}, err
 }
 
-// content returns the content of a title for those who may change it: the whole definition, or the draft of a title that
-// is disabled. It must not be changed. The error is patch.ErrInvalid if the draft has values of a wrong type.
+// content returns the content of a title for those who may change it: the whole definition, or the draft of a title
+// that is disabled. It must not be changed. The error is patch.ErrInvalid if the draft has values of a wrong type.
 func (r *record) content() (*patch.Definition, error) {
 	if r.State != disabled {
 		return r.whole()
@@ -55,8 +56,8 @@ func (r *record) content() (*patch.Definition, error) {
 	return d, nil
 }
 
-// numbered returns a title with its numbers, from its record. The parts may be without. The error is patch.ErrInvalid or
-// ErrUnavailable.
+// numbered returns a title with its numbers, from its record. Parts may have none yet. The error is patch.ErrInvalid
+// or ErrUnavailable.
 func (r *record) numbered(id string) (*numbered.Title, error) {
 	d, err := r.content()
 	if err != nil {
@@ -72,12 +73,12 @@ func (r *record) numbered(id string) (*numbered.Title, error) {
 		}
 	}
 	n.Blocks = r.Numbers.Blocks
-	modified := r.Numbers.Modified
-	if last, err := patch.ParseTime(d.LastModified); err == nil && last.After(modified) {
-		modified = last
+	modified, err := r.modified()
+	if err != nil {
+		return nil, unreadableDefinition(id, err)
 	}
-	if r.Draft != nil && r.State == disabled && r.Draft.Changed.After(modified) {
-		modified = r.Draft.Changed
+	if last, err := patch.ParseTime(d.LastModified); err == nil && last.After(modified) {
+		modified = last // of a draft
 	}
 	t := numbered.NewTitle(n, d, r.State == live, modified)
 	if r.State == disabled && d.ID == "" {
@@ -88,8 +89,25 @@ func (r *record) numbered(id string) (*numbered.Title, error) {
 	return t, nil
 }
 
-// setNumbers sets the numbers of a record to those of a title, all parts of which must have one. modified is the time of
-// the last change of any part.
+// modified returns the time of the last change of a title with numbers or of any part of it. The error says that the
+// record is corrupt.
+func (r *record) modified() (time.Time, error) {
+	modified := r.Numbers.Modified
+	s, err := r.summary()
+	if err != nil {
+		return modified, err
+	}
+	if last, err := patch.ParseTime(s.LastModified); err == nil && last.After(modified) {
+		modified = last
+	}
+	if r.Draft != nil && r.State == disabled && r.Draft.Changed.After(modified) {
+		modified = r.Draft.Changed
+	}
+	return modified, nil
+}
+
+// setNumbers sets the numbers of a record to those of a title, all parts of which must have one. modified is the time
+// of the last change of any part.
 func (r *record) setNumbers(t *numbered.Title, modified time.Time) error {
 	parts, err := t.Numbers.Encode(t.Definition)
 	if err != nil {
@@ -139,8 +157,8 @@ func (c *Catalog) Numbered(ctx context.Context, id string) (*numbered.Title, err
 	return t, err
 }
 
-// withNumber returns the record of a title that has a number, and gives it one if it has none. The error is ErrNotFound,
-// store.ErrFormat, ErrUnavailable or that of ctx.
+// withNumber returns the record of a title that has a number, and gives it one if it has none. The error is
+// ErrNotFound, store.ErrFormat, ErrUnavailable or that of ctx.
 func (w *titleWriter) withNumber(ctx context.Context, id string) (*record, error) {
 	rec, err := w.readAny(ctx, id)
 	if err != nil || rec.Numbers != nil {
@@ -170,6 +188,9 @@ func (w *titleWriter) retryBlocks(ctx context.Context, f func(blocks []uint64) e
 	}
 }
 
+// errRejected reports an edit by numbers that the function of the caller rejects.
+var errRejected = errors.New("the edit is rejected")
+
 // errDisables reports an edit by numbers that disables a title.
 var errDisables = errors.New("the edit disables the title")
 
@@ -193,12 +214,16 @@ func (c *Catalog) EditNumbered(
 	if _, err := c.writer.withNumber(ctx, id); err != nil {
 		return nil, err
 	}
+	var rejected error // it may be any error, also one that would be retried
 	err = c.writer.retryBlocks(ctx, func(blocks []uint64) error {
 		e := &numberedEdit{c: c, id: id, opts: o, change: change, blocks: blocks}
 		t, err = e.run(ctx)
+		if rejected = e.rejected; rejected != nil {
+			return nil
+		}
 		return err
 	})
-	if err != nil {
+	if err = cmp.Or(rejected, err); err != nil {
 		return nil, err
 	}
 	return t, nil
@@ -212,7 +237,8 @@ type numberedEdit struct {
 	change func(*numbered.Title) error
 	blocks []uint64 // further blocks of numbers that the edit may use
 
-	title *numbered.Title // after the edit
+	title    *numbered.Title // after the edit
+	rejected error           // the error of change, if it returned one
 }
 
 // run makes the edit, for a title in whatever state it is.
@@ -224,6 +250,8 @@ func (e *numberedEdit) run(ctx context.Context) (*numbered.Title, error) {
 			return e.editLive(ctx, rec, now)
 		})
 		switch {
+		case e.rejected != nil:
+			return nil, e.rejected
 		case errors.Is(err, errDisables):
 			err = e.c.writer.change(ctx, e.id, e.opts, func(t *lockedTitle, rec *record) error {
 				return e.disable(ctx, t, rec)
@@ -256,8 +284,8 @@ func (e *numberedEdit) apply(rec *record, now time.Time) (*numbered.Title, error
 		return nil, err
 	}
 	id, modified := t.Definition.ID, t.Modified
-	if err := e.change(t); err != nil {
-		return nil, err
+	if e.rejected = e.change(t); e.rejected != nil {
+		return nil, errRejected
 	}
 	if t.Definition.ID != id {
 		return nil, &TitleError{ID: e.id, Err: ErrIDDiffers}
@@ -365,8 +393,8 @@ func (e *numberedEdit) editDisabled(ctx context.Context, locked *lockedTitle, re
 	return w.rewrite(ctx, locked, rec)
 }
 
-// CreateNumbered adds a title with the content of t, whose parts get numbers. It is disabled unless t.Enabled is set and
-// remains so; see [numbered.Title.Settle]. The options Follows, Source, Held, Confirm and Undo are ignored. The result
+// CreateNumbered adds a title with the content of t, whose parts get numbers. It is disabled unless t.Enabled is set
+// and remains so; see [numbered.Title.Settle]. The options Follows, Source, Held, Confirm and Undo are ignored. The result
 // belongs to the caller.
 //
 // The error is one of those of [Catalog.Create], or [store.ErrFormat].

@@ -34,6 +34,7 @@ const (
 	ofMirror
 	ofDraft  // also disabled titles
 	ofNumber // also disabled titles
+	ofBlocks // those with further blocks of numbers; also disabled titles
 	orderCount
 )
 
@@ -68,6 +69,7 @@ var comparisons = [orderCount]func(a, b *entry) int{
 	ofMirror:   func(a, b *entry) int { return cmp.Compare(a.Source, b.Source) },
 	ofDraft:    func(a, b *entry) int { return 0 },
 	ofNumber:   func(a, b *entry) int { return cmp.Compare(a.Number, b.Number) },
+	ofBlocks:   func(a, b *entry) int { return 0 },
 }
 
 // has reports whether a title is in an order.
@@ -77,6 +79,8 @@ func (o order) has(e *entry) bool {
 		return e.Draft != DraftState{}
 	case ofNumber:
 		return e.Number != 0
+	case ofBlocks:
+		return len(e.blocks) > 0
 	}
 	if e.Disabled {
 		return false

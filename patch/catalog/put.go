@@ -43,7 +43,7 @@ func (s *titleStore) renew(ctx context.Context, t *lockedTitle, rec *record) err
 	switch rec.State {
 	case live:
 		s.definitions.renew(e, rec)
-		s.index.renew(t.key, e)
+		s.index.publish(t.key, e)
 	case disabled:
 		s.publish(t, e)
 	}

@@ -23,7 +23,8 @@ const snapshotKind = "snapshots"
 
 const (
 	// snapshotFormat is the format of the records of the snapshot. Records of another format are ignored. It must be
-	// raised when an entry is made from a title's record in another way.
+	// raised when an entry is made from a title's record in another way. Numbers did not raise it: versions without
+	// them cannot read the records that have them, so that they wrote no entry of such a record.
 	snapshotFormat = 1
 	// snapshotPause is the pause between two snapshots.
 	snapshotPause = 5 * time.Minute
@@ -69,6 +70,13 @@ type snapshotTitle struct {
 	Held        int            `json:"held,omitempty"`
 	Account     string         `json:"account,omitempty"`
 	Bytes       int64          `json:"bytes"`
+
+	Number           uint64   `json:"number,omitempty"`
+	Blocks           []uint64 `json:"blocks,omitempty"`
+	PatchCount       int      `json:"patchCount,omitempty"`
+	RequirementCount int      `json:"requirementCount,omitempty"`
+	AppName          string   `json:"appName,omitempty"`
+	BundleID         string   `json:"bundleId,omitempty"`
 }
 
 func newSnapshotTitle(e *entry) snapshotTitle {
@@ -86,11 +94,18 @@ func newSnapshotTitle(e *entry) snapshotTitle {
 		Held:        e.Held,
 		Account:     e.Account,
 		Bytes:       e.Bytes,
+
+		Number:           e.Number,
+		Blocks:           e.blocks,
+		PatchCount:       e.PatchCount,
+		RequirementCount: e.RequirementCount,
+		AppName:          e.AppName,
+		BundleID:         e.BundleID,
 	}
 }
 
 func (t *snapshotTitle) entry() *entry {
-	return newEntry(Title{
+	e := newEntry(Title{
 		Summary:     t.Summary,
 		UID:         t.UID,
 		ETag:        `"` + t.ETag + `"`,
@@ -103,7 +118,15 @@ func (t *snapshotTitle) entry() *entry {
 		Held:        t.Held,
 		Account:     t.Account,
 		Bytes:       t.Bytes,
+
+		Number:           t.Number,
+		PatchCount:       t.PatchCount,
+		RequirementCount: t.RequirementCount,
+		AppName:          t.AppName,
+		BundleID:         t.BundleID,
 	}, titleKey(t.ID), t.Revision)
+	e.blocks = t.Blocks
+	return e
 }
 
 // read returns the entries of the snapshot by the keys of their titles. A record that cannot be read is left out.
@@ -223,8 +246,8 @@ func (s *snapshot) write(ctx context.Context, x *index, pace time.Duration) {
 	}
 }
 
-// divide divides the titles of an index into the records of a snapshot, by their ids. A title with work to do is not in
-// the snapshot, so that its record is read when the catalog is opened.
+// divide divides the titles of an index into the records of a snapshot, by their ids. A title with work to do or with a
+// draft is not in the snapshot, so that its record is read when the catalog is opened.
 func (s *snapshot) divide(x *index) map[string][]*entry {
 	parts := map[string][]*entry{}
 	if x.size < minSnapshot {
@@ -235,7 +258,7 @@ func (s *snapshot) divide(x *index) map[string][]*entry {
 		n *= 2
 	}
 	for e := range x.all() {
-		if e.unsettled {
+		if e.unsettled || e.Draft != (DraftState{}) {
 			continue
 		}
 		h := fnv.New64a()

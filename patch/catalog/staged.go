@@ -100,7 +100,7 @@ func (w *titleWriter) applyDefinition(ctx context.Context, t *lockedTitle, rec *
 	// Compared with the title as it is now, because its lastModified must not go back.
 	if !after.Supersede(before, now) {
 		rec.definition = was.definition
-		if err := rec.carryNumbers(&was, &edited{}); err != nil {
+		if err := rec.carryNumbers(&was, &edited{}, now); err != nil {
 			return err
 		}
 		return w.rewrite(ctx, t, rec)
@@ -108,7 +108,7 @@ func (w *titleWriter) applyDefinition(ctx context.Context, t *lockedTitle, rec *
 	if err := w.rules.setDefinition(rec, after); err != nil {
 		return err
 	}
-	if err := rec.carryNumbers(&was, &edited{}); err != nil {
+	if err := rec.carryNumbers(&was, &edited{}, now); err != nil {
 		return err
 	}
 	moves, err := w.prepareUpdate(ctx, t, &was, rec, now, to.By, 0)
