@@ -6,6 +6,8 @@ import (
 	"crypto/subtle"
 	"errors"
 	"slices"
+
+	"github.com/patchsource/patchsource/store"
 )
 
 // Authenticate returns the principal that a token belongs to. It takes as long for a wrong token as for a valid one.
@@ -44,6 +46,9 @@ func (a *Service) authenticate(ctx context.Context, token string) (Principal, er
 //
 // The error is [ErrUnauthorized]; or [ErrUnavailable] or that of ctx if the store did not answer.
 func (a *Service) Principal(ctx context.Context, tokenID string) (Principal, error) {
+	if store.Key.Check(store.Key{Kind: tokenKind, ID: tokenID}) != nil {
+		return Principal{}, ErrUnauthorized // the store would refuse to look it up
+	}
 	e, _ := a.tokens.get(tokenID)
 	if e == nil && a.shared { // another server may have made the token
 		if err := a.ask(ctx, tokenID, false); err != nil {
