@@ -141,7 +141,7 @@ func (c *draftCalls) saveNew(r *http.Request, body []byte) (d *catalog.Draft, cr
 	if principal.Kind != auth.Contributor {
 		return c.catalog.SaveDraft(r.Context(), id, body, &opts)
 	}
-	own := func(owner catalog.CreateOptions) (string, error) {
+	err = c.own(r.Context(), principal, func(owner catalog.CreateOptions) (string, error) {
 		suffix, err := patch.AuthorID(owner.Author)
 		if err != nil {
 			return id, failure("/id", err.Error())
@@ -154,16 +154,7 @@ func (c *draftCalls) saveNew(r *http.Request, body []byte) (d *catalog.Draft, cr
 		opts.Mailbox, opts.Account = owner.Mailbox, owner.Account
 		d, created, err = c.catalog.SaveDraft(r.Context(), name, body, &opts)
 		return name, err
-	}
-	if c.community != nil {
-		if found, ok := c.community.Contributor(principal.Contributor); ok {
-			return d, created, c.community.Own(r.Context(), found.ID, own)
-		}
-		if c.issued(principal) { // it was mailed before its owner is a contributor
-			return nil, false, auth.ErrUnauthorized
-		}
-	}
-	_, err = own(catalog.CreateOptions{Author: principal.Contributor, Contributor: principal.Contributor})
+	})
 	return d, created, err
 }
 

@@ -85,8 +85,9 @@ func ifMatch(tags []string, title catalog.Title) (string, error) {
 	return "", &catalog.TitleError{ID: title.ID, Err: catalog.ErrPrecondition}
 }
 
-// resolve returns the title, of those that find finds, that an id means to a principal. To a contributor, the plain id of a title of theirs means
-// that title, as it does in their own feed, unless they may change a title of exactly that id.
+// resolve returns the title, of those that find finds, that an id means to a principal. To a contributor, the plain id
+// of a title of theirs means that title, as it does in their own feed, unless they may change a title of exactly that
+// id.
 func (s *titleService) resolve(
 	ctx context.Context, id string, principal auth.Principal, find finder,
 ) (catalog.Title, error) {
@@ -155,6 +156,41 @@ func (s *titleService) mayCreate(r *http.Request, principal auth.Principal, id s
 	}
 	title := auth.Title{ID: id, Contributor: principal.Contributor}
 	return s.access.authorize(r.Context(), principal, auth.ActionCreate, title)
+}
+
+// An OwnFunc calls create, which makes a title for a principal and returns the title's id. owner are the options that
+// say who owns the title: Author, Contributor, Mailbox and Account. The id and the name of a title with an Author have
+// to end with the author; see patch.Definition.NamespaceStored.
+type OwnFunc = func(
+	ctx context.Context, p auth.Principal, create func(owner catalog.CreateOptions) (id string, err error),
+) error
+
+// Owner returns the OwnFunc by which the calls of this package create drafts, for other APIs over the same catalog.
+// Both c and tokens may be nil, as in [Options]. The errors of the OwnFunc are auth.ErrUnauthorized, those of c and
+// those of create.
+func Owner(c Community, tokens *auth.Service) OwnFunc {
+	return (&titleService{community: c, tokens: tokens}).own
+}
+
+// own is an OwnFunc.
+func (s *titleService) own(
+	ctx context.Context, principal auth.Principal, create func(owner catalog.CreateOptions) (id string, err error),
+) error {
+	var owner catalog.CreateOptions
+	if principal.Kind == auth.Contributor {
+		if s.community != nil {
+			if c, ok := s.community.Contributor(principal.Contributor); ok {
+				return s.community.Own(ctx, c.ID, create)
+			}
+			if s.issued(principal) { // it was mailed before its owner is a contributor
+				return auth.ErrUnauthorized
+			}
+		}
+		// A contributor of an embedder's own authentication.
+		owner.Author, owner.Contributor = principal.Contributor, principal.Contributor
+	}
+	_, err := create(owner)
+	return err
 }
 
 // create creates a title for a principal. That of a contributor gets the contributor's name.
