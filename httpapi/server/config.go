@@ -90,10 +90,10 @@ type Config struct {
 	// RootFeed serves the feed at the root as well as at /jamf/v1, for sources that were added to Jamf Pro without a
 	// path.
 	RootFeed bool
+	// NoTitleEditor switches off the REST API of Jamf's Title Editor, which is served at /v2; see package titleeditor.
+	NoTitleEditor bool
 	// AccessLog writes a line to Logger for each request, except those for /healthz, /readyz and /metrics.
 	AccessLog bool
-	// NoTitleEditor switches off the API of Title Editor at /v2. It is also off without a Secret.
-	NoTitleEditor bool
 	// TolerateFaults lets /readyz answer 200 even if some records cannot be read; see store.Faults.
 	TolerateFaults bool
 	// UploadDir is the folder for the temporary files of uploads. It must exist. Open removes files that an earlier
@@ -116,7 +116,7 @@ type Config struct {
 // to n times as many Mails. A mailbox can exceed Titles by those that servers create for it at the same moment.
 type Limits struct {
 	// Requests is the number of requests per hour that a client address can make without a token, of those that send
-	// mail or create something. The default is 60.
+	// mail or create something, and by itself that of its failed logins to Title Editor's API. The default is 60.
 	Requests int
 	// Lints is the number of definitions per hour that a client address can have checked without a token. The default
 	// is 600.

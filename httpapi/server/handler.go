@@ -62,12 +62,11 @@ func (s *Server) newHandler(c *Config, records store.Store) (http.Handler, error
 		return nil, err
 	}
 	page = compress(pageHandler)
-	all := &router{api: api, page: s.metrics.Wrap(page), docs: compress(openapi.Handler())}
-	if !c.NoTitleEditor && !c.Secret.IsZero() {
-		if all.editor, err = s.newTitleEditor(c); err != nil {
-			return nil, err
-		}
+	editor, err := s.titleEditor(c, opts.Community, budget)
+	if err != nil {
+		return nil, err
 	}
+	all := &router{api: api, editor: editor, page: s.metrics.Wrap(page), docs: compress(openapi.Handler())}
 	if c.Registerer == nil {
 		all.metrics = s.metrics
 	}
@@ -79,27 +78,6 @@ func (s *Server) newHandler(c *Config, records store.Store) (http.Handler, error
 		return nil, err
 	}
 	return unlessPolled(all, logged), nil
-}
-
-// newTitleEditor returns the handler of the API of Title Editor.
-func (s *Server) newTitleEditor(c *Config) (http.Handler, error) {
-	config := &titleeditor.Config{
-		Catalog:      s.Catalog,
-		Tokens:       s.Tokens,
-		Key:          c.Secret.Key("title-editor-sessions"),
-		Authorize:    c.Authorize,
-		MaxBodyBytes: c.Limits.BodyBytes,
-		Logger:       c.Logger,
-		Now:          c.Now,
-	}
-	if s.Community != nil {
-		config.Owner = s.Community
-	}
-	handler, err := titleeditor.New(config)
-	if err != nil {
-		return nil, err
-	}
-	return s.metrics.Wrap(handler), nil
 }
 
 // apiOptions returns the options of the API.
@@ -134,11 +112,37 @@ func (s *Server) apiOptions(c *Config, records store.Store) *httpapi.Options {
 	}
 }
 
+// titleEditor returns the handler of Title Editor's API, and nil if it is switched off.
+func (s *Server) titleEditor(c *Config, people httpapi.Community, budget *httpapi.Budget) (http.Handler, error) {
+	if c.NoTitleEditor {
+		return nil, nil
+	}
+	var key []byte // nil: random, so that sessions end with the process
+	if !c.Secret.IsZero() {
+		key = c.Secret.Key("title-editor-sessions")
+	}
+	return titleeditor.New(&titleeditor.Config{
+		Catalog:        s.Catalog,
+		Tokens:         s.Tokens,
+		Key:            key,
+		Authorize:      c.Authorize,
+		Own:            httpapi.Owner(people, s.Tokens),
+		Site:           c.Site,
+		TrustedProxies: c.TrustedProxies,
+		LoginLimit:     c.Limits.Requests,
+		MaxBodyBytes:   c.Limits.BodyBytes,
+		Budget:         budget,
+		Observe:        s.metrics.Observe,
+		Logger:         c.Logger,
+		Now:            c.Now,
+	})
+}
+
 // A router passes each request to the part that serves its path.
 type router struct {
 	api, page, docs http.Handler
 	metrics         http.Handler // nil: it has no path
-	editor          http.Handler // nil: it has no path
+	editor          http.Handler // nil: Title Editor's API is switched off
 }
 
 // ServeHTTP implements http.Handler.
@@ -154,10 +158,10 @@ func (rt *router) part(r *http.Request) http.Handler {
 	switch path := r.URL.Path; {
 	case strings.HasPrefix(path, "/jamf/"): // nearly every request
 		return rt.api
-	case rt.editor != nil && titleeditor.Serves(path):
-		return rt.editor
 	case path == "/metrics" && rt.metrics != nil:
 		return rt.metrics
+	case rt.editor != nil && titleeditor.Serves(path):
+		return rt.editor
 	case openapi.Serves(path):
 		return rt.docs
 	case webui.Serves(r):

@@ -10,8 +10,8 @@
 //	http.Handle("/", source)
 //
 // A [Server] serves the feed that Jamf Pro reads, the calls of package httpapi, the page of package httpapi/webui, the
-// documentation of package httpapi/openapi at /docs, and metrics at /metrics. Its parts are fields, so that a program
-// can also call them directly.
+// documentation of package httpapi/openapi at /docs, Title Editor's API of package httpapi/titleeditor at /v2, and
+// metrics at /metrics. Its parts are fields, so that a program can also call them directly.
 //
 // Several servers over one store, a store.Watcher such as a database, serve the same titles and see each other's
 // changes within a second. They need the same Secret, clocks that differ by at most a few minutes, and Run. What the

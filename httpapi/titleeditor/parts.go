@@ -1,256 +1,240 @@
 package titleeditor
 
 import (
-	"fmt"
-	"net/http"
+	"slices"
 
-	"github.com/patchsource/patchsource/patch"
+	"github.com/patchsource/patchsource/patch/catalog"
 	"github.com/patchsource/patchsource/patch/numbered"
 )
 
-// A kind is a kind of part of a title, with what the calls about it do.
-type kind struct {
-	of     numbered.Kind
-	parent numbered.Kind // 0: the title
-	// insert adds a part, made from a body, to the part at parent, and returns its place.
-	insert func(t *numbered.Title, parent numbered.Place, b *body, r *reader) (numbered.Place, error)
-	// change changes the part at p by a body, and returns its place afterwards.
-	change func(t *numbered.Title, p numbered.Place, b *body, r *reader) (numbered.Place, error)
-	// view returns the part at p as answers show it.
-	view func(t *numbered.Title, p numbered.Place) any
-}
-
-// The kinds of parts.
-var (
-	requirements = &kind{
-		of: numbered.Requirement,
-		insert: func(t *numbered.Title, _ numbered.Place, b *body, r *reader) (numbered.Place, error) {
-			var c patch.Criterion
-			r.criterion("", b, &c)
-			return t.AddRequirement(position(b, -1), c), nil
-		},
-		change: changeCriterion,
-		view:   viewCriterion,
-	}
-	attributes = &kind{
-		of: numbered.ExtensionAttribute,
-		insert: func(t *numbered.Title, _ numbered.Place, b *body, r *reader) (numbered.Place, error) {
-			if len(t.Definition.ExtensionAttributes) > 0 {
-				return numbered.Place{}, refuse(http.StatusBadRequest, codeDuplicate,
-					"The title has an extension attribute already: delete it first.")
-			}
-			var a patch.ExtensionAttribute
-			r.attribute("", b, &a)
-			return t.AddExtensionAttribute(a), nil
-		},
-		change: func(t *numbered.Title, p numbered.Place, b *body, r *reader) (numbered.Place, error) {
-			r.attribute("", b, t.ExtensionAttribute(p))
-			return p, nil
-		},
-		view: func(t *numbered.Title, p numbered.Place) any { return viewAttribute(t, p) },
-	}
-	patches = &kind{
-		of:     numbered.Patch,
-		insert: insertPatch,
-		change: changePatch,
-		view:   func(t *numbered.Title, p numbered.Place) any { return viewPatch(t, p) },
-	}
-	killApps = &kind{
-		of:     numbered.KillApp,
-		parent: numbered.Patch,
-		insert: func(t *numbered.Title, parent numbered.Place, b *body, r *reader) (numbered.Place, error) {
-			var k patch.KillApp
-			r.killApp("", b, &k)
-			return t.AddKillApp(parent.Patch, k), nil
-		},
-		change: func(t *numbered.Title, p numbered.Place, b *body, r *reader) (numbered.Place, error) {
-			r.killApp("", b, t.KillApp(p))
-			return p, nil
-		},
-		view: func(t *numbered.Title, p numbered.Place) any { return viewKillApp(t, p) },
-	}
-	components = &kind{
-		of:     numbered.Component,
-		parent: numbered.Patch,
-		insert: func(t *numbered.Title, parent numbered.Place, b *body, r *reader) (numbered.Place, error) {
-			v := &t.Definition.Patches[parent.Patch]
-			if len(v.Components) > 0 {
-				return numbered.Place{}, refuse(http.StatusBadRequest, codeDuplicate,
-					"The patch has a component already, and Jamf Pro supports one: delete it first.")
-			}
-			return t.AddComponent(parent.Patch, r.newComponent("", b, t.Definition.Name, v.Version)), nil
-		},
-		change: func(t *numbered.Title, p numbered.Place, b *body, r *reader) (numbered.Place, error) {
-			r.component("", b, t.Component(p))
-			return p, nil
-		},
-		view: func(t *numbered.Title, p numbered.Place) any { return viewComponent(t, p) },
-	}
-	capabilities = &kind{
-		of:     numbered.Capability,
-		parent: numbered.Patch,
-		insert: func(t *numbered.Title, parent numbered.Place, b *body, r *reader) (numbered.Place, error) {
-			var c patch.Criterion
-			r.criterion("", b, &c)
-			return t.AddCapability(parent.Patch, position(b, -1), c), nil
-		},
-		change: changeCriterion,
-		view:   viewCriterion,
-	}
-	criteria = &kind{
-		of:     numbered.Criterion,
-		parent: numbered.Component,
-		insert: func(t *numbered.Title, parent numbered.Place, b *body, r *reader) (numbered.Place, error) {
-			var c patch.Criterion
-			r.criterion("", b, &c)
-			return t.AddCriterion(parent.Patch, parent.Component, position(b, -1), c), nil
-		},
-		change: changeCriterion,
-		view:   viewCriterion,
-	}
-)
-
-// position returns the index that a body gives, and otherwise the default.
-func position(b *body, otherwise int) int {
-	if b.AbsoluteOrderID == nil {
-		return otherwise
-	}
-	return max(*b.AbsoluteOrderID, 0)
-}
-
-// changeCriterion changes a criterion of any kind.
-func changeCriterion(t *numbered.Title, p numbered.Place, b *body, r *reader) (numbered.Place, error) {
-	r.criterion("", b, t.Criterion(p))
-	if b.AbsoluteOrderID != nil {
-		p = t.Move(p, position(b, 0))
-	}
-	return p, nil
-}
-
-// insertPatch adds a patch with its parts, in front unless the body says where.
-func insertPatch(t *numbered.Title, _ numbered.Place, b *body, r *reader) (numbered.Place, error) {
-	p := r.newPatch("", t.Definition.Name, b)
-	if t.Definition.FindPatch(p.Version) >= 0 {
-		return numbered.Place{}, duplicateVersion(p.Version)
-	}
-	return t.AddPatch(position(b, 0), p), nil
-}
-
-// duplicateVersion returns the error of a version that a title has already.
-func duplicateVersion(version string) error {
-	return &refusal{http.StatusBadRequest, []apiError{{codeDuplicate,
-		fmt.Sprintf("The title has version %q already.", version), "version"}}}
-}
-
-// changePatch changes the members of a patch, but not its parts, which have calls of their own.
-func changePatch(t *numbered.Title, p numbered.Place, b *body, r *reader) (numbered.Place, error) {
-	if b.Version != nil {
-		if i := t.Definition.FindPatch(*b.Version); i >= 0 && i != p.Patch {
-			return p, duplicateVersion(*b.Version)
-		}
-	}
-	v := t.Patch(p)
-	r.patch("", b, v)
-	if b.Enabled != nil {
-		if *b.Enabled && !t.Complete(p.Patch) {
-			return p, refuse(http.StatusBadRequest, codeInvalid, "The patch cannot be enabled: "+
-				"it needs a capability, and a component with a criterion.")
-		}
-		v.Disabled = !*b.Enabled
-	}
-	if b.AbsoluteOrderID != nil {
-		p = t.Move(p, position(b, 0))
-	}
-	return p, nil
-}
-
-// add adds a part of the kind to the part, or the title, with the number in the path.
-func (k *kind) add(c *call) (any, error) {
-	var b body
-	if err := c.body(&b); err != nil {
-		return nil, err
-	}
-	var place numbered.Place
-	t, err := c.edit(k.parent, func(t *numbered.Title, parent numbered.Place) (err error) {
-		r := &reader{now: c.Now()}
-		if place, err = k.insert(t, parent, &b, r); err != nil {
+// getPart returns a handler that answers with a part of a kind.
+func (h *handler) getPart(kind numbered.Kind) handlerFunc {
+	return func(r *request) error {
+		v, at, err := h.find(r, kind)
+		if err != nil {
 			return err
 		}
-		return r.result()
-	})
-	if err != nil {
-		return nil, err
+		return r.reply(v.part(at))
 	}
-	return k.view(t, place), nil
 }
 
-// get answers with the part with the number in the path.
-func (k *kind) get(c *call) (any, error) {
-	t, place, _, err := c.read(k.of)
+// find returns the title of the part of a kind that the path names, and its place.
+func (h *handler) find(r *request, kind numbered.Kind) (v view, at numbered.Place, err error) {
+	t, all, err := h.readable(r, h.catalog.ByPartNumber)
 	if err != nil {
-		return nil, err
+		return v, at, err
 	}
-	return k.view(t, place), nil
+	if v, err = h.load(r, t, all); err != nil {
+		return v, at, err
+	}
+	at, ok := v.Find(kind, r.number())
+	if !ok {
+		return v, at, errNotFound
+	}
+	return v, at, nil
 }
 
-// put changes the part with the number in the path.
-func (k *kind) put(c *call) (any, error) {
-	var b body
-	if err := c.body(&b); err != nil {
-		return nil, err
-	}
-	t, place, err := c.change(k.of, func(t *numbered.Title, p numbered.Place) (numbered.Place, error) {
-		r := &reader{now: c.Now()}
-		place, err := k.change(t, p, &b, r)
+// updatePart returns a handler that changes the members of a part which are given.
+func (h *handler) updatePart(kind numbered.Kind) handlerFunc {
+	return func(r *request) error {
+		t, err := h.writable(r, h.catalog.ByPartNumber)
 		if err != nil {
-			return p, err
+			return err
 		}
-		return place, r.result()
-	})
-	if err != nil {
-		return nil, err
+		o, err := r.object()
+		if err != nil {
+			return err
+		}
+		update := o.update(kind)
+		if err := o.err(); err != nil {
+			return err
+		}
+		return h.editPart(r, t, kind, update)
 	}
-	return k.view(t, place), nil
 }
 
-// delete removes the part with the number in the path.
-func (k *kind) delete(c *call) (any, error) {
-	_, err := c.edit(k.of, func(t *numbered.Title, p numbered.Place) error {
-		t.Remove(p)
-		return nil
-	})
-	return nil, err
-}
-
-// addPatch adds a patch to a title.
-func (c *call) addPatch() (any, error) { return patches.add(c) }
-
-// clonePatch adds a copy of a patch in front, which is disabled.
-func (c *call) clonePatch() (any, error) {
-	var b body
-	if err := c.body(&b); err != nil {
-		return nil, err
-	}
-	t, place, err := c.change(numbered.Patch, func(t *numbered.Title, p numbered.Place) (numbered.Place, error) {
-		r := &reader{now: c.Now()}
-		var version string
-		r.text("", "version", b.Version, &version, true)
-		if err := r.result(); err != nil {
-			return p, err
+// editPart changes the part of a kind that the path names, and answers with the part that update returns.
+func (h *handler) editPart(r *request, t catalog.Title, kind numbered.Kind, update update) error {
+	var at numbered.Place
+	v, err := h.edit(r, t, func(n *numbered.Title) error {
+		found, ok := n.Find(kind, r.number())
+		if !ok {
+			return errNotFound
 		}
-		if err := patch.CheckVersion(version); err != nil {
-			r.fail(codeInvalid, "version", err.Error())
-			return p, r.result()
-		}
-		if t.Definition.FindPatch(version) >= 0 {
-			return p, duplicateVersion(version)
-		}
-		next := t.Definition.Patches[p.Patch].NextVersion(version, c.Now())
-		next.Disabled = true
-		return t.AddPatch(0, next), nil
+		var err error
+		at, err = update(n, found)
+		return err
 	})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return viewPatch(t, place), nil
+	return r.reply(v.part(at))
+}
+
+// deletePart returns a handler that deletes a part of a kind.
+func (h *handler) deletePart(kind numbered.Kind) handlerFunc {
+	return func(r *request) error {
+		t, err := h.writable(r, h.catalog.ByPartNumber)
+		if err != nil {
+			return err
+		}
+		_, err = h.edit(r, t, func(n *numbered.Title) error {
+			at, ok := n.Find(kind, r.number())
+			if !ok {
+				return errNotFound
+			}
+			n.Remove(at)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		return r.deleted()
+	}
+}
+
+// add adds a part to the title that the path names. make reads the part from the body and returns a function that adds
+// it.
+func (h *handler) add(r *request, make func(object) func(*numbered.Title) (numbered.Place, error)) error {
+	t, err := h.writable(r, h.catalog.ByNumber)
+	if err != nil {
+		return err
+	}
+	o, err := r.object()
+	if err != nil {
+		return err
+	}
+	add := make(o)
+	if err := o.err(); err != nil {
+		return err
+	}
+	var at numbered.Place
+	v, err := h.edit(r, t, func(n *numbered.Title) error {
+		var err error
+		at, err = add(n)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return r.reply(v.part(at))
+}
+
+// addTo adds a part to the part of a kind that the path names. make is as that of add.
+func (h *handler) addTo(r *request, kind numbered.Kind, make func(object) update) error {
+	t, err := h.writable(r, h.catalog.ByPartNumber)
+	if err != nil {
+		return err
+	}
+	o, err := r.object()
+	if err != nil {
+		return err
+	}
+	add := make(o)
+	if err := o.err(); err != nil {
+		return err
+	}
+	return h.editPart(r, t, kind, add)
+}
+
+// addPatch adds a patch with the parts that the body has: in front, unless the body says where.
+func (h *handler) addPatch(r *request) error {
+	return h.add(r, func(o object) func(*numbered.Title) (numbered.Place, error) {
+		p := o.newPatch(h.now(), "")
+		to := o.order(0)
+		return func(t *numbered.Title) (numbered.Place, error) {
+			if t.Definition.FindPatch(p.Version) >= 0 {
+				return numbered.Place{}, duplicate("version", versionTaken)
+			}
+			added := p.Clone()
+			for i := range added.Components {
+				if added.Components[i].Name == "" {
+					added.Components[i].Name = t.Definition.Name
+				}
+			}
+			return t.AddPatch(to, added), nil
+		}
+	})
+}
+
+func (h *handler) addRequirement(r *request) error {
+	return h.add(r, func(o object) func(*numbered.Title) (numbered.Place, error) {
+		c, to := o.newCriterion(), o.order(-1)
+		return func(t *numbered.Title) (numbered.Place, error) { return t.AddRequirement(to, c), nil }
+	})
+}
+
+// addExtensionAttribute adds the extension attribute of a title that has none.
+func (h *handler) addExtensionAttribute(r *request) error {
+	return h.add(r, func(o object) func(*numbered.Title) (numbered.Place, error) {
+		a := o.newExtensionAttribute()
+		return func(t *numbered.Title) (numbered.Place, error) {
+			if len(t.Definition.ExtensionAttributes) > 0 {
+				return numbered.Place{}, &apiError{400, codeLimit, "The title has an extension attribute already.", ""}
+			}
+			return t.AddExtensionAttribute(a), nil
+		}
+	})
+}
+
+func (h *handler) addKillApp(r *request) error {
+	return h.addTo(r, numbered.Patch, func(o object) update {
+		k := o.newKillApp()
+		return func(t *numbered.Title, at numbered.Place) (numbered.Place, error) {
+			return t.AddKillApp(at.Patch, k), nil
+		}
+	})
+}
+
+// addComponent adds the component of a patch that has none.
+func (h *handler) addComponent(r *request) error {
+	return h.addTo(r, numbered.Patch, func(o object) update {
+		c := o.newComponent("", "")
+		return func(t *numbered.Title, at numbered.Place) (numbered.Place, error) {
+			p := t.Patch(at)
+			if len(p.Components) > 0 {
+				return at, &apiError{400, codeLimit, "The patch has a component already.", ""}
+			}
+			added := c
+			added.Criteria = slices.Clone(c.Criteria)
+			set(&added.Name, t.Definition.Name, c.Name == "")
+			set(&added.Version, p.Version, c.Version == "")
+			return t.AddComponent(at.Patch, added), nil
+		}
+	})
+}
+
+func (h *handler) addCapability(r *request) error {
+	return h.addTo(r, numbered.Patch, func(o object) update {
+		c, to := o.newCriterion(), o.order(-1)
+		return func(t *numbered.Title, at numbered.Place) (numbered.Place, error) {
+			return t.AddCapability(at.Patch, to, c), nil
+		}
+	})
+}
+
+func (h *handler) addCriterion(r *request) error {
+	return h.addTo(r, numbered.Component, func(o object) update {
+		c, to := o.newCriterion(), o.order(-1)
+		return func(t *numbered.Title, at numbered.Place) (numbered.Place, error) {
+			return t.AddCriterion(at.Patch, at.Component, to, c), nil
+		}
+	})
+}
+
+// clonePatch adds a copy of a patch as another version: in front, and disabled. Where the patch names its version as a
+// whole value, the copy names the new one.
+func (h *handler) clonePatch(r *request) error {
+	return h.addTo(r, numbered.Patch, func(o object) update {
+		version := o.newVersion()
+		now := h.now()
+		return func(t *numbered.Title, at numbered.Place) (numbered.Place, error) {
+			if t.Definition.FindPatch(version) >= 0 {
+				return at, duplicate("version", versionTaken)
+			}
+			next := t.Definition.Patches[at.Patch].NextVersion(version, now)
+			next.Disabled = true
+			return t.AddPatch(0, next), nil
+		}
+	})
 }

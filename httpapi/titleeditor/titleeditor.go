@@ -1,169 +1,199 @@
-// Package titleeditor serves the REST API of Jamf's Title Editor (version 2) over a catalog, so that scripts and tools
-// that were written for Title Editor work against a server of one's own: Windoo, Xolo, AutoPkg processors and others.
-//
-// Jamf documents the paths, methods and statuses of the API, at https://developer.jamf.com, and hardly the objects. What
-// is not documented here follows from what these clients send and expect.
+// Package titleeditor serves the REST API v2 of Jamf's Title Editor over a catalog, so that the programs which automate
+// patch definitions through that API work with a server of one's own: Windoo, Xolo, the scripts of the Marriott Library
+// and the processors of AutoPkg.
 //
 // # Sessions
 //
-// A client logs in with HTTP Basic authentication: any user name, and one of the server's tokens as the password. It
-// gets a session, a JSON Web Token that is valid for 15 minutes and ends when the token does. A token of the server is
-// accepted in place of a session, too.
+// A client logs in with Basic authentication at /v2/auth/tokens. The password is a bearer token of package auth; the
+// user name can be anything, and is part of the session. The answer has a session: a JWT that is valid for 15 minutes.
+// A session may do what its token may do, and ends with the token. A bearer token itself is accepted in place of a
+// session.
 //
-// # What is different here
+// # Titles and patches
 //
-// The currentVersion of a title that is served is always that of its first enabled patch: a client may set it, and the
-// answer has the derived one. A title's id cannot be changed. Titles that follow a source are read-only. There are
-// neither sources, nor users, preferences or code signing.
+// A title or a patch can be disabled: it is kept and not served. What is made through this API is disabled until it is
+// complete and enabled, so that a version that is put together by ten calls is served as a whole by the last of them. A
+// change that makes a patch incomplete disables it, and its title if it was the last one that was enabled. A disabled
+// title or patch is only shown to clients that may change it.
+//
+// The current version of a title that is served is always that of its first enabled patch. A client may set it, and a
+// disabled title keeps what was set.
+//
+// Titles that follow an upstream are shown with a sourceId other than 0, and cannot be changed. The id of a title
+// cannot be changed either: other records of the server refer to it.
 package titleeditor
 
 import (
+	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
+	"fmt"
 	"log/slog"
+	"math"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
-	"github.com/gorilla/mux"
-	"golang.org/x/sync/semaphore"
-
 	"github.com/patchsource/patchsource/auth"
+	"github.com/patchsource/patchsource/httpapi/internal/limit"
+	"github.com/patchsource/patchsource/httpapi/internal/trace"
+	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/catalog"
 )
 
-// Config configures the handler that [New] returns.
+const (
+	defaultLoginLimit = 60
+	// minKey is the minimum length of Config.Key in bytes.
+	minKey = 32
+)
+
+// A Config describes a handler of the API. Catalog and Tokens are required.
 type Config struct {
-	// Catalog has the titles. It is required.
+	// Catalog holds the titles.
 	Catalog *catalog.Catalog
-	// Tokens checks the passwords, and the tokens that sessions were begun with. It is required.
+	// Tokens checks the tokens that clients log in with.
 	Tokens *auth.Service
-	// Key signs the sessions. All servers over one store need the same: derive it from their secret. It has at least 32
-	// bytes.
+	// Key signs the sessions: at least 32 bytes, such as auth.Secret.Key("title-editor-sessions"). Servers over one
+	// store need the same Key. If nil, it is random: the sessions end with the process, and hold on this server only.
 	Key []byte
-	// Owner makes contributors the owners of the titles that they create. If nil, contributors cannot create titles.
-	Owner Owner
-	// Authorize decides what a principal may do. If nil, it is auth.Authorize.
+	// Authorize decides what a principal may do, as httpapi.Options.Authorize does. If nil, it is auth.Authorize.
 	Authorize func(ctx context.Context, p auth.Principal, a auth.Action, t auth.Title) error
+	// Own calls create, which makes a title for a principal and returns its id, with options that say who owns the
+	// title; httpapi.Owner returns one. If nil, the titles of a contributor get the contributor's id as the author, and
+	// other titles have no owner.
+	Own OwnFunc
+
+	// Site is the URL at which clients reach the server. Pages of that origin may make changes.
+	Site string
+	// TrustedProxies are the networks, such as 10.0.0.0/8, of the reverse proxies in front of the server, whose
+	// X-Forwarded-For header names the client. If empty, the client address is that of the connection.
+	TrustedProxies []string
+	// LoginLimit bounds the failed logins per hour of a client address. Logins that succeed are not counted, and not
+	// refused. The default is 60; a negative number means no limit.
+	LoginLimit int
 	// MaxBodyBytes bounds the body of a request. The default is 10 MiB; a negative number means no limit.
 	MaxBodyBytes int
-	// Logger receives changes and the causes of internal errors. If nil, nothing is logged.
+	// Budget limits the work and the memory that clients which may not change every title cause. If nil, they are not
+	// limited.
+	Budget Budget
+
+	// Observe, if not nil, is called with the outcome of each request, as httpapi.Options.Observe is.
+	Observe func(route, method string, status int, bytes int64, took time.Duration)
+	// Logger receives changes, and the causes of internal errors. If nil, nothing is logged.
 	Logger *slog.Logger
 	// Now is the clock. If nil, it is time.Now.
 	Now func() time.Time
 }
 
-// An Owner calls create, which makes a title and returns its id, with options that say that a contributor owns the
-// title. The community service of this module is one. It must be safe for concurrent use.
-type Owner interface {
-	Own(ctx context.Context, contributor string, create func(owner catalog.CreateOptions) (id string, err error)) error
+// An OwnFunc calls create with the options of a title that a principal makes: Author, Contributor, Mailbox and Account.
+// A title with an Author has the author in its id and its name; create returns the id.
+type OwnFunc = func(
+	ctx context.Context, p auth.Principal, create func(owner catalog.CreateOptions) (id string, err error),
+) error
+
+// A Budget limits the work and the memory that clients cause. An httpapi.Budget implements it.
+type Budget interface {
+	// Enter waits until a request may process so many bytes. The caller calls leave afterward.
+	Enter(r *http.Request, bytes int64) (within *http.Request, leave func(), err error)
+	// EnterBody waits for room for the body of a request, of at most maxBytes. member is true for a client that has a
+	// session. The caller calls leave when the body is no longer in memory.
+	EnterBody(w http.ResponseWriter, r *http.Request, maxBytes int64, member bool) (
+		within *http.Request, leave func(), err error,
+	)
+	// EnterAnswer waits for room for an answer of so many bytes. The caller calls leave when it was sent.
+	EnterAnswer(w http.ResponseWriter, r *http.Request, bytes int) (leave func(), err error)
 }
 
-const (
-	defaultMaxBody = 10 << 20
-	// maxBodies bounds the bytes of all bodies that are worked on at once.
-	maxBodies = 64 << 20
-	// minKey is the minimum length of Config.Key.
-	minKey = 32
-)
+// A handler is the handler of New.
+type handler struct {
+	catalog   *catalog.Catalog
+	sessions  *sessions
+	authorize func(ctx context.Context, p auth.Principal, a auth.Action, t auth.Title) error
+	own       OwnFunc
+	tokens    *auth.Service
+	cross     *http.CrossOriginProtection
+	logins    *limit.Rate // of those that fail
+	maxBytes  int
+	budget    Budget // nil: there is none
+	log       *slog.Logger
+	now       func() time.Time
+	routes    []*route
+	none      http.Handler // answers unknown paths
+}
 
-// Serves reports whether the handler is for a path.
-func Serves(path string) bool { return path == "/v2" || strings.HasPrefix(path, "/v2/") }
-
-// New returns a handler of the paths below /v2. The caller must not change config afterwards.
-func New(config *Config) (http.Handler, error) {
-	switch {
-	case config == nil || config.Catalog == nil || config.Tokens == nil:
+// New returns a handler of the paths for which [Serves] reports true. It is safe for concurrent use. It returns an
+// error that names the field of cfg that cannot be used.
+func New(cfg *Config) (http.Handler, error) {
+	if cfg == nil || cfg.Catalog == nil || cfg.Tokens == nil {
 		return nil, errors.New("titleeditor: Config.Catalog and Config.Tokens are required")
-	case len(config.Key) < minKey:
-		return nil, errors.New("titleeditor: Config.Key has fewer than 32 bytes: derive it with auth.Secret.Key")
 	}
-	a := &api{Config: *config, bodies: semaphore.NewWeighted(maxBodies)}
-	if a.Authorize == nil {
-		a.Authorize = auth.Authorize
+	key := cfg.Key
+	if key == nil {
+		key = make([]byte, minKey)
+		_, _ = rand.Read(key) // never fails
 	}
-	if a.Logger == nil {
-		a.Logger = slog.New(slog.DiscardHandler)
+	if len(key) < minKey {
+		return nil, fmt.Errorf("titleeditor: Config.Key has %d bytes: it needs at least %d", len(key), minKey)
 	}
-	if a.Now == nil {
-		a.Now = time.Now
+	address, err := limit.Address(cfg.TrustedProxies)
+	if err != nil {
+		return nil, fmt.Errorf("titleeditor: Config.TrustedProxies: %w", err)
 	}
-	if a.MaxBodyBytes == 0 {
-		a.MaxBodyBytes = defaultMaxBody
+	h := &handler{
+		catalog:   cfg.Catalog,
+		authorize: cfg.Authorize,
+		own:       cfg.Own,
+		tokens:    cfg.Tokens,
+		cross:     http.NewCrossOriginProtection(),
+		logins:    limit.NewRate(cmp.Or(cfg.LoginLimit, defaultLoginLimit), address),
+		maxBytes:  cmp.Or(cfg.MaxBodyBytes, patch.DefaultMaxBytes),
+		budget:    cfg.Budget,
+		log:       trace.Logger(cfg.Logger),
+		now:       cfg.Now,
 	}
-	return a.router(), nil
+	if h.maxBytes < 0 {
+		h.maxBytes = math.MaxInt
+	}
+	if h.authorize == nil {
+		h.authorize = auth.Authorize
+	}
+	if h.own == nil {
+		h.own = ownByID
+	}
+	if h.now == nil {
+		h.now = time.Now
+	}
+	if cfg.Site != "" {
+		site, err := url.Parse(cfg.Site)
+		if err != nil {
+			return nil, fmt.Errorf("titleeditor: Config.Site: %w", err)
+		}
+		if err := h.cross.AddTrustedOrigin(site.Scheme + "://" + site.Host); err != nil {
+			return nil, fmt.Errorf("titleeditor: Config.Site: %w", err)
+		}
+	}
+	h.sessions = &sessions{tokens: cfg.Tokens, catalog: cfg.Catalog, key: key, now: h.now}
+	h.addRoutes(cfg.Observe)
+	return h, nil
 }
 
-// An api answers requests. It is safe for concurrent use.
-type api struct {
-	Config
-	bodies *semaphore.Weighted
+// Serves reports whether a path belongs to the API: it is /v2, or below it. Slashes at the beginning may be doubled, as
+// they are if the address that a client was given ends with one.
+func Serves(path string) bool {
+	first, _, _ := strings.Cut(strings.TrimLeft(path, "/"), "/")
+	return first == "v2" && strings.HasPrefix(path, "/")
 }
 
-// A call is a request of a principal.
-type call struct {
-	*api
-	r         *http.Request
-	w         http.ResponseWriter
-	principal auth.Principal
-	number    uint64 // in the path
-}
-
-// A handlerFunc answers a request: it returns what is written as JSON, nil for no body.
-type handlerFunc func(c *call) (any, error)
-
-// methods are the handlers of a path by method.
-type methods map[string]handlerFunc
-
-// routes are the handlers by path.
-func routes() map[string]methods {
-	get := func(k *kind) handlerFunc { return k.get }
-	part := func(k *kind) methods { return methods{"GET": get(k), "PUT": k.put, "DELETE": k.delete} }
-	return map[string]methods{
-		"/v2/softwaretitles":                                {"GET": (*call).listTitles, "POST": (*call).createTitle},
-		"/v2/softwaretitles/{number}":                       {"GET": (*call).getTitle, "PUT": (*call).putTitle, "DELETE": (*call).deleteTitle},
-		"/v2/softwaretitles/{number}/patches":               {"GET": (*call).listPatches, "POST": (*call).addPatch},
-		"/v2/softwaretitles/{number}/patches/autofill":      {"GET": (*call).nothing},
-		"/v2/softwaretitles/{number}/requirements":          {"POST": requirements.add},
-		"/v2/softwaretitles/{number}/requirements/autofill": {"GET": (*call).nothing},
-		"/v2/softwaretitles/{number}/extensionattributes":   {"POST": attributes.add},
-		"/v2/patches/{number}":                              part(patches),
-		"/v2/patches/{number}/clone":                        {"POST": (*call).clonePatch},
-		"/v2/patches/{number}/killapps":                     {"POST": killApps.add},
-		"/v2/patches/{number}/components":                   {"POST": components.add},
-		"/v2/patches/{number}/components/autofill":          {"GET": (*call).nothing},
-		"/v2/patches/{number}/capabilities":                 {"POST": capabilities.add},
-		"/v2/patches/{number}/capabilities/autofill":        {"GET": (*call).nothing},
-		"/v2/components/{number}":                           part(components),
-		"/v2/components/{number}/criteria":                  {"POST": criteria.add},
-		"/v2/components/{number}/criteria/autofill":         {"GET": (*call).nothing},
-		"/v2/components/{number}/navigation":                {"GET": (*call).nothing},
-		"/v2/components/{number}/criteria/navigation":       {"GET": (*call).nothing},
-		"/v2/criteria/{number}":                             part(criteria),
-		"/v2/capabilities/{number}":                         part(capabilities),
-		"/v2/requirements/{number}":                         part(requirements),
-		"/v2/killapps/{number}":                             part(killApps),
-		"/v2/extensionattributes/{number}":                  part(attributes),
-		"/v2/extensionattributes/{number}/navigation":       {"GET": (*call).nothing},
-		"/v2/valuelists/criteria/names":                     {"GET": (*call).criterionNames},
-		"/v2/valuelists/criteria/types":                     {"GET": (*call).criterionTypes},
-		"/v2/valuelists/criteria/operators":                 {"POST": (*call).criterionOperators},
-		"/v2/available":                                     {"GET": (*call).nothing},
-		"/v2/sources":                                       {"GET": (*call).nothing},
-		"/v2/auth/current":                                  {"POST": (*call).currentSession},
-		"/v2/auth/keepalive":                                {"POST": (*call).renewSession},
+// ownByID is the OwnFunc of a Config without one.
+func ownByID(
+	_ context.Context, p auth.Principal, create func(owner catalog.CreateOptions) (id string, err error),
+) error {
+	var owner catalog.CreateOptions
+	if p.Kind == auth.Contributor {
+		owner.Author, owner.Contributor = p.Contributor, p.Contributor
 	}
-}
-
-// router returns the handler of all paths.
-func (a *api) router() http.Handler {
-	m := mux.NewRouter().SkipClean(true).UseEncodedPath()
-	for path, all := range routes() {
-		m.Handle(path, a.handle(all))
-	}
-	for _, path := range []string{"/v2/auth/tokens", "/v2/auth/token"} {
-		m.Handle(path, a.login())
-	}
-	m.NotFoundHandler = a.answering(func(*http.Request) (any, error) { return nil, errNoPath })
-	return m
+	_, err := create(owner)
+	return err
 }

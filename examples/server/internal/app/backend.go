@@ -113,6 +113,7 @@ func (f *flags) config(s store.Store, site string, log *slog.Logger) (server.Con
 		TrustedProxies:       f.TrustedProxies,
 		SignInHint:           "The administrator’s token is in the file that the server logs when it starts.",
 		RootFeed:             true,
+		NoTitleEditor:        !f.TitleEditor,
 		AccessLog:            f.AccessLog,
 		TolerateFaults:       f.TolerateFaults,
 		Limits:               server.Limits{Titles: f.MaxTitles, CacheBytes: cacheBytes},

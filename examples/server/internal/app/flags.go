@@ -30,6 +30,7 @@ type flags struct {
 	MailFrom          string   `default:"patchsource@localhost.localdomain" placeholder:"ADDRESS"`
 	BaseURL           string   `name:"base-url" placeholder:"URL"`
 	RateLimit         bool     `default:"true" negatable:""`
+	TitleEditor       bool     `default:"true" negatable:""`
 	MaxTitles         int      `default:"100" placeholder:"N"`
 	TrustedProxies    []string `placeholder:"NETWORK"`
 

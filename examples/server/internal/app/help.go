@@ -56,6 +56,8 @@ var help = map[string]string{
 		"web page and the log, and links in mails and webhook events begin with it (default: the address that the " +
 		"server listens on).",
 	"rate-limit": "Limit what a client address or a mailbox can request without a token (default: on).",
+	"title-editor": "Serve the REST API of Jamf's Title Editor at /v2, for programs that are written for it. They " +
+		"log in with any user name, and one of this server's tokens as the password (default: on).",
 	"max-titles": "Maximum number of titles of a mailbox or a contributor (default: ${default}).",
 	"trusted-proxies": "Networks of reverse proxies, such as 127.0.0.1/32, whose X-Forwarded-For header is trusted. " +
 		"May be repeated.",
