@@ -113,6 +113,14 @@ func (f *fixture) login(path, user, password string) *httptest.ResponseRecorder 
 // members are the members of an object in an answer.
 type members = map[string]any
 
+// remove deletes something.
+func (f *fixture) remove(path string) {
+	f.t.Helper()
+	if w := f.send("DELETE", path, nil); w.Code != 204 || w.Body.Len() > 0 {
+		f.t.Fatalf("DELETE %s: status %d: %s", path, w.Code, w.Body)
+	}
+}
+
 // ok makes a request that must succeed, and returns the object in the answer.
 func (f *fixture) ok(method, path string, body any) members {
 	f.t.Helper()
@@ -252,4 +260,14 @@ func (f *fixture) shown(path string) string {
 		all = append(all, v)
 	}
 	return strings.Join(all, " ")
+}
+
+// createFunc is the argument of a titleeditor.OwnFunc.
+type createFunc = func(owner catalog.CreateOptions) (id string, err error)
+
+// observer returns a Config.Observe that notes the outcomes of requests.
+func observer(outcomes *[]string) func(string, string, int, int64, time.Duration) {
+	return func(route, method string, status int, _ int64, _ time.Duration) {
+		*outcomes = append(*outcomes, fmt.Sprintf("%s %s %d", method, route, status))
+	}
 }

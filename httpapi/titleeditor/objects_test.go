@@ -27,6 +27,7 @@ func memberNames(text string, indent int) (names []string) {
 
 // Scripts read answers by lines: each member has its own, in this order.
 func TestLayout(t *testing.T) {
+	const comparison = "absoluteOrderId and name operator value type"
 	f := newFixture(t, nil)
 	path := f.create("A", "1.0")
 	f.ok("POST", path+"/extensionattributes", members{"key": "a", "displayName": "A", "value": "IyEvYmluL3NoCg=="})
@@ -38,16 +39,16 @@ func TestLayout(t *testing.T) {
 	}{
 		"title": {text, "", 2, "softwareTitleId sourceId enabled name publisher appName bundleId lastModified " +
 			"currentVersion id requirements patches extensionAttributes"},
-		"requirement": {text, "requirements", 6, "requirementId softwareTitleId absoluteOrderId and name operator value type"},
-		"patch": {text, "patches", 6, "patchId softwareTitleId absoluteOrderId enabled version releaseDate standalone " +
-			"minimumOperatingSystem reboot killApps components capabilities dependencies"},
+		"requirement": {text, "requirements", 6, "requirementId softwareTitleId " + comparison},
+		"patch": {text, "patches", 6, "patchId softwareTitleId absoluteOrderId enabled version releaseDate " +
+			"standalone minimumOperatingSystem reboot killApps components capabilities dependencies"},
 		"kill app":   {text, "killApps", 10, "killAppId patchId bundleId appName"},
 		"component":  {text, "components", 10, "componentId patchId name version criteria"},
-		"criterion":  {text, "criteria", 14, "criteriaId componentId absoluteOrderId and name operator value type"},
-		"capability": {text, "capabilities", 10, "capabilityId patchId absoluteOrderId and name operator value type"},
+		"criterion":  {text, "criteria", 14, "criteriaId componentId " + comparison},
+		"capability": {text, "capabilities", 10, "capabilityId patchId " + comparison},
 		"attribute":  {text, "extensionAttributes", 6, "extensionAttributeId softwareTitleId key value displayName"},
-		"row": {f.send("GET", "/v2/softwaretitles", nil).Body.String(), "", 4, "softwareTitleId enabled name publisher " +
-			"appName bundleId lastModified currentVersion requirements patches id sourceId source"},
+		"row": {f.send("GET", "/v2/softwaretitles", nil).Body.String(), "", 4, "softwareTitleId enabled name " +
+			"publisher appName bundleId lastModified currentVersion requirements patches id sourceId source"},
 	} {
 		_, part, found := strings.Cut(c.text, c.from)
 		if got := strings.Join(memberNames(part, c.indent), " "); !found || got != c.want {
@@ -62,8 +63,9 @@ func TestList(t *testing.T) {
 	f.create("B")
 	text := f.send("GET", "/v2/softwaretitles", nil).Body.String()
 	for _, want := range []string{
-		`"patches": 2,`, `"patches": 0,`, `"requirements": 1,`, `"source": "Local"`, `"sourceId": 0,`, `"appName": null,`,
-		`"currentVersion": "2.0",`, `"enabled": false,`, `"lastModified": "2026-05-01T12:00:00Z",`,
+		`"patches": 2,`, `"patches": 0,`, `"requirements": 1,`, `"source": "Local"`,
+		`"sourceId": 0,`, `"appName": null,`, `"currentVersion": "2.0",`, `"enabled": false,`,
+		`"lastModified": "2026-05-01T12:00:00Z",`,
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the list has no %s: %s", want, text)
@@ -71,7 +73,8 @@ func TestList(t *testing.T) {
 	}
 }
 
-// An extension attribute may come with the line breaks that Ruby writes, and is answered with them. It is served without.
+// An extension attribute may come with the line breaks that Ruby writes, and is answered with them. It is served
+// without.
 func TestScript(t *testing.T) {
 	f := newFixture(t, nil)
 	path := f.create("A", "1.0")
@@ -141,9 +144,11 @@ func TestLastModified(t *testing.T) {
 	f := newFixture(t, nil)
 	path := f.create("A", "1.0")
 	for name, change := range map[string]func(){
-		"title":          func() { f.ok("PUT", path, members{"publisher": "B"}) },
-		"disabled patch": func() { f.ok("POST", path+"/patches", members{"version": "2.0", "minimumOperatingSystem": "12"}) },
-		"requirement":    func() { f.ok("POST", path+"/requirements", criterion("Make", "is", "Apple")) },
+		"title": func() { f.ok("PUT", path, members{"publisher": "B"}) },
+		"disabled patch": func() {
+			f.ok("POST", path+"/patches", members{"version": "2.0", "minimumOperatingSystem": "12"})
+		},
+		"requirement": func() { f.ok("POST", path+"/requirements", criterion("Make", "is", "Apple")) },
 	} {
 		f.now = f.now.Add(time.Hour)
 		change()

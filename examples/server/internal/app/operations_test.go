@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -46,6 +47,17 @@ func TestAccessLog(t *testing.T) {
 	quiet.stop()
 	if strings.Contains(quiet.logged(), "/jamf/v1/software\"") {
 		t.Errorf("with --no-access-log: %s", quiet.logged())
+	}
+}
+
+// --no-title-editor switches Title Editor's API off. Otherwise its clients log in with the administrator's token.
+func TestNoTitleEditor(t *testing.T) {
+	for flag, want := range map[string]int{"": 401, "--no-title-editor": 404} {
+		p := start(t, t.TempDir(), slices.DeleteFunc([]string{flag}, func(s string) bool { return s == "" })...)
+		if status, body := p.do("POST", "/v2/auth/tokens", ""); status != want {
+			t.Errorf("with %q: got status %d, want %d: %s", flag, status, want, body)
+		}
+		p.stop()
 	}
 }
 
