@@ -73,7 +73,7 @@ func TestRefusedBodies(t *testing.T) {
 		"number as name": {"PUT", title, members{"name": 1}, 400, "INVALID_FIELD", "name"},
 		"text as flag":   {"PUT", title, members{"enabled": "true"}, 400, "INVALID_FIELD", "enabled"},
 		"another id":     {"PUT", title, members{"id": "B"}, 400, "INVALID_FIELD", "id"},
-		"no version":     {"POST", title + "/patches", members{"minimumOperatingSystem": "12"}, 400, invalid, "version"},
+		"no version":     {"POST", title + "/patches", members{"reboot": true}, 400, invalid, "version"},
 		"version taken":  {"POST", title + "/patches", whole("1.0"), 400, "DUPLICATE_RECORD", "version"},
 		"version of another": {
 			"PUT", at, members{"version": "1.0"}, 400, "DUPLICATE_RECORD", "version",
