@@ -40,6 +40,7 @@ var copyKinds = []string{
 	"webhooks",
 	"deliveries",
 	"watches",
+	"numbers",
 	configKind,
 }
 
