@@ -67,6 +67,7 @@ func (c *calls) always() []route {
 		{"/api/v1/title/{id}/token", methods{"POST": c.tokens.forTitle}},
 		{"/api/v1/backup", methods{"GET": c.backup.backup}},
 		{"/api/v1/restore", methods{"POST": c.restore.restore}},
+		{"/api/v1/definitions/from-application", methods{"POST": c.lint.fromApplication}},
 		{"/api/v1/lint", methods{"POST": c.lint.lint}},
 		{"/api/v1/evaluate", methods{"POST": c.lint.evaluate}},
 		{"/feed.atom", methods{"GET": c.atom.all}},

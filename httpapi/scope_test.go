@@ -58,6 +58,7 @@ var reaches = map[string]reach{
 	"POST /api/v1/titles/{id}/disable":                  owners,
 	"POST /api/v1/titles/{id}/order":                    owners,
 	"POST /api/v1/titles/{id}/versions/{version}/clone": owners,
+	"POST /api/v1/definitions/from-application":         holders,
 	"GET /api/v1/drafts":                                holders,
 	"POST /api/v1/title/{id}/sync":                      owners,
 	"POST /api/v1/titles/{id}/sync":                     owners,

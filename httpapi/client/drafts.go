@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/patchsource/patchsource/httpapi/wire"
 	"github.com/patchsource/patchsource/patch"
@@ -115,4 +116,41 @@ func (c *Client) OrderVersions(ctx context.Context, id string, versions []string
 	}
 	q := call{method: http.MethodPost, path: api("titles", id, "order"), header: opts.header(), body: data}
 	return a, c.do(ctx, q, &a)
+}
+
+// An ApplicationInfo describes an application for [Client.FromApplication].
+type ApplicationInfo struct {
+	// FileName is the file name of the application, such as "Composer.app".
+	FileName string
+	// Publisher is the vendor. The default is the name of the title.
+	Publisher string
+	// Name is the name of the title. The default is that of the application.
+	Name string
+	// Released is the release date. The default is the time of the call.
+	Released time.Time
+	// Info is the content of Contents/Info.plist, as XML or binary.
+	Info []byte
+}
+
+// FromApplication returns a definition that is made from an application, and lint's warnings about it. Nothing is
+// stored.
+func (c *Client) FromApplication(ctx context.Context, app ApplicationInfo) (d wire.DefinitionDraft, err error) {
+	query := url.Values{"app_name": {app.FileName}}
+	if app.Publisher != "" {
+		query.Set("publisher", app.Publisher)
+	}
+	if app.Name != "" {
+		query.Set("name", app.Name)
+	}
+	if !app.Released.IsZero() {
+		query.Set("release_date", patch.FormatTime(app.Released))
+	}
+	q := call{
+		method:      http.MethodPost,
+		path:        api("definitions", "from-application"),
+		query:       query,
+		body:        app.Info,
+		contentType: typeBinary,
+	}
+	return d, c.do(ctx, q, &d)
 }

@@ -24,6 +24,8 @@ var rootSegments = map[string]bool{
 	"proposals":    true,
 	"webhooks":     true,
 	"backup":       true,
+	"drafts":       true,
+	"new":          true,
 }
 
 // Serves reports whether a request is for the page. The root belongs to the page unless the client accepts JSON and not
@@ -77,6 +79,7 @@ func (h *handler) routes() {
 		on(h, "GET /signin", signInPages.elsewhere)
 	}
 	h.routeTitles()
+	h.routeDrafts()
 
 	on(h, "GET /tokens", tokenPages.list)
 	on(h, "POST /tokens", tokenPages.create)
@@ -113,6 +116,29 @@ func (h *handler) routeTitles() {
 	on(h, "POST /titles/{id}/sync", editPages.syncNow)
 	on(h, "GET /titles/{id}/token", titleTokenPages.form)
 	on(h, "POST /titles/{id}/token", titleTokenPages.renew)
+}
+
+// routeDrafts registers the pages that begin and edit drafts.
+func (h *handler) routeDrafts() {
+	on(h, "GET /new", newPages.form)
+	on(h, "POST /new", newPages.create)
+	on(h, "GET /drafts", editorPages.list)
+	on(h, "GET /titles/{id}/draft", editorPages.form)
+	on(h, "POST /titles/{id}/draft/title", editorPages.saveTitle)
+	on(h, "POST /titles/{id}/draft/requirements", editorPages.saveRequirements)
+	on(h, "POST /titles/{id}/draft/attributes", editorPages.saveAttributes)
+	on(h, "POST /titles/{id}/draft/versions", editorPages.changeVersions)
+	on(h, "GET /titles/{id}/draft/versions/{n}", editorPages.versionForm)
+	on(h, "POST /titles/{id}/draft/versions/{n}", editorPages.saveVersion)
+	on(h, "GET /titles/{id}/draft/json", editorPages.textForm)
+	on(h, "POST /titles/{id}/draft/json", editorPages.saveText)
+	on(h, "GET /titles/{id}/draft/publish", editorPages.publishForm)
+	on(h, "POST /titles/{id}/draft/publish", editorPages.publish)
+	on(h, "POST /titles/{id}/draft/merge", editorPages.mergeDraft)
+	on(h, "GET /titles/{id}/draft/discard", editorPages.discardForm)
+	on(h, "POST /titles/{id}/draft/discard", editorPages.discard)
+	on(h, "GET /titles/{id}/try", editorPages.tryForm)
+	on(h, "POST /titles/{id}/try", editorPages.try)
 }
 
 // routeFeeds registers the pages about release feeds.

@@ -65,3 +65,10 @@ type OrderRequest struct {
 	// Versions are all versions of the title that are served, in their new order, newest first.
 	Versions []string `json:"versions"`
 }
+
+// A DefinitionDraft is the body that answers POST /api/v1/definitions/from-application: a definition that is not stored.
+type DefinitionDraft struct {
+	Definition *patch.Definition `json:"definition"`
+	// Warnings are those of lint about the definition.
+	Warnings []patch.Warning `json:"warnings"`
+}

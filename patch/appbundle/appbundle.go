@@ -9,6 +9,7 @@ package appbundle
 
 import (
 	"archive/zip"
+	"bytes"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -80,6 +81,32 @@ func New(bundle fs.FS, fileName string, opts *Options) (*patch.Definition, error
 	if err != nil {
 		return nil, err
 	}
+	return o.definition(app)
+}
+
+// FromInfo makes a definition as [New] does from the content of an application's Info.plist alone. released is the
+// release date.
+//
+// The error is [ErrMissing], [ErrPropertyList], or [patch.ErrInvalid] if the definition would be invalid.
+func FromInfo(infoPlist []byte, fileName string, released time.Time, opts *Options) (*patch.Definition, error) {
+	var o Options
+	if opts != nil {
+		o = *opts
+	}
+	in, err := readInfo(bytes.NewReader(infoPlist))
+	if err != nil {
+		return nil, err
+	}
+	app, err := in.application(fileName, &o)
+	if err != nil {
+		return nil, err
+	}
+	app.Released = released
+	return o.definition(app)
+}
+
+// definition returns the definition of an application.
+func (o *Options) definition(app patch.Application) (*patch.Definition, error) {
 	d, err := patch.NewDefinition(app)
 	if err != nil {
 		return nil, invalid(err)
@@ -112,16 +139,24 @@ func application(bundle fs.FS, fileName string, o *Options) (app patch.Applicati
 	if err != nil {
 		return app, err
 	}
-	app = patch.Application{
+	if app, err = in.application(fileName, o); err != nil {
+		return app, err
+	}
+	if app.Released, err = releaseDate(bundle, f, o.Now); err != nil {
+		return app, fmt.Errorf("read the application's date: %w", err)
+	}
+	return app, nil
+}
+
+// application returns what an Info.plist and the options say about the application, without its date.
+func (in *info) application(fileName string, o *Options) (patch.Application, error) {
+	app := patch.Application{
 		Name:      first(o.Name, in.Name, strings.TrimSuffix(fileName, ".app")),
 		BundleID:  in.Identifier,
 		Version:   first(o.Version, in.Version),
 		MinimumOS: first(o.MinimumOS, in.MinimumOS),
 		FileName:  fileName,
 		Publisher: o.Publisher,
-	}
-	if app.Released, err = releaseDate(bundle, f, o.Now); err != nil {
-		return app, fmt.Errorf("read the application's date: %w", err)
 	}
 	for _, required := range []struct{ value, key string }{
 		{app.BundleID, KeyIdentifier},

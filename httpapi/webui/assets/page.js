@@ -85,6 +85,43 @@ for (const rows of document.querySelectorAll("[data-rows]")) {
   rows.after(button);
 }
 
+// Versions are dragged into another order.
+for (const list of document.querySelectorAll("[data-sortable]")) {
+  const save = list.closest("form").querySelector("[data-order]");
+  let dragged = null;
+  list.addEventListener("dragstart", (event) => {
+    dragged = event.target.closest("tr");
+    event.dataTransfer.effectAllowed = "move";
+  });
+  list.addEventListener("dragover", (event) => {
+    const row = event.target.closest("tr");
+    if (!dragged || !row || row === dragged) return;
+    event.preventDefault();
+    const after = event.clientY > row.getBoundingClientRect().top + row.offsetHeight / 2;
+    row[after ? "after" : "before"](dragged);
+    save.hidden = false;
+  });
+  list.addEventListener("drop", (event) => event.preventDefault());
+  list.addEventListener("dragend", () => { dragged = null; });
+}
+
+// An application that is dropped is a folder: only its name and its Info.plist are used.
+for (const drop of document.querySelectorAll("[data-app]")) {
+  drop.addEventListener("drop", (event) => {
+    const entry = event.dataTransfer.items[0] && event.dataTransfer.items[0].webkitGetAsEntry();
+    if (!entry || !entry.isDirectory) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    drop.classList.remove("over");
+    document.getElementById("app").value = entry.name;
+    entry.getFile("Contents/Info.plist", {}, (found) => found.file((file) => {
+      const files = new DataTransfer();
+      files.items.add(file);
+      drop.querySelector("input[type=file]").files = files.files;
+    }), () => alert("The folder has no Contents/Info.plist: drop an application."));
+  }, true);
+}
+
 // Values that are the version that the form began with become the new version while it is typed, until they are edited.
 function follows(field, base, list) {
   const inputs = [];

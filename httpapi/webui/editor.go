@@ -1,0 +1,395 @@
+package webui
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/patchsource/patchsource/httpapi/client"
+	"github.com/patchsource/patchsource/patch"
+)
+
+// editorPages are the pages that edit the draft of a title: one section at a time, each of which is saved by itself.
+type editorPages struct{ *visit }
+
+// A working is the working copy of a title's definition that is edited: its draft or, if it has none, its definition.
+type working struct {
+	ID string
+	// Def is the working copy. Values of a wrong type are missing; Broken has them.
+	Def    *patch.Definition
+	Text   []byte
+	Broken []patch.Failure
+	// Tag is the ETag of the draft. It is empty if there is none yet.
+	Tag string
+	// Base is the definition for which the draft was begun. It is nil if the title has never been served.
+	Base *patch.Definition
+	// Errors and Warnings are those of the draft.
+	Errors   []patch.Failure
+	Warnings []patch.Warning
+}
+
+// Draft reports whether the working copy is a draft.
+func (w *working) Draft() bool { return w.Tag != "" }
+
+// draftURL returns the path of the editor of the title with an id.
+func draftURL(id string) string { return "/titles/" + url.PathEscape(id) + "/draft" }
+
+// working returns the working copy of the title in the path. If it cannot, it shows an error and returns false.
+func (p editorPages) working() (*working, bool) {
+	if !p.signedIn() {
+		return nil, false
+	}
+	id := p.r.PathValue("id")
+	if !p.enter(id) {
+		return nil, false
+	}
+	w, err := p.readWorking(id)
+	if errors.Is(err, client.ErrNotFound) {
+		return nil, p.loaded(ErrNotFound)
+	}
+	if err != nil {
+		p.refused(err)
+		return nil, false
+	}
+	return w, true
+}
+
+// readWorking returns the working copy of a title. The error is that of the API.
+func (v *visit) readWorking(id string) (*working, error) {
+	ctx := v.r.Context()
+	d, tag, err := v.api.Draft(ctx, id)
+	if errors.Is(err, client.ErrNotFound) {
+		return v.startWorking(id)
+	}
+	if err != nil {
+		return nil, err
+	}
+	w := &working{ID: id, Text: d.Definition, Tag: tag, Errors: d.Errors, Warnings: d.Warnings}
+	if d.Base != nil {
+		w.Base = &patch.Definition{}
+		if err := w.Base.UnmarshalJSON(d.BaseDefinition); err != nil {
+			return nil, err
+		}
+	}
+	return w, w.parse()
+}
+
+// startWorking returns the working copy of a title that has no draft yet.
+func (v *visit) startWorking(id string) (*working, error) {
+	def, _, err := v.api.Whole(v.r.Context(), id)
+	if err != nil {
+		return nil, err
+	}
+	text, err := def.MarshalJSON()
+	if err != nil {
+		return nil, err
+	}
+	served, _ := def.Split()
+	warnings := patch.Lint(def, &patch.LintOptions{Now: v.h.now()})
+	w := &working{ID: def.ID, Text: text, Base: served, Warnings: warnings}
+	return w, w.parse()
+}
+
+// parse sets Def and Broken from Text.
+func (w *working) parse() (err error) {
+	w.Def, w.Broken, err = patch.ParseDraft(w.Text, &patch.ParseOptions{MaxBytes: -1, Stored: true})
+	if err == nil && w.Def.ID == "" {
+		w.Def.ID = w.ID
+	}
+	return err
+}
+
+// save saves the working copy after apply has changed it by a form, and leads to the path next. If the draft has changed
+// since the form was shown, or the API refuses it, it shows the page again with what the visitor has entered.
+func (p editorPages) save(w *working, apply func(d *patch.Definition) string, next, notice string, again func(*working, string)) {
+	tag := p.value("tag")
+	if len(w.Broken) > 0 {
+		p.showText(http.StatusConflict, w, "The draft has values of a wrong type: correct them here first.")
+		return
+	}
+	if problem := apply(w.Def); problem != "" {
+		again(w, problem)
+		return
+	}
+	if tag != w.Tag {
+		again(w, "The draft has changed since you opened this page, so nothing was saved. "+
+			"What you entered is still here: look at the draft in another window, and save again to overwrite it.")
+		return
+	}
+	text, err := w.Def.MarshalJSON()
+	if err != nil {
+		p.fail(http.StatusBadRequest, "The form cannot be read: it contains text that is not UTF-8.")
+		return
+	}
+	if _, _, err := p.api.SaveDraft(p.r.Context(), w.ID, text, &client.SaveDraftOptions{IfMatch: tag}); err != nil {
+		again(w, p.refusalOf(err).Message)
+		return
+	}
+	p.redirect(next, notice)
+}
+
+// An editorPage is the page of a draft.
+type editorPage struct {
+	*working
+	Message string
+	fieldErrors
+	Others       []patch.Failure // failures of no field on this page
+	Requirements []criterionRow
+	Attributes   []attributeRow
+	Versions     []versionRow
+
+	Operators, Names, Keys []string
+}
+
+// A versionRow is a version in the list of the editor.
+type versionRow struct {
+	Index            int
+	Version          string
+	Released         string
+	Disabled         bool
+	Errors, Warnings int
+	First, Last      bool
+}
+
+// An attributeRow is an extension attribute in the editor. Its script is plain text.
+type attributeRow struct {
+	Path, Key, Name, Script string
+}
+
+// newEditorPage returns the page of a working copy.
+func newEditorPage(w *working) *editorPage {
+	p := &editorPage{
+		working:     w,
+		fieldErrors: fieldErrors{},
+		Operators:   operators,
+		Names:       patch.CriterionNames(),
+		Keys:        keysOf(w.Def),
+	}
+	p.Requirements = criterionRows(w.Def.Requirements, "/requirements", 1)
+	for i, a := range w.Def.ExtensionAttributes {
+		p.Attributes = append(p.Attributes, attributeRow{
+			Path:   "/extensionAttributes/" + strconv.Itoa(i),
+			Key:    a.Key,
+			Name:   a.DisplayName,
+			Script: scriptText(a.Value),
+		})
+	}
+	p.Attributes = append(p.Attributes, attributeRow{Path: "/extensionAttributes/" + strconv.Itoa(len(p.Attributes))})
+	paths := p.paths()
+	p.Others = p.take(w.Errors, paths...)
+	for _, warning := range w.Warnings {
+		if slices.Contains(paths, warning.Path) && p.fieldErrors[warning.Path] == "" {
+			p.fieldErrors[warning.Path] = warning.Message
+		}
+	}
+	p.addVersions()
+	return p
+}
+
+// addVersions adds the versions, with the numbers of their failures and warnings.
+func (p *editorPage) addVersions() {
+	var rest []patch.Failure
+	errorsOf, warningsOf := map[int]int{}, map[int]int{}
+	for _, f := range p.Others {
+		if i, ok := versionIndex(f.Path); ok {
+			errorsOf[i]++
+		} else {
+			rest = append(rest, f)
+		}
+	}
+	p.Others = rest
+	for _, w := range p.working.Warnings {
+		if i, ok := versionIndex(w.Path); ok {
+			warningsOf[i]++
+		}
+	}
+	n := len(p.Def.Patches)
+	for i := range p.Def.Patches {
+		v := &p.Def.Patches[i]
+		p.Versions = append(p.Versions, versionRow{
+			Index:    i,
+			Version:  v.Version,
+			Released: releaseDay(v.ReleaseDate),
+			Disabled: v.Disabled,
+			Errors:   errorsOf[i],
+			Warnings: warningsOf[i],
+			First:    i == 0,
+			Last:     i == n-1,
+		})
+	}
+}
+
+// versionIndex returns the index of the version that a path is in.
+func versionIndex(path string) (int, bool) {
+	rest, ok := strings.CutPrefix(path, "/patches/")
+	if !ok {
+		return 0, false
+	}
+	text, _, _ := strings.Cut(rest, "/")
+	i, err := strconv.Atoi(text)
+	return i, err == nil
+}
+
+// paths returns the paths of the fields on the page.
+func (p *editorPage) paths() []string {
+	all := []string{"/id", "/name", "/publisher", "/appName", "/bundleId", "/requirements", "/patches"}
+	for _, r := range p.Requirements {
+		all = append(all, r.Path+"/name", r.Path+"/operator", r.Path+"/value", r.Path+"/and", r.Path+"/type")
+	}
+	for _, a := range p.Attributes {
+		all = append(all, a.Path+"/key", a.Path+"/displayName", a.Path+"/value")
+	}
+	return all
+}
+
+// keysOf returns the keys of the extension attributes of a definition.
+func keysOf(d *patch.Definition) (keys []string) {
+	for _, a := range d.ExtensionAttributes {
+		keys = append(keys, a.Key)
+	}
+	return keys
+}
+
+// criterionRows returns the rows of a list of criteria with a path, and some empty rows.
+func criterionRows(criteria []patch.Criterion, path string, spare int) (rows []criterionRow) {
+	for _, c := range criteria {
+		rows = append(rows, criterionRow{
+			Name:     c.Name,
+			Operator: c.Operator,
+			Value:    c.Value,
+			Or:       c.And != nil && !*c.And,
+		})
+	}
+	for range spare {
+		rows = append(rows, criterionRow{Operator: "is"})
+	}
+	for i := range rows {
+		rows[i].Path = path + "/" + strconv.Itoa(i)
+	}
+	return rows
+}
+
+// readCriteria returns the criteria of a list in a form. keys are those of the title's extension attributes. A criterion
+// that was there before keeps its unknown members.
+func readCriteria(form url.Values, list string, keys []string, before []patch.Criterion) []patch.Criterion {
+	column := func(name string) []string { return form[list+"_"+name] }
+	names, operators, values, joins := column("name"), column("operator"), column("value"), column("join")
+	all := []patch.Criterion{}
+	for i := range min(len(names), len(operators), len(values), len(joins)) {
+		c := patch.Criterion{
+			Name:     strings.TrimSpace(names[i]),
+			Operator: operators[i],
+			Value:    values[i],
+			Type:     "recon",
+			And:      new(joins[i] != "or"),
+		}
+		if c.Name == "" && c.Value == "" {
+			continue
+		}
+		if slices.Contains(keys, c.Name) {
+			c.Type = "extensionAttribute"
+		}
+		for _, old := range before {
+			if old.Name == c.Name && old.Value == c.Value {
+				c.Extra = old.Extra
+				if !slices.Contains(keys, c.Name) {
+					c.Type = old.Type
+				}
+				break
+			}
+		}
+		all = append(all, c)
+	}
+	return all
+}
+
+// show shows the editor of a working copy.
+func (p editorPages) showEditor(status int, w *working, message string) {
+	page := newEditorPage(w)
+	page.Message = message
+	p.visit.show(status, "editor", "Edit "+w.title(), page)
+}
+
+// title returns what the title is called on pages.
+func (w *working) title() string {
+	if w.Def.Name != "" {
+		return w.Def.Name
+	}
+	return w.Def.ID
+}
+
+// form shows the editor.
+func (p editorPages) form() {
+	if w, ok := p.working(); ok {
+		if len(w.Broken) > 0 {
+			p.showText(http.StatusOK, w, "The draft has values of a wrong type: correct them here first.")
+			return
+		}
+		p.showEditor(http.StatusOK, w, "")
+	}
+}
+
+// section reads a form and saves a section of the editor.
+func (p editorPages) section(notice string, apply func(d *patch.Definition) string) {
+	if !p.signedIn() || !p.readForm() {
+		return
+	}
+	w, ok := p.working()
+	if !ok {
+		return
+	}
+	again := func(w *working, message string) { p.showEditor(http.StatusConflict, w, message) }
+	p.save(w, apply, draftURL(w.ID), notice, again)
+}
+
+// saveTitle saves the members of the title.
+func (p editorPages) saveTitle() {
+	p.section("Title saved in the draft.", func(d *patch.Definition) string {
+		d.Name, d.Publisher = p.value("name"), p.value("publisher")
+		d.AppName, d.BundleID = optional(p.value("app_name")), optional(p.value("bundle_id"))
+		return ""
+	})
+}
+
+// optional returns nil for an empty text.
+func optional(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+// saveRequirements saves the requirements.
+func (p editorPages) saveRequirements() {
+	p.section("Requirements saved in the draft.", func(d *patch.Definition) string {
+		d.Requirements = readCriteria(p.r.PostForm, "requirement", keysOf(d), d.Requirements)
+		return ""
+	})
+}
+
+// saveAttributes saves the extension attributes. A row without a key removes one.
+func (p editorPages) saveAttributes() {
+	p.section("Extension attributes saved in the draft.", func(d *patch.Definition) string {
+		keys, names, scripts := p.r.PostForm["key"], p.r.PostForm["display_name"], p.r.PostForm["script"]
+		all := []patch.ExtensionAttribute{}
+		for i := range min(len(keys), len(names), len(scripts)) {
+			a := patch.ExtensionAttribute{
+				Key:         strings.TrimSpace(keys[i]),
+				DisplayName: strings.TrimSpace(names[i]),
+				Value:       encodeScript(scripts[i]),
+			}
+			if a.Key == "" && strings.TrimSpace(scripts[i]) == "" {
+				continue
+			}
+			if i < len(d.ExtensionAttributes) && d.ExtensionAttributes[i].Key == a.Key {
+				a.Extra = d.ExtensionAttributes[i].Extra
+			}
+			all = append(all, a)
+		}
+		d.ExtensionAttributes = all
+		return ""
+	})
+}

@@ -1,0 +1,244 @@
+package webui
+
+import (
+	"errors"
+	"net/http"
+	"path"
+	"strings"
+
+	"github.com/patchsource/patchsource/httpapi/client"
+	"github.com/patchsource/patchsource/patch"
+)
+
+// newPages are the pages that begin a new title.
+type newPages struct{ *visit }
+
+// A newPage offers the ways to begin a title.
+type newPage struct {
+	Message                          string
+	ID, Name, Publisher, Of, AppName string
+}
+
+func (p newPages) form() {
+	if p.signedIn() && p.mayCreate() {
+		p.show(http.StatusOK, "new", "New title", newPage{Of: p.r.URL.Query().Get("of")})
+	}
+}
+
+// mayCreate reports whether the visitor may create titles. If not, it shows an error.
+func (p newPages) mayCreate() bool {
+	if p.visitor.MayCreate() {
+		return true
+	}
+	p.fail(http.StatusForbidden, "You are not allowed to create titles.")
+	return false
+}
+
+// again shows the form with what was entered.
+func (p newPages) refuse(status int, message string) {
+	p.show(status, "new", "New title", newPage{
+		Message:   message,
+		ID:        p.value("id"),
+		Name:      p.value("name"),
+		Publisher: p.value("publisher"),
+		Of:        p.value("of"),
+		AppName:   p.value("app_name"),
+	})
+}
+
+// begin saves the first draft of a title and leads to its editor.
+func (p newPages) begin(d *patch.Definition) {
+	switch {
+	case !patch.ValidID(d.ID):
+		p.refuse(http.StatusBadRequest, "The id must be 1 to 255 of A-Z a-z 0-9 . _ -")
+		return
+	case p.taken(d.ID):
+		p.refuse(http.StatusConflict, "There is a title or a draft with the id "+d.ID+" already: choose another id.")
+		return
+	}
+	text, err := d.MarshalJSON()
+	if err != nil {
+		p.refuse(http.StatusBadRequest, "The form contains text that is not UTF-8.")
+		return
+	}
+	if _, _, err := p.api.SaveDraft(p.r.Context(), d.ID, text, nil); err != nil {
+		r := p.refusalOf(err)
+		p.refuse(r.Status, r.Message)
+		return
+	}
+	p.redirect(draftURL(d.ID), "Draft created: nobody is served it until you publish it.")
+}
+
+// taken reports whether an id is that of a title or of a draft.
+func (p newPages) taken(id string) bool {
+	if _, ok := p.h.catalog.Find(id); ok {
+		return true
+	}
+	_, _, err := p.api.Draft(p.r.Context(), id)
+	return err == nil || errors.Is(err, client.ErrForbidden)
+}
+
+// create begins a title in the way that the visitor has chosen.
+func (p newPages) create() {
+	if !p.signedIn() {
+		return
+	}
+	files, ok := p.uploaded(maxForm + maxForm)
+	if !ok || !p.mayCreate() {
+		return
+	}
+	switch p.value("from") {
+	case "blank":
+		p.blank()
+	case "copy":
+		p.copy()
+	case "application":
+		p.application(files)
+	default:
+		p.fail(http.StatusBadRequest, unreadable)
+	}
+}
+
+// blank begins with an empty definition.
+func (p newPages) blank() {
+	p.begin(&patch.Definition{
+		ID:                  p.value("id"),
+		Name:                p.value("name"),
+		Publisher:           p.value("publisher"),
+		Requirements:        []patch.Criterion{},
+		Patches:             []patch.Patch{},
+		ExtensionAttributes: []patch.ExtensionAttribute{},
+	})
+}
+
+// copy begins with a copy of another title.
+func (p newPages) copy() {
+	d, _, err := p.api.Definition(p.r.Context(), p.value("of"))
+	if errors.Is(err, client.ErrNotFound) {
+		p.refuse(http.StatusNotFound, "There is no title with the id "+p.value("of")+" to copy.")
+		return
+	}
+	if err != nil {
+		p.refused(err)
+		return
+	}
+	d.ID, d.LastModified = p.value("id"), ""
+	if name := p.value("name"); name != "" {
+		d.Name = name
+	}
+	p.begin(d)
+}
+
+// application begins with an application. Without scripts, the visitor uploads its Info.plist and types its name.
+func (p newPages) application(files []file) {
+	if len(files) == 0 {
+		p.refuse(http.StatusBadRequest, "Choose the file Info.plist, which is in the folder Contents of the application.")
+		return
+	}
+	name := p.value("app_name")
+	if name == "" {
+		p.refuse(http.StatusBadRequest, "Type the name of the application, such as Composer.app.")
+		return
+	}
+	if path.Ext(name) != ".app" {
+		name += ".app"
+	}
+	made, err := p.api.FromApplication(p.r.Context(), client.ApplicationInfo{
+		FileName:  name,
+		Publisher: p.value("publisher"),
+		Info:      files[len(files)-1].Text,
+	})
+	if err != nil {
+		r := p.refusalOf(err)
+		p.refuse(r.Status, r.Message)
+		return
+	}
+	if id := p.value("id"); id != "" {
+		made.Definition.ID = id
+	}
+	made.Definition.LastModified = ""
+	p.begin(made.Definition)
+}
+
+// A tryPage asks what Jamf Pro would report for a computer.
+type tryPage struct {
+	*working
+	Message                     string
+	Computer, OS                string
+	App, Bundle, Version        string
+	Attributes                  []tryAttribute
+	Asked                       bool
+	Installed, Latest, Eligible bool
+	Found                       string // the version; empty: unknown
+	Why                         []string
+}
+
+// A tryAttribute is the value of an extension attribute.
+type tryAttribute struct{ Key, Name, Value string }
+
+// newTryPage returns the page of a working copy.
+func newTryPage(w *working) *tryPage {
+	page := &tryPage{working: w}
+	if w.Def.AppName != nil {
+		page.App = *w.Def.AppName
+	}
+	if w.Def.BundleID != nil {
+		page.Bundle = *w.Def.BundleID
+	}
+	for _, a := range w.Def.ExtensionAttributes {
+		page.Attributes = append(page.Attributes, tryAttribute{Key: a.Key, Name: a.DisplayName})
+	}
+	return page
+}
+
+// tryForm shows the form.
+func (p editorPages) tryForm() {
+	if w, ok := p.working(); ok {
+		p.visit.show(http.StatusOK, "try", "Try "+w.title(), newTryPage(w))
+	}
+}
+
+// try evaluates the draft, or the definition, for a computer.
+func (p editorPages) try() {
+	if !p.signedIn() || !p.readForm() {
+		return
+	}
+	w, ok := p.working()
+	if !ok {
+		return
+	}
+	page := newTryPage(w)
+	page.OS, page.App, page.Bundle, page.Version = p.value("os"), p.value("app"), p.value("bundle"), p.value("version")
+	computer := patch.Computer{
+		Name:                "computer",
+		OSVersion:           page.OS,
+		Applications:        []patch.InstalledApplication{},
+		ExtensionAttributes: map[string]string{},
+	}
+	if page.Version != "" {
+		app := patch.InstalledApplication{Name: page.App, BundleID: page.Bundle, Version: page.Version}
+		computer.Applications = append(computer.Applications, app)
+	}
+	for i := range page.Attributes {
+		a := &page.Attributes[i]
+		a.Value = strings.TrimSpace(p.r.PostForm.Get("attribute " + a.Key))
+		computer.ExtensionAttributes[a.Key] = a.Value
+	}
+	results, err := p.api.EvaluateDefinition(p.r.Context(), w.Text, []patch.Computer{computer})
+	if err != nil {
+		r := p.refusalOf(err)
+		page.Message = r.Message
+		if len(r.Errors) > 0 {
+			page.Message = "The draft is not complete yet: correct its errors first."
+		}
+		p.again(r, "try", "Try "+w.title(), page)
+		return
+	}
+	for _, r := range results {
+		page.Asked, page.Installed, page.Latest, page.Eligible, page.Why = true, r.Installed, r.Latest, r.Eligible, r.Why
+		if r.Version != nil {
+			page.Found = *r.Version
+		}
+	}
+	p.visit.show(http.StatusOK, "try", "Try "+w.title(), page)
+}
