@@ -21,7 +21,7 @@ type draftCalls struct{ *titleService }
 // edit returns the edit of a title, which may be disabled. A principal learns whether a title exists only if it may
 // create it.
 func (c *draftCalls) edit(r *http.Request) (*edit, error) {
-	e, err := c.editAny(r)
+	e, err := c.editAny(withoutMatch(r))
 	if !errors.Is(err, catalog.ErrNotFound) {
 		return e, err
 	}
@@ -31,6 +31,17 @@ func (c *draftCalls) edit(r *http.Request) (*edit, error) {
 		return nil, cmp.Or(authErr, idErr)
 	}
 	return nil, cmp.Or(c.mayCreate(r, principal, id), err)
+}
+
+// withoutMatch returns r without If-Match, which is about the draft, and not about the title.
+func withoutMatch(r *http.Request) *http.Request {
+	if r.Header["If-Match"] == nil {
+		return r
+	}
+	without := *r
+	without.Header = r.Header.Clone()
+	without.Header.Del("If-Match")
+	return &without
 }
 
 func (c *draftCalls) get(w http.ResponseWriter, r *http.Request) error {
@@ -182,7 +193,6 @@ func (c *draftCalls) discard(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	e.opts.IfMatch = ""
 	if err := c.catalog.DiscardDraft(r.Context(), e.title.ID, e.opts); err != nil {
 		return err
 	}
@@ -199,6 +209,7 @@ func (c *draftCalls) publish(w http.ResponseWriter, r *http.Request) error {
 	if err := c.budget.turn(r, int(e.title.Bytes)); err != nil {
 		return err
 	}
+	e.opts.IfMatch = draftMatch(r.Header["If-Match"])
 	res, created, err := c.catalog.PublishDraft(r.Context(), e.title.ID, e.opts)
 	if err != nil {
 		return err

@@ -153,7 +153,7 @@ func (p editorPages) publish() {
 			"These are its changes now.")
 		return
 	}
-	answer, err := p.api.PublishDraft(p.r.Context(), w.ID, nil)
+	answer, err := p.api.PublishDraft(p.r.Context(), w.ID, &client.EditOptions{IfMatch: w.Tag})
 	if err == nil {
 		p.redirect(titleURL(Title{ID: answer.ID}), sentence(answer.Message))
 		return

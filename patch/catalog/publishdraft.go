@@ -11,18 +11,20 @@ import (
 
 // PublishDraft makes the draft of a title its definition, and deletes the draft. Patches that are disabled in it are
 // kept and not served. created reports that the title was disabled: it is served from now on, and there is an event
-// Created. Otherwise the rules are those of [Catalog.Replace].
+// Created. Otherwise the rules are those of [Catalog.Replace]. EditOptions.IfMatch is the entity tag of the draft.
 //
 // The error is [ErrNotFound], [ErrNoDraft], a *[DraftConflictError], which is [ErrDraftConflict], or another of those of
 // Replace. A [patch.ValidationError] has all failures.
 func (c *Catalog) PublishDraft(ctx context.Context, id string, opts *EditOptions) (r Result, created bool, err error) {
 	o := opts.orZero()
+	tag := o.IfMatch
+	o.IfMatch = ""
 	r, err = c.edit(ctx, id, o, func(rec *record, now time.Time) (edited, error) {
 		old, err := rec.parse()
 		if err != nil {
 			return edited{}, unreadableDefinition(id, err)
 		}
-		d, err := rec.publishable(id, old)
+		d, err := rec.publishable(id, tag, old)
 		if err != nil {
 			return edited{}, err
 		}
@@ -33,7 +35,7 @@ func (c *Catalog) PublishDraft(ctx context.Context, id string, opts *EditOptions
 		return r, false, err
 	}
 	err = c.writer.changeDisabled(ctx, id, o, func(t *lockedTitle, rec *record) error {
-		d, err := rec.publishable(id, nil)
+		d, err := rec.publishable(id, tag, nil)
 		if err != nil {
 			return err
 		}
@@ -44,11 +46,14 @@ func (c *Catalog) PublishDraft(ctx context.Context, id string, opts *EditOptions
 }
 
 // publishable returns the draft of a record as the whole definition that takes the place of old, nil if the title is
-// disabled. The error is patch.ErrInvalid, ErrNoDraft, ErrDraftConflict or ErrIDDiffers.
-func (r *record) publishable(id string, old *patch.Definition) (*patch.Definition, error) {
+// disabled. If tag is not empty, it is the entity tag that the draft must have. The error is patch.ErrInvalid,
+// ErrNoDraft, ErrPrecondition, ErrDraftConflict or ErrIDDiffers.
+func (r *record) publishable(id, tag string, old *patch.Definition) (*patch.Definition, error) {
 	switch {
 	case r.Draft == nil:
 		return nil, &TitleError{ID: id, Err: ErrNoDraft}
+	case tag != "" && tag != etag(r.Draft.Definition):
+		return nil, &TitleError{ID: id, Err: ErrPrecondition}
 	case r.State == live && r.Draft.Base != r.etag():
 		return nil, &DraftConflictError{
 			Base:    r.Draft.BaseDefinition,
