@@ -41,8 +41,8 @@ func (a *Service) authenticate(ctx context.Context, token string) (Principal, er
 	return a.principal(ctx, id, hashOf(token))
 }
 
-// Principal returns the principal of the token with a public id, as [Service.Authenticate] does for the token itself. It
-// is for sessions that were begun with the token and must end with it.
+// Principal returns the principal of the token with a public id, as [Service.Authenticate] does for the token itself.
+// It is for sessions that were begun with the token and must end with it.
 //
 // The error is [ErrUnauthorized]; or [ErrUnavailable] or that of ctx if the store did not answer.
 func (a *Service) Principal(ctx context.Context, tokenID string) (Principal, error) {

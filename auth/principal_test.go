@@ -64,7 +64,8 @@ func TestPrincipal(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(want, got, cmpopts.EquateComparable(), cmp.AllowUnexported(auth.Principal{})); diff != "" {
+			if diff := cmp.Diff(want, got, cmpopts.EquateComparable(),
+				cmp.AllowUnexported(auth.Principal{})); diff != "" {
 				t.Errorf("principal: -want +got\n%s", diff)
 			}
 			if c.end == nil {
@@ -83,7 +84,8 @@ func TestPrincipalOfNoToken(t *testing.T) {
 	a := open(t, memstore.New(), nil)
 	token, id := issue(t, a, adminGrant)
 	for _, id := range []string{
-		"", "x", "aaaaaaaaaaaa", strings.ToUpper(id), token, id + " ", id + "/", "../" + id, strings.Repeat("a", 1<<16), "\x00",
+		"", "x", "aaaaaaaaaaaa", strings.ToUpper(id), token, id + " ", id + "/", "../" + id, strings.Repeat("a",
+			1<<16), "\x00",
 	} {
 		checkNoPrincipal(t, a, id)
 	}

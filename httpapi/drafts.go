@@ -125,7 +125,8 @@ func (c *draftCalls) save(w http.ResponseWriter, r *http.Request) error {
 	return replyUncached(w, status, check)
 }
 
-// draftMatch returns the ETag that a draft must have for a request with an If-Match header, and an empty string for any.
+// draftMatch returns the ETag that a draft must have for a request with an If-Match header, and an empty string for
+// any.
 func draftMatch(tags []string) string {
 	first := ""
 	for tag := range answer.EntityTags(tags) {

@@ -112,8 +112,9 @@ var problems = problem.Table{
 	{
 		Match: problem.As[*catalog.DraftConflictError](),
 		Code:  wire.CodeDraftConflict,
-		Message: problem.Text("The title has changed since the draft was begun, and nothing was changed. Compare the " +
-			"draft with the title as it is now, save the draft with ?base= and the title's ETag, and publish it again."),
+		Message: problem.Text("The title has changed since the draft was begun, and nothing was changed. " +
+			"Compare the draft with the title as it is now, save the draft with ?base= and the title's ETag, " +
+			"and publish it again."),
 		Detail: problem.With(func(e *catalog.DraftConflictError) any {
 			return wire.DraftConflict{Base: e.Base, Draft: e.Draft, Current: e.Current}
 		}),

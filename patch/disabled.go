@@ -70,8 +70,8 @@ func (d *Definition) Whole(disabled []Placed) *Definition {
 }
 
 // KeepDisabled returns the disabled patches of a title after an edit that has changed the versions that are not
-// disabled. before and after are these versions, in their order. A disabled patch whose version is in after goes: it was
-// published another way. One that stood behind a version that is gone stands behind the nearest one before that is
+// disabled. before and after are these versions, in their order. A disabled patch whose version is in after goes: it
+// was published another way. One that stood behind a version that is gone stands behind the nearest one before that is
 // still there.
 func KeepDisabled(disabled []Placed, before, after []string) []Placed {
 	if len(disabled) == 0 {

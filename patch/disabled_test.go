@@ -54,7 +54,8 @@ func TestDisabledPatchJSON(t *testing.T) {
 		{"same version", two(`{"version":"1","enabled":false}`), "", "/patches/1/version"},
 		{"wrong type", two(`{"version":"2","enabled":false,"reboot":1}`), "", "/patches/0/reboot"},
 		{"incomplete and enabled", two(`{"version":"2","enabled":true,"releaseDate":"2026-01-01T00:00:00Z",` +
-			`"standalone":true,"reboot":false,"minimumOperatingSystem":"12","killApps":[],"components":[],"capabilities":[]}`), "2 1", ""},
+			`"standalone":true,"reboot":false,"minimumOperatingSystem":"12",` +
+			`"killApps":[],"components":[],"capabilities":[]}`), "2 1", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			text := strings.ReplaceAll(test.text, "\n", "")
@@ -119,7 +120,10 @@ func TestEditsWithDisabledPatches(t *testing.T) {
 			"", "", patch.ErrVersionExists},
 		{"order", "4- 3 2- 1", func(d *patch.Definition) error { return d.OrderVersions([]string{"1", "3"}, now) },
 			"4- 1 3 2-", "1", nil},
-		{"order without one", "3 2 1", func(d *patch.Definition) error { return d.OrderVersions([]string{"1", "3"}, now) },
+		{"order without one", "3 2 1", func(d *patch.Definition) error {
+			return d.OrderVersions([]string{"1", "3"},
+				now)
+		},
 			"", "", patch.ErrInvalid},
 		{"order with one twice", "2 1", func(d *patch.Definition) error {
 			return d.OrderVersions([]string{"1", "2", "2"}, now)

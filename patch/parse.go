@@ -44,8 +44,8 @@ func ParsePatch(data []byte, opts *ParseOptions) (*Patch, error) {
 }
 
 // ParseDraft reads a definition that need not be complete: members may be missing, and the rules of
-// [Definition.Validate] are not applied. Values of a wrong type are failures, and left out of the definition. The limits
-// on lists hold, and what exceeds them is a failure too.
+// [Definition.Validate] are not applied. Values of a wrong type are failures, and left out of the definition. The
+// limits on lists hold, and what exceeds them is a failure too.
 //
 // The error is [ErrTooLarge], or [ErrInvalid] if the text is no JSON. [Parse] returns all reasons for which a draft
 // cannot be published.

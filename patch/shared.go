@@ -3,7 +3,8 @@ package patch
 // shares reports whether two patches have the same values because their lists are the same in memory, as after a plain
 // copy. It may be false for patches that are equal.
 func (p *Patch) shares(q *Patch) bool {
-	return p.Version == q.Version && p.Disabled == q.Disabled && p.ReleaseDate == q.ReleaseDate && p.Standalone == q.Standalone &&
+	return p.Version == q.Version && p.Disabled == q.Disabled && p.ReleaseDate == q.ReleaseDate &&
+		p.Standalone == q.Standalone &&
 		p.MinimumOperatingSystem == q.MinimumOperatingSystem && p.Reboot == q.Reboot &&
 		sameList(p.KillApps, q.KillApps) && sameList(p.Components, q.Components) &&
 		sameList(p.Capabilities, q.Capabilities) && sameList(p.Dependencies, q.Dependencies) &&

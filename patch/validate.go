@@ -17,7 +17,8 @@ const (
 
 // Validate returns every failure of d: what Jamf Pro drops silently or cannot process. The rules are those of Jamf's
 // documentation of external patch sources and of Patch Server's schema: a usable id, a name, at least one requirement
-// and one patch that is not disabled, unique versions and extension attribute keys, times in ISO 8601, scripts in base64, text in UTF-8.
+// and one patch that is not disabled, unique versions and extension attribute keys, times in ISO 8601, scripts in
+// base64, text in UTF-8.
 //
 // In addition, sizes are limited: 10,000 patches, 1,000 extension attributes, 1,000 criteria in each list of criteria,
 // 100 components and 1,000 kill apps in each patch; [MaxUnknown] unknown members; 255 bytes of a version; 1,000 bytes

@@ -49,8 +49,8 @@ func (c *Client) DiscardDraft(ctx context.Context, id string) error {
 	return c.do(ctx, call{method: http.MethodDelete, path: api("titles", id, "draft")}, nil)
 }
 
-// PublishDraft makes the draft of a title its definition. opts.IfMatch is the ETag that the draft must have. If the title has changed since the draft was begun, it returns
-// ErrConflict; see [DraftConflict].
+// PublishDraft makes the draft of a title its definition. opts.IfMatch is the ETag that the draft must have. If the
+// title has changed since the draft was begun, it returns ErrConflict; see [DraftConflict].
 func (c *Client) PublishDraft(ctx context.Context, id string, opts *EditOptions) (a wire.Answer, err error) {
 	q := call{method: http.MethodPost, path: api("titles", id, "draft", "publish"), header: opts.header()}
 	return a, c.do(ctx, q, &a)

@@ -104,7 +104,8 @@ func (b *editorBench) served(id string) string {
 }
 
 const infoPlist = `<?xml version="1.0" encoding="UTF-8"?><plist version="1.0"><dict>` +
-	`<key>CFBundleName</key><string>Composer</string><key>CFBundleIdentifier</key><string>com.example.composer</string>` +
+	`<key>CFBundleName</key><string>Composer</string>` +
+	`<key>CFBundleIdentifier</key><string>com.example.composer</string>` +
 	`<key>CFBundleShortVersionString</key><string>1.0</string><key>LSMinimumSystemVersion</key><string>12.0</string>` +
 	`</dict></plist>`
 
@@ -122,19 +123,23 @@ func TestEditorMakesATitle(t *testing.T) {
 	if page := b.get("/drafts"); !strings.Contains(page, "Composer") || !strings.Contains(page, "not served") {
 		t.Errorf("the drafts: %s", page)
 	}
-	b.save(draft+"/title", url.Values{"name": {"Composer X"}, "publisher": {"Example"}, "bundle_id": {"com.example.composer"}})
+	b.save(draft+"/title", url.Values{"name": {"Composer X"}, "publisher": {"Example"},
+		"bundle_id": {"com.example.composer"}})
 	b.save(draft+"/requirements", url.Values{
-		"requirement_name": {"Application Bundle ID", "Application Title", ""}, "requirement_operator": {"is", "is", "is"},
+		"requirement_name": {"Application Bundle ID", "Application Title", ""}, "requirement_operator": {"is",
+			"is", "is"},
 		"requirement_value": {"com.example.composer", "Composer.app", ""}, "requirement_join": {"and", "or", "and"},
 	})
 	b.save(draft+"/attributes", url.Values{
-		"key": {"composer-version", ""}, "display_name": {"Composer", ""}, "script": {"#!/bin/sh\r\necho '<result>1</result>'", ""},
+		"key": {"composer-version", ""}, "display_name": {"Composer",
+			""}, "script": {"#!/bin/sh\r\necho '<result>1</result>'", ""},
 	})
 	b.save(draft+"/versions", url.Values{"do": {"add 0"}, "version": {"1.1"}})
 	b.save(draft+"/versions", url.Values{"do": {"clone 0"}, "version": {"1.2"}})
 	b.save(draft+"/versions", url.Values{"do": {"toggle 0"}})
 	page := b.get(draft)
-	for _, want := range []string{"1.2", "1.1", "1.0", "disabled", "composer-version", "echo '<result>1</result>'", "or"} {
+	for _, want := range []string{"1.2", "1.1", "1.0", "disabled", "composer-version", "echo '<result>1</result>'",
+		"or"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the editor does not show %q", want)
 		}
@@ -155,7 +160,8 @@ func TestEditorMakesATitle(t *testing.T) {
 	}
 	b.save(draft+"/publish", url.Values{})
 	served := b.served("Composer")
-	for _, want := range []string{`"name":"Composer X"`, `"currentVersion":"1.1"`, `"and":false`, `"minimumOperatingSystem":"13"`} {
+	for _, want := range []string{`"name":"Composer X"`, `"currentVersion":"1.1"`, `"and":false`,
+		`"minimumOperatingSystem":"13"`} {
 		if !strings.Contains(served, want) {
 			t.Errorf("the title does not have %s: %s", want, served)
 		}
@@ -178,7 +184,8 @@ func TestEditorConflicts(t *testing.T) {
 	old := b.tag(b.get(draft))
 	b.save(draft+"/title", url.Values{"name": {"One"}, "publisher": {"P"}})
 	status, _, page := b.post(draft+"/title", url.Values{"name": {"Two"}, "publisher": {"P"}, "tag": {old}})
-	if status != http.StatusConflict || !strings.Contains(page, `value="Two"`) || !strings.Contains(page, "changed since") {
+	if status != http.StatusConflict || !strings.Contains(page, `value="Two"`) || !strings.Contains(page,
+		"changed since") {
 		t.Errorf("saving over another draft: got status %d: %s", status, page)
 	}
 	status, _, _ = b.post(draft+"/title", url.Values{"name": {"Two"}, "publisher": {"P"}, "tag": {b.tag(page)}})
@@ -204,7 +211,8 @@ func TestEditorConflicts(t *testing.T) {
 	}
 	b.save(draft+"/merge", url.Values{"base": {base[1]}})
 	b.save(draft+"/publish", url.Values{})
-	if served := b.served("App"); !strings.Contains(served, `"currentVersion":"2"`) || !strings.Contains(served, `"name":"Two"`) {
+	if served := b.served("App"); !strings.Contains(served, `"currentVersion":"2"`) || !strings.Contains(served,
+		`"name":"Two"`) {
 		t.Errorf("after the merge: %s", served)
 	}
 }
@@ -213,10 +221,12 @@ func TestEditorConflicts(t *testing.T) {
 func TestEditorOfJSON(t *testing.T) {
 	b := newEditorBench(t)
 	const draft = "/titles/New/draft"
-	if status, page := b.upload("/new", map[string]string{"from": "blank", "id": "New", "name": "N"}, "", ""); status != 303 {
+	if status, page := b.upload("/new", map[string]string{"from": "blank", "id": "New", "name": "N"}, "",
+		""); status != 303 {
 		t.Fatalf("a blank title: got status %d: %s", status, page)
 	}
-	if status, page := b.upload("/new", map[string]string{"from": "blank", "id": "new", "name": "N"}, "", ""); status != 409 {
+	if status, page := b.upload("/new", map[string]string{"from": "blank", "id": "new", "name": "N"}, "",
+		""); status != 409 {
 		t.Errorf("the same id: got status %d: %s", status, page)
 	}
 	tag := b.tag(b.get(draft + "/json"))
@@ -224,7 +234,8 @@ func TestEditorOfJSON(t *testing.T) {
 	if status != 400 || !strings.Contains(page, `{"id":`) {
 		t.Errorf("broken JSON: got status %d: %s", status, page)
 	}
-	if status, page := b.upload(draft+"/json", map[string]string{"tag": tag, "json": `{"id":"New","name":7}`}, "", ""); status != 303 {
+	if status, page := b.upload(draft+"/json", map[string]string{"tag": tag, "json": `{"id":"New","name":7}`}, "",
+		""); status != 303 {
 		t.Fatalf("a name of a wrong type: got status %d: %s", status, page)
 	}
 	if page := b.get(draft); !strings.Contains(page, "wrong type") || !strings.Contains(page, "<textarea") {

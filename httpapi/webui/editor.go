@@ -102,9 +102,10 @@ func (w *working) parse() (err error) {
 	return err
 }
 
-// save saves the working copy after apply has changed it by a form, and leads to the path next. If the draft has changed
-// since the form was shown, or the API refuses it, it shows the page again with what the visitor has entered.
-func (p editorPages) save(w *working, apply func(d *patch.Definition) string, next, notice string, again func(*working, string)) {
+// save saves the working copy after apply has changed it by a form, and leads to the path next. If the draft has
+// changed since the form was shown, or the API refuses it, it shows the page again with what the visitor has entered.
+func (p editorPages) save(w *working, apply func(d *patch.Definition) string, next, notice string,
+	again func(*working, string)) {
 	tag := p.value("tag")
 	if len(w.Broken) > 0 {
 		p.showText(http.StatusConflict, w, "The draft has values of a wrong type: correct them here first.")
@@ -272,8 +273,8 @@ func criterionRows(criteria []patch.Criterion, path string, spare int) (rows []c
 	return rows
 }
 
-// readCriteria returns the criteria of a list in a form. keys are those of the title's extension attributes. A criterion
-// that was there before keeps its unknown members.
+// readCriteria returns the criteria of a list in a form. keys are those of the title's extension attributes. A
+// criterion that was there before keeps its unknown members.
 func readCriteria(form url.Values, list string, keys []string, before []patch.Criterion) []patch.Criterion {
 	column := func(name string) []string { return form[list+"_"+name] }
 	names, operators, values, joins := column("name"), column("operator"), column("value"), column("join")

@@ -56,7 +56,8 @@ func (p editorPages) saveText() {
 	text, tag := chosen(files), p.value("tag")
 	page := editorTextPage{working: w, Text: string(text)}
 	if tag != w.Tag {
-		page.Message = "The draft has changed since you opened this page, so nothing was saved. Save again to overwrite it."
+		page.Message = "The draft has changed since you opened this page, so nothing was saved. " +
+			"Save again to overwrite it."
 		p.visit.show(http.StatusConflict, "editjson", "Edit "+w.title(), page)
 		return
 	}
@@ -149,8 +150,9 @@ func (p editorPages) publish() {
 		return
 	}
 	if p.value("tag") != w.Tag {
-		p.showPublish(http.StatusConflict, w, "The draft has changed since you opened this page, so it was not published. "+
-			"These are its changes now.")
+		p.showPublish(http.StatusConflict, w,
+			"The draft has changed since you opened this page, so it was not published. "+
+				"These are its changes now.")
 		return
 	}
 	answer, err := p.api.PublishDraft(p.r.Context(), w.ID, &client.EditOptions{IfMatch: w.Tag})
@@ -160,7 +162,8 @@ func (p editorPages) publish() {
 	}
 	r := p.refusalOf(err)
 	if _, conflict := client.DraftConflict(err); conflict {
-		p.showPublish(http.StatusConflict, w, "The title has changed since the draft was begun, so it was not published.")
+		p.showPublish(http.StatusConflict, w,
+			"The title has changed since the draft was begun, so it was not published.")
 		return
 	}
 	w.Errors = r.Errors

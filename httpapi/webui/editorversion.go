@@ -124,7 +124,8 @@ func (p *editorVersionPage) takeErrors(at string) {
 	}
 }
 
-// read sets a version from a form. keys are those of the title's extension attributes. Components beyond the first stay.
+// read sets a version from a form. keys are those of the title's extension attributes. Components beyond the first
+// stay.
 func readVersion(v *patch.Patch, form url.Values, keys []string) {
 	value := func(name string) string { return strings.TrimSpace(form.Get(name)) }
 	before := v.Version
@@ -242,8 +243,8 @@ func (p editorPages) changeVersions() {
 	})
 }
 
-// addVersion adds the version that was typed, as a copy of another one, or of the newest if of is empty, at its place by
-// version order.
+// addVersion adds the version that was typed, as a copy of another one, or of the newest if of is empty, at its place
+// by version order.
 func (p editorPages) addVersion(d *patch.Definition, of string) string {
 	version := p.value("version")
 	if of == "" {

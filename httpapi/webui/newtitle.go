@@ -132,7 +132,8 @@ func (p newPages) copy() {
 // application begins with an application. Without scripts, the visitor uploads its Info.plist and types its name.
 func (p newPages) application(files []file) {
 	if len(files) == 0 {
-		p.refuse(http.StatusBadRequest, "Choose the file Info.plist, which is in the folder Contents of the application.")
+		p.refuse(http.StatusBadRequest,
+			"Choose the file Info.plist, which is in the folder Contents of the application.")
 		return
 	}
 	name := p.value("app_name")
@@ -235,7 +236,8 @@ func (p editorPages) try() {
 		return
 	}
 	for _, r := range results {
-		page.Asked, page.Installed, page.Latest, page.Eligible, page.Why = true, r.Installed, r.Latest, r.Eligible, r.Why
+		page.Asked, page.Installed, page.Latest, page.Eligible = true, r.Installed, r.Latest, r.Eligible
+		page.Why = r.Why
 		if r.Version != nil {
 			page.Found = *r.Version
 		}

@@ -66,7 +66,8 @@ type OrderRequest struct {
 	Versions []string `json:"versions"`
 }
 
-// A DefinitionDraft is the body that answers POST /api/v1/definitions/from-application: a definition that is not stored.
+// A DefinitionDraft is the body that answers POST /api/v1/definitions/from-application: a definition that is not
+// stored.
 type DefinitionDraft struct {
 	Definition *patch.Definition `json:"definition"`
 	// Warnings are those of lint about the definition.

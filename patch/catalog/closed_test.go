@@ -82,12 +82,16 @@ func TestClosedCatalog(t *testing.T) {
 			_, err := cat.EditNumbered(ctx, "App", func(*numbered.Title) error { return errors.New("called") }, nil)
 			return err
 		}},
-		"Lookup":        {func() error { _, err := cat.Lookup("App"); return err }},
-		"NumberTitles":  {func() error { return cat.NumberTitles(ctx) }},
-		"Numbered":      {func() error { _, err := cat.Numbered(ctx, "App"); return err }},
-		"OrderVersions": {func() error { _, err := cat.OrderVersions(ctx, "App", []string{"1", "2"}, nil); return err }},
-		"PublishDraft":  {func() error { _, _, err := cat.PublishDraft(ctx, "App", nil); return err }},
-		"SaveDraft":     {func() error { _, _, err := cat.SaveDraft(ctx, "App", []byte(`{}`), nil); return err }},
+		"Lookup":       {func() error { _, err := cat.Lookup("App"); return err }},
+		"NumberTitles": {func() error { return cat.NumberTitles(ctx) }},
+		"Numbered":     {func() error { _, err := cat.Numbered(ctx, "App"); return err }},
+		"OrderVersions": {func() error {
+			_, err := cat.OrderVersions(ctx, "App", []string{"1", "2"},
+				nil)
+			return err
+		}},
+		"PublishDraft": {func() error { _, _, err := cat.PublishDraft(ctx, "App", nil); return err }},
+		"SaveDraft":    {func() error { _, _, err := cat.SaveDraft(ctx, "App", []byte(`{}`), nil); return err }},
 		"Create": {
 			func() error { _, err := cat.Create(ctx, definition("New", "1"), nil); return err },
 			func() error { _, err := cat.Create(ctx, invalid, nil); return err },

@@ -53,8 +53,8 @@ func (c *currentIndex) loaded() *index {
 	return c.index.Load()
 }
 
-// publish stores the entry of a title, or removes the title if e is nil. If nothing has changed that readers see, such as
-// after a change of a draft or a number, they cannot distinguish the new index from the old one.
+// publish stores the entry of a title, or removes the title if e is nil. If nothing has changed that readers see, such
+// as after a change of a draft or a number, they cannot distinguish the new index from the old one.
 func (c *currentIndex) publish(key string, e *entry) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

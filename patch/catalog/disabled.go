@@ -136,8 +136,8 @@ func (r *record) removeDisabled(version string) (bool, error) {
 }
 
 // forgetVersion prepares a record for the removal of a version that is served: disabled patches behind it move, and its
-// numbers are not used again. d is the definition before, of which only the versions are needed. The error says that the
-// record is corrupt.
+// numbers are not used again. d is the definition before, of which only the versions are needed. The error says that
+// the record is corrupt.
 func (r *record) forgetVersion(d *patch.Definition, version string) error {
 	if slices.ContainsFunc(r.Disabled, func(p disabledPatch) bool { return p.After == version }) {
 		before := ""

@@ -90,7 +90,8 @@ func (c *Catalog) Draft(ctx context.Context, id string) (*Draft, error) {
 	return rec.draftOf(id)
 }
 
-// readAny reads the record of a title that is live or disabled. The error is ErrNotFound, ErrUnavailable or that of ctx.
+// readAny reads the record of a title that is live or disabled. The error is ErrNotFound, ErrUnavailable or that of
+// ctx.
 func (s *titleStore) readAny(ctx context.Context, id string) (*record, error) {
 	if !patch.ValidID(id) {
 		return nil, notFound(id)
@@ -130,8 +131,8 @@ func (c *Catalog) Drafts() iter.Seq[Title] {
 	}
 }
 
-// CheckDraft returns the failures because of which the draft cannot be published, and otherwise the warnings of lint about
-// it. The error is [ErrClosed] or that of ctx.
+// CheckDraft returns the failures because of which the draft cannot be published, and otherwise the warnings of lint
+// about it. The error is [ErrClosed] or that of ctx.
 func (c *Catalog) CheckDraft(ctx context.Context, d *Draft) ([]patch.Failure, []patch.Warning, error) {
 	if err := c.titles.gate.check(); err != nil {
 		return nil, nil, err

@@ -34,8 +34,8 @@ func interleavings(t *testing.T) int {
 }
 
 // Whatever edits come in, as definitions, as drafts and by numbers, through two catalogs over one store, every title
-// that is served is valid and has nothing of a draft or a disabled patch; and the numbers of parts are unique, never used
-// again, and stay with their versions.
+// that is served is valid and has nothing of a draft or a disabled patch; and the numbers of parts are unique, never
+// used again, and stay with their versions.
 func TestInterleavings(t *testing.T) {
 	for seed := range uint64(4) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
@@ -356,7 +356,8 @@ func (x *interleaving) checkNumbers(ctx context.Context, c *catalog.Catalog, tit
 		x.Fatalf("step %d: %s: the numbers of %s: %v", x.step, x.last, title.ID, err)
 	}
 	if found, err := c.ByNumber(title.Number); err != nil || found.UID != title.UID {
-		x.Fatalf("step %d: %s: the number %d of %s is that of %s: %v", x.step, x.last, title.Number, title.ID, found.ID, err)
+		x.Fatalf("step %d: %s: the number %d of %s is that of %s: %v", x.step, x.last, title.Number, title.ID,
+			found.ID, err)
 	}
 	versions := x.versions[title.UID]
 	if versions == nil {

@@ -174,8 +174,8 @@ func (w *titleWriter) numberSome(ctx context.Context, keys []string) error {
 	return group.Wait()
 }
 
-// numberTitle gives a title a number, unless it has one, which the index then knows, and returns its record. The error is ErrNotFound,
-// ErrUnavailable or that of ctx.
+// numberTitle gives a title a number, unless it has one, which the index then knows, and returns its record. The error
+// is ErrNotFound, ErrUnavailable or that of ctx.
 func (w *titleWriter) numberTitle(ctx context.Context, id string, number uint64) (rec *record, err error) {
 	err = w.changeAny(ctx, id, EditOptions{}, func(t *lockedTitle, r *record) error {
 		rec = r

@@ -394,8 +394,8 @@ func (e *numberedEdit) editDisabled(ctx context.Context, locked *lockedTitle, re
 }
 
 // CreateNumbered adds a title with the content of t, whose parts get numbers. It is disabled unless t.Enabled is set
-// and remains so; see [numbered.Title.Settle]. The options Follows, Source, Held, Confirm and Undo are ignored. The result
-// belongs to the caller.
+// and remains so; see [numbered.Title.Settle]. The options Follows, Source, Held, Confirm and Undo are ignored. The
+// result belongs to the caller.
 //
 // The error is one of those of [Catalog.Create], or [store.ErrFormat].
 func (c *Catalog) CreateNumbered(

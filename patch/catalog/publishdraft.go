@@ -13,8 +13,8 @@ import (
 // kept and not served. created reports that the title was disabled: it is served from now on, and there is an event
 // Created. Otherwise the rules are those of [Catalog.Replace]. EditOptions.IfMatch is the entity tag of the draft.
 //
-// The error is [ErrNotFound], [ErrNoDraft], a *[DraftConflictError], which is [ErrDraftConflict], or another of those of
-// Replace. A [patch.ValidationError] has all failures.
+// The error is [ErrNotFound], [ErrNoDraft], a *[DraftConflictError], which is [ErrDraftConflict], or another of those
+// of Replace. A [patch.ValidationError] has all failures.
 func (c *Catalog) PublishDraft(ctx context.Context, id string, opts *EditOptions) (r Result, created bool, err error) {
 	o := opts.orZero()
 	tag := o.IfMatch

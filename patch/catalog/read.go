@@ -87,7 +87,8 @@ func (c *Catalog) Lookup(id string) (Title, error) {
 	return e.Title, nil
 }
 
-// ByUID returns the title with this UID, which may be disabled. It does not read the store. The error is [ErrNotFound] or [ErrClosed].
+// ByUID returns the title with this UID, which may be disabled. It does not read the store. The error is [ErrNotFound]
+// or [ErrClosed].
 func (c *Catalog) ByUID(uid string) (Title, error) {
 	if err := c.titles.gate.check(); err != nil {
 		return Title{}, err

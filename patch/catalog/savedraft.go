@@ -126,7 +126,8 @@ func (w *titleWriter) saveDraft(
 // neverServed reports whether the record is that of a title that readers have never seen.
 func (r *record) neverServed() bool { return r.State == disabled && r.Draft.Base == "" }
 
-// setDraft sets the draft of a record to d, with the number of its failures. The error is that of a text that is no JSON.
+// setDraft sets the draft of a record to d, with the number of its failures. The error is that of a text that is no
+// JSON.
 func (w *titleWriter) setDraft(rec *record, d *draft) error {
 	var old *patch.Definition
 	if len(d.BaseDefinition) > 0 {
@@ -149,8 +150,8 @@ func (w *titleWriter) setDraft(rec *record, d *draft) error {
 	return nil
 }
 
-// replaceDraft is setDraft for a record that has a draft. If the title is disabled, the numbers of its parts are carried
-// over.
+// replaceDraft is setDraft for a record that has a draft. If the title is disabled, the numbers of its parts are
+// carried over.
 func (w *titleWriter) replaceDraft(rec *record, d *draft) error {
 	was := rec.Draft
 	if err := w.setDraft(rec, d); err != nil {
@@ -201,8 +202,8 @@ func (w *titleWriter) createDraft(
 	return rec, err
 }
 
-// newDisabled returns the record of a new title that is disabled, without its draft. Its definition is never served. The
-// error is patch.ErrInvalid.
+// newDisabled returns the record of a new title that is disabled, without its draft. Its definition is never served.
+// The error is patch.ErrInvalid.
 func (w *titleWriter) newDisabled(id string, o DraftOptions) (*record, error) {
 	if !patch.ValidID(id) {
 		invalid := (&patch.Definition{ID: id, Name: "x"}).Validate()

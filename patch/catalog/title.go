@@ -41,8 +41,8 @@ type Title struct {
 	Disabled bool
 	// Draft describes the title's draft, if it has one.
 	Draft DraftState
-	// Number is the number of the title; see package numbered. It is 0 if the title has none yet, and so are the members
-	// below then.
+	// Number is the number of the title; see package numbered. It is 0 if the title has none yet, and so are the
+	// members below then.
 	Number uint64
 	// PatchCount and RequirementCount are the numbers of enabled patches and of requirements.
 	PatchCount, RequirementCount int

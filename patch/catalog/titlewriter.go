@@ -108,8 +108,9 @@ func (w *titleWriter) writeUpdates(ctx context.Context, t *lockedTitle, rec *rec
 	return nil
 }
 
-// remove deletes a title that is live or disabled. If there are notices to deliver, or revisions to delete with it, its record stays as one
-// that is gone until that is done. The error is store.ErrConflict, store.ErrNotFound, ErrUnavailable or that of ctx.
+// remove deletes a title that is live or disabled. If there are notices to deliver, or revisions to delete with it, its
+// record stays as one that is gone until that is done. The error is store.ErrConflict, store.ErrNotFound,
+// ErrUnavailable or that of ctx.
 func (w *titleWriter) remove(ctx context.Context, t *lockedTitle, rec *record) error {
 	e, err := rec.entry(t.key)
 	if err != nil {

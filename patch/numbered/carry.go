@@ -7,9 +7,9 @@ import (
 )
 
 // Carry returns the numbers of a definition that was edited without them. n are those of the definition before. A patch
-// keeps its number if its version does. A part of a patch, a requirement and an extension attribute keep theirs if there
-// is an equal one after the edit, or else if there is another one at the same place that has none. All others have no
-// number yet, and numbers of parts that are gone are forgotten. Both definitions are whole, and not changed.
+// keeps its number if its version does. A part of a patch, a requirement and an extension attribute keep theirs if
+// there is an equal one after the edit, or else if there is another one at the same place that has none. All others
+// have no number yet, and numbers of parts that are gone are forgotten. Both definitions are whole, and not changed.
 func (n Numbers) Carry(before, after *patch.Definition) Numbers {
 	next := n
 	next.Requirements = carry(before.Requirements, n.Requirements, after.Requirements)
@@ -46,7 +46,8 @@ func (n PatchNumbers) carry(before, after *patch.Patch) PatchNumbers {
 			continue
 		}
 		was := n.Components[j]
-		next.Components[i] = ComponentNumbers{was.Number, carry(before.Components[j].Criteria, was.Criteria, c.Criteria)}
+		next.Components[i] = ComponentNumbers{was.Number, carry(before.Components[j].Criteria, was.Criteria,
+			c.Criteria)}
 	}
 	return next
 }

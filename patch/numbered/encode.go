@@ -35,8 +35,8 @@ func (e *encodedNumber) UnmarshalJSON(data []byte) error {
 	return json.Unmarshal(data, &(*e)[0])
 }
 
-// Encode returns the numbers of the parts as JSON, in about a dozen bytes for a patch. It does not contain the number of
-// the title. d is the whole definition to which n is parallel. A patch without a number is left out.
+// Encode returns the numbers of the parts as JSON, in about a dozen bytes for a patch. It does not contain the number
+// of the title. d is the whole definition to which n is parallel. A patch without a number is left out.
 func (n *Numbers) Encode(d *patch.Definition) (json.RawMessage, error) {
 	e := encoded{
 		Next:         n.Next,

@@ -24,9 +24,10 @@ func criterion(value string) patch.Criterion {
 // version returns a patch with a part of each kind.
 func version(v string) patch.Patch {
 	return patch.Patch{
-		Version:      v,
-		KillApps:     []patch.KillApp{{BundleID: "com.example." + v}},
-		Components:   []patch.Component{{Name: "C", Version: v, Criteria: []patch.Criterion{criterion("a"), criterion(v)}}},
+		Version:  v,
+		KillApps: []patch.KillApp{{BundleID: "com.example." + v}},
+		Components: []patch.Component{{Name: "C", Version: v, Criteria: []patch.Criterion{criterion("a"),
+			criterion(v)}}},
 		Capabilities: []patch.Criterion{criterion("12")},
 	}
 }
@@ -290,7 +291,8 @@ func TestDecodeAfterOtherEdits(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n.Patches[0].Number != 0 || n.Patches[1].Number != title.Numbers.Patches[0].Number || n.Patches[2].Number != 0 {
-		t.Errorf("the patches have the numbers %d, %d, %d", n.Patches[0].Number, n.Patches[1].Number, n.Patches[2].Number)
+		t.Errorf("the patches have the numbers %d, %d, %d", n.Patches[0].Number, n.Patches[1].Number,
+			n.Patches[2].Number)
 	}
 	for _, corrupt := range []string{``, `{`, `{"patches":{"1":"x"}}`, `{"next":-1}`} {
 		if _, err := numbered.Decode([]byte(corrupt), 3, edited); err == nil {
@@ -334,8 +336,10 @@ func TestSettle(t *testing.T) {
 		patches string
 	}{
 		{"nothing", func(*numbered.Title) {}, true, "[false false]"},
-		{"no capability", func(t *numbered.Title) { t.Remove(numbered.Place{Kind: numbered.Capability}) }, true, "[true false]"},
-		{"no component", func(t *numbered.Title) { t.Remove(numbered.Place{Kind: numbered.Component}) }, true, "[true false]"},
+		{"no capability", func(t *numbered.Title) { t.Remove(numbered.Place{Kind: numbered.Capability}) }, true,
+			"[true false]"},
+		{"no component", func(t *numbered.Title) { t.Remove(numbered.Place{Kind: numbered.Component}) }, true,
+			"[true false]"},
 		{"one criterion left", func(t *numbered.Title) { t.Remove(numbered.Place{Kind: numbered.Criterion}) }, true,
 			"[false false]"},
 		{"no requirement", func(t *numbered.Title) { t.Remove(numbered.Place{Kind: numbered.Requirement}) }, false,
@@ -358,7 +362,8 @@ func TestSettle(t *testing.T) {
 				disabled = append(disabled, p.Disabled)
 			}
 			if title.Enabled != test.enabled || fmt.Sprint(disabled) != test.patches {
-				t.Errorf("enabled %v, disabled patches %v; want %v, %s", title.Enabled, disabled, test.enabled, test.patches)
+				t.Errorf("enabled %v, disabled patches %v; want %v, %s", title.Enabled, disabled, test.enabled,
+					test.patches)
 			}
 		})
 	}
