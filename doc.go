@@ -15,6 +15,7 @@
 //     lint, edit, compare; the order of versions. Pure: no I/O, no clock.
 //     patch/appbundle makes a definition from an application, patch/envelope opens
 //     and makes signed ones, patch/archive reads and writes zips of definitions.
+//     patch/numbered numbers the parts of a title, and edits by these numbers.
 //     patch/recipe declares recipes, watches, releases and proposals: how a title
 //     follows its vendor's release feed. patch/recipe/draft drafts recipes.
 //   - [github.com/patchsource/patchsource/store]: the interface of a storage
@@ -35,7 +36,8 @@
 //   - [github.com/patchsource/patchsource/httpapi]: all calls, as an http.Handler.
 //     httpapi/feed is the feed that Jamf Pro reads; httpapi/wire declares the JSON;
 //     httpapi/client is the Go client; httpapi/webui the page; httpapi/openapi the
-//     contract as a document; httpapi/metrics Prometheus metrics.
+//     contract as a document; httpapi/metrics Prometheus metrics; httpapi/titleeditor
+//     the API of Jamf's Title Editor.
 //   - [github.com/patchsource/patchsource/httpapi/server]: the whole patch source
 //     from one Config. It is the only package that imports all others.
 //
@@ -45,7 +47,7 @@
 // examples/deploy, examples/publish and examples/migrate are guides whose files are
 // tested.
 //
-// # Six paths through the code
+// # Seven paths through the code
 //
 // Jamf Pro reads: httpapi/feed looks the title up in the catalog's index and sends
 // the stored bytes. A read parses no JSON, and asks the store only for a definition
@@ -65,6 +67,11 @@
 // until every courier, such as the webhook queue, has taken it. store/filestore adds
 // the change to its journal, one sync serves all changes that wait, and the readable
 // file is written a moment later.
+//
+// An author edits a draft: httpapi, the page or httpapi/titleeditor saves it in the
+// title's record, where no reader sees it, with the patches that are disabled and the
+// numbers of all parts. Publishing it is one write of that record: what is enabled is
+// validated and served, and the rest stays.
 //
 // A source changes: the Runner of sync makes a conditional request, opens the
 // envelope if there is one, parses and validates, refuses a downgrade, and replaces
@@ -88,6 +95,9 @@
 //     read-only; no update is lost: patch/catalog.
 //   - A definition that breaks Jamf Pro's rules is never stored: patch (validate),
 //     called by patch/catalog for every writer.
+//   - Nothing of a draft, a disabled patch or a disabled title is served, listed, in a
+//     history or in an event: patch/catalog. A number of a part is never used again:
+//     patch/numbered, and the counter of patch/catalog.
 //   - Data that must be changed atomically is one record. The compare-and-swap of one
 //     record is the only primitive, so that several servers can share a store:
 //     store, and every service that uses it.

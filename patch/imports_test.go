@@ -67,7 +67,8 @@ var mayImport = map[string]struct{ ours, others string }{
 	"httpapi/internal/problem": {"patch httpapi/wire httpapi/internal/answer httpapi/internal/trace", feedModules},
 	"httpapi/internal/trace":   {"", ""},
 	"httpapi": {
-		"patch patch/archive patch/catalog patch/recipe patch/recipe/draft store store/dump auth httpapi/feed " +
+		"patch patch/appbundle patch/archive patch/catalog patch/recipe patch/recipe/draft store store/dump auth " +
+			"httpapi/feed " +
 			"httpapi/wire httpapi/internal/answer httpapi/internal/batch httpapi/internal/limit " +
 			"httpapi/internal/problem httpapi/internal/trace httpapi/internal/upload",
 		feedModules + " github.com/gorilla/mux github.com/go-chi/chi/v5 golang.org/x/time howett.net/plist",
@@ -116,7 +117,8 @@ var mayImport = map[string]struct{ ours, others string }{
 		"patch patch/appbundle httpapi/client examples/internal/cli",
 		patchModules + " howett.net/plist github.com/alecthomas/kong golang.org/x/term golang.org/x/sys",
 	},
-	"examples/patchlint": {"patch httpapi/wire examples/internal/cli examples/internal/report", "any"},
+	"examples/migrate/titleeditor": {"examples/internal/cli", "any"},
+	"examples/patchlint":           {"patch httpapi/wire examples/internal/cli examples/internal/report", "any"},
 	"examples/patchrecipe": {
 		"patch patch/recipe sync sync/releases examples/internal/cli examples/internal/feedtokens " +
 			"examples/internal/report",
