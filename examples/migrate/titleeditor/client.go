@@ -45,7 +45,8 @@ func newClient(address, user, password string, insecure bool) (*client, error) {
 			"use https, or add --insecure", address)
 	}
 	if password == "" {
-		return nil, fmt.Errorf("there is no password for %s: put it into a file and name that with the flag for it", u.Host)
+		return nil, fmt.Errorf("there is no password for %s: put it into a file, and name that with the flag for it",
+			u.Host)
 	}
 	base := strings.TrimSuffix(strings.TrimRight(u.Scheme+"://"+u.Host+u.EscapedPath(), "/"), "/v2")
 	return &client{
@@ -93,7 +94,8 @@ func (c *client) call(ctx context.Context, method, path string, body, into any) 
 		switch {
 		case err == nil:
 			return nil
-		case errors.As(err, &answered) && answered.Status == http.StatusUnauthorized && c.session != "" && try < maxTries:
+		case errors.As(err, &answered) && answered.Status == http.StatusUnauthorized && c.session != "" &&
+			try < maxTries:
 			c.session = "" // it has expired
 			continue
 		case try == maxTries || !repeatable(method, err):

@@ -13,10 +13,11 @@ import (
 	"github.com/patchsource/patchsource/examples/internal/cli"
 )
 
-const description = "Move software titles between instances of Jamf's Title Editor, patchsource servers and folders.\n\n" +
-	"export writes each title of --from into a file of the folder DIR. import creates the titles of DIR in --to. copy " +
-	"does both without a folder. Titles and versions that are disabled stay so. A title that is there already is left " +
-	"as it is and reported, unless --update is given, so that each command can be repeated after an interruption.\n\n" +
+const description = "Move software titles between instances of Jamf's Title Editor, patchsource servers and folders." +
+	"\n\nexport writes each title of --from into a file of the folder DIR. import creates the titles of DIR in --to. " +
+	"copy does both without a folder. Titles and versions that are disabled stay so. A title that is there already " +
+	"is left as it is and reported, unless --update is given, so that each command can be repeated after an " +
+	"interruption.\n\n" +
 	"The user and the password are those of Title Editor. For a patchsource server, the user is any name, and the " +
 	"password is a token that may create titles. Passwords are read from files, or from the environment variables " +
 	"TITLE_EDITOR_FROM_PASSWORD and TITLE_EDITOR_TO_PASSWORD.\n\n" +
@@ -47,9 +48,10 @@ type flags struct {
 
 // help describes the arguments and the flags, by name.
 var help = map[string]string{
-	"command":            "export, import or copy.",
-	"dir":                "The folder of export and import.",
-	"from":               "Address of the instance that the titles come from, such as https://NAME.appcatalog.jamfcloud.com.",
+	"command": "export, import or copy.",
+	"dir":     "The folder of export and import.",
+	"from": "Address of the instance that the titles come from, such as " +
+		"https://NAME.appcatalog.jamfcloud.com.",
 	"from-user":          "User name at --from (default: ${default}).",
 	"from-password-file": "File whose first line is the password at --from.",
 	"to":                 "Address of the instance that the titles go to.",

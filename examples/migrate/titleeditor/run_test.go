@@ -103,7 +103,8 @@ func titleJSON(id string, patches ...string) string {
 
 // fill makes a title that is served, with a disabled version; one that is disabled; and a draft.
 func fill(i *instance) {
-	i.do("POST", "/api/v1/title", titleJSON("App", patchJSON("3", `"enabled":false,`), patchJSON("2", ""), patchJSON("1", "")))
+	i.do("POST", "/api/v1/title", titleJSON("App", patchJSON("3", `"enabled":false,`), patchJSON("2", ""),
+		patchJSON("1", "")))
 	i.do("POST", "/api/v1/title", titleJSON("Off", patchJSON("1", "")))
 	i.do("POST", "/api/v1/titles/Off/disable", "")
 	i.do("PUT", "/api/v1/titles/Draft/draft", `{"id":"Draft","name":"Draft"}`)
@@ -216,7 +217,8 @@ func TestArguments(t *testing.T) {
 		{"help", "--help", "Exit codes", 0},
 		{"no instance", "export dir", "--from", 2},
 		{"no folder", "export --from " + i.URL + " --from-password-file " + i.password, "folder", 2},
-		{"an empty folder", "import " + t.TempDir() + " --to " + i.URL + " --to-password-file " + i.password, "no *.json", 2},
+		{"an empty folder", "import " + t.TempDir() + " --to " + i.URL + " --to-password-file " + i.password,
+			"no *.json", 2},
 		{"no password", "export dir --from " + i.URL, "no password", 2},
 		{"a wrong password", "export dir --from " + i.URL + " --from-password-file " + wrong, "log in", 2},
 		{"no https", "export dir --from http://example.com --from-password-file " + wrong, "https", 2},
