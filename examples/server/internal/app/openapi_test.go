@@ -121,6 +121,7 @@ func TestAnswersAreAsDocumented(t *testing.T) {
 		{"POST", "/api/v1/titles/App/order", `{"versions":["4"]}`, 400, ""},
 		{"PUT", "/api/v1/titles/New/draft", `{"id":"New","name":"New"}`, 201, ""},
 		{"PUT", "/api/v1/titles/New/draft", `[]`, 400, ""},
+		{"POST", "/api/v1/definitions/from-application?app_name=A.app", "x", 400, ""},
 		{"GET", "/api/v1/titles/New/draft", "", 200, ""},
 		{"GET", "/api/v1/drafts", "", 200, ""},
 		{"POST", "/api/v1/titles/New/draft/publish", "", 400, ""},
