@@ -124,6 +124,9 @@ func startWithEverything(t *testing.T) *site {
 	for _, id := range []string{"Firefox", "T00001", "T00003"} {
 		s.call("POST", "/api/v1/titles/"+id+"/watch/check", "")
 	}
+	s.call("PUT", "/api/v1/titles/T00004/draft", strings.Replace(definition("T00004", "Changed", "2", "1"),
+		`"patches":[{`, `"patches":[{"version":"3","enabled":false},{`, 1))
+	s.call("PUT", "/api/v1/titles/Begun/draft", `{"id":"Begun","name":"","requirements":[{"name":"Application Title"}]}`)
 	return s
 }
 
@@ -147,6 +150,22 @@ func (s *site) pages(visitor, admin *tab) []pageView {
 		{"admin-title", "/titles/Firefox", admin, nil},
 		{"version", "/titles/Firefox/version", admin, nil},
 		{"edit", "/titles/Firefox/edit", admin, nil},
+		{"drafts", "/drafts", admin, nil},
+		{"new", "/new", admin, nil},
+		{"draft", "/titles/T00004/draft", admin, nil},
+		{"draft-begun", "/titles/Begun/draft", admin, nil},
+		{"draft-none", "/titles/Firefox/draft", admin, nil},
+		{"draft-version", "/titles/Firefox/draft/versions/1", admin, nil},
+		{"draft-json", "/titles/Begun/draft/json", admin, nil},
+		{"draft-publish", "/titles/T00004/draft/publish", admin, nil},
+		{"draft-publish-begun", "/titles/Begun/draft/publish", admin, nil},
+		{"draft-discard", "/titles/T00004/draft/discard", admin, nil},
+		{"try", "/titles/Firefox/try", admin, func(b *tab) {
+			b.fill("#os", "14.5")
+			b.fill("#version", "148.0")
+			b.press("Ask")
+			b.sees("newest version")
+		}},
 		{"remove", "/titles/Firefox/remove?version=148.0", admin, nil},
 		{"delete", "/titles/Firefox/delete", admin, nil},
 		{"tokens", "/tokens", admin, nil},
