@@ -69,7 +69,8 @@ var (
 		"A title can be enabled once it has a requirement and an enabled patch.", "enabled",
 	}
 	errRename = &apiError{
-		http.StatusBadRequest, codeInvalid, "The id of a title cannot be changed: create another title.", "id",
+		http.StatusBadRequest, codeInvalid, "The id of a title that has been enabled cannot be changed: " +
+			"create another title.", "id",
 	}
 )
 

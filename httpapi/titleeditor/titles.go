@@ -195,6 +195,11 @@ func (h *handler) updateTitle(r *request) error {
 	if err := o.err(); err != nil {
 		return err
 	}
+	if id, ok := o.filled("id"); ok && id != t.ID {
+		if t, err = h.rename(r, t, id); err != nil {
+			return err
+		}
+	}
 	v, err := h.edit(r, t, change)
 	if err != nil {
 		return err
@@ -263,4 +268,17 @@ func (h *handler) deleteTitle(r *request) error {
 			"title", t.ID, "error", err)
 	}
 	return r.deleted()
+}
+
+// rename gives another id to a title that has never been served, and returns the title.
+func (h *handler) rename(r *request, t catalog.Title, id string) (catalog.Title, error) {
+	err := h.catalog.Rename(r.Context(), t.ID, id, &catalog.EditOptions{UID: t.UID, By: r.maker()})
+	if errors.Is(err, catalog.ErrServed) {
+		err = errRename
+	}
+	if err != nil {
+		return t, err
+	}
+	r.logChange(r.Context(), "title renamed", "title", t.ID, "id", id)
+	return h.catalog.Lookup(id)
 }

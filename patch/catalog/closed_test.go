@@ -127,6 +127,7 @@ func TestClosedCatalog(t *testing.T) {
 			func() error { _, _, err := cat.Put(ctx, app, &catalog.PutOptions{DryRun: true}); return err },
 		},
 		"Records":       {func() error { return lastError(cat.Records(ctx)) }},
+		"Rename":        {func() error { return cat.Rename(ctx, "App", "Other", nil) }},
 		"RemoveVersion": {func() error { _, err := cat.RemoveVersion(ctx, "App", "2", nil); return err }},
 		"Replace": {
 			func() error { _, err := cat.Replace(ctx, "App", app, nil); return err },

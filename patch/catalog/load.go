@@ -37,7 +37,26 @@ func (w *titleWriter) load(ctx context.Context) (unsettled []string, unverified 
 		}
 		return l.entries, nil
 	})
+	if err == nil && len(l.since) > 1 {
+		err = w.removeTwins(ctx, renamedTwins(l.entries, func(key string) int64 { return l.since[key] }))
+	}
 	return l.unsettled, l.unverified, err
+}
+
+// removeTwins deletes the records that renames have left behind.
+func (w *titleWriter) removeTwins(ctx context.Context, keys []string) error {
+	for _, key := range keys {
+		err := w.changeAny(ctx, key, EditOptions{}, func(t *lockedTitle, rec *record) error {
+			if rec.State != disabled {
+				return nil
+			}
+			return w.remove(ctx, t, rec)
+		})
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+	}
+	return nil
 }
 
 // A loader collects the titles when a catalog is opened. It is safe for concurrent use.
@@ -47,8 +66,9 @@ type loader struct {
 
 	mu         sync.Mutex
 	entries    []*entry
-	unsettled  []string // see titleWriter.load
-	unverified []*entry // whose records were not read
+	unsettled  []string         // see titleWriter.load
+	since      map[string]int64 // the times at which titles were disabled, by key
+	unverified []*entry         // whose records were not read
 }
 
 // knows reports whether the snapshot has the entry of a title's record with a revision, and adds the entry.
@@ -82,6 +102,12 @@ func (l *loader) add(r store.Record) error {
 	}
 	if e != nil {
 		l.entries = append(l.entries, e)
+	}
+	if rec.State == disabled {
+		if l.since == nil {
+			l.since = map[string]int64{}
+		}
+		l.since[r.Key.ID] = rec.Since.UnixNano()
 	}
 	return nil
 }

@@ -126,7 +126,8 @@ func startWithEverything(t *testing.T) *site {
 	}
 	s.call("PUT", "/api/v1/titles/T00004/draft", strings.Replace(definition("T00004", "Changed", "2", "1"),
 		`"patches":[{`, `"patches":[{"version":"3","enabled":false},{`, 1))
-	s.call("PUT", "/api/v1/titles/Begun/draft", `{"id":"Begun","name":"","requirements":[{"name":"Application Title"}]}`)
+	s.call("PUT", "/api/v1/titles/Begun/draft",
+		`{"id":"Begun","name":"","requirements":[{"name":"Application Title"}]}`)
 	return s
 }
 
