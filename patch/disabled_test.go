@@ -241,3 +241,20 @@ func TestParseDraft(t *testing.T) {
 		}
 	}
 }
+
+// Before the member had a meaning, any value of enabled was accepted and kept. Such texts can still be read.
+func TestStoredEnabledOfAnyType(t *testing.T) {
+	for _, value := range []string{`"no"`, `1`, `null`, `{"a":[1]}`, `true`} {
+		text := fmt.Sprintf(`{"version":"1","releaseDate":"2026-01-01T00:00:00Z","standalone":true,`+
+			`"minimumOperatingSystem":"10","reboot":false,"killApps":[],"components":[],"capabilities":[],`+
+			`"dependencies":[],"enabled":%s}`, value)
+		var p patch.Patch
+		if err := p.UnmarshalJSON([]byte(text)); err != nil || p.Disabled || len(p.Extra) > 0 {
+			t.Errorf("enabled %s: %+v, %v, want an enabled patch", value, p, err)
+		}
+		_, err := patch.ParsePatch([]byte(text), nil)
+		if isBool := value == `true`; isBool != (err == nil) {
+			t.Errorf("a new patch with enabled %s: %v", value, err)
+		}
+	}
+}

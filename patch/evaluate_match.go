@@ -133,6 +133,7 @@ func (e *evaluator) lacks(r *rule, c *Computer) truth {
 // ofApplication evaluates a rule about one application, or about none if app is -1.
 func (e *evaluator) ofApplication(r *rule, c *Computer, app int) truth {
 	if app < 0 {
+		e.spend(1)
 		if c.Applications == nil || r.cannot != "" {
 			return unknown
 		}

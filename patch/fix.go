@@ -80,7 +80,8 @@ var fixes = []fix{
 	}},
 	{codeComponentVersion, func(d *Definition) {
 		for i := range d.Patches {
-			if p := &d.Patches[i]; len(p.Components) == 1 && p.Components[0].Version != p.Version {
+			p := &d.Patches[i]
+			if !p.Disabled && len(p.Components) == 1 && p.Components[0].Version != p.Version {
 				p.Components = slices.Clone(p.Components)
 				p.Components[0].Version = p.Version
 			}
@@ -90,15 +91,21 @@ var fixes = []fix{
 	{codeCurrentVersion, func(d *Definition) { d.CurrentVersion = d.newest() }},
 }
 
-// removeRepeated removes each patch that equals the one before it in all but the notation of the version.
+// removeRepeated removes each patch that equals the one before it in all but the notation of the version. Patches that
+// are disabled stay, and do not count.
 func removeRepeated(patches []Patch) []Patch {
-	kept := patches[:1]
-	for _, p := range patches[1:] {
-		former := &kept[len(kept)-1]
-		if CompareVersions(former.Version, p.Version) == 0 && sameVersionFix(former, &p) != "" {
-			continue
+	kept := make([]Patch, 0, len(patches))
+	former := -1 // the index of the last one in kept that is enabled
+	for i := range patches {
+		p := &patches[i]
+		if !p.Disabled {
+			if former >= 0 && CompareVersions(kept[former].Version, p.Version) == 0 &&
+				sameVersionFix(&kept[former], p) != "" {
+				continue
+			}
+			former = len(kept)
 		}
-		kept = append(kept, p)
+		kept = append(kept, *p)
 	}
 	return kept
 }

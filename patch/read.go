@@ -78,6 +78,10 @@ func (r *reader) patch(p *Patch) {
 		case "version":
 			r.string(&p.Version)
 		case "enabled":
+			if kind := r.dec.PeekKind(); r.policy == nil && !r.draft && kind != 't' && kind != 'f' {
+				r.value() // it was accepted before the member had a meaning
+				return true
+			}
 			enabled := true
 			r.bool(&enabled)
 			p.Disabled = !enabled
