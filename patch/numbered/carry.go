@@ -15,15 +15,15 @@ func (n Numbers) Carry(before, after *patch.Definition) Numbers {
 	next.Requirements = carry(before.Requirements, n.Requirements, after.Requirements)
 	next.ExtensionAttributes = carry(before.ExtensionAttributes, n.ExtensionAttributes, after.ExtensionAttributes)
 	next.Patches = make([]PatchNumbers, len(after.Patches))
-	byVersion := make(map[string]int, len(before.Patches))
+	byKey := make(map[string]int, len(before.Patches))
+	was, is := keysOf(before), keysOf(after)
 	for i := range before.Patches {
-		byVersion[before.Patches[i].Version] = i
+		byKey[was(i)] = i
 	}
 	for i := range after.Patches {
 		p := &after.Patches[i]
-		if j, ok := byVersion[p.Version]; ok && j < len(n.Patches) {
+		if j, ok := byKey[is(i)]; ok && j < len(n.Patches) {
 			next.Patches[i] = n.Patches[j].carry(&before.Patches[j], p)
-			delete(byVersion, p.Version) // an invalid draft may have a version twice
 		} else {
 			next.Patches[i] = newPatchNumbers(p)
 		}

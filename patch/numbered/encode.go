@@ -45,13 +45,12 @@ func (n *Numbers) Encode(d *patch.Definition) (json.RawMessage, error) {
 		Attributes:   n.ExtensionAttributes,
 		Patches:      make(map[string]encodedNumber, len(n.Patches)),
 	}
+	keys := keysOf(d)
 	for i := range n.Patches {
 		p := &n.Patches[i]
+		key := keys(i)
 		if p.Number == 0 {
 			continue
-		}
-		if _, twice := e.Patches[d.Patches[i].Version]; twice {
-			continue // in an invalid draft
 		}
 		var all encodedNumber
 		follow := true
@@ -62,9 +61,24 @@ func (n *Numbers) Encode(d *patch.Definition) (json.RawMessage, error) {
 		if follow {
 			all = all[:1]
 		}
-		e.Patches[d.Patches[i].Version] = all
+		e.Patches[key] = all
 	}
 	return json.Marshal(e)
+}
+
+// keysOf returns a function that returns the keys of the patches of a definition, which must be asked for in order: the
+// version, and for another patch of the same version, which an invalid draft may have, also its place among them.
+func keysOf(d *patch.Definition) func(i int) string {
+	seen := make(map[string]int, len(d.Patches))
+	return func(i int) string {
+		version := d.Patches[i].Version
+		n := seen[version]
+		seen[version]++
+		if n == 0 {
+			return version
+		}
+		return fmt.Sprintf("%s\x00%d", version, n) // a version that is valid has no control character
+	}
 }
 
 // Decode returns the numbers of a title from the JSON that [Numbers.Encode] returned, for a definition that may have
@@ -79,12 +93,12 @@ func Decode(data json.RawMessage, title uint64, d *patch.Definition) (Numbers, e
 	n.Next, n.Blocks = e.Next, e.Blocks
 	copy(n.Requirements, e.Requirements)
 	copy(n.ExtensionAttributes, e.Attributes)
+	keys := keysOf(d)
 	for i := range n.Patches {
-		all, ok := e.Patches[d.Patches[i].Version]
-		if !ok || len(all) == 0 {
+		all := e.Patches[keys(i)]
+		if len(all) == 0 {
 			continue
 		}
-		delete(e.Patches, d.Patches[i].Version)
 		at := 0
 		n.Patches[i].visit(func(number *uint64) {
 			switch {
