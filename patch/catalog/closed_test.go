@@ -74,10 +74,10 @@ func TestClosedCatalog(t *testing.T) {
 			_, err := cat.CreateNumbered(ctx, numbered.NewTitle(numbered.New(1, d), d, true, time.Time{}), nil)
 			return err
 		}},
-		"Disable":         {func() error { return cat.Disable(ctx, "App", nil) }},
-		"DisabledPatches": {func() error { _, err := cat.DisabledPatches(ctx, "App"); return err }},
-		"DiscardDraft":    {func() error { return cat.DiscardDraft(ctx, "App", nil) }},
-		"Draft":           {func() error { _, err := cat.Draft(ctx, "App"); return err }},
+		"Disable":      {func() error { return cat.Disable(ctx, "App", nil) }},
+		"LoadWhole":    {func() error { _, _, err := cat.LoadWhole(ctx, "App"); return err }},
+		"DiscardDraft": {func() error { return cat.DiscardDraft(ctx, "App", nil) }},
+		"Draft":        {func() error { _, err := cat.Draft(ctx, "App"); return err }},
 		"EditNumbered": {func() error {
 			_, err := cat.EditNumbered(ctx, "App", func(*numbered.Title) error { return errors.New("called") }, nil)
 			return err

@@ -143,6 +143,9 @@ func decodeRecord(value []byte) (*record, error) {
 	if err := checkFormat(r.Format, draftFormat); err != nil {
 		return nil, err
 	}
+	if r.State == disabled && r.Draft == nil {
+		return nil, errors.New("the record is corrupt: the title is disabled and has no draft")
+	}
 	return r, nil
 }
 

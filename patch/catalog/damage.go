@@ -99,7 +99,7 @@ func (s *titleStore) remembered(t *lockedTitle) *record {
 // have deleted it.
 func (s *titleStore) isLost(key string, err error) bool {
 	return errors.Is(err, store.ErrCorrupt) ||
-		errors.Is(err, store.ErrNotFound) && !s.shared && s.index.get().byKey(key) != nil
+		errors.Is(err, store.ErrNotFound) && !s.shared && s.index.get().anyByKey(key) != nil
 }
 
 // repair writes a record that the store has lost, as cause says, back from memory, and reads it again. If it is not in

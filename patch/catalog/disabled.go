@@ -3,8 +3,10 @@ package catalog
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/patchsource/patchsource/patch"
 )
@@ -79,42 +81,55 @@ func (r *rules) split(rec *record, s successor) (*patch.Definition, error) {
 	return served, r.setDisabled(rec, disabled)
 }
 
-// addDisabled adds those of some new versions that are disabled to a record, and returns the others. A disabled patch
-// of the record goes if its version is one of the others. d is the definition, of which only the versions are needed.
+// addDisabled adds those of some new versions that are disabled to a record, and returns the others and their position
+// among the patches that are served. A disabled patch of the record goes if its version is one of the new ones. d is
+// the definition, of which only the versions are needed.
 //
 // The error is patch.ErrInvalid, patch.ErrVersionExists, patch.ErrPosition or patch.ErrTooLarge.
 func (r *rules) addDisabled(
 	rec *record, d *patch.Definition, at patch.Position, versions []patch.Patch,
-) ([]patch.Patch, error) {
+) ([]patch.Patch, patch.Position, error) {
 	isDisabled := func(p patch.Patch) bool { return p.Disabled }
 	if len(rec.Disabled) == 0 && !slices.ContainsFunc(versions, isDisabled) {
-		return versions, nil
+		return versions, at, nil
 	}
 	had, err := rec.disabledPatches()
 	if err != nil {
-		return nil, unreadableDefinition(d.ID, err)
+		return nil, at, unreadableDefinition(d.ID, err)
 	}
 	added := slices.DeleteFunc(slices.Clone(versions), isDisabled)
-	serves := make(map[string]bool, len(added))
-	for i := range added {
-		serves[added[i].Version] = true
+	given := make(map[string]bool, len(versions))
+	for i := range versions {
+		given[versions[i].Version] = true
 	}
-	kept := slices.DeleteFunc(had, func(p patch.Placed) bool { return serves[p.Patch.Version] })
+	kept := slices.DeleteFunc(had, func(p patch.Placed) bool { return given[p.Patch.Version] })
 	whole := d.Whole(kept)
 	for i := range versions {
-		p := &versions[i]
-		if !p.Disabled {
-			continue
-		}
-		if err := p.Validate(); err != nil {
-			return nil, err
-		}
-		if err := whole.AddPatches(at, r.options.Now, *p); err != nil {
-			return nil, err
+		if versions[i].Disabled {
+			if err := versions[i].Validate(); err != nil {
+				return nil, at, err
+			}
 		}
 	}
-	_, disabled := whole.Split()
-	return added, r.setDisabled(rec, disabled)
+	if err := whole.AddPatches(at, r.options.Now, versions...); err != nil {
+		return nil, at, err
+	}
+	next, disabled := whole.Split()
+	return added, placeAdded(d, next, at, added), r.setDisabled(rec, disabled)
+}
+
+// placeAdded returns the position among the patches that are served of some new ones: at, or if that is next to a
+// disabled patch, the position that they have in next. Of both definitions only the versions are needed.
+func placeAdded(served, next *patch.Definition, at patch.Position, added []patch.Patch) patch.Position {
+	probe := *served
+	probe.Patches = slices.Clone(served.Patches)
+	if len(added) == 0 || !errors.Is(probe.AddPatches(at, time.Time{}, added...), patch.ErrPosition) {
+		return at // another error is that of the edit
+	}
+	if i := next.FindPatch(added[0].Version); i > 0 {
+		return patch.After(next.Patches[i-1].Version)
+	}
+	return patch.Position{}
 }
 
 // removeDisabled removes a version from the disabled patches of a record, and reports whether it was one of them. The

@@ -52,6 +52,10 @@ type DraftOptions struct {
 	// UID is the UID of the [Title] that the caller may change; see [EditOptions]. If empty, the draft may be that of a
 	// new title.
 	UID string
+	// New demands that there is no title with the id; otherwise, the error is ErrExists.
+	New bool
+	// NoDraft demands that the title has no draft yet; otherwise, the error is ErrPrecondition.
+	NoDraft bool
 	// IfMatch is the entity tag that the draft must have. If empty, any draft is replaced.
 	IfMatch string
 	// Base, if not empty, is the entity tag of the title's definition, which becomes the base of the draft. If the

@@ -164,7 +164,7 @@ func (c *Catalog) AddVersions(
 		if err != nil {
 			return edited{}, err
 		}
-		versions, err := c.writer.rules.addDisabled(rec, s.old, at, versions)
+		versions, at, err := c.writer.rules.addDisabled(rec, s.old, at, versions)
 		if err != nil || len(versions) == 0 {
 			return edited{}, err
 		}

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"iter"
+	"slices"
 	"strings"
 
 	"github.com/patchsource/patchsource/patch"
@@ -34,6 +35,8 @@ type Filter struct {
 	Source string
 	// Synced selects the titles that follow a source, or those that do not. If nil, both match.
 	Synced *bool
+	// Disabled also selects titles that are disabled.
+	Disabled bool
 	// After excludes the titles up to and including the one with this id, whether or not it exists.
 	After string
 }
@@ -60,7 +63,7 @@ func (x *index) count(f Filter) (n int) {
 	if f.Contributor != "" && f == (Filter{Contributor: f.Contributor}) { // for each read of a contributor's feed
 		return x.authors.get(f.Contributor).titles
 	}
-	if some, rest := x.narrow(f); rest == (Filter{}) {
+	if some, rest := x.narrow(f); rest == (Filter{}) { // titles that are disabled are not in the orders
 		if some == nil {
 			return x.size
 		}
@@ -121,6 +124,9 @@ func (x *index) narrow(f Filter) (*equalTitles, Filter) {
 func (x *index) find(f Filter) iter.Seq[*entry] {
 	some, rest := x.narrow(f)
 	matches := rest.matcher()
+	if f.Disabled {
+		return x.findAny(f)
+	}
 	return func(yield func(*entry) bool) {
 		all := x.chunks.after(f.After)
 		if some != nil {
@@ -132,6 +138,24 @@ func (x *index) find(f Filter) iter.Seq[*entry] {
 			}
 		}
 	}
+}
+
+// findAny is find for a filter that also selects titles that are disabled. Of these it looks at all.
+func (x *index) findAny(f Filter) iter.Seq[*entry] {
+	f.Disabled = false
+	selected := slices.Collect(x.find(f))
+	matches := f.matcher()
+	served := len(selected)
+	x.disabled(func(e *entry) bool {
+		if e.ID > f.After && matches(e) {
+			selected = append(selected, e)
+		}
+		return true
+	})
+	if len(selected) > served {
+		slices.SortFunc(selected, func(a, b *entry) int { return strings.Compare(a.ID, b.ID) })
+	}
+	return slices.Values(selected)
 }
 
 // matcher returns a function that reports whether the filter selects a title. It ignores After.

@@ -334,10 +334,11 @@ func (x *interleaving) checkServed(ctx context.Context, c *catalog.Catalog, id s
 	if data, _ := json.Marshal(r); bytes.Contains(data, []byte(secret)) {
 		x.Fatalf("step %d: %s: a revision of %s has something of a draft: %s", x.step, x.last, id, data)
 	}
-	disabled, err := c.DisabledPatches(ctx, id)
+	whole, _, err := c.LoadWhole(ctx, id)
 	if err != nil {
 		x.Fatal(err)
 	}
+	_, disabled := whole.Split()
 	for _, p := range disabled {
 		if !p.Patch.Disabled || d.FindPatch(p.Patch.Version) >= 0 {
 			x.Fatalf("step %d: %s: %s has the disabled patch %q and serves %v", x.step, x.last, id,

@@ -37,7 +37,7 @@ func (w *titleWriter) load(ctx context.Context) (unsettled []string, unverified 
 		}
 		return l.entries, nil
 	})
-	if err == nil && len(l.since) > 1 {
+	if err == nil && len(l.since) > 0 {
 		err = w.removeTwins(ctx, renamedTwins(l.entries, func(key string) int64 { return l.since[key] }))
 	}
 	return l.unsettled, l.unverified, err

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -83,17 +84,19 @@ func (x *index) byNumber(number uint64) *entry {
 	return nil
 }
 
-// unnumbered returns the keys of the titles that have no number.
-func (x *index) unnumbered() (keys []string) {
+// unnumbered returns the titles that have no number, except those that unreadable knows.
+func (x *index) unnumbered(unreadable *sync.Map) (titles []*entry) {
 	add := func(e *entry) bool {
 		if e.Number == 0 {
-			keys = append(keys, e.key)
+			if known, _ := unreadable.Load(e.key); known != e {
+				titles = append(titles, e)
+			}
 		}
 		return true
 	}
 	x.all()(add)
 	x.disabled(add)
-	return keys
+	return titles
 }
 
 // NumberTitles gives a number to each title that has none. If there are many, it returns [ErrNumbering] after a moment,
@@ -139,33 +142,35 @@ func (w *titleWriter) numberAll(ctx context.Context) {
 // numberFor numbers titles for about d, and reports whether some are left. Titles that cannot be read are left out.
 func (w *titleWriter) numberFor(ctx context.Context, d time.Duration) (left bool, err error) {
 	begun := time.Now()
-	for keys := range slices.Chunk(w.index.get().unnumbered(), numberBatch) {
+	for titles := range slices.Chunk(w.index.get().unnumbered(&w.unreadable), numberBatch) {
 		if time.Since(begun) > d {
 			return true, nil
 		}
-		if err := w.numberSome(ctx, keys); err != nil {
+		if err := w.numberSome(ctx, titles); err != nil {
 			return true, err
 		}
 	}
 	return false, nil
 }
 
-// numberSome gives numbers to the titles with some keys, unless they have one. Titles that cannot be read are left out.
-func (w *titleWriter) numberSome(ctx context.Context, keys []string) error {
-	first, err := w.takeNumbers(ctx, uint64(len(keys)))
+// numberSome gives numbers to some titles, unless they have one. Titles that cannot be read are left out, and not tried
+// again until they change.
+func (w *titleWriter) numberSome(ctx context.Context, titles []*entry) error {
+	first, err := w.takeNumbers(ctx, uint64(len(titles)))
 	if err != nil {
 		return err
 	}
 	var group errgroup.Group
 	group.SetLimit(maxRestoreWriters)
-	for i, key := range keys {
+	for i, e := range titles {
 		group.Go(func() error {
-			_, err := w.numberTitle(ctx, key, first+uint64(i))
+			_, err := w.numberTitle(ctx, e.key, first+uint64(i))
 			switch {
 			case errors.Is(err, ErrNotFound): // deleted meanwhile
 				return nil
 			case errors.Is(err, errUnreadable), errors.Is(err, store.ErrCorrupt):
-				w.log.Warn("a title that cannot be read gets no number", "title", key, "error", err)
+				w.log.Warn("a title that cannot be read gets no number", "title", e.ID, "error", err)
+				w.unreadable.Store(e.key, e)
 				return nil
 			}
 			return err

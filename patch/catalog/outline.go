@@ -26,6 +26,9 @@ var errNoOutline = errors.New("the definition is not in canonical form")
 // readOutline returns the outline of a definition that this process has written or parsed: it does not look for faults
 // in the patches. The error is errNoOutline, or that of parsing the definition.
 func readOutline(text []byte) (*outline, error) {
+	if bytes.Contains(text, []byte(`"enabled":`)) {
+		return nil, errNoOutline // of an earlier version of this software, to which the member meant nothing
+	}
 	dec := jsontext.NewDecoder(bytes.NewBuffer(text), jsontext.AllowDuplicateNames(true))
 	if err := skipToPatches(dec); err != nil {
 		return nil, err

@@ -35,7 +35,11 @@ func (c *Catalog) PublishDraft(ctx context.Context, id string, opts *EditOptions
 		return r, false, err
 	}
 	err = c.writer.changeDisabled(ctx, id, o, func(t *lockedTitle, rec *record) error {
-		d, err := rec.publishable(id, tag, nil)
+		old, err := rec.served()
+		if err != nil {
+			return unreadableDefinition(id, err)
+		}
+		d, err := rec.publishable(id, tag, old)
 		if err != nil {
 			return err
 		}
@@ -45,8 +49,8 @@ func (c *Catalog) PublishDraft(ctx context.Context, id string, opts *EditOptions
 	return r, err == nil, err
 }
 
-// publishable returns the draft of a record as the whole definition that takes the place of old, nil if the title is
-// disabled. If tag is not empty, it is the entity tag that the draft must have. The error is patch.ErrInvalid,
+// publishable returns the draft of a record as the whole definition that takes the place of old, nil if the title was
+// never served. If tag is not empty, it is the entity tag that the draft must have. The error is patch.ErrInvalid,
 // ErrNoDraft, ErrPrecondition, ErrDraftConflict or ErrIDDiffers.
 func (r *record) publishable(id, tag string, old *patch.Definition) (*patch.Definition, error) {
 	switch {
@@ -74,6 +78,15 @@ func (r *record) publishable(id, tag string, old *patch.Definition) (*patch.Defi
 	return d, nil
 }
 
+// served returns the definition that is served, or was served last: values in it may be older than the rules for new
+// ones. It is nil if the title was never served.
+func (r *record) served() (*patch.Definition, error) {
+	if r.neverServed() {
+		return nil, nil
+	}
+	return r.parse()
+}
+
 // changeDisabled is change for a title that is disabled.
 func (w *titleWriter) changeDisabled(
 	ctx context.Context, id string, opts EditOptions, f func(t *lockedTitle, rec *record) error,
@@ -94,7 +107,7 @@ func (w *titleWriter) enable(
 	ctx context.Context, t *lockedTitle, rec *record, whole *patch.Definition, o EditOptions,
 ) (Result, error) {
 	was, now, isNew := *rec, w.now(), rec.neverServed()
-	old := &patch.Definition{Name: whole.Name}
+	old := &patch.Definition{} // without a name, so that a new title's gets that of its author
 	if !isNew {
 		var err error
 		if old, err = rec.parse(); err != nil {
@@ -206,7 +219,7 @@ func (w *titleWriter) disable(
 		return err
 	}
 	d := &draft{Definition: text, Base: rec.etag(), BaseDefinition: rec.definition, By: by}
-	rec.State, rec.Since, rec.Disabled = disabled, event.At, nil
+	rec.State, rec.Since = disabled, event.At // its disabled patches stay for DiscardDraft
 	if err := w.setDraft(rec, d); err != nil {
 		return err
 	}
@@ -218,22 +231,27 @@ func (w *titleWriter) disable(
 	return nil
 }
 
-// DisabledPatches returns the disabled patches of a title that is served. They belong to the caller.
+// LoadWhole returns the definition of a title that is served with its disabled patches, and the title, both at one
+// moment. The definition belongs to the caller. See [patch.Definition.Whole].
 //
 // The error is [ErrNotFound], [ErrUnavailable] or that of ctx.
-func (c *Catalog) DisabledPatches(ctx context.Context, id string) ([]patch.Placed, error) {
+func (c *Catalog) LoadWhole(ctx context.Context, id string) (*patch.Definition, Title, error) {
 	if err := c.titles.gate.check(); err != nil {
-		return nil, err
+		return nil, Title{}, err
 	}
 	rec, err := c.titles.readLive(ctx, id)
 	if err != nil {
-		return nil, err
+		return nil, Title{}, err
 	}
-	all, err := rec.disabledPatches()
+	whole, err := rec.whole()
 	if err != nil {
-		return nil, unreadableDefinition(id, err)
+		return nil, Title{}, unreadableDefinition(id, err)
 	}
-	return all, nil
+	e, err := rec.entry(titleKey(id))
+	if err != nil {
+		return nil, Title{}, unavailable(err)
+	}
+	return whole.Clone(), e.Title, nil
 }
 
 // CloneVersion adds a copy of a version of a title, which may be disabled, with another version string in front of all

@@ -34,7 +34,11 @@ func (c *Catalog) Rename(ctx context.Context, id, newID string, opts *EditOption
 		}
 		// The new record comes first: a crash in between leaves both, and the next start removes the old one.
 		if _, err := w.create(ctx, next); err != nil {
-			return err
+			twin, readErr := w.readAny(ctx, newID)
+			if readErr != nil || twin.State != disabled || twin.UID != old.UID {
+				return err
+			}
+			next = twin // an earlier call could not remove the old record
 		}
 		return w.removeOld(ctx, old, next, id, newID)
 	})
@@ -119,22 +123,22 @@ func (w *titleWriter) removeOld(ctx context.Context, old, next *record, id, newI
 	return store.ErrConflict
 }
 
-// renamedTwins returns the keys of the records that renames have left behind: of two disabled titles with one UID, the
-// one that became disabled earlier. since has the times by key.
+// renamedTwins returns the keys of the records that renames have left behind: of several titles with one UID, those
+// that are disabled, except the one that became so last if none is served. since has the times by key.
 func renamedTwins(entries []*entry, since func(key string) int64) (old []string) {
 	byUID := map[string]*entry{}
 	for _, e := range entries {
-		if !e.Disabled {
-			continue
+		if e.Disabled && (byUID[e.UID] == nil || since(byUID[e.UID].key) < since(e.key)) {
+			byUID[e.UID] = e
 		}
-		other := byUID[e.UID]
-		switch {
-		case other == nil:
+	}
+	for _, e := range entries {
+		if _, twin := byUID[e.UID]; twin && !e.Disabled {
 			byUID[e.UID] = e
-		case since(other.key) < since(e.key):
-			old = append(old, other.key)
-			byUID[e.UID] = e
-		default:
+		}
+	}
+	for _, e := range entries {
+		if e.Disabled && byUID[e.UID] != e {
 			old = append(old, e.key)
 		}
 	}

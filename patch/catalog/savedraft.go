@@ -20,7 +20,8 @@ import (
 // the same, and there is no event.
 //
 // The error is [patch.ErrInvalid] if definition is no JSON object or a new id cannot be one, [patch.ErrTooLarge],
-// [ErrTooMuch], [ErrIDDiffers], [ErrSynced], [ErrPrecondition], [ErrExists] while the id is reserved, [ErrNotFound] if
+// [ErrTooMuch], [ErrIDDiffers], [ErrSynced], [ErrPrecondition], [ErrExists] while the id is reserved or if
+// DraftOptions.New is set and there is a title, [ErrNotFound] if
 // DraftOptions.UID is not that of the title, [ErrUnavailable] or that of ctx.
 func (c *Catalog) SaveDraft(
 	ctx context.Context, id string, definition []byte, opts *DraftOptions,
@@ -44,8 +45,10 @@ func (c *Catalog) SaveDraft(
 	defer t.unlock()
 	err = retryConflicts(ctx, id, func() error {
 		rec, err := w.readSettled(ctx, t)
-		if errors.Is(err, store.ErrNotFound) || err == nil && rec.State == gone {
-			created, rec, err = true, nil, nil
+		// Another server may have created the title since the last try.
+		created = errors.Is(err, store.ErrNotFound) || err == nil && (rec.State == gone || w.expired(rec))
+		if created {
+			rec, err = nil, nil
 		}
 		if err != nil {
 			return err
@@ -95,11 +98,14 @@ func (w *titleWriter) saveDraft(
 	switch {
 	case rec.State == pending:
 		return nil, &TitleError{ID: id, Err: fmt.Errorf("%w: it is being published at this moment", ErrExists)}
+	case o.New:
+		return nil, &TitleError{ID: id, Err: ErrExists}
 	case o.UID != "" && o.UID != rec.UID:
 		return nil, notFound(id)
 	case rec.Follows != nil:
 		return nil, &TitleError{ID: id, Follows: rec.Follows.URL, Err: ErrSynced}
-	case o.IfMatch != "" && (rec.Draft == nil || o.IfMatch != etag(rec.Draft.Definition)),
+	case o.NoDraft && rec.Draft != nil,
+		o.IfMatch != "" && (rec.Draft == nil || o.IfMatch != etag(rec.Draft.Definition)),
 		o.Base != "" && (o.Base != rec.etag() || rec.neverServed()):
 		return nil, &TitleError{ID: id, Err: ErrPrecondition}
 	case rec.Draft != nil && o.Base == "":
@@ -231,20 +237,32 @@ func (w *titleWriter) newDisabled(id string, o DraftOptions) (*record, error) {
 }
 
 // DiscardDraft discards the draft of a title. A title that was never served is deleted with it. The draft of another
-// disabled title is then what was served last.
+// disabled title is then what was served last. EditOptions.IfMatch is the entity tag of the draft.
 //
-// The error is [ErrNotFound], [ErrNoDraft], [ErrUnavailable] or that of ctx.
+// The error is [ErrNotFound], [ErrNoDraft], [ErrPrecondition], [ErrUnavailable] or that of ctx.
 func (c *Catalog) DiscardDraft(ctx context.Context, id string, opts *EditOptions) error {
 	w, o := c.writer, opts.orZero()
+	tag := o.IfMatch
+	o.IfMatch = ""
 	return w.changeAny(ctx, id, o, func(t *lockedTitle, rec *record) error {
 		switch {
 		case rec.Draft == nil:
 			return &TitleError{ID: id, Err: ErrNoDraft}
+		case tag != "" && tag != etag(rec.Draft.Definition):
+			return &TitleError{ID: id, Err: ErrPrecondition}
 		case rec.neverServed():
 			return w.remove(ctx, t, rec)
 		case rec.State == disabled:
+			whole, err := rec.whole()
+			if err != nil {
+				return unreadableDefinition(id, err)
+			}
+			text, err := whole.MarshalJSON()
+			if err != nil {
+				return unreadableDefinition(id, err)
+			}
 			next := &draft{
-				Definition:     rec.definition,
+				Definition:     text,
 				Base:           rec.Draft.Base,
 				BaseDefinition: rec.Draft.BaseDefinition,
 				By:             o.By,

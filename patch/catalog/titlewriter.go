@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -24,6 +25,8 @@ type titleWriter struct {
 	edits    editQueue
 	// numbering says that titles are being numbered in the background.
 	numbering atomic.Bool
+	// unreadable has the titles that got no number because they cannot be read: their *entry by key.
+	unreadable sync.Map
 }
 
 // expired reports whether a record belongs to a reservation that was neither published nor withdrawn in time.
