@@ -32,8 +32,9 @@ func (r registration) account(id string) account {
 func (s *Service) enter(a account) (leave func(), err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n := s.publishing[a.id] + s.catalog.Count(catalog.Filter{Account: a.id})
+	n := s.publishing[a.id] + s.catalog.Count(catalog.Filter{Account: a.id, Disabled: true})
 	for _, f := range a.owned {
+		f.Disabled = true
 		for t := range s.catalog.Find(f) {
 			if t.Account == "" && t.Contributor == f.Contributor {
 				n++

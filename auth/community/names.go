@@ -95,7 +95,7 @@ func (s *Service) hasAuthor(name string) bool {
 	if patch.Skeleton(name) == "" {
 		return false
 	}
-	for t := range s.catalog.Find(catalog.Filter{AuthorLike: name}) {
+	for t := range s.catalog.Find(catalog.Filter{AuthorLike: name, Disabled: true}) {
 		if t.Contributor == "" {
 			return true
 		}

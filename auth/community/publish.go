@@ -50,7 +50,7 @@ func (s *Service) Publish(ctx context.Context, p Publication) (catalog.Result, e
 		return none, err
 	}
 	// This spares the slow hash. Create decides.
-	if _, err := s.catalog.Title(def.ID); err == nil {
+	if _, err := s.catalog.Lookup(def.ID); err == nil {
 		return none, &catalog.TitleError{ID: def.ID, Err: catalog.ErrExists}
 	}
 	box, err := s.mailbox(ctx, address)

@@ -23,7 +23,7 @@ func (s *Service) Reset(ctx context.Context, id, address string) error {
 	if err != nil {
 		return err
 	}
-	title, err := s.catalog.Title(id)
+	title, err := s.catalog.Lookup(id)
 	if err != nil {
 		return err
 	}
