@@ -197,8 +197,12 @@ func (b bodies) decode(body []byte, into any, opts ...json.Options) error {
 // A form collects the failures of the values in a body.
 type form struct{ patch.ValidationError }
 
-// fail notes that the value at a path is wrong.
+// fail notes that the value at a path is wrong, unless patch.MaxFailures are noted.
 func (f *form) fail(path, message string) {
+	if len(f.Failures) >= patch.MaxFailures {
+		f.Truncated = true
+		return
+	}
 	f.Failures = append(f.Failures, patch.Failure{Path: path, Message: message})
 }
 

@@ -15,6 +15,9 @@ import (
 	"github.com/patchsource/patchsource/patch/catalog"
 )
 
+// errDraftChanged reports that a draft is not the one that a request is about.
+var errDraftChanged = fmt.Errorf("%w: the draft has changed, or is gone: read it again", catalog.ErrPrecondition)
+
 // draftCalls are the calls about the drafts of titles.
 type draftCalls struct{ *titleService }
 
@@ -86,7 +89,7 @@ func (c *draftCalls) check(r *http.Request, d *catalog.Draft) (wire.DraftCheck, 
 // save saves the draft of a title, or of a new one.
 func (c *draftCalls) save(w http.ResponseWriter, r *http.Request) error {
 	e, err := c.edit(r)
-	isNew := errors.Is(err, catalog.ErrNotFound)
+	isNew := errors.Is(err, catalog.ErrNotFound) || errors.Is(err, auth.ErrDenied) && c.mayCreateBeside(r)
 	if err != nil && !isNew {
 		return err
 	}
@@ -99,14 +102,24 @@ func (c *draftCalls) save(w http.ResponseWriter, r *http.Request) error {
 	if isNew {
 		d, created, err = c.saveNew(r, body)
 	} else {
-		opts := catalog.DraftOptions{UID: e.title.UID, By: e.opts.By, Base: r.URL.Query().Get("base")}
-		opts.IfMatch = draftMatch(r.Header["If-Match"])
+		opts := catalog.DraftOptions{
+			UID:     e.title.UID,
+			By:      e.opts.By,
+			Base:    r.URL.Query().Get("base"),
+			NoDraft: noDraft(r),
+		}
+		if opts.IfMatch, err = c.match(r, e.title.ID); err != nil {
+			return err
+		}
 		if plain, _ := e.title.Plain(); plain != e.title.ID {
 			if body, err = ownIn(body, plain, e.title.ID, ""); err != nil {
 				return err
 			}
 		}
 		d, created, err = c.catalog.SaveDraft(r.Context(), e.title.ID, body, &opts)
+		if errors.Is(err, catalog.ErrPrecondition) {
+			err = &catalog.TitleError{ID: e.title.ID, Err: errDraftChanged}
+		}
 	}
 	if err != nil {
 		return err
@@ -125,17 +138,43 @@ func (c *draftCalls) save(w http.ResponseWriter, r *http.Request) error {
 	return replyUncached(w, status, check)
 }
 
-// draftMatch returns the ETag that a draft must have for a request with an If-Match header, and an empty string for
-// any.
-func draftMatch(tags []string) string {
-	first := ""
-	for tag := range answer.EntityTags(tags) {
-		if tag == "*" {
-			return ""
-		}
-		first = cmp.Or(first, tag)
+// match returns the ETag that the draft of a title must have for a request with an If-Match header, and an empty string
+// for any. A draft that does not exist matches nothing.
+func (c *draftCalls) match(r *http.Request, id string) (string, error) {
+	tags := r.Header["If-Match"]
+	if len(tags) == 0 {
+		return "", nil
 	}
-	return first
+	d, err := c.catalog.Draft(r.Context(), id)
+	if err != nil && !errors.Is(err, catalog.ErrNoDraft) {
+		return "", err
+	}
+	if err == nil {
+		for tag := range answer.EntityTags(tags) {
+			if tag == "*" || tag == d.ETag {
+				return d.ETag, nil
+			}
+		}
+	}
+	return "", &catalog.TitleError{ID: id, Err: errDraftChanged}
+}
+
+// noDraft reports whether the title may have no draft yet, as If-None-Match: * demands.
+func noDraft(r *http.Request) bool {
+	for tag := range answer.EntityTags(r.Header["If-None-Match"]) {
+		if tag == "*" {
+			return true
+		}
+	}
+	return false
+}
+
+// mayCreateBeside reports whether the principal is a contributor who may create a title of their own under an id that
+// somebody else has, as they may by POST: their name is appended.
+func (c *draftCalls) mayCreateBeside(r *http.Request) bool {
+	principal := callOf(r).principal
+	id, err := variable(r, "id")
+	return err == nil && principal.Kind == auth.Contributor && c.mayCreate(r, principal, id) == nil
 }
 
 // saveNew saves the draft of a new title. That of a contributor gets the contributor's name.
@@ -144,12 +183,11 @@ func (c *draftCalls) saveNew(r *http.Request, body []byte) (d *catalog.Draft, cr
 	if err != nil {
 		return nil, false, err
 	}
-	principal := callOf(r).principal
-	opts := catalog.DraftOptions{
-		By:      makerOf(principal),
-		Base:    r.URL.Query().Get("base"),
-		IfMatch: draftMatch(r.Header["If-Match"]),
+	if len(r.Header["If-Match"]) > 0 {
+		return nil, false, &catalog.TitleError{ID: id, Err: errDraftChanged}
 	}
+	principal := callOf(r).principal
+	opts := catalog.DraftOptions{New: true, By: makerOf(principal), Base: r.URL.Query().Get("base")}
 	if principal.Kind != auth.Contributor {
 		return c.catalog.SaveDraft(r.Context(), id, body, &opts)
 	}
@@ -194,6 +232,9 @@ func (c *draftCalls) discard(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if e.opts.IfMatch, err = c.match(r, e.title.ID); err != nil {
+		return err
+	}
 	if err := c.catalog.DiscardDraft(r.Context(), e.title.ID, e.opts); err != nil {
 		return err
 	}
@@ -210,7 +251,9 @@ func (c *draftCalls) publish(w http.ResponseWriter, r *http.Request) error {
 	if err := c.budget.turn(r, int(e.title.Bytes)); err != nil {
 		return err
 	}
-	e.opts.IfMatch = draftMatch(r.Header["If-Match"])
+	if e.opts.IfMatch, err = c.match(r, e.title.ID); err != nil {
+		return err
+	}
 	res, created, err := c.catalog.PublishDraft(r.Context(), e.title.ID, e.opts)
 	if err != nil {
 		return err
@@ -281,16 +324,12 @@ func (c *titleCalls) getWhole(w http.ResponseWriter, r *http.Request) error {
 	if err := c.budget.turn(r, int(e.title.Bytes)); err != nil {
 		return err
 	}
-	d, title, err := c.catalog.Load(r.Context(), e.title.ID)
-	if err != nil {
-		return err
-	}
-	disabled, err := c.catalog.DisabledPatches(r.Context(), e.title.ID)
+	whole, title, err := c.catalog.LoadWhole(r.Context(), e.title.ID)
 	if err != nil {
 		return err
 	}
 	w.Header().Set("ETag", title.ETag)
-	return replyUncached(w, http.StatusOK, d.Whole(disabled))
+	return replyUncached(w, http.StatusOK, whole)
 }
 
 // clone adds a copy of a version as another version.

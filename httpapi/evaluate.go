@@ -1,8 +1,10 @@
 package httpapi
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"net/http"
 	"slices"
@@ -10,7 +12,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
-	"github.com/patchsource/patchsource/httpapi/internal/answer"
+	"github.com/patchsource/patchsource/auth"
 	"github.com/patchsource/patchsource/httpapi/wire"
 	"github.com/patchsource/patchsource/patch"
 )
@@ -41,7 +43,7 @@ func (c *lintCalls) evaluate(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	def, err := c.definitionOf(r, f, members)
+	def, err := c.definitionOf(r, principal, f, members)
 	if err != nil {
 		return err
 	}
@@ -49,13 +51,23 @@ func (c *lintCalls) evaluate(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	answer.WriteJSON(w, http.StatusOK, wire.Evaluations(results))
-	return nil
+	data, err := json.Marshal(wire.Evaluations(results))
+	if err != nil {
+		return err
+	}
+	leave, err := c.budget.send(w, r, len(data))
+	if err != nil {
+		return err
+	}
+	if leave != nil {
+		defer leave()
+	}
+	return replyUncached(w, http.StatusOK, jsontext.Value(data))
 }
 
 // definitionOf returns the definition that a request names or has. The error is that of f, if f has failures.
 func (c *lintCalls) definitionOf(
-	r *http.Request, f *form, members map[string]jsontext.Value,
+	r *http.Request, principal auth.Principal, f *form, members map[string]jsontext.Value,
 ) (*patch.Definition, error) {
 	title, text := members["title"], members["definition"]
 	switch {
@@ -72,7 +84,16 @@ func (c *lintCalls) definitionOf(
 	if err := f.err(); err != nil {
 		return nil, err
 	}
-	def, _, err := c.catalog.Load(r.Context(), id)
+	meant, err := c.resolve(r.Context(), id, principal, c.catalog.Title)
+	if err != nil {
+		return nil, err
+	}
+	// The turn that the body has is too small for the title's definition as well.
+	callOf(r).endTurn()
+	if err := c.budget.turn(r, int(meant.Bytes)+len(members["computers"])); err != nil {
+		return nil, err
+	}
+	def, _, err := c.catalog.Load(r.Context(), meant.ID)
 	return def, err
 }
 
@@ -92,20 +113,44 @@ func (c *lintCalls) definitionIn(f *form, text jsontext.Value) (*patch.Definitio
 	return def, f.err()
 }
 
+// maxInventoryObjects bounds the computers and applications of a request.
+const maxInventoryObjects = 500_000
+
+// elementsOf yields at most limit elements of an array, whose syntax was checked.
+func elementsOf(array jsontext.Value, limit int) iter.Seq[jsontext.Value] {
+	return func(yield func(jsontext.Value) bool) {
+		d := jsontext.NewDecoder(bytes.NewReader(array))
+		_, err := d.ReadToken() // the bracket
+		for range limit {
+			var element jsontext.Value
+			if err == nil && d.PeekKind() != ']' {
+				element, err = d.ReadValue()
+			} else {
+				return
+			}
+			if err != nil || !yield(element.Clone()) {
+				return
+			}
+		}
+	}
+}
+
 // computers returns the computers of a request, of which at most maxComputers are accepted.
 func (f *form) computers(list jsontext.Value, maxComputers int) ([]patch.Computer, error) {
 	if list == nil {
 		f.fail("/computers", "is missing: add it")
 		return nil, nil
 	}
-	var values []jsontext.Value
 	if list.Kind() != '[' {
 		f.fail("/computers", "must be an array")
 		return nil, nil
 	}
-	if err := json.Unmarshal(list, &values); err != nil {
-		return nil, err
+	// Without reading them, this bounds the computers and their applications.
+	if n := bytes.Count(list, []byte{'{'}); n > maxInventoryObjects {
+		return nil, fmt.Errorf("%w: the computers have more than %d objects: send fewer at once", patch.ErrTooLarge,
+			maxInventoryObjects)
 	}
+	values := slices.Collect(elementsOf(list, maxInventoryObjects))
 	if n := len(values); n > maxComputers {
 		return nil, fmt.Errorf("%w: %d computers are evaluated at once with a token, %d without; the request has %d",
 			patch.ErrTooLarge, wire.MaxComputers, wire.MaxComputersAnonymous, n)
@@ -133,12 +178,15 @@ func (f *form) computer(v jsontext.Value, path string) {
 	if absent(apps) {
 		return
 	}
-	var values []jsontext.Value
-	if json.Unmarshal(apps, &values) != nil {
+	if apps.Kind() != '[' {
 		f.fail(path+"/applications", "must be an array")
 		return
 	}
-	for i, app := range values {
+	i := -1
+	for app := range elementsOf(apps, maxInventoryObjects) {
+		if i++; f.Truncated {
+			return
+		}
 		at := fmt.Sprintf("%s/applications/%d", path, i)
 		if fields, ok := f.object(app, at); ok {
 			f.texts(fields, at, "name", "bundle_id", "version")

@@ -130,7 +130,7 @@ func newCalls(titles *titleService, o *Options, address limit.AddressFunc) *call
 		restore:  &restoreCalls{base, files},
 		imports:  &importCalls{base, files},
 		atom:     &atomCalls{titles},
-		lint:     &lintCalls{base, limit.NewRate(o.LintLimit, address)},
+		lint:     &lintCalls{titles, limit.NewRate(o.LintLimit, address)},
 		health:   &healthCalls{base, o.Store, o.TolerateFaults},
 	}
 	if o.Community != nil {

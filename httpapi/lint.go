@@ -12,7 +12,7 @@ import (
 
 // lintCalls are the calls that check and evaluate definitions and store nothing.
 type lintCalls struct {
-	*core
+	*titleService
 	rate *limit.Rate
 }
 

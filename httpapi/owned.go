@@ -55,6 +55,9 @@ func (s *titleService) editOf(r *http.Request, find finder) (*edit, error) {
 		return nil, err
 	}
 	if err := s.access.authorize(ctx, principal, auth.ActionChange, titleOf(title)); err != nil {
+		if title.Disabled { // only those who may change it know of it
+			return nil, &catalog.TitleError{ID: id, Err: catalog.ErrNotFound}
+		}
 		return nil, err
 	}
 	callOf(r).titleBytes = title.Bytes

@@ -249,6 +249,12 @@ var problems = problem.Table{
 	},
 	{Match: problem.Is(catalog.ErrIDDiffers), Code: wire.CodeDatabaseConflict, Message: renameMessage},
 	{
+		Match: problem.Is(errDraftChanged),
+		Code:  wire.CodePreconditionFailed,
+		Message: problem.Text("The draft, or the title that base names, is not as the request demands by If-Match, " +
+			"If-None-Match or base. Read both again, and send their ETags as they are, with the quotes."),
+	},
+	{
 		Match: problem.Is(catalog.ErrPrecondition),
 		Code:  wire.CodePreconditionFailed,
 		Message: problem.Text("If-Match is not the title's present ETag: the title has changed since it was read. " +

@@ -23,6 +23,8 @@ type SaveDraftOptions struct {
 	// IfMatch is the ETag that the draft must have; otherwise the call returns ErrPrecondition. If empty, the draft is
 	// saved in any case.
 	IfMatch string
+	// NoDraft demands that the title has no draft yet; otherwise the call returns ErrPrecondition.
+	NoDraft bool
 	// Base is the ETag of the title's definition to which the draft belongs from now on. If empty, a draft keeps its
 	// base, and a new one belongs to the definition that the title has now.
 	Base string
@@ -36,6 +38,9 @@ func (c *Client) SaveDraft(ctx context.Context, id string, definition []byte, op
 	q := call{method: http.MethodPut, path: api("titles", id, "draft"), body: definition}
 	if opts != nil {
 		q.header = (&EditOptions{IfMatch: opts.IfMatch}).header()
+		if opts.NoDraft {
+			q.header = http.Header{"If-None-Match": {"*"}}
+		}
 		if opts.Base != "" {
 			q.query = url.Values{"base": {opts.Base}}
 		}
@@ -44,9 +49,10 @@ func (c *Client) SaveDraft(ctx context.Context, id string, definition []byte, op
 	return check, header.Get("ETag"), err
 }
 
-// DiscardDraft discards the draft of a title. A title that was never served is deleted with it.
-func (c *Client) DiscardDraft(ctx context.Context, id string) error {
-	return c.do(ctx, call{method: http.MethodDelete, path: api("titles", id, "draft")}, nil)
+// DiscardDraft discards the draft of a title. A title that was never served is deleted with it. opts.IfMatch is the
+// ETag that the draft must have.
+func (c *Client) DiscardDraft(ctx context.Context, id string, opts *EditOptions) error {
+	return c.do(ctx, call{method: http.MethodDelete, path: api("titles", id, "draft"), header: opts.header()}, nil)
 }
 
 // PublishDraft makes the draft of a title its definition. opts.IfMatch is the ETag that the draft must have. If the

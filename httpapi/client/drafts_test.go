@@ -71,7 +71,7 @@ func TestDrafts(t *testing.T) {
 	if _, err := c.Disable(ctx, "New", nil); !errors.Is(err, client.ErrConflict) {
 		t.Errorf("Disable of a title with a draft returned %v, want ErrConflict", err)
 	}
-	if err := c.DiscardDraft(ctx, "New"); err != nil {
+	if err := c.DiscardDraft(ctx, "New", nil); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := c.Disable(ctx, "New", nil); err != nil {
