@@ -68,6 +68,16 @@ var (
 		http.StatusBadRequest, codeIncomplete,
 		"A title can be enabled once it has a requirement and an enabled patch.", "enabled",
 	}
+	errWrongTypes = &apiError{
+		http.StatusConflict,
+		codeConflict,
+		"The draft of the title has values of a wrong type and cannot be shown here: " +
+			"correct it in the server's own API.",
+		"",
+	}
+	errRenameEnables = &apiError{
+		http.StatusBadRequest, codeInvalid, "Change the id first, and enable the title by another request.", "id",
+	}
 	errRename = &apiError{
 		http.StatusBadRequest, codeInvalid, "The id of a title that has been enabled cannot be changed: " +
 			"create another title.", "id",

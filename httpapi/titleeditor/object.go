@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"math"
 	"slices"
 	"strings"
@@ -12,7 +13,10 @@ import (
 )
 
 // fieldErrors are the failures of the members of a body.
-type fieldErrors struct{ list []errorAnswer }
+type fieldErrors struct {
+	list  []errorAnswer       // at most patch.MaxFailures
+	known map[string]struct{} // the fields in list
+}
 
 func (e *fieldErrors) Error() string { return e.list[0].Description }
 
@@ -45,12 +49,23 @@ func (o object) err() error {
 func (o object) fail(name, format string, args ...any) { o.failAs(codeInvalid, name, format, args...) }
 
 func (o object) failAs(code, name, format string, args ...any) {
-	field := o.path + name
-	known := slices.ContainsFunc(o.errors.list, func(e errorAnswer) bool { return e.Field == field })
-	if !known && len(o.errors.list) < patch.MaxFailures {
-		o.errors.list = append(o.errors.list, errorAnswer{code, field + " " + fmt.Sprintf(format, args...), field})
+	e := o.errors
+	if e.full() {
+		return
 	}
+	field := o.path + name
+	if _, known := e.known[field]; known {
+		return
+	}
+	if e.known == nil {
+		e.known = make(map[string]struct{})
+	}
+	e.known[field] = struct{}{}
+	e.list = append(e.list, errorAnswer{code, field + " " + fmt.Sprintf(format, args...), field})
 }
+
+// full reports whether no further failures are noted.
+func (e *fieldErrors) full() bool { return len(e.list) >= patch.MaxFailures }
 
 // get returns a member, and false if it is missing.
 func (o object) get(name string) (json.RawMessage, bool) {
@@ -158,25 +173,51 @@ func (o object) list(name string) []object {
 	if !ok {
 		return nil
 	}
-	var elements []json.RawMessage
-	if json.Unmarshal(v, &elements) != nil {
+	if v[0] != '[' {
 		o.fail(name, "must be an array")
 		return nil
 	}
-	all := make([]object, len(elements))
+	// The elements are read one by one, so that very many do not need very much memory.
+	var all []object
 	ordered := true
-	for i, element := range elements {
-		all[i] = object{path: fmt.Sprintf("%s%s[%d].", o.path, name, i), errors: o.errors}
-		if element[0] != '{' || json.Unmarshal(element, &all[i].members) != nil {
+	for element := range elementsOf(v) {
+		i := len(all)
+		if i == maxElements {
+			o.fail(name, "must have at most %d elements", maxElements)
+			return nil
+		}
+		if o.errors.full() {
+			return all
+		}
+		next := object{path: fmt.Sprintf("%s%s[%d].", o.path, name, i), errors: o.errors}
+		if element[0] != '{' || json.Unmarshal(element, &next.members) != nil {
 			o.fail(fmt.Sprintf("%s[%d]", name, i), "must be an object")
 		}
-		_, has := all[i].get(orderMember)
+		_, has := next.get(orderMember)
 		ordered = ordered && has
+		all = append(all, next)
 	}
 	if ordered {
 		slices.SortStableFunc(all, func(a, b object) int { return a.order(0) - b.order(0) })
 	}
 	return all
+}
+
+// maxElements is the maximum length of a list in a body. It is the highest limit of a list in a definition.
+const maxElements = 10_000
+
+// elementsOf yields the elements of an array, whose syntax was checked.
+func elementsOf(array json.RawMessage) iter.Seq[json.RawMessage] {
+	return func(yield func(json.RawMessage) bool) {
+		d := json.NewDecoder(bytes.NewReader(array))
+		_, _ = d.Token() // the bracket
+		for d.More() {
+			var element json.RawMessage
+			if d.Decode(&element) != nil || !yield(element) {
+				return
+			}
+		}
+	}
 }
 
 // set sets a text to a member that is given.

@@ -111,6 +111,9 @@ func (r *request) object() (object, error) {
 	if err != nil {
 		return object{}, err
 	}
+	if err := r.turn(int64(len(body))); err != nil {
+		return object{}, err
+	}
 	if err := patch.CheckSyntax(body, &patch.ParseOptions{MaxBytes: r.h.maxBytes}); err != nil {
 		return object{}, err
 	}

@@ -51,6 +51,9 @@ func (h *handler) load(r *request, t catalog.Title, all bool) (view, error) {
 		return view{}, err
 	}
 	n, err := h.catalog.Numbered(r.Context(), t.ID)
+	if errors.Is(err, patch.ErrInvalid) {
+		return view{}, errWrongTypes
+	}
 	if err != nil {
 		return view{}, err
 	}
@@ -62,6 +65,9 @@ func (h *handler) load(r *request, t catalog.Title, all bool) (view, error) {
 			if n.Definition.Patches[i].Disabled {
 				n.Remove(numbered.Place{Kind: numbered.Patch, Patch: i, Index: i})
 			}
+		}
+		if n.Modified, err = patch.ParseTime(n.Definition.LastModified); err != nil {
+			return view{}, err // it was checked when the title was published
 		}
 	}
 	return view{n, t.Follows}, nil
@@ -94,18 +100,13 @@ func (h *handler) listTitles(r *request) error {
 		return err
 	}
 	rows := []titleRow{}
-	for t := range h.catalog.Find(catalog.Filter{}) {
-		rows = append(rows, row(t))
-	}
-	for t := range h.catalog.Drafts() {
-		if t.Disabled && r.mayChange(t) {
+	for t := range h.catalog.Find(catalog.Filter{Disabled: true}) {
+		// A title that was just created by other means has no number yet.
+		if t.Number != 0 && (!t.Disabled || r.mayChange(t)) {
 			rows = append(rows, row(t))
 		}
 	}
 	slices.SortFunc(rows, func(a, b titleRow) int { return cmp.Compare(a.SoftwareTitleID, b.SoftwareTitleID) })
-	// A title that was just created by other means has no number yet, and one that was just enabled may be there twice.
-	rows = slices.DeleteFunc(rows, func(t titleRow) bool { return t.SoftwareTitleID == 0 })
-	rows = slices.CompactFunc(rows, func(a, b titleRow) bool { return a.SoftwareTitleID == b.SoftwareTitleID })
 	return r.reply(rows)
 }
 
@@ -196,6 +197,9 @@ func (h *handler) updateTitle(r *request) error {
 		return err
 	}
 	if id, ok := o.filled("id"); ok && id != t.ID {
+		if enabled, _ := o.flag("enabled"); enabled && t.Disabled {
+			return errRenameEnables // enabling may fail after the title was renamed
+		}
 		if t, err = h.rename(r, t, id); err != nil {
 			return err
 		}
@@ -272,6 +276,10 @@ func (h *handler) deleteTitle(r *request) error {
 
 // rename gives another id to a title that has never been served, and returns the title.
 func (h *handler) rename(r *request, t catalog.Title, id string) (catalog.Title, error) {
+	about := auth.Title{ID: id, Contributor: t.Contributor}
+	if err := h.authorize(r.Context(), r.principal, auth.ActionCreate, about); err != nil {
+		return t, err
+	}
 	err := h.catalog.Rename(r.Context(), t.ID, id, &catalog.EditOptions{UID: t.UID, By: r.maker()})
 	if errors.Is(err, catalog.ErrServed) {
 		err = errRename
