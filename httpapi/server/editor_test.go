@@ -241,7 +241,10 @@ func TestEditorOfJSON(t *testing.T) {
 	if page := b.get(draft); !strings.Contains(page, "wrong type") || !strings.Contains(page, "<textarea") {
 		t.Errorf("the editor of a draft with a wrong type: %s", page)
 	}
-	status, location, page := b.post(draft+"/discard", nil)
+	if status, _, _ := b.post(draft+"/discard", nil); status != 409 {
+		t.Errorf("discarding without having seen the draft: got status %d", status)
+	}
+	status, location, page := b.post(draft+"/discard", url.Values{"tag": {b.tag(b.get(draft + "/discard"))}})
 	if status != 303 || location != "/drafts" || strings.Contains(b.get("/drafts"), "New<") {
 		t.Errorf("discarding: got status %d, %s: %s", status, location, page)
 	}

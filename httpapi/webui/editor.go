@@ -32,7 +32,18 @@ type working struct {
 }
 
 // Draft reports whether the working copy is a draft.
-func (w *working) Draft() bool { return w.Tag != "" }
+func (w *working) Draft() bool { return !strings.HasPrefix(w.Tag, titleTag) }
+
+// titleTag is in front of the Tag of a working copy without a draft: the rest is the ETag of the title.
+const titleTag = "title "
+
+// saveOptions are the options to save the working copy if neither the draft nor, without one, the title has changed.
+func (w *working) saveOptions() *client.SaveDraftOptions {
+	if w.Draft() {
+		return &client.SaveDraftOptions{IfMatch: w.Tag}
+	}
+	return &client.SaveDraftOptions{NoDraft: true, Base: strings.TrimPrefix(w.Tag, titleTag)}
+}
 
 // draftURL returns the path of the editor of the title with an id.
 func draftURL(id string) string { return "/titles/" + url.PathEscape(id) + "/draft" }
@@ -79,7 +90,7 @@ func (v *visit) readWorking(id string) (*working, error) {
 
 // startWorking returns the working copy of a title that has no draft yet.
 func (v *visit) startWorking(id string) (*working, error) {
-	def, _, err := v.api.Whole(v.r.Context(), id)
+	def, tag, err := v.api.Whole(v.r.Context(), id)
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +100,7 @@ func (v *visit) startWorking(id string) (*working, error) {
 	}
 	served, _ := def.Split()
 	warnings := patch.Lint(def, &patch.LintOptions{Now: v.h.now()})
-	w := &working{ID: def.ID, Text: text, Base: served, Warnings: warnings}
+	w := &working{ID: def.ID, Text: text, Tag: titleTag + tag, Base: served, Warnings: warnings}
 	return w, w.parse()
 }
 
@@ -125,7 +136,7 @@ func (p editorPages) save(w *working, apply func(d *patch.Definition) string, ne
 		p.fail(http.StatusBadRequest, "The form cannot be read: it contains text that is not UTF-8.")
 		return
 	}
-	if _, _, err := p.api.SaveDraft(p.r.Context(), w.ID, text, &client.SaveDraftOptions{IfMatch: tag}); err != nil {
+	if _, _, err := p.api.SaveDraft(p.r.Context(), w.ID, text, w.saveOptions()); err != nil {
 		again(w, p.refusalOf(err).Message)
 		return
 	}

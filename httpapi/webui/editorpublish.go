@@ -61,7 +61,7 @@ func (p editorPages) saveText() {
 		p.visit.show(http.StatusConflict, "editjson", "Edit "+w.title(), page)
 		return
 	}
-	_, _, err := p.api.SaveDraft(p.r.Context(), w.ID, text, &client.SaveDraftOptions{IfMatch: tag})
+	_, _, err := p.api.SaveDraft(p.r.Context(), w.ID, text, w.saveOptions())
 	if err == nil {
 		p.redirect(draftURL(w.ID)+"/json", "Draft saved.")
 		return
@@ -179,6 +179,10 @@ func (p editorPages) mergeDraft() {
 	if !ok {
 		return
 	}
+	if len(w.Broken) > 0 {
+		p.showText(http.StatusConflict, w, "The draft has values of a wrong type: correct them here first.")
+		return
+	}
 	now, tag, err := p.api.Definition(p.r.Context(), w.ID)
 	if err != nil {
 		p.refused(err)
@@ -200,21 +204,35 @@ func (p editorPages) mergeDraft() {
 // discardForm asks for confirmation.
 func (p editorPages) discardForm() {
 	if w, ok := p.working(); ok {
-		p.visit.show(http.StatusOK, "discard", "Discard the draft of "+w.title(), w)
+		p.visit.show(http.StatusOK, "discard", "Discard the draft of "+w.title(), discardPage{working: w})
 	}
+}
+
+// A discardPage asks whether a draft is to be discarded.
+type discardPage struct {
+	*working
+	Message string
 }
 
 // discard discards the draft.
 func (p editorPages) discard() {
+	if !p.signedIn() || !p.readForm() {
+		return
+	}
 	w, ok := p.working()
 	if !ok {
+		return
+	}
+	if p.value("tag") != w.Tag {
+		p.visit.show(http.StatusConflict, "discard", "Discard the draft of "+w.title(), discardPage{w,
+			"The draft has changed since you opened this page, so it was not discarded."})
 		return
 	}
 	next := titleURL(Title{ID: w.ID})
 	if w.Base == nil {
 		next = "/drafts"
 	}
-	p.done(p.api.DiscardDraft(p.r.Context(), w.ID), next, "Draft discarded")
+	p.done(p.api.DiscardDraft(p.r.Context(), w.ID, &client.EditOptions{IfMatch: w.Tag}), next, "Draft discarded")
 }
 
 // A draftsPage lists drafts.

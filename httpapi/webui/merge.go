@@ -56,36 +56,56 @@ func encoded(part any) []byte {
 	return data
 }
 
-// mergeVersions merges the versions. The order is that of mine; versions that only theirs has are added by version
-// order. choose reports whether a part of theirs is taken in place of mine.
+// mergeVersions merges the versions. The order is that of mine, or that of theirs if mine is still that of base.
+// Versions that only the other one has are added by version order. choose reports whether a part of theirs is taken in
+// place of mine.
 func mergeVersions(
 	base, mine, theirs *patch.Definition, choose func(name string, base, mine, theirs any) bool,
 ) []patch.Patch {
-	find := func(d *patch.Definition, v string) *patch.Patch {
-		if i := d.FindPatch(v); i >= 0 {
-			return &d.Patches[i]
+	inBase, inMine, inTheirs := byVersion(base), byVersion(mine), byVersion(theirs)
+	first, second := mine, theirs
+	if slices.Equal(base.Versions(), mine.Versions()) {
+		first, second = theirs, mine
+	}
+	merged := func(version string) *patch.Patch { // nil if the version is removed
+		if choose("version "+version, inBase[version], inMine[version], inTheirs[version]) {
+			return inTheirs[version]
 		}
-		return nil
+		return inMine[version]
 	}
 	d := &patch.Definition{}
-	for i := range mine.Patches {
-		p := &mine.Patches[i]
-		if choose("version "+p.Version, find(base, p.Version), p, find(theirs, p.Version)) {
-			if p = find(theirs, p.Version); p == nil {
-				continue // they have removed it
-			}
+	done := byVersion(first)
+	for i := range first.Patches {
+		p := &first.Patches[i]
+		if chosen := merged(p.Version); chosen != done[p.Version] {
+			p = chosen
 		}
-		d.Patches = append(d.Patches, *p)
+		if p != nil {
+			d.Patches = append(d.Patches, *p)
+		}
 	}
-	for i := range theirs.Patches {
-		p := &theirs.Patches[i]
-		if find(mine, p.Version) != nil {
+	var added []patch.Patch
+	for i := range second.Patches {
+		version := second.Patches[i].Version
+		if done[version] != nil {
 			continue
 		}
-		if choose("version "+p.Version, find(base, p.Version), (*patch.Patch)(nil), p) {
-			// It cannot fail: the version is not there.
-			_ = d.AddPatches(patch.Ordered(), time.Time{}, *p)
+		if p := merged(version); p != nil {
+			added = append(added, *p)
 		}
 	}
+	// It cannot fail: the versions are not there, and are different.
+	_ = d.AddPatches(patch.Ordered(), time.Time{}, added...)
 	return slices.Clip(d.Patches)
+}
+
+// byVersion returns the patches of a definition by version: the first one of each.
+func byVersion(d *patch.Definition) map[string]*patch.Patch {
+	all := make(map[string]*patch.Patch, len(d.Patches))
+	for i := range d.Patches {
+		if p := &d.Patches[i]; all[p.Version] == nil {
+			all[p.Version] = p
+		}
+	}
+	return all
 }

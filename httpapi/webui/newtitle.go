@@ -61,7 +61,7 @@ func (p newPages) begin(d *patch.Definition) {
 		p.refuse(http.StatusBadRequest, "The form contains text that is not UTF-8.")
 		return
 	}
-	if _, _, err := p.api.SaveDraft(p.r.Context(), d.ID, text, nil); err != nil {
+	if _, _, err := p.api.SaveDraft(p.r.Context(), d.ID, text, &client.SaveDraftOptions{NoDraft: true}); err != nil {
 		r := p.refusalOf(err)
 		p.refuse(r.Status, r.Message)
 		return
