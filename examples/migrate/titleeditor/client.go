@@ -53,8 +53,12 @@ func newClient(address, user, password string, insecure bool) (*client, error) {
 		base:     base,
 		user:     user,
 		password: password,
-		http:     &http.Client{Timeout: 2 * time.Minute},
-		pause:    time.Second,
+		http: &http.Client{
+			Timeout: 2 * time.Minute,
+			// A redirect is an error: it could lead the password to a server without TLS.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+		pause: time.Second,
 	}, nil
 }
 

@@ -5,12 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/patchsource/patchsource/examples/internal/cli"
 )
 
 // A row is a title in the list of an instance.
@@ -126,7 +127,7 @@ func writeFile(name string, data json.RawMessage) error {
 
 // readFolder returns the titles in the files of a folder, sorted by file.
 func readFolder(dir string) (titles []title, err error) {
-	names, err := fs.Glob(os.DirFS(dir), "*.json")
+	names, err := cli.DefinitionFiles(os.DirFS(dir))
 	if err != nil || len(names) == 0 {
 		return nil, fmt.Errorf("the folder %s has no *.json files", dir)
 	}
