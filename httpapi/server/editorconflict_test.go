@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// --- lost updates
+// Changes that are made after a form was shown are not lost.
 
 func TestFormOfTitleThatChanged(t *testing.T) {
 	b := newEditorBench(t)
@@ -88,7 +88,8 @@ func TestOneOfTwoNewTitlesWins(t *testing.T) {
 		var group sync.WaitGroup
 		for i := range status {
 			group.Go(func() {
-				status[i], _ = b.upload("/new", map[string]string{"from": "blank", "id": "X", "name": fmt.Sprint("N", i)}, "", "")
+				fields := map[string]string{"from": "blank", "id": "X", "name": fmt.Sprint("N", i)}
+				status[i], _ = b.upload("/new", fields, "", "")
 			})
 		}
 		group.Wait()
@@ -102,7 +103,8 @@ func TestMergeKeepsBrokenValues(t *testing.T) {
 	b := newEditorBench(t)
 	b.api("POST", "/api/v1/title", titleWith("App"), 201)
 	const draft = "/titles/App/draft"
-	d := titleWith("App", "PATCHES", `[{"version":3,"releaseDate":"2026-01-01T00:00:00Z","killApps":"oops"},`+versionOf("1")+"]")
+	d := titleWith("App", "PATCHES",
+		`[{"version":3,"releaseDate":"2026-01-01T00:00:00Z","killApps":"oops"},`+versionOf("1")+"]")
 	b.api("PUT", "/api/v1/titles/App/draft", d, 201-1)
 	b.api("POST", "/api/v1/title/App/version", versionOf("2"), 201)
 	form := b.fill(draft+"/publish", draft+"/merge")
@@ -121,7 +123,8 @@ func TestMergeKeepsTheirOrder(t *testing.T) {
 	page := b.get(draft + "/publish")
 	b.must(draft+"/merge", b.fill(draft+"/publish", draft+"/merge"), 303)
 	d := b.draft("App")
-	if strings.Index(d, `"version":"2"`) < strings.Index(d, `"version":"1"`) && strings.Contains(page, "None of these") {
+	if strings.Index(d, `"version":"2"`) < strings.Index(d, `"version":"1"`) &&
+		strings.Contains(page, "None of these") {
 		t.Error("the page says that nothing collides, and the merge reverts the order that the title got")
 	}
 }
@@ -175,10 +178,10 @@ func titleWith(id string, pairs ...string) string {
 	return d
 }
 
-// inputs parses the values of the inputs, selects and textareas with a name, as a browser would send them. Only what the
-// forms of the editor need.
-var fieldOf = regexp.MustCompile(`(?s)<input[^>]*name="([^"]+)"[^>]*>|<textarea[^>]*name="([^"]+)"[^>]*>(.*?)</textarea>|` +
-	`<select[^>]*name="([^"]+)"[^>]*>(.*?)</select>`)
+// inputs parses the values of the inputs, selects and textareas with a name, as a browser would send them. Only what
+// the forms of the editor need.
+var fieldOf = regexp.MustCompile(`(?s)<input[^>]*name="([^"]+)"[^>]*>|<textarea[^>]*name="([^"]+)"[^>]*>(.*?)` +
+	`</textarea>|<select[^>]*name="([^"]+)"[^>]*>(.*?)</select>`)
 var valueOf = regexp.MustCompile(`value="([^"]*)"`)
 var optionOf = regexp.MustCompile(`<option(?: value="([^"]*)")?( selected)?>([^<]*)`)
 

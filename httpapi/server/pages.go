@@ -93,7 +93,7 @@ func (p pages) FeedCounts(may func(webui.Title) bool) (counts webui.FeedCounts) 
 
 // Bytes implements webui.Catalog.
 func (p pages) Bytes(id string) int64 {
-	t, _ := p.Catalog.Title(id) // a title that does not exist has none
+	t, _ := p.Catalog.Lookup(id) // a title that does not exist has none
 	return t.Bytes
 }
 

@@ -22,10 +22,14 @@ type working struct {
 	Def    *patch.Definition
 	Text   []byte
 	Broken []patch.Failure
-	// Tag is the ETag of the draft. It is empty if there is none yet.
+	// Tag is the ETag of the draft; without one, see titleTag.
 	Tag string
+	// Served reports whether readers are served the title now.
+	Served bool
 	// Base is the definition for which the draft was begun. It is nil if the title has never been served.
 	Base *patch.Definition
+	// baseTag is the ETag that the title had then.
+	baseTag string
 	// Errors and Warnings are those of the draft.
 	Errors   []patch.Failure
 	Warnings []patch.Warning
@@ -36,6 +40,26 @@ func (w *working) Draft() bool { return !strings.HasPrefix(w.Tag, titleTag) }
 
 // titleTag is in front of the Tag of a working copy without a draft: the rest is the ETag of the title.
 const titleTag = "title "
+
+// noForm says why the forms of the editor cannot show the working copy. It is empty if they can.
+func (w *working) noForm() string {
+	if len(w.Broken) > 0 {
+		return "The draft has values of a wrong type: correct them here first."
+	}
+	const most = 12_000 // a definition has at most 10,000 versions; a page must not be very large
+	rows := len(w.Def.Requirements) + len(w.Def.ExtensionAttributes) + len(w.Def.Patches)
+	for i := range w.Def.Patches {
+		p := &w.Def.Patches[i]
+		rows = max(rows, len(p.KillApps)+len(p.Capabilities)+len(p.Components))
+		for j := range p.Components {
+			rows = max(rows, len(p.Components[j].Criteria))
+		}
+	}
+	if rows > most {
+		return "The draft is too large for a form: edit it as JSON."
+	}
+	return ""
+}
 
 // saveOptions are the options to save the working copy if neither the draft nor, without one, the title has changed.
 func (w *working) saveOptions() *client.SaveDraftOptions {
@@ -80,12 +104,17 @@ func (v *visit) readWorking(id string) (*working, error) {
 	}
 	w := &working{ID: id, Text: d.Definition, Tag: tag, Errors: d.Errors, Warnings: d.Warnings}
 	if d.Base != nil {
-		w.Base = &patch.Definition{}
+		w.baseTag, w.Base = *d.Base, &patch.Definition{}
 		if err := w.Base.UnmarshalJSON(d.BaseDefinition); err != nil {
 			return nil, err
 		}
 	}
-	return w, w.parse()
+	if err := w.parse(); err != nil {
+		return nil, err
+	}
+	w.ID = w.Def.ID // the whole one, if a contributor has named it plainly
+	_, w.Served = v.h.catalog.Find(w.ID)
+	return w, nil
 }
 
 // startWorking returns the working copy of a title that has no draft yet.
@@ -100,7 +129,8 @@ func (v *visit) startWorking(id string) (*working, error) {
 	}
 	served, _ := def.Split()
 	warnings := patch.Lint(def, &patch.LintOptions{Now: v.h.now()})
-	w := &working{ID: def.ID, Text: text, Tag: titleTag + tag, Base: served, Warnings: warnings}
+	w := &working{ID: def.ID, Text: text, Tag: titleTag + tag, Served: true, Base: served, baseTag: tag,
+		Warnings: warnings}
 	return w, w.parse()
 }
 
@@ -118,8 +148,8 @@ func (w *working) parse() (err error) {
 func (p editorPages) save(w *working, apply func(d *patch.Definition) string, next, notice string,
 	again func(*working, string)) {
 	tag := p.value("tag")
-	if len(w.Broken) > 0 {
-		p.showText(http.StatusConflict, w, "The draft has values of a wrong type: correct them here first.")
+	if trouble := w.noForm(); trouble != "" {
+		p.showText(http.StatusConflict, w, trouble)
 		return
 	}
 	if problem := apply(w.Def); problem != "" {
@@ -336,8 +366,8 @@ func (w *working) title() string {
 // form shows the editor.
 func (p editorPages) form() {
 	if w, ok := p.working(); ok {
-		if len(w.Broken) > 0 {
-			p.showText(http.StatusOK, w, "The draft has values of a wrong type: correct them here first.")
+		if trouble := w.noForm(); trouble != "" {
+			p.showText(http.StatusOK, w, trouble)
 			return
 		}
 		p.showEditor(http.StatusOK, w, "")

@@ -97,7 +97,7 @@ func (p editorPages) publishForm() {
 }
 
 func (p editorPages) showPublish(status int, w *working, message string) {
-	page := editorPublishPage{working: w, Message: message, New: w.Base == nil}
+	page := editorPublishPage{working: w, Message: message, New: !w.Served}
 	if w.Base != nil {
 		served, _ := w.Def.Split()
 		page.Changes = sentences(patch.Diff(w.Base, served))
@@ -126,11 +126,10 @@ func (page *editorPublishPage) compare(p editorPages) error {
 	if err != nil {
 		return err
 	}
-	theirs := patch.Diff(page.Base, now)
-	if len(theirs) == 0 {
+	if tag == page.baseTag {
 		return nil
 	}
-	page.Conflict, page.Theirs, page.BaseTag = true, sentences(theirs), tag
+	page.Conflict, page.Theirs, page.BaseTag = true, sentences(patch.Diff(page.Base, now)), tag
 	_, page.Collisions = merge(page.Base, page.Def, now)
 	page.Merged = len(page.Collisions) == 0
 	return nil
@@ -179,8 +178,8 @@ func (p editorPages) mergeDraft() {
 	if !ok {
 		return
 	}
-	if len(w.Broken) > 0 {
-		p.showText(http.StatusConflict, w, "The draft has values of a wrong type: correct them here first.")
+	if trouble := w.noForm(); trouble != "" {
+		p.showText(http.StatusConflict, w, trouble)
 		return
 	}
 	now, tag, err := p.api.Definition(p.r.Context(), w.ID)
@@ -229,8 +228,11 @@ func (p editorPages) discard() {
 		return
 	}
 	next := titleURL(Title{ID: w.ID})
-	if w.Base == nil {
+	switch {
+	case w.Base == nil:
 		next = "/drafts"
+	case !w.Served:
+		next = draftURL(w.ID) // it is what was served last
 	}
 	p.done(p.api.DiscardDraft(p.r.Context(), w.ID, &client.EditOptions{IfMatch: w.Tag}), next, "Draft discarded")
 }

@@ -183,6 +183,10 @@ func (p editorPages) version() (w *working, index int, ok bool) {
 // versionForm shows a version.
 func (p editorPages) versionForm() {
 	if w, i, ok := p.version(); ok {
+		if trouble := w.noForm(); trouble != "" {
+			p.showText(http.StatusOK, w, trouble)
+			return
+		}
 		p.showVersion(http.StatusOK, w, i, "")
 	}
 }
