@@ -7,13 +7,14 @@ import (
 )
 
 // Carry returns the numbers of a definition that was edited without them. n are those of the definition before. A patch
-// keeps its number if its version does. A part of a patch, a requirement and an extension attribute keep theirs if
-// there is an equal one after the edit, or else if there is another one at the same place that has none. All others
-// have no number yet, and numbers of parts that are gone are forgotten. Both definitions are whole, and not changed.
+// keeps its number if its version does, and an extension attribute if its key does. A part of a patch and a requirement
+// keep theirs if there is an equal one after the edit, or else if there is another one at the same place that has none;
+// so do extension attributes with new keys. All others have no number yet, and numbers of parts that are gone are
+// forgotten. Both definitions are whole, and not changed.
 func (n Numbers) Carry(before, after *patch.Definition) Numbers {
 	next := n
 	next.Requirements = carry(before.Requirements, n.Requirements, after.Requirements)
-	next.ExtensionAttributes = carry(before.ExtensionAttributes, n.ExtensionAttributes, after.ExtensionAttributes)
+	next.ExtensionAttributes = n.carryAttributes(before.ExtensionAttributes, after.ExtensionAttributes)
 	next.Patches = make([]PatchNumbers, len(after.Patches))
 	byKey := make(map[string]int, len(before.Patches))
 	was, is := keysOf(before), keysOf(after)
@@ -50,6 +51,18 @@ func (n PatchNumbers) carry(before, after *patch.Patch) PatchNumbers {
 			c.Criteria)}
 	}
 	return next
+}
+
+// carryAttributes returns the numbers of extension attributes that were edited.
+func (n *Numbers) carryAttributes(before, after []patch.ExtensionAttribute) []uint64 {
+	keys := func(attributes []patch.ExtensionAttribute) []patch.ExtensionAttribute {
+		keys := make([]patch.ExtensionAttribute, len(attributes))
+		for i, a := range attributes {
+			keys[i].Key = a.Key
+		}
+		return keys
+	}
+	return carry(keys(before), n.ExtensionAttributes, keys(after))
 }
 
 // carry returns the numbers of the parts in a list that was edited.

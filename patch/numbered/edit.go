@@ -18,8 +18,9 @@ func (t *Title) AddExtensionAttribute(a patch.ExtensionAttribute) Place {
 	return Place{Kind: ExtensionAttribute, Index: i}
 }
 
-// AddPatch adds a patch at an index, or at the end if at is negative or too large. The front is at 0.
+// AddPatch adds a copy of a patch at an index, or at the end if at is negative or too large. The front is at 0.
 func (t *Title) AddPatch(at int, p patch.Patch) Place {
+	p = p.Clone()
 	i := insert(&t.Definition.Patches, &t.Numbers.Patches, at, p, newPatchNumbers(&p))
 	t.touched = slices.Insert(t.touched, i, true)
 	return Place{Kind: Patch, Patch: i, Index: i}
@@ -32,9 +33,10 @@ func (t *Title) AddKillApp(version int, k patch.KillApp) Place {
 	return Place{Kind: KillApp, Patch: version, Index: i}
 }
 
-// AddComponent adds a component to the patch at an index.
+// AddComponent adds a copy of a component to the patch at an index.
 func (t *Title) AddComponent(version int, c patch.Component) Place {
 	t.touch(version)
+	c.Criteria = slices.Clone(c.Criteria)
 	p, n := &t.Definition.Patches[version], &t.Numbers.Patches[version]
 	i := insert(&p.Components, &n.Components, -1, c, newComponentNumbers(&c))
 	return Place{Kind: Component, Patch: version, Component: i, Index: i}

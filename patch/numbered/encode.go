@@ -3,6 +3,7 @@ package numbered
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/patchsource/patchsource/patch"
 )
@@ -74,16 +75,18 @@ func keysOf(d *patch.Definition) func(i int) string {
 		version := d.Patches[i].Version
 		n := seen[version]
 		seen[version]++
-		if n == 0 {
+		// A version that is valid has no control character. That of a draft may have, and must not look like the key of
+		// another.
+		if n == 0 && !strings.Contains(version, "\x00") {
 			return version
 		}
-		return fmt.Sprintf("%s\x00%d", version, n) // a version that is valid has no control character
+		return fmt.Sprintf("%s\x00%d", version, n)
 	}
 }
 
 // Decode returns the numbers of a title from the JSON that [Numbers.Encode] returned, for a definition that may have
-// been edited since by adding and removing versions. A part of which it has no number has none. title is the number of
-// the title.
+// been edited since by adding and removing versions. A part of which it has no number has none, nor has one whose
+// number is that of another part or was not given yet. title is the number of the title.
 func Decode(data json.RawMessage, title uint64, d *patch.Definition) (Numbers, error) {
 	n := New(title, d)
 	var e encoded
@@ -110,6 +113,7 @@ func Decode(data json.RawMessage, title uint64, d *patch.Definition) (Numbers, e
 			at++
 		})
 	}
+	n.forgetStray()
 	return n, nil
 }
 

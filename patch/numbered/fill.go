@@ -1,5 +1,7 @@
 package numbered
 
+import "slices"
+
 const (
 	blockBits = 16
 	placeMask = 1<<blockBits - 1
@@ -86,4 +88,31 @@ func (n *Numbers) take() uint64 {
 	number := block<<blockBits | n.Next&placeMask
 	n.Next++
 	return number
+}
+
+// forgetStray takes their numbers from parts whose numbers an earlier part has, or were not given yet, so that no two
+// parts ever have the same one.
+func (n *Numbers) forgetStray() {
+	seen := map[uint64]struct{}{}
+	n.visit(func(number *uint64) {
+		if _, twice := seen[*number]; twice || !n.given(*number) {
+			*number = 0
+			return
+		}
+		seen[*number] = struct{}{}
+	})
+}
+
+// given reports whether a number has been given to a part of the title.
+func (n *Numbers) given(number uint64) bool {
+	block := uint64(0)
+	if b := Block(number); b != n.Title {
+		i := slices.Index(n.Blocks, b)
+		if i < 0 {
+			return false
+		}
+		block = uint64(i) + 1
+	}
+	place := number & placeMask
+	return place != 0 && block<<blockBits|place < n.Next
 }

@@ -146,6 +146,27 @@ func randomReplacement(r *rand.Rand, d *patch.Definition, step int) *patch.Defin
 	return other.Definition
 }
 
+// checkFound checks that the part at a place is found by its number.
+func checkFound(t *testing.T, title *numbered.Title, p numbered.Place, n uint64) {
+	t.Helper()
+	if found, ok := title.Find(p.Kind, n); !ok || found != p || title.NumberOf(p) != n {
+		t.Fatalf("the part %v with the number %d is found at %v, %v", p, n, found, ok)
+	}
+}
+
+// checkRoundTrip checks that the numbers of a title survive Encode and Decode.
+func checkRoundTrip(t *testing.T, title *numbered.Title) {
+	t.Helper()
+	data, err := title.Numbers.Encode(title.Definition)
+	if err != nil {
+		t.Fatal(err)
+	}
+	decoded, err := numbered.Decode(data, title.Numbers.Title, title.Definition)
+	if diff := cmp.Diff(title.Numbers, decoded); err != nil || diff != "" {
+		t.Fatalf("%s is decoded with the error %v and the difference\n%s", data, err, diff)
+	}
+}
+
 func TestNumbersAreUniqueAndNeverUsedAgain(t *testing.T) {
 	for seed := range uint64(50) {
 		r := rand.New(rand.NewPCG(seed, 7))
@@ -174,25 +195,12 @@ func TestNumbersAreUniqueAndNeverUsedAgain(t *testing.T) {
 					t.Fatalf("seed %d, step %d: the number %d is used twice, again, or of another title", seed, step, n)
 				}
 				seen[n], used[n] = true, true
-				if found, ok := title.Find(p.Kind, n); !ok || found != p || title.NumberOf(p) != n {
-					t.Fatalf("seed %d, step %d: the part %v with the number %d is found at %v, %v",
-						seed, step, p, n, found, ok)
-				}
+				checkFound(t, title, p, n)
 			}
 			for n := range used {
 				gone[n] = !seen[n]
 			}
-			data, err := title.Numbers.Encode(title.Definition)
-			if err != nil {
-				t.Fatal(err)
-			}
-			decoded, err := numbered.Decode(data, title.Numbers.Title, title.Definition)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(title.Numbers, decoded); diff != "" {
-				t.Fatalf("seed %d, step %d: decoded from %s:\n%s", seed, step, data, diff)
-			}
+			checkRoundTrip(t, title)
 		}
 	}
 }
