@@ -12,7 +12,8 @@ import (
 //
 // With format 3, titles have their recent history as differences, and a directory of package filestore has a journal,
 // whose changes earlier versions do not see. With format 4, there are records of the kind "watches", which earlier
-// versions leave out of full backups and copies.
+// versions leave out of full backups and copies. With format 5, titles may have drafts, and numbers for their parts,
+// and there is a record of the kind "numbers".
 const Format = 5
 
 // firstFormat is the format that a store has at least once this version has opened it. Later ones are for records that
@@ -71,6 +72,16 @@ func parseFormat(r Record) (int, error) {
 			"start the newer version, or restore a backup made before", ErrFormat, m.Format, Format)
 	}
 	return m.Format, nil
+}
+
+// ReadFormat returns the format that the format marker of s states, 1 if it has none. The errors are those of
+// [CheckFormat].
+func ReadFormat(ctx context.Context, s Store) (int, error) {
+	r, err := s.Get(ctx, formatKey)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return 0, err
+	}
+	return parseFormat(r)
 }
 
 // NewerFormat returns an [ErrFormat] that names a record in a format that this version does not know, and the newest

@@ -25,9 +25,12 @@ import (
 const (
 	// format is the newest format of backups that this version loads. A backup without format.json has format 1, in
 	// which the revisions are in a separate member. Format 3 says that titles may have revisions that are kept as
-	// differences. Format 4 has watches, which earlier versions would leave out.
-	format = 4
-	// formatWithoutWatches is the format of a backup of a store that has no watches.
+	// differences. Format 4 has watches, which earlier versions would leave out. Format 5 is that of a store whose
+	// titles may have drafts, and parts with numbers; it has the next number.
+	format = 5
+	// formatOfWatches is the format of a backup with watches of a store without drafts.
+	formatOfWatches = 4
+	// formatWithoutWatches is the format of a backup of a store that has neither.
 	formatWithoutWatches = 3
 )
 
@@ -44,6 +47,7 @@ const (
 	historyKind = "history"
 	configKind  = "config"
 	watchKind   = "watches"
+	numberKind  = "numbers"
 )
 
 // kinds are the kinds of records in a backup besides the configuration, in the order in which they are loaded.
@@ -57,6 +61,7 @@ var kinds = []string{
 	"syncs",
 	"webhooks",
 	watchKind,
+	numberKind, // after the titles, so that it is higher than theirs
 }
 
 // configIDs are the ids of the configuration records in a backup.

@@ -218,6 +218,39 @@ func TestWriteWatches(t *testing.T) {
 	}
 }
 
+// A backup of a store that may have drafts and numbers has format 5, and so has the store that it is loaded into. The
+// numbers of titles that were deleted are not used again.
+func TestWriteNumbers(t *testing.T) {
+	s := memstore.New()
+	c := openCatalog(t, s)
+	create(t, c, "A", "B")
+	if err := c.NumberTitles(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Delete(t.Context(), "B", nil); err != nil {
+		t.Fatal(err)
+	}
+	members := write(t, s, nil)
+	if got := members[formatMember]; strings.TrimSpace(got) != `{"format":5}` {
+		t.Errorf("format.json is %q", got)
+	}
+	to := memstore.New()
+	if _, err := load(t, to, members); err != nil {
+		t.Fatal(err)
+	}
+	if got := contents(t, to, "config")["config/format"]; got != `{"format":5}` {
+		t.Errorf("the store's format is %q", got)
+	}
+	again := openCatalog(t, to)
+	create(t, again, "C")
+	if err := again.NumberTitles(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if next, err := again.Title("C"); err != nil || next.Number != 3 {
+		t.Errorf("the number of a new title is %d, %v, want 3, after those of A and B", next.Number, err)
+	}
+}
+
 const (
 	titlesMember  = "patchsource/titles.ndjson"
 	historyMember = "patchsource/history.ndjson"

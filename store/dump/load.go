@@ -29,9 +29,6 @@ const (
 	maxDeletions = 32
 )
 
-// storeFormat is the format of a store that has watches.
-const storeFormat = 4
-
 // LoadOptions are options of [Load]. Nil means the zero value.
 type LoadOptions struct {
 	// Progress, if not nil, is called again and again with the number of records that were read and are being loaded.
@@ -56,10 +53,8 @@ func Load(
 	if err := checkEmpty(ctx, s); err != nil {
 		return 0, err
 	}
-	if members[watchKind] != nil { // earlier versions must not open a store with watches
-		if err := store.RaiseFormat(ctx, s, storeFormat); err != nil {
-			return 0, err
-		}
+	if err := raiseFormat(ctx, s, members); err != nil {
+		return 0, err
 	}
 	if _, err := s.Put(ctx, loadingKey, []byte("{}"), store.Condition{}); err != nil {
 		return 0, err
@@ -74,6 +69,18 @@ func Load(
 		}
 	}
 	return l.read, s.Delete(ctx, loadingKey, store.Condition{})
+}
+
+// raiseFormat keeps earlier versions from opening a store with records of a backup that they do not know. From format 4
+// on, stores have the formats of backups.
+func raiseFormat(ctx context.Context, s store.Store, members map[string]*zip.File) error {
+	switch {
+	case members[numberKind] != nil:
+		return store.RaiseFormat(ctx, s, format)
+	case members[watchKind] != nil:
+		return store.RaiseFormat(ctx, s, formatOfWatches)
+	}
+	return nil
 }
 
 // A loader loads the records of a backup.

@@ -46,8 +46,9 @@ func TestLoadFormats(t *testing.T) {
 		{"format 2", map[string]string{titlesMember: together, formatMember: `{"format":2}`}, nil, 2},
 		{"format 3", map[string]string{titlesMember: together, formatMember: `{"format":3}`}, nil, 2},
 		{"format 4", map[string]string{titlesMember: together, formatMember: `{"format":4}`}, nil, 2},
+		{"format 5", map[string]string{titlesMember: together, formatMember: `{"format":5}`}, nil, 2},
 		{"empty lines", with(apart, titlesMember, "\n"+title+"\n\n"), nil, 2},
-		{"a newer format", with(apart, formatMember, `{"format":5}`), store.ErrFormat, 0},
+		{"a newer format", with(apart, formatMember, `{"format":6}`), store.ErrFormat, 0},
 		{"no format", with(apart, formatMember, `{}`), dump.ErrNoBackup, 0},
 		{"definitions alone", map[string]string{"patch_archive/A.json": "{}"}, dump.ErrNoBackup, 0},
 	} {
@@ -57,7 +58,7 @@ func TestLoadFormats(t *testing.T) {
 			if !errors.Is(err, c.err) || n != c.records {
 				t.Fatalf("%d records, %v, want %d, %v", n, err, c.records, c.err)
 			}
-			for _, part := range []string{"format 5", "up to 4"} {
+			for _, part := range []string{"format 6", "up to 5"} {
 				if c.err == store.ErrFormat && !strings.Contains(err.Error(), part) {
 					t.Errorf("%v does not say %s", err, part)
 				}

@@ -31,7 +31,18 @@ func Write(ctx context.Context, a Archive, s store.Store, titles iter.Seq2[store
 	if err != nil {
 		return err
 	}
-	if err := writeFormat(a, watched); err != nil {
+	stated := formatWithoutWatches
+	if watched {
+		stated = formatOfWatches
+	}
+	ofStore, err := store.ReadFormat(ctx, s)
+	if err != nil {
+		return err
+	}
+	if ofStore >= format {
+		stated = format
+	}
+	if err := writeFormat(a, stated); err != nil {
 		return err
 	}
 	if watched {
@@ -48,7 +59,7 @@ func Write(ctx context.Context, a Archive, s store.Store, titles iter.Seq2[store
 		return err
 	}
 	for _, kind := range kinds {
-		if kind == titleKind || kind == historyKind || kind == watchKind {
+		if kind == titleKind || kind == historyKind || kind == watchKind || kind == numberKind && stated < format {
 			continue
 		}
 		if err := writeKind(a, kind, s.List(ctx, kind)); err != nil {
@@ -67,15 +78,11 @@ func hasRecords(ctx context.Context, s store.Store, kind string) (bool, error) {
 }
 
 // writeFormat writes the member that states the backup's format: the earliest that has all records, so that earlier
-// versions load a backup without watches.
-func writeFormat(a Archive, watched bool) error {
+// versions load a backup without those that they do not know.
+func writeFormat(a Archive, stated int) error {
 	m, err := a.Create(formatName)
 	if err != nil {
 		return err
-	}
-	stated := formatWithoutWatches
-	if watched {
-		stated = format
 	}
 	return json.NewEncoder(m).Encode(formatMember{stated})
 }
