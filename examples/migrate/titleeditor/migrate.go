@@ -292,7 +292,34 @@ func (m *migration) updateTitle(ctx context.Context, c *client, t title, now *nu
 		}
 	}
 	_, after, err := read(ctx, c, now.Number)
+	if err != nil {
+		return nil, err
+	}
+	moved, err := orderVersions(ctx, c, t, after)
+	if err != nil || !moved {
+		return after, err
+	}
+	_, after, err = read(ctx, c, now.Number)
 	return after, err
+}
+
+// orderVersions moves the versions of a title to the places that they have in t, and reports whether any was moved.
+// Versions that t does not have come last.
+func orderVersions(ctx context.Context, c *client, t title, now *numberedTitle) (moved bool, err error) {
+	is := slices.Clone(now.Patches)
+	for i, v := range t.Patches {
+		at := slices.IndexFunc(is, func(p numberedVersion) bool { return p.Version == v.Version })
+		if at <= i {
+			continue // it is in its place, or the server does not have it
+		}
+		p := is[at]
+		body := map[string]any{"absoluteOrderId": i}
+		if err := c.call(ctx, "PUT", fmt.Sprintf("patches/%d", p.Number), body, nil); err != nil {
+			return moved, err
+		}
+		is, moved = slices.Insert(slices.Delete(is, at, at+1), i, p), true
+	}
+	return moved, nil
 }
 
 // enable enables and disables the versions of a title, and the title, as t says.

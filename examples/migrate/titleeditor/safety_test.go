@@ -49,3 +49,18 @@ func TestImportOmitsHiddenFiles(t *testing.T) {
 		t.Errorf("%d %s", code, out)
 	}
 }
+
+// Titles that differ only in the order of their versions are equal after an update.
+func TestUpdateOrdersVersions(t *testing.T) {
+	from, to := newInstance(t), newInstance(t)
+	from.do("POST", "/api/v1/title", titleJSON("App", patchJSON("3", ""), patchJSON("2", ""), patchJSON("1", "")))
+	to.do("POST", "/api/v1/title", titleJSON("App", patchJSON("2", ""), patchJSON("1", ""), patchJSON("3", "")))
+	args := []string{"copy", "--from", from.URL, "--from-password-file", from.password, "--to", to.URL,
+		"--to-password-file", to.password}
+	if code, out := command(append(args, "--update")...); code != 0 {
+		t.Errorf("--update: %d %s", code, out)
+	}
+	if code, out := command(args...); code != 0 {
+		t.Errorf("the titles still differ: %d %s", code, out)
+	}
+}
