@@ -173,6 +173,11 @@ func noDraft(r *http.Request) bool {
 // somebody else has, as they may by POST: their name is appended.
 func (c *draftCalls) mayCreateBeside(r *http.Request) bool {
 	principal := callOf(r).principal
+	if c.community != nil {
+		if _, known := c.community.Contributor(principal.Contributor); !known {
+			return false
+		}
+	}
 	id, err := variable(r, "id")
 	return err == nil && principal.Kind == auth.Contributor && c.mayCreate(r, principal, id) == nil
 }
