@@ -169,8 +169,8 @@ func noDraft(r *http.Request) bool {
 	return false
 }
 
-// mayCreateBeside reports whether the principal is a contributor who may create a title of their own under an id that
-// somebody else has, as they may by POST: their name is appended.
+// mayCreateBeside reports whether the principal is a contributor, registered here, for whom an id that another title
+// has makes a new title, as by POST: their name is appended.
 func (c *draftCalls) mayCreateBeside(r *http.Request) bool {
 	principal := callOf(r).principal
 	if c.community != nil {

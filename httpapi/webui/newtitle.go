@@ -66,7 +66,7 @@ func (p newPages) begin(d *patch.Definition) {
 		p.refuse(r.Status, r.Message)
 		return
 	}
-	p.redirect(draftURL(d.ID), "Draft created: nobody is served it until you publish it.")
+	p.redirect(draftURL(d.ID), "Draft created. It is not served until you publish it.")
 }
 
 // taken reports whether an id is that of a title or of a draft.
