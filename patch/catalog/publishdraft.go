@@ -19,7 +19,22 @@ func (c *Catalog) PublishDraft(ctx context.Context, id string, opts *EditOptions
 	o := opts.orZero()
 	tag := o.IfMatch
 	o.IfMatch = ""
-	r, err = c.edit(ctx, id, o, func(rec *record, now time.Time) (edited, error) {
+	for range 2 { // another server may enable or disable the title in between
+		r, err = c.publishLive(ctx, id, tag, o)
+		if !errors.Is(err, ErrNotFound) {
+			return r, false, err
+		}
+		r, err = c.publishDisabled(ctx, id, tag, o)
+		if !errors.Is(err, ErrNotFound) {
+			return r, err == nil, err
+		}
+	}
+	return r, false, err
+}
+
+// publishLive is PublishDraft for a title that is served.
+func (c *Catalog) publishLive(ctx context.Context, id, tag string, o EditOptions) (Result, error) {
+	return c.edit(ctx, id, o, func(rec *record, now time.Time) (edited, error) {
 		old, err := rec.parse()
 		if err != nil {
 			return edited{}, unreadableDefinition(id, err)
@@ -31,9 +46,10 @@ func (c *Catalog) PublishDraft(ctx context.Context, id string, opts *EditOptions
 		rec.Draft = nil
 		return c.writer.rules.succeed(ctx, rec, successor{old, d, true}, o, now)
 	})
-	if !errors.Is(err, ErrNotFound) {
-		return r, false, err
-	}
+}
+
+// publishDisabled is PublishDraft for a title that is disabled.
+func (c *Catalog) publishDisabled(ctx context.Context, id, tag string, o EditOptions) (r Result, err error) {
 	err = c.writer.changeDisabled(ctx, id, o, func(t *lockedTitle, rec *record) error {
 		old, err := rec.served()
 		if err != nil {
@@ -46,7 +62,7 @@ func (c *Catalog) PublishDraft(ctx context.Context, id string, opts *EditOptions
 		r, err = c.writer.enable(ctx, t, rec, d, o)
 		return err
 	})
-	return r, err == nil, err
+	return r, err
 }
 
 // publishable returns the draft of a record as the whole definition that takes the place of old, nil if the title was
