@@ -139,12 +139,11 @@ func TestOverrunOfTheHead(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if c.Key != (store.Key{}) {
-			t.Fatalf("the watch yields %v, want the zero Key", c)
-		}
-		if gaps++; gaps == 2 {
-			return
-		}
+		if c.Key == (store.Key{}) {
+			if gaps++; gaps == 2 {
+				return
+			}
+		} // otherwise a late reading of the head came between the writes, which are repeated
 		for i := range 501 {
 			key := store.Key{Kind: "others", ID: fmt.Sprint(i)}
 			if _, err := other.Put(ctx, key, nil, store.Condition{}); err != nil {
