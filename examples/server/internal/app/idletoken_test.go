@@ -53,16 +53,21 @@ func TestTokenInUseIsNotRead(t *testing.T) {
 			}
 			defer func() { _ = closeStore(s) }()
 			watcher, _ := store.As[store.Watcher](s)
-			with, without := &countingStore{Store: s}, &countingStore{Store: plainWatcher{s, watcher}}
-			var all sync.WaitGroup
-			for _, counted := range []*countingStore{with, without} {
-				all.Go(func() { use(t, counted, duration) })
+			// A machine that is too busy delays heartbeats: one attempt of three has to succeed.
+			var n, m int64
+			for range 3 {
+				with, without := &countingStore{Store: s}, &countingStore{Store: plainWatcher{s, watcher}}
+				var all sync.WaitGroup
+				for _, counted := range []*countingStore{with, without} {
+					all.Go(func() { use(t, counted, duration) })
+				}
+				all.Wait()
+				if n, m = with.gets.Load(), without.gets.Load(); n == 0 && m > 0 {
+					return
+				}
 			}
-			all.Wait()
-			if n, m := with.gets.Load(), without.gets.Load(); n != 0 || m == 0 {
-				t.Errorf("in %v, the token was read %d times with heartbeats and %d times without, want 0 and some",
-					duration, n, m)
-			}
+			t.Errorf("in %v, the token was read %d times with heartbeats and %d times without, want 0 and some",
+				duration, n, m)
 		})
 	}
 }
