@@ -123,20 +123,20 @@ func TestEditorMakesATitle(t *testing.T) {
 	if page := b.get("/drafts"); !strings.Contains(page, "Composer") || !strings.Contains(page, "not served") {
 		t.Errorf("the drafts: %s", page)
 	}
-	b.save(draft+"/title", url.Values{"name": {"Composer X"}, "publisher": {"Example"},
+	b.save(draft, url.Values{"name": {"Composer X"}, "publisher": {"Example"},
 		"bundle_id": {"com.example.composer"}})
-	b.save(draft+"/requirements", url.Values{
+	b.save(draft, url.Values{
 		"requirement_name": {"Application Bundle ID", "Application Title", ""}, "requirement_operator": {"is",
 			"is", "is"},
 		"requirement_value": {"com.example.composer", "Composer.app", ""}, "requirement_join": {"and", "or", "and"},
 	})
-	b.save(draft+"/attributes", url.Values{
+	b.save(draft, url.Values{
 		"key": {"composer-version", ""}, "display_name": {"Composer",
 			""}, "script": {"#!/bin/sh\r\necho '<result>1</result>'", ""},
 	})
-	b.save(draft+"/versions", url.Values{"do": {"add 0"}, "version": {"1.1"}})
-	b.save(draft+"/versions", url.Values{"do": {"clone 0"}, "version": {"1.2"}})
-	b.save(draft+"/versions", url.Values{"do": {"toggle 0"}})
+	b.save(draft, url.Values{"do": {"add 0"}, "version": {"1.1"}})
+	b.save(draft, url.Values{"do": {"clone 0"}, "version": {"1.2"}})
+	b.save(draft, url.Values{"do": {"toggle 0"}})
 	page := b.get(draft)
 	for _, want := range []string{"1.2", "1.1", "1.0", "disabled", "composer-version", "echo '<result>1</result>'",
 		"or"} {
@@ -145,7 +145,7 @@ func TestEditorMakesATitle(t *testing.T) {
 		}
 	}
 	b.save(draft+"/versions/1", url.Values{
-		"version": {"1.1"}, "enabled": {"1"}, "released": {"2026-05-01"}, "os": {"13"}, "standalone": {"1"},
+		"was": {"1.1"}, "version": {"1.1"}, "enabled": {"1"}, "released": {"2026-05-01"}, "os": {"13"}, "standalone": {"1"},
 		"app_name": {"Composer.app"}, "app_bundle": {"com.example.composer"}, "component": {"Composer"},
 		"criterion_name": {"Application Bundle ID", "Application Version"}, "criterion_operator": {"is", "is"},
 		"criterion_value": {"com.example.composer", "1.1"}, "criterion_join": {"and", "and"},
@@ -182,13 +182,13 @@ func TestEditorConflicts(t *testing.T) {
 	}
 	const draft = "/titles/App/draft"
 	old := b.tag(b.get(draft))
-	b.save(draft+"/title", url.Values{"name": {"One"}, "publisher": {"P"}})
-	status, _, page := b.post(draft+"/title", url.Values{"name": {"Two"}, "publisher": {"P"}, "tag": {old}})
+	b.save(draft, url.Values{"name": {"One"}, "publisher": {"P"}})
+	status, _, page := b.post(draft, url.Values{"name": {"Two"}, "publisher": {"P"}, "tag": {old}})
 	if status != http.StatusConflict || !strings.Contains(page, `value="Two"`) || !strings.Contains(page,
 		"changed since") {
 		t.Errorf("saving over another draft: got status %d: %s", status, page)
 	}
-	status, _, _ = b.post(draft+"/title", url.Values{"name": {"Two"}, "publisher": {"P"}, "tag": {b.tag(page)}})
+	status, _, _ = b.post(draft, url.Values{"name": {"Two"}, "publisher": {"P"}, "tag": {b.tag(page)}})
 	if status != http.StatusSeeOther {
 		t.Errorf("saving again: got status %d", status)
 	}

@@ -16,10 +16,10 @@ import (
 func TestFormOfTitleThatChanged(t *testing.T) {
 	b := newEditorBench(t)
 	b.api("POST", "/api/v1/title", titleWith("App"), 201)
-	form := b.fill("/titles/App/draft", "/titles/App/draft/title") // no draft yet
+	form := b.fill("/titles/App/draft", "/titles/App/draft") // no draft yet
 	b.api("PUT", "/api/v1/title/App", strings.Replace(titleWith("App"), `"name":"App"`, `"name":"Renamed"`, 1), 200)
 	form.Set("publisher", "New publisher")
-	status, _, _ := b.post("/titles/App/draft/title", form)
+	status, _, _ := b.post("/titles/App/draft", form)
 	if status == 303 {
 		b.save("/titles/App/draft/publish", url.Values{})
 		if !strings.Contains(b.served("App"), `"name":"Renamed"`) {
@@ -52,9 +52,9 @@ func TestChangedDraftIsNotDiscarded(t *testing.T) {
 	b := newEditorBench(t)
 	b.api("POST", "/api/v1/title", titleWith("App"), 201)
 	const draft = "/titles/App/draft"
-	b.save(draft+"/title", url.Values{"name": {"A"}, "publisher": {"P"}})
+	b.save(draft, url.Values{"name": {"A"}, "publisher": {"P"}})
 	form := b.fill(draft+"/discard", draft+"/discard")
-	b.save(draft+"/title", url.Values{"name": {"Work of another"}, "publisher": {"P"}})
+	b.save(draft, url.Values{"name": {"Work of another"}, "publisher": {"P"}})
 	if status, _, _ := b.post(draft+"/discard", form); status == 303 {
 		t.Error("a draft that another visitor changed after the question was discarded")
 	}
@@ -69,10 +69,10 @@ func TestOneOfTwoFirstSavesWins(t *testing.T) {
 		var one, two int
 		var group sync.WaitGroup
 		group.Go(func() {
-			one, _, _ = b.post(draft+"/title", url.Values{"tag": {tag}, "name": {"AAA"}, "publisher": {"P"}})
+			one, _, _ = b.post(draft, url.Values{"tag": {tag}, "name": {"AAA"}, "publisher": {"P"}})
 		})
 		group.Go(func() {
-			two, _, _ = b.post(draft+"/versions", url.Values{"tag": {tag}, "do": {"add 0"}, "version": {"7"}})
+			two, _, _ = b.post(draft, url.Values{"tag": {tag}, "do": {"add 0"}, "version": {"7"}})
 		})
 		group.Wait()
 		if (one == 303) == (two == 303) {
@@ -118,7 +118,7 @@ func TestMergeKeepsTheirOrder(t *testing.T) {
 	b := newEditorBench(t)
 	b.api("POST", "/api/v1/title", titleWith("App", "PATCHES", "["+versionOf("2")+","+versionOf("1")+"]"), 201)
 	const draft = "/titles/App/draft"
-	b.save(draft+"/title", url.Values{"name": {"Mine"}, "publisher": {"P"}})
+	b.save(draft, url.Values{"name": {"Mine"}, "publisher": {"P"}})
 	b.api("POST", "/api/v1/titles/App/order", `{"versions":["1","2"]}`, 200)
 	page := b.get(draft + "/publish")
 	b.must(draft+"/merge", b.fill(draft+"/publish", draft+"/merge"), 303)
@@ -191,10 +191,23 @@ func (b *editorBench) fill(path, action string) url.Values {
 	if w.Code != 200 {
 		b.Fatalf("GET %s: %d %s", path, w.Code, w.Body)
 	}
-	page := w.Body.String()
-	_, page, ok := strings.Cut(page, `action="`+action+`"`)
+	return b.parse(w.Body.String(), action)
+}
+
+// filled returns the fields of a form on a page that post has returned.
+func (b *editorBench) filled(page, action string) url.Values {
+	b.Helper()
+	form := b.parse(page, action)
+	form.Set("tag", b.tag(page)) // post has replaced the entities, so that the quotes of the tag end its value
+	return form
+}
+
+// parse returns the fields of the first form of a page whose action begins so.
+func (b *editorBench) parse(page, action string) url.Values {
+	b.Helper()
+	_, page, ok := strings.Cut(page, `action="`+action)
 	if !ok {
-		b.Fatalf("%s has no form for %s", path, action)
+		b.Fatalf("the page has no form for %s: %s", action, page)
 	}
 	page, _, _ = strings.Cut(page, "</form>")
 	form := url.Values{}
@@ -210,7 +223,7 @@ func (b *editorBench) fill(path, action string) url.Values {
 			}
 			form.Add(m[1], v)
 		case m[2] != "":
-			form.Add(m[2], strings.ReplaceAll(strings.TrimPrefix(html.UnescapeString(m[3]), "\n"), "\n", "\r\n"))
+			form.Add(m[2], browserLines(html.UnescapeString(m[3])))
 		default:
 			v, first := "", true
 			for _, o := range optionOf.FindAllStringSubmatch(m[5], -1) {
@@ -225,6 +238,12 @@ func (b *editorBench) fill(path, action string) url.Values {
 		}
 	}
 	return form
+}
+
+// browserLines returns the content of a textarea as a browser sends it.
+func browserLines(text string) string {
+	text = strings.ReplaceAll(text, "\r\n", "\n")
+	return strings.ReplaceAll(strings.TrimPrefix(text, "\n"), "\n", "\r\n")
 }
 
 const emptyVersion = `"releaseDate":"2026-01-01T00:00:00Z","standalone":true,"minimumOperatingSystem":"12",` +

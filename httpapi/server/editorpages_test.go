@@ -51,7 +51,7 @@ func TestDraftOfTitleThatChangedBack(t *testing.T) {
 	b := newEditorBench(t)
 	b.api("POST", "/api/v1/title", titleWith("App"), 201)
 	const draft = "/titles/App/draft"
-	b.save(draft+"/title", url.Values{"name": {"Mine"}, "publisher": {"P"}})
+	b.save(draft, url.Values{"name": {"Mine"}, "publisher": {"P"}})
 	b.api("PUT", "/api/v1/title/App", strings.Replace(titleWith("App"), `"P"`, `"Q"`, 1), 200)
 	b.api("PUT", "/api/v1/title/App", titleWith("App"), 200)
 	status, _, page := b.post(draft+"/publish", url.Values{"tag": {b.tag(b.get(draft + "/publish"))}})

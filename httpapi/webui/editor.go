@@ -41,21 +41,34 @@ func (w *working) Draft() bool { return !strings.HasPrefix(w.Tag, titleTag) }
 // titleTag is in front of the Tag of a working copy without a draft: the rest is the ETag of the title.
 const titleTag = "title "
 
+const (
+	// maxEditorRows bounds the versions on the page of a draft: a definition has at most 10,000.
+	maxEditorRows = 12_000
+	// maxEditorFields bounds the fields of a form: net/http refuses forms with more than 10,000.
+	maxEditorFields = 9_000
+	// maxEditorScripts bounds the scripts of a form in bytes, which are sent three times as long.
+	maxEditorScripts = 3 << 20
+)
+
 // noForm says why the forms of the editor cannot show the working copy. It is empty if they can.
 func (w *working) noForm() string {
 	if len(w.Broken) > 0 {
 		return "The draft has values of a wrong type: correct them here first."
 	}
-	const most = 12_000 // a definition has at most 10,000 versions; a page must not be very large
-	rows := len(w.Def.Requirements) + len(w.Def.ExtensionAttributes) + len(w.Def.Patches)
+	const perCriterion, perAttribute, perApp = 5, 4, 2
+	fields, scripts := perCriterion*len(w.Def.Requirements)+perAttribute*len(w.Def.ExtensionAttributes), 0
+	for _, a := range w.Def.ExtensionAttributes {
+		scripts += len(a.Value)
+	}
 	for i := range w.Def.Patches {
 		p := &w.Def.Patches[i]
-		rows = max(rows, len(p.KillApps)+len(p.Capabilities)+len(p.Components))
+		n := perApp*len(p.KillApps) + perCriterion*len(p.Capabilities)
 		for j := range p.Components {
-			rows = max(rows, len(p.Components[j].Criteria))
+			n += perCriterion * len(p.Components[j].Criteria)
 		}
+		fields = max(fields, n)
 	}
-	if rows > most {
+	if fields > maxEditorFields || scripts > maxEditorScripts || len(w.Def.Patches) > maxEditorRows {
 		return "The draft is too large for a form: edit it as JSON."
 	}
 	return ""
@@ -87,6 +100,20 @@ func (p editorPages) working() (*working, bool) {
 	}
 	if err != nil {
 		p.refused(err)
+		return nil, false
+	}
+	return w, true
+}
+
+// editable returns the working copy of the title in the path if it can be edited. A title that follows a source cannot.
+func (p editorPages) editable() (*working, bool) {
+	w, ok := p.working()
+	if !ok {
+		return nil, false
+	}
+	if t, served := p.h.catalog.Find(w.ID); served && t.Follows != "" && !w.Draft() {
+		p.fail(http.StatusForbidden, "This title follows "+t.Follows+
+			": you can change it only there. To change it here, copy it to a title of its own.")
 		return nil, false
 	}
 	return w, true
@@ -143,36 +170,6 @@ func (w *working) parse() (err error) {
 	return err
 }
 
-// save saves the working copy after apply has changed it by a form, and leads to the path next. If the draft has
-// changed since the form was shown, or the API refuses it, it shows the page again with what the visitor has entered.
-func (p editorPages) save(w *working, apply func(d *patch.Definition) string, next, notice string,
-	again func(*working, string)) {
-	tag := p.value("tag")
-	if trouble := w.noForm(); trouble != "" {
-		p.showText(http.StatusConflict, w, trouble)
-		return
-	}
-	if problem := apply(w.Def); problem != "" {
-		again(w, problem)
-		return
-	}
-	if tag != w.Tag {
-		again(w, "The draft has changed since you opened this page, so nothing was saved. "+
-			"What you entered is still here: look at the draft in another window, and save again to overwrite it.")
-		return
-	}
-	text, err := w.Def.MarshalJSON()
-	if err != nil {
-		p.fail(http.StatusBadRequest, "The form cannot be read: it contains text that is not UTF-8.")
-		return
-	}
-	if _, _, err := p.api.SaveDraft(p.r.Context(), w.ID, text, w.saveOptions()); err != nil {
-		again(w, p.refusalOf(err).Message)
-		return
-	}
-	p.redirect(next, notice)
-}
-
 // An editorPage is the page of a draft.
 type editorPage struct {
 	*working
@@ -182,6 +179,10 @@ type editorPage struct {
 	Requirements []criterionRow
 	Attributes   []attributeRow
 	Versions     []versionRow
+	// Order has the indices of the versions as they were dragged to. It is empty if none was.
+	Order string
+	// NewVersion and Of are what was typed to add a version.
+	NewVersion, Of string
 
 	Operators, Names, Keys []string
 }
@@ -199,6 +200,10 @@ type versionRow struct {
 // An attributeRow is an extension attribute in the editor. Its script is plain text.
 type attributeRow struct {
 	Path, Key, Name, Script string
+	// Was is the mark of the attribute that the row began with. It is empty for a new one.
+	Was string
+	// NoText reports that the script is not text. It is kept unless another one is typed.
+	NoText bool
 }
 
 // newEditorPage returns the page of a working copy.
@@ -212,16 +217,19 @@ func newEditorPage(w *working) *editorPage {
 	}
 	p.Requirements = criterionRows(w.Def.Requirements, "/requirements", 1)
 	for i, a := range w.Def.ExtensionAttributes {
-		p.Attributes = append(p.Attributes, attributeRow{
-			Path:   "/extensionAttributes/" + strconv.Itoa(i),
-			Key:    a.Key,
-			Name:   a.DisplayName,
-			Script: scriptText(a.Value),
-		})
+		row := attributeRow{
+			Path: "/extensionAttributes/" + strconv.Itoa(i),
+			Key:  a.Key,
+			Name: a.DisplayName,
+			Was:  "was " + a.Key,
+		}
+		text, ok := scriptText(a.Value)
+		row.Script, row.NoText = text, !ok
+		p.Attributes = append(p.Attributes, row)
 	}
 	p.Attributes = append(p.Attributes, attributeRow{Path: "/extensionAttributes/" + strconv.Itoa(len(p.Attributes))})
 	paths := p.paths()
-	p.Others = p.take(w.Errors, paths...)
+	p.Others = p.take(append(w.Broken[:len(w.Broken):len(w.Broken)], w.Errors...), paths...)
 	for _, warning := range w.Warnings {
 		if slices.Contains(paths, warning.Path) && p.fieldErrors[warning.Path] == "" {
 			p.fieldErrors[warning.Path] = warning.Message
@@ -264,6 +272,21 @@ func (p *editorPage) addVersions() {
 	}
 }
 
+// reorder shows the versions in an order that was not saved.
+func (p *editorPage) reorder(order string) {
+	rows := p.Versions
+	place, problem := orderVersions(&patch.Definition{Patches: slices.Clone(p.Def.Patches)}, order)
+	if problem != "" || order == "" {
+		return
+	}
+	p.Order, p.Versions = order, make([]versionRow, len(rows))
+	for i, to := range place {
+		row := rows[i]
+		row.First, row.Last = to == 0, to == len(rows)-1
+		p.Versions[to] = row
+	}
+}
+
 // versionIndex returns the index of the version that a path is in.
 func versionIndex(path string) (int, bool) {
 	rest, ok := strings.CutPrefix(path, "/patches/")
@@ -277,7 +300,8 @@ func versionIndex(path string) (int, bool) {
 
 // paths returns the paths of the fields on the page.
 func (p *editorPage) paths() []string {
-	all := []string{"/id", "/name", "/publisher", "/appName", "/bundleId", "/requirements", "/patches"}
+	all := []string{"/id", "/name", "/publisher", "/appName", "/bundleId", "/requirements", "/patches",
+		"/extensionAttributes"}
 	for _, r := range p.Requirements {
 		all = append(all, r.Path+"/name", r.Path+"/operator", r.Path+"/value", r.Path+"/and", r.Path+"/type")
 	}
@@ -314,40 +338,6 @@ func criterionRows(criteria []patch.Criterion, path string, spare int) (rows []c
 	return rows
 }
 
-// readCriteria returns the criteria of a list in a form. keys are those of the title's extension attributes. A
-// criterion that was there before keeps its unknown members.
-func readCriteria(form url.Values, list string, keys []string, before []patch.Criterion) []patch.Criterion {
-	column := func(name string) []string { return form[list+"_"+name] }
-	names, operators, values, joins := column("name"), column("operator"), column("value"), column("join")
-	all := []patch.Criterion{}
-	for i := range min(len(names), len(operators), len(values), len(joins)) {
-		c := patch.Criterion{
-			Name:     strings.TrimSpace(names[i]),
-			Operator: operators[i],
-			Value:    values[i],
-			Type:     "recon",
-			And:      new(joins[i] != "or"),
-		}
-		if c.Name == "" && c.Value == "" {
-			continue
-		}
-		if slices.Contains(keys, c.Name) {
-			c.Type = "extensionAttribute"
-		}
-		for _, old := range before {
-			if old.Name == c.Name && old.Value == c.Value {
-				c.Extra = old.Extra
-				if !slices.Contains(keys, c.Name) {
-					c.Type = old.Type
-				}
-				break
-			}
-		}
-		all = append(all, c)
-	}
-	return all
-}
-
 // show shows the editor of a working copy.
 func (p editorPages) showEditor(status int, w *working, message string) {
 	page := newEditorPage(w)
@@ -365,73 +355,11 @@ func (w *working) title() string {
 
 // form shows the editor.
 func (p editorPages) form() {
-	if w, ok := p.working(); ok {
+	if w, ok := p.editable(); ok {
 		if trouble := w.noForm(); trouble != "" {
 			p.showText(http.StatusOK, w, trouble)
 			return
 		}
 		p.showEditor(http.StatusOK, w, "")
 	}
-}
-
-// section reads a form and saves a section of the editor.
-func (p editorPages) section(notice string, apply func(d *patch.Definition) string) {
-	if !p.signedIn() || !p.readForm() {
-		return
-	}
-	w, ok := p.working()
-	if !ok {
-		return
-	}
-	again := func(w *working, message string) { p.showEditor(http.StatusConflict, w, message) }
-	p.save(w, apply, draftURL(w.ID), notice, again)
-}
-
-// saveTitle saves the members of the title.
-func (p editorPages) saveTitle() {
-	p.section("Title saved in the draft.", func(d *patch.Definition) string {
-		d.Name, d.Publisher = p.value("name"), p.value("publisher")
-		d.AppName, d.BundleID = optional(p.value("app_name")), optional(p.value("bundle_id"))
-		return ""
-	})
-}
-
-// optional returns nil for an empty text.
-func optional(s string) *string {
-	if s == "" {
-		return nil
-	}
-	return &s
-}
-
-// saveRequirements saves the requirements.
-func (p editorPages) saveRequirements() {
-	p.section("Requirements saved in the draft.", func(d *patch.Definition) string {
-		d.Requirements = readCriteria(p.r.PostForm, "requirement", keysOf(d), d.Requirements)
-		return ""
-	})
-}
-
-// saveAttributes saves the extension attributes. A row without a key removes one.
-func (p editorPages) saveAttributes() {
-	p.section("Extension attributes saved in the draft.", func(d *patch.Definition) string {
-		keys, names, scripts := p.r.PostForm["key"], p.r.PostForm["display_name"], p.r.PostForm["script"]
-		all := []patch.ExtensionAttribute{}
-		for i := range min(len(keys), len(names), len(scripts)) {
-			a := patch.ExtensionAttribute{
-				Key:         strings.TrimSpace(keys[i]),
-				DisplayName: strings.TrimSpace(names[i]),
-				Value:       encodeScript(scripts[i]),
-			}
-			if a.Key == "" && strings.TrimSpace(scripts[i]) == "" {
-				continue
-			}
-			if i < len(d.ExtensionAttributes) && d.ExtensionAttributes[i].Key == a.Key {
-				a.Extra = d.ExtensionAttributes[i].Extra
-			}
-			all = append(all, a)
-		}
-		d.ExtensionAttributes = all
-		return ""
-	})
 }

@@ -21,7 +21,7 @@ type editorTextPage struct {
 
 // textForm shows the draft as JSON.
 func (p editorPages) textForm() {
-	if w, ok := p.working(); ok {
+	if w, ok := p.editable(); ok {
 		p.showText(http.StatusOK, w, "")
 	}
 }

@@ -1,31 +1,15 @@
 package webui
 
 import (
-	"encoding/base64"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/patchsource/patchsource/patch"
 )
-
-// scriptText returns the script of an extension attribute as text. It is empty if it is not text.
-func scriptText(value string) string {
-	script, err := base64.StdEncoding.DecodeString(value)
-	if err != nil || !utf8.Valid(script) {
-		return ""
-	}
-	return string(script)
-}
-
-// encodeScript returns a script that was typed as the value of an extension attribute.
-func encodeScript(script string) string {
-	return base64.StdEncoding.EncodeToString([]byte(strings.ReplaceAll(script, "\r\n", "\n")))
-}
 
 // An editorVersionPage is the page of a version in the editor.
 type editorVersionPage struct {
@@ -35,7 +19,10 @@ type editorVersionPage struct {
 	fieldErrors
 	Others []patch.Failure
 
+	// Was is the number that the version has in the draft.
+	Was                          string
 	Version, OS, Released, At    string
+	NoDate                       bool // Released is no date
 	Disabled, Standalone, Reboot bool
 	Component                    string
 	Components                   int
@@ -53,6 +40,7 @@ func newEditorVersionPage(w *working, index int) *editorVersionPage {
 		working:      w,
 		Index:        index,
 		fieldErrors:  fieldErrors{},
+		Was:          v.Version,
 		Version:      v.Version,
 		OS:           v.MinimumOperatingSystem,
 		Disabled:     v.Disabled,
@@ -65,6 +53,8 @@ func newEditorVersionPage(w *working, index int) *editorVersionPage {
 		Keys:         keysOf(w.Def),
 	}
 	p.Released, p.At = splitTime(v.ReleaseDate)
+	_, err := time.Parse(time.DateOnly, p.Released)
+	p.NoDate = err != nil && p.Released != ""
 	for _, k := range v.KillApps {
 		p.Apps = append(p.Apps, appRow{Name: k.AppName, Bundle: k.BundleID})
 	}
@@ -99,7 +89,8 @@ func splitTime(s string) (day, at string) {
 func (p *editorVersionPage) takeErrors(at string) {
 	paths := []string{
 		at + "/version", at + "/releaseDate", at + "/minimumOperatingSystem", at + "/components",
-		at + "/components/0/name", at + "/components/0/criteria", at + "/capabilities", at + "/killApps",
+		at + "/components/0/name", at + "/components/0/version", at + "/components/0/criteria", at + "/capabilities",
+		at + "/killApps",
 	}
 	for _, rows := range [][]criterionRow{p.Criteria, p.Capabilities} {
 		for _, r := range rows {
@@ -131,179 +122,123 @@ func readVersion(v *patch.Patch, form url.Values, keys []string) {
 	before := v.Version
 	v.Version = value("version")
 	v.Disabled = form.Get("enabled") == ""
-	v.ReleaseDate = releaseDate(value("released"), value("released_at"))
+	if day, at := splitTime(v.ReleaseDate); day != value("released") || at != value("released_at") {
+		v.ReleaseDate = releaseDate(value("released"), value("released_at"))
+	}
 	v.MinimumOperatingSystem = value("os")
 	v.Standalone, v.Reboot = form.Get("standalone") != "", form.Get("reboot") != ""
+	v.KillApps = readKillApps(form, v.KillApps)
+	v.Components = readComponent(form, keys, v, before)
+	v.Capabilities = readCriteria(form, "capability", keys, v.Capabilities)
+}
+
+// readKillApps returns the kill apps of a form. One with the name or the bundle ID of one before keeps its members
+// without a field.
+func readKillApps(form url.Values, before []patch.KillApp) []patch.KillApp {
 	names, bundles := form["app_name"], form["app_bundle"]
 	apps := []patch.KillApp{}
+	left := slices.Clone(before)
 	for i := range min(len(names), len(bundles)) {
 		k := patch.KillApp{AppName: strings.TrimSpace(names[i]), BundleID: strings.TrimSpace(bundles[i])}
 		if k.AppName == "" && k.BundleID == "" {
 			continue
 		}
-		if i < len(v.KillApps) {
-			k.Extra = v.KillApps[i].Extra
+		like := slices.IndexFunc(left, func(old patch.KillApp) bool {
+			return old.BundleID == k.BundleID && k.BundleID != "" || old.AppName == k.AppName && k.AppName != ""
+		})
+		if like >= 0 {
+			k.Extra = left[like].Extra
+			left = slices.Delete(left, like, like+1)
 		}
 		apps = append(apps, k)
 	}
-	v.KillApps = apps
-	var component patch.Component
-	if len(v.Components) > 0 {
-		component = v.Components[0]
-	}
-	component.Name = value("component")
-	component.Criteria = readCriteria(form, "criterion", keys, component.Criteria)
-	if component.Version == before || component.Version == "" {
-		component.Version = v.Version
-	}
-	switch {
-	case len(v.Components) > 0:
-		v.Components = slices.Clone(v.Components)
-		v.Components[0] = component
-	case component.Name != "" || len(component.Criteria) > 0:
-		v.Components = []patch.Component{component}
-	}
-	v.Capabilities = readCriteria(form, "capability", keys, v.Capabilities)
+	return apps
 }
 
-// version returns the working copy, and the index of the version in the path. If it cannot, it shows an error and
-// returns false.
-func (p editorPages) version() (w *working, index int, ok bool) {
-	if w, ok = p.working(); !ok {
-		return nil, 0, false
+// readComponent returns the components of a version, of which a form shows the first. It is removed if the form has
+// neither a name nor criteria for it. before is the number that the version had.
+func readComponent(form url.Values, keys []string, v *patch.Patch, before string) []patch.Component {
+	var c patch.Component
+	var others []patch.Component
+	if len(v.Components) > 0 {
+		c, others = v.Components[0], v.Components[1:]
 	}
-	index, err := strconv.Atoi(p.r.PathValue("n"))
-	if err != nil || index < 0 || index >= len(w.Def.Patches) {
-		p.fail(http.StatusNotFound, "The draft has no such version. It may have been removed.")
-		return nil, 0, false
+	c.Name = strings.TrimSpace(form.Get("component"))
+	c.Criteria = readCriteria(form, "criterion", keys, c.Criteria)
+	if c.Version == before || c.Version == "" {
+		c.Version = v.Version
 	}
-	return w, index, true
+	if c.Name == "" && len(c.Criteria) == 0 {
+		return append([]patch.Component{}, others...)
+	}
+	return append([]patch.Component{c}, others...)
 }
 
 // versionForm shows a version.
 func (p editorPages) versionForm() {
-	if w, i, ok := p.version(); ok {
-		if trouble := w.noForm(); trouble != "" {
-			p.showText(http.StatusOK, w, trouble)
-			return
-		}
-		p.showVersion(http.StatusOK, w, i, "")
-	}
-}
-
-func (p editorPages) showVersion(status int, w *working, index int, message string) {
-	page := newEditorVersionPage(w, index)
-	page.Message = message
-	p.visit.show(status, "editversion", "Edit version "+page.Version+" of "+w.title(), page)
-}
-
-// saveVersion saves a version.
-func (p editorPages) saveVersion() {
-	if !p.signedIn() || !p.readForm() {
-		return
-	}
-	w, i, ok := p.version()
+	w, ok := p.editable()
 	if !ok {
 		return
 	}
-	again := func(w *working, message string) { p.showVersion(http.StatusConflict, w, i, message) }
-	p.save(w, func(d *patch.Definition) string {
-		if other := d.FindPatch(p.value("version")); other >= 0 && other != i {
-			readVersion(&d.Patches[i], p.r.PostForm, keysOf(d))
-			return "The title has this version already: choose another, or edit that one."
-		}
-		readVersion(&d.Patches[i], p.r.PostForm, keysOf(d))
-		return ""
-	}, draftURL(w.ID)+"#versions", "Version saved in the draft.", again)
+	i, err := strconv.Atoi(p.r.PathValue("n"))
+	switch trouble := w.noForm(); {
+	case err != nil || i < 0 || i >= len(w.Def.Patches):
+		p.fail(http.StatusNotFound, "The draft has no such version. It may have been removed.")
+	case trouble != "":
+		p.showText(http.StatusOK, w, trouble)
+	default:
+		p.showVersion(http.StatusOK, newEditorVersionPage(w, i))
+	}
 }
 
-// changeVersions adds, clones, moves, disables or removes versions, by the button that was pressed.
-func (p editorPages) changeVersions() {
-	p.section("Versions changed in the draft.", func(d *patch.Definition) string {
-		action, text, _ := strings.Cut(p.value("do"), " ")
-		i, err := strconv.Atoi(text)
-		if action != "add" && action != "order" && (err != nil || i < 0 || i >= len(d.Patches)) {
-			return "The draft has no such version. It may have been removed."
+func (p editorPages) showVersion(status int, page *editorVersionPage) {
+	p.visit.show(status, "editversion", "Edit version "+page.Version+" of "+page.title(), page)
+}
+
+// saveVersion saves a version. The form names the version that it began with, which may have moved since, or may have
+// been removed: it is added again then.
+func (p editorPages) saveVersion() {
+	w, ok := p.post()
+	if !ok {
+		return
+	}
+	d, form := w.Def, p.r.PostForm
+	i, found := findVersion(d, p.r.PathValue("n"), form.Get("was"))
+	if !found {
+		var v patch.Patch
+		readVersion(&v, form, keysOf(d))
+		if d.AddPatches(patch.Ordered(), p.h.now(), v) != nil {
+			d.Patches = append([]patch.Patch{v}, d.Patches...)
 		}
-		switch action {
-		case "add":
-			return p.addVersion(d, "")
-		case "clone":
-			return p.addVersion(d, d.Patches[i].Version)
-		case "up":
-			return moveVersion(d, i, i-1)
-		case "down":
-			return moveVersion(d, i, i+1)
-		case "order":
-			return orderVersions(d, p.r.PostForm["order"])
-		case "toggle":
-			d.Patches[i].Disabled = !d.Patches[i].Disabled
-			return ""
-		case "remove":
-			d.Patches = slices.Delete(slices.Clone(d.Patches), i, i+1)
-			return ""
+		i = max(d.FindPatch(v.Version), 0)
+	} else {
+		readVersion(&d.Patches[i], form, keysOf(d))
+	}
+	o := outcome{next: toVersions, notice: "Version " + d.Patches[i].Version + " saved in the draft."}
+	if other := d.FindPatch(d.Patches[i].Version); d.Patches[i].Version != "" && other != i {
+		o = refuse("The title has this version already: choose another, or edit that one.")
+	}
+	p.save(w, o, func(status int, message string) {
+		if !found && status == http.StatusConflict {
+			message = "The version has been removed since you opened this page, so nothing was saved. " +
+				"What you entered is still here: save again to add the version again."
 		}
-		return "The form cannot be read. Open the page again and try once more."
+		w.check(p)
+		page := newEditorVersionPage(w, i)
+		page.Message = message
+		if found {
+			page.Was = form.Get("was")
+		}
+		p.showVersion(status, page)
 	})
 }
 
-// addVersion adds the version that was typed, as a copy of another one, or of the newest if of is empty, at its place
-// by version order.
-func (p editorPages) addVersion(d *patch.Definition, of string) string {
-	version := p.value("version")
-	if of == "" {
-		of = p.value("of")
+// findVersion returns the index of a version: the one of a form if it has not moved since.
+func findVersion(d *patch.Definition, index, version string) (int, bool) {
+	i, err := strconv.Atoi(index)
+	if err == nil && i >= 0 && i < len(d.Patches) && d.Patches[i].Version == version {
+		return i, true
 	}
-	switch {
-	case version == "":
-		return "Type the new version first."
-	case d.FindPatch(version) >= 0:
-		return "The title has this version already."
-	}
-	next := patch.Patch{
-		Version:      version,
-		ReleaseDate:  patch.FormatTime(p.h.now()),
-		Standalone:   true,
-		KillApps:     []patch.KillApp{},
-		Components:   []patch.Component{},
-		Capabilities: []patch.Criterion{},
-	}
-	if i := d.FindPatch(of); i >= 0 {
-		next = d.Patches[i].NextVersion(version, p.h.now())
-	} else if len(d.Patches) > 0 {
-		next = d.Patches[0].NextVersion(version, p.h.now())
-	}
-	if err := d.AddPatches(patch.Ordered(), p.h.now(), next); err != nil {
-		return sentence(capital(err.Error()))
-	}
-	return ""
-}
-
-// moveVersion moves a version to another index.
-func moveVersion(d *patch.Definition, from, to int) string {
-	if to < 0 || to >= len(d.Patches) {
-		return ""
-	}
-	d.Patches = slices.Clone(d.Patches)
-	d.Patches[from], d.Patches[to] = d.Patches[to], d.Patches[from]
-	return ""
-}
-
-// orderVersions puts the versions into the order of their former indices.
-func orderVersions(d *patch.Definition, order []string) string {
-	all := make([]patch.Patch, 0, len(order))
-	seen := map[int]bool{}
-	for _, text := range order {
-		i, err := strconv.Atoi(text)
-		if err != nil || i < 0 || i >= len(d.Patches) || seen[i] {
-			break
-		}
-		seen[i] = true
-		all = append(all, d.Patches[i])
-	}
-	if len(all) != len(d.Patches) {
-		return "The versions have changed meanwhile, so they were not moved."
-	}
-	d.Patches = all
-	return ""
+	i = slices.IndexFunc(d.Patches, func(p patch.Patch) bool { return p.Version == version })
+	return i, i >= 0
 }

@@ -32,11 +32,20 @@ const unreadable = "The form cannot be read. Open the page again and try once mo
 const byteOrderMark = "\ufeff"
 
 // readForm reads a form without files. If it cannot, it shows an error and returns false.
-func (v *visit) readForm() bool {
-	if !v.admit(maxForm) {
+func (v *visit) readForm() bool { return v.readFormOf(maxForm) }
+
+// readFormOf is readForm for a form of at most limit bytes.
+func (v *visit) readFormOf(limit int64) bool {
+	if !v.admit(limit) {
 		return false
 	}
-	if err := v.r.ParseForm(); err != nil {
+	err := v.r.ParseForm()
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		v.fail(http.StatusRequestEntityTooLarge, "Nothing was stored: the form is too large. Use the API.")
+		return false
+	case err != nil:
 		v.fail(http.StatusBadRequest, unreadable)
 		return false
 	}

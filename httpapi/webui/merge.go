@@ -10,8 +10,8 @@ import (
 )
 
 // merge merges the changes of two definitions that were made from one, base: mine, a draft, and theirs. Where both have
-// changed the same part in different ways, the result has mine, and the collision is named. A version is one part, and
-// so are all requirements and each extension attribute.
+// changed the same part in different ways, the result has mine, and the collision is named. Each version and each
+// extension attribute is one part, and so are all requirements.
 func merge(base, mine, theirs *patch.Definition) (merged *patch.Definition, collisions []string) {
 	m := *mine
 	choose := func(name string, base, mine, theirs any) bool { // whether theirs is taken
@@ -40,10 +40,19 @@ func merge(base, mine, theirs *patch.Definition) (merged *patch.Definition, coll
 	if choose("requirements", base.Requirements, mine.Requirements, theirs.Requirements) {
 		m.Requirements = theirs.Requirements
 	}
-	if choose("extension attributes", base.ExtensionAttributes, mine.ExtensionAttributes, theirs.ExtensionAttributes) {
-		m.ExtensionAttributes = theirs.ExtensionAttributes
-	}
-	m.Patches = mergeVersions(base, mine, theirs, choose)
+	field := func(f patch.Field) string { return f.Name }
+	members, newMembers := mergeLists("member", field, base.Extra, mine.Extra, theirs.Extra, choose)
+	m.Extra = append(members, newMembers...)
+	key := func(a patch.ExtensionAttribute) string { return a.Key }
+	attributes, newAttributes := mergeLists("extension attribute", key,
+		base.ExtensionAttributes, mine.ExtensionAttributes, theirs.ExtensionAttributes, choose)
+	m.ExtensionAttributes = append(attributes, newAttributes...)
+	version := func(p patch.Patch) string { return p.Version }
+	patches, newPatches := mergeLists("version", version, base.Patches, mine.Patches, theirs.Patches, choose)
+	all := &patch.Definition{Patches: patches}
+	// It cannot fail: the versions are not there, and are different.
+	_ = all.AddPatches(patch.Ordered(), time.Time{}, newPatches...)
+	m.Patches = all.Patches
 	return &m, collisions
 }
 
@@ -56,55 +65,52 @@ func encoded(part any) []byte {
 	return data
 }
 
-// mergeVersions merges the versions. The order is that of mine, or that of theirs if mine is still that of base.
-// Versions that only the other one has are added by version order. choose reports whether a part of theirs is taken in
-// place of mine.
-func mergeVersions(
-	base, mine, theirs *patch.Definition, choose func(name string, base, mine, theirs any) bool,
-) []patch.Patch {
-	inBase, inMine, inTheirs := byVersion(base), byVersion(mine), byVersion(theirs)
-	first, second := mine, theirs
-	if slices.Equal(base.Versions(), mine.Versions()) {
-		first, second = theirs, mine
+// mergeLists merges lists of parts that have a key. The order is that of mine, or that of theirs if mine is still that of
+// base. added are the parts that only the other one has. choose reports whether a part of theirs is taken in place of
+// mine; it gets the word for such a part and its key.
+func mergeLists[T any](
+	word string, key func(T) string, base, mine, theirs []T, choose func(name string, base, mine, theirs any) bool,
+) (merged, added []T) {
+	inBase, inMine, inTheirs := byKey(base, key), byKey(mine, key), byKey(theirs, key)
+	first, second, done := mine, theirs, inMine
+	same := func(a, b T) bool { return key(a) == key(b) }
+	if slices.EqualFunc(base, mine, same) {
+		first, second, done = theirs, mine, inTheirs
 	}
-	merged := func(version string) *patch.Patch { // nil if the version is removed
-		if choose("version "+version, inBase[version], inMine[version], inTheirs[version]) {
-			return inTheirs[version]
+	pick := func(k string) *T { // nil if the part is removed
+		if choose(word+" "+k, inBase[k], inMine[k], inTheirs[k]) {
+			return inTheirs[k]
 		}
-		return inMine[version]
+		return inMine[k]
 	}
-	d := &patch.Definition{}
-	done := byVersion(first)
-	for i := range first.Patches {
-		p := &first.Patches[i]
-		if chosen := merged(p.Version); chosen != done[p.Version] {
-			p = chosen
+	merged = make([]T, 0, len(first))
+	for i := range first {
+		p, k := &first[i], key(first[i])
+		if picked := pick(k); picked != done[k] {
+			p = picked
 		}
 		if p != nil {
-			d.Patches = append(d.Patches, *p)
+			merged = append(merged, *p)
 		}
 	}
-	var added []patch.Patch
-	for i := range second.Patches {
-		version := second.Patches[i].Version
-		if done[version] != nil {
+	for i := range second {
+		k := key(second[i])
+		if done[k] != nil {
 			continue
 		}
-		if p := merged(version); p != nil {
+		if p := pick(k); p != nil {
 			added = append(added, *p)
 		}
 	}
-	// It cannot fail: the versions are not there, and are different.
-	_ = d.AddPatches(patch.Ordered(), time.Time{}, added...)
-	return slices.Clip(d.Patches)
+	return merged, added
 }
 
-// byVersion returns the patches of a definition by version: the first one of each.
-func byVersion(d *patch.Definition) map[string]*patch.Patch {
-	all := make(map[string]*patch.Patch, len(d.Patches))
-	for i := range d.Patches {
-		if p := &d.Patches[i]; all[p.Version] == nil {
-			all[p.Version] = p
+// byKey returns the parts of a list by their key: the first one of each.
+func byKey[T any](list []T, key func(T) string) map[string]*T {
+	all := make(map[string]*T, len(list))
+	for i := range list {
+		if k := key(list[i]); all[k] == nil {
+			all[k] = &list[i]
 		}
 	}
 	return all

@@ -15,13 +15,23 @@ type newPages struct{ *visit }
 
 // A newPage offers the ways to begin a title.
 type newPage struct {
-	Message                          string
+	Message string
+	// From is the way that was chosen: the other fields were typed in its form.
+	From                             string
 	ID, Name, Publisher, Of, AppName string
+}
+
+// In returns the page as the form of a way shows it: with what was typed in it.
+func (n newPage) In(from string) newPage {
+	if n.From != from {
+		return newPage{}
+	}
+	return n
 }
 
 func (p newPages) form() {
 	if p.signedIn() && p.mayCreate() {
-		p.show(http.StatusOK, "new", "New title", newPage{Of: p.r.URL.Query().Get("of")})
+		p.show(http.StatusOK, "new", "New title", newPage{From: "copy", Of: p.r.URL.Query().Get("of")})
 	}
 }
 
@@ -34,10 +44,11 @@ func (p newPages) mayCreate() bool {
 	return false
 }
 
-// again shows the form with what was entered.
+// refuse shows the form with what was entered.
 func (p newPages) refuse(status int, message string) {
 	p.show(status, "new", "New title", newPage{
 		Message:   message,
+		From:      p.value("from"),
 		ID:        p.value("id"),
 		Name:      p.value("name"),
 		Publisher: p.value("publisher"),
@@ -53,7 +64,14 @@ func (p newPages) begin(d *patch.Definition) {
 		p.refuse(http.StatusBadRequest, "The id must be 1 to 255 of A-Z a-z 0-9 . _ -")
 		return
 	case p.taken(d.ID):
-		p.refuse(http.StatusConflict, "There is a title or a draft with the id "+d.ID+" already: choose another id.")
+		message := "There is a title or a draft with the id " + d.ID + " already: choose another id."
+		if p.value("from") == "application" {
+			message += " Choose the file again as well."
+			if p.value("id") == "" {
+				p.r.PostForm.Set("id", d.ID)
+			}
+		}
+		p.refuse(http.StatusConflict, message)
 		return
 	}
 	text, err := d.MarshalJSON()
@@ -113,6 +131,9 @@ func (p newPages) blank() {
 
 // copy begins with a copy of another title.
 func (p newPages) copy() {
+	if !p.enter(p.value("of")) {
+		return
+	}
 	d, _, err := p.api.Definition(p.r.Context(), p.value("of"))
 	if errors.Is(err, client.ErrNotFound) {
 		p.refuse(http.StatusNotFound, "There is no title with the id "+p.value("of")+" to copy.")
@@ -121,6 +142,9 @@ func (p newPages) copy() {
 	if err != nil {
 		p.refused(err)
 		return
+	}
+	if t, ok := p.h.catalog.Find(d.ID); ok && t.Author != "" {
+		d.Name = strings.TrimSuffix(d.Name, " ("+t.Author+")")
 	}
 	d.ID, d.LastModified = p.value("id"), ""
 	if name := p.value("name"); name != "" {

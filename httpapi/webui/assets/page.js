@@ -87,7 +87,7 @@ for (const rows of document.querySelectorAll("[data-rows]")) {
 
 // Versions are dragged into another order.
 for (const list of document.querySelectorAll("[data-sortable]")) {
-  const save = list.closest("form").querySelector("[data-order]");
+  const form = list.closest("form");
   let dragged = null;
   list.addEventListener("dragstart", (event) => {
     dragged = event.target.closest("tr");
@@ -99,7 +99,9 @@ for (const list of document.querySelectorAll("[data-sortable]")) {
     event.preventDefault();
     const after = event.clientY > row.getBoundingClientRect().top + row.offsetHeight / 2;
     row[after ? "after" : "before"](dragged);
-    save.hidden = false;
+    form.elements.order.value = Array.from(list.rows, (r) => r.dataset.index).join(" ");
+    form.querySelector("[data-order]").hidden = false;
+    form.dispatchEvent(new Event("input"));
   });
   list.addEventListener("drop", (event) => event.preventDefault());
   list.addEventListener("dragend", () => { dragged = null; });
@@ -153,6 +155,14 @@ if (kind) {
   };
   kind.addEventListener("change", update);
   update();
+}
+
+// A form whose fields have changed asks before the page is left.
+for (const guarded of document.querySelectorAll("form[data-guard]")) {
+  let changed = document.querySelector(".refusal") !== null; // it was not saved
+  guarded.addEventListener("input", () => { changed = true; });
+  guarded.addEventListener("submit", () => { changed = false; });
+  addEventListener("beforeunload", (event) => { if (changed) event.preventDefault(); });
 }
 
 // A second click does not submit a form again.
