@@ -27,6 +27,7 @@ var mayImport = map[string]struct{ ours, others string }{
 		"patch patch/numbered store",
 		feedModules,
 	},
+	"patch/survey":    {"patch patch/catalog", feedModules},
 	"store":           {"", ""},
 	"store/dump":      {"store", jsonModule + " golang.org/x/sync"},
 	"store/storetest": {"store", "github.com/google/go-cmp"},
@@ -67,8 +68,8 @@ var mayImport = map[string]struct{ ours, others string }{
 	"httpapi/internal/problem": {"patch httpapi/wire httpapi/internal/answer httpapi/internal/trace", feedModules},
 	"httpapi/internal/trace":   {"", ""},
 	"httpapi": {
-		"patch patch/appbundle patch/archive patch/catalog patch/recipe patch/recipe/draft store store/dump auth " +
-			"httpapi/feed " +
+		"patch patch/appbundle patch/archive patch/catalog patch/recipe patch/recipe/draft patch/survey store " +
+			"store/dump auth httpapi/feed httpapi/internal/listing " +
 			"httpapi/wire httpapi/internal/answer httpapi/internal/batch httpapi/internal/limit " +
 			"httpapi/internal/problem httpapi/internal/trace httpapi/internal/upload",
 		feedModules + " github.com/gorilla/mux github.com/go-chi/chi/v5 golang.org/x/time howett.net/plist",
@@ -81,7 +82,8 @@ var mayImport = map[string]struct{ ours, others string }{
 		"",
 		"github.com/go-chi/chi/v5 github.com/hashicorp/golang-lru/v2 golang.org/x/sync golang.org/x/time",
 	},
-	"httpapi/internal/upload": {"", ""},
+	"httpapi/internal/listing": {"patch/catalog patch/survey httpapi/wire", feedModules},
+	"httpapi/internal/upload":  {"", ""},
 	"httpapi/internal/services": {
 		"patch patch/catalog patch/recipe auth auth/mail auth/community sync sync/releases sync/webhook httpapi " +
 			"httpapi/wire",

@@ -36,6 +36,10 @@ type PageOptions struct {
 	// First are the ids of titles, without regard to case, that precede all others, or follow all others if Reverse is
 	// true. Ids that name no title, or none that the filter selects, are ignored.
 	First []string
+	// Only, if not nil, selects of the titles that the filter selects those for which it returns true. It is called for
+	// each of them, must not call methods of the catalog that wait for changes, and makes a page cost as much as all
+	// titles that the filter selects.
+	Only func(Title) bool
 	// Offset is the number of titles before the page. If it is negative, it is 0. If there are not so many titles, the
 	// page is empty.
 	Offset int
@@ -87,6 +91,9 @@ var orders = map[Order]order{
 // page returns a page of the titles.
 func (x *index) page(o PageOptions) Page {
 	o.Filter.After = ""
+	if o.Only != nil {
+		return x.pageOnly(&o)
+	}
 	p := Page{Total: x.size, Matches: x.count(o.Filter)}
 	from := min(max(o.Offset, 0), p.Matches)
 	n := p.Matches - from
@@ -102,6 +109,37 @@ func (x *index) page(o PageOptions) Page {
 		if len(p.Titles) == n {
 			break
 		}
+	}
+	return p
+}
+
+// pageOnly is page with PageOptions.Only.
+func (x *index) pageOnly(o *PageOptions) Page {
+	matches := o.Filter.matcher()
+	var first, all []*entry
+	isFirst := map[*entry]bool{}
+	for _, e := range x.firstOf(o.First, matches) {
+		if isFirst[e] = true; o.Only(e.Title) {
+			first = append(first, e)
+		}
+	}
+	for e := range x.ordered(o, 0) {
+		if !isFirst[e] && o.Only(e.Title) {
+			all = append(all, e)
+		}
+	}
+	if o.Reverse {
+		all = append(all, first...)
+	} else {
+		all = append(first, all...)
+	}
+	p := Page{Total: x.size, Matches: len(all)}
+	all = all[min(max(o.Offset, 0), len(all)):]
+	if o.Limit >= 0 {
+		all = all[:min(o.Limit, len(all))]
+	}
+	for _, e := range all {
+		p.Titles = append(p.Titles, e.Title)
 	}
 	return p
 }
