@@ -32,6 +32,7 @@ import (
 	"github.com/patchsource/patchsource/httpapi/feed"
 	"github.com/patchsource/patchsource/httpapi/internal/answer"
 	"github.com/patchsource/patchsource/httpapi/internal/limit"
+	"github.com/patchsource/patchsource/httpapi/internal/listing"
 	"github.com/patchsource/patchsource/httpapi/internal/upload"
 	"github.com/patchsource/patchsource/patch/catalog"
 )
@@ -119,9 +120,10 @@ func newCore(c *catalog.Catalog, o *Options, address limit.AddressFunc) *core {
 // newCalls returns the calls that the options offer.
 func newCalls(titles *titleService, o *Options, address limit.AddressFunc) *calls {
 	base := titles.core
+	selector := listing.New(base.catalog, o.Survey, o.Sync, o.Watches, o.Now)
 	files := uploads{o.UploadDir, o.MaxArchiveBytes, upload.Create}
 	all := &calls{
-		titles:   &titleCalls{titles, publisher{base, o.Community, o.Sync != nil}},
+		titles:   &titleCalls{titles, publisher{base, o.Community, o.Sync != nil}, selector},
 		drafts:   &draftCalls{titles},
 		versions: &versionCalls{titles},
 		history:  &historyCalls{titles},
@@ -145,6 +147,7 @@ func newCalls(titles *titleService, o *Options, address limit.AddressFunc) *call
 	if o.Webhooks != nil {
 		all.webhooks = &webhookCalls{base, o.Webhooks}
 	}
+	all.overview = &overviewCalls{base, selector, all}
 	return all
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/patchsource/patchsource/httpapi/feed"
 	"github.com/patchsource/patchsource/httpapi/internal/trace"
 	"github.com/patchsource/patchsource/patch"
+	"github.com/patchsource/patchsource/patch/survey"
 	"github.com/patchsource/patchsource/store"
 )
 
@@ -44,6 +45,9 @@ type Options struct {
 	// Webhooks delivers changes; the caller runs it, and has made it a courier of the catalog. If nil, there are no
 	// webhooks.
 	Webhooks Webhooks
+	// Survey has facts about the titles by which lists are filtered, such as their warnings; the caller runs it. If nil,
+	// no title has warnings or is overdue, as far as lists tell.
+	Survey *survey.Survey
 	// Store is the store of all records, for full backups. If nil, there are none.
 	Store store.Store
 	// Signer signs the definitions of the feed, which are then served in CMS envelopes, as those of Jamf's own feed

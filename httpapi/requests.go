@@ -12,6 +12,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/gorilla/mux"
 
+	"github.com/patchsource/patchsource/httpapi/internal/listing"
 	"github.com/patchsource/patchsource/httpapi/internal/problem"
 	"github.com/patchsource/patchsource/httpapi/internal/trace"
 	"github.com/patchsource/patchsource/httpapi/wire"
@@ -192,9 +193,17 @@ func position(q url.Values) (patch.Position, error) {
 // maxLimit is the largest number of titles on a page, and the number without a limit.
 const maxLimit = 1000
 
-// listing returns which titles a list has, and how many on a page.
-func listing(q url.Values) (f catalog.Filter, limit int, err error) {
-	f = catalog.Filter{Query: q.Get("q"), Publisher: q.Get("publisher"), Author: q.Get("author")}
+// listingOf returns which titles a list has, and how many on a page.
+func listingOf(q url.Values) (f listing.Filter, limit int, err error) {
+	f = listing.Filter{
+		Filter: catalog.Filter{Query: q.Get("q"), Publisher: q.Get("publisher"), Author: q.Get("author")},
+		Bundle: q.Get("bundle"),
+		Source: q.Get("source"),
+		State:  q.Get("state"),
+	}
+	if err := f.Check(); err != nil {
+		return f, 0, &problem.RequestError{Message: err.Error()}
+	}
 	limit = maxLimit
 	if q.Has("limit") {
 		limit, err = strconv.Atoi(q.Get("limit"))

@@ -13,6 +13,7 @@ import (
 // calls are the calls beside the feed, by kind. Those whose service is missing are nil.
 type calls struct {
 	titles    *titleCalls
+	overview  *overviewCalls
 	drafts    *draftCalls
 	versions  *versionCalls
 	history   *historyCalls
@@ -60,6 +61,7 @@ func (c *calls) always() []route {
 		{"/api/v1/titles/{id}/draft", methods{"GET": c.drafts.get, "PUT": c.drafts.save, "DELETE": c.drafts.discard}},
 		{"/api/v1/titles/{id}/draft/publish", methods{"POST": c.drafts.publish}},
 		{"/api/v1/drafts", methods{"GET": c.drafts.list}},
+		{"/api/v1/overview", methods{"GET": c.overview.get}},
 		{"/api/v1/titles/{id}/history", methods{"GET": c.history.list}},
 		{"/api/v1/titles/{id}/history/{n}", methods{"GET": c.history.get}},
 		{"/api/v1/titles/{id}/history/{n}/diff", methods{"GET": c.history.diff}},

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/patchsource/patchsource/auth"
 	"github.com/patchsource/patchsource/httpapi/internal/answer"
+	"github.com/patchsource/patchsource/httpapi/internal/listing"
 	"github.com/patchsource/patchsource/httpapi/wire"
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/catalog"
@@ -17,7 +19,8 @@ import (
 // titleCalls are the calls about titles.
 type titleCalls struct {
 	*titleService
-	publish publisher
+	publish  publisher
+	selector *listing.Selector
 }
 
 // create creates a title for a principal, or publishes one of an anonymous client. The body decides which.
@@ -179,27 +182,58 @@ func (c *titleCalls) get(w http.ResponseWriter, r *http.Request) error {
 
 // list lists titles with their authors and sync states, page by page.
 func (c *titleCalls) list(w http.ResponseWriter, r *http.Request) error {
-	filter, limit, err := listing(r.URL.Query())
+	filter, limit, err := listingOf(r.URL.Query())
 	if err != nil {
 		return err
 	}
 	principal := c.access.reader(w, r)
+	// These states are told to clients that may change the title: of other titles they select none.
+	private := filter.State == listing.Failing || filter.State == listing.Draft
+	if private {
+		if principal, err = c.access.principal(r); err != nil {
+			return err
+		}
+	}
 	changed := c.catalog.Changed() // before the titles are read: they are no older
+	if known := c.selector.Changed(); known.After(changed) {
+		changed = known
+	}
 	page := wire.TitlePage{Titles: []wire.Title{}}
-	for title := range c.catalog.Find(filter) {
+	selected, only := c.selector.Select(filter)
+	for title := range c.catalog.Find(selected) {
+		if only != nil && !only(title) {
+			continue
+		}
+		mine := c.access.mayChange(r.Context(), principal, title)
+		if private && !mine {
+			continue
+		}
 		if len(page.Titles) == limit {
 			page.Next = cursorAfter(page.Titles[limit-1].ID)
 			break
 		}
-		state := c.syncState(title, c.access.mayChange(r.Context(), principal, title))
+		state := c.syncState(title, mine)
 		if state != nil {
 			changed = c.now() // the state changes without the title
 		}
-		page.Titles = append(page.Titles, wire.Title{
-			Summary: title.Summary,
-			Author:  wire.String(title.Author),
-			Sync:    state,
-		})
+		page.Titles = append(page.Titles, c.describe(title, state))
+	}
+	if private {
+		return replyUncached(w, http.StatusOK, page)
 	}
 	return c.serveList(w, r, page, changed)
+}
+
+// describe returns a title in a list.
+func (c *titleCalls) describe(t catalog.Title, state *wire.SyncState) wire.Title {
+	out := wire.Title{
+		Summary: t.Summary,
+		Author:  wire.String(t.Author),
+		Sync:    state,
+		Updated: t.Changed.UTC().Truncate(time.Second),
+	}
+	if facts, ok := c.selector.Facts(t); ok {
+		out.Released, out.Warnings = wire.Time(facts.Released), &facts.Warnings
+	}
+	return out
 }

@@ -114,7 +114,8 @@ func TestAnswers(t *testing.T) {
 		{
 			"GET", "/api/v1/titles", "",
 			`{"titles":[{"name":"Composer App","publisher":"Example","lastModified":"2026-05-01T12:00:03Z",` +
-				`"currentVersion":"2","id":"Composer","author":null,"sync":null}],"next":null}`,
+				`"currentVersion":"2","id":"Composer","author":null,"sync":null,` +
+				`"updated":"2026-05-01T12:00:05Z","released":null,"warnings":null}],"next":null}`,
 		},
 		{"DELETE", "/api/v1/titles/Composer", "", `{"message":"Title 'Composer' deleted"}`},
 	} {

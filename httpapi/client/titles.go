@@ -61,6 +61,13 @@ type Filter struct {
 	Publisher, Author string
 	// Synced selects the titles that follow an upstream, or those that do not. If nil, both are selected.
 	Synced *bool
+	// Bundle is a bundle ID that the definition names, without regard to case.
+	Bundle string
+	// Source is manual, followed or watched: where the versions come from.
+	Source string
+	// State is warnings, stale, failing or draft. The last two select titles that the token may change; without a token
+	// the error is ErrUnauthorized.
+	State string
 }
 
 func (f *Filter) query() url.Values {
@@ -68,7 +75,10 @@ func (f *Filter) query() url.Values {
 	if f == nil {
 		return query
 	}
-	for name, value := range map[string]string{"q": f.Query, "publisher": f.Publisher, "author": f.Author} {
+	for name, value := range map[string]string{
+		"q": f.Query, "publisher": f.Publisher, "author": f.Author,
+		"bundle": f.Bundle, "source": f.Source, "state": f.State,
+	} {
 		if value != "" {
 			query.Set(name, value)
 		}
@@ -105,6 +115,13 @@ func (c *Client) Titles(ctx context.Context, f *Filter) iter.Seq2[wire.Title, er
 			query.Set("cursor", *page.Next)
 		}
 	}
+}
+
+// Overview returns what needs attention among the titles that the token may change. The error is ErrUnauthorized without
+// a token.
+func (c *Client) Overview(ctx context.Context) (wire.Overview, error) {
+	var overview wire.Overview
+	return overview, c.get(ctx, api("overview"), nil, &overview)
 }
 
 // Lint returns the failures and warnings of a definition in JSON. The definition is not stored.

@@ -94,6 +94,7 @@ func (s *Server) apiOptions(c *Config, records store.Store) *httpapi.Options {
 		Sync:            services.Sync(s.Sync),
 		Watches:         services.Watches(s.Sync.Watches()),
 		Webhooks:        services.Webhooks(s.Webhooks),
+		Survey:          s.Survey,
 		Store:           records,
 		MaxArchiveBytes: c.Limits.ArchiveBytes,
 		UploadDir:       c.UploadDir,

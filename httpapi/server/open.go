@@ -15,6 +15,7 @@ import (
 	"github.com/patchsource/patchsource/httpapi/internal/upload"
 	"github.com/patchsource/patchsource/httpapi/metrics"
 	"github.com/patchsource/patchsource/patch/catalog"
+	"github.com/patchsource/patchsource/patch/survey"
 	"github.com/patchsource/patchsource/store"
 	"github.com/patchsource/patchsource/store/dump"
 	patchsync "github.com/patchsource/patchsource/sync"
@@ -159,7 +160,7 @@ func (s *Server) definition(ctx context.Context, id string) ([]byte, error) {
 	return doc.Bytes(), nil
 }
 
-// openCatalog opens the catalog.
+// openCatalog opens the catalog and makes its survey.
 func (s *Server) openCatalog(ctx context.Context, c *Config, records store.Store) (err error) {
 	opts := &catalog.Options{
 		CacheBytes:      c.Limits.CacheBytes,
@@ -176,6 +177,7 @@ func (s *Server) openCatalog(ctx context.Context, c *Config, records store.Store
 	if s.Catalog, err = catalog.Open(ctx, records, opts); err != nil {
 		return fmt.Errorf("server: read the titles: %w", err)
 	}
+	s.Survey = survey.New(s.Catalog, &survey.Options{Lint: c.Lint, Logger: c.Logger, Now: c.Now})
 	return nil
 }
 

@@ -19,10 +19,10 @@ const (
 	runDelay = time.Minute
 )
 
-// Run does all background work until ctx ends or the server is closed, and then waits for the work in progress: it
-// asks the upstreams of titles and mirrors for changes, delivers webhooks, follows the tokens and contributors of other
-// servers, and saves and removes tokens. Work that fails is retried with exponential backoff. Without Run, requests are
-// still answered.
+// Run does all background work until ctx ends or the server is closed, and then waits for the work in progress: it asks
+// the upstreams of titles and mirrors for changes, delivers webhooks, looks for warnings about titles, follows the
+// tokens and contributors of other servers, and saves and removes tokens. Work that fails is retried with exponential
+// backoff. Without Run, requests are still answered.
 //
 // The error is ErrRunning if another call of Run is in progress, ErrClosed after Close, and nil otherwise.
 func (s *Server) Run(ctx context.Context) error {
@@ -35,6 +35,7 @@ func (s *Server) Run(ctx context.Context) error {
 	defer work.Wait()
 	work.Go(func() { s.retry(ctx, "sync", s.Sync.Run) })
 	work.Go(func() { s.Tokens.Follow(ctx) })
+	work.Go(func() { s.retry(ctx, "survey", s.Survey.Run) })
 	if s.Community != nil {
 		work.Go(func() { s.Community.Follow(ctx) })
 	}

@@ -34,6 +34,7 @@ import (
 	"github.com/patchsource/patchsource/auth/community"
 	"github.com/patchsource/patchsource/httpapi/metrics"
 	"github.com/patchsource/patchsource/patch/catalog"
+	"github.com/patchsource/patchsource/patch/survey"
 	"github.com/patchsource/patchsource/store"
 	patchsync "github.com/patchsource/patchsource/sync"
 	"github.com/patchsource/patchsource/sync/webhook"
@@ -54,6 +55,8 @@ type Server struct {
 	Tokens *auth.Service
 	// Community publishes titles for authors without an account. It is nil without a Mailer.
 	Community *community.Service
+	// Survey has facts about the titles, such as their warnings.
+	Survey *survey.Survey
 	// Sync keeps titles in step with their upstreams.
 	Sync *patchsync.Runner
 	// Webhooks delivers the catalog's events. It is nil without a Secret.

@@ -13,6 +13,13 @@ type Title struct {
 	Author *string `json:"author"`
 	// Sync is the state of the source that the title follows; null if it follows none.
 	Sync *SyncState `json:"sync"`
+	// Updated is when the definition last changed on this server.
+	Updated time.Time `json:"updated"`
+	// Released is when the newest version was released; null if the definition does not say so, and for some seconds
+	// after the title was created or the server started.
+	Released *time.Time `json:"released"`
+	// Warnings is the number of warnings that lint has; null for some seconds after a start.
+	Warnings *int `json:"warnings"`
 }
 
 // A TitlePage is the body that answers GET /api/v1/titles.

@@ -84,8 +84,18 @@ var bodies = map[string]any{
 	}),
 	"evaluations-empty": wire.Evaluations(nil),
 	"titles": wire.TitlePage{
-		Titles: []wire.Title{{Summary: summary, Author: pointer, Sync: &state}, {Summary: summary}},
-		Next:   pointer,
+		Titles: []wire.Title{
+			{
+				Summary: summary, Author: pointer, Sync: &state,
+				Updated: *instant, Released: instant, Warnings: new(2),
+			},
+			{Summary: summary},
+		},
+		Next: pointer,
+	},
+	"overview": wire.Overview{
+		Complete: true, Titles: 3, Sources: wire.Attention{Count: 1, IDs: []string{"A"}},
+		Releases: []wire.DayReleases{{Day: "2026-03-01", Versions: 2}},
 	},
 	"titles-empty": wire.TitlePage{Titles: []wire.Title{}},
 	"history": wire.History{Revisions: []wire.Revision{
