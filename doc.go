@@ -26,8 +26,10 @@
 //     store/dump is the full backup.
 //   - [github.com/patchsource/patchsource/patch/catalog]: the service, and the only
 //     writer of titles. It keeps the index from which reads are answered.
+//     patch/survey looks for warnings and overdue versions.
 //   - [github.com/patchsource/patchsource/auth]: tokens and permissions.
-//     auth/community publishes for people without an account, auth/mail sends mail.
+//     auth/community publishes for people without an account, auth/mail sends mail,
+//     auth/audit keeps the audit log.
 //   - [github.com/patchsource/patchsource/sync/releases]: reads release feeds, bytes
 //     in and releases out, and decides which versions are added. Pure.
 //   - [github.com/patchsource/patchsource/sync] (package patchsync): keeps

@@ -91,6 +91,7 @@ func (a *Service) principal(ctx context.Context, id string, hash [sha256.Size]by
 	e.used.Store(a.now().Unix())
 	return Principal{issued: true, TokenID: id, Grant: Grant{
 		Kind:        e.Kind,
+		Name:        e.Name,
 		Titles:      slices.Clone(e.Titles),
 		Contributor: e.Contributor,
 		Expires:     e.Expires,

@@ -11,6 +11,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/patchsource/patchsource/auth"
+	"github.com/patchsource/patchsource/auth/audit"
 	"github.com/patchsource/patchsource/httpapi/openapi"
 	"github.com/patchsource/patchsource/patch/catalog"
 	"github.com/patchsource/patchsource/store/memstore"
@@ -70,6 +71,7 @@ func servedMethods(t *testing.T) map[string][]string {
 		Sync:      struct{ Sync }{},
 		Webhooks:  struct{ Webhooks }{},
 		Watches:   struct{ Watches }{},
+		Audit:     audit.New(memstore.New(), nil),
 		RootFeed:  true,
 	})
 	if err != nil {

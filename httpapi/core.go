@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/patchsource/patchsource/auth"
+	"github.com/patchsource/patchsource/auth/audit"
 	"github.com/patchsource/patchsource/httpapi/internal/answer"
 	"github.com/patchsource/patchsource/httpapi/internal/limit"
 	"github.com/patchsource/patchsource/httpapi/wire"
@@ -24,6 +25,7 @@ type core struct {
 	rate    *limit.Rate // of anonymous clients
 	answers *answer.Server
 	log     *slog.Logger
+	audit   *audit.Log // nil: there is none
 	now     func() time.Time
 
 	site    string // the beginning of links; empty: the host that the client asked for
@@ -73,8 +75,10 @@ func (c *core) serveList(w http.ResponseWriter, r *http.Request, v any, changed 
 	return c.serve(w, r, doc)
 }
 
-// logChange logs a change and the token that it was made with, or the name of a principal without a token.
+// logChange logs a change and the token that it was made with, or the name of a principal without a token, and adds it
+// to the audit log.
 func (c *core) logChange(r *http.Request, message string, principal auth.Principal, attrs ...any) {
+	c.audit.Change(principal, message, attrs...)
 	attrs = append(attrs, "token", principal.TokenID)
 	if principal.TokenID == "" {
 		attrs = append(attrs, "principal", principal.Name)

@@ -111,6 +111,7 @@ func newCore(c *catalog.Catalog, o *Options, address limit.AddressFunc) *core {
 		rate:    limit.NewRate(o.RateLimit, address),
 		answers: &answer.Server{Now: o.Now, Send: budget.send, Indent: budget.indent},
 		log:     o.Logger,
+		audit:   o.Audit,
 		now:     o.Now,
 		site:    o.Site,
 		webPage: o.WebPage,
@@ -146,6 +147,9 @@ func newCalls(titles *titleService, o *Options, address limit.AddressFunc) *call
 	}
 	if o.Webhooks != nil {
 		all.webhooks = &webhookCalls{base, o.Webhooks}
+	}
+	if o.Audit != nil {
+		all.audit = &auditCalls{base}
 	}
 	all.overview = &overviewCalls{base, selector, all}
 	return all

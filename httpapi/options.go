@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/patchsource/patchsource/auth"
+	"github.com/patchsource/patchsource/auth/audit"
 	"github.com/patchsource/patchsource/httpapi/feed"
 	"github.com/patchsource/patchsource/httpapi/internal/trace"
 	"github.com/patchsource/patchsource/patch"
@@ -48,6 +49,8 @@ type Options struct {
 	// Survey has facts about the titles by which lists are filtered, such as their warnings; the caller runs it. If nil,
 	// no title has warnings or is overdue, as far as lists tell.
 	Survey *survey.Survey
+	// Audit is the audit log of changes; the caller runs it. If nil, there is none.
+	Audit *audit.Log
 	// Store is the store of all records, for full backups. If nil, there are none.
 	Store store.Store
 	// Signer signs the definitions of the feed, which are then served in CMS envelopes, as those of Jamf's own feed

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/patchsource/patchsource/auth"
 	"github.com/patchsource/patchsource/httpapi/wire"
 	"github.com/patchsource/patchsource/patch"
 )
@@ -46,6 +47,7 @@ func (c *publisher) title(w http.ResponseWriter, r *http.Request, body []byte, p
 	}
 	title := res.Title
 	c.log.InfoContext(r.Context(), "title published", "title", title.ID, "version", title.CurrentVersion)
+	c.audit.Change(auth.Principal{}, "title published", "title", title.ID, "version", title.CurrentVersion)
 	return c.reply(w, r, http.StatusCreated, wire.Answer{
 		Message:  fmt.Sprintf("Title '%s' published; the token that manages it was mailed to you", title.ID),
 		ID:       title.ID,

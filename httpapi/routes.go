@@ -22,6 +22,7 @@ type calls struct {
 	sync      *syncCalls
 	watches   *watchCalls
 	webhooks  *webhookCalls
+	audit     *auditCalls
 	backup    *backupCalls
 	restore   *restoreCalls
 	imports   *importCalls
@@ -152,6 +153,13 @@ func (c *calls) ofWebhooks() []route {
 	}
 }
 
+func (c *calls) ofAudit() []route {
+	if c.audit == nil {
+		return nil
+	}
+	return []route{{"/api/v1/audit", methods{"GET": c.audit.list}}}
+}
+
 // isSimple reports whether a path is one of Stupid Simple Patch Server's.
 func isSimple(path string) bool {
 	return strings.HasPrefix(path, "/api/title") || path == "/subscribe" || path == "/unsubscribe/{id}"
@@ -181,7 +189,7 @@ func (rt *router) mux() *mux.Router {
 	handle("/api/v1/titles/import", rt.calls.imports.importTitles).Methods("POST")
 	for _, routes := range [][]route{
 		rt.calls.always(), rt.calls.ofTokens(), rt.calls.ofCommunity(), rt.calls.ofSync(rt.root), rt.calls.ofWatches(),
-		rt.calls.ofWebhooks(),
+		rt.calls.ofWebhooks(), rt.calls.ofAudit(),
 	} {
 		for _, one := range routes {
 			handle(one.path, one.methods.choose())

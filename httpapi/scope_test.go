@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/patchsource/patchsource/auth"
+	"github.com/patchsource/patchsource/auth/audit"
 	"github.com/patchsource/patchsource/httpapi"
 	"github.com/patchsource/patchsource/httpapi/internal/services"
 	"github.com/patchsource/patchsource/httpapi/openapi"
@@ -60,6 +61,8 @@ var reaches = map[string]reach{
 	"POST /api/v1/titles/{id}/versions/{version}/clone": owners,
 	"POST /api/v1/definitions/from-application":         holders,
 	"GET /api/v1/drafts":                                holders,
+	"GET /api/v1/overview":                              holders,
+	"GET /api/v1/audit":                                 admins,
 	"POST /api/v1/title/{id}/sync":                      owners,
 	"POST /api/v1/titles/{id}/sync":                     owners,
 	"POST /api/v1/title/{id}/token":                     own,
@@ -104,6 +107,7 @@ func newScopeBench(t *testing.T) *scopeBench {
 		Community: services.Community(p.community),
 		Sync:      services.Sync(p.sync),
 		Webhooks:  services.Webhooks(hooks),
+		Audit:     audit.New(memstore.New(), nil),
 		RootFeed:  true,
 		RateLimit: -1,
 		LintLimit: -1,

@@ -35,6 +35,7 @@ func (c *tokenCalls) claim(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	c.log.InfoContext(r.Context(), "the server was claimed")
+	c.audit.Change(auth.Principal{}, "the server was claimed")
 	return replyUncached(w, http.StatusCreated, wire.ClaimedToken{
 		Message: "You are this server's administrator. The token is shown this once.",
 		Secret:  token,

@@ -34,6 +34,7 @@ var mayImport = map[string]struct{ ours, others string }{
 	"store/memstore":  {"store", ""},
 	"store/filestore": {"store", jsonModule + " github.com/gofrs/flock golang.org/x/sys"},
 	"auth":            {"store", "golang.org/x/time"},
+	"auth/audit":      {"auth store", "golang.org/x/time"},
 
 	"store/sqlstore":              {"store", ""},
 	"store/s3store":               {"store", s3Modules},
@@ -51,7 +52,7 @@ var mayImport = map[string]struct{ ours, others string }{
 		feedModules + " golang.org/x/time golang.org/x/crypto golang.org/x/sys github.com/wneessen/go-mail",
 	},
 	"httpapi/titleeditor": {
-		"patch patch/numbered patch/catalog auth httpapi/internal/answer httpapi/internal/limit " +
+		"patch patch/numbered patch/catalog auth auth/audit httpapi/internal/answer httpapi/internal/limit " +
 			"httpapi/internal/problem httpapi/internal/trace httpapi/wire store",
 		feedModules + " github.com/golang-jwt/jwt/v5 github.com/gorilla/mux github.com/go-chi/chi/v5 golang.org/x/time",
 	},
@@ -69,7 +70,7 @@ var mayImport = map[string]struct{ ours, others string }{
 	"httpapi/internal/trace":   {"", ""},
 	"httpapi": {
 		"patch patch/appbundle patch/archive patch/catalog patch/recipe patch/recipe/draft patch/survey store " +
-			"store/dump auth httpapi/feed httpapi/internal/listing " +
+			"store/dump auth auth/audit httpapi/feed httpapi/internal/listing " +
 			"httpapi/wire httpapi/internal/answer httpapi/internal/batch httpapi/internal/limit " +
 			"httpapi/internal/problem httpapi/internal/trace httpapi/internal/upload",
 		feedModules + " github.com/gorilla/mux github.com/go-chi/chi/v5 golang.org/x/time howett.net/plist",

@@ -95,6 +95,7 @@ func (s *Server) apiOptions(c *Config, records store.Store) *httpapi.Options {
 		Watches:         services.Watches(s.Sync.Watches()),
 		Webhooks:        services.Webhooks(s.Webhooks),
 		Survey:          s.Survey,
+		Audit:           s.Audit,
 		Store:           records,
 		MaxArchiveBytes: c.Limits.ArchiveBytes,
 		UploadDir:       c.UploadDir,
@@ -125,6 +126,7 @@ func (s *Server) titleEditor(c *Config, people httpapi.Community, budget *httpap
 	return titleeditor.New(&titleeditor.Config{
 		Catalog:        s.Catalog,
 		Tokens:         s.Tokens,
+		Audit:          s.Audit,
 		Key:            key,
 		Authorize:      c.Authorize,
 		Own:            httpapi.Owner(people, s.Tokens),

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/patchsource/patchsource/auth"
+	"github.com/patchsource/patchsource/auth/audit"
 	"github.com/patchsource/patchsource/auth/community"
 	"github.com/patchsource/patchsource/httpapi/internal/problem"
 	"github.com/patchsource/patchsource/httpapi/internal/upload"
@@ -60,6 +61,7 @@ func Open(ctx context.Context, c Config) (_ *Server, err error) {
 	if s.Tokens, err = auth.Open(ctx, records, &auth.Options{Now: c.Now, Logger: c.Logger}); err != nil {
 		return nil, err
 	}
+	s.Audit = audit.New(records, &audit.Options{Now: c.Now, Logger: c.Logger})
 	if err := s.openWebhooks(ctx, &c, records); err != nil {
 		return nil, err
 	}

@@ -35,6 +35,7 @@ func (s *Server) Run(ctx context.Context) error {
 	defer work.Wait()
 	work.Go(func() { s.retry(ctx, "sync", s.Sync.Run) })
 	work.Go(func() { s.Tokens.Follow(ctx) })
+	work.Go(func() { s.retry(ctx, "audit log", s.Audit.Run) })
 	work.Go(func() { s.retry(ctx, "survey", s.Survey.Run) })
 	if s.Community != nil {
 		work.Go(func() { s.Community.Follow(ctx) })

@@ -31,6 +31,7 @@ import (
 	"time"
 
 	"github.com/patchsource/patchsource/auth"
+	"github.com/patchsource/patchsource/auth/audit"
 	"github.com/patchsource/patchsource/auth/community"
 	"github.com/patchsource/patchsource/httpapi/metrics"
 	"github.com/patchsource/patchsource/patch/catalog"
@@ -57,6 +58,8 @@ type Server struct {
 	Community *community.Service
 	// Survey has facts about the titles, such as their warnings.
 	Survey *survey.Survey
+	// Audit is the audit log of changes.
+	Audit *audit.Log
 	// Sync keeps titles in step with their upstreams.
 	Sync *patchsync.Runner
 	// Webhooks delivers the catalog's events. It is nil without a Secret.
@@ -77,7 +80,7 @@ type Server struct {
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 
-// flushTimeout bounds the last write of when tokens were last used.
+// flushTimeout bounds the last writes of the audit log and of when tokens were last used.
 const flushTimeout = 30 * time.Second
 
 // Close ends Run, waits for it, and closes what Open opened. It does not close the store, the Mailer or anything else
@@ -100,9 +103,12 @@ func (s *Server) closeParts() error {
 	if s.Catalog != nil {
 		errs = append(errs, s.Catalog.Close())
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
+	defer cancel()
+	if s.Audit != nil {
+		errs = append(errs, s.Audit.Flush(ctx))
+	}
 	if s.Tokens != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
-		defer cancel()
 		s.flush(ctx)
 	}
 	if s.metrics != nil {

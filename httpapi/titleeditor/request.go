@@ -196,8 +196,9 @@ func encode(v any) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// logChange logs a change with the token and the user name that it was made with.
+// logChange logs a change with the token and the user name that it was made with, and adds it to the audit log.
 func (r *request) logChange(ctx context.Context, message string, attrs ...any) {
+	r.h.audit.Change(r.principal, message, attrs...)
 	attrs = append(attrs, "token", r.principal.TokenID)
 	if r.session != nil {
 		attrs = append(attrs, "user", r.session.User)

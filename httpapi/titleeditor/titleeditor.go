@@ -37,6 +37,7 @@ import (
 	"time"
 
 	"github.com/patchsource/patchsource/auth"
+	"github.com/patchsource/patchsource/auth/audit"
 	"github.com/patchsource/patchsource/httpapi/internal/limit"
 	"github.com/patchsource/patchsource/httpapi/internal/trace"
 	"github.com/patchsource/patchsource/patch"
@@ -55,6 +56,8 @@ type Config struct {
 	Catalog *catalog.Catalog
 	// Tokens checks the tokens that clients log in with.
 	Tokens *auth.Service
+	// Audit is the audit log of changes. If nil, there is none.
+	Audit *audit.Log
 	// Key signs the sessions: at least 32 bytes, such as auth.Secret.Key("title-editor-sessions"). Servers over one
 	// store need the same Key. If nil, it is random: the sessions end with the process, and hold on this server only.
 	Key []byte
@@ -118,6 +121,7 @@ type handler struct {
 	maxBytes  int
 	budget    Budget // nil: there is none
 	log       *slog.Logger
+	audit     *audit.Log // nil: there is none
 	now       func() time.Time
 	routes    []*route
 	none      http.Handler // answers unknown paths
@@ -151,6 +155,7 @@ func New(cfg *Config) (http.Handler, error) {
 		maxBytes:  cmp.Or(cfg.MaxBodyBytes, patch.DefaultMaxBytes),
 		budget:    cfg.Budget,
 		log:       trace.Logger(cfg.Logger),
+		audit:     cfg.Audit,
 		now:       cfg.Now,
 	}
 	if h.maxBytes < 0 {

@@ -93,6 +93,14 @@ var bodies = map[string]any{
 		},
 		Next: pointer,
 	},
+	"audit": wire.AuditPage{
+		Entries: []wire.AuditEntry{
+			{ID: "e", At: *instant, Action: text, Token: &wire.AuditToken{ID: "t", Name: text},
+				Details: map[string]string{"title": "A"}},
+			{Principal: pointer},
+		},
+		Next: pointer,
+	},
 	"overview": wire.Overview{
 		Complete: true, Titles: 3, Sources: wire.Attention{Count: 1, IDs: []string{"A"}},
 		Releases: []wire.DayReleases{{Day: "2026-03-01", Versions: 2}},

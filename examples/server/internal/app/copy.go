@@ -41,6 +41,7 @@ var copyKinds = []string{
 	"deliveries",
 	"watches",
 	"numbers",
+	"audit",
 	configKind,
 }
 

@@ -1,0 +1,372 @@
+// Package audit keeps an audit log: which changes were made, when, and with which token.
+//
+// Entries are collected for a second and then written together, so that a change costs no write of its own: a process
+// that is killed loses those of its last second. The log has those of at least 90 days or the last 10,000 entries,
+// whichever is less. Several servers over one store write to the same log, and each reads all of it.
+package audit
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/patchsource/patchsource/auth"
+	"github.com/patchsource/patchsource/store"
+)
+
+const (
+	// kind is the kind of the records, and format that of their values.
+	kind   = "audit"
+	format = 1
+	// Retention and MaxEntries bound what is kept: entries that are older, and the oldest ones of more, are removed.
+	Retention  = 90 * 24 * time.Hour
+	MaxEntries = 10_000
+
+	// flushInterval is the time for which entries are collected, and pruneInterval that between two removals.
+	flushInterval = time.Second
+	pruneInterval = time.Hour
+	// segmentEntries and segmentBytes are about how much a record has.
+	segmentEntries = 200
+	segmentBytes   = 64 << 10
+	// maxPending bounds the entries that wait to be written.
+	maxPending = MaxEntries
+	// maxText bounds a text of an entry in bytes, and maxDetails the number of its details.
+	maxText    = 500
+	maxDetails = 20
+)
+
+// An Entry is a change.
+type Entry struct {
+	// ID identifies the entry. [Log.Record] sets it.
+	ID string `json:"id"`
+	// At is when the change was made.
+	At time.Time `json:"at"`
+	// Action says what was done, such as "title replaced".
+	Action string `json:"action"`
+	// Token is the id of the token that the change was made with, and TokenName its name then. Both are empty for a
+	// caller without a token.
+	Token     string `json:"token,omitempty"`
+	TokenName string `json:"token_name,omitempty"`
+	// Principal is the name of a caller that was authenticated by other means.
+	Principal string `json:"principal,omitempty"`
+	// Details say what was changed, such as the id of the title, by name.
+	Details []Detail `json:"details,omitempty"`
+}
+
+// A Detail is a part of an [Entry].
+type Detail struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// Options are options of [New]. A nil *Options is the zero value.
+type Options struct {
+	// Logger receives the errors of entries that cannot be written yet. If nil, nothing is logged.
+	Logger *slog.Logger
+	// Now is the clock. If nil, it is time.Now.
+	Now func() time.Time
+}
+
+// A Log is an audit log. It is safe for concurrent use.
+type Log struct {
+	store store.Store
+	log   *slog.Logger
+	now   func() time.Time
+
+	mu      sync.Mutex
+	pending []Entry
+	last    time.Time // of the entries
+	dropped int       // entries for which there was no room
+
+	flushing sync.Mutex // held while the log is written
+	segment  store.Key  // that is written next; the zero Key: a new one
+	entries  int        // in that segment
+	bytes    int
+	segments int // that this log has begun: their order
+}
+
+// New returns the audit log in a store. The caller calls [Log.Run], and [Log.Flush] at the end.
+func New(s store.Store, opts *Options) *Log {
+	var o Options
+	if opts != nil {
+		o = *opts
+	}
+	l := &Log{store: s, log: o.Logger, now: o.Now}
+	if l.log == nil {
+		l.log = slog.New(slog.DiscardHandler)
+	}
+	if l.now == nil {
+		l.now = time.Now
+	}
+	return l
+}
+
+// Record adds an entry, which is written within about a second. Long texts are cut. It does not wait for the store.
+func (l *Log) Record(e Entry) {
+	e.ID = rand.Text()
+	if e.At.IsZero() {
+		e.At = l.now()
+	}
+	e.At = e.At.UTC().Truncate(time.Microsecond)
+	e.Action, e.TokenName, e.Principal = cut(e.Action), cut(e.TokenName), cut(e.Principal)
+	e.Details = slices.Clone(e.Details[:min(len(e.Details), maxDetails)])
+	for i := range e.Details {
+		e.Details[i].Value = cut(e.Details[i].Value)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.pending) >= maxPending {
+		l.dropped++
+		return
+	}
+	if !e.At.After(l.last) { // so that the order of changes is that of their times
+		e.At = l.last.Add(time.Microsecond)
+	}
+	l.last = e.At
+	l.pending = append(l.pending, e)
+}
+
+// Change records a change that a principal made. attrs are names and values in turn, as for [slog.Logger.Info]; values
+// that are empty are left out. A nil Log records nothing.
+func (l *Log) Change(p auth.Principal, action string, attrs ...any) {
+	if l == nil {
+		return
+	}
+	e := Entry{Action: action, Token: p.TokenID}
+	if p.TokenID == "" {
+		e.Principal = p.Name
+	} else {
+		e.TokenName = p.Name
+	}
+	for i := 0; i+1 < len(attrs); i += 2 {
+		if value := fmt.Sprint(attrs[i+1]); value != "" {
+			e.Details = append(e.Details, Detail{Name: fmt.Sprint(attrs[i]), Value: value})
+		}
+	}
+	l.Record(e)
+}
+
+// cut returns the beginning of a text that is too long, as UTF-8.
+func cut(s string) string {
+	s = strings.ToValidUTF8(s, "�")
+	if len(s) <= maxText {
+		return s
+	}
+	end := maxText
+	for !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return s[:end] + "…"
+}
+
+// Run writes entries until ctx ends, and removes old ones. It returns nil then.
+func (l *Log) Run(ctx context.Context) error {
+	write, prune := time.NewTicker(flushInterval), time.NewTicker(pruneInterval)
+	defer write.Stop()
+	defer prune.Stop()
+	failing := false
+	for {
+		var err error
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-write.C:
+			err = l.Flush(ctx)
+			if err != nil && !failing && ctx.Err() == nil {
+				l.log.Warn("the audit log cannot be written: its entries are kept and tried again", "error", err)
+			}
+			failing = err != nil
+		case <-prune.C:
+			if err = l.prune(ctx); err != nil && ctx.Err() == nil {
+				l.log.Warn("old entries of the audit log cannot be removed", "error", err)
+			}
+		}
+	}
+}
+
+// Flush writes the entries that wait. The error is that of the store or of ctx; the entries still wait then.
+func (l *Log) Flush(ctx context.Context) error {
+	l.flushing.Lock()
+	defer l.flushing.Unlock()
+	for {
+		batch := l.batch()
+		if len(batch) == 0 {
+			return nil
+		}
+		if err := l.append(ctx, batch); err != nil {
+			return err
+		}
+		l.mu.Lock()
+		l.pending = l.pending[len(batch):]
+		l.mu.Unlock()
+	}
+}
+
+// batch returns the first entries that wait, at most those of a segment.
+func (l *Log) batch() []Entry {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.dropped > 0 && len(l.pending) < maxPending {
+		l.log.Error("entries of the audit log were lost because the store could not be written", "entries", l.dropped)
+		l.dropped = 0
+	}
+	return slices.Clone(l.pending[:min(len(l.pending), segmentEntries)])
+}
+
+// A segment is the value of a record: some entries, the oldest first.
+type segment struct {
+	Format  int     `json:"format"`
+	Entries []Entry `json:"entries"`
+}
+
+// append writes entries to the segment of this log. One that was written already, by a write of unknown outcome, is not
+// written again.
+func (l *Log) append(ctx context.Context, batch []Entry) error {
+	if l.segment == (store.Key{}) || l.entries+len(batch) > segmentEntries || l.bytes > segmentBytes {
+		l.segments++
+		id := fmt.Sprintf("%s-%06d-%s", batch[0].At.Format("20060102T150405.000Z"), l.segments, rand.Text())
+		l.segment, l.entries, l.bytes = store.Key{Kind: kind, ID: id}, 0, 0
+	}
+	written, err := store.Update(ctx, l.store, l.segment, func(old store.Record) ([]byte, error) {
+		var s segment
+		if old.Revision != "" {
+			var err error
+			if s, err = parse(old); err != nil {
+				return nil, err
+			}
+		}
+		known := make(map[string]bool, len(s.Entries))
+		for _, e := range s.Entries {
+			known[e.ID] = true
+		}
+		for _, e := range batch {
+			if !known[e.ID] {
+				s.Entries = append(s.Entries, e)
+			}
+		}
+		s.Format = format
+		l.entries = len(s.Entries)
+		return json.Marshal(s)
+	})
+	if err != nil {
+		return err
+	}
+	l.bytes = len(written.Value)
+	return nil
+}
+
+// parse returns the segment in a record. The error is store.ErrFormat if a newer version wrote it.
+func parse(r store.Record) (segment, error) {
+	var s segment
+	if err := json.Unmarshal(r.Value, &s); err != nil {
+		return s, fmt.Errorf("audit: record %v: %w", r.Key, err)
+	}
+	if s.Format > format {
+		return s, store.NewerFormat(r.Key, s.Format, format)
+	}
+	return s, nil
+}
+
+// list returns all segments, the oldest first. One that cannot be read is logged and left out.
+func (l *Log) list(ctx context.Context) (all []segment, keys []store.Key, err error) {
+	for r, err := range l.store.List(ctx, kind) {
+		if errors.Is(err, store.ErrCorrupt) {
+			l.log.Warn("a part of the audit log cannot be read", "error", err)
+			continue
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		s, err := parse(r)
+		if err != nil {
+			if errors.Is(err, store.ErrFormat) {
+				return nil, nil, err
+			}
+			l.log.Warn("a part of the audit log cannot be read", "error", err)
+			continue
+		}
+		all, keys = append(all, s), append(keys, r.Key)
+	}
+	return all, keys, nil
+}
+
+// Entries returns the newest entries that selects accepts, the newest first, after those up to and including the one
+// with the id after, which may be empty; and whether there are more. If selects is nil, all are accepted. The error is
+// store.ErrFormat if a newer version wrote the log, that of the store, or that of ctx.
+func (l *Log) Entries(ctx context.Context, after string, limit int, selects func(Entry) bool) (
+	found []Entry, more bool, err error,
+) {
+	flushErr := l.Flush(ctx) // its entries are found below if it fails
+	all, err := l.all(ctx)
+	if err != nil {
+		return nil, false, errors.Join(flushErr, err)
+	}
+	started := after == ""
+	for _, e := range all {
+		switch {
+		case !started:
+			started = e.ID == after
+		case selects != nil && !selects(e):
+		case len(found) == limit:
+			return found, true, nil
+		default:
+			found = append(found, e)
+		}
+	}
+	return found, false, nil
+}
+
+// all returns all entries, the newest first.
+func (l *Log) all(ctx context.Context) ([]Entry, error) {
+	segments, _, err := l.list(ctx)
+	if err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	all := slices.Clone(l.pending)
+	l.mu.Unlock()
+	known := make(map[string]bool, len(all))
+	for _, e := range all {
+		known[e.ID] = true
+	}
+	for _, s := range segments {
+		for _, e := range s.Entries {
+			if !known[e.ID] {
+				all = append(all, e)
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b Entry) int { return cmp.Or(b.At.Compare(a.At), cmp.Compare(b.ID, a.ID)) })
+	return all, nil
+}
+
+// prune removes the segments whose entries are all too old, and the oldest ones beyond MaxEntries. Several servers may
+// do so at once.
+func (l *Log) prune(ctx context.Context) error {
+	segments, keys, err := l.list(ctx)
+	if err != nil {
+		return err
+	}
+	oldest, total := l.now().Add(-Retention), 0
+	for i := len(segments) - 1; i >= 0; i-- {
+		entries := segments[i].Entries
+		keep := total < MaxEntries && len(entries) > 0 && entries[len(entries)-1].At.After(oldest)
+		total += len(entries)
+		if keep {
+			continue
+		}
+		if err := l.store.Delete(ctx, keys[i], store.Condition{}); err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+	}
+	return nil
+}
