@@ -46,8 +46,8 @@ type Options struct {
 	// Webhooks delivers changes; the caller runs it, and has made it a courier of the catalog. If nil, there are no
 	// webhooks.
 	Webhooks Webhooks
-	// Survey has facts about the titles by which lists are filtered, such as their warnings; the caller runs it. If nil,
-	// no title has warnings or is overdue, as far as lists tell.
+	// Survey has facts about the titles by which lists are filtered, such as their warnings; the caller runs it. If
+	// nil, no title has warnings or is overdue, as far as lists tell.
 	Survey *survey.Survey
 	// Audit is the audit log of changes; the caller runs it. If nil, there is none.
 	Audit *audit.Log

@@ -33,8 +33,8 @@ func Rhythm(dates []time.Time) (median time.Duration, newest time.Time) {
 	return gaps[len(gaps)/2], known[0]
 }
 
-// Overdue reports whether the newest release is more than three times as old as the rhythm, and more than 30 days. It is
-// false if the rhythm is 0. See [Rhythm].
+// Overdue reports whether the newest release is more than three times as old as the rhythm, and more than 30 days. It
+// is false if the rhythm is 0. See [Rhythm].
 func Overdue(rhythm time.Duration, newest, now time.Time) bool {
 	return rhythm > 0 && now.Sub(newest) > max(3*rhythm, minOverdue)
 }

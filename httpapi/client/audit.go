@@ -15,8 +15,8 @@ type AuditFilter struct {
 	Title, Token string
 }
 
-// Audit yields the entries of the audit log that f selects, the newest first. It requests a page at a time. An error ends
-// the sequence: it is ErrForbidden unless the token is an administrator's.
+// Audit yields the entries of the audit log that f selects, the newest first. It requests a page at a time. An error
+// ends the sequence: it is ErrForbidden unless the token is an administrator's.
 func (c *Client) Audit(ctx context.Context, f *AuditFilter) iter.Seq2[wire.AuditEntry, error] {
 	return func(yield func(wire.AuditEntry, error) bool) {
 		query := url.Values{}

@@ -117,8 +117,8 @@ func (c *Client) Titles(ctx context.Context, f *Filter) iter.Seq2[wire.Title, er
 	}
 }
 
-// Overview returns what needs attention among the titles that the token may change. The error is ErrUnauthorized without
-// a token.
+// Overview returns what needs attention among the titles that the token may change. The error is ErrUnauthorized
+// without a token.
 func (c *Client) Overview(ctx context.Context) (wire.Overview, error) {
 	var overview wire.Overview
 	return overview, c.get(ctx, api("overview"), nil, &overview)

@@ -145,7 +145,8 @@ func TestEditorMakesATitle(t *testing.T) {
 		}
 	}
 	b.save(draft+"/versions/1", url.Values{
-		"was": {"1.1"}, "version": {"1.1"}, "enabled": {"1"}, "released": {"2026-05-01"}, "os": {"13"}, "standalone": {"1"},
+		"was": {"1.1"}, "version": {"1.1"}, "enabled": {"1"}, "released": {"2026-05-01"}, "os": {"13"},
+		"standalone": {"1"},
 		"app_name": {"Composer.app"}, "app_bundle": {"com.example.composer"}, "component": {"Composer"},
 		"criterion_name": {"Application Bundle ID", "Application Version"}, "criterion_operator": {"is", "is"},
 		"criterion_value": {"com.example.composer", "1.1"}, "criterion_join": {"and", "and"},

@@ -88,7 +88,8 @@ func TestStaleButtons(t *testing.T) {
 
 // buttonOf returns the value of the button of a version.
 func buttonOf(page, action, version string) string {
-	m := regexp.MustCompile(`value="(` + action + ` \d+)">[A-Za-z]+<span class="hidden">:? ` + regexp.QuoteMeta(version) + `<`)
+	m := regexp.MustCompile(`value="(` + action + ` \d+)">[A-Za-z]+<span class="hidden">:? ` +
+		regexp.QuoteMeta(version) + `<`)
 	if found := m.FindStringSubmatch(page); found != nil {
 		return found[1]
 	}
@@ -107,7 +108,8 @@ func TestDraggedOrder(t *testing.T) {
 	again.Set("do", buttonOf(page, "toggle", "3"))
 	b.must(appDraft, again, 303)
 	d := b.draft("App")
-	one, two, three := strings.Index(d, `"version":"1"`), strings.Index(d, `"version":"2"`), strings.Index(d, `"version":"3"`)
+	at := func(version string) int { return strings.Index(d, `"version":"`+version+`"`) }
+	one, two, three := at("1"), at("2"), at("3")
 	if one < 0 || two < one || three < two || !strings.Contains(d[three:], `"enabled":false`) {
 		t.Errorf("the order is not 1, 2, 3 with 3 disabled: %s", d)
 	}
@@ -154,7 +156,8 @@ func TestBrokenDraftKeepsTheForm(t *testing.T) {
 
 func TestScriptsStayAsWritten(t *testing.T) {
 	encode := func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
-	long := encode("#!/bin/sh\necho '<result>'$(defaults read /Applications/App.app/Contents/Info Version)'</result>'\n")
+	long := encode("#!/bin/sh\n" +
+		"echo '<result>'$(defaults read /Applications/App.app/Contents/Info Version)'</result>'\n")
 	for name, value := range map[string]string{
 		"leading newline": encode("\n#!/bin/sh\necho"),
 		"CRLF":            encode("#!/bin/sh\r\necho"),
@@ -241,7 +244,8 @@ func TestMergeOfParts(t *testing.T) {
 	const b1, b2 = `{"key":"b","value":"MQ==","displayName":"B"}`, `{"key":"b","value":"Mg==","displayName":"B"}`
 	b.api("POST", "/api/v1/title", titleWith("App", "EAS", "["+a1+","+b1+"]"), 201)
 	b.api("PUT", "/api/v1/titles/App/draft", titleWith("App", "EAS", "["+a2+","+b1+"]"), 200)
-	theirs := strings.Replace(titleWith("App", "EAS", "["+a1+","+b2+"]"), `"publisher"`, `"note":"theirs","publisher"`, 1)
+	theirs := titleWith("App", "EAS", "["+a1+","+b2+"]")
+	theirs = strings.Replace(theirs, `"publisher"`, `"note":"theirs","publisher"`, 1)
 	b.api("PUT", "/api/v1/title/App", theirs, 200)
 	if page := b.get(appDraft + "/publish"); !strings.Contains(page, "None of these changes collides") {
 		t.Errorf("the changes collide: %s", page)

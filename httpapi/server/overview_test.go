@@ -29,7 +29,8 @@ func wellMade(id string, now time.Time, ages ...int) string {
 			`"type":"recon","and":true}]}`)
 	}
 	return strings.Replace(titleWith(id,
-		"REQ", `[{"name":"Application Bundle ID","operator":"is","value":"com.example.`+id+`","type":"recon","and":true}]`,
+		"REQ", `[{"name":"Application Bundle ID","operator":"is","value":"com.example.`+id+
+			`","type":"recon","and":true}]`,
 		"PATCHES", "["+strings.Join(all, ",")+"]"), `"appName":null,"bundleId":null`,
 		`"appName":"`+id+`.app","bundleId":"com.example.`+id+`"`, 1)
 }
@@ -112,7 +113,8 @@ func TestPagesOfFilteredTitles(t *testing.T) {
 		t.Fatal(err)
 	}
 	var page wire.TitlePage
-	if err := json.Unmarshal([]byte(b.api("GET", "/api/v1/titles?state=warnings&limit=3", "", 200)), &page); err != nil {
+	first := b.api("GET", "/api/v1/titles?state=warnings&limit=3", "", 200)
+	if err := json.Unmarshal([]byte(first), &page); err != nil {
 		t.Fatal(err)
 	}
 	if len(page.Titles) != 3 || page.Next == nil {
@@ -156,7 +158,8 @@ func TestOverview(t *testing.T) {
 		}
 	}
 	if admin.Tokens.Count != 1 || own.Tokens.Count != 1 {
-		t.Errorf("the token that expires in a week: %+v for administrators, %+v for its holder", admin.Tokens, own.Tokens)
+		t.Errorf("the token that expires in a week: %+v for administrators, %+v for its holder",
+			admin.Tokens, own.Tokens)
 	}
 	versions := 0
 	for _, d := range admin.Releases {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/patchsource/patchsource/httpapi/internal/listing"
+	"github.com/patchsource/patchsource/httpapi/internal/services"
 	"github.com/patchsource/patchsource/httpapi/webui"
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/catalog"
@@ -26,7 +28,10 @@ func (p pages) view(t catalog.Title) webui.Title {
 		ETag:        t.ETag,
 		Changed:     t.Changed,
 		Follows:     patchsync.RedactURL(t.Follows),
+		Draft:       !t.Draft.Changed.IsZero(),
 	}
+	facts, _ := p.Survey.Facts(t)
+	out.Released, out.Warnings, out.Stale = facts.Released, facts.Warnings, facts.Stale(p.now())
 	if t.Follows == "" {
 		_, err := p.Sync.Watches().State(t.ID)
 		out.Watched = err == nil
@@ -41,8 +46,20 @@ func (p pages) view(t catalog.Title) webui.Title {
 
 // Page implements webui.Catalog.
 func (p pages) Page(o webui.PageOptions) webui.Page {
+	selector := listing.New(p.Catalog, p.Survey, services.Sync(p.Sync), services.Watches(p.Sync.Watches()), p.now)
+	filter, only := selector.Select(listing.Filter{
+		Filter: catalog.Filter{Query: o.Query, QueryAuthor: true, Publisher: o.Publisher},
+		Bundle: o.Bundle,
+		Source: o.Source,
+		State:  o.State,
+	})
+	if o.Only != nil {
+		rest := only
+		only = func(t catalog.Title) bool { return (rest == nil || rest(t)) && o.Only(p.view(t)) }
+	}
 	opts := catalog.PageOptions{
-		Filter:  catalog.Filter{Query: o.Query, QueryAuthor: true},
+		Filter:  filter,
+		Only:    only,
 		Order:   catalog.Order(o.Order),
 		Reverse: o.Reverse,
 		Offset:  o.Number * o.Size,

@@ -57,8 +57,8 @@ func (p editorPages) post() (*working, bool) {
 	return w, true
 }
 
-// save saves the working copy after a form was applied to it, and leads to the next page. If it does not, it calls again
-// to show the form with what was entered.
+// save saves the working copy after a form was applied to it, and leads to the next page. If it does not, it calls
+// again to show the form with what was entered.
 func (p editorPages) save(w *working, o outcome, again func(status int, message string)) {
 	switch stale := p.value("tag") != w.Tag; {
 	case o.problem != "":
@@ -148,8 +148,8 @@ func (p editorPages) change() {
 	})
 }
 
-// applyTitle sets the members of a title to those of a form, apart from the versions. A list that the form does not have
-// stays.
+// applyTitle sets the members of a title to those of a form, apart from the versions. A list that the form does not
+// have stays.
 func applyTitle(d *patch.Definition, form url.Values) {
 	text := func(name string) string { return strings.TrimSpace(form.Get(name)) }
 	if form.Has("name") {
@@ -172,8 +172,8 @@ func optional(s string, before *string) *string {
 	return &s
 }
 
-// readCriteria returns the criteria of a list in a form. keys are those of the title's extension attributes. A criterion
-// that was there before keeps what the form does not show: see likeBefore.
+// readCriteria returns the criteria of a list in a form. keys are those of the title's extension attributes. A
+// criterion that was there before keeps what the form does not show: see likeBefore.
 func readCriteria(form url.Values, list string, keys []string, before []patch.Criterion) []patch.Criterion {
 	column := func(name string) []string { return form[list+"_"+name] }
 	names, operators, values, joins := column("name"), column("operator"), column("value"), column("join")
@@ -345,8 +345,8 @@ func (p editorPages) changeVersions(d *patch.Definition) outcome {
 	return refuse(unreadable)
 }
 
-// addVersion adds the version that was typed, as a copy of another one, or of the newest if of is empty, at its place by
-// version order.
+// addVersion adds the version that was typed, as a copy of another one, or of the newest if of is empty, at its place
+// by version order.
 func (p editorPages) addVersion(d *patch.Definition, of string) outcome {
 	version := p.value("version")
 	switch {

@@ -65,9 +65,9 @@ func encoded(part any) []byte {
 	return data
 }
 
-// mergeLists merges lists of parts that have a key. The order is that of mine, or that of theirs if mine is still that of
-// base. added are the parts that only the other one has. choose reports whether a part of theirs is taken in place of
-// mine; it gets the word for such a part and its key.
+// mergeLists merges lists of parts that have a key. The order is that of mine, or that of theirs if mine is still that
+// of base. added are the parts that only the other one has. choose reports whether a part of theirs is taken in place
+// of mine; it gets the word for such a part and its key.
 func mergeLists[T any](
 	word string, key func(T) string, base, mine, theirs []T, choose func(name string, base, mine, theirs any) bool,
 ) (merged, added []T) {

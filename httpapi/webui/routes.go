@@ -26,6 +26,9 @@ var rootSegments = map[string]bool{
 	"backup":       true,
 	"drafts":       true,
 	"new":          true,
+	"overview":     true,
+	"audit":        true,
+	"bulk":         true,
 }
 
 // Serves reports whether a request is for the page. The root belongs to the page unless the client accepts JSON and not
@@ -81,6 +84,9 @@ func (h *handler) routes() {
 	h.routeTitles()
 	h.routeDrafts()
 
+	on(h, "GET /overview", overviewPages.get)
+	on(h, "POST /bulk", bulkPages.choose)
+	on(h, "GET /audit", auditPages.list)
 	on(h, "GET /tokens", tokenPages.list)
 	on(h, "POST /tokens", tokenPages.create)
 	on(h, "GET /tokens/{id}/invalidate", tokenPages.revokeForm)

@@ -45,6 +45,13 @@ type Title struct {
 	Trouble string
 	// Watched says that new versions are found in the release feed of the vendor.
 	Watched bool
+	// Draft says that the title has a draft, which is shown to visitors who may change the title.
+	Draft bool
+	// Released is when the newest version was released. It is zero if that is not known.
+	Released time.Time
+	// Warnings is the number of warnings about the definition, and Stale says that the next version is overdue.
+	Warnings int
+	Stale    bool
 }
 
 // A Revision is a revision in the history of a title's definition.
@@ -57,9 +64,19 @@ type Revision struct {
 
 // PageOptions select a page of the titles.
 type PageOptions struct {
-	// Query is a part of the name, the id, the publisher or the author, without regard to case. If empty, all titles
-	// match.
+	// Query is a part of the name, the id, the publisher, the author, a bundle ID or the name of an application,
+	// without regard to case. If empty, all titles match.
 	Query string
+	// Publisher is the publisher, and Bundle a bundle ID, without regard to case. If empty, any match.
+	Publisher, Bundle string
+	// Source is "manual", "followed" (the title follows a definition elsewhere) or "watched" (it follows a release
+	// feed). If empty, any match.
+	Source string
+	// State is "warnings", "stale" (the next version is overdue), "failing" (the source or the feed cannot be followed)
+	// or "draft". If empty, any match.
+	State string
+	// Only, if not nil, reports whether a title may be on the page.
+	Only func(Title) bool
 	// Order is "name", "publisher", "author", "version", "changed" (the latest first) or "source" (the titles whose
 	// upstream cannot be followed first, then the others that follow one). Titles that are equal are sorted by id.
 	Order string

@@ -8,6 +8,7 @@ function localTimes(root) {
   for (const t of root.querySelectorAll("time[datetime]")) {
     const at = new Date(t.dateTime);
     if (isNaN(at)) continue;
+    if (t.dateTime.length === 10) continue; // a day without a time
     t.textContent = t.closest("table.titles") ? at.toLocaleDateString() : at.toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
   }
 }
@@ -38,6 +39,16 @@ for (const box of document.querySelectorAll(".copied")) {
 }
 for (const button of document.querySelectorAll("button.copy")) copies(button);
 
+// A menu closes by Escape and by a click elsewhere.
+for (const menu of document.querySelectorAll("details.menu")) {
+  menu.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !menu.open) return;
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  });
+  document.addEventListener("click", (event) => { if (!menu.contains(event.target)) menu.open = false; });
+}
+
 const search = document.getElementById("search");
 if (search) {
   let waiting, asked = 0;
@@ -51,11 +62,23 @@ if (search) {
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const results = page.getElementById("results");
       localTimes(results);
+      selectsAll(results);
       document.getElementById("results").replaceWith(results);
       history.replaceState(null, "", address);
     }, 150);
   });
 }
+
+// One checkbox selects all others with a name. The table is replaced while a search is typed.
+function selectsAll(root) {
+  for (const all of root.querySelectorAll("[data-all]")) {
+    all.hidden = false;
+    all.addEventListener("change", () => {
+      for (const one of document.getElementsByName(all.dataset.all)) one.checked = all.checked;
+    });
+  }
+}
+selectsAll(document);
 
 for (const drop of document.querySelectorAll(".drop")) {
   const input = drop.querySelector("input[type=file]");

@@ -152,6 +152,22 @@ func (s *site) pages(visitor, admin *tab) []pageView {
 		{"version", "/titles/Firefox/version", admin, nil},
 		{"edit", "/titles/Firefox/edit", admin, nil},
 		{"drafts", "/drafts", admin, nil},
+		{"overview", "/overview", admin, func(b *tab) {
+			b.click("summary")
+			b.click("figure summary")
+		}},
+		{"admin-table", "/?q=state:warnings", admin, nil},
+		{"bulk-delete", "/?q=t0000", admin, func(b *tab) {
+			b.click("[data-all]")
+			b.press("Delete …")
+			b.sees("This cannot be undone")
+		}},
+		{"bulk-checked", "/?q=firefox", admin, func(b *tab) {
+			b.click("[name=id]")
+			b.press("Check now")
+			b.sees("Back to the titles")
+		}},
+		{"audit", "/audit", admin, nil},
 		{"new", "/new", admin, nil},
 		{"draft", "/titles/T00004/draft", admin, nil},
 		{"draft-begun", "/titles/Begun/draft", admin, nil},
