@@ -26,15 +26,24 @@ func (c *historyCalls) list(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	named := false
+	if title, err := c.catalog.Title(id); err == nil && c.tokens != nil {
+		named = c.access.mayChange(r.Context(), c.access.reader(w, r), title)
+	}
 	body := wire.History{Revisions: []wire.Revision{}}
 	for _, rev := range all {
-		body.Revisions = append(body.Revisions, wire.Revision{
+		one := wire.Revision{
 			Number:  rev.Number,
 			At:      wire.Time(rev.At),
 			Token:   wire.String(rev.By),
 			Version: rev.Version,
 			Current: rev.Current,
-		})
+		}
+		if named {
+			info, _ := c.tokens.Info(rev.By) // a token that is no longer kept has no name
+			one.TokenName = info.Name
+		}
+		body.Revisions = append(body.Revisions, one)
 	}
 	return c.serveJSON(w, r, body, all[0].At)
 }

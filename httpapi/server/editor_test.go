@@ -147,17 +147,26 @@ func TestEditorMakesATitle(t *testing.T) {
 	b.save(draft+"/versions/1", url.Values{
 		"was": {"1.1"}, "version": {"1.1"}, "enabled": {"1"}, "released": {"2026-05-01"}, "os": {"13"},
 		"standalone": {"1"},
-		"app_name": {"Composer.app"}, "app_bundle": {"com.example.composer"}, "component": {"Composer"},
+		"app_name":   {"Composer.app"}, "app_bundle": {"com.example.composer"}, "component": {"Composer"},
 		"criterion_name": {"Application Bundle ID", "Application Version"}, "criterion_operator": {"is", "is"},
 		"criterion_value": {"com.example.composer", "1.1"}, "criterion_join": {"and", "and"},
 		"capability_name": {"Operating System Version"}, "capability_operator": {"greater than or equal"},
 		"capability_value": {"13"}, "capability_join": {"and"},
 	})
-	status, _, answer := b.post("/titles/Composer/try", url.Values{
-		"os": {"14.5"}, "bundle": {"com.example.composer"}, "app": {"Composer.app"}, "version": {"1.0"},
-	})
-	if status != 200 || !strings.Contains(answer, "older") || !strings.Contains(answer, "1.0") {
+	status, answer := b.upload("/titles/Composer/try", map[string]string{"computer": "mac-1",
+		"os": "14.5", "bundle": "com.example.composer", "app": "Composer.app", "version": "1.0",
+	}, "", "")
+	if status != 200 || !strings.Contains(answer, "older version") || !strings.Contains(answer, "mac-1") {
 		t.Errorf("trying the draft: got status %d: %s", status, answer)
+	}
+	status, answer = b.upload("/titles/Composer/try", nil, "inventory.csv", "Computer Name,Operating System Version,"+
+		"Application Title,Application Bundle ID,Application Version\n"+
+		"mac-2,14.5,Composer.app,com.example.composer,1.1\nmac-3,14.5,,,\n")
+	if status != 200 || !strings.Contains(answer, "latest version") || !strings.Contains(answer, "not installed") {
+		t.Errorf("trying the draft with a file: got status %d: %s", status, answer)
+	}
+	if status, answer := b.upload("/titles/Composer/try", nil, "", ""); status != 400 {
+		t.Errorf("trying nothing: got status %d: %s", status, answer)
 	}
 	b.save(draft+"/publish", url.Values{})
 	served := b.served("Composer")

@@ -3,6 +3,7 @@ package server_test
 import (
 	"encoding/base64"
 	"fmt"
+	"net/http"
 	"net/url"
 	"regexp"
 	"strings"
@@ -367,5 +368,38 @@ func TestFormsOfLargeTitles(t *testing.T) {
 	b.api("PUT", "/api/v1/titles/Rows/draft", titleWith("Rows", "REQ", "["+strings.Repeat(one+",", 3000)+one+"]"), 201)
 	if page := b.get("/titles/Rows/draft"); !strings.Contains(page, "too large for a form") {
 		t.Error("a form has more fields than the server reads")
+	}
+}
+
+// A form that is sent after the session has ended is kept until the visitor has signed in again.
+func TestFormOutlivesTheSession(t *testing.T) {
+	b := newEditorBench(t)
+	b.api("POST", "/api/v1/title", titleWith("App"), 201)
+	form := b.fill(appDraft, appDraft)
+	form.Set("name", "TYPED & kept")
+	form["script"][0], form["key"][0] = "two\r\nlines", "k"
+	signedIn := b.token
+	b.token = "pst_ended"
+	_, page := b.must(appDraft, form, 401)
+	if !strings.Contains(page, "What you entered is kept") {
+		t.Errorf("the page does not say that the form is kept: %s", page)
+	}
+	signin := b.parse(page, "/signin")
+	signin.Set("token", "pst_wrong")
+	_, page = b.must("/signin", signin, 401)
+	signin = b.parse(page, "/signin")
+	signin.Set("token", signedIn)
+	w := call(b.server, "POST", "/signin", signin.Encode(), func(header http.Header) {
+		b.browser(header)
+		header.Set("Content-Type", "application/x-www-form-urlencoded")
+	})
+	if w.Code != 200 {
+		t.Fatalf("signing in: status %d: %s", w.Code, w.Body)
+	}
+	b.token = signedIn
+	b.must(appDraft, b.parse(w.Body.String(), appDraft), 303)
+	script := base64.StdEncoding.EncodeToString([]byte("two\nlines"))
+	if d := b.draft("App"); !strings.Contains(d, "TYPED & kept") || !strings.Contains(d, script) {
+		t.Errorf("the form was not saved: %s", d)
 	}
 }

@@ -43,7 +43,8 @@ func refuse(problem string) outcome { return outcome{problem: problem, status: h
 // post reads a form of the editor and the working copy that it is about. If it cannot, it shows an error and returns
 // false.
 func (p editorPages) post() (*working, bool) {
-	if !p.signedIn() || !p.readFormOf(maxEditorForm) {
+	if !p.readFormOf(maxEditorForm) || !p.signedIn() { // the form first, so that it can be kept
+
 		return nil, false
 	}
 	w, ok := p.editable()

@@ -2,8 +2,10 @@ package webui
 
 import (
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/patchsource/patchsource/httpapi/client"
@@ -16,7 +18,19 @@ type signInPages struct{ *visit }
 type signInPage struct {
 	Next    string // the page to continue with
 	Message string
+	// Resume is the path of a form that was sent without being signed in, and Form its fields, encoded, so that nothing
+	// that was typed is lost. They are empty if there is none.
+	Resume, Form string
 }
+
+// A resumePage has the fields of a form that was sent without being signed in.
+type resumePage struct {
+	Path   string
+	Fields []resumeField
+}
+
+// A resumeField is a field of such a form.
+type resumeField struct{ Name, Value string }
 
 func (p signInPages) form() {
 	p.show(http.StatusOK, "signin", "Sign in", signInPage{Next: localPath(p.r.URL.Query().Get("next"))})
@@ -30,15 +44,21 @@ func (p signInPages) elsewhere() {
 
 // askToSignIn asks a visitor who is not, or no longer, signed in to sign in.
 func (v *visit) askToSignIn() {
-	next := "/"
+	page := signInPage{Next: "/"}
 	if v.r.Method == http.MethodGet {
-		next = v.r.URL.RequestURI()
+		page.Next = localPath(v.r.URL.RequestURI())
+	} else if len(v.r.PostForm) > 0 && v.r.MultipartForm == nil {
+		page.Resume, page.Form = localPath(v.r.URL.RequestURI()), v.r.PostForm.Encode()
 	}
 	message := "Sign in first: this page requires a token."
 	if v.h.session != nil {
 		message = "Sign in first."
 	}
-	v.show(http.StatusUnauthorized, "signin", "Sign in", signInPage{Next: localPath(next), Message: message})
+	if page.Resume != "" {
+		message += " What you entered is kept."
+	}
+	page.Message = message
+	v.show(http.StatusUnauthorized, "signin", "Sign in", page)
 }
 
 // localPath returns a path of this site with its query, or / if where is not one.
@@ -52,14 +72,14 @@ func localPath(where string) string {
 }
 
 func (p signInPages) signIn() {
-	if !p.readForm() {
+	if !p.readFormOf(maxEditorForm) {
 		return
 	}
 	next, token := localPath(p.value("next")), p.value("token")
 	identity, err := p.client(token, false).Whoami(p.r.Context())
 	if err != nil {
 		r := p.refusalOf(err)
-		page := signInPage{Next: next, Message: r.Message}
+		page := signInPage{Next: next, Message: r.Message, Resume: p.value("resume"), Form: p.value("form")}
 		if errors.Is(err, client.ErrUnauthorized) {
 			page.Message = "This token is not valid here: it is unknown, expired or revoked, or was not copied " +
 				"completely. A token begins with pst_."
@@ -69,10 +89,30 @@ func (p signInPages) signIn() {
 		return
 	}
 	p.keepToken(token)
+	if resumed := p.resumed(); resumed != nil {
+		p.visitor = visitor{Identity: identity, SignedIn: true}
+		p.show(http.StatusOK, "resume", "Continue", resumed)
+		return
+	}
 	if next == "/" && len(identity.Titles) == 1 {
 		next = "/titles/" + url.PathEscape(identity.Titles[0])
 	}
 	p.redirect(next, "You are signed in.")
+}
+
+// resumed returns the form that was sent before signing in, or nil if there is none.
+func (p signInPages) resumed() *resumePage {
+	form, err := url.ParseQuery(p.value("form"))
+	if err != nil || len(form) == 0 || p.value("resume") == "" {
+		return nil
+	}
+	page := &resumePage{Path: localPath(p.value("resume"))}
+	for _, name := range slices.Sorted(maps.Keys(form)) {
+		for _, value := range form[name] {
+			page.Fields = append(page.Fields, resumeField{name, value})
+		}
+	}
+	return page
 }
 
 func (p signInPages) signOut() {

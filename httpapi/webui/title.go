@@ -26,6 +26,8 @@ type titlePage struct {
 	Scripts    []script
 	Warnings   []patch.Warning // those of no version
 	Revisions  []Revision
+	Lines      []historyLine // the latest revisions, for visitors who may change the title
+	Timeline   *timeline
 	MayChange  bool
 	// Watch is the release feed that the title follows. It is nil if there is none, or the visitor may not change the
 	// title.
@@ -63,6 +65,8 @@ func (p titlePages) title() {
 	}
 	from, _ := strconv.Atoi(p.r.URL.Query().Get("from")) // an invalid number is the first page
 	p.addWatch(&page)
+	p.addHistory(&page)
+	page.Timeline = newTimeline(def)
 	page.addVersions(from-1, patch.Lint(def, &patch.LintOptions{Now: p.h.now()}))
 	p.show(http.StatusOK, "title", t.Name, page)
 }

@@ -37,6 +37,9 @@ type Revision struct {
 	At *time.Time `json:"at"`
 	// Token is the id of the token that stored it; null if none did.
 	Token *string `json:"token"`
+	// TokenName is the name of that token. It is there only for callers who may change the title, while the token is
+	// kept.
+	TokenName string `json:"token_name,omitempty"`
 	// Version is the definition's current version in this revision.
 	Version string `json:"version"`
 	// Current is true for the revision that is served.

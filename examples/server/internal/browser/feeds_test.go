@@ -178,7 +178,7 @@ func TestNewTitleFromFeed(t *testing.T) {
 	b.signIn(s.token())
 	b.visit("/feeds")
 	b.press("New title from a release feed")
-	b.click("summary")
+	b.click("main summary")
 	b.set("#json", cask)
 	b.press("Fill in the form")
 	b.sees("The draft has no value for this: enter it.")

@@ -153,7 +153,7 @@ func (s *site) pages(visitor, admin *tab) []pageView {
 		{"edit", "/titles/Firefox/edit", admin, nil},
 		{"drafts", "/drafts", admin, nil},
 		{"overview", "/overview", admin, func(b *tab) {
-			b.click("summary")
+			b.click("header summary")
 			b.click("figure summary")
 		}},
 		{"admin-table", "/?q=state:warnings", admin, nil},
@@ -178,10 +178,10 @@ func (s *site) pages(visitor, admin *tab) []pageView {
 		{"draft-publish-begun", "/titles/Begun/draft/publish", admin, nil},
 		{"draft-discard", "/titles/T00004/draft/discard", admin, nil},
 		{"try", "/titles/Firefox/try", admin, func(b *tab) {
-			b.fill("#os", "14.5")
-			b.fill("#version", "148.0")
+			b.fill("[name=os]", "14.5")
+			b.fill("[name=version]", "148.0")
 			b.press("Ask")
-			b.sees("newest version")
+			b.sees("older version")
 		}},
 		{"remove", "/titles/Firefox/remove?version=148.0", admin, nil},
 		{"delete", "/titles/Firefox/delete", admin, nil},
@@ -215,7 +215,7 @@ func (s *site) pages(visitor, admin *tab) []pageView {
 			b.sees("correct the marked fields")
 		}},
 		{"feeds-drafted", "/feeds/new", admin, func(b *tab) {
-			b.click("summary")
+			b.click("main summary")
 			b.set("#json", cask)
 			b.press("Fill in the form")
 			b.sees("Check this.")
