@@ -403,3 +403,22 @@ func TestFormOutlivesTheSession(t *testing.T) {
 		t.Errorf("the form was not saved: %s", d)
 	}
 }
+
+// A form that is only checked shows its failures and saves nothing.
+func TestFormIsChecked(t *testing.T) {
+	b := newEditorBench(t)
+	b.api("POST", "/api/v1/title", titleWith("App"), 201)
+	form := b.fill(appDraft, appDraft)
+	form.Set("name", "")
+	form.Set("do", "check")
+	if _, page := b.must(appDraft, form, 200); !strings.Contains(page, `id="fault-name"`) {
+		t.Errorf("the page does not show that the name is empty: %s", page)
+	}
+	form = b.fill(appDraft+"/versions/0", appDraft+"/versions/0")
+	form.Set("released", "2026-02-31")
+	form.Set("do", "check")
+	if _, page := b.must(appDraft+"/versions/0", form, 200); !strings.Contains(page, "releaseDate\" role=") {
+		t.Errorf("the page does not show that there is no such day: %s", page)
+	}
+	b.api("GET", "/api/v1/titles/App/draft", "", 404)
+}

@@ -29,6 +29,9 @@ const (
 // toVersions is the list of the versions in the editor.
 const toVersions = "/draft#versions"
 
+// checkOnly is the button of a form that is checked and not saved. Scripts press it while the form is filled in.
+const checkOnly = "check"
+
 // An outcome is the result of a change that a form asked for. The zero outcome is a success.
 type outcome struct {
 	problem string // why nothing was saved
@@ -132,6 +135,11 @@ func (p editorPages) change() {
 		return
 	}
 	applyTitle(w.Def, p.r.PostForm)
+	if p.value("do") == checkOnly {
+		w.check(p)
+		p.showEditor(http.StatusOK, w, "")
+		return
+	}
 	versions := w.Def.Patches
 	var o outcome
 	if p.value("tag") == w.Tag { // otherwise the numbers of the buttons mean other versions

@@ -214,6 +214,11 @@ func (p editorPages) saveVersion() {
 	} else {
 		readVersion(&d.Patches[i], form, keysOf(d))
 	}
+	if p.value("do") == checkOnly {
+		w.check(p)
+		p.showVersion(http.StatusOK, newEditorVersionPage(w, i))
+		return
+	}
 	o := outcome{next: toVersions, notice: "Version " + d.Patches[i].Version + " saved in the draft."}
 	if other := d.FindPatch(d.Patches[i].Version); d.Patches[i].Version != "" && other != i {
 		o = refuse("The title has this version already: choose another, or edit that one.")

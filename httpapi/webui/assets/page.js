@@ -188,6 +188,56 @@ for (const guarded of document.querySelectorAll("form[data-guard]")) {
   addEventListener("beforeunload", (event) => { if (changed) event.preventDefault(); });
 }
 
+// A form of the editor is checked while it is filled in: failures and warnings are shown beside their fields.
+function checkedFields(form) {
+  const fields = new Map();
+  const add = (key, box, control) => fields.set(key + " " + control.name, { box, control });
+  let rows = 0;
+  for (const row of form.querySelectorAll(".row, [data-row]")) {
+    const controls = [...row.querySelectorAll("input:not([type=hidden]), select, textarea")];
+    if (!controls.some((c) => c.tagName !== "SELECT" && c.value.trim() !== "")) continue; // the server ignores it
+    for (const control of controls) add(rows, row, control);
+    rows++;
+  }
+  for (const control of form.querySelectorAll("input:not([type=hidden]), select, textarea")) {
+    if (!control.closest(".row, [data-row]")) add("", control.parentElement, control);
+  }
+  return fields;
+}
+for (const form of document.querySelectorAll("form[data-check]")) {
+  let waiting, asked = 0;
+  const check = async () => {
+    const mine = ++asked;
+    const body = new URLSearchParams(new FormData(form));
+    body.set("do", "check");
+    const answer = await fetch(form.action, { method: "POST", body, headers: { Accept: "text/html" } }).catch(() => null);
+    if (!answer || !answer.ok || mine !== asked) return;
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const theirs = page.querySelector("form[data-check]");
+    if (!theirs) return;
+    const found = checkedFields(theirs);
+    for (const fault of form.querySelectorAll(".fault")) fault.remove();
+    const lists = theirs.querySelectorAll("[data-faults]");
+    form.querySelectorAll("[data-faults]").forEach((old, i) => { if (lists[i]) old.replaceWith(lists[i]); });
+    for (const [key, { box, control }] of checkedFields(form)) {
+      control.removeAttribute("aria-invalid");
+      control.removeAttribute("aria-describedby");
+      const other = found.get(key);
+      const fault = other && other.control.hasAttribute("aria-describedby") && page.getElementById(other.control.getAttribute("aria-describedby"));
+      if (!fault) continue;
+      control.setAttribute("aria-invalid", "true");
+      control.setAttribute("aria-describedby", fault.id);
+      box.append(fault);
+    }
+    const findings = page.querySelectorAll("[data-findings]");
+    document.querySelectorAll("[data-findings]").forEach((old, i) => { if (findings[i]) old.replaceWith(findings[i]); });
+  };
+  form.addEventListener("change", () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(check, 400);
+  });
+}
+
 // A second click does not submit a form again.
 for (const sent of document.querySelectorAll("form[method=post]")) {
   sent.addEventListener("submit", (event) => {
