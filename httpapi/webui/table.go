@@ -115,7 +115,7 @@ func (p titlePages) addFilters(t *table, q titleQuery) {
 	}
 	states := []string{"", "All", "warnings", "Warnings", "stale", "Overdue"}
 	if p.visitor.SignedIn {
-		states = append(states, "failing", "Failing", "draft", "Drafts")
+		states = append(states, "failing", "Failing", "draft", "With a draft")
 	}
 	t.States = links("state", q.State, states...)
 	t.Sources = links("source", q.Source, "", "Any source", "manual", "Manual", "watched", "Release feed",
