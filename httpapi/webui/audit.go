@@ -47,7 +47,12 @@ func (p auditPages) list() {
 		return
 	}
 	for _, e := range found.Entries {
-		row := auditRow{At: e.At, Action: capital(e.Action), Title: e.Details["title"], By: "an author without an account"}
+		row := auditRow{
+			At:     e.At,
+			Action: capital(e.Action),
+			Title:  e.Details["title"],
+			By:     "an author without an account",
+		}
 		for _, name := range slices.Sorted(maps.Keys(e.Details)) {
 			if name != "title" {
 				row.Details = append(row.Details, name+" "+e.Details[name])

@@ -100,7 +100,8 @@ func readJSONInventory(text []byte, d *patch.Definition) ([]patch.Computer, erro
 		all = append(all, c)
 	}
 	if len(all) == 0 {
-		return nil, errors.New("it has no computers: it needs a list of them in computers, or in results as Jamf Pro's API")
+		return nil, errors.New("it has no computers: it needs a list of them in computers, or in results " +
+			"as in the answer of Jamf Pro's API")
 	}
 	return all, nil
 }

@@ -6,6 +6,8 @@ import (
 )
 
 func TestParseQuery(t *testing.T) {
+	const badState = "A state is one of warnings, stale, failing, draft."
+	const badSource = "A source is one of manual, followed, watched."
 	for q, want := range map[string]titleQuery{
 		"":                                    {},
 		"two words":                           {Text: "two words"},
@@ -18,11 +20,11 @@ func TestParseQuery(t *testing.T) {
 		"publisher:":                          {Text: "publisher:"},
 		`"quoted text"`:                       {Text: "quoted text"},
 		`publisher:"never closed`:             {Publisher: "never closed"},
-		"state:odd":                           {State: "odd", Problem: "A state is one of warnings, stale, failing, draft."},
-		"source:odd":                          {Source: "odd", Problem: "A source is one of manual, followed, watched."},
+		"state:odd":                           {State: "odd", Problem: badState},
+		"source:odd":                          {Source: "odd", Problem: badSource},
 		"bundle:a bundle:b":                   {Bundle: "b"},
 		" \t spaced \n out ":                  {Text: "spaced out"},
-		`publisher:"Example Inc" source:odd2`: {Publisher: "Example Inc", Source: "odd2", Problem: "A source is one of manual, followed, watched."},
+		`publisher:"Example Inc" source:odd2`: {Publisher: "Example Inc", Source: "odd2", Problem: badSource},
 	} {
 		got := parseQuery(q)
 		if got != want {
@@ -37,7 +39,8 @@ func TestQueryWith(t *testing.T) {
 	if got := q.With("state", "stale"); got != `fox publisher:"Example Inc" bundle:a.b source:manual state:stale` {
 		t.Errorf("got %s", got)
 	}
-	if got := parseQuery(q.With("source", "")); got.Source != "" || got.Publisher != "Example Inc" || got.Text != "fox" {
+	got := parseQuery(q.With("source", ""))
+	if got.Source != "" || got.Publisher != "Example Inc" || got.Text != "fox" {
 		t.Errorf("got %+v", got)
 	}
 }
