@@ -134,7 +134,9 @@ func (b *tab) enter(text string) {
 func (b *tab) key(name string, code int64) {
 	b.t.Helper()
 	text := map[string]string{"Enter": "\r", " ": " "}[name]
-	for _, kind := range []input.DispatchKeyEventType{input.DispatchKeyEventTypeKeyDown, input.DispatchKeyEventTypeKeyUp} {
+	for _, kind := range []input.DispatchKeyEventType{
+		input.DispatchKeyEventTypeKeyDown, input.DispatchKeyEventTypeKeyUp,
+	} {
 		params := input.DispatchKeyEventParams{Type: kind, Key: name, Code: name, WindowsVirtualKeyCode: code}
 		if name == " " {
 			params.Code = "Space"

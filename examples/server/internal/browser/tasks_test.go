@@ -128,7 +128,8 @@ func (w *worker) publishLater() {
 	w.sees("Draft of title 'Inhouse' published")
 	text := w.served("Inhouse", 200)
 	for _, want := range []string{
-		`"currentVersion":"1.5"`, `"version":"1.2.1"`, `"com.example.inhouse2","type":"recon","and":false`, "inhouse-version", "Inhouse Old.app",
+		`"currentVersion":"1.5"`, `"version":"1.2.1"`, `"com.example.inhouse2","type":"recon","and":false`,
+		"inhouse-version", "Inhouse Old.app",
 		`"minimumOperatingSystem":"13.1"`,
 	} {
 		if !strings.Contains(text, want) {
