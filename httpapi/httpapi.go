@@ -151,7 +151,7 @@ func newCalls(titles *titleService, o *Options, address limit.AddressFunc) *call
 	if o.Audit != nil {
 		all.audit = &auditCalls{base}
 	}
-	all.overview = &overviewCalls{base, selector, all}
+	all.overview = &overviewCalls{core: base, selector: selector, all: all}
 	return all
 }
 

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"iter"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/patchsource/patchsource/auth"
@@ -23,6 +24,16 @@ type overviewCalls struct {
 	*core
 	selector *listing.Selector
 	all      *calls
+	known    atomic.Pointer[titleCounts] // of a caller who may change all titles
+}
+
+// titleCounts are the counts of an overview that are about all titles, and what they were made from.
+type titleCounts struct {
+	generation uint64
+	changed    time.Time // the facts
+	minute     time.Time
+	complete   bool
+	wire.Overview
 }
 
 // get answers with what needs attention among the titles that the caller may change.
@@ -37,6 +48,7 @@ func (c *overviewCalls) get(w http.ResponseWriter, r *http.Request) error {
 		a.IDs = []string{} // not null
 	}
 	c.addTitles(r, principal, &body)
+	c.addDrafts(r, principal, &body)
 	c.addSources(r, principal, &body)
 	c.addWebhooks(r, principal, &body)
 	c.addTokens(r, principal, &body)
@@ -69,9 +81,30 @@ func (c *overviewCalls) changeable(r *http.Request, p auth.Principal) iter.Seq[c
 	}
 }
 
-// addTitles adds the warnings, the titles whose next version is overdue, the drafts and the releases.
+// addTitles adds the warnings, the titles whose next version is overdue, and the releases. What a caller who may change
+// all titles sees is kept until a title changes, for up to a minute.
 func (c *overviewCalls) addTitles(r *http.Request, p auth.Principal, body *wire.Overview) {
 	now := c.now().UTC()
+	next := &titleCounts{
+		generation: c.catalog.Generation(),
+		changed:    c.selector.Changed(),
+		minute:     now.Truncate(time.Minute),
+		complete:   body.Complete,
+	}
+	if k := c.known.Load(); callOf(r).trusted && k != nil && k.generation == next.generation &&
+		k.changed.Equal(next.changed) && k.minute.Equal(next.minute) && k.complete == next.complete {
+		body.Titles, body.Warnings, body.Stale, body.Releases = k.Titles, k.Warnings, k.Stale, k.Releases
+		return
+	}
+	c.countTitles(r, p, body, now)
+	if callOf(r).trusted {
+		next.Overview = *body
+		c.known.Store(next)
+	}
+}
+
+// countTitles does the work of addTitles.
+func (c *overviewCalls) countTitles(r *http.Request, p auth.Principal, body *wire.Overview, now time.Time) {
 	today := now.Truncate(24 * time.Hour)
 	first := today.AddDate(0, 0, 1-overviewDays)
 	for i := range overviewDays {
@@ -93,6 +126,10 @@ func (c *overviewCalls) addTitles(r *http.Request, p auth.Principal, body *wire.
 			}
 		}
 	}
+}
+
+// addDrafts adds the drafts.
+func (c *overviewCalls) addDrafts(r *http.Request, p auth.Principal, body *wire.Overview) {
 	for t := range c.catalog.Drafts() {
 		if c.access.mayChange(r.Context(), p, t) {
 			body.Drafts.Add(t.ID)

@@ -79,7 +79,7 @@ func start(t *testing.T, s *server.Server) (stop func() error) {
 }
 
 // adminToken issues an administrator token.
-func adminToken(t *testing.T, s *server.Server) string {
+func adminToken(t testing.TB, s *server.Server) string {
 	t.Helper()
 	token, _, err := s.Tokens.Issue(t.Context(), auth.Grant{Kind: auth.Administrator})
 	if err != nil {

@@ -171,6 +171,11 @@ func TestOverview(t *testing.T) {
 	if own.Titles != 0 || own.Warnings.Count != 0 || own.Drafts.Count != 0 {
 		t.Errorf("a contributor without titles sees %+v", own)
 	}
+	b.api("DELETE", "/api/v1/titles/Odd", "", 200)
+	if got := b.api("GET", "/api/v1/overview", "", 200); !strings.Contains(got, `"titles":2`) ||
+		!strings.Contains(got, `"warnings":{"count":0,"ids":[]}`) {
+		t.Errorf("after a title was deleted: %s", got)
+	}
 	if w := call(b.server, "GET", "/api/v1/overview", "", nil); w.Code != 401 {
 		t.Errorf("without a token: status %d", w.Code)
 	}

@@ -54,7 +54,7 @@ func (p auditPages) list() {
 			By:     "an author without an account",
 		}
 		for _, name := range slices.Sorted(maps.Keys(e.Details)) {
-			if name != "title" {
+			if value := e.Details[name]; name != "title" && value != "0" && value != "false" {
 				row.Details = append(row.Details, name+" "+e.Details[name])
 			}
 		}

@@ -40,6 +40,7 @@ var functions = template.FuncMap{
 	"moment":   func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") },
 	"day":      func(t time.Time) string { return t.UTC().Format("2006-01-02") },
 	"release":  releaseDay,
+	"instant":  instant,
 	"words":    criteriaInWords,
 	"join":     strings.Join,
 	"plural":   plural,
@@ -53,6 +54,15 @@ func releaseDay(s string) string {
 		return t.Format("2006-01-02")
 	}
 	return s
+}
+
+// instant returns the time of a release date, or nil if it is not a time.
+func instant(s string) *time.Time {
+	t, err := patch.ParseTime(s)
+	if err != nil {
+		return nil
+	}
+	return &t
 }
 
 // plural returns a number and the form of a noun for it.

@@ -97,7 +97,7 @@ type Survey struct {
 	now     func() time.Time
 
 	mu      sync.RWMutex
-	facts   map[string]Facts // by the id of the title, in lower case
+	facts   map[string]Facts // by the UID of the title
 	changed time.Time
 
 	running  sync.Mutex // held during a pass
@@ -129,7 +129,7 @@ func New(c *catalog.Catalog, opts *Options) *Survey {
 func (s *Survey) Facts(t catalog.Title) (Facts, bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	f, ok := s.facts[strings.ToLower(t.ID)]
+	f, ok := s.facts[t.UID]
 	return f, ok
 }
 
@@ -231,7 +231,7 @@ func (s *Survey) read(ctx context.Context, t catalog.Title) bool {
 	f.etag = now.ETag
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.facts[strings.ToLower(t.ID)] = f
+	s.facts[now.UID] = f
 	s.changed = s.now()
 	return true
 }
@@ -241,15 +241,15 @@ func (s *Survey) forget(live int) {
 	s.mu.RLock()
 	known := make([]string, 0, len(s.facts))
 	if len(s.facts) > live {
-		for id := range s.facts {
-			known = append(known, id)
+		for uid := range s.facts {
+			known = append(known, uid)
 		}
 	}
 	s.mu.RUnlock()
-	for _, id := range known {
-		if _, err := s.catalog.Title(id); errors.Is(err, catalog.ErrNotFound) {
+	for _, uid := range known {
+		if t, err := s.catalog.ByUID(uid); errors.Is(err, catalog.ErrNotFound) || err == nil && t.Disabled {
 			s.mu.Lock()
-			delete(s.facts, id)
+			delete(s.facts, uid)
 			s.changed = s.now()
 			s.mu.Unlock()
 		}

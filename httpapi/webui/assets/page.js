@@ -9,7 +9,9 @@ function localTimes(root) {
     const at = new Date(t.dateTime);
     if (isNaN(at)) continue;
     if (t.dateTime.length === 10) continue; // a day without a time
-    t.textContent = t.closest("table.titles") ? at.toLocaleDateString() : at.toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+    const two = (n) => String(n).padStart(2, "0");
+    const day = at.getFullYear() + "-" + two(at.getMonth() + 1) + "-" + two(at.getDate());
+    t.textContent = t.closest("table.titles") ? day : day + " " + two(at.getHours()) + ":" + two(at.getMinutes());
   }
 }
 localTimes(document);
