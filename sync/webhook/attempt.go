@@ -30,7 +30,7 @@ func (w *Service) attempt(ctx context.Context, d *delivery) {
 		w.queues.interrupt(d) // the error says nothing about the receiver
 		return
 	}
-	over := err == nil || began.Sub(d.since) > maxAge
+	over := err == nil || w.queues.isOld(d, began)
 	if over {
 		w.drop(ctx, d)
 	}
@@ -45,6 +45,9 @@ func (w *Service) attempt(ctx context.Context, d *delivery) {
 	} else {
 		w.recordFailure(d, res, err)
 	}
+	if !res.gone {
+		w.queues.note(h, newOutcome(d, began, res, err, over))
+	}
 	if !over {
 		heap.Push(&h.ready, d)
 		return
@@ -55,6 +58,13 @@ func (w *Service) attempt(ctx context.Context, d *delivery) {
 			"webhook", h.ID, "host", h.host(), "event", d.key.ID)
 	}
 	h.done(d)
+}
+
+// isOld reports whether an event is dropped after a failed attempt that began at a time.
+func (q *queues) isOld(d *delivery, began time.Time) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return began.Sub(d.since) > maxAge
 }
 
 // interrupt makes a delivery ready again after an attempt that was interrupted.
@@ -98,11 +108,11 @@ func pause(failures int, limit time.Duration) time.Duration {
 	return d - d/10 + time.Duration(rand.Int64N(int64(d/5)+1))
 }
 
-// send sends an event once.
+// send sends an event once. The result has the event without its definition, if the event could be read.
 func (w *Service) send(ctx context.Context, d *delivery) (result, error) {
 	rec, err := w.store.Get(ctx, d.key)
 	if errors.Is(err, store.ErrNotFound) {
-		return result{}, nil // the event was delivered, or the webhook was deleted
+		return result{gone: true}, nil
 	}
 	if err != nil {
 		return result{}, errors.New("the storage of this server is unavailable")
@@ -111,14 +121,21 @@ func (w *Service) send(ctx context.Context, d *delivery) (result, error) {
 	if err := json.Unmarshal(rec.Value, &r); err != nil {
 		return result{}, fmt.Errorf("the event cannot be read: %w", err)
 	}
-	if err := w.addDefinition(ctx, d.hook, &r.Notice); err != nil {
+	res, err := w.sendNotice(ctx, d.hook, r.Notice)
+	res.notice = logged(&r.Notice)
+	return res, err
+}
+
+// sendNotice sends an event once, with the definition if the webhook wants it.
+func (w *Service) sendNotice(ctx context.Context, h *hook, n catalog.Notice) (result, error) {
+	if err := w.addDefinition(ctx, h, &n); err != nil {
 		return result{}, err
 	}
-	body, err := w.renderer.body(d.hook.Format, &r.Notice)
+	body, err := w.renderer.body(h.Format, &n)
 	if err != nil {
 		return result{}, err
 	}
-	return w.sender.post(ctx, d.hook.Hook, r.Notice.ID, w.now(), body)
+	return w.sender.post(ctx, h.Hook, n.ID, w.now(), body)
 }
 
 // addDefinition adds the definition to an event that was queued without it because of its size, if the title still
@@ -145,10 +162,12 @@ func (w *Service) addDefinition(ctx context.Context, h *hook, n *catalog.Notice)
 func (w *Service) drop(ctx context.Context, d *delivery) {
 	ctx, cancel := store.WriteContext(ctx)
 	defer cancel()
-	w.queues.setDropped(d.key, w.shared)
+	if w.shared {
+		w.queues.setDropped(d)
+	}
 	err := w.store.Delete(ctx, d.key, store.Condition{})
 	if err != nil {
-		w.queues.setDropped(d.key, false)
+		w.queues.setKept(d.key)
 	}
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		w.log.Error("an event could not be removed from the queue and may be delivered again",

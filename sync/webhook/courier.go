@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/patchsource/patchsource/patch/catalog"
 	"github.com/patchsource/patchsource/store"
@@ -45,7 +46,11 @@ func (w *Service) Take(ctx context.Context, n catalog.Notice) error {
 		if taken[h.ID] {
 			continue
 		}
-		err := w.enqueue(ctx, h, n)
+		err := w.enqueue(ctx, h, n, time.Time{})
+		if errors.Is(err, ErrFull) {
+			w.dropNew(h, n)
+			err = nil
+		}
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -56,29 +61,36 @@ func (w *Service) Take(ctx context.Context, n catalog.Notice) error {
 	return errors.Join(errs...)
 }
 
-// enqueue puts an event into a webhook's queue in the store.
-func (w *Service) enqueue(ctx context.Context, h *hook, n catalog.Notice) error {
-	value, fits, err := w.encode(h, n)
+// enqueue puts an event into a webhook's queue in the store. retried is the time of the call of Retry that queues it
+// again, or zero. The error is ErrFull if the event does not fit into the queue, catalog.ErrUnavailable or that of ctx.
+func (w *Service) enqueue(ctx context.Context, h *hook, n catalog.Notice, retried time.Time) error {
+	value, fits, err := w.encode(h, n, retried)
 	if err != nil {
 		return err
 	}
 	if !fits {
-		w.dropNew(h)
-		return nil
+		return fmt.Errorf("%w: wait until the receiver of webhook %q answers", ErrFull, h.ID)
 	}
-	title := chainOf(strings.ToLower(n.Title.ID), n.Kind)
-	d := &delivery{hook: h, title: title, size: int64(len(value)), since: n.At}
+	d := &delivery{
+		hook:    h,
+		about:   aboutNotice(&n),
+		title:   chainOf(strings.ToLower(n.Title.ID), n.Kind),
+		size:    int64(len(value)),
+		since:   later(n.At, retried),
+		retried: retried,
+	}
 	if !w.queues.announce(d, n) {
 		return nil
 	}
-	err = store.Finish(ctx, func(ctx context.Context) error {
-		_, err := w.store.Put(ctx, d.key, value, store.IfAbsent())
+	var rev store.Revision
+	err = store.Finish(ctx, func(ctx context.Context) (err error) {
+		rev, err = w.store.Put(ctx, d.key, value, store.IfAbsent())
 		return err
 	})
 	if errors.Is(err, store.ErrConflict) {
 		err = nil // another server has queued it
 	}
-	if delivered := w.queues.confirm(d, err == nil); err != nil && !delivered {
+	if delivered := w.queues.confirm(d, err == nil, rev); err != nil && !delivered {
 		return unavailable(ctx, err)
 	}
 	return nil
@@ -89,20 +101,26 @@ const maxKeptDefinition = 64 << 10
 
 // encode returns the record of an event in a webhook's queue. It omits a large definition, which is read when the
 // event is sent, and one that does not fit. fits is false if the event does not fit.
-func (w *Service) encode(h *hook, n catalog.Notice) (value []byte, fits bool, err error) {
+func (w *Service) encode(h *hook, n catalog.Notice, retried time.Time) (value []byte, fits bool, err error) {
 	room := w.queues.room(h, w.maxQueueBytes)
 	if !h.sendsDefinition() || len(n.Definition) > maxKeptDefinition || int64(len(n.Definition)) > room {
 		n.Definition = nil
 	}
-	value, err = json.Marshal(deliveryRecord{Format: format, Hook: h.ID, Notice: n})
+	value, err = json.Marshal(deliveryRecord{Format: format, Hook: h.ID, Notice: n, Retried: retried})
 	return value, int64(len(value)) <= room, err
 }
 
-// dropNew counts an event that does not fit into a webhook's queue.
-func (w *Service) dropNew(h *hook) {
+// dropNew counts and logs an event that does not fit into a webhook's queue.
+func (w *Service) dropNew(h *hook, n catalog.Notice) {
 	w.queues.mu.Lock()
 	h.status.Dropped++
 	first, pending := h.status.Dropped == 1, h.pending
+	w.queues.note(h, logEntry{
+		Notice: logged(&n),
+		Number: int64(n.Number),
+		State:  StateDropped,
+		Error:  ErrFull.Error(),
+	})
 	w.queues.mu.Unlock()
 	if first {
 		w.log.Error("the queue of a webhook is full: further events are dropped until the webhook answers",
@@ -134,11 +152,13 @@ func (q *queues) announce(d *delivery, n catalog.Notice) bool {
 	return true
 }
 
-// confirm puts an announced delivery into its queue, if it was stored and its webhook still exists. It reports whether
-// another server has delivered it already.
-func (q *queues) confirm(d *delivery, stored bool) (delivered bool) {
+// confirm puts an announced delivery into its queue, if it was stored and its webhook still exists. rev is the revision
+// of its record, empty if another server has stored it. confirm reports whether another server has delivered it
+// already.
+func (q *queues) confirm(d *delivery, stored bool, rev store.Revision) (delivered bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	d.revision = rev
 	if q.deliveries[d.key.ID] != d {
 		return true
 	}

@@ -143,6 +143,13 @@ func (r *receivers) respond(host string, f func(n int, body string) (int, error)
 	r.answer[host] = f
 }
 
+// slow makes a host take some time for each answer from now on.
+func (r *receivers) slow(host string, delay time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.delay[host] = delay
+}
+
 // events describes the events that a host accepted, in order.
 func (r *receivers) events(host string) string {
 	var all []string
@@ -263,4 +270,15 @@ func count(t *testing.T, s store.Store, kind string) (n int) {
 // logTo returns a logger that writes to w.
 func logTo(w io.Writer) *slog.Logger {
 	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+// definitionOf returns an Options.Definition that reads the catalog of the server that s points to then.
+func definitionOf(s **server) func(ctx context.Context, id string) ([]byte, error) {
+	return func(ctx context.Context, id string) ([]byte, error) {
+		content, err := (*s).catalog.Definition(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		return content.Bytes(), nil
+	}
 }

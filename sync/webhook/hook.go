@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/patchsource/patchsource/patch/catalog"
@@ -15,7 +16,7 @@ import (
 // testKind is the kind of test events.
 const testKind catalog.EventKind = "test"
 
-// A hook is a webhook with its queue. All but Hook and titles is guarded by queues.mu.
+// A hook is a webhook with its queue. All but Hook, titles and logging is guarded by queues.mu.
 type hook struct {
 	Hook
 	titles  map[string]bool // Hook.Titles in lower case
@@ -29,21 +30,41 @@ type hook struct {
 	bytes   int64      // of the records of these
 	running int        // deliveries in progress
 	next    time.Time  // the end of the pause after a failure
+	// outcomes are what the log does not have yet, by the ids of events. Their Attempts are those that it lacks.
+	outcomes map[string]logEntry
+	// logging is held while the log is read or written, so that no outcome counts twice. It is locked before queues.mu.
+	logging sync.Mutex
 }
 
 // A delivery is an event that is pending for a webhook. Its record in the store holds the event.
 type delivery struct {
 	key     store.Key
 	hook    *hook
-	title   string // its id in lower case, or the chain of its announcements; see chainOf
-	size    int64  // of the record
-	number  int64  // by which the deliveries of a title are ordered
-	arrival uint64 // by which the deliveries of several titles are ordered: their place among all that were queued here
-	since   time.Time
+	about   about
+	title   string    // its id in lower case, or the chain of its announcements; see chainOf
+	size    int64     // of the record
+	number  int64     // by which the deliveries of a title are ordered
+	arrival uint64    // orders the deliveries of several titles: their place among all that were queued here
+	since   time.Time // the event is retried for a day from then on
+	retried time.Time // that of the record
 	tries   int
 	next    time.Time // the end of the pause after a failure
 	queued  bool      // in the chain of its title
 	running bool      // in progress
+	// revision is that of the record, empty if it is not known. Only Service.Retry changes the record.
+	revision store.Revision
+}
+
+// about is the part of an event that is shown while it is pending.
+type about struct {
+	kind           catalog.EventKind
+	title, version string
+	at             time.Time
+}
+
+// aboutNotice returns the part of an event that is shown.
+func aboutNotice(n *catalog.Notice) about {
+	return about{kind: n.Kind, title: n.Title.ID, version: n.Title.CurrentVersion, at: n.At}
 }
 
 // event returns the id of the event.
@@ -63,7 +84,12 @@ func lane(key store.Key) string {
 }
 
 func newHook(h Hook) *hook {
-	out := &hook{Hook: h, titles: map[string]bool{}, chains: map[string][]*delivery{}}
+	out := &hook{
+		Hook:     h,
+		titles:   map[string]bool{},
+		chains:   map[string][]*delivery{},
+		outcomes: map[string]logEntry{},
+	}
 	for _, id := range h.Titles {
 		out.titles[strings.ToLower(id)] = true
 	}

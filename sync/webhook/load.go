@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -59,7 +60,8 @@ func (w *Service) loadQueues(ctx context.Context) error {
 // maxFollowers bounds the pending events that are read at once.
 const maxFollowers = 16
 
-// reloadQueues makes the pending events those that the store has. It reads only those that are not known yet.
+// reloadQueues makes the pending events those that the store has. It reads only those that are not known yet, and those
+// that another server was asked to retry.
 func (w *Service) reloadQueues(ctx context.Context) error {
 	gone := w.queues.known()
 	var unknown []store.Key
@@ -67,7 +69,7 @@ func (w *Service) reloadQueues(ctx context.Context) error {
 		if err != nil {
 			return unavailable(ctx, err)
 		}
-		if _, known := gone[c.Key.ID]; !known {
+		if d, known := gone[c.Key.ID]; !known || d.changed(c.Revision) {
 			unknown = append(unknown, c.Key)
 		}
 		delete(gone, c.Key.ID)
@@ -76,8 +78,8 @@ func (w *Service) reloadQueues(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for id, queued := range gone {
-		if queued {
+	for id, d := range gone {
+		if d.queued {
 			w.queues.remove(store.Key{Kind: deliveriesKind, ID: id})
 		}
 	}
@@ -169,12 +171,23 @@ func (w *Service) decode(rec store.Record) *delivery {
 		return nil
 	}
 	return &delivery{
-		key:    rec.Key,
-		title:  chainOf(strings.ToLower(r.Notice.Title.ID), r.Notice.Kind),
-		size:   int64(len(rec.Value)),
-		number: number,
-		since:  r.Notice.At,
+		key:      rec.Key,
+		about:    aboutNotice(&r.Notice),
+		title:    chainOf(strings.ToLower(r.Notice.Title.ID), r.Notice.Kind),
+		size:     int64(len(rec.Value)),
+		number:   number,
+		since:    later(r.Notice.At, r.Retried),
+		retried:  r.Retried,
+		revision: rec.Revision,
 	}
+}
+
+// later returns the later one of two times.
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // followHooks reads the webhooks again whenever another server changes them, until ctx ends.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/patchsource/patchsource/patch/catalog"
 	"github.com/patchsource/patchsource/store"
@@ -92,11 +93,13 @@ func (w *Service) checkSecret(secret string) error {
 	return nil
 }
 
-// Delete removes a webhook and its pending events. The error is [ErrNotFound], [catalog.ErrUnavailable] or that of ctx.
+// Delete removes a webhook, its pending events and the log of its deliveries. The error is [ErrNotFound],
+// [catalog.ErrUnavailable] or that of ctx.
 func (w *Service) Delete(ctx context.Context, id string) error {
 	w.changing.Lock()
 	defer w.changing.Unlock()
-	if w.queues.hook(id) == nil {
+	h := w.queues.hook(id)
+	if h == nil {
 		return fmt.Errorf("%w: %q", ErrNotFound, id)
 	}
 	err := store.Finish(ctx, func(ctx context.Context) error {
@@ -108,6 +111,7 @@ func (w *Service) Delete(ctx context.Context, id string) error {
 	for _, d := range w.queues.removeHook(id) {
 		w.drop(ctx, d) // Open removes what cannot be removed now
 	}
+	w.dropLog(ctx, h)
 	return nil
 }
 
@@ -136,5 +140,10 @@ func (w *Service) Test(ctx context.Context, id string) error {
 	}
 	n := catalog.Notice{ID: "test-" + rand.Text(), Kind: testKind, At: w.now().UTC()}
 	n.Title.ID, n.Title.Name, n.Title.CurrentVersion = "Test", "Test", "1.0"
-	return w.enqueue(ctx, h, n)
+	err := w.enqueue(ctx, h, n, time.Time{})
+	if errors.Is(err, ErrFull) {
+		w.dropNew(h, n)
+		return nil
+	}
+	return err
 }

@@ -11,14 +11,16 @@ import (
 
 // queues are the webhooks and their pending events, as this server knows them. It is safe for concurrent use.
 type queues struct {
-	wake chan struct{} // receives a value when there is something to deliver
+	wake    chan struct{} // receives a value when there is something to deliver
+	logWake chan struct{} // receives a value when there is an outcome to log
 
 	mu         sync.Mutex
 	hooks      map[string]*hook
 	arrivals   uint64               // the number of deliveries that were ever queued
 	deliveries map[string]*delivery // all pending events, by the ids of their records
-	// dropped are the ids of the records that this server has deleted, until the watch reports them.
-	dropped map[string]bool
+	// dropped are the ids of the records that this server has deleted, with the revisions that they had, until the
+	// watch reports them.
+	dropped map[string]store.Revision
 	// partly are, by the id of an event that could not be put into all queues yet, the webhooks whose queues have it.
 	partly map[string]map[string]bool
 }
@@ -26,9 +28,10 @@ type queues struct {
 func newQueues() queues {
 	return queues{
 		wake:       make(chan struct{}, 1),
+		logWake:    make(chan struct{}, 1),
 		hooks:      map[string]*hook{},
 		deliveries: map[string]*delivery{},
-		dropped:    map[string]bool{},
+		dropped:    map[string]store.Revision{},
 		partly:     map[string]map[string]bool{},
 	}
 }
@@ -133,9 +136,17 @@ func (q *queues) setTaken(event string, taken map[string]bool, all bool) {
 	}
 }
 
-// join puts a delivery that the store has into its queue, unless it is there already. The caller must hold mu.
+// join puts a delivery that the store has into its queue. If it is there already, join ends its pause if another server
+// was asked to retry it. The caller must hold mu.
 func (q *queues) join(d *delivery) {
-	if d.hook.deleted || q.deliveries[d.key.ID] != nil {
+	if d.hook.deleted {
+		return
+	}
+	if known := q.deliveries[d.key.ID]; known != nil {
+		known.revision = d.revision
+		if known.queued && d.retried.After(known.retried) {
+			q.endPause(known, d.retried)
+		}
 		return
 	}
 	q.deliveries[d.key.ID] = d
@@ -148,8 +159,13 @@ func (q *queues) enqueue(d *delivery) {
 	q.arrivals++
 	d.arrival = q.arrivals
 	d.hook.add(d)
+	signal(q.wake)
+}
+
+// signal sends a value unless one waits to be received.
+func signal(c chan struct{}) {
 	select {
-	case q.wake <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -161,15 +177,18 @@ func (q *queues) forget(key store.Key) {
 	delete(q.deliveries, key.ID)
 }
 
-// setDropped notes whether this server deletes a record, so that the watch need not report it.
-func (q *queues) setDropped(key store.Key, dropped bool) {
+// setDropped notes that this server deletes the record of a delivery, so that the watch need not report it.
+func (q *queues) setDropped(d *delivery) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if dropped {
-		q.dropped[key.ID] = true
-	} else {
-		delete(q.dropped, key.ID)
-	}
+	q.dropped[d.key.ID] = d.revision
+}
+
+// setKept notes that this server has not deleted a record.
+func (q *queues) setKept(key store.Key) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	delete(q.dropped, key.ID)
 }
 
 // forgetDropped forgets the records that this server has deleted, because the watch may not report them.
@@ -179,26 +198,31 @@ func (q *queues) forgetDropped() {
 	clear(q.dropped)
 }
 
-// isOwn reports whether a change of a record is one that this server has made: it has queued the delivery, or dropped
-// it.
+// isOwn reports whether a change of a record is one that this server has made or knows: it has queued the delivery, or
+// dropped it.
 func (q *queues) isOwn(c store.Change) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	own := q.dropped[c.Key.ID]
+	last, dropped := q.dropped[c.Key.ID]
 	if c.Revision != "" {
-		return own || q.deliveries[c.Key.ID] != nil // the record of a delivery never changes
+		d := q.deliveries[c.Key.ID]
+		return d != nil && !d.changed(c.Revision) || dropped && last == c.Revision
 	}
 	delete(q.dropped, c.Key.ID)
-	return own
+	return dropped
 }
 
-// known returns the ids of the records of all pending events.
-func (q *queues) known() map[string]bool {
+// changed reports whether the record of a delivery has another revision than the one that is known, so that it must be
+// read. The caller must hold queues.mu, unless d is a copy.
+func (d *delivery) changed(current store.Revision) bool { return d.queued && d.revision != current }
+
+// known returns what is known of the records of all pending events, by their ids.
+func (q *queues) known() map[string]*delivery {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	known := map[string]bool{}
+	known := make(map[string]*delivery, len(q.deliveries))
 	for id, d := range q.deliveries {
-		known[id] = d.queued
+		known[id] = &delivery{queued: d.queued, revision: d.revision}
 	}
 	return known
 }

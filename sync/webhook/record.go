@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/patchsource/patchsource/patch/catalog"
 	"github.com/patchsource/patchsource/store"
@@ -14,6 +15,7 @@ import (
 const (
 	hooksKind      = "webhooks"
 	deliveriesKind = "deliveries"
+	logKind        = "deliverylog"
 	format         = 1 // of the records that this version writes
 )
 
@@ -35,6 +37,8 @@ type deliveryRecord struct {
 	Format int            `json:"format"`
 	Hook   string         `json:"hook"`
 	Notice catalog.Notice `json:"notice"`
+	// Retried is the time of the last call of Service.Retry for the event. The event is retried for a day from then on.
+	Retried time.Time `json:"retried,omitzero"`
 }
 
 // A vault encrypts the secrets of webhooks in their records.

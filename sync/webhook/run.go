@@ -28,9 +28,11 @@ func (w *Service) Run(ctx context.Context) error {
 	var following sync.WaitGroup
 	following.Go(func() { w.followHooks(ctx) })
 	following.Go(func() { w.followDeliveries(ctx) })
+	following.Go(func() { w.keepLogs(ctx) })
 	lease := store.LeaseOptions{Name: "webhooks", TTL: w.lease, Now: w.now, Logger: w.log}
 	store.Campaign(ctx, w.store, lease, w.deliver)
 	following.Wait()
+	w.writeLastLogs(ctx)
 	w.sender.close()
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/patchsource/patchsource/patch/catalog"
 	"github.com/patchsource/patchsource/sync/internal/safehttp"
 )
 
@@ -20,10 +21,12 @@ type sender struct {
 	lenient *safehttp.Client // accepts any certificate
 }
 
-// A result is what a receiver answered to an event that it did not accept.
+// A result is what a receiver answered to an event.
 type result struct {
 	status     int
-	retryAfter time.Duration // how long the receiver asks for a pause
+	retryAfter time.Duration  // how long the receiver asks for a pause
+	notice     catalog.Notice // the event as the log keeps it; its ID is empty if it could not be read
+	gone       bool           // nothing was sent: the event was delivered before, or the webhook was deleted
 }
 
 // close closes the connections that are not in use.
@@ -55,7 +58,7 @@ func (s *sender) post(ctx context.Context, h Hook, event string, now time.Time, 
 	out := result{status: res.Status, retryAfter: retryAfter(res.Header)}
 	switch {
 	case res.Status >= 200 && res.Status < 300:
-		return result{}, nil
+		return out, nil
 	case res.Status >= 300 && res.Status < 400:
 		return out, fmt.Errorf("the receiver answered %d and redirects, which is not followed: "+
 			"use the address that it redirects to", res.Status)

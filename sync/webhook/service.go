@@ -132,7 +132,10 @@ func Open(ctx context.Context, s store.Store, opts *Options) (*Service, error) {
 		return nil, err
 	}
 	// The pending events precede those that the catalog delivers from now on.
-	return w, w.loadQueues(ctx)
+	if err := w.loadQueues(ctx); err != nil {
+		return w, err
+	}
+	return w, w.dropOrphanLogs(ctx)
 }
 
 // checkSite reports why the address of the server is invalid. It may be empty.

@@ -11,6 +11,13 @@
 // are contacted, unless [Options] says otherwise. With a secret, events are signed as the Standard Webhooks
 // specification describes.
 //
+// # The log
+//
+// [Service.Deliveries] shows the deliveries of a webhook's newest events, and [Service.Retry] repeats them. A pending
+// event is a record of the kind "deliveries". The outcomes of attempts are in one record per webhook of the kind
+// "deliverylog", without the definitions. It is written about once a second while there are outcomes, and when Run
+// ends: those of the last second before a crash are lost. Nothing but Deliveries and Retry depends on it.
+//
 // # Several servers
 //
 // Over a store that several servers share (a store.Watcher), one of them puts the events of all into the queues (see
@@ -32,6 +39,10 @@ var (
 	// ErrInvalid reports an invalid webhook. The error joins an *[InvalidError] for each invalid member; errors.As
 	// finds the first.
 	ErrInvalid = errors.New("invalid webhook")
+	// ErrNoDelivery reports a delivery that is neither pending nor in the log of its webhook.
+	ErrNoDelivery = errors.New("delivery not found")
+	// ErrFull reports that the queue of a webhook has no room for another event.
+	ErrFull = errors.New("the queue of the webhook is full")
 	// ErrRunning reports a call of [Service.Run] before an earlier one has ended.
 	ErrRunning = errors.New("webhook: the Service is running already: call Run once at a time")
 )
