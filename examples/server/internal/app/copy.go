@@ -39,6 +39,7 @@ var copyKinds = []string{
 	"syncs",
 	"webhooks",
 	"deliveries",
+	"deliverylog",
 	"watches",
 	"numbers",
 	"audit",
