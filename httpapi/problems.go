@@ -91,6 +91,12 @@ var problems = problem.Table{
 	{Match: problem.Is(archive.ErrNoArchive), Code: wire.CodeBadRequest},
 	{Match: problem.Is(ErrNoWebhook), Code: wire.CodeWebhookNotFound},
 	{
+		Match: problem.Is(ErrNoDelivery),
+		Code:  wire.CodeNotFound,
+		Message: problem.Text("The webhook has no delivery with this id, or one that is too old to be listed: " +
+			"see the list of its deliveries."),
+	},
+	{
 		Match:   problem.Both(problem.Is(ErrNotWatched), ofTitle),
 		Code:    wire.CodeNotFound,
 		Message: titleMessage("Title '%s' follows no release feed."),

@@ -150,6 +150,8 @@ func (c *calls) ofWebhooks() []route {
 		{"/api/v1/webhooks", methods{"GET": c.webhooks.list, "POST": c.webhooks.create}},
 		{"/api/v1/webhooks/{id}", methods{"DELETE": c.webhooks.delete}},
 		{"/api/v1/webhooks/{id}/test", methods{"POST": c.webhooks.test}},
+		{"/api/v1/webhooks/{id}/deliveries", methods{"GET": c.webhooks.deliveries}},
+		{"/api/v1/webhooks/{id}/deliveries/{delivery}/retry", methods{"POST": c.webhooks.retry}},
 	}
 }
 

@@ -80,7 +80,10 @@ var reaches = map[string]reach{
 	"POST /api/v1/webhooks":                             admins,
 	"DELETE /api/v1/webhooks/{id}":                      admins,
 	"POST /api/v1/webhooks/{id}/test":                   admins,
+	"GET /api/v1/webhooks/{id}/deliveries":              admins,
 	"POST /api/v1/contributors/{name}/release":          admins,
+
+	"POST /api/v1/webhooks/{id}/deliveries/{delivery}/retry": admins,
 }
 
 // A holder is a client with a token of a kind.
@@ -215,6 +218,7 @@ func (b *scopeBench) try(call, id, token string) int {
 	method, path, _ := strings.Cut(call, " ")
 	path = strings.NewReplacer(
 		"{id}", id, "{ids}", id, "{version}", "77", "{n}", "77", "{name}", "x", "{contributor}", "macman",
+		"{delivery}", "x",
 	).Replace(path)
 	header := bearer(token)
 	if method == "DELETE" && !strings.Contains(path, "version") {

@@ -27,6 +27,8 @@ var (
 	ErrConflict = errors.New("the name is taken")
 	// ErrNoWebhook is returned for a webhook that does not exist.
 	ErrNoWebhook = errors.New("webhook not found")
+	// ErrNoDelivery is returned for a delivery that a webhook does not have, or no longer lists.
+	ErrNoDelivery = errors.New("delivery not found")
 	// ErrFeed is returned for a release feed that cannot be read. The text of the error is shown, so it has no secrets.
 	ErrFeed = errors.New("the release feed cannot be read")
 	// ErrNotWatched is returned for a title that follows no release feed.
@@ -113,6 +115,12 @@ type Webhooks interface {
 	Delete(ctx context.Context, id string) error
 	// Test sends a test event to a webhook. The error is ErrNoWebhook if there is none with this id.
 	Test(ctx context.Context, id string) error
+	// Deliveries returns the deliveries of the newest events of a webhook, at most 100, the newest event first. The
+	// error is ErrNoWebhook if there is none with this id.
+	Deliveries(ctx context.Context, id string) ([]wire.Delivery, error)
+	// Retry tries a pending delivery at once, and queues the event of a finished one again. The error is ErrNoWebhook,
+	// ErrNoDelivery, or auth.ErrDenied if the queue of the webhook is full.
+	Retry(ctx context.Context, id, delivery string) error
 }
 
 // A Watches makes titles follow the release feeds of their vendors. The feeds that it returns have no secrets. It must

@@ -72,6 +72,37 @@ func (c *webhookCalls) test(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
+func (c *webhookCalls) deliveries(w http.ResponseWriter, r *http.Request) error {
+	_, id, err := c.administered(r)
+	if err != nil {
+		return err
+	}
+	all, err := c.webhooks.Deliveries(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	return replyUncached(w, http.StatusOK, wire.DeliveryList{Deliveries: append([]wire.Delivery{}, all...)})
+}
+
+func (c *webhookCalls) retry(w http.ResponseWriter, r *http.Request) error {
+	principal, id, err := c.administered(r)
+	if err != nil {
+		return err
+	}
+	delivery, err := variable(r, "delivery")
+	if err != nil {
+		return err
+	}
+	if err := c.webhooks.Retry(r.Context(), id, delivery); err != nil {
+		return err
+	}
+	c.logChange(r, "delivery retried", principal, "webhook", id, "delivery", delivery)
+	return c.reply(w, r, http.StatusAccepted, wire.Answer{
+		Message: "The event will be sent in a moment; see the deliveries of the webhook for the result.",
+		ID:      id,
+	})
+}
+
 // administered returns the administrator that a request comes from, and the id of the webhook in its path.
 func (c *webhookCalls) administered(r *http.Request) (principal auth.Principal, id string, err error) {
 	if principal, err = c.access.permitted(r, auth.ActionAdminister); err != nil {

@@ -28,7 +28,7 @@ var (
 	// ErrForbidden means that the token does not allow the call, or that no token does, as for a change of a title that
 	// follows an upstream (403).
 	ErrForbidden = errors.New("forbidden")
-	// ErrNotFound means that the title, version, token or webhook does not exist (404).
+	// ErrNotFound means that the title, version, token, webhook or delivery does not exist (404).
 	ErrNotFound = errors.New("not found")
 	// ErrConflict means that the title or version exists already, or that it has another id (409).
 	ErrConflict = errors.New("conflict")

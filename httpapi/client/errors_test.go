@@ -147,6 +147,8 @@ func TestEmptyID(t *testing.T) {
 		"History":            errOf(c.History(ctx, "")),
 		"RevokeToken":        errOf(c.RevokeToken(ctx, "", nil)),
 		"DeleteWebhook":      c.DeleteWebhook(ctx, ""),
+		"Deliveries":         errOf(c.Deliveries(ctx, "")),
+		"RetryDelivery":      errOf(c.RetryDelivery(ctx, "h", "")),
 		"Unsubscribe":        errOf(c.Unsubscribe(ctx, "")),
 		"ExchangeToken":      errOf(c.ExchangeToken(ctx, "")),
 		"MailTitleToken":     errOf(c.MailTitleToken(ctx, "", "ann@example.com")),

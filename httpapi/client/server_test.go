@@ -200,8 +200,25 @@ func TestWebhooks(t *testing.T) {
 	if h := all[0]; h.ID != made.ID || h.Pending != 1 || h.Format != "slack" || !h.Enabled || !h.VerifySSL {
 		t.Errorf("the webhook is %+v", h)
 	}
+	deliveries, err := c.Deliveries(ctx, made.ID)
+	if err != nil || len(deliveries) != 1 {
+		t.Fatalf("Deliveries returned %+v, %v", deliveries, err)
+	}
+	d := deliveries[0]
+	if d.Event != "test" || d.State != wire.DeliveryPending || d.At == nil || d.LastAttempt != nil {
+		t.Errorf("the delivery is %+v", d)
+	}
+	if a, err := c.RetryDelivery(ctx, made.ID, d.ID); err != nil || a.ID != made.ID {
+		t.Errorf("RetryDelivery returned %+v, %v", a, err)
+	}
+	if _, err := c.RetryDelivery(ctx, made.ID, "no/such?one"); !errors.Is(err, client.ErrNotFound) {
+		t.Errorf("RetryDelivery of an unknown delivery returned %v, want ErrNotFound", err)
+	}
 	if err := c.DeleteWebhook(ctx, made.ID); err != nil {
 		t.Error(err)
+	}
+	if _, err := c.Deliveries(ctx, made.ID); !errors.Is(err, client.ErrNotFound) {
+		t.Errorf("Deliveries of a deleted webhook returned %v, want ErrNotFound", err)
 	}
 }
 

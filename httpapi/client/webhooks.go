@@ -30,3 +30,17 @@ func (c *Client) DeleteWebhook(ctx context.Context, id string) error {
 func (c *Client) TestWebhook(ctx context.Context, id string) (wire.Answer, error) {
 	return c.post(ctx, api("webhooks", id, "test"), nil)
 }
+
+// Deliveries returns the deliveries of the newest events of a webhook, at most 100, the newest event first. The error
+// is [ErrNotFound] for an unknown webhook.
+func (c *Client) Deliveries(ctx context.Context, id string) ([]wire.Delivery, error) {
+	var list wire.DeliveryList
+	err := c.get(ctx, api("webhooks", id, "deliveries"), nil, &list)
+	return list.Deliveries, err
+}
+
+// RetryDelivery tries a pending delivery at once, and queues the event of a delivered or dropped one again. The error
+// is [ErrNotFound] for an unknown webhook or delivery, and [ErrForbidden] if the queue of the webhook is full.
+func (c *Client) RetryDelivery(ctx context.Context, id, delivery string) (wire.Answer, error) {
+	return c.post(ctx, api("webhooks", id, "deliveries", delivery, "retry"), nil)
+}

@@ -69,3 +69,40 @@ type WebhookCreated struct {
 	ID      string `json:"id"`
 	Message string `json:"message"`
 }
+
+// The states of a [Delivery].
+const (
+	DeliveryPending   = "pending"
+	DeliveryDelivered = "delivered"
+	DeliveryDropped   = "dropped"
+)
+
+// A DeliveryList is the body that answers GET /api/v1/webhooks/{id}/deliveries.
+type DeliveryList struct {
+	// Deliveries are those of the newest events, at most 100, the newest event first.
+	Deliveries []Delivery `json:"deliveries"`
+}
+
+// A Delivery is the delivery of an event to a webhook.
+type Delivery struct {
+	// ID is that of the event, which receivers get in the header webhook-id.
+	ID string `json:"id"`
+	// Event is the name of the event: that of an event that webhooks can name, or test.
+	Event string `json:"event"`
+	// Title is the id of the title, and Version its current version after the change.
+	Title   string `json:"title"`
+	Version string `json:"version"`
+	// At is the time of the event.
+	At *time.Time `json:"at"`
+	// Attempts counts the attempts, also those before a retry. LastAttempt is null before the first one.
+	Attempts    int        `json:"attempts"`
+	LastAttempt *time.Time `json:"last_attempt"`
+	// Status is the HTTP status of the last attempt, 0 if it was not answered, and Error the reason of its failure,
+	// empty if it has not failed.
+	Status int    `json:"status"`
+	Error  string `json:"error"`
+	// State is one of DeliveryPending, DeliveryDelivered and DeliveryDropped.
+	State string `json:"state"`
+	// NextAttempt is null for an event that is finished, that is due, or that waits for earlier ones of its title.
+	NextAttempt *time.Time `json:"next_attempt"`
+}

@@ -143,9 +143,17 @@ var bodies = map[string]any{
 		},
 		{Events: []string{}, Titles: []string{}},
 	},
-	"webhookcreated": wire.WebhookCreated{ID: "w", Message: text},
-	"contributors":   []wire.ContributorListing{{ID: "c", Name: "C", Titles: 1, URN: "u", URL: "h"}, {}},
-	"restored":       []wire.Restored{{ID: "A"}, {ID: "B", Skipped: text}},
+	"deliveries": wire.DeliveryList{Deliveries: []wire.Delivery{
+		{
+			ID: "e", Event: wire.EventNewTitle, Title: "A", Version: "1", At: instant, Attempts: 2,
+			LastAttempt: instant, Status: 503, Error: text, State: wire.DeliveryPending, NextAttempt: instant,
+		},
+		{},
+	}},
+	"deliveries-empty": wire.DeliveryList{Deliveries: []wire.Delivery{}},
+	"webhookcreated":   wire.WebhookCreated{ID: "w", Message: text},
+	"contributors":     []wire.ContributorListing{{ID: "c", Name: "C", Titles: 1, URN: "u", URL: "h"}, {}},
+	"restored":         []wire.Restored{{ID: "A"}, {ID: "B", Skipped: text}},
 	"restoreplan": wire.RestorePlan{
 		Create: []string{"A"}, Counts: map[string]int{"skip": 1, "create": 2}, Confirm: "1-a",
 	},

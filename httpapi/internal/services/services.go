@@ -26,6 +26,8 @@ var kinds = []struct{ from, to error }{
 	{community.ErrTooMany, auth.ErrDenied},
 	{community.ErrCode, auth.ErrDenied},
 	{webhook.ErrNotFound, httpapi.ErrNoWebhook},
+	{webhook.ErrNoDelivery, httpapi.ErrNoDelivery},
+	{webhook.ErrFull, auth.ErrDenied},
 }
 
 // translate returns an error of a service as one of package httpapi, with the same text.

@@ -144,6 +144,14 @@ func TestWebhookErrors(t *testing.T) {
 	failsAt(t, err, "/events/1")
 	fails(t, hooks.Test(t.Context(), "nope"), httpapi.ErrNoWebhook)
 	fails(t, hooks.Delete(t.Context(), "nope"), httpapi.ErrNoWebhook)
+	_, err = hooks.Deliveries(t.Context(), "nope")
+	fails(t, err, httpapi.ErrNoWebhook)
+	fails(t, hooks.Retry(t.Context(), "nope", "x"), httpapi.ErrNoWebhook)
+	id, err := hooks.Create(t.Context(), wire.WebhookRequest{URL: "https://example.com"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fails(t, hooks.Retry(t.Context(), id, "x"), httpapi.ErrNoDelivery)
 }
 
 // A mailer fails with its error.

@@ -70,3 +70,31 @@ func (h hooks) Delete(ctx context.Context, id string) error {
 }
 
 func (h hooks) Test(ctx context.Context, id string) error { return translate(h.service.Test(ctx, id)) }
+
+func (h hooks) Deliveries(ctx context.Context, id string) ([]wire.Delivery, error) {
+	all, err := h.service.Deliveries(ctx, id)
+	if err != nil {
+		return nil, translate(err)
+	}
+	deliveries := make([]wire.Delivery, 0, len(all))
+	for _, d := range all {
+		deliveries = append(deliveries, wire.Delivery{
+			ID:          d.ID,
+			Event:       webhook.NameOf(d.Kind),
+			Title:       d.Title,
+			Version:     d.Version,
+			At:          wire.Time(d.At),
+			Attempts:    d.Attempts,
+			LastAttempt: wire.Time(d.LastAttempt),
+			Status:      d.Status,
+			Error:       d.Error,
+			State:       string(d.State),
+			NextAttempt: wire.Time(d.NextAttempt),
+		})
+	}
+	return deliveries, nil
+}
+
+func (h hooks) Retry(ctx context.Context, id, delivery string) error {
+	return translate(h.service.Retry(ctx, id, delivery))
+}

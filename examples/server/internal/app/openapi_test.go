@@ -185,6 +185,8 @@ func TestAnswersAreAsDocumented(t *testing.T) {
 		{"POST", "/api/v1/webhooks", `{"url":"` + upstream.URL + `","format":"slack","events":["new_title"]}`, 201, ""},
 		{"POST", "/api/v1/webhooks", `{"url":"nope"}`, 400, ""},
 		{"GET", "/api/v1/webhooks", "", 200, ""},
+		{"GET", "/api/v1/webhooks/nope/deliveries", "", 404, ""},
+		{"POST", "/api/v1/webhooks/nope/deliveries/x/retry", "", 404, ""},
 		{"DELETE", "/api/v1/webhooks/nope", "", 404, ""},
 		{"GET", "/jamf/v1/software", "", 304, "If-Modified-Since: Fri, 01 Jan 2100 00:00:00 GMT"},
 		{"GET", "/api/v1/titles/App", "", 304, "If-None-Match: *"},
