@@ -100,6 +100,8 @@ func (h *handler) routes() {
 	on(h, "POST /webhooks/{id}/test", webhookPages.test)
 	on(h, "GET /webhooks/{id}/delete", webhookPages.deleteForm)
 	on(h, "POST /webhooks/{id}/delete", webhookPages.delete)
+	on(h, "GET /webhooks/{id}/deliveries", webhookPages.deliveries)
+	on(h, "POST /webhooks/{id}/deliveries/{delivery}/retry", webhookPages.retry)
 	on(h, "GET /backup", backupPages.forms)
 	on(h, "GET /backup/full", backupPages.full)
 	on(h, "POST /backup/restore", backupPages.restore)

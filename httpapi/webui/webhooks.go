@@ -93,17 +93,24 @@ func (p webhookPages) test() {
 
 // deleteForm asks for confirmation before a webhook is deleted.
 func (p webhookPages) deleteForm() {
+	if hook, ok := p.webhook(); ok {
+		p.show(http.StatusOK, "deletewebhook", "Delete a webhook", hook)
+	}
+}
+
+// webhook returns the webhook in the path. If it cannot, it shows an error and returns false.
+func (p webhookPages) webhook() (wire.Webhook, bool) {
 	all, ok := p.webhooks()
 	if !ok {
-		return
+		return wire.Webhook{}, false
 	}
 	id := p.r.PathValue("id")
 	i := slices.IndexFunc(all, func(w wire.Webhook) bool { return w.ID == id })
 	if i < 0 {
 		p.fail(http.StatusNotFound, "This webhook does not exist. It may have been deleted.")
-		return
+		return wire.Webhook{}, false
 	}
-	p.show(http.StatusOK, "deletewebhook", "Delete a webhook", all[i])
+	return all[i], true
 }
 
 func (p webhookPages) delete() {

@@ -188,6 +188,10 @@ func (s *site) pages(visitor, admin *tab) []pageView {
 		{"tokens", "/tokens", admin, nil},
 		{"sources", "/sources", admin, nil},
 		{"webhooks", "/webhooks", admin, nil},
+		{"deliveries", "/webhooks", admin, func(b *tab) {
+			b.press("Deliveries")
+			b.sees("Retry")
+		}},
 		{"backup", "/backup", admin, nil},
 		{"feeds", "/feeds", admin, nil},
 		{"feeds-failing", "/feeds?state=failing", admin, nil},
