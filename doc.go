@@ -39,7 +39,8 @@
 //     httpapi/feed is the feed that Jamf Pro reads; httpapi/wire declares the JSON;
 //     httpapi/client is the Go client; httpapi/webui the page; httpapi/openapi the
 //     contract as a document; httpapi/metrics Prometheus metrics; httpapi/titleeditor
-//     the API of Jamf's Title Editor.
+//     the API of Jamf's Title Editor; httpapi/internal/jobs runs restores and
+//     imports that go on after their request.
 //   - [github.com/patchsource/patchsource/httpapi/server]: the whole patch source
 //     from one Config. It is the only package that imports all others.
 //

@@ -85,9 +85,10 @@ var mayImport = map[string]struct{ ours, others string }{
 	},
 	"httpapi/internal/listing": {"patch/catalog patch/survey httpapi/wire", feedModules},
 	"httpapi/internal/upload":  {"", ""},
+	"httpapi/internal/jobs":    {"store", ""},
 	"httpapi/internal/services": {
 		"patch patch/catalog patch/recipe auth auth/mail auth/community sync sync/releases sync/webhook httpapi " +
-			"httpapi/wire",
+			"httpapi/internal/jobs httpapi/wire",
 		"any",
 	},
 	"patch/archive":  {"patch", patchModules + " github.com/klauspost/compress"},

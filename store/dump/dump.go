@@ -6,8 +6,8 @@
 //	patchsource/format.json     the format of the backup, such as {"format":3}
 //	patchsource/<kind>.ndjson   the records of a kind, one JSON object a line
 //
-// The line of a title follows those of its earlier revisions, so that all records of a title are of one state.
-// Records that belong to one running server, such as leases and most of its configuration, are left out. The records'
+// The line of a title follows those of its earlier revisions, so that all records of a title are of one state. Records
+// that belong to one running server, such as leases, jobs and most of its configuration, are left out. The records'
 // values are neither interpreted nor changed: a backup can be loaded by every later version, and its secrets stay
 // encrypted.
 package dump
@@ -50,7 +50,8 @@ const (
 	numberKind  = "numbers"
 )
 
-// kinds are the kinds of records in a backup besides the configuration, in the order in which they are loaded.
+// kinds are the kinds of records in a backup besides the configuration, in the order in which they are loaded. Leases
+// and jobs belong to running servers, deliveries to the events of the moment: they are in no backup.
 var kinds = []string{
 	titleKind,
 	historyKind,

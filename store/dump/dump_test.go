@@ -163,6 +163,7 @@ func TestWrite(t *testing.T) {
 			}
 			put(t, s, "config/secret", `1`)
 			put(t, s, "leases/work", `{}`)
+			put(t, s, "jobs/J", `{"format":1}`)
 			titles := c.Records(t.Context())
 			if listed {
 				titles = nil
@@ -179,7 +180,7 @@ func TestWrite(t *testing.T) {
 			if err != nil || n != 4 {
 				t.Fatalf("%d records loaded, %v, want 4", n, err)
 			}
-			if diff := cmp.Diff(want, contents(t, to, "epochs", "config", "leases")); diff != "" {
+			if diff := cmp.Diff(want, contents(t, to, "epochs", "config", "leases", "jobs")); diff != "" {
 				t.Error(diff)
 			}
 			moved := contents(t, to, "titles", "history")

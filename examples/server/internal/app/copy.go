@@ -27,7 +27,7 @@ const (
 	leaseKind  = "leases"
 )
 
-// copyKinds are the kinds of records that are copied. Leases are not: they belong to running servers.
+// copyKinds are the kinds of records that are copied. Leases and jobs are not: they belong to running servers.
 var copyKinds = []string{
 	"titles",
 	"history",
