@@ -72,6 +72,7 @@ func servedMethods(t *testing.T) map[string][]string {
 		Webhooks:  struct{ Webhooks }{},
 		Watches:   struct{ Watches }{},
 		Audit:     audit.New(memstore.New(), nil),
+		Jobs:      struct{ Jobs }{},
 		RootFeed:  true,
 	})
 	if err != nil {

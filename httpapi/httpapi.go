@@ -33,6 +33,7 @@ import (
 	"github.com/patchsource/patchsource/httpapi/internal/answer"
 	"github.com/patchsource/patchsource/httpapi/internal/limit"
 	"github.com/patchsource/patchsource/httpapi/internal/listing"
+	"github.com/patchsource/patchsource/httpapi/internal/problem"
 	"github.com/patchsource/patchsource/httpapi/internal/upload"
 	"github.com/patchsource/patchsource/patch/catalog"
 )
@@ -123,6 +124,7 @@ func newCalls(titles *titleService, o *Options, address limit.AddressFunc) *call
 	base := titles.core
 	selector := listing.New(base.catalog, o.Survey, o.Sync, o.Watches, o.Now)
 	files := uploads{o.UploadDir, o.MaxArchiveBytes, upload.Create}
+	inBackground := background{base, o.Jobs, problem.Writer{Table: problems, Log: o.Logger}}
 	all := &calls{
 		titles:   &titleCalls{titles, publisher{base, o.Community, o.Sync != nil}, selector},
 		drafts:   &draftCalls{titles},
@@ -130,8 +132,8 @@ func newCalls(titles *titleService, o *Options, address limit.AddressFunc) *call
 		history:  &historyCalls{titles},
 		tokens:   &tokenCalls{titles},
 		backup:   &backupCalls{base, o.Store, make(chan struct{}, maxTrustedBackups)},
-		restore:  &restoreCalls{base, files},
-		imports:  &importCalls{base, files},
+		restore:  &restoreCalls{base, files, inBackground},
+		imports:  &importCalls{base, files, inBackground},
 		atom:     &atomCalls{titles},
 		lint:     &lintCalls{titles, limit.NewRate(o.LintLimit, address)},
 		health:   &healthCalls{base, o.Store, o.TolerateFaults},
@@ -144,6 +146,9 @@ func newCalls(titles *titleService, o *Options, address limit.AddressFunc) *call
 	}
 	if o.Watches != nil {
 		all.watches = &watchCalls{titles, o.Watches}
+	}
+	if o.Jobs != nil {
+		all.jobs = &jobCalls{base, o.Jobs}
 	}
 	if o.Webhooks != nil {
 		all.webhooks = &webhookCalls{base, o.Webhooks}

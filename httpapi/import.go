@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"iter"
 	"log/slog"
 	"net/http"
@@ -22,7 +21,8 @@ import (
 // importCalls are the calls that import many titles.
 type importCalls struct {
 	*core
-	uploads uploads
+	uploads    uploads
+	background background
 }
 
 // importOptions say how titles are imported.
@@ -49,24 +49,57 @@ func (c *importCalls) importTitles(w http.ResponseWriter, r *http.Request) error
 	if err != nil {
 		return err
 	}
+	read := func() (iter.Seq2[archive.Member, error], error) { return batch.Read(file, size, c.bodies.maxBytes) }
+	if !opts.dry && c.background.wanted(r) {
+		return c.background.start(w, r, wire.JobImport, file, func(r *http.Request, progress progressFunc) outcome {
+			result := &importResult{progress: progress}
+			members, err := read()
+			if err == nil {
+				err = c.importAll(r, principal, result, members, opts)
+			}
+			if err != nil {
+				return outcome{err: err}
+			}
+			return outcome{http.StatusOK, result.end(), nil}
+		})
+	}
 	defer file.Close()
-	members, err := batch.Read(file, size, c.bodies.maxBytes)
+	members, err := read()
 	if err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	w.Header().Set("Cache-Control", "no-store")
-	counts, ok := c.importAll(r.Context(), newPatientWriter(w), members, opts)
-	if ok {
-		c.logChange(r, "titles imported", principal,
-			wire.ResultCreated, counts[wire.ResultCreated],
-			wire.ResultUpdated, counts[wire.ResultUpdated],
-			wire.ResultUnchanged, counts[wire.ResultUnchanged],
-			wire.ResultRefused, counts[wire.ResultRefused],
-			"dry_run", opts.dry)
-	}
+	_ = c.importAll(r, principal, newImportStream(w), members, opts) // an error means that the client is gone
 	return nil
 }
+
+// An importSink receives the results of an import.
+type importSink interface {
+	// Write writes the result for a title. An error ends the import.
+	Write(wire.Imported) error
+	// Flush sends what was written.
+	Flush()
+}
+
+// An importStream sends the results of an import to its client, one on each line.
+type importStream struct {
+	lines *json.Encoder
+	conn  *http.ResponseController
+}
+
+func newImportStream(w http.ResponseWriter) importStream {
+	out := newPatientWriter(w)
+	lines := json.NewEncoder(out)
+	lines.SetEscapeHTML(false)
+	return importStream{lines, out.conn}
+}
+
+// Write implements importSink.
+func (s importStream) Write(line wire.Imported) error { return s.lines.Encode(line) }
+
+// Flush implements importSink. A ResponseWriter that cannot flush sends the lines later.
+func (s importStream) Flush() { _ = s.conn.Flush() }
 
 const (
 	// maxImports is the maximum number of titles that a client imports concurrently. A store that syncs each write can
@@ -78,20 +111,20 @@ const (
 	importsPerReport = 1000
 )
 
-// importAll imports titles and writes a line for each. It returns the numbers of lines by their results. ok is false if
-// the client is gone.
+// importAll imports titles, writes a line for each, and logs their number. It returns an error if it was stopped,
+// because the context of the request has ended or a line could not be written.
 func (c *importCalls) importAll(
-	ctx context.Context, out *patientWriter, members iter.Seq2[archive.Member, error], opts importOptions,
-) (counts map[string]int, ok bool) {
-	lines := json.NewEncoder(io.Writer(out))
-	lines.SetEscapeHTML(false)
-	q := &importQueue{lines: lines, out: out, counts: map[string]int{}, log: c.log}
+	r *http.Request, principal auth.Principal, out importSink, members iter.Seq2[archive.Member, error],
+	opts importOptions,
+) error {
+	ctx := r.Context()
+	q := &importQueue{out: out, counts: map[string]int{}, log: c.log}
 	defer q.finish(ctx)
 	for m, err := range members {
 		one := newPendingImport(m, err)
 		for q.full(one) {
-			if !q.writeFirst(ctx) {
-				return q.counts, false
+			if err := q.writeFirst(ctx); err != nil {
+				return err
 			}
 		}
 		q.pending = append(q.pending, one)
@@ -106,11 +139,17 @@ func (c *importCalls) importAll(
 		}()
 	}
 	for len(q.pending) > 0 {
-		if !q.writeFirst(ctx) {
-			return q.counts, false
+		if err := q.writeFirst(ctx); err != nil {
+			return err
 		}
 	}
-	return q.counts, true
+	c.logChange(r, "titles imported", principal,
+		wire.ResultCreated, q.counts[wire.ResultCreated],
+		wire.ResultUpdated, q.counts[wire.ResultUpdated],
+		wire.ResultUnchanged, q.counts[wire.ResultUnchanged],
+		wire.ResultRefused, q.counts[wire.ResultRefused],
+		"dry_run", opts.dry)
+	return nil
 }
 
 // A pendingImport is the import of a title that is in progress.
@@ -133,8 +172,7 @@ func newPendingImport(m archive.Member, err error) *pendingImport {
 // An importQueue has the imports that are in progress, in the order of their lines.
 type importQueue struct {
 	pending []*pendingImport
-	lines   *json.Encoder
-	out     *patientWriter
+	out     importSink
 	counts  map[string]int
 	written int // lines
 	flushed int // those of them that were sent
@@ -152,16 +190,16 @@ func (q *importQueue) full(next *pendingImport) bool {
 	return len(q.pending) >= maxImports
 }
 
-// writeFirst waits for the first import and writes its line. It returns false if the client is gone, and panics if the
-// import did.
-func (q *importQueue) writeFirst(ctx context.Context) bool {
+// writeFirst waits for the first import and writes its line. It returns an error if ctx has ended or the line cannot be
+// written, and panics if the import did.
+func (q *importQueue) writeFirst(ctx context.Context) error {
 	first := q.pending[0]
 	select {
 	case <-first.done:
 	default:
 		if q.flushed < q.written {
 			q.flushed = q.written
-			_ = q.out.conn.Flush() // a ResponseWriter that cannot flush sends the lines later
+			q.out.Flush()
 		}
 		<-first.done
 	}
@@ -170,13 +208,13 @@ func (q *importQueue) writeFirst(ctx context.Context) bool {
 		panic(first.panicked)
 	}
 	if ctx.Err() != nil {
-		return false
+		return context.Cause(ctx)
 	}
 	q.counts[first.line.Result]++
 	if q.written++; q.written%importsPerReport == 0 {
 		q.log.InfoContext(ctx, "import in progress", "done", q.written)
 	}
-	return q.lines.Encode(first.line) == nil
+	return q.out.Write(first.line)
 }
 
 // finish waits for the imports whose lines are not written, and logs their panics.

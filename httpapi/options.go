@@ -51,6 +51,9 @@ type Options struct {
 	Survey *survey.Survey
 	// Audit is the audit log of changes; the caller runs it. If nil, there is none.
 	Audit *audit.Log
+	// Jobs runs restores and imports in the background for clients that prefer it. If nil, these calls are answered
+	// when the work is done, whatever the client prefers, and there are no calls about jobs.
+	Jobs Jobs
 	// Store is the store of all records, for full backups. If nil, there are none.
 	Store store.Store
 	// Signer signs the definitions of the feed, which are then served in CMS envelopes, as those of Jamf's own feed

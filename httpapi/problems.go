@@ -105,6 +105,18 @@ var problems = problem.Table{
 	{Match: problem.Is(ErrNotWatched), Code: wire.CodeNotFound},
 	{Match: problem.Is(ErrNoProposal), Code: wire.CodeNotFound},
 	{
+		Match: problem.Is(ErrNoJob),
+		Code:  wire.CodeNotFound,
+		Message: problem.Text("There is no job with this id. A job is kept for a day after it has ended, " +
+			"unless there are 100 newer ones."),
+	},
+	{
+		Match: problem.Is(ErrTooManyJobs),
+		Code:  wire.CodeBusy,
+		Message: problem.Text("Too many restores and imports wait on this server, and nothing was changed: send this " +
+			"again when one of them has ended."),
+	},
+	{
 		Match:   problem.Is(ErrWatchReadOnly),
 		Code:    wire.CodeForbidden,
 		Message: problem.Text("The release feed of this title comes from a recipe in a file: change it there."),

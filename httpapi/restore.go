@@ -25,7 +25,8 @@ import (
 // restoreCalls are the calls that restore backups of titles.
 type restoreCalls struct {
 	*core
-	uploads uploads
+	uploads    uploads
+	background background
 }
 
 // A restoration is an archive whose members were all checked, and how it is restored.
@@ -62,11 +63,14 @@ func (c *restoreCalls) restore(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	defer file.Close()
 	rs := &restoration{core: c.core, file: file, size: size, mode: mode, members: map[string]string{}}
-	if err := rs.check(); err != nil {
-		return err
+	if !dry && c.background.wanted(r) {
+		return c.background.start(w, r, wire.JobRestore, file, func(r *http.Request, progress progressFunc) outcome {
+			all, err := rs.run(r, principal, progress)
+			return outcome{http.StatusCreated, restoreResult(all), err}
+		})
 	}
+	defer file.Close()
 	if dry {
 		plan, err := rs.plan(r.Context())
 		if err == nil {
@@ -74,12 +78,11 @@ func (c *restoreCalls) restore(w http.ResponseWriter, r *http.Request) error {
 		}
 		return err
 	}
-	all, err := rs.run(r, principal)
+	all, err := rs.run(r, principal, func(int, int) {})
 	if err != nil {
 		return err
 	}
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(chunkTimeout)) // it may have taken long
-	c.logChange(r, "restored", principal, "titles", len(all), "mode", string(mode))
 	answer.WriteJSON(w, http.StatusCreated, all)
 	return nil
 }
@@ -93,22 +96,32 @@ func restoreMode(r *http.Request) (catalog.RestoreMode, error) {
 	return "", &problem.RequestError{Message: "the parameter mode must be merge or replace, or absent"}
 }
 
-// run restores the archive.
-func (rs *restoration) run(r *http.Request, principal auth.Principal) ([]wire.Restored, error) {
+// restoresPerReport is the number of titles after each of which a long restore is logged.
+const restoresPerReport = 1000
+
+// run checks the archive and restores it.
+func (rs *restoration) run(r *http.Request, principal auth.Principal, progress progressFunc) ([]wire.Restored, error) {
+	if err := rs.check(r.Context()); err != nil {
+		return nil, err
+	}
+	n := len(rs.members)
+	progress(0, n)
 	confirm := func(deleted []string) error { return confirmed(r, deleted) }
 	if rs.mode == catalog.RestoreReplace { // before anything is written; the catalog asks again, and that one counts
 		if err := confirm(slices.Collect(rs.deleted())); err != nil {
 			return nil, err
 		}
 	}
-	n := len(rs.members)
 	rs.logChange(r, "restore begins", principal, "titles", n, "mode", string(rs.mode))
 	all, err := rs.catalog.Restore(r.Context(), rs.definitions, &catalog.RestoreOptions{
 		Mode:    rs.mode,
 		By:      makerOf(principal),
 		Confirm: confirm,
 		Progress: func(done int) {
-			rs.log.InfoContext(r.Context(), "restore in progress", "titles", n, "done", done)
+			progress(min(done, n), n)
+			if done%restoresPerReport == 0 {
+				rs.log.InfoContext(r.Context(), "restore in progress", "titles", n, "done", done)
+			}
 		},
 	})
 	switch {
@@ -127,6 +140,8 @@ func (rs *restoration) run(r *http.Request, principal auth.Principal) ([]wire.Re
 		}
 		body = append(body, line)
 	}
+	progress(n, n)
+	rs.logChange(r, "restored", principal, "titles", len(body), "mode", string(rs.mode))
 	return body, nil
 }
 
@@ -148,9 +163,12 @@ func (rs *restoration) definitions(yield func(*patch.Definition, error) bool) {
 const maxBadMembers = 1000
 
 // check reads all members of the archive. Its error lists everything that is wrong with them.
-func (rs *restoration) check() error {
+func (rs *restoration) check(ctx context.Context) error {
 	bad := &restoreError{}
 	for m, err := range rs.read() {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 		if err == nil {
 			key := strings.ToLower(m.Definition.ID)
 			if other, twice := rs.members[key]; twice {
@@ -200,6 +218,9 @@ func (e *restoreError) addError(err error) error {
 
 // plan returns the changes that the restore would make.
 func (rs *restoration) plan(ctx context.Context) (*wire.RestorePlan, error) {
+	if err := rs.check(ctx); err != nil {
+		return nil, err
+	}
 	if rs.mode == catalog.RestoreEmpty && rs.catalog.Len() > 0 {
 		return nil, errRestoreNotEmpty
 	}

@@ -26,6 +26,7 @@ type calls struct {
 	backup    *backupCalls
 	restore   *restoreCalls
 	imports   *importCalls
+	jobs      *jobCalls
 	atom      *atomCalls
 	lint      *lintCalls
 	health    *healthCalls
@@ -162,6 +163,16 @@ func (c *calls) ofAudit() []route {
 	return []route{{"/api/v1/audit", methods{"GET": c.audit.list}}}
 }
 
+func (c *calls) ofJobs() []route {
+	if c.jobs == nil {
+		return nil
+	}
+	return []route{
+		{"/api/v1/jobs", methods{"GET": c.jobs.list}},
+		{"/api/v1/jobs/{id}", methods{"GET": c.jobs.get}},
+	}
+}
+
 // isSimple reports whether a path is one of Stupid Simple Patch Server's.
 func isSimple(path string) bool {
 	return strings.HasPrefix(path, "/api/title") || path == "/subscribe" || path == "/unsubscribe/{id}"
@@ -191,7 +202,7 @@ func (rt *router) mux() *mux.Router {
 	handle("/api/v1/titles/import", rt.calls.imports.importTitles).Methods("POST")
 	for _, routes := range [][]route{
 		rt.calls.always(), rt.calls.ofTokens(), rt.calls.ofCommunity(), rt.calls.ofSync(rt.root), rt.calls.ofWatches(),
-		rt.calls.ofWebhooks(), rt.calls.ofAudit(),
+		rt.calls.ofWebhooks(), rt.calls.ofAudit(), rt.calls.ofJobs(),
 	} {
 		for _, one := range routes {
 			handle(one.path, one.methods.choose())

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -35,6 +36,10 @@ var (
 	ErrNotWatched = errors.New("the title follows no release feed")
 	// ErrNoProposal is returned for a proposal that does not exist.
 	ErrNoProposal = errors.New("proposal not found")
+	// ErrNoJob is returned for a job that does not exist, or is no longer kept.
+	ErrNoJob = errors.New("job not found")
+	// ErrTooManyJobs is returned if too many jobs wait.
+	ErrTooManyJobs = errors.New("too many restores and imports wait on this server")
 	// ErrWatchReadOnly is returned for a change of a watch that comes from a file.
 	ErrWatchReadOnly = errors.New("the watch comes from a file")
 )
@@ -122,6 +127,25 @@ type Webhooks interface {
 	// ErrNoDelivery, or auth.ErrDenied if the queue of the webhook is full.
 	Retry(ctx context.Context, id, delivery string) error
 }
+
+// Jobs runs restores and imports whose clients do not wait for the answer, and remembers how they went. It must be safe
+// for concurrent use.
+type Jobs interface {
+	// Start starts a job and returns it. kind is wire.JobRestore or wire.JobImport. The context of the work has the
+	// values of ctx but does not end with it; it ends when the server stops. release is called once when the work has
+	// ended, or is not begun because the server stops. It is not called if Start returns an error, which is
+	// ErrTooManyJobs if too many jobs wait.
+	Start(ctx context.Context, kind string, work JobWork, release func()) (wire.Job, error)
+	// Job returns the job with an id. The error is ErrNoJob if there is none.
+	Job(ctx context.Context, id string) (wire.Job, error)
+	// List returns all jobs without their results, the newest first.
+	List(ctx context.Context) ([]wire.Job, error)
+}
+
+// JobWork is the work of a job. It calls progress with the number of titles that are processed, and with that of all
+// titles or 0 while it is unknown. It returns the status and the JSON that the call would have been answered with, or
+// the status 0 if ctx ended before the work did. It does not panic.
+type JobWork func(ctx context.Context, progress func(done, total int)) (status int, result json.RawMessage)
 
 // A Watches makes titles follow the release feeds of their vendors. The feeds that it returns have no secrets. It must
 // be safe for concurrent use.

@@ -96,6 +96,7 @@ func (s *Server) apiOptions(c *Config, records store.Store) *httpapi.Options {
 		Webhooks:        services.Webhooks(s.Webhooks),
 		Survey:          s.Survey,
 		Audit:           s.Audit,
+		Jobs:            services.Jobs(s.jobs),
 		Store:           records,
 		MaxArchiveBytes: c.Limits.ArchiveBytes,
 		UploadDir:       c.UploadDir,

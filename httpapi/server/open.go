@@ -12,6 +12,7 @@ import (
 	"github.com/patchsource/patchsource/auth"
 	"github.com/patchsource/patchsource/auth/audit"
 	"github.com/patchsource/patchsource/auth/community"
+	"github.com/patchsource/patchsource/httpapi/internal/jobs"
 	"github.com/patchsource/patchsource/httpapi/internal/problem"
 	"github.com/patchsource/patchsource/httpapi/internal/upload"
 	"github.com/patchsource/patchsource/httpapi/metrics"
@@ -74,6 +75,7 @@ func Open(ctx context.Context, c Config) (_ *Server, err error) {
 	if err := s.openCommunity(ctx, &c, records); err != nil {
 		return nil, err
 	}
+	s.jobs = jobs.New(records, &jobs.Options{Now: c.Now, Logger: c.Logger})
 	if s.handler, err = s.newHandler(&c, records); err != nil {
 		return nil, err
 	}

@@ -21,8 +21,8 @@ const (
 
 // Run does all background work until ctx ends or the server is closed, and then waits for the work in progress: it asks
 // the upstreams of titles and mirrors for changes, delivers webhooks, looks for warnings about titles, follows the
-// tokens and contributors of other servers, and saves and removes tokens. Work that fails is retried with exponential
-// backoff. Without Run, requests are still answered.
+// tokens and contributors of other servers, saves and removes tokens, and removes old jobs. Work that fails is retried
+// with exponential backoff. Without Run, requests are still answered.
 //
 // The error is ErrRunning if another call of Run is in progress, ErrClosed after Close, and nil otherwise.
 func (s *Server) Run(ctx context.Context) error {
@@ -43,7 +43,7 @@ func (s *Server) Run(ctx context.Context) error {
 	if s.Webhooks != nil {
 		work.Go(func() { s.retry(ctx, "webhooks", s.Webhooks.Run) })
 	}
-	s.keepTokens(ctx)
+	s.tidy(ctx)
 	return nil
 }
 
@@ -67,9 +67,9 @@ func (s *Server) retry(ctx context.Context, name string, run func(context.Contex
 	}
 }
 
-// keepTokens saves when tokens were last used, and removes tokens that expired or were revoked long ago, until ctx
-// ends.
-func (s *Server) keepTokens(ctx context.Context) {
+// tidy saves when tokens were last used, and removes tokens that expired or were revoked long ago and jobs that ended
+// long ago, until ctx ends.
+func (s *Server) tidy(ctx context.Context) {
 	tick := time.NewTicker(flushInterval)
 	defer tick.Stop()
 	for {
@@ -82,6 +82,7 @@ func (s *Server) keepTokens(ctx context.Context) {
 		if err := s.Tokens.Purge(ctx, s.now().Add(-tokenRetention)); err != nil && ctx.Err() == nil {
 			s.log.Error("could not remove expired and revoked tokens", "error", err)
 		}
+		s.jobs.Prune(ctx)
 	}
 }
 

@@ -33,6 +33,7 @@ import (
 	"github.com/patchsource/patchsource/auth"
 	"github.com/patchsource/patchsource/auth/audit"
 	"github.com/patchsource/patchsource/auth/community"
+	"github.com/patchsource/patchsource/httpapi/internal/jobs"
 	"github.com/patchsource/patchsource/httpapi/metrics"
 	"github.com/patchsource/patchsource/patch/catalog"
 	"github.com/patchsource/patchsource/patch/survey"
@@ -66,6 +67,7 @@ type Server struct {
 	Webhooks *webhook.Service
 
 	handler http.Handler
+	jobs    *jobs.Service
 	guard   *store.Guarded
 	metrics *metrics.Metrics
 	log     *slog.Logger
@@ -83,9 +85,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.S
 // flushTimeout bounds the last writes of the audit log and of when tokens were last used.
 const flushTimeout = 30 * time.Second
 
-// Close ends Run, waits for it, and closes what Open opened. It does not close the store, the Mailer or anything else
-// in the Config. Shut down the http.Server first: after Close, changes are answered with status 503. Further calls
-// return the same error.
+// Close ends Run, waits for it, stops restores and imports that run in the background, and closes what Open opened. It
+// does not close the store, the Mailer or anything else in the Config. Shut down the http.Server first: after Close,
+// changes are answered with status 503. Further calls return the same error.
 func (s *Server) Close() error {
 	s.closing.Do(func() {
 		s.background.close()
@@ -97,6 +99,9 @@ func (s *Server) Close() error {
 // closeParts closes the parts that are open, in the opposite order of Open.
 func (s *Server) closeParts() error {
 	var errs []error
+	if s.jobs != nil { // before the catalog, which they change
+		s.jobs.Close()
+	}
 	if s.Community != nil {
 		errs = append(errs, s.Community.Close())
 	}

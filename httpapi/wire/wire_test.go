@@ -70,6 +70,20 @@ var bodies = map[string]any{
 	"answer-empty":     wire.Answer{},
 	"subscribed":       wire.Subscribed{Success: text, Answer: wire.Answer{Message: text, ID: "A", Name: "A"}},
 	"subscribed-empty": wire.Subscribed{},
+	"job": wire.Job{
+		ID: "J", Kind: wire.JobRestore, State: wire.JobDone, Begun: instant, Ended: instant, Total: 2, Done: 2,
+		Status: 201, Result: json.RawMessage(`[{"id":"A"}]`),
+	},
+	"job-empty": wire.Job{},
+	"jobs": wire.JobList{Jobs: []wire.Job{
+		{ID: "J", Kind: wire.JobImport, State: wire.JobRunning, Begun: instant},
+	}},
+	"jobsummary": wire.JobSummary{
+		Message: text, Counts: map[string]int{wire.ResultRefused: 1},
+		Refused: []wire.Imported{{Item: "/0", Result: wire.ResultRefused, Message: text}},
+		Skipped: []wire.Restored{{ID: "A", Skipped: text}},
+	},
+	"jobsummary-empty": wire.JobSummary{Counts: map[string]int{}},
 	"lint":             wire.LintResult{Errors: failures, Warnings: warnings},
 	"lint-empty":       wire.LintResult{Errors: []patch.Failure{}, Warnings: []patch.Warning{}},
 	"evaluaterequest": wire.EvaluateRequest{Title: "A", Definition: []byte("{}"), Computers: []patch.Computer{{

@@ -36,7 +36,8 @@ type RestoreOptions struct {
 	Mode RestoreMode
 	// By identifies the maker of the restored definitions in [Catalog.History], such as the id of a token.
 	By string
-	// Progress, if not nil, is called now and then with the number of titles that are written. Calls do not overlap.
+	// Progress, if not nil, is called after every 100 titles with the number of titles that are written. Calls do not
+	// overlap.
 	Progress func(titles int)
 	// Confirm, if not nil, is called before RestoreReplace deletes titles, with their ids in order. No title can change
 	// meanwhile. If it returns an error, the restore changes nothing and returns that error.

@@ -208,6 +208,9 @@ func (r *restore) successor(
 	return served, served.Supersede(before, r.w.now()) || !sameSlice(was, rec.Disabled), nil
 }
 
+// titlesPerReport is the number of titles after each of which a restore reports its progress.
+const titlesPerReport = 100
+
 // addOutcome records the outcome for a title, unless its ID is empty, and the title's key if something is staged in it.
 func (r *restore) addOutcome(one Restored, key string) {
 	r.mu.Lock()
@@ -219,7 +222,7 @@ func (r *restore) addOutcome(one Restored, key string) {
 		return
 	}
 	r.all = append(r.all, one)
-	if n := len(r.all); r.opts.Progress != nil && n%1000 == 0 {
+	if n := len(r.all); r.opts.Progress != nil && n%titlesPerReport == 0 {
 		r.opts.Progress(n)
 	}
 }

@@ -22,6 +22,11 @@ type Problem struct {
 	Failures []patch.Failure
 }
 
+// Body returns the body of the answer.
+func (p Problem) Body() wire.Error {
+	return wire.Error{Message: p.Message, Code: p.Code, Detail: p.Detail, Failures: p.Failures}
+}
+
 // A Row says how the errors that it matches are answered.
 type Row struct {
 	Match func(err error) bool

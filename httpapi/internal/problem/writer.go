@@ -79,26 +79,31 @@ type Writer struct {
 // A status 401 has the challenge that the error's method Challenge() string returns, and otherwise one of Bearer. A
 // status 429 has the Retry-After that its method RetryAfter() time.Duration returns, and otherwise a minute.
 func (pw *Writer) Write(w http.ResponseWriter, r *http.Request, err error, simple bool) {
-	p := pw.Table.Of(err)
+	p, id := pw.Report(r, err)
 	h := w.Header()
 	for _, name := range []string{"Etag", "Last-Modified", "Content-Encoding", "Content-Length", "Vary"} {
 		h.Del(name)
 	}
 	h.Set("Cache-Control", "no-store")
 	setHeader(h, p.Status, err)
-	if (p.Code == wire.CodeInternal || p.Code == wire.CodeInsufficientStorage) && mustLog(r, err) {
-		id := trace.ID(r)
-		p.Detail = id
+	if id != "" {
 		h.Set(trace.IDHeader, id)
+	}
+	body := p.Body()
+	body.Simple = simple
+	answer.WriteJSON(w, p.Status, body)
+}
+
+// Report returns the answer to an error. It logs an internal error under the id of the request, which it returns, and
+// returns no id for any other error.
+func (pw *Writer) Report(r *http.Request, err error) (p Problem, id string) {
+	p = pw.Table.Of(err)
+	if (p.Code == wire.CodeInternal || p.Code == wire.CodeInsufficientStorage) && mustLog(r, err) {
+		id = trace.ID(r)
+		p.Detail = id
 		pw.log(r, id, p.Status, err)
 	}
-	answer.WriteJSON(w, p.Status, wire.Error{
-		Message:  p.Message,
-		Code:     p.Code,
-		Detail:   p.Detail,
-		Failures: p.Failures,
-		Simple:   simple,
-	})
+	return p, id
 }
 
 // mustLog reports whether an internal error is logged. If the client is gone, only panics are: other errors may be due

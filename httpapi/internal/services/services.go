@@ -8,6 +8,7 @@ import (
 	"github.com/patchsource/patchsource/auth"
 	"github.com/patchsource/patchsource/auth/community"
 	"github.com/patchsource/patchsource/httpapi"
+	"github.com/patchsource/patchsource/httpapi/internal/jobs"
 	"github.com/patchsource/patchsource/patch"
 	patchsync "github.com/patchsource/patchsource/sync"
 	"github.com/patchsource/patchsource/sync/webhook"
@@ -28,6 +29,8 @@ var kinds = []struct{ from, to error }{
 	{webhook.ErrNotFound, httpapi.ErrNoWebhook},
 	{webhook.ErrNoDelivery, httpapi.ErrNoDelivery},
 	{webhook.ErrFull, auth.ErrDenied},
+	{jobs.ErrNotFound, httpapi.ErrNoJob},
+	{jobs.ErrBusy, httpapi.ErrTooManyJobs},
 }
 
 // translate returns an error of a service as one of package httpapi, with the same text.

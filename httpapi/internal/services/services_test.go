@@ -26,6 +26,9 @@ func TestNil(t *testing.T) {
 	if s := services.Community(nil); s != nil {
 		t.Errorf("Community(nil) is %v", s)
 	}
+	if s := services.Jobs(nil); s != nil {
+		t.Errorf("Jobs(nil) is %v", s)
+	}
 	if s := services.Sync(nil); s != nil {
 		t.Errorf("Sync(nil) is %v", s)
 	}

@@ -199,6 +199,8 @@ func TestAnswersAreAsDocumented(t *testing.T) {
 		{"POST", "/api/v1/subscribe", "x", 415, "Content-Type: text/html"},
 		{"POST", "/api/v1/titles/import", definition("Imported", "1"), 200, "Content-Type: application/x-ndjson"},
 		{"POST", "/api/v1/restore?mode=merge", zipped, 201, "Content-Type: application/zip"},
+		{"GET", "/api/v1/jobs", "", 200, ""},
+		{"GET", "/api/v1/jobs/nope", "", 404, ""},
 		{"POST", "/api/v1/restore", zipped, 400, "Content-Type: application/zip"},
 		{"POST", "/api/v1/restore?mode=replace&dry_run=1", zipped, 200, "Content-Type: application/zip"},
 		{"POST", "/api/v1/restore?mode=replace", zipped, 400, "Content-Type: application/zip"},
