@@ -41,6 +41,8 @@ type call struct {
 	contentType string
 	// accept is the media type that the answer must have. If empty, it is typeJSON.
 	accept string
+	// instead is another media type that the answer may have. If empty, there is none.
+	instead string
 	// anonymous sends the call without the token.
 	anonymous bool
 }
@@ -131,7 +133,8 @@ func (c *Client) sendOnce(ctx context.Context, q call) (*http.Response, error) {
 		return res, nil
 	}
 	want := cmp.Or(q.accept, typeJSON)
-	if got, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type")); got != want {
+	got, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
+	if got != want && (got == "" || got != q.instead) {
 		_ = res.Body.Close()
 		return nil, fmt.Errorf("%w: %s answered with the content type %q in place of %s; is it a patch source?",
 			ErrUnexpectedAnswer, c.addressOf(q), res.Header.Get("Content-Type"), want)
@@ -189,6 +192,18 @@ func (c *Client) doHeader(ctx context.Context, q call, into any) (http.Header, e
 	if into == nil {
 		return res.Header, nil
 	}
+	data, err := c.readBody(res)
+	if err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(data, into); err != nil {
+		return nil, fmt.Errorf("%w: decoding the answer of %s: %w", ErrUnexpectedAnswer, c.addressOf(q), err)
+	}
+	return res.Header, nil
+}
+
+// readBody reads the body of an answer.
+func (c *Client) readBody(res *http.Response) ([]byte, error) {
 	body := io.Reader(res.Body)
 	if limit := c.opts.MaxAnswerBytes; limit > 0 {
 		body = io.LimitReader(body, limit+1)
@@ -200,10 +215,7 @@ func (c *Client) doHeader(ctx context.Context, q call, into any) (http.Header, e
 	if limit := c.opts.MaxAnswerBytes; limit > 0 && int64(len(data)) > limit {
 		return nil, errTooLong(limit)
 	}
-	if err := json.Unmarshal(data, into); err != nil {
-		return nil, fmt.Errorf("%w: decoding the answer of %s: %w", ErrUnexpectedAnswer, c.addressOf(q), err)
-	}
-	return res.Header, nil
+	return data, nil
 }
 
 // errTooLong returns the error for an answer with more than limit bytes.

@@ -28,7 +28,7 @@ var (
 	// ErrForbidden means that the token does not allow the call, or that no token does, as for a change of a title that
 	// follows an upstream (403).
 	ErrForbidden = errors.New("forbidden")
-	// ErrNotFound means that the title, version, token, webhook or delivery does not exist (404).
+	// ErrNotFound means that the title, version, token, webhook, delivery or job does not exist (404).
 	ErrNotFound = errors.New("not found")
 	// ErrConflict means that the title or version exists already, or that it has another id (409).
 	ErrConflict = errors.New("conflict")
@@ -172,9 +172,21 @@ func readError(res *http.Response) error {
 		e.RetryAfter = time.Duration(min(n, 1<<30)) * time.Second
 	}
 	data, _ := io.ReadAll(io.LimitReader(res.Body, maxErrorBytes)) // the status matters more than a broken connection
+	e.decode(data)
+	return e
+}
+
+// errorOf returns the error of an answer with a status and a body.
+func errorOf(status int, body []byte) error {
+	e := &Error{Status: status}
+	e.decode(body)
+	return e
+}
+
+// decode sets the fields that are in the body of an answer.
+func (e *Error) decode(data []byte) {
 	var body wire.Error
 	if json.Unmarshal(data, &body) == nil {
 		e.Code, e.Detail, e.Message, e.Failures = body.Code, body.Detail, body.Message, body.Failures
 	}
-	return e
 }

@@ -109,24 +109,29 @@ type ImportOptions struct {
 	Replace bool
 }
 
+func (o *ImportOptions) call(titles io.Reader) call {
+	q := call{
+		method:      http.MethodPost,
+		path:        api("titles", "import"),
+		query:       url.Values{},
+		stream:      titles,
+		contentType: typeBinary,
+	}
+	if o != nil && o.DryRun {
+		q.query.Set("dry_run", "1")
+	}
+	if o != nil && o.Replace {
+		q.query.Set("replace", "1")
+	}
+	return q
+}
+
 // Import creates or replaces the titles of a JSON array, of lines of JSON, or of a zip archive, independently of each
 // other, and yields the result of each. An error ends the sequence. The reader is not closed.
 func (c *Client) Import(ctx context.Context, titles io.Reader, opts *ImportOptions) iter.Seq2[wire.Imported, error] {
 	return func(yield func(wire.Imported, error) bool) {
-		q := call{
-			method:      http.MethodPost,
-			path:        api("titles", "import"),
-			query:       url.Values{},
-			stream:      titles,
-			contentType: typeBinary,
-			accept:      typeNDJSON,
-		}
-		if opts != nil && opts.DryRun {
-			q.query.Set("dry_run", "1")
-		}
-		if opts != nil && opts.Replace {
-			q.query.Set("replace", "1")
-		}
+		q := opts.call(titles)
+		q.accept = typeNDJSON
 		res, err := c.send(ctx, q)
 		if err != nil {
 			yield(wire.Imported{}, err)
