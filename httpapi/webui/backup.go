@@ -21,11 +21,16 @@ type backupPages struct{ *visit }
 // A backupPage has the forms for backups, and the results of an import.
 type backupPage struct {
 	complaint
+	Results importResults
+	Replace bool // as in the form
+}
+
+// importResults are the results of an import.
+type importResults struct {
 	Imported []wire.Imported
-	Counts   map[string]int
+	Counts   map[string]int // nil if there was no import
 	DryRun   bool
 	Cut      bool // there are more results than are shown
-	Replace  bool // as in the form
 }
 
 func (p backupPages) forms() {
@@ -65,9 +70,19 @@ func (p backupPages) restore() {
 		p.showPlan(plan, err)
 		return
 	}
-	restored, err := p.api.Restore(p.r.Context(), file, opts)
-	p.showRestored(restored, err)
+	if !p.inBackground() {
+		restored, err := p.api.Restore(p.r.Context(), file, opts)
+		p.showRestored(restored, err)
+		return
+	}
+	job, err := p.api.StartRestore(p.r.Context(), file, opts)
+	if outcome, ok := p.started(job, err, backupPage{}); ok {
+		p.showRestored(outcome.Restored, nil)
+	}
 }
+
+// inBackground reports whether the form says that its work is a job.
+func (p backupPages) inBackground() bool { return p.value("background") != "" }
 
 // showRefused shows the forms again, with the error of the API.
 func (p backupPages) showRefused(err error, page backupPage) {
@@ -82,18 +97,27 @@ func (p backupPages) showRestored(restored []wire.Restored, err error) {
 		p.showRefused(err, backupPage{})
 		return
 	}
-	skipped := 0
-	for _, title := range restored {
+	p.redirect("/", restoredNotice(countRestored(restored)))
+}
+
+// countRestored returns the number of titles that were restored, and that of the others.
+func countRestored(all []wire.Restored) (restored, skipped int) {
+	for _, title := range all {
 		if title.Skipped != "" {
 			skipped++
 		}
 	}
-	notice := plural(len(restored)-skipped, "title was restored.", "titles were restored.")
+	return len(all) - skipped, skipped
+}
+
+// restoredNotice returns the result of a restore in words.
+func restoredNotice(restored, skipped int) string {
+	notice := plural(restored, "title was restored.", "titles were restored.")
 	if skipped > 0 {
 		notice += " " + plural(skipped, "title that follows a source was", "titles that follow a source were") +
 			" not changed."
 	}
-	p.redirect("/", notice)
+	return notice
 }
 
 // A planPage shows what a restore would do, and asks for confirmation.
@@ -145,29 +169,39 @@ func (p backupPages) importTitles() {
 	if !ok {
 		return
 	}
-	page := backupPage{
-		DryRun:  p.r.URL.Query().Get("dry_run") != "",
-		Replace: p.value("replace") != "",
-		Counts:  map[string]int{},
+	page := backupPage{Replace: p.value("replace") != ""}
+	opts := &client.ImportOptions{DryRun: p.r.URL.Query().Get("dry_run") != "", Replace: page.Replace}
+	results := importResults{DryRun: opts.DryRun, Counts: map[string]int{}}
+	if p.inBackground() && !opts.DryRun {
+		job, err := p.api.StartImport(p.r.Context(), file, opts)
+		outcome, ok := p.started(job, err, page)
+		if !ok {
+			return
+		}
+		for _, imported := range outcome.Imported {
+			results.add(imported)
+		}
+		page.Results = results
+		p.show(http.StatusOK, "backup", "Backup", page)
+		return
 	}
-	opts := &client.ImportOptions{DryRun: page.DryRun, Replace: page.Replace}
 	for imported, err := range p.api.Import(p.r.Context(), file, opts) {
 		switch {
-		case err != nil && len(page.Counts) == 0:
-			page.Counts = nil
+		case err != nil && len(results.Counts) == 0:
 			p.showRefused(err, page)
 			return
 		case err != nil: // the rest of the answer is missing
-			page.Cut = true
+			results.Cut = true
 		default:
-			page.add(imported)
+			results.add(imported)
 		}
 	}
+	page.Results = results
 	p.show(http.StatusOK, "backup", "Backup", page)
 }
 
 // add adds the result for one title.
-func (p *backupPage) add(imported wire.Imported) {
+func (p *importResults) add(imported wire.Imported) {
 	p.Counts[imported.Result]++
 	if len(p.Imported) < maxImported {
 		p.Imported = append(p.Imported, imported)

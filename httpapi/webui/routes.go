@@ -24,6 +24,7 @@ var rootSegments = map[string]bool{
 	"proposals":    true,
 	"webhooks":     true,
 	"backup":       true,
+	"jobs":         true,
 	"drafts":       true,
 	"new":          true,
 	"overview":     true,
@@ -106,6 +107,8 @@ func (h *handler) routes() {
 	on(h, "GET /backup/full", backupPages.full)
 	on(h, "POST /backup/restore", backupPages.restore)
 	on(h, "POST /backup/import", backupPages.importTitles)
+	on(h, "GET /jobs", jobPages.list)
+	on(h, "GET /jobs/{id}", jobPages.job)
 }
 
 // routeTitles registers the pages that change titles.

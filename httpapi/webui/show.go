@@ -102,7 +102,9 @@ type layout struct {
 	// Feeds counts what needs attention. It is nil if the page does not offer release feeds to the visitor.
 	Feeds *FeedCounts
 	Jamf  jamf
-	Page  any
+	// Refresh is the number of seconds after which the page reloads itself. It is 0 for nearly every page.
+	Refresh int
+	Page    any
 }
 
 func (v *visit) layout(title string, data any) layout {
@@ -122,6 +124,9 @@ func (v *visit) layout(title string, data any) layout {
 		SignInHint: h.signInHint,
 		Jamf:       v.jamf(),
 		Page:       data,
+	}
+	if changing, ok := data.(interface{ Refresh() int }); ok {
+		l.Refresh = changing.Refresh()
 	}
 	if counter, ok := h.catalog.(FeedCounter); ok && v.visitor.MaySeeSources() {
 		counts := counter.FeedCounts(v.visitor.MayChange)

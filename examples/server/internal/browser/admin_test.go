@@ -152,11 +152,15 @@ func TestBackups(t *testing.T) {
 	b.choose("#zip", file)
 	b.press("Restore if there are no titles yet")
 	b.sees("There are titles already, and nothing was restored")
+	b.visit("/backup")
 	b.choose("#zip", file)
 	b.press("Restore and keep other titles")
 	b.sees("1 title was restored. 1 title that follows a source was not changed.")
 	s.exists("App", true)
 	s.exists("Other", true)
+	b.visit("/jobs")
+	b.sees("failed")
+	b.sees("done")
 }
 
 // A restore that deletes titles shows them first, and asks for a confirmation.

@@ -193,6 +193,7 @@ func (s *site) pages(visitor, admin *tab) []pageView {
 			b.sees("Retry")
 		}},
 		{"backup", "/backup", admin, nil},
+		{"jobs", "/jobs", admin, nil},
 		{"feeds", "/feeds", admin, nil},
 		{"feeds-failing", "/feeds?state=failing", admin, nil},
 		{"feeds-new", "/feeds/new", admin, nil},
