@@ -179,6 +179,8 @@ func (w *Service) retryPending(ctx context.Context, h *hook, event string, now t
 		if err := json.Unmarshal(old.Value, &r); err != nil {
 			return nil, err
 		}
+		// Another server, whose clock may be ahead, may have been asked before: each retry must be later than the last.
+		now = later(now, r.Retried.Add(1))
 		r.Retried = now
 		return json.Marshal(r)
 	})

@@ -226,6 +226,34 @@ func TestRetryOnAnotherServer(t *testing.T) {
 	})
 }
 
+// A server whose clock is behind can retry an event after a server whose clock is ahead.
+func TestRetryWithOtherClocks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		shared, r := memstore.New(), newReceivers()
+		r.respond("h.example", func(int, string) (int, error) { return 503, nil })
+		leader := start(t, shared, r)
+		synctest.Wait()
+		ahead := startWith(t, shared, r, webhook.Options{
+			Key: make([]byte, 32), Now: func() time.Time { return time.Now().Add(time.Hour) },
+		})
+		behind := start(t, shared, r)
+		hook := leader.hook(webhook.Hook{URL: "https://h.example/"})
+		leader.create(definition("App", "1"))
+		time.Sleep(10 * time.Hour)
+		before, _ := r.tried("h.example")
+		for i, s := range []*server{ahead, behind, ahead, behind} {
+			s.retry(hook, s.deliveries(hook)[0].ID)
+			synctest.Wait()
+			if n, _ := r.tried("h.example"); n != before+i+1 {
+				t.Errorf("%d attempts after retry %d, want %d", n, i, before+i+1)
+			}
+		}
+		for _, s := range []*server{behind, ahead, leader} {
+			s.stop()
+		}
+	})
+}
+
 // A retry that the watch has missed is found after the gap.
 func TestRetryInAGap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
