@@ -22,8 +22,9 @@ const (
 	// maxKept is the number of jobs that are kept, and retention the time for which an ended one is.
 	maxKept   = 100
 	retention = 24 * time.Hour
-	// silence is the age of a heartbeat after which a job counts as interrupted.
-	silence = time.Minute
+	// silence is the age of a heartbeat after which a job counts as interrupted. It is more than the clocks of servers
+	// over one store differ by.
+	silence = 5 * time.Minute
 )
 
 var (
@@ -64,8 +65,8 @@ type Work func(ctx context.Context, progress func(done, total int)) (status int,
 
 // Options are options of [New].
 type Options struct {
-	// Now is the clock. If nil, it is time.Now. The clocks of servers over one store may differ by less than a minute;
-	// otherwise, a server shows the jobs of another one as interrupted while they run.
+	// Now is the clock. If nil, it is time.Now. The clocks of servers over one store may differ by less than five
+	// minutes; otherwise, a server shows the jobs of another one as interrupted while they run.
 	Now func() time.Time
 	// Logger logs records that cannot be read or written. If nil, nothing is logged.
 	Logger *slog.Logger

@@ -168,6 +168,11 @@ func (s *site) pages(visitor, admin *tab) []pageView {
 			b.sees("Back to the titles")
 		}},
 		{"audit", "/audit", admin, nil},
+		{"jobs", "/jobs", admin, nil},
+		{"deliveries", "/webhooks", admin, func(b *tab) {
+			b.press("Deliveries")
+			b.sees("Answer")
+		}},
 		{"new", "/new", admin, nil},
 		{"draft", "/titles/T00004/draft", admin, nil},
 		{"draft-begun", "/titles/Begun/draft", admin, nil},
