@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/chromedp"
 )
@@ -111,6 +112,8 @@ func startWithEverything(t *testing.T) *site {
 	).Replace(definition("Firefox", name, "149.0.7827.54", "148.0")))
 	before, _, _ := strings.Cut(versionJSON("149.0.7827.103"), `"capabilities":`)
 	s.call("POST", "/api/v1/titles/Firefox/versions", before+`"capabilities":[]}`)
+	yesterday := time.Now().AddDate(0, 0, -1).UTC().Format(time.RFC3339)
+	s.create(strings.ReplaceAll(definition("Recent", "Recent App", "2.0"), "2018-02-02T17:39:58Z", yesterday))
 	s.call("POST", "/api/v1/subscribe", `{"id":"Far","json_url":"`+broken.URL+`/once.json"}`)
 	s.call("POST", "/api/v1/title/Far/sync", "")
 	s.call("POST", "/api/v1/webhooks", `{"url":"`+broken.URL+`/hook","secret":"a long secret"}`)
