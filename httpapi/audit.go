@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -37,7 +38,10 @@ func (c *auditCalls) list(w http.ResponseWriter, r *http.Request) error {
 	found, more, err := c.audit.Entries(r.Context(), q.Get("cursor"), limit, func(e audit.Entry) bool {
 		return (token == "" || e.Token == token) && (title == "" || strings.EqualFold(detail(e, "title"), title))
 	})
-	if err != nil {
+	switch {
+	case errors.Is(err, audit.ErrNoEntry):
+		return &problem.RequestError{Message: "cursor must be the next of an earlier answer, whose entries are still kept"}
+	case err != nil:
 		return fmt.Errorf("%w: %w", catalog.ErrUnavailable, err)
 	}
 	page := wire.AuditPage{Entries: []wire.AuditEntry{}}

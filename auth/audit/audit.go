@@ -37,12 +37,17 @@ const (
 	// segmentEntries and segmentBytes are about how much a record has.
 	segmentEntries = 200
 	segmentBytes   = 64 << 10
+	// maxBackwards is how far a clock may go backwards without a gap in the order of the entries.
+	maxBackwards = time.Minute
 	// maxPending bounds the entries that wait to be written.
 	maxPending = MaxEntries
 	// maxText bounds a text of an entry in bytes, and maxDetails the number of its details.
 	maxText    = 500
 	maxDetails = 20
 )
+
+// ErrNoEntry is returned for an entry that does not exist, or is no longer kept.
+var ErrNoEntry = errors.New("the entry of the audit log does not exist, or is no longer kept")
 
 // An Entry is a change.
 type Entry struct {
@@ -92,6 +97,7 @@ type Log struct {
 	entries  int        // in that segment
 	bytes    int
 	segments int // that this log has begun: their order
+	trying   int // the number of entries whose write may have been carried out; 0: there are none
 }
 
 // New returns the audit log in a store. The caller calls [Log.Run], and [Log.Flush] at the end.
@@ -128,7 +134,8 @@ func (l *Log) Record(e Entry) {
 		l.dropped++
 		return
 	}
-	if !e.At.After(l.last) { // so that the order of changes is that of their times
+	// The order of changes is that of their times, unless the clock was put back.
+	if !e.At.After(l.last) && l.last.Sub(e.At) < maxBackwards {
 		e.At = l.last.Add(time.Microsecond)
 	}
 	l.last = e.At
@@ -202,16 +209,19 @@ func (l *Log) Flush(ctx context.Context) error {
 		if len(batch) == 0 {
 			return nil
 		}
+		l.trying = len(batch)
 		if err := l.append(ctx, batch); err != nil {
 			return err
 		}
+		l.trying = 0
 		l.mu.Lock()
 		l.pending = l.pending[len(batch):]
 		l.mu.Unlock()
 	}
 }
 
-// batch returns the first entries that wait, at most those of a segment.
+// batch returns the first entries that wait, at most those of a segment. After a failure it returns the same ones, which
+// go into the same segment, so that none is written twice. The caller must hold flushing.
 func (l *Log) batch() []Entry {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -219,7 +229,11 @@ func (l *Log) batch() []Entry {
 		l.log.Error("entries of the audit log were lost because the store could not be written", "entries", l.dropped)
 		l.dropped = 0
 	}
-	return slices.Clone(l.pending[:min(len(l.pending), segmentEntries)])
+	n := min(len(l.pending), segmentEntries)
+	if l.trying > 0 {
+		n = l.trying
+	}
+	return slices.Clone(l.pending[:n])
 }
 
 // A segment is the value of a record: some entries, the oldest first.
@@ -231,11 +245,12 @@ type segment struct {
 // append writes entries to the segment of this log. One that was written already, by a write of unknown outcome, is not
 // written again.
 func (l *Log) append(ctx context.Context, batch []Entry) error {
-	if l.segment == (store.Key{}) || l.entries+len(batch) > segmentEntries || l.bytes > segmentBytes {
+	if l.segment == (store.Key{}) || l.entries > 0 && (l.entries+len(batch) > segmentEntries || l.bytes > segmentBytes) {
 		l.segments++
 		id := fmt.Sprintf("%s-%06d-%s", batch[0].At.Format("20060102T150405.000Z"), l.segments, rand.Text())
 		l.segment, l.entries, l.bytes = store.Key{Kind: kind, ID: id}, 0, 0
 	}
+	entries := 0
 	written, err := store.Update(ctx, l.store, l.segment, func(old store.Record) ([]byte, error) {
 		var s segment
 		if old.Revision != "" {
@@ -254,13 +269,13 @@ func (l *Log) append(ctx context.Context, batch []Entry) error {
 			}
 		}
 		s.Format = format
-		l.entries = len(s.Entries)
+		entries = len(s.Entries)
 		return json.Marshal(s)
 	})
 	if err != nil {
 		return err
 	}
-	l.bytes = len(written.Value)
+	l.entries, l.bytes = entries, len(written.Value)
 	return nil
 }
 
@@ -301,7 +316,8 @@ func (l *Log) list(ctx context.Context) (all []segment, keys []store.Key, err er
 
 // Entries returns the newest entries that selects accepts, the newest first, after those up to and including the one
 // with the id after, which may be empty; and whether there are more. If selects is nil, all are accepted. The error is
-// store.ErrFormat if a newer version wrote the log, that of the store, or that of ctx.
+// ErrNoEntry if there is no entry with the id after, store.ErrFormat if a newer version wrote the log, that of the
+// store, or that of ctx.
 func (l *Log) Entries(ctx context.Context, after string, limit int, selects func(Entry) bool) (
 	found []Entry, more bool, err error,
 ) {
@@ -322,18 +338,21 @@ func (l *Log) Entries(ctx context.Context, after string, limit int, selects func
 			found = append(found, e)
 		}
 	}
+	if !started {
+		return nil, false, fmt.Errorf("%w: %q", ErrNoEntry, after)
+	}
 	return found, false, nil
 }
 
 // all returns all entries, the newest first.
 func (l *Log) all(ctx context.Context) ([]Entry, error) {
+	l.mu.Lock()
+	all := slices.Clone(l.pending) // before the store is read, so that none is missed that is written meanwhile
+	l.mu.Unlock()
 	segments, _, err := l.list(ctx)
 	if err != nil {
 		return nil, err
 	}
-	l.mu.Lock()
-	all := slices.Clone(l.pending)
-	l.mu.Unlock()
 	known := make(map[string]bool, len(all))
 	for _, e := range all {
 		known[e.ID] = true
@@ -356,11 +375,21 @@ func (l *Log) prune(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	last := func(s segment) (at time.Time) {
+		if n := len(s.Entries); n > 0 {
+			at = s.Entries[n-1].At
+		}
+		return at
+	}
+	order := make([]int, len(segments))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return last(segments[b]).Compare(last(segments[a])) })
 	oldest, total := l.now().Add(-Retention), 0
-	for i := len(segments) - 1; i >= 0; i-- {
-		entries := segments[i].Entries
-		keep := total < MaxEntries && len(entries) > 0 && entries[len(entries)-1].At.After(oldest)
-		total += len(entries)
+	for _, i := range order {
+		keep := total < MaxEntries && last(segments[i]).After(oldest)
+		total += len(segments[i].Entries)
 		if keep {
 			continue
 		}

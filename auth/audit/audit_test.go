@@ -84,8 +84,8 @@ func TestPages(t *testing.T) {
 	if err != nil || more || actions(found) != "1" {
 		t.Errorf("the next page: %s, more %v, error %v", actions(found), more, err)
 	}
-	if found, _, err := l.Entries(t.Context(), "no such id", 2, nil); err != nil || len(found) != 0 {
-		t.Errorf("after an unknown id: %s, error %v", actions(found), err)
+	if found, _, err := l.Entries(t.Context(), "no such id", 2, nil); !errors.Is(err, audit.ErrNoEntry) {
+		t.Errorf("after an unknown id: %s, error %v, want ErrNoEntry", actions(found), err)
 	}
 }
 

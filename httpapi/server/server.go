@@ -111,7 +111,9 @@ func (s *Server) closeParts() error {
 	ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
 	defer cancel()
 	if s.Audit != nil {
-		errs = append(errs, s.Audit.Flush(ctx))
+		if err := s.Audit.Flush(ctx); err != nil {
+			s.log.Error("the last entries of the audit log could not be written", "error", err)
+		}
 	}
 	if s.Tokens != nil {
 		s.flush(ctx)
