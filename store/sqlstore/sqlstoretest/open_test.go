@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/patchsource/patchsource/store"
 	"github.com/patchsource/patchsource/store/sqlstore"
@@ -191,6 +192,10 @@ func TestClose(t *testing.T) {
 		if !errors.Is(err, fs.ErrClosed) {
 			t.Errorf("a call: %v, want fs.ErrClosed", err)
 		}
+	}
+	// A call that was canceled returns its connection a moment after it has returned.
+	for end := time.Now().Add(10 * time.Second); inUse(db) != 0 && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
 	}
 	if n := inUse(db); n != 0 {
 		t.Errorf("%d connections are still in use", n)
