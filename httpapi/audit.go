@@ -40,7 +40,7 @@ func (c *auditCalls) list(w http.ResponseWriter, r *http.Request) error {
 	})
 	switch {
 	case errors.Is(err, audit.ErrNoEntry):
-		return &problem.RequestError{Message: "cursor must be the next of an earlier answer, whose entries are still kept"}
+		return &problem.RequestError{Message: "cursor must be the next of an earlier answer, and its entry still kept"}
 	case err != nil:
 		return fmt.Errorf("%w: %w", catalog.ErrUnavailable, err)
 	}

@@ -26,10 +26,8 @@ func (c *historyCalls) list(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	named := false
-	if title, err := c.catalog.Title(id); err == nil && c.tokens != nil {
-		named = c.access.mayChange(r.Context(), c.access.reader(w, r), title)
-	}
+	principal := c.access.reader(w, r)
+	named := c.tokens != nil && !principal.Anonymous()
 	body := wire.History{Revisions: []wire.Revision{}}
 	for _, rev := range all {
 		one := wire.Revision{
@@ -40,8 +38,10 @@ func (c *historyCalls) list(w http.ResponseWriter, r *http.Request) error {
 			Current: rev.Current,
 		}
 		if named {
-			info, _ := c.tokens.Info(rev.By) // a token that is no longer kept has no name
-			one.TokenName = info.Name
+			info, ok := c.tokens.Info(rev.By)
+			if ok && c.access.mayManage(r.Context(), principal, info) {
+				one.TokenName = info.Name
+			}
 		}
 		body.Revisions = append(body.Revisions, one)
 	}

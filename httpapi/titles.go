@@ -198,6 +198,9 @@ func (c *titleCalls) list(w http.ResponseWriter, r *http.Request) error {
 	if known := c.selector.Changed(); known.After(changed) {
 		changed = known
 	}
+	if filter.Source != "" || filter.State != "" {
+		changed = c.now() // it changes without the titles
+	}
 	page := wire.TitlePage{Titles: []wire.Title{}}
 	selected, only := c.selector.Select(filter)
 	for title := range c.catalog.Find(selected) {

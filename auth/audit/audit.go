@@ -220,8 +220,8 @@ func (l *Log) Flush(ctx context.Context) error {
 	}
 }
 
-// batch returns the first entries that wait, at most those of a segment. After a failure it returns the same ones, which
-// go into the same segment, so that none is written twice. The caller must hold flushing.
+// batch returns the first entries that wait, at most those of a segment. After a failure it returns the same ones,
+// which go into the same segment, so that none is written twice. The caller must hold flushing.
 func (l *Log) batch() []Entry {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -245,7 +245,8 @@ type segment struct {
 // append writes entries to the segment of this log. One that was written already, by a write of unknown outcome, is not
 // written again.
 func (l *Log) append(ctx context.Context, batch []Entry) error {
-	if l.segment == (store.Key{}) || l.entries > 0 && (l.entries+len(batch) > segmentEntries || l.bytes > segmentBytes) {
+	full := l.entries > 0 && (l.entries+len(batch) > segmentEntries || l.bytes > segmentBytes)
+	if l.segment == (store.Key{}) || full {
 		l.segments++
 		id := fmt.Sprintf("%s-%06d-%s", batch[0].At.Format("20060102T150405.000Z"), l.segments, rand.Text())
 		l.segment, l.entries, l.bytes = store.Key{Kind: kind, ID: id}, 0, 0

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -49,7 +50,7 @@ func (p bulkPages) choose() {
 // selected returns the selected titles. If it cannot, or the visitor may not change one of them, it shows an error and
 // returns false.
 func (p bulkPages) selected() (titles []Title, ok bool) {
-	ids := p.r.PostForm["id"]
+	ids := slices.Compact(slices.Sorted(slices.Values(p.r.PostForm["id"])))
 	switch {
 	case len(ids) == 0:
 		p.redirect("/", "No title was selected. Select titles in the table first.")

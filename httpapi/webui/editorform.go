@@ -1,6 +1,7 @@
 package webui
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/base64"
 	"errors"
@@ -189,14 +190,17 @@ func readCriteria(form url.Values, list string, keys []string, before []patch.Cr
 	all := []patch.Criterion{}
 	for i := range min(len(names), len(operators), len(values), len(joins)) {
 		c := patch.Criterion{
-			Name:     strings.TrimSpace(names[i]),
+			Name:     names[i],
 			Operator: operators[i],
 			Value:    values[i],
 			Type:     "recon",
 			And:      new(joins[i] != "or"),
 		}
-		if c.Name == "" && c.Value == "" {
+		if strings.TrimSpace(c.Name) == "" && c.Value == "" {
 			continue
+		}
+		if !slices.ContainsFunc(before, func(b patch.Criterion) bool { return oneLine(b.Name) == c.Name }) {
+			c.Name = strings.TrimSpace(c.Name)
 		}
 		if slices.Contains(keys, c.Name) {
 			c.Type = "extensionAttribute"
@@ -212,10 +216,13 @@ func readCriteria(form url.Values, list string, keys []string, before []patch.Cr
 func likeBefore(criteria, before []patch.Criterion) {
 	type content struct{ name, operator, value string }
 	equal, named := map[content][]int{}, map[string][]int{}
-	for i, c := range before {
-		key := content{c.Name, c.Operator, c.Value}
+	shown := func(c *patch.Criterion) content { // as a browser sends it
+		return content{oneLine(c.Name), c.Operator, oneLine(c.Value)}
+	}
+	for i := range before {
+		key := shown(&before[i])
 		equal[key] = append(equal[key], i)
-		named[c.Name] = append(named[c.Name], i)
+		named[key.name] = append(named[key.name], i)
 	}
 	used, done := make([]bool, len(before)), make([]bool, len(criteria))
 	next := func(all []int) (int, []int) { // the first one that is not used, and the rest
@@ -237,9 +244,10 @@ func likeBefore(criteria, before []patch.Criterion) {
 	}
 	for i := range criteria {
 		c := &criteria[i]
-		key := content{c.Name, c.Operator, c.Value}
+		key := shown(c)
 		var from int
 		if from, equal[key] = next(equal[key]); from >= 0 {
+			c.Name, c.Value = before[from].Name, before[from].Value
 			take(c, from)
 			done[i] = true
 		}
@@ -256,7 +264,10 @@ func likeBefore(criteria, before []patch.Criterion) {
 	}
 }
 
-// readAttributes returns the extension attributes of a form. A row without a key and without a script removes one. An
+// oneLine returns a text as a browser shows it in a field: without line ends.
+func oneLine(s string) string { return strings.NewReplacer("\r", "", "\n", "").Replace(s) }
+
+// readAttributes returns the extension attributes of a form. A row in which everything was emptied removes one. An
 // attribute that was there before keeps its members without a field, and its script as it was written if the form shows
 // the same.
 func readAttributes(form url.Values, before []patch.ExtensionAttribute) []patch.ExtensionAttribute {
@@ -283,7 +294,7 @@ func readAttributes(form url.Values, before []patch.ExtensionAttribute) []patch.
 				}
 			}
 		}
-		if a.Key == "" && strings.TrimSpace(scripts[i]) == "" {
+		if a.Key == "" && a.DisplayName == "" && strings.TrimSpace(scripts[i]) == "" {
 			continue
 		}
 		all = append(all, a)
@@ -299,7 +310,7 @@ func lines(text string) string {
 // scriptText returns the script of an extension attribute as text. It returns false if it is not text.
 func scriptText(value string) (string, bool) {
 	script, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(value), ""))
-	if err != nil || !utf8.Valid(script) {
+	if err != nil || !utf8.Valid(script) || bytes.IndexByte(script, 0) >= 0 { // HTML has no way to write NUL
 		return "", false
 	}
 	return string(script), true

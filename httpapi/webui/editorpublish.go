@@ -38,11 +38,8 @@ func (p editorPages) showText(status int, w *working, message string) {
 
 // saveText saves the draft as JSON.
 func (p editorPages) saveText() {
-	if !p.signedIn() {
-		return
-	}
 	files, ok := p.uploaded(maxUpload)
-	if !ok {
+	if !ok || !p.signedIn() { // the form first, so that it can be kept
 		return
 	}
 	w, ok := p.working()

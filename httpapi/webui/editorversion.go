@@ -144,8 +144,13 @@ func readKillApps(form url.Values, before []patch.KillApp) []patch.KillApp {
 			continue
 		}
 		like := slices.IndexFunc(left, func(old patch.KillApp) bool {
-			return old.BundleID == k.BundleID && k.BundleID != "" || old.AppName == k.AppName && k.AppName != ""
+			return old.BundleID == k.BundleID && old.AppName == k.AppName
 		})
+		if like < 0 && !isKillApp(before, k) {
+			like = slices.IndexFunc(left, func(old patch.KillApp) bool {
+				return old.BundleID == k.BundleID && k.BundleID != "" || old.AppName == k.AppName && k.AppName != ""
+			})
+		}
 		if like >= 0 {
 			k.Extra = left[like].Extra
 			left = slices.Delete(left, like, like+1)
@@ -153,6 +158,13 @@ func readKillApps(form url.Values, before []patch.KillApp) []patch.KillApp {
 		apps = append(apps, k)
 	}
 	return apps
+}
+
+// isKillApp reports whether a list has a kill app with the same name and bundle ID.
+func isKillApp(list []patch.KillApp, k patch.KillApp) bool {
+	return slices.ContainsFunc(list, func(old patch.KillApp) bool {
+		return old.BundleID == k.BundleID && old.AppName == k.AppName
+	})
 }
 
 // readComponent returns the components of a version, of which a form shows the first. It is removed if the form has

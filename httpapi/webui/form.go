@@ -122,7 +122,7 @@ func (v *visit) uploaded(limit int64) (files []file, ok bool) {
 var errTooManyFiles = errors.New("too many files")
 
 func (v *visit) readFiles() (files []file, err error) {
-	v.r.PostForm = url.Values{}
+	v.r.PostForm, v.multipart = url.Values{}, true
 	form, err := v.r.MultipartReader()
 	if err != nil {
 		return nil, err
@@ -142,6 +142,7 @@ func (v *visit) readFiles() (files []file, err error) {
 			return nil, err
 		case name == "json" && len(bytes.TrimSpace(data)) > 0:
 			files = append(files, file{Text: bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n"))})
+			v.r.PostForm.Set(name, string(data)) // so that it is kept if the visitor has to sign in
 		case name == "file" && part.FileName() != "":
 			files = append(files, file{Name: path.Base(part.FileName()), Text: data})
 		case name != "file" && name != "json" && len(data) <= maxForm && len(v.r.PostForm) < maxFiles:

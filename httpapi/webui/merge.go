@@ -67,10 +67,16 @@ func encoded(part any) []byte {
 
 // mergeLists merges lists of parts that have a key. The order is that of mine, or that of theirs if mine is still that
 // of base. added are the parts that only the other one has. choose reports whether a part of theirs is taken in place
-// of mine; it gets the word for such a part and its key.
+// of mine; it gets the word for such a part and its key. A list in which a key is repeated is one part.
 func mergeLists[T any](
 	word string, key func(T) string, base, mine, theirs []T, choose func(name string, base, mine, theirs any) bool,
 ) (merged, added []T) {
+	if repeated(base, key) || repeated(mine, key) || repeated(theirs, key) { // parts cannot be told apart
+		if choose(word+"s", base, mine, theirs) {
+			return slices.Clone(theirs), nil
+		}
+		return slices.Clone(mine), nil
+	}
 	inBase, inMine, inTheirs := byKey(base, key), byKey(mine, key), byKey(theirs, key)
 	first, second, done := mine, theirs, inMine
 	same := func(a, b T) bool { return key(a) == key(b) }
@@ -104,6 +110,9 @@ func mergeLists[T any](
 	}
 	return merged, added
 }
+
+// repeated reports whether two parts of a list have the same key.
+func repeated[T any](list []T, key func(T) string) bool { return len(byKey(list, key)) < len(list) }
 
 // byKey returns the parts of a list by their key: the first one of each.
 func byKey[T any](list []T, key func(T) string) map[string]*T {

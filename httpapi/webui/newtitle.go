@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/patchsource/patchsource/httpapi/client"
+	"github.com/patchsource/patchsource/httpapi/wire"
 	"github.com/patchsource/patchsource/patch"
 )
 
@@ -89,6 +90,11 @@ func (p newPages) begin(d *patch.Definition) {
 
 // taken reports whether an id is that of a title or of a draft.
 func (p newPages) taken(id string) bool {
+	if name := p.visitor.Contributor; p.visitor.Kind == wire.Contributor && name != nil {
+		if suffix := "_" + *name; !strings.HasSuffix(strings.ToLower(id), strings.ToLower(suffix)) {
+			id += suffix // as the API names the titles of a contributor
+		}
+	}
 	if _, ok := p.h.catalog.Find(id); ok {
 		return true
 	}
@@ -98,11 +104,8 @@ func (p newPages) taken(id string) bool {
 
 // create begins a title in the way that the visitor has chosen.
 func (p newPages) create() {
-	if !p.signedIn() {
-		return
-	}
 	files, ok := p.uploaded(maxForm + maxForm)
-	if !ok || !p.mayCreate() {
+	if !ok || !p.signedIn() || !p.mayCreate() { // the form first, so that it can be kept
 		return
 	}
 	switch p.value("from") {

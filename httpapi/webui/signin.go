@@ -21,12 +21,15 @@ type signInPage struct {
 	// Resume is the path of a form that was sent without being signed in, and Form its fields, encoded, so that nothing
 	// that was typed is lost. They are empty if there is none.
 	Resume, Form string
+	// Multipart says that the form is sent as forms with files are.
+	Multipart bool
 }
 
 // A resumePage has the fields of a form that was sent without being signed in.
 type resumePage struct {
-	Path   string
-	Fields []resumeField
+	Path      string
+	Multipart bool
+	Fields    []resumeField
 }
 
 // A resumeField is a field of such a form.
@@ -47,8 +50,9 @@ func (v *visit) askToSignIn() {
 	page := signInPage{Next: "/"}
 	if v.r.Method == http.MethodGet {
 		page.Next = localPath(v.r.URL.RequestURI())
-	} else if len(v.r.PostForm) > 0 && v.r.MultipartForm == nil {
+	} else if len(v.r.PostForm) > 0 {
 		page.Resume, page.Form = localPath(v.r.URL.RequestURI()), v.r.PostForm.Encode()
+		page.Multipart = v.multipart
 	}
 	message := "Sign in first: this page requires a token."
 	if v.h.session != nil {
@@ -79,7 +83,8 @@ func (p signInPages) signIn() {
 	identity, err := p.client(token, false).Whoami(p.r.Context())
 	if err != nil {
 		r := p.refusalOf(err)
-		page := signInPage{Next: next, Message: r.Message, Resume: p.value("resume"), Form: p.value("form")}
+		page := signInPage{Next: next, Message: r.Message, Resume: p.value("resume"), Form: p.value("form"),
+			Multipart: p.value("multipart") != ""}
 		if errors.Is(err, client.ErrUnauthorized) {
 			page.Message = "This token is not valid here: it is unknown, expired or revoked, or was not copied " +
 				"completely. A token begins with pst_."
@@ -106,7 +111,7 @@ func (p signInPages) resumed() *resumePage {
 	if err != nil || len(form) == 0 || p.value("resume") == "" {
 		return nil
 	}
-	page := &resumePage{Path: localPath(p.value("resume"))}
+	page := &resumePage{Path: localPath(p.value("resume")), Multipart: p.value("multipart") != ""}
 	for _, name := range slices.Sorted(maps.Keys(form)) {
 		for _, value := range form[name] {
 			page.Fields = append(page.Fields, resumeField{name, value})

@@ -11,6 +11,13 @@ import (
 // tryRows is the number of computers that can be typed without scripts.
 const tryRows = 3
 
+const (
+	// maxTyped limits the number of computers that are typed, and maxTypedValues that of the values of extension
+	// attributes of all of them.
+	maxTyped       = 100
+	maxTypedValues = 5000
+)
+
 // maxTryResults limits the number of computers whose results are shown.
 const maxTryResults = 1000
 
@@ -51,9 +58,9 @@ func newTryPage(w *working) *tryPage {
 	return page
 }
 
-// fill adds empty rows.
+// fill adds empty rows, unless the title has very many extension attributes.
 func (p *tryPage) fill() {
-	for len(p.Computers) < tryRows {
+	for len(p.Computers) < tryRows && len(p.Computers)*len(p.Attributes) < maxTypedValues {
 		p.Computers = append(p.Computers, tryComputer{Values: make([]string, len(p.Attributes))})
 	}
 }
@@ -122,7 +129,8 @@ func (p editorPages) typedComputers(page *tryPage) (all []patch.Computer) {
 	page.App, page.Bundle = p.value("app"), p.value("bundle")
 	names, systems, versions := form["computer"], form["os"], form["version"]
 	page.Computers = nil
-	for i := range min(len(names), len(systems), len(versions)) {
+	rows := min(maxTyped, max(1, maxTypedValues/max(1, len(page.Attributes))))
+	for i := range min(len(names), len(systems), len(versions), rows) {
 		row := tryComputer{
 			Name:    strings.TrimSpace(names[i]),
 			OS:      strings.TrimSpace(systems[i]),

@@ -40,6 +40,8 @@ type visit struct {
 	unknown error
 	// notice tells the visitor the result of the previous request.
 	notice string
+	// multipart says that the form was sent as forms with files are.
+	multipart bool
 	// leave, if not nil, ends the turn of the visit to work; leaveBody frees the room of its form.
 	leave, leaveBody func()
 }

@@ -37,8 +37,7 @@ type Revision struct {
 	At *time.Time `json:"at"`
 	// Token is the id of the token that stored it; null if none did.
 	Token *string `json:"token"`
-	// TokenName is the name of that token. It is there only for callers who may change the title, while the token is
-	// kept.
+	// TokenName is the name of that token. It is there only for callers who may revoke the token, while it is kept.
 	TokenName string `json:"token_name,omitempty"`
 	// Version is the definition's current version in this revision.
 	Version string `json:"version"`

@@ -43,6 +43,7 @@ type Facts struct {
 	Rhythm time.Duration
 
 	newest  time.Time // the latest date of all versions
+	recheck time.Time // when lint may say something else: the next date that is in the future; zero: never
 	etag    string
 	bundles string  // the bundle IDs, folded, each on a line
 	apps    string  // the names of the applications, folded, each on a line
@@ -99,6 +100,7 @@ type Survey struct {
 	mu      sync.RWMutex
 	facts   map[string]Facts // by the UID of the title
 	changed time.Time
+	recheck time.Time // when the first title is due; zero: never
 
 	running  sync.Mutex // held during a pass
 	surveyed atomic.Uint64
@@ -153,7 +155,7 @@ func (s *Survey) Run(ctx context.Context) error {
 		case <-time.After(pause):
 		}
 		pause = interval
-		due := !retry.IsZero() && !time.Now().Before(retry)
+		due := !retry.IsZero() && !time.Now().Before(retry) || s.recheckDue()
 		if s.complete.Load() && s.surveyed.Load() == s.catalog.Generation() && !due {
 			continue
 		}
@@ -182,15 +184,19 @@ func (s *Survey) pass(ctx context.Context, pace time.Duration) (whole bool, err 
 	s.running.Lock()
 	defer s.running.Unlock()
 	generation := s.catalog.Generation() // a later change is found by the next pass
-	seen := 0
+	seen, now := 0, s.now()
+	var next time.Time
 	whole = true
 	for t := range s.catalog.Find(catalog.Filter{}) {
 		seen++
-		if f, ok := s.Facts(t); ok && f.etag == t.ETag {
+		if f, ok := s.Facts(t); ok && f.etag == t.ETag && !f.due(now) {
+			next = earlier(next, f.recheck)
 			continue
 		}
 		began := time.Now()
 		whole = s.read(ctx, t) && whole
+		f, _ := s.Facts(t)
+		next = earlier(next, f.recheck)
 		if ctx.Err() != nil {
 			return false, context.Cause(ctx)
 		}
@@ -199,9 +205,35 @@ func (s *Survey) pass(ctx context.Context, pace time.Duration) (whole bool, err 
 		}
 	}
 	s.forget(seen)
+	s.setRecheck(next)
 	s.surveyed.Store(generation)
 	s.complete.Store(true)
 	return whole, nil
+}
+
+// due reports whether lint may say something else about the definition at a time than it did.
+func (f Facts) due(now time.Time) bool { return !f.recheck.IsZero() && !now.Before(f.recheck) }
+
+// earlier returns the earlier of two times, of which the zero time is never.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// setRecheck sets when a title has to be looked at again although it has not changed.
+func (s *Survey) setRecheck(at time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.recheck = at
+}
+
+// recheckDue reports whether a title has to be looked at again although it has not changed.
+func (s *Survey) recheckDue() bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return !s.recheck.IsZero() && !s.now().Before(s.recheck)
 }
 
 // sleep waits for a time, or until ctx ends.
@@ -269,6 +301,9 @@ func (s *Survey) factsOf(d *patch.Definition) Facts {
 		}
 		if i == 0 {
 			f.Released = date
+		}
+		if date.After(opts.Now) {
+			f.recheck = earlier(f.recheck, date)
 		}
 		dates = append(dates, date)
 	}

@@ -242,3 +242,29 @@ func TestUpdateEndsWithItsContext(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// A warning about a date in the future ends when the date has come.
+func TestDateThatHasCome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := open(t, memstore.New())
+		create(t, c, released("Soon", time.Now(), -3, 5, 12, 19))
+		s := survey.New(c, nil)
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- s.Run(ctx) }()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if f := facts(t, s, c, "Soon"); f.Warnings == 0 {
+			t.Error("there is no warning about the future")
+		}
+		time.Sleep(4 * day)
+		synctest.Wait()
+		if f := facts(t, s, c, "Soon"); f.Warnings != 0 {
+			t.Errorf("after the date has come, there are %d warnings", f.Warnings)
+		}
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
