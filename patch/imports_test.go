@@ -110,6 +110,7 @@ var mayImport = map[string]struct{ ours, others string }{
 	"examples/server":                  {"any", "any"},
 	"examples/server/internal/app":     {"any", "any"},
 	"examples/server/internal/browser": {"any", "any"},
+	"examples/server/internal/doctor":  {"patch patch/envelope", patchModules + " github.com/smallstep/pkcs7"},
 	"examples/embed":                   {"any", "any"},
 	"examples/deploy":                  {"examples/internal/trial", ""},
 	"examples/publish":                 {"examples/internal/trial", ""},

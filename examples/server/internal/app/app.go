@@ -16,9 +16,13 @@ import (
 	"github.com/patchsource/patchsource/store"
 )
 
-// Run runs the server until ctx ends. environ is the environment, in the form of os.Environ. Run returns the exit code
-// of the process: 0 after an orderly stop, 1 after an error, and 2 if the flags are invalid.
+// Run runs the server until ctx ends, or the command that the first argument names. environ is the environment, in the
+// form of os.Environ. Run returns the exit code of the process: 0 after an orderly stop, 1 after an error, and 2 if the
+// flags are invalid. Commands have exit codes of their own.
 func Run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
+	if command := findCommand(args); command != nil {
+		return command(ctx, args[1:], stdout, stderr)
+	}
 	f, err := parseFlags(args, environ, stdout)
 	if errors.Is(err, cli.ErrAnswered) {
 		return 0
