@@ -76,20 +76,23 @@ func describeConnect(err error) string {
 		}
 		return "the server at this port does not answer with TLS: check the port"
 	}
-	if strings.Contains(err.Error(), "tls: ") {
-		return "the server refuses the TLS handshake (" + err.Error() + "): enable TLS 1.2 and 1.3 at the server"
-	}
 	return describe(err)
 }
 
-// refused adds a finding if err means that the certificate of the server is refused.
+// refused adds a finding if err means that one side has refused the TLS connection with the other one.
 func (e *examination) refused(err error) bool {
 	var verification *tls.CertificateVerificationError
-	if !errors.As(err, &verification) || len(verification.UnverifiedCertificates) == 0 {
+	var record tls.RecordHeaderError
+	switch {
+	case errors.As(err, &verification) && len(verification.UnverifiedCertificates) > 0:
+		e.add(CheckCertificate, Error, e.refusal(verification))
+	case strings.Contains(err.Error(), "tls: ") && !errors.As(err, &record):
+		e.addf(CheckTLSVersion, Error, "there is no TLS connection (%v): enable TLS 1.2 and 1.3 at the server, and do "+
+			"not demand client certificates, because Jamf Pro has none", err)
+	default:
 		return false
 	}
 	e.report.Reached = true
-	e.add(CheckCertificate, Error, e.refusal(verification))
 	return true
 }
 

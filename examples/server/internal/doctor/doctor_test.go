@@ -171,6 +171,21 @@ func TestTLS(t *testing.T) {
 	})
 }
 
+// A server that demands client certificates is found as such, and is not asked without TLS.
+func TestClientCertificate(t *testing.T) {
+	authority, roots := issueAuthority(t)
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		s := newTLSSource(t, newSource(t, nil, 1), issue(t, authority, nil), version)
+		s.TLS.ClientAuth = tls.RequireAnyClientCert
+		s.StartTLS()
+		r := examine(t, strings.TrimPrefix(s.URL, "https://")+"/jamf/v1", &Options{Roots: roots})
+		expect(t, r, CheckTLSVersion, Error)
+		if !r.Reached {
+			t.Error("the source is not reached")
+		}
+	}
+}
+
 // A scheme that is not the server's is found as such.
 func TestWrongScheme(t *testing.T) {
 	plain := start(t, newSource(t, nil, 1))

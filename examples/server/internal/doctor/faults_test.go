@@ -80,6 +80,7 @@ func TestFaults(t *testing.T) {
 			}
 		}, nil},
 		{"list fails", CheckStatus, Error, answerWith("/software", 500, ""), nil},
+		{"list needs credentials", CheckStatus, Error, answerWith("/software", 401, ""), nil},
 		{"list is HTML", CheckType, Error, setHeader("/software", "Content-Type", "text/html"), nil},
 		{"list is Latin-1", CheckType, Error,
 			setHeader("/software", "Content-Type", "application/json; charset=iso-8859-1"), nil},
@@ -137,6 +138,12 @@ func TestFaults(t *testing.T) {
 			}
 		}, nil},
 		{"doubled slash", CheckSlashes, Warning, answerWith("//software", 404, ""), nil},
+		{"doubled slash is redirected", CheckRedirect, Error, func(r *http.Request, a *reply) {
+			if strings.Contains(r.URL.Path, "//") {
+				a.status = http.StatusMovedPermanently
+				a.header.Set("Location", "/jamf/v1/software")
+			}
+		}, []string{CheckSlashes}},
 		{"compressed list is old", CheckCompression, Error, withEncoding("gzip", compressed("[]")), nil},
 		{"compressed list is broken", CheckCompression, Error, withEncoding("gzip", nil), nil},
 		{"another compression", CheckCompression, Error, func(r *http.Request, a *reply) {

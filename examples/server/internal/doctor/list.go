@@ -21,6 +21,11 @@ func (e *examination) checkList(list *answer) (titles []patch.Summary, ok bool) 
 	if list.redirected() {
 		return nil, false // this is a finding already
 	}
+	if list.status == http.StatusUnauthorized || list.status == http.StatusForbidden {
+		e.addf(CheckStatus, Error, "%s has status %d, want 200: Jamf Pro sends no credentials: serve the feed "+
+			"without asking for any", list.url, list.status)
+		return nil, false
+	}
 	if list.status != http.StatusOK {
 		e.addf(CheckStatus, Error, "%s has status %d, want 200: check the address, and see the log of the server",
 			list.url, list.status)

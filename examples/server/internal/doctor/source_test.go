@@ -191,6 +191,14 @@ func newSigner(t *testing.T, change func(*x509.Certificate)) *envelope.Signer {
 // startTLS starts a source with a certificate and returns the address of its feed.
 func startTLS(t *testing.T, h http.Handler, c *certificate, maxVersion uint16) string {
 	t.Helper()
+	s := newTLSSource(t, h, c, maxVersion)
+	s.StartTLS()
+	return s.URL + "/jamf/v1"
+}
+
+// newTLSSource returns a source with a certificate that is not started yet.
+func newTLSSource(t *testing.T, h http.Handler, c *certificate, maxVersion uint16) *httptest.Server {
+	t.Helper()
 	s := httptest.NewUnstartedServer(h)
 	s.Config.ErrorLog = log.New(t.Output(), "", 0)
 	s.TLS = &tls.Config{
@@ -198,7 +206,6 @@ func startTLS(t *testing.T, h http.Handler, c *certificate, maxVersion uint16) s
 		MinVersion:   tls.VersionTLS10,
 		MaxVersion:   maxVersion,
 	}
-	s.StartTLS()
 	t.Cleanup(s.Close)
-	return s.URL + "/jamf/v1"
+	return s
 }
