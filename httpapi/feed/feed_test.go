@@ -203,3 +203,22 @@ type discard struct{ header http.Header }
 func (d discard) Header() http.Header       { return d.header }
 func (discard) Write(p []byte) (int, error) { return len(p), nil }
 func (discard) WriteHeader(int)             {}
+
+func TestServes(t *testing.T) {
+	for path, want := range map[string]bool{
+		"/jamf/v1/software": true, "/jamf/v1/software/A,B": true, "//jamf//v1/patch/A/": true,
+		"/jamf/v1/macman/software": true, "/jamf/v1/macman/patch/A": true,
+		"/jamf/v1": false, "/jamf/v1/patch": false, "/jamf/v2/software": false, "/api/v1/titles": false, "": false,
+		"/jamf/v1/macman/tokens": false, "/jamf/v1/../api/v1/software": false,
+	} {
+		if got := feed.Serves(path, false); got != want {
+			t.Errorf("Serves(%q) = %v, want %v", path, got, want)
+		}
+	}
+	for _, path := range []string{"/software", "/software/A", "/patch/A"} {
+		if feed.Serves(path, false) || !feed.Serves(path, true) {
+			t.Errorf("Serves(%q): got %v and %v with the feed at the root", path, feed.Serves(path, false),
+				feed.Serves(path, true))
+		}
+	}
+}

@@ -41,19 +41,25 @@ func (p path) route() string {
 	return "/jamf/v1/patch/{id}"
 }
 
+// Serves reports whether a path is one of the feed, also of a contributor's own. rootFeed is Options.RootFeed.
+func Serves(path string, rootFeed bool) bool { return match(path, rootFeed, true).call != notFeed }
+
+// match takes a path apart.
+func (h *handler) match(s string) path { return match(s, h.root, h.contributors != nil) }
+
 // match takes a path apart. Its call is notFeed if it is not one of the feed. Slashes may be doubled and at the end.
-func (h *handler) match(s string) (p path) {
+func match(s string, root, contributors bool) (p path) {
 	name, rest := segment(s)
 	if name == "jamf" {
 		if name, rest = segment(rest); name != "v1" {
 			return p
 		}
 		name, rest = segment(rest)
-		if name != "software" && name != "patch" && name != "" && h.contributors != nil {
+		if name != "software" && name != "patch" && name != "" && contributors {
 			p.contributor = name
 			name, rest = segment(rest)
 		}
-	} else if !h.root {
+	} else if !root {
 		return p
 	}
 	p.arg = strings.Trim(rest, "/")
