@@ -51,7 +51,8 @@ const (
 )
 
 // kinds are the kinds of records in a backup besides the configuration, in the order in which they are loaded. Leases
-// and jobs belong to running servers, deliveries to the events of the moment: they are in no backup.
+// and jobs belong to running servers, deliveries to the events of the moment, and certificates can be obtained again:
+// they are in no backup.
 var kinds = []string{
 	titleKind,
 	historyKind,

@@ -99,7 +99,7 @@ const (
 )
 
 // defaultUnannounced are the kinds of this module that have many changes and that no package watches.
-var defaultUnannounced = []string{"leases", "history", "deliverylog", "jobs"}
+var defaultUnannounced = []string{"leases", "history", "deliverylog", "jobs", "certificates"}
 
 // Options are options of [Open].
 type Options struct {
@@ -117,8 +117,8 @@ type Options struct {
 	// default is 10 minutes; a negative number means never.
 	CheckInterval time.Duration
 	// Unannounced are kinds whose changes are not written to the head. They cannot be watched. All servers that share
-	// the store must have the same. If nil, they are "leases", "history", "deliverylog" and "jobs", which no package of
-	// this module watches.
+	// the store must have the same. If nil, they are "leases", "history", "deliverylog", "jobs" and "certificates",
+	// which no package of this module watches.
 	Unannounced []string
 	// Logger logs when the head cannot be read or written. If nil, nothing is logged.
 	Logger *slog.Logger

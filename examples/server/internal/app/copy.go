@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/patchsource/patchsource/examples/server/internal/certstore"
 	"github.com/patchsource/patchsource/store"
 	"github.com/patchsource/patchsource/store/dump"
 	"github.com/patchsource/patchsource/store/memstore"
@@ -43,6 +44,7 @@ var copyKinds = []string{
 	"watches",
 	"numbers",
 	"audit",
+	certstore.Kind, // encrypted
 	configKind,
 }
 
