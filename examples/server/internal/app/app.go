@@ -64,6 +64,9 @@ func run(ctx context.Context, f *flags, log *slog.Logger) error {
 	if err != nil {
 		return errors.Join(err, web.stop(ctx))
 	}
+	if err := web.openACME(ctx, b); err != nil {
+		return errors.Join(err, web.stop(ctx), b.Close())
+	}
 	var background sync.WaitGroup
 	background.Go(func() { _ = b.Run(ctx) }) // fails only if it is called twice or after Close
 	err = serve(ctx, f, log, web, b)
@@ -98,6 +101,9 @@ func serve(ctx context.Context, f *flags, log *slog.Logger, web *web, b *backend
 	}
 	log.Info("ready", "url", url, "jamf_feed", url+"/jamf/v1", "listen", web.url(f),
 		"store", redactStore(f.Store), "titles", b.Catalog.Len(), "admin_token_file", f.AdminTokenFile)
+	if web.plain != nil {
+		log.Info("serving the feed without TLS as well", "listen", "http://"+web.plain.Addr().String())
+	}
 	select {
 	case <-ctx.Done():
 		log.Info("stopping after the requests in progress; a second signal stops at once")

@@ -23,10 +23,14 @@ import (
 // collector needs as much again.
 const cacheBytes = 64 << 20
 
+// rootFeed says that the feed is served at the root as well as at /jamf/v1.
+const rootFeed = true
+
 // A backend is everything that the flags name: a patch source, and what it is opened with.
 type backend struct {
 	*server.Server
 	store  store.Store
+	secret auth.Secret
 	mailer mail.Mailer // nil without --community
 }
 
@@ -76,6 +80,7 @@ func openBackend(ctx context.Context, f *flags, site string, log *slog.Logger) (
 	if config.Secret, created, err = f.loadSecret(ctx, b.store, log); err != nil {
 		return nil, err
 	}
+	b.secret = config.Secret
 	if err := f.replaceSecret(ctx, b.store, config.Secret, created); err != nil {
 		return nil, err
 	}
@@ -112,7 +117,7 @@ func (f *flags) config(s store.Store, site string, log *slog.Logger) (server.Con
 		AllowPrivateNetworks: f.AllowPrivateNetworks,
 		TrustedProxies:       f.TrustedProxies,
 		SignInHint:           "The administrator’s token is in the file that the server logs when it starts.",
-		RootFeed:             true,
+		RootFeed:             rootFeed,
 		NoTitleEditor:        !f.TitleEditor,
 		AccessLog:            f.AccessLog,
 		TolerateFaults:       f.TolerateFaults,

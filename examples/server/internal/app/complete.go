@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"net/url"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -14,7 +15,8 @@ import (
 // complete checks the flags and derives the defaults that depend on other flags.
 func (f *flags) complete() error {
 	beside, err := f.checkStorePath()
-	checks := []func() error{f.checkAddresses, f.checkPairs, f.checkNumbers, f.checkCopy, f.checkImports}
+	f.completeAddresses()
+	checks := []func() error{f.checkACME, f.checkAddresses, f.checkPairs, f.checkNumbers, f.checkCopy, f.checkImports}
 	for _, check := range checks {
 		if err == nil {
 			err = check()
@@ -68,6 +70,49 @@ func (f *flags) checkFolder(dir string) (beside string, err error) {
 	return filepath.Join(filepath.Dir(filepath.Clean(dir)), filepath.Base(abs)), nil
 }
 
+// completeAddresses sets the addresses that depend on --acme.
+func (f *flags) completeAddresses() {
+	if f.Addr == "" {
+		f.Addr = "127.0.0.1:8080"
+		if len(f.ACME) > 0 {
+			f.Addr = ":443"
+		}
+	}
+	for i, name := range f.ACME {
+		f.ACME[i] = strings.ToLower(strings.TrimSpace(name))
+	}
+	if f.BaseURL == "" && len(f.ACME) > 0 {
+		f.BaseURL = "https://" + f.ACME[0]
+	}
+}
+
+// acmeName matches the names that a CA can verify.
+var acmeName = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])$`)
+
+// checkACME checks the flags about HTTPS by --acme.
+func (f *flags) checkACME() error {
+	for _, name := range f.ACME {
+		if !acmeName.MatchString(name) || len(name) > 253 {
+			return fmt.Errorf("--acme %s: it must be a host name such as patches.example.com, without port and "+
+				"wildcard; write a name with other letters as xn--…", name)
+		}
+	}
+	switch {
+	case len(f.ACME) > 0 && f.TLSCert+f.TLSKey != "":
+		return errors.New("--acme obtains the certificate: omit --tls-cert and --tls-key")
+	case len(f.ACME) == 0 && f.ACMEEmail+f.ACMECA != "":
+		return errors.New("--acme-email and --acme-ca require --acme")
+	case f.HTTPAddr != "" && len(f.ACME) == 0 && f.TLSCert == "":
+		return errors.New("--http-addr requires --acme or --tls-cert: without HTTPS, use --addr")
+	case !isWebURL(f.ACMEDirectory):
+		return fmt.Errorf("--acme-directory %s: it must be a URL such as https://ca.example.com/acme/directory",
+			f.ACMEDirectory)
+	case strings.ContainsAny(f.ACMEEmail, " ,<>") || f.ACMEEmail != "" && !strings.Contains(f.ACMEEmail, "@"):
+		return fmt.Errorf("--acme-email %s: it must be an address such as it@example.com", f.ACMEEmail)
+	}
+	return nil
+}
+
 // checkAddresses checks the flags with addresses and networks.
 func (f *flags) checkAddresses() error {
 	if _, port, err := net.SplitHostPort(f.Addr); err != nil {
@@ -77,6 +122,9 @@ func (f *flags) checkAddresses() error {
 	}
 	if _, _, err := net.SplitHostPort(f.PprofAddr); f.PprofAddr != "" && err != nil {
 		return fmt.Errorf("--pprof-addr %s: it must be HOST:PORT, such as 127.0.0.1:6060", f.PprofAddr)
+	}
+	if _, _, err := net.SplitHostPort(f.HTTPAddr); f.HTTPAddr != "" && err != nil {
+		return fmt.Errorf("--http-addr %s: it must be HOST:PORT, such as :80", f.HTTPAddr)
 	}
 	if f.BaseURL != "" && !isWebURL(f.BaseURL) {
 		return fmt.Errorf("--base-url %s: it must be a URL such as https://patches.example.com", f.BaseURL)

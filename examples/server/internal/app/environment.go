@@ -19,6 +19,7 @@ const envPrefix = "PATCHSOURCE_"
 var mistakes = cli.Mistakes{
 	"address":        "the address is set by --addr :8080",
 	"bind":           "the address is set by --addr :8080",
+	"autocert":       "certificates are obtained by --acme patches.example.com",
 	"certificate":    "the certificate is set by --tls-cert and --tls-key",
 	"config":         "there is no configuration file: use flags, or environment variables such as PATCHSOURCE_ADDR",
 	"data":           "the folder of the titles is set by --store file:./data",
@@ -29,7 +30,8 @@ var mistakes = cli.Mistakes{
 	"host":           "the address is set by --addr 127.0.0.1:8080",
 	"hostname":       "the address for other hosts is set by --base-url https://patches.example.com",
 	"http-port":      "the address is set by --addr :8080",
-	"https":          "HTTPS is enabled by --tls-cert and --tls-key",
+	"https":          "HTTPS is enabled by --acme NAME, or by --tls-cert and --tls-key",
+	"letsencrypt":    "certificates are obtained by --acme patches.example.com",
 	"key":            "the private key is set by --tls-key",
 	"listen":         "the address is set by --addr :8080",
 	"listen-address": "the address is set by --addr :8080",
@@ -40,8 +42,8 @@ var mistakes = cli.Mistakes{
 	"public-url":     "the address for other hosts is set by --base-url https://patches.example.com",
 	"recipe":         "folders of recipes are set by --recipes DIR",
 	"smtp":           "mail is configured by --mail smtp://user:password@host:587",
-	"ssl":            "HTTPS is enabled by --tls-cert and --tls-key",
-	"tls":            "HTTPS is enabled by --tls-cert and --tls-key",
+	"ssl":            "HTTPS is enabled by --acme NAME, or by --tls-cert and --tls-key",
+	"tls":            "HTTPS is enabled by --acme NAME, or by --tls-cert and --tls-key",
 	"token":          "the administrator's token is read from the file of --admin-token-file",
 	"url":            "the address for other hosts is set by --base-url https://patches.example.com",
 }
@@ -50,7 +52,7 @@ var mistakes = cli.Mistakes{
 // of an image, and the variables of clients' scripts and of this project's tests.
 var foreign = []string{
 	"HELP", "VERSION", "TOKEN", "TOKEN_FILE", "URL",
-	"AXE", "BROWSER", "RANDOM_REQUESTS", "SCREENSHOTS", "SERVERS", "TEST_BINARY",
+	"AXE", "BROWSER", "RANDOM_REQUESTS", "SCREENSHOTS", "SERVERS", "TEST_BINARY", "PEBBLE",
 }
 
 // discovery matches the variables that Kubernetes sets in each container for services whose names begin with

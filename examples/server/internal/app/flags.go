@@ -14,7 +14,7 @@ import (
 
 // flags are the flags of the server. Their descriptions are in help.go.
 type flags struct {
-	Addr              string `default:"127.0.0.1:8080" placeholder:"HOST:PORT"`
+	Addr              string `placeholder:"HOST:PORT"`
 	Store             string `default:"file:./data" placeholder:"STORE"`
 	StorePasswordFile string `placeholder:"FILE"`
 	AdminTokenFile    string `placeholder:"FILE"`
@@ -25,6 +25,11 @@ type flags struct {
 	CopyFrom          string   `placeholder:"STORE"`
 	TLSCert           string   `name:"tls-cert" placeholder:"FILE"`
 	TLSKey            string   `name:"tls-key" placeholder:"FILE"`
+	ACME              []string `name:"acme" placeholder:"NAME"`
+	ACMEEmail         string   `name:"acme-email" placeholder:"ADDRESS"`
+	ACMEDirectory     string   `name:"acme-directory" default:"https://acme-v02.api.letsencrypt.org/directory" placeholder:"URL"`
+	ACMECA            string   `name:"acme-ca" placeholder:"FILE"`
+	HTTPAddr          string   `name:"http-addr" placeholder:"HOST:PORT"`
 	Community         bool     `default:"true" negatable:""`
 	Mail              string   `placeholder:"WHERE"`
 	MailFrom          string   `default:"patchsource@localhost.localdomain" placeholder:"ADDRESS"`

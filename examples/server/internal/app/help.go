@@ -15,7 +15,7 @@ const description = "An external patch source for Jamf Pro.\n\n" +
 // help describes each flag, by its name.
 var help = map[string]string{
 	"addr": "Address to listen on. With an empty host, as in :8080, the server listens on all addresses of this " +
-		"machine (default: ${default}).",
+		"machine (default: 127.0.0.1:8080, or :443 with --acme).",
 	"store": "Where titles are stored (default: ${default}). file:DIR is a folder, which is created if it does not " +
 		"exist; memory: keeps titles until the server stops. Several servers can share the other two: " +
 		"postgres://user@host/database?schema=NAME&listen=on|off&pool_max_conns=N, with further parameters of libpq " +
@@ -46,8 +46,21 @@ var help = map[string]string{
 	"copy-from": "Copy all records of a store, which has the form of --store, into the one of --store, which must be " +
 		"empty; compare both, and exit without serving. Stop all servers that use them. After an interruption, " +
 		"repeat the command. Then start the servers with the secret file of the old ones: it is not part of a store.",
-	"tls-cert": "Serve HTTPS with this certificate (PEM, with its chain). Requires --tls-key.",
-	"tls-key":  "Private key of --tls-cert (PEM).",
+	"tls-cert": "Serve HTTPS with this certificate (PEM, with its chain). Requires --tls-key. When the files change, " +
+		"they are loaded again.",
+	"tls-key": "Private key of --tls-cert (PEM).",
+	"acme": "Serve HTTPS with certificates for these names, such as patches.example.com, which the server obtains " +
+		"from a CA and renews by itself. By this flag you accept the terms of service of the CA. The CA must reach " +
+		"the server under each name at port 443, or at port 80 with --http-addr :80. The certificates are kept in " +
+		"the store, encrypted. May be repeated; names can also be separated by commas. Without --base-url, links " +
+		"begin with https:// and the first name.",
+	"acme-email":     "Address at which the CA of --acme reaches you, for example about your certificates.",
+	"acme-directory": "ACME directory of the CA of --acme (default: ${default}).",
+	"acme-ca": "Trust the certificates in this file (PEM), and no others, for connections to the CA of --acme. For " +
+		"private CAs.",
+	"http-addr": "Also listen on this address without TLS, such as :80. Requires --acme or --tls-cert. It answers " +
+		"the CA of --acme and serves the feed for Jamf Pro. Everything else gets 403: nothing is redirected, because " +
+		"Jamf Pro does not follow redirects.",
 	"community": "Let anyone publish a title with a name and an email address, to which the token of the title is " +
 		"sent (default: on).",
 	"mail": "How mail is sent: smtp://user:password@host:587 (STARTTLS), smtps://user:password@host:465, " +

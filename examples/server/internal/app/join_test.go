@@ -230,6 +230,6 @@ func listenForTest(t *testing.T) *web {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = s.server.Close() })
+	t.Cleanup(func() { _ = s.servers[0].Close() })
 	return s
 }

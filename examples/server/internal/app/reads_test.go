@@ -126,7 +126,7 @@ func serveReads(b *testing.B, h http.Handler) string {
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.Cleanup(func() { _ = w.server.Close() })
+	b.Cleanup(func() { _ = w.servers[0].Close() })
 	w.use(h)
 	return w.listener.Addr().String()
 }

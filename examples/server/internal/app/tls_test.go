@@ -92,7 +92,7 @@ func TestStrictTransportSecurity(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = res.Body.Close()
-		if got := res.Header.Get(header); got != "max-age=31536000" {
+		if got := res.Header.Get(header); got != "max-age=63072000" {
 			t.Errorf("%s: got %q", path, got)
 		}
 	}

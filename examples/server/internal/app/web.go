@@ -11,8 +11,11 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/patchsource/patchsource/examples/server/internal/certstore"
 )
 
 // Limits for slow clients.
@@ -29,35 +32,76 @@ const (
 
 // A web is the HTTP server. Until use is called, it answers that the server is starting.
 type web struct {
-	listener net.Listener
-	server   *http.Server
+	listener net.Listener // of --addr
+	plain    net.Listener // of --http-addr, or nil
+	acme     *acmeIssuer  // nil without --acme
+	servers  []*http.Server
 	handler  atomic.Pointer[http.Handler]
 	drain    drain
 	failed   chan error
-	served   chan struct{} // closed when connections are no longer accepted
+	served   sync.WaitGroup // ends when connections are no longer accepted
 }
 
-// listen starts a web on the address of --addr.
+// listen starts a web on the addresses of --addr and --http-addr.
 func listen(f *flags, log *slog.Logger) (*web, error) {
-	if f.TLSCert != "" {
-		if _, err := tls.LoadX509KeyPair(f.TLSCert, f.TLSKey); err != nil {
-			return nil, fmt.Errorf("--tls-cert and --tls-key: %w", err)
+	w := &web{drain: drain{timeout: drainTimeout}, failed: make(chan error, 2)}
+	config, err := w.tlsConfig(f, log)
+	if err != nil {
+		return nil, err
+	}
+	if w.listener, err = listenAt(f.Addr, "--addr"); err != nil {
+		return nil, err
+	}
+	if f.HTTPAddr != "" {
+		if w.plain, err = listenAt(f.HTTPAddr, "--http-addr"); err != nil {
+			return nil, errors.Join(err, w.listener.Close())
 		}
 	}
-	listener, err := net.Listen("tcp", f.Addr)
-	if err != nil {
-		return nil, fmt.Errorf("cannot listen: %w: choose another address with --addr, or stop the program that uses "+
-			"this one", err)
-	}
-	w := &web{
-		listener: listener,
-		drain:    drain{timeout: drainTimeout},
-		failed:   make(chan error, 1),
-		served:   make(chan struct{}),
-	}
 	w.use(http.HandlerFunc(starting))
-	w.server = &http.Server{
-		Handler:           w.drain.handler(w),
+	w.serve(w.listener, w, config, log)
+	if w.plain != nil {
+		handler := w.plainHandler(f, w)
+		if w.acme != nil {
+			handler = w.acme.handler(handler)
+		}
+		w.serve(w.plain, handler, nil, log)
+	}
+	return w, nil
+}
+
+// listenAt listens on the address of a flag.
+func listenAt(addr, flag string) (net.Listener, error) {
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen: %w: choose another address with %s, or stop the program that uses "+
+			"this one", err, flag)
+	}
+	return listener, nil
+}
+
+// tlsConfig returns the configuration of the server's own TLS, or nil if it has none.
+func (w *web) tlsConfig(f *flags, log *slog.Logger) (_ *tls.Config, err error) {
+	switch {
+	case len(f.ACME) > 0:
+		if w.acme, err = newACME(f, log); err != nil {
+			return nil, err
+		}
+		return w.acme.tlsConfig(), nil
+	case f.TLSCert != "":
+		pair, err := loadKeyPair(f.TLSCert, f.TLSKey, log)
+		if err != nil {
+			return nil, err
+		}
+		return &tls.Config{GetCertificate: pair.certificate}, nil
+	}
+	return nil, nil
+}
+
+// serve serves the connections of a listener, with TLS if config is not nil, until the listener is closed.
+func (w *web) serve(listener net.Listener, handler http.Handler, config *tls.Config, log *slog.Logger) {
+	server := &http.Server{
+		Handler:           w.drain.handler(handler),
+		TLSConfig:         config,
 		ConnState:         w.track,
 		ConnContext:       withConn,
 		ReadHeaderTimeout: readHeaderTimeout,
@@ -67,21 +111,33 @@ func listen(f *flags, log *slog.Logger) (*web, error) {
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
-	go func() {
-		defer close(w.served)
+	w.servers = append(w.servers, server)
+	w.served.Go(func() {
 		conns := newDeadlineListener(listener)
-		if f.TLSCert != "" {
-			w.failed <- w.server.ServeTLS(conns, f.TLSCert, f.TLSKey)
+		if config != nil {
+			w.failed <- server.ServeTLS(conns, "", "")
 		} else {
-			w.failed <- w.server.Serve(conns)
+			w.failed <- server.Serve(conns)
 		}
-	}()
-	return w, nil
+	})
 }
 
-// strictTransport makes browsers use TLS for a year. It is sent over the server's own TLS only: a reverse proxy sends
+// openACME begins to use the certificates that are kept in the store of a backend, if --acme is set.
+func (w *web) openACME(ctx context.Context, b *backend) error {
+	if w.acme == nil {
+		return nil
+	}
+	cache, err := certstore.New(b.store, b.secret.Key("certificates"), w.acme.log)
+	if err != nil {
+		return err
+	}
+	w.acme.open(ctx, cache)
+	return nil
+}
+
+// strictTransport makes browsers use TLS for two years. It is sent over the server's own TLS only: a reverse proxy sends
 // its own.
-const strictTransport = "max-age=31536000"
+const strictTransport = "max-age=63072000"
 
 // ServeHTTP implements http.Handler.
 func (w *web) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
@@ -109,7 +165,7 @@ func (w *web) use(h http.Handler) { w.handler.Store(&h) }
 // url returns the URL of the server on this machine.
 func (w *web) url(f *flags) string {
 	scheme := "http"
-	if f.TLSCert != "" {
+	if f.TLSCert != "" || len(f.ACME) > 0 {
 		scheme = "https"
 	}
 	return scheme + "://" + w.listener.Addr().String()
@@ -138,12 +194,18 @@ func (w *web) stop(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 	defer cancel()
 	_ = w.listener.Close()
-	<-w.served
-	w.drain.wait(ctx)
-	if err := w.server.Shutdown(ctx); err != nil {
-		return errors.Join(fmt.Errorf("requests in progress were aborted: %w", err), w.server.Close())
+	if w.plain != nil {
+		_ = w.plain.Close()
 	}
-	return nil
+	w.served.Wait()
+	w.drain.wait(ctx)
+	var errs []error
+	for _, server := range w.servers {
+		if err := server.Shutdown(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("requests in progress were aborted: %w", err), server.Close())
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // starting answers requests until the titles are read.
