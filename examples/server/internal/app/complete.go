@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -10,6 +11,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"golang.org/x/crypto/acme/autocert"
 )
 
 // complete checks the flags and derives the defaults that depend on other flags.
@@ -70,7 +73,7 @@ func (f *flags) checkFolder(dir string) (beside string, err error) {
 	return filepath.Join(filepath.Dir(filepath.Clean(dir)), filepath.Base(abs)), nil
 }
 
-// completeAddresses sets the addresses that depend on --acme.
+// completeAddresses sets the defaults of the flags with addresses.
 func (f *flags) completeAddresses() {
 	if f.Addr == "" {
 		f.Addr = "127.0.0.1:8080"
@@ -78,6 +81,7 @@ func (f *flags) completeAddresses() {
 			f.Addr = ":443"
 		}
 	}
+	f.ACMEDirectory = cmp.Or(f.ACMEDirectory, autocert.DefaultACMEDirectory)
 	for i, name := range f.ACME {
 		f.ACME[i] = strings.ToLower(strings.TrimSpace(name))
 	}

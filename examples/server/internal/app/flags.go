@@ -27,7 +27,7 @@ type flags struct {
 	TLSKey            string   `name:"tls-key" placeholder:"FILE"`
 	ACME              []string `name:"acme" placeholder:"NAME"`
 	ACMEEmail         string   `name:"acme-email" placeholder:"ADDRESS"`
-	ACMEDirectory     string   `name:"acme-directory" default:"https://acme-v02.api.letsencrypt.org/directory" placeholder:"URL"`
+	ACMEDirectory     string   `name:"acme-directory" placeholder:"URL"`
 	ACMECA            string   `name:"acme-ca" placeholder:"FILE"`
 	HTTPAddr          string   `name:"http-addr" placeholder:"HOST:PORT"`
 	Community         bool     `default:"true" negatable:""`

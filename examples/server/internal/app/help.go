@@ -55,7 +55,7 @@ var help = map[string]string{
 		"the store, encrypted. May be repeated; names can also be separated by commas. Without --base-url, links " +
 		"begin with https:// and the first name.",
 	"acme-email":     "Address at which the CA of --acme reaches you, for example about your certificates.",
-	"acme-directory": "ACME directory of the CA of --acme (default: ${default}).",
+	"acme-directory": "ACME directory of the CA of --acme (default: that of Let's Encrypt).",
 	"acme-ca": "Trust the certificates in this file (PEM), and no others, for connections to the CA of --acme. For " +
 		"private CAs.",
 	"http-addr": "Also listen on this address without TLS, such as :80. Requires --acme or --tls-cert. It answers " +

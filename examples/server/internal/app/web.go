@@ -73,8 +73,8 @@ func listen(f *flags, log *slog.Logger) (*web, error) {
 func listenAt(addr, flag string) (net.Listener, error) {
 	listener, err := net.Listen("tcp", addr)
 	if err != nil {
-		return nil, fmt.Errorf("cannot listen: %w: choose another address with %s, or stop the program that uses "+
-			"this one", err, flag)
+		return nil, fmt.Errorf("cannot listen: %w: choose another address with %s, or stop the program that "+
+			"uses this one", err, flag)
 	}
 	return listener, nil
 }
