@@ -135,8 +135,8 @@ func (w *web) openACME(ctx context.Context, b *backend) error {
 	return nil
 }
 
-// strictTransport makes browsers use TLS for two years. It is sent over the server's own TLS only: a reverse proxy sends
-// its own.
+// strictTransport makes browsers use TLS for two years. It is sent over the server's own TLS only: a reverse proxy
+// sends its own.
 const strictTransport = "max-age=63072000"
 
 // ServeHTTP implements http.Handler.
