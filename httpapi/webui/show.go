@@ -41,6 +41,7 @@ var functions = template.FuncMap{
 	"day":      func(t time.Time) string { return t.UTC().Format("2006-01-02") },
 	"release":  releaseDay,
 	"instant":  instant,
+	"fitting":  func(name string) string { return strings.Join(patch.CriterionOperators(name), "|") },
 	"words":    criteriaInWords,
 	"join":     strings.Join,
 	"plural":   plural,

@@ -110,6 +110,19 @@ for (const rows of document.querySelectorAll("[data-rows]")) {
   rows.after(button);
 }
 
+// A criterion offers the operators that Jamf Pro has for its name. One that was chosen stays.
+function offerOperators(name) {
+  const select = name.closest(".row") && name.closest(".row").querySelector("select[name$=_operator]");
+  const fact = [...document.querySelectorAll("#facts option")].find((o) => o.value === name.value.trim());
+  if (!select) return;
+  const fitting = fact && fact.dataset.operators.split("|");
+  for (const option of select.options) option.hidden = !!fitting && !option.selected && !fitting.includes(option.value);
+}
+for (const rows of document.querySelectorAll("[data-rows]")) {
+  rows.addEventListener("input", (event) => { if (event.target.matches("input[name$=_name]")) offerOperators(event.target); });
+  for (const name of rows.querySelectorAll("input[name$=_name]")) offerOperators(name);
+}
+
 // Versions are dragged into another order.
 for (const list of document.querySelectorAll("[data-sortable]")) {
   const form = list.closest("form");

@@ -232,3 +232,24 @@ func TestChangeUndoRemoveDelete(t *testing.T) {
 	b.sees("Title 'App' deleted.")
 	b.sees("There are no titles yet.")
 }
+
+// A criterion offers the operators that Jamf Pro has for it, and one that was chosen before.
+func TestOperatorsThatFit(t *testing.T) {
+	_, b := signedIn(t)
+	b.visit("/titles/App/draft")
+	offered := func() string {
+		return eval[string](b, `[...document.querySelector("select[name=requirement_operator]").options].
+			filter(o => !o.hidden).map(o => o.value).join(", ")`)
+	}
+	if got := offered(); !strings.Contains(got, "matches regex") || strings.Contains(got, "greater than") {
+		t.Errorf("for a bundle ID, the operators are %s", got)
+	}
+	b.fill("[name=requirement_name]", "Operating System Version")
+	b.until("the operators are those of a version", func() bool {
+		return strings.Contains(offered(), "greater than or equal") && !strings.Contains(offered(), "matches regex")
+	})
+	b.fill("[name=requirement_name]", "something else")
+	b.until("all operators are offered", func() bool { return strings.Contains(offered(), "does not have") })
+	b.press("Save draft") // so that no change is left
+	b.sees("Draft saved.")
+}
