@@ -38,11 +38,15 @@ func TestEveryPage(t *testing.T) {
 	visitor, admin := s.open(), s.open()
 	admin.signIn(s.token())
 	pages := s.pages(visitor, admin)
+	schemes := []string{"light", "dark"}
+	if testing.Short() {
+		schemes = schemes[:1] // with the race detector
+	}
 	for _, device := range []struct {
 		name          string
 		width, height int64
 	}{{"desktop", 1280, 900}, {"phone", 360, 740}} {
-		for _, scheme := range []string{"light", "dark"} {
+		for _, scheme := range schemes {
 			for _, p := range pages {
 				b := p.as
 				b.do(chromedp.EmulateViewport(device.width, device.height))

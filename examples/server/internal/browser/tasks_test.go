@@ -17,6 +17,9 @@ const inHousePlist = `<?xml version="1.0" encoding="UTF-8"?><plist version="1.0"
 
 // The work of an administrator is done with the mouse, and with the keyboard alone, without a line of JSON.
 func TestTasks(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the test is slow with the race detector")
+	}
 	for name, with := range map[string]func(*tab) hands{
 		"mouse":    func(b *tab) hands { return mouse{b} },
 		"keyboard": func(b *tab) hands { return keyboard{b} },
