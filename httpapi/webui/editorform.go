@@ -187,6 +187,13 @@ func optional(s string, before *string) *string {
 func readCriteria(form url.Values, list string, keys []string, before []patch.Criterion) []patch.Criterion {
 	column := func(name string) []string { return form[list+"_"+name] }
 	names, operators, values, joins := column("name"), column("operator"), column("value"), column("join")
+	attributes, known := map[string]bool{}, map[string]bool{}
+	for _, key := range keys {
+		attributes[key] = true
+	}
+	for _, c := range before {
+		known[oneLine(c.Name)] = true
+	}
 	all := []patch.Criterion{}
 	for i := range min(len(names), len(operators), len(values), len(joins)) {
 		c := patch.Criterion{
@@ -199,10 +206,10 @@ func readCriteria(form url.Values, list string, keys []string, before []patch.Cr
 		if strings.TrimSpace(c.Name) == "" && c.Value == "" {
 			continue
 		}
-		if !slices.ContainsFunc(before, func(b patch.Criterion) bool { return oneLine(b.Name) == c.Name }) {
+		if !known[c.Name] {
 			c.Name = strings.TrimSpace(c.Name)
 		}
-		if slices.Contains(keys, c.Name) {
+		if attributes[c.Name] {
 			c.Type = "extensionAttribute"
 		}
 		all = append(all, c)
@@ -265,7 +272,7 @@ func likeBefore(criteria, before []patch.Criterion) {
 }
 
 // oneLine returns a text as a browser shows it in a field: without line ends.
-func oneLine(s string) string { return strings.NewReplacer("\r", "", "\n", "").Replace(s) }
+func oneLine(s string) string { return strings.ReplaceAll(strings.ReplaceAll(s, "\r", ""), "\n", "") }
 
 // readAttributes returns the extension attributes of a form. A row in which everything was emptied removes one. An
 // attribute that was there before keeps its members without a field, and its script as it was written if the form shows

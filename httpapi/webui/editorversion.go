@@ -132,39 +132,39 @@ func readVersion(v *patch.Patch, form url.Values, keys []string) {
 	v.Capabilities = readCriteria(form, "capability", keys, v.Capabilities)
 }
 
-// readKillApps returns the kill apps of a form. One with the name or the bundle ID of one before keeps its members
-// without a field.
+// readKillApps returns the kill apps of a form. One that was there before keeps its members without a field, and so
+// does one of which only the name or only the bundle ID was changed.
 func readKillApps(form url.Values, before []patch.KillApp) []patch.KillApp {
 	names, bundles := form["app_name"], form["app_bundle"]
 	apps := []patch.KillApp{}
-	left := slices.Clone(before)
 	for i := range min(len(names), len(bundles)) {
 		k := patch.KillApp{AppName: strings.TrimSpace(names[i]), BundleID: strings.TrimSpace(bundles[i])}
-		if k.AppName == "" && k.BundleID == "" {
-			continue
+		if k.AppName != "" || k.BundleID != "" {
+			apps = append(apps, k)
 		}
-		like := slices.IndexFunc(left, func(old patch.KillApp) bool {
-			return old.BundleID == k.BundleID && old.AppName == k.AppName
-		})
-		if like < 0 && !isKillApp(before, k) {
-			like = slices.IndexFunc(left, func(old patch.KillApp) bool {
-				return old.BundleID == k.BundleID && k.BundleID != "" || old.AppName == k.AppName && k.AppName != ""
-			})
+	}
+	used, done := make([]bool, len(before)), make([]bool, len(apps))
+	// The first round finds the kill apps that have not changed.
+	for _, key := range []func(patch.KillApp) string{
+		func(k patch.KillApp) string { return k.BundleID + "\n" + k.AppName },
+		func(k patch.KillApp) string { return k.BundleID },
+		func(k patch.KillApp) string { return k.AppName },
+	} {
+		left := map[string][]int{}
+		for i, old := range before {
+			if k := key(old); k != "" && !used[i] {
+				left[k] = append(left[k], i)
+			}
 		}
-		if like >= 0 {
-			k.Extra = left[like].Extra
-			left = slices.Delete(left, like, like+1)
+		for i := range apps {
+			if same := left[key(apps[i])]; len(same) > 0 && !done[i] {
+				apps[i].Extra = before[same[0]].Extra
+				used[same[0]], done[i] = true, true
+				left[key(apps[i])] = same[1:]
+			}
 		}
-		apps = append(apps, k)
 	}
 	return apps
-}
-
-// isKillApp reports whether a list has a kill app with the same name and bundle ID.
-func isKillApp(list []patch.KillApp, k patch.KillApp) bool {
-	return slices.ContainsFunc(list, func(old patch.KillApp) bool {
-		return old.BundleID == k.BundleID && old.AppName == k.AppName
-	})
 }
 
 // readComponent returns the components of a version, of which a form shows the first. It is removed if the form has

@@ -199,8 +199,8 @@ func (t *csvInventory) add(row []string) {
 		})
 	}
 	c := &t.computers[i]
-	for j, key := range t.attributes {
-		if j < len(row) {
+	for j := range row {
+		if key := t.attributes[j]; key != "" {
 			c.ExtensionAttributes[key] = strings.TrimSpace(row[j])
 		}
 	}

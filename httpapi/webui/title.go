@@ -1,12 +1,10 @@
 package webui
 
 import (
-	"encoding/base64"
 	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/patchsource/patchsource/patch"
 )
@@ -98,8 +96,8 @@ func (p *titlePage) addVersions(from int, warnings []patch.Warning) {
 func scriptsOf(def *patch.Definition) (scripts []script) {
 	for _, ea := range def.ExtensionAttributes {
 		s := script{Key: ea.Key, Name: ea.DisplayName, Text: "(not text)"}
-		if data, err := base64.StdEncoding.DecodeString(ea.Value); err == nil && utf8.Valid(data) {
-			s.Text = string(data)
+		if text, ok := scriptText(ea.Value); ok {
+			s.Text = text
 		}
 		scripts = append(scripts, s)
 	}

@@ -30,20 +30,6 @@ var operators = []string{
 	"does not match regex",
 }
 
-// criterionNames are the names of the criteria of Jamf Pro's inventory that definitions use.
-var criterionNames = []string{
-	"Application Bundle ID",
-	"Application Title",
-	"Application Version",
-	"Architecture Type",
-	"Operating System",
-	"Operating System Build",
-	"Operating System Version",
-	"Platform",
-	"Processor Type",
-	"Total RAM MB",
-}
-
 // A versionForm is the form for a new version. It begins with the fields of the newest version.
 type versionForm struct {
 	Title
@@ -89,7 +75,7 @@ func newVersionForm(t Title, def *patch.Definition) *versionForm {
 		BaseOS:      def.Patches[0].MinimumOperatingSystem,
 		Components:  len(def.Patches[0].Components),
 		Operators:   operators,
-		Names:       criterionNames,
+		Names:       patch.CriterionNames(),
 		fieldErrors: fieldErrors{},
 	}
 	for _, ea := range def.ExtensionAttributes {

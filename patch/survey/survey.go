@@ -55,6 +55,9 @@ func (f Facts) Stale(now time.Time) bool { return patch.Overdue(f.Rhythm, f.newe
 
 // HasBundle reports whether the definition names an application with a bundle ID, without regard to case.
 func (f Facts) HasBundle(id string) bool {
+	if len(id) > maxQuery {
+		return false
+	}
 	id = fold(id)
 	return id != "" && !strings.Contains(id, "\n") && strings.Contains("\n"+f.bundles, "\n"+id+"\n")
 }
@@ -62,6 +65,9 @@ func (f Facts) HasBundle(id string) bool {
 // Mentions reports whether a text is a part of a bundle ID or of the name of an application in the definition, without
 // regard to case.
 func (f Facts) Mentions(text string) bool {
+	if len(text) > maxQuery {
+		return false
+	}
 	text = fold(text)
 	return text != "" && !strings.Contains(text, "\n") &&
 		(strings.Contains(f.bundles, text) || strings.Contains(f.apps, text))
@@ -75,6 +81,9 @@ func (f Facts) Releases(yield func(day time.Time) bool) {
 		}
 	}
 }
+
+// maxQuery bounds a text that is looked for in each title, in bytes. Nothing is named by a longer one.
+const maxQuery = 1000
 
 const secondsPerDay = 24 * 60 * 60
 
