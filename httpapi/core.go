@@ -25,7 +25,7 @@ type core struct {
 	rate    *limit.Rate // of anonymous clients
 	answers *answer.Server
 	log     *slog.Logger
-	audit   *audit.Log // nil: there is none
+	audit   *audit.Log // may be nil
 	now     func() time.Time
 
 	site    string // the beginning of links; empty: the host that the client asked for

@@ -61,7 +61,7 @@ type outcome struct {
 // A background starts jobs for calls whose clients prefer not to wait.
 type background struct {
 	*core
-	jobs   Jobs // nil: every client waits
+	jobs   Jobs // if nil, all work is done before the answer
 	errors problem.Writer
 }
 

@@ -86,7 +86,7 @@ func TestStartJobAnswers(t *testing.T) {
 	for _, test := range []struct {
 		status            int
 		contentType, body string
-		want              error // nil: the work is done
+		want              error // nil if the work is done
 	}{
 		{202, "application/json", `{"message":"Accepted."}`, client.ErrUnexpectedAnswer},
 		{202, "application/json", `[]`, client.ErrUnexpectedAnswer},
@@ -165,7 +165,7 @@ func TestOutcomeOf(t *testing.T) {
 		name string
 		job  wire.Job
 		want client.Outcome
-		err  error // nil: none
+		err  error // nil if there is none
 	}{
 		{
 			"summary", wire.Job{

@@ -121,7 +121,7 @@ type handler struct {
 	maxBytes  int
 	budget    Budget // nil: there is none
 	log       *slog.Logger
-	audit     *audit.Log // nil: there is none
+	audit     *audit.Log // may be nil
 	now       func() time.Time
 	routes    []*route
 	none      http.Handler // answers unknown paths

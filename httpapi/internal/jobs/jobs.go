@@ -1,5 +1,5 @@
 // Package jobs runs long work in the background and keeps a record of each piece of work in a store, so that every
-// server over the store can tell how it goes.
+// server over the store can report its progress.
 package jobs
 
 import (

@@ -82,7 +82,7 @@ type Selector struct {
 	now     func() time.Time
 }
 
-// New returns a selector of the titles of a catalog. survey, sync and watches may be nil: nothing is known of the
+// New returns a selector of the titles of a catalog. survey, sync and watches may be nil; then nothing is known of the
 // facts, the sources or the release feeds then.
 func New(
 	c *catalog.Catalog, survey *survey.Survey, sync Sync, watches Watches, now func() time.Time,

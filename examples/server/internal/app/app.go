@@ -18,7 +18,7 @@ import (
 
 // Run runs the server until ctx ends, or the command that the first argument names. environ is the environment, in the
 // form of os.Environ. Run returns the exit code of the process: 0 after an orderly stop, 1 after an error, and 2 if the
-// flags are invalid. Commands have exit codes of their own.
+// flags are invalid. Each command documents its exit codes.
 func Run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
 	if command := findCommand(args); command != nil {
 		return command(ctx, args[1:], stdout, stderr)

@@ -50,7 +50,7 @@ func newPatchSource(t *testing.T) http.Handler {
 	return s
 }
 
-// closedAddress returns the URL of a server that is no more.
+// closedAddress returns the URL of a server that has stopped.
 func closedAddress() string {
 	s := httptest.NewServer(http.NotFoundHandler())
 	s.Close()

@@ -24,7 +24,7 @@ const (
 type pebble struct {
 	t         *testing.T
 	directory string
-	caFile    string         // the certificate of its own HTTPS
+	caFile    string         // has the certificate that it serves its directory with
 	roots     *x509.CertPool // of the certificates that it issues
 	tls, http *relay         // what it reaches at the ports 443 and 80
 	stop      func()

@@ -130,7 +130,7 @@ func describe(err error) string {
 	case errors.Is(err, errTooLarge):
 		return "the answer is larger than is read here: check what the server sends"
 	case errors.Is(err, errTooMany):
-		return "this check sends no more requests"
+		return "the check has sent as many requests as it may"
 	case errors.As(err, &dns) && dns.IsNotFound:
 		return fmt.Sprintf("the host %s does not exist: check its spelling and the DNS of this network", dns.Name)
 	case errors.Is(err, context.Canceled):

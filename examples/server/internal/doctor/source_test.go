@@ -181,7 +181,7 @@ func issueAuthority(t *testing.T) (*certificate, *x509.CertPool) {
 	return authority, roots
 }
 
-// newSigner returns a signer with a certificate of its own.
+// newSigner returns a signer with a new certificate.
 func newSigner(t *testing.T, change func(*x509.Certificate)) *envelope.Signer {
 	t.Helper()
 	c := issue(t, nil, change)
