@@ -23,9 +23,10 @@ func TestReadingFormsIsLinear(t *testing.T) {
 				key := fmt.Sprint("key", i)
 				keys = append(keys, key)
 				before = append(before, patch.Criterion{Name: fmt.Sprint(key, "\n"), Operator: "is"})
-				for column, value := range map[string]string{"name": key, "operator": "is", "value": "v", "join": "and"} {
-					form.Add("requirement_"+column, value)
-				}
+				form.Add("requirement_name", key)
+				form.Add("requirement_operator", "is")
+				form.Add("requirement_value", "v")
+				form.Add("requirement_join", "and")
 			}
 			return func() { readCriteria(form, "requirement", keys, before) }
 		},
