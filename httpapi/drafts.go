@@ -108,6 +108,9 @@ func (c *draftCalls) save(w http.ResponseWriter, r *http.Request) error {
 			Base:    r.URL.Query().Get("base"),
 			NoDraft: noDraft(r),
 		}
+		if opts.Whole, err = boolParam(r, "disabled"); err != nil {
+			return err
+		}
 		if opts.IfMatch, err = c.match(r, e.title.ID); err != nil {
 			return err
 		}

@@ -28,6 +28,10 @@ type SaveDraftOptions struct {
 	// Base is the ETag of the title's definition to which the draft belongs from now on. If empty, a draft keeps its
 	// base, and a new one belongs to the definition that the title has now.
 	Base string
+	// Whole says that the definition has all disabled versions of the title, as that of Whole does: one that is absent
+	// is removed when the draft is published. Otherwise, it is kept. A draft that was begun without Whole stays so
+	// until Base is set.
+	Whole bool
 }
 
 // SaveDraft saves the draft of a title, or of a new one, as JSON. It may be incomplete or invalid. The result says what
@@ -41,8 +45,12 @@ func (c *Client) SaveDraft(ctx context.Context, id string, definition []byte, op
 		if opts.NoDraft {
 			q.header = http.Header{"If-None-Match": {"*"}}
 		}
+		q.query = url.Values{}
 		if opts.Base != "" {
-			q.query = url.Values{"base": {opts.Base}}
+			q.query.Set("base", opts.Base)
+		}
+		if opts.Whole {
+			q.query.Set("disabled", "1")
 		}
 	}
 	header, err := c.doHeader(ctx, q, &check)

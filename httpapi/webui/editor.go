@@ -77,9 +77,9 @@ func (w *working) noForm() string {
 // saveOptions are the options to save the working copy if neither the draft nor, without one, the title has changed.
 func (w *working) saveOptions() *client.SaveDraftOptions {
 	if w.Draft() {
-		return &client.SaveDraftOptions{IfMatch: w.Tag}
+		return &client.SaveDraftOptions{IfMatch: w.Tag, Whole: true}
 	}
-	return &client.SaveDraftOptions{NoDraft: true, Base: strings.TrimPrefix(w.Tag, titleTag)}
+	return &client.SaveDraftOptions{NoDraft: true, Base: strings.TrimPrefix(w.Tag, titleTag), Whole: true}
 }
 
 // draftURL returns the path of the editor of the title with an id.
@@ -154,9 +154,8 @@ func (v *visit) startWorking(id string) (*working, error) {
 	if err != nil {
 		return nil, err
 	}
-	served, _ := def.Split()
 	warnings := patch.Lint(def, &patch.LintOptions{Now: v.h.now()})
-	w := &working{ID: def.ID, Text: text, Tag: titleTag + tag, Served: true, Base: served, baseTag: tag,
+	w := &working{ID: def.ID, Text: text, Tag: titleTag + tag, Served: true, Base: def, baseTag: tag,
 		Warnings: warnings}
 	return w, w.parse()
 }

@@ -96,8 +96,7 @@ func (p editorPages) publishForm() {
 func (p editorPages) showPublish(status int, w *working, message string) {
 	page := editorPublishPage{working: w, Message: message, New: !w.Served}
 	if w.Base != nil {
-		served, _ := w.Def.Split()
-		page.Changes = sentences(patch.Diff(w.Base, served))
+		page.Changes = sentences(patch.Diff(w.Base, w.Def))
 		if err := page.compare(p); err != nil {
 			p.refused(err)
 			return
@@ -116,18 +115,19 @@ func sentences(d patch.Difference) (all []string) {
 
 // compare compares the title as it is now with the base of the draft. A title that is disabled has not changed.
 func (page *editorPublishPage) compare(p editorPages) error {
-	now, tag, err := p.api.Definition(p.r.Context(), page.ID)
+	now, tag, err := p.api.Whole(p.r.Context(), page.ID)
 	if errors.Is(err, client.ErrNotFound) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	if tag == page.baseTag {
-		return nil
+	_, collisions := merge(page.Base, page.Def, now)
+	if tag == page.baseTag && len(collisions) == 0 {
+		return nil // disabled versions that only one of them has changed are merged by publishing
 	}
 	page.Conflict, page.Theirs, page.BaseTag = true, sentences(patch.Diff(page.Base, now)), tag
-	_, page.Collisions = merge(page.Base, page.Def, now)
+	page.Collisions = collisions
 	page.Merged = len(page.Collisions) == 0
 	return nil
 }
@@ -179,7 +179,7 @@ func (p editorPages) mergeDraft() {
 		p.showText(http.StatusConflict, w, trouble)
 		return
 	}
-	now, tag, err := p.api.Definition(p.r.Context(), w.ID)
+	now, tag, err := p.api.Whole(p.r.Context(), w.ID)
 	if err != nil {
 		p.refused(err)
 		return
@@ -191,7 +191,7 @@ func (p editorPages) mergeDraft() {
 	merged, _ := merge(w.Base, w.Def, now)
 	text, err := merged.MarshalJSON()
 	if err == nil {
-		opts := &client.SaveDraftOptions{IfMatch: w.Tag, Base: tag}
+		opts := &client.SaveDraftOptions{IfMatch: w.Tag, Base: tag, Whole: true}
 		_, _, err = p.api.SaveDraft(p.r.Context(), w.ID, text, opts)
 	}
 	p.done(err, draftURL(w.ID)+"/publish", "The changes of the title are in the draft now")

@@ -40,8 +40,8 @@ type Draft struct {
 	Definition []byte
 	// ETag is the entity tag of Definition; see [DraftOptions].
 	ETag string
-	// Base is the entity tag that the title had when the draft was begun, and BaseDefinition its definition then. Both
-	// are empty if the title has never been served.
+	// Base is the entity tag that the title had when the draft was begun, and BaseDefinition its definition then, with
+	// its disabled patches. Both are empty if the title has never been served.
 	Base           string
 	BaseDefinition []byte
 	Changed        time.Time
@@ -61,6 +61,9 @@ type DraftOptions struct {
 	// Base, if not empty, is the entity tag of the title's definition, which becomes the base of the draft. If the
 	// title has another one, SaveDraft returns ErrPrecondition. If empty, an existing draft keeps its base.
 	Base string
+	// Whole says that the definition has all disabled patches of the title: one that is absent is removed when the
+	// draft is published. Otherwise, it is kept. A draft that was begun without Whole stays so until Base is set.
+	Whole bool
 	// By identifies the maker of the draft, such as the id of a token.
 	By string
 	// Author, Contributor, Mailbox and Account are those of a new title; see [CreateOptions].
@@ -69,7 +72,8 @@ type DraftOptions struct {
 	Account             string
 }
 
-// A DraftConflictError records the definitions that are in conflict with [ErrDraftConflict], which it unwraps to.
+// A DraftConflictError records the definitions that are in conflict with [ErrDraftConflict], which it unwraps to. They
+// have their disabled patches.
 type DraftConflictError struct {
 	Base, Draft, Current []byte
 }

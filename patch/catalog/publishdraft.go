@@ -10,8 +10,10 @@ import (
 )
 
 // PublishDraft makes the draft of a title its definition, and deletes the draft. Patches that are disabled in it are
-// kept and not served. created reports that the title was disabled: it is served from now on, and there is an event
-// Created. Otherwise the rules are those of [Catalog.Replace]. EditOptions.IfMatch is the entity tag of the draft.
+// kept and not served. A disabled patch that others have added, changed or removed since the draft was begun stays as
+// they left it, unless the draft has changed it too, which is a conflict. created reports that the title was disabled:
+// it is served from now on, and there is an event Created. Otherwise the rules are those of [Catalog.Replace].
+// EditOptions.IfMatch is the entity tag of the draft.
 //
 // The error is [ErrNotFound], [ErrNoDraft], a *[DraftConflictError], which is [ErrDraftConflict], or another of those
 // of Replace. A [patch.ValidationError] has all failures.
@@ -44,7 +46,7 @@ func (c *Catalog) publishLive(ctx context.Context, id, tag string, o EditOptions
 			return edited{}, err
 		}
 		rec.Draft = nil
-		return c.writer.rules.succeed(ctx, rec, successor{old, d, true}, o, now)
+		return c.writer.rules.succeed(ctx, rec, successor{old, d, false}, o, now)
 	})
 }
 
@@ -75,11 +77,7 @@ func (r *record) publishable(id, tag string, old *patch.Definition) (*patch.Defi
 	case tag != "" && tag != etag(r.Draft.Definition):
 		return nil, &TitleError{ID: id, Err: ErrPrecondition}
 	case r.State == live && r.Draft.Base != r.etag():
-		return nil, &DraftConflictError{
-			Base:    r.Draft.BaseDefinition,
-			Draft:   r.Draft.Definition,
-			Current: r.definition,
-		}
+		return nil, r.draftConflict(id)
 	}
 	d, failures, err := parseDraft(r.Draft.Definition, old)
 	if err != nil {
@@ -91,7 +89,26 @@ func (r *record) publishable(id, tag string, old *patch.Definition) (*patch.Defi
 	if !strings.EqualFold(d.ID, id) {
 		return nil, &TitleError{ID: id, Err: ErrIDDiffers}
 	}
+	if r.State != live {
+		return d, nil
+	}
+	d, ok, err := r.mergeDisabled(old, d)
+	switch {
+	case err != nil:
+		return nil, unreadableDefinition(id, err)
+	case !ok:
+		return nil, r.draftConflict(id)
+	}
 	return d, nil
+}
+
+// draftConflict returns the conflict of a draft and its title, or that the record is corrupt.
+func (r *record) draftConflict(id string) error {
+	current, err := r.wholeText()
+	if err != nil {
+		return unreadableDefinition(id, err)
+	}
+	return &DraftConflictError{Base: r.Draft.BaseDefinition, Draft: r.Draft.Definition, Current: current}
 }
 
 // served returns the definition that is served, or was served last: values in it may be older than the rules for new
@@ -234,7 +251,7 @@ func (w *titleWriter) disable(
 	if err := w.couriers.addNotice(rec, event, nil); err != nil {
 		return err
 	}
-	d := &draft{Definition: text, Base: rec.etag(), BaseDefinition: rec.definition, By: by}
+	d := &draft{Definition: text, Base: rec.etag(), BaseDefinition: text, By: by}
 	rec.State, rec.Since = disabled, event.At // its disabled patches stay for DiscardDraft
 	if err := w.setDraft(rec, d); err != nil {
 		return err

@@ -131,10 +131,11 @@ type undelivered struct {
 // A draft is the working copy of a title's definition.
 type draft struct {
 	Definition json.RawMessage `json:"definition"`
-	// Base is the entity tag of the definition for which the draft was begun, and BaseDefinition that definition. Both
-	// are empty if the title has never been served.
+	// Base is the entity tag of the definition for which the draft was begun, and BaseDefinition that definition with
+	// its disabled patches. Both are empty if the title has never been served.
 	Base           string          `json:"base,omitempty"`
 	BaseDefinition json.RawMessage `json:"baseDefinition,omitempty"`
+	Whole          bool            `json:"whole,omitempty"` // see DraftOptions.Whole
 	Changed        time.Time       `json:"changed"`
 	By             string          `json:"by,omitempty"`
 	// Name, Publisher and Version are those of the definition, for lists.

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -53,7 +54,7 @@ func (c *Catalog) SaveDraft(
 		if err != nil {
 			return err
 		}
-		rec, err = w.saveDraft(ctx, t, rec, &draft{Definition: text, By: o.By}, id, o)
+		rec, err = w.saveDraft(ctx, t, rec, &draft{Definition: text, Whole: o.Whole, By: o.By}, id, o)
 		if err != nil {
 			return deletedIsConflict(err)
 		}
@@ -95,25 +96,20 @@ func (w *titleWriter) saveDraft(
 		return w.createDraft(ctx, t, d, id, o)
 	}
 	was := *rec
-	switch {
-	case rec.State == pending:
-		return nil, &TitleError{ID: id, Err: fmt.Errorf("%w: it is being published at this moment", ErrExists)}
-	case o.New:
-		return nil, &TitleError{ID: id, Err: ErrExists}
-	case o.UID != "" && o.UID != rec.UID:
-		return nil, notFound(id)
-	case rec.Follows != nil:
-		return nil, &TitleError{ID: id, Follows: rec.Follows.URL, Err: ErrSynced}
-	case o.NoDraft && rec.Draft != nil,
-		o.IfMatch != "" && (rec.Draft == nil || o.IfMatch != etag(rec.Draft.Definition)),
-		o.Base != "" && (o.Base != rec.etag() || rec.neverServed()):
-		return nil, &TitleError{ID: id, Err: ErrPrecondition}
-	case rec.Draft != nil && o.Base == "":
-		d.Base, d.BaseDefinition = rec.Draft.Base, rec.Draft.BaseDefinition
-	default:
-		d.Base, d.BaseDefinition = rec.etag(), rec.definition
+	if err := rec.mayDraft(id, o); err != nil {
+		return nil, err
 	}
-	if rec.Draft != nil && string(rec.Draft.Definition) == string(d.Definition) && rec.Draft.Base == d.Base {
+	if rec.Draft != nil && o.Base == "" {
+		d.Base, d.BaseDefinition = rec.Draft.Base, rec.Draft.BaseDefinition
+		d.Whole = d.Whole && rec.Draft.Whole
+	} else {
+		base, err := rec.wholeText()
+		if err != nil {
+			return nil, unreadableDefinition(id, err)
+		}
+		d.Base, d.BaseDefinition = rec.etag(), base
+	}
+	if rec.Draft != nil && rec.Draft.same(d) {
 		return rec, nil
 	}
 	set := w.setDraft
@@ -127,6 +123,32 @@ func (w *titleWriter) saveDraft(
 		return nil, err
 	}
 	return rec, w.rewrite(ctx, t, rec)
+}
+
+// mayDraft returns an error unless the draft of a title may be saved with some options. The error is ErrExists,
+// ErrNotFound, ErrSynced or ErrPrecondition.
+func (r *record) mayDraft(id string, o DraftOptions) error {
+	switch {
+	case r.State == pending:
+		return &TitleError{ID: id, Err: fmt.Errorf("%w: it is being published at this moment", ErrExists)}
+	case o.New:
+		return &TitleError{ID: id, Err: ErrExists}
+	case o.UID != "" && o.UID != r.UID:
+		return notFound(id)
+	case r.Follows != nil:
+		return &TitleError{ID: id, Follows: r.Follows.URL, Err: ErrSynced}
+	case o.NoDraft && r.Draft != nil,
+		o.IfMatch != "" && (r.Draft == nil || o.IfMatch != etag(r.Draft.Definition)),
+		o.Base != "" && (o.Base != r.etag() || r.neverServed()):
+		return &TitleError{ID: id, Err: ErrPrecondition}
+	}
+	return nil
+}
+
+// same reports whether two drafts have the same definition, with the same base.
+func (d *draft) same(other *draft) bool {
+	return bytes.Equal(d.Definition, other.Definition) && d.Base == other.Base &&
+		bytes.Equal(d.BaseDefinition, other.BaseDefinition) && d.Whole == other.Whole
 }
 
 // neverServed reports whether the record is that of a title that readers have never seen.
