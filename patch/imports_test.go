@@ -15,10 +15,10 @@ const module = "github.com/patchsource/patchsource"
 // depend on, directly or indirectly. What is not listed is forbidden; "any" allows everything.
 var mayImport = map[string]struct{ ours, others string }{
 	"":                {"", ""},
-	"patch":           {"patch/internal/regex", patchModules},
+	"patch":           {"patch/internal/regex patch/internal/tokens", patchModules},
 	"patch/appbundle": {"patch", patchModules + " howett.net/plist"},
 	"patch/patchtest": {"", ""},
-	"patch/recipe":    {"patch patch/internal/regex", patchModules},
+	"patch/recipe":    {"patch patch/internal/regex patch/internal/tokens", patchModules},
 
 	"patch/recipe/draft": {"patch patch/recipe", patchModules + " howett.net/plist"},
 
@@ -43,6 +43,7 @@ var mayImport = map[string]struct{ ours, others string }{
 	"store/sqlstore/sqlstoretest": {"store/internal/process", ""},
 	"store/internal/process":      {"", ""},
 	"patch/internal/regex":        {"", ""},
+	"patch/internal/tokens":       {"", jsonModule},
 	"store/internal/linear": {
 		"store store/storetest", "github.com/anishathalye/porcupine github.com/google/go-cmp",
 	},

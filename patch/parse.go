@@ -1,10 +1,6 @@
 package patch
 
-import (
-	"bytes"
-
-	"github.com/go-json-experiment/json/jsontext"
-)
+import "github.com/patchsource/patchsource/patch/internal/tokens"
 
 // DefaultMaxBytes is the size in bytes of the largest text that is read if [ParseOptions] does not set another: 10 MiB.
 const DefaultMaxBytes = 10 << 20
@@ -57,8 +53,8 @@ func ParseDraft(data []byte, opts *ParseOptions) (*Definition, []Failure, error)
 	r.draft = true
 	d := &Definition{}
 	r.definition(d)
-	if r.err != nil {
-		return nil, nil, decodeError(data, r.err)
+	if r.Err() != nil {
+		return nil, nil, decodeError(data, r.Err())
 	}
 	return d, r.failures, nil
 }
@@ -66,7 +62,7 @@ func ParseDraft(data []byte, opts *ParseOptions) (*Definition, []Failure, error)
 // newReader returns a reader of a text that CheckSyntax has accepted.
 func newReader(data []byte, opts *ParseOptions) *reader {
 	r := &reader{
-		dec:        jsontext.NewDecoder(bytes.NewBuffer(data)),
+		Reader:     tokens.NewReader(data),
 		checker:    newChecker(opts),
 		max:        unlimited,
 		maxUnknown: opts.maxUnknown(),
@@ -85,8 +81,8 @@ func parse[T any](data []byte, opts *ParseOptions, read func(*reader, *T), check
 	r := newReader(data, opts)
 	value := new(T)
 	read(r, value)
-	if r.err != nil {
-		return nil, decodeError(data, r.err)
+	if r.Err() != nil {
+		return nil, decodeError(data, r.Err())
 	}
 	check(r.checker, value)
 	if err := r.result(); err != nil {

@@ -78,8 +78,8 @@ func (r *reader) patch(p *Patch) {
 		case "version":
 			r.string(&p.Version)
 		case "enabled":
-			if kind := r.dec.PeekKind(); r.policy == nil && !r.draft && kind != 't' && kind != 'f' {
-				r.value() // it was accepted before the member had a meaning
+			if kind := r.Kind(); r.policy == nil && !r.draft && kind != 't' && kind != 'f' {
+				r.Value() // it was accepted before the member had a meaning
 				return true
 			}
 			enabled := true
@@ -101,7 +101,7 @@ func (r *reader) patch(p *Patch) {
 			array(r, &p.Capabilities, r.max.criteria, (*reader).criterion)
 		case "dependencies":
 			if r.expect('[') {
-				p.Dependencies = r.value()
+				p.Dependencies = r.Value()
 			}
 		default:
 			return false

@@ -1,20 +1,20 @@
 package patch
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/patchsource/patchsource/patch/internal/tokens"
 )
 
 // A reader decodes JSON that CheckSyntax has accepted. Where a value has the wrong type it records a failure, leaves
 // the Go value unchanged and continues, so that one pass finds every failure.
 type reader struct {
-	dec *jsontext.Decoder
+	*tokens.Reader
 	*checker
-	err     error // the decoder's first; impossible after CheckSyntax
 	max     limits
 	unknown int // number of unknown members so far
 	// maxUnknown is the maximum number of unknown members. A negative number means no limit.
@@ -35,9 +35,9 @@ func (r *reader) members(extra *[]Field, required []string, member func(name str
 	if !r.expect('{') {
 		return ^uint(0)
 	}
-	r.token()
+	r.Next()
 	for r.more('}') {
-		name := r.token().String()
+		name := r.Next().String()
 		for i, want := range required {
 			if name == want {
 				seen |= 1 << i
@@ -49,11 +49,11 @@ func (r *reader) members(extra *[]Field, required []string, member func(name str
 				r.fail(fmt.Sprintf("is one of more than %d unknown members: remove some", r.maxUnknown))
 				r.full = true
 			}
-			*extra = append(*extra, Field{Name: name, Value: r.value()})
+			*extra = append(*extra, Field{Name: name, Value: r.Value()})
 		}
 		r.pop()
 	}
-	r.token()
+	r.Next()
 	return seen
 }
 
@@ -89,11 +89,11 @@ func array[T any](r *reader, values *[]T, maxLength int, element func(*reader, *
 	if !r.expect('[') {
 		return
 	}
-	r.token()
+	r.Next()
 	*values = []T{}
 	for r.more(']') {
 		if len(*values) == maxLength {
-			r.fail(tooLong(maxLength+r.skip(), maxLength))
+			r.fail(tooLong(maxLength+r.skipRest(), maxLength))
 			break
 		}
 		r.push(strconv.Itoa(len(*values)))
@@ -102,13 +102,13 @@ func array[T any](r *reader, values *[]T, maxLength int, element func(*reader, *
 		*values = append(*values, v)
 		r.pop()
 	}
-	r.token()
+	r.Next()
 }
 
-// skip skips the rest of an array and returns the number of elements skipped.
-func (r *reader) skip() (n int) {
-	for ; r.err == nil && r.dec.PeekKind() != ']'; n++ {
-		r.err = r.dec.SkipValue()
+// skipRest skips the rest of an array and returns the number of elements skipped.
+func (r *reader) skipRest() (n int) {
+	for ; r.Err() == nil && r.Kind() != ']'; n++ {
+		r.Skip()
 	}
 	return n
 }
@@ -116,20 +116,20 @@ func (r *reader) skip() (n int) {
 // more reports whether an object or array has another element to read. It returns false once no more failures are kept:
 // a text of millions of empty objects must not become millions of values only to be refused.
 func (r *reader) more(end jsontext.Kind) bool {
-	return r.err == nil && !r.full && r.dec.PeekKind() != end
+	return r.Err() == nil && !r.full && r.Kind() != end
 }
 
 func (r *reader) string(s *string) bool {
 	if !r.expect('"') {
 		return false
 	}
-	*s = r.token().String()
+	*s = r.Next().String()
 	return true
 }
 
 func (r *reader) stringOrNull(s **string) {
-	if r.dec.PeekKind() == 'n' {
-		r.token()
+	if r.Kind() == 'n' {
+		r.Next()
 		return
 	}
 	var v string
@@ -139,8 +139,8 @@ func (r *reader) stringOrNull(s **string) {
 }
 
 func (r *reader) bool(b *bool) bool {
-	if r.dec.PeekKind() == 't' || r.dec.PeekKind() == 'f' {
-		*b = r.token().Bool()
+	if r.Kind() == 't' || r.Kind() == 'f' {
+		*b = r.Next().Bool()
 		return true
 	}
 	return r.expect('t')
@@ -148,61 +148,15 @@ func (r *reader) bool(b *bool) bool {
 
 // expect reports whether the next value is of a kind. If not, it records a failure and skips the value.
 func (r *reader) expect(want jsontext.Kind) bool {
-	got := r.dec.PeekKind()
+	got := r.Kind()
 	if got == want {
 		return true
 	}
 	if got == 'n' {
-		r.fail("must be " + kindName(want) + ", not null: give it a value")
+		r.fail("must be " + tokens.KindName(want) + ", not null: give it a value")
 	} else {
-		r.fail("must be " + kindName(want) + ", not " + kindName(got))
+		r.fail("must be " + tokens.KindName(want) + ", not " + tokens.KindName(got))
 	}
-	if err := r.dec.SkipValue(); err != nil && r.err == nil {
-		r.err = err
-	}
+	r.Skip()
 	return false
-}
-
-func (r *reader) token() jsontext.Token {
-	t, err := r.dec.ReadToken()
-	if err != nil && r.err == nil {
-		r.err = err
-	}
-	return t
-}
-
-// value returns the next value's JSON without white space and with every string in its shortest form, so that writing
-// it and reading it again changes nothing.
-func (r *reader) value() json.RawMessage {
-	v, err := r.dec.ReadValue()
-	if err != nil {
-		if r.err == nil {
-			r.err = err
-		}
-		return nil
-	}
-	compact, err := jsontext.AppendFormat(nil, v)
-	if err != nil && r.err == nil {
-		r.err = err
-	}
-	return json.RawMessage(compact)
-}
-
-// kindName names a kind of JSON value in a message.
-func kindName(k jsontext.Kind) string {
-	switch k {
-	case '{':
-		return "an object"
-	case '[':
-		return "an array"
-	case '"':
-		return "a string"
-	case '0':
-		return "a number"
-	case 't', 'f':
-		return "true or false"
-	case 'n':
-		return "null"
-	}
-	return k.String()
 }

@@ -1,11 +1,8 @@
 package recipe
 
 import (
-	"bytes"
-
-	"github.com/go-json-experiment/json/jsontext"
-
 	"github.com/patchsource/patchsource/patch"
+	"github.com/patchsource/patchsource/patch/internal/tokens"
 )
 
 // MaxBytes is the size in bytes of the largest recipe or watch that is read: 1 MiB.
@@ -41,11 +38,11 @@ func parse[T any](data []byte, read func(*reader, *T), check func(*T, *checker))
 	if err := patch.CheckSyntax(data, &patch.ParseOptions{MaxBytes: MaxBytes}); err != nil {
 		return nil, err
 	}
-	r := &reader{dec: jsontext.NewDecoder(bytes.NewBuffer(data)), checker: &checker{}}
+	r := &reader{Reader: tokens.NewReader(data), checker: &checker{}}
 	value := new(T)
 	read(r, value)
-	if r.err != nil { // impossible after CheckSyntax
-		return nil, &patch.SyntaxError{Line: 1, Column: 1, Reason: r.err.Error()}
+	if r.Err() != nil { // impossible after CheckSyntax
+		return nil, &patch.SyntaxError{Line: 1, Column: 1, Reason: r.Err().Error()}
 	}
 	check(value, r.checker)
 	if err := r.result(); err != nil {

@@ -7,15 +7,16 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/patchsource/patchsource/patch/internal/tokens"
 )
 
 // A reader decodes JSON that patch.CheckSyntax has accepted. Where a value has the wrong type it records a failure,
 // leaves the Go value unchanged and continues, so that one pass finds every failure.
 type reader struct {
-	dec *jsontext.Decoder
+	*tokens.Reader
 	*checker
 	path string // the JSON Pointer of the current value
-	err  error  // the decoder's first; impossible after CheckSyntax
 }
 
 // members are the members of an object by name, with the functions that read their values.
@@ -95,20 +96,20 @@ func (r *reader) object(what string, known members, required ...string) {
 	if !r.expect('{', "an object") {
 		return
 	}
-	r.token()
+	r.Next()
 	for r.more('}') {
-		name := r.token().String()
+		name := r.Next().String()
 		leave := r.enter(name)
 		if read, ok := known[name]; ok {
 			read()
 		} else {
 			r.fail(r.path, unknownMember(name, what, known))
-			r.skip()
+			r.Skip()
 		}
 		required = slices.DeleteFunc(required, func(s string) bool { return s == name })
 		leave()
 	}
-	r.token()
+	r.Next()
 	for _, name := range required {
 		r.fail(r.path+"/"+name, "is missing: "+hints[name])
 	}
@@ -134,15 +135,15 @@ var pointerEscaper = strings.NewReplacer("~", "~0", "/", "~1")
 func (r *reader) text(s *string) func() {
 	return func() {
 		if r.expect('"', "a string") {
-			*s = r.token().String()
+			*s = r.Next().String()
 		}
 	}
 }
 
 func (r *reader) bool(b *bool) func() {
 	return func() {
-		if k := r.dec.PeekKind(); k == 't' || k == 'f' {
-			*b = r.token().Bool()
+		if k := r.Kind(); k == 't' || k == 'f' {
+			*b = r.Next().Bool()
 			return
 		}
 		r.expect('t', "true or false")
@@ -154,7 +155,7 @@ func (r *reader) int(n *int) func() {
 		if !r.expect('0', "a whole number, such as 3") {
 			return
 		}
-		v, err := strconv.ParseInt(string(r.value()), 10, 32)
+		v, err := strconv.ParseInt(string(r.Value()), 10, 32)
 		if err != nil {
 			r.fail(r.path, "must be a whole number without a fraction, such as 3")
 		}
@@ -166,7 +167,7 @@ func (r *reader) fraction(f **float64) {
 	if !r.expect('0', "a number from 0 to 1, such as 0.5") {
 		return
 	}
-	v, err := strconv.ParseFloat(string(r.value()), 64)
+	v, err := strconv.ParseFloat(string(r.Value()), 64)
 	if err != nil {
 		r.fail(r.path, "must be a number from 0 to 1, such as 0.5")
 	}
@@ -178,7 +179,7 @@ func (r *reader) duration(d *Duration) func() {
 		if !r.expect('"', `a string with a unit, such as "48h", "30m" or "2d"`) {
 			return
 		}
-		if err := d.UnmarshalText([]byte(r.token().String())); err != nil {
+		if err := d.UnmarshalText([]byte(r.Next().String())); err != nil {
 			r.fail(r.path, err.Error())
 		}
 	}
@@ -188,9 +189,9 @@ func (r *reader) fields(all *map[string]string) {
 	if !r.expect('{', "an object of paths") {
 		return
 	}
-	r.token()
+	r.Next()
 	for r.more('}') {
-		name := r.token().String()
+		name := r.Next().String()
 		leave := r.enter(name)
 		var path string
 		r.text(&path)()
@@ -200,20 +201,15 @@ func (r *reader) fields(all *map[string]string) {
 		(*all)[name] = path
 		leave()
 	}
-	r.token()
+	r.Next()
 }
 
-// template reads the template of a patch and keeps its JSON in the shortest form, so that writing it and reading it
-// again changes nothing.
+// template reads the template of a patch and keeps its JSON.
 func (r *reader) template(raw *json.RawMessage) {
 	if !r.expect('{', "an object with the members of a patch") {
 		return
 	}
-	compact, err := jsontext.AppendFormat(nil, r.value())
-	if err != nil && r.err == nil {
-		r.err = err
-	}
-	*raw = json.RawMessage(compact)
+	*raw = r.Value()
 }
 
 // list reads an array whose elements have UnmarshalJSON, as the types of package patch do. An empty one is nil, as the
@@ -222,71 +218,34 @@ func list[T any](r *reader, all *[]T) {
 	if !r.expect('[', "an array") {
 		return
 	}
-	r.token()
+	r.Next()
 	for i := 0; r.more(']'); i++ {
 		leave := r.enter(strconv.Itoa(i))
 		var v T
-		r.failAll(json.Unmarshal(r.value(), &v), below(r.path))
+		r.failAll(json.Unmarshal(r.Value(), &v), below(r.path))
 		*all = append(*all, v)
 		leave()
 	}
-	r.token()
+	r.Next()
 }
 
 // more reports whether an object or array has another element to read. It returns false once the list of
 // failures is full.
 func (r *reader) more(end jsontext.Kind) bool {
-	return r.err == nil && !r.full && r.dec.PeekKind() != end
+	return r.Err() == nil && !r.full && r.Kind() != end
 }
 
 // expect reports whether the next value is of a kind. If not, it records a failure and skips the value.
 func (r *reader) expect(want jsontext.Kind, name string) bool {
-	got := r.dec.PeekKind()
+	got := r.Kind()
 	if got == want {
 		return true
 	}
 	if got == 'n' {
 		r.fail(r.path, "must be "+name+", not null: remove it, or give it a value")
 	} else {
-		r.fail(r.path, "must be "+name+", not "+kindName(got))
+		r.fail(r.path, "must be "+name+", not "+tokens.KindName(got))
 	}
-	r.skip()
+	r.Skip()
 	return false
-}
-
-func (r *reader) skip() {
-	if err := r.dec.SkipValue(); err != nil && r.err == nil {
-		r.err = err
-	}
-}
-
-func (r *reader) token() jsontext.Token {
-	t, err := r.dec.ReadToken()
-	if err != nil && r.err == nil {
-		r.err = err
-	}
-	return t
-}
-
-func (r *reader) value() jsontext.Value {
-	v, err := r.dec.ReadValue()
-	if err != nil && r.err == nil {
-		r.err = err
-	}
-	return v
-}
-
-// kindName names a kind of JSON value in a message.
-func kindName(k jsontext.Kind) string {
-	switch k {
-	case '{':
-		return "an object"
-	case '[':
-		return "an array"
-	case '"':
-		return "a string"
-	case '0':
-		return "a number"
-	}
-	return "true or false"
 }
