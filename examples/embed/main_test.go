@@ -48,7 +48,7 @@ func TestEmbedded(t *testing.T) {
 		{"the page, signed in", "GET", "/patch/", "", "secret", 200, "<span>Administrator</span>"},
 		{"the sign-in page", "GET", "/signin", "", "", 401, "your name and password"},
 		{"signing in", "GET", "/signin", "", "secret", 200, "<span>Administrator</span>"},
-		{"the documentation", "GET", "/patch/docs", "", "", 200, `src="docs/docs.js"`},
+		{"the documentation", "GET", "/patch/docs/api", "", "", 200, `src="docs.js"`},
 		{"its script", "GET", "/patch/docs/docs.js", "", "", 200, "SwaggerUIBundle"},
 	} {
 		r, err := http.NewRequest(c.method, url+c.path, strings.NewReader(c.body))

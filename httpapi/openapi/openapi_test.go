@@ -23,7 +23,8 @@ func get(method, path, encoding string) *httptest.ResponseRecorder {
 func TestPages(t *testing.T) {
 	for path, contentType := range map[string]string{
 		"/api/openapi.yaml":          "application/yaml",
-		"/docs":                      "text/html",
+		"/docs/api":                  "text/html",
+		"/docs/docs.css":             "text/css",
 		"/docs/docs.js":              "text/javascript",
 		"/docs/swagger-ui.css":       "text/css",
 		"/docs/swagger-ui-bundle.js": "text/javascript",
@@ -45,23 +46,25 @@ func TestPages(t *testing.T) {
 			t.Errorf("%s has status %d, want %d", path, w.Code, want)
 		}
 	}
-	if w := get("GET", "/docs/", ""); w.Code != 301 || w.Header().Get("Location") != "../docs" {
-		t.Errorf("/docs/ has status %d and the header %v", w.Code, w.Header())
+	for path, want := range map[string]string{"/docs": "docs/api", "/docs/": "api", "/docs/api/": "../api"} {
+		if w := get("GET", path, ""); w.Code != 302 || w.Header().Get("Location") != want || openapi.Reference(path) {
+			t.Errorf("%s has status %d and the header %v, want a redirect to %s", path, w.Code, w.Header(), want)
+		}
 	}
-	if w := get("POST", "/docs", ""); w.Code != 405 || w.Header().Get("Allow") != "GET, HEAD" {
-		t.Errorf("POST /docs has status %d and the header %v", w.Code, w.Header())
+	if w := get("POST", "/docs/api", ""); w.Code != 405 || w.Header().Get("Allow") != "GET, HEAD" {
+		t.Errorf("POST /docs/api has status %d and the header %v", w.Code, w.Header())
 	}
 }
 
 // The page loads its own files only, also under a prefix.
 func TestNoOtherHosts(t *testing.T) {
-	page := get("GET", "/docs", "").Body.String()
+	page := get("GET", "/docs/api", "").Body.String()
 	links := regexp.MustCompile(`(?:src|href)="([^"]*)"`).FindAllStringSubmatch(page, -1)
 	if len(links) == 0 {
 		t.Fatalf("the page has no links: %s", page)
 	}
 	for _, prefix := range []string{"", "/patch"} {
-		base, err := url.Parse("https://example.com" + prefix + "/docs")
+		base, err := url.Parse("https://example.com" + prefix + "/docs/api")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -71,7 +74,8 @@ func TestNoOtherHosts(t *testing.T) {
 				t.Fatal(err)
 			}
 			path, ok := strings.CutPrefix(u.Path, prefix)
-			if !ok || u.Host != base.Host || get("GET", path, "").Code != 200 {
+			code := get("GET", path, "").Code
+			if !ok || u.Host != base.Host || code != 200 && path != "/docs" {
 				t.Errorf("under the prefix %q, the page has a link to %s", prefix, u)
 			}
 		}
@@ -79,6 +83,19 @@ func TestNoOtherHosts(t *testing.T) {
 	script := get("GET", "/docs/docs.js", "").Body.String()
 	if strings.Contains(script, `"/`) {
 		t.Errorf("the script has an address that is not relative: %s", script)
+	}
+}
+
+// A client that has a file asks whether it has changed.
+func TestNotModified(t *testing.T) {
+	for _, path := range []string{"/docs/api", "/docs/swagger-ui-bundle.js", "/api/openapi.yaml"} {
+		r := httptest.NewRequest("GET", path, nil)
+		r.Header.Set("If-None-Match", get("GET", path, "gzip").Header().Get("ETag"))
+		w := httptest.NewRecorder()
+		openapi.Handler().ServeHTTP(w, r)
+		if w.Code != 304 || w.Body.Len() > 0 {
+			t.Errorf("%s has status %d and %d bytes, want 304", path, w.Code, w.Body.Len())
+		}
 	}
 }
 

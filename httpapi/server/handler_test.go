@@ -66,7 +66,7 @@ func TestAccept(t *testing.T) {
 		{"/jamf/v1/software/x", "text/html", "application/json"},
 		{"/jamf/v1/patch/x", "text/html", "application/json"},
 		{"/software", "text/html", "application/json"},
-		{"/docs", "text/html", "text/html"},
+		{"/docs/api", "text/html", "text/html"},
 		{"/api/v1/titles", "text/html", "application/json"},
 	} {
 		got := call(s, "GET", c.path, "", accept(c.accept)).Header().Get("Content-Type")

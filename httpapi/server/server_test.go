@@ -31,7 +31,7 @@ func TestOnlyAStoreIsNeeded(t *testing.T) {
 	}{
 		{"feed", "GET", "/jamf/v1/software", "", nil, 200, "[]"},
 		{"page", "GET", "/", "", nil, 200, "<html"},
-		{"documentation", "GET", "/docs", "", nil, 200, "<html"},
+		{"documentation", "GET", "/docs/api", "", nil, 200, "<html"},
 		{"readiness", "GET", "/readyz", "", nil, 200, `"titles":0`},
 		{"metrics", "GET", "/metrics", "", nil, 200, "patchsource_titles 0"},
 		{"anonymous client", "POST", "/api/v1/title", definition("A", "1"), nil, 401, "token"},
