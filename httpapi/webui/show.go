@@ -103,12 +103,14 @@ type layout struct {
 	// Feeds counts what needs attention. It is nil if the page does not offer release feeds to the visitor.
 	Feeds *FeedCounts
 	Jamf  jamf
+	// Help is the path of the documentation about the page. It is empty if there is none.
+	Help string
 	// Refresh is the number of seconds after which the page reloads itself. It is 0 for nearly every page.
 	Refresh int
 	Page    any
 }
 
-func (v *visit) layout(title string, data any) layout {
+func (v *visit) layout(page, title string, data any) layout {
 	h := v.h
 	l := layout{
 		Title:      title,
@@ -124,6 +126,7 @@ func (v *visit) layout(title string, data any) layout {
 		Publishing: h.publishing,
 		SignInHint: h.signInHint,
 		Jamf:       v.jamf(),
+		Help:       h.help(page),
 		Page:       data,
 	}
 	if changing, ok := data.(interface{ Refresh() int }); ok {
@@ -146,7 +149,7 @@ func (v *visit) layout(title string, data any) layout {
 // show shows a page.
 func (v *visit) show(status int, page, title string, data any) {
 	var b bytes.Buffer
-	if err := v.h.pages[page].Execute(&b, v.layout(title, data)); err != nil {
+	if err := v.h.pages[page].Execute(&b, v.layout(page, title, data)); err != nil {
 		v.h.log.Error("rendering a page failed", "page", page, "error", err)
 		http.Error(v.w, "This page cannot be shown.", http.StatusInternalServerError)
 		return

@@ -160,6 +160,11 @@ type Options struct {
 	Publishing bool
 	// Budget limits the work and the memory that visitors cause. If nil, they are not limited.
 	Budget Budget
+	// Help returns the path of the documentation about a page, below that of the site and without a slash at the
+	// beginning, such as "docs/server#tokens". The page has the name of a file in the folder templates, without the
+	// extension, such as "tokens". If Help is nil or returns the empty string, the page has no link to documentation
+	// about itself.
+	Help func(page string) (path string)
 	// Now is the clock. If nil, it is time.Now.
 	Now func() time.Time
 	// Logger receives the errors of pages that cannot be shown. If nil, they are not logged.
@@ -205,6 +210,7 @@ type handler struct {
 	secure     bool         // cookies are sent over TLS only
 	publishing bool
 	signInHint string
+	help       func(page string) string
 	now        func() time.Time
 	log        *slog.Logger
 
@@ -229,6 +235,7 @@ func New(catalog Catalog, opts *Options) (http.Handler, error) {
 		site:       strings.TrimRight(o.Site, "/"),
 		publishing: o.Publishing && o.API != nil,
 		signInHint: o.SignInHint,
+		help:       o.Help,
 		now:        o.Now,
 		log:        o.Logger,
 		cross:      http.NewCrossOriginProtection(),
@@ -239,6 +246,9 @@ func New(catalog Catalog, opts *Options) (http.Handler, error) {
 	}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
+	}
+	if h.help == nil {
+		h.help = func(string) string { return "" }
 	}
 	if h.now == nil {
 		h.now = time.Now
