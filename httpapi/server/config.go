@@ -2,6 +2,7 @@ package server
 
 import (
 	"log/slog"
+	"net/http"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -92,6 +93,10 @@ type Config struct {
 	RootFeed bool
 	// NoTitleEditor switches off the REST API of Jamf's Title Editor, which is served at /v2; see package titleeditor.
 	NoTitleEditor bool
+	// Docs serves /docs and everything below it, apart from the API reference at /docs/api and the files that this one
+	// loads. If it has a method Help(page string) (path string), pages link to the documentation about them; see
+	// webui.Options. If nil, /docs leads to the API reference.
+	Docs http.Handler
 	// AccessLog writes a line to Logger for each request, except those for /healthz, /readyz and /metrics.
 	AccessLog bool
 	// TolerateFaults lets /readyz answer 200 even if some records cannot be read; see store.Faults.

@@ -20,6 +20,7 @@ var compressed = gzhttp.ContentTypes([]string{
 	"text/html",
 	"text/css",
 	"text/javascript",
+	"text/markdown",
 	"image/svg+xml",
 	"application/yaml",
 })
@@ -55,6 +56,7 @@ func (s *Server) newHandler(c *Config, records store.Store) (http.Handler, error
 		Site:       c.Site,
 		SignInHint: c.SignInHint,
 		Publishing: s.Community != nil,
+		Help:       help(c.Docs),
 		Now:        c.Now,
 		Logger:     c.Logger,
 	})
@@ -66,7 +68,7 @@ func (s *Server) newHandler(c *Config, records store.Store) (http.Handler, error
 	if err != nil {
 		return nil, err
 	}
-	all := &router{api: api, editor: editor, page: s.metrics.Wrap(page), docs: compress(openapi.Handler())}
+	all := &router{api: api, editor: editor, page: s.metrics.Wrap(page), docs: compress(newDocs(c.Docs))}
 	if c.Registerer == nil {
 		all.metrics = s.metrics
 	}
