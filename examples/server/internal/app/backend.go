@@ -14,6 +14,8 @@ import (
 
 	"github.com/patchsource/patchsource/auth"
 	"github.com/patchsource/patchsource/auth/mail"
+	"github.com/patchsource/patchsource/examples"
+	"github.com/patchsource/patchsource/examples/server/internal/guides"
 	"github.com/patchsource/patchsource/httpapi/server"
 	"github.com/patchsource/patchsource/store"
 	"github.com/patchsource/patchsource/store/dump"
@@ -128,6 +130,9 @@ func (f *flags) config(s store.Store, site string, log *slog.Logger) (server.Con
 		c.Limits.Requests, c.Limits.Mails = -1, -1
 	}
 	var err error
+	if c.Docs, err = guides.New(examples.Files(), &guides.Options{Site: f.BaseURL, Logger: log}); err != nil {
+		return c, err
+	}
 	if c.Lease, err = f.lease(); err != nil {
 		return c, err
 	}
