@@ -6,5 +6,15 @@ const follow = () => document.documentElement.classList.toggle("dark-mode", dark
 dark.addEventListener("change", follow);
 follow();
 window.addEventListener("load", () => {
-  SwaggerUIBundle({ url: contract, dom_id: "#docs", deepLinking: true, validatorUrl: null, docExpansion: "list" });
+  const address = location.hash;
+  const ui = SwaggerUIBundle({
+    url: contract, dom_id: "#docs", deepLinking: true, validatorUrl: null, docExpansion: "list",
+    // Swagger UI opens no call whose name has a slash, as those of the contract have.
+    onComplete: () => {
+      const [, tag, call] = address.split("/").map(decodeURIComponent);
+      if (!call) return;
+      ui.layoutActions.show(["operations", tag, call], true);
+      ui.layoutActions.scrollTo(["operations", tag, call]);
+    },
+  });
 });
