@@ -112,8 +112,8 @@ var mayImport = map[string]struct{ ours, others string }{
 	"examples/server/internal/app":     {"any", "any"},
 	"examples/server/internal/browser": {"any", "any"},
 	"examples/server/internal/guides": {
-		"patch patch/recipe",
-		patchModules + " github.com/munnerz/goautoneg github.com/yuin/goldmark",
+		"patch patch/recipe httpapi/openapi",
+		patchModules + " github.com/goccy/go-yaml github.com/munnerz/goautoneg github.com/yuin/goldmark",
 	},
 	"examples/server/internal/doctor":    {"patch patch/envelope", patchModules + " github.com/smallstep/pkcs7"},
 	"examples/server/internal/certstore": {"store", "golang.org/x/crypto golang.org/x/net golang.org/x/text"},

@@ -5,6 +5,7 @@ import (
 	"html/template"
 	"io/fs"
 	"strings"
+	"sync"
 )
 
 // A guide is a page that was written in Markdown.
@@ -39,11 +40,17 @@ type library struct {
 	files   map[string][]byte  // by path, such as deploy/compose.yaml
 	order   []*guide
 	byName  []*recipe // in the order of their names
+	calls   func() ([]call, error)
 }
 
 // load reads and renders all guides.
 func load(source fs.FS) (*library, error) {
-	lib := &library{guides: map[string]*guide{}, recipes: map[string]*recipe{}, files: map[string][]byte{}}
+	lib := &library{
+		guides:  map[string]*guide{},
+		recipes: map[string]*recipe{},
+		files:   map[string][]byte{},
+		calls:   sync.OnceValues(loadCalls), // the contract is large
+	}
 	err := fs.WalkDir(source, ".", func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -53,6 +54,21 @@ func parse(t *testing.T, path, text string) document {
 	}
 	return d
 }
+
+// calls are the calls in the API reference: a slash, the tag, another slash, and the name.
+var calls = func() map[string]bool {
+	all := map[string]bool{}
+	call := regexp.MustCompile(`tags: \[(\w+)\]|operationId: "([^"]+)"`)
+	tag := ""
+	for _, m := range call.FindAllStringSubmatch(string(openapi.Document()), -1) {
+		if m[1] != "" {
+			tag = m[1]
+		} else {
+			all["/"+tag+"/"+m[2]] = true
+		}
+	}
+	return all
+}()
 
 // A crawler follows all links of the documentation, below a prefix.
 type crawler struct {
@@ -110,6 +126,10 @@ func (c *crawler) follow(path, address string) {
 	case !ok:
 		c.t.Errorf("%s links to %s, which does not have the prefix %s", path, to.Path, c.prefix)
 	case below == "/", below == "/feeds/new": // pages of package webui
+	case below == "/docs/api" && strings.HasPrefix(to.Fragment, "/"): // a call: its tag and its name
+		if !calls[to.Fragment] {
+			c.t.Errorf("%s links to %s, which is not in the API reference", path, to.Fragment)
+		}
 	case !strings.HasPrefix(below, "/docs") && below != "/api/openapi.yaml":
 		c.t.Errorf("%s links to %s", path, to.Path)
 	default:

@@ -2,6 +2,7 @@ package guides
 
 import (
 	"html/template"
+	"regexp"
 	"strconv"
 
 	"github.com/yuin/goldmark/ast"
@@ -18,7 +19,19 @@ func (nodes) RegisterFuncs(r renderer.NodeRendererFuncRegisterer) {
 	r.Register(ast.KindHeading, renderHeading)
 	r.Register(ast.KindFencedCodeBlock, renderCode)
 	r.Register(ast.KindCodeBlock, renderCode)
+	r.Register(ast.KindCodeSpan, renderCodeSpan)
 	r.Register(tables.KindTable, renderTable)
+}
+
+// pathSegment matches the end of a segment of a path, where a line may break.
+var pathSegment = regexp.MustCompile(`(\w|\})/`)
+
+func renderCodeSpan(w util.BufWriter, source []byte, n ast.Node, entering bool) (ast.WalkStatus, error) {
+	if entering {
+		text := template.HTMLEscapeString(plain(n, source))
+		_, _ = w.WriteString("<code>" + pathSegment.ReplaceAllString(text, "$1<wbr>/") + "</code>")
+	}
+	return ast.WalkSkipChildren, nil
 }
 
 func renderHeading(w util.BufWriter, source []byte, n ast.Node, entering bool) (ast.WalkStatus, error) {

@@ -108,15 +108,23 @@ func (v *visit) recipe(r *recipe) {
 type searchPage struct {
 	Sections []result
 	Recipes  []*recipe
+	Calls    []call
 }
+
+// Count returns the number of results.
+func (p searchPage) Count() int { return len(p.Sections) + len(p.Recipes) + len(p.Calls) }
 
 func (v *visit) search() {
 	query := v.query()
 	words := queryWords(query)
 	var found searchPage
 	if len(words) > 0 {
-		found = searchPage{v.lib.search(words), v.lib.find(words)}
-		found.Recipes = found.Recipes[:min(len(found.Recipes), maxFound)]
+		calls, err := v.lib.findCalls(words)
+		if err != nil {
+			v.h.log.Error("searching the API reference failed", "error", err)
+		}
+		recipes := v.lib.find(words)
+		found = searchPage{v.lib.search(words), recipes[:min(len(recipes), maxFound)], calls}
 	}
 	v.show(http.StatusOK, "search", page{Title: "Search", Query: query, Data: found})
 }

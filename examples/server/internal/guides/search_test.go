@@ -1,11 +1,9 @@
 package guides_test
 
 import (
-	"encoding/json"
 	"io/fs"
 	"net/url"
 	"path"
-	"regexp"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -15,7 +13,6 @@ import (
 
 	"github.com/patchsource/patchsource/examples"
 	"github.com/patchsource/patchsource/examples/server/internal/guides"
-	"github.com/patchsource/patchsource/patch/recipe"
 )
 
 // mapFS returns guides by their names.
@@ -54,8 +51,9 @@ func TestSearch(t *testing.T) {
 	for _, test := range []struct{ name, query, first, text string }{
 		{"a section", "acme", "./server#https", "<mark>acme</mark>"},
 		{"case", "HTTPS certificate", "./server#https", "<mark>HTTPS</mark>"},
-		{"a recipe", "firefox", "./recipes/Firefox", "2 recipes"},
+		{"a recipe", "firefox", "./recipes/Firefox", "Firefox ESR"},
 		{"a bundle id", "us.zoom.xos", "./recipes/Zoom", "Zoom"},
+		{"a call", "history", "./server#backup-restore-and-undo", `href="./api#/history/get%20%2Fapi%2Fv1%2Ftitles%2F`},
 		{"nothing", "xyzzy plugh", "./server", "Nothing has all of these words"},
 		{"no words", " ", "", "Enter one or more words"},
 		{"markup", "<b>", "./server", "“&lt;b&gt;”"},
@@ -133,36 +131,5 @@ func TestRecipe(t *testing.T) {
 	}
 	if page := request(h, "GET", "/docs/recipes/Zoom").Body.String(); !strings.Contains(page, "http://example.com/docs/") {
 		t.Error("without a site, the command does not have the host of the request")
-	}
-}
-
-// The fields of the form, and nothing else, are the members of the recipe.
-func TestRecipeFields(t *testing.T) {
-	h := newHandler(t)
-	names, err := fs.Glob(examples.Files(), "recipes/*.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	hidden := regexp.MustCompile(`<input type="hidden" name="([^"]+)"`)
-	for _, name := range names {
-		data, err := fs.ReadFile(examples.Files(), name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r, err := recipe.Parse(data)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(r.Requirements)+len(r.ExtensionAttributes) > 0 {
-			t.Errorf("%s has members for which the form has no field", name)
-		}
-		var members map[string]json.RawMessage
-		if err := json.Unmarshal(data, &members); err != nil {
-			t.Fatal(err)
-		}
-		page := request(h, "GET", "/docs/"+strings.TrimSuffix(name, ".json")).Body.String()
-		if count := len(hidden.FindAllString(page, -1)); count < len(members) {
-			t.Errorf("%s: the form has %d fields for %d members", name, count, len(members))
-		}
 	}
 }
