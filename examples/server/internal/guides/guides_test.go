@@ -70,7 +70,8 @@ func TestGuides(t *testing.T) {
 			"/docs/" + name:         "text/markdown, text/html;q=0.9",
 		} {
 			w := request(h, "GET", path, "Accept", accept)
-			if !bytes.Equal(w.Body.Bytes(), source) || w.Header().Get("Content-Type") != "text/markdown; charset=utf-8" {
+			contentType := w.Header().Get("Content-Type")
+			if !bytes.Equal(w.Body.Bytes(), source) || contentType != "text/markdown; charset=utf-8" {
 				t.Errorf("%s for Accept: %s is not the file: %v", path, accept, w.Header())
 			}
 		}
@@ -91,7 +92,8 @@ func TestFiles(t *testing.T) {
 		count++
 		data, err := fs.ReadFile(examples.Files(), path)
 		w := request(h, "GET", "/docs/"+path)
-		if w.Code != 200 || !bytes.Equal(w.Body.Bytes(), data) || strings.Contains(w.Header().Get("Content-Type"), "html") {
+		contentType := w.Header().Get("Content-Type")
+		if w.Code != 200 || !bytes.Equal(w.Body.Bytes(), data) || strings.Contains(contentType, "html") {
 			t.Errorf("%s has status %d and the header %v", path, w.Code, w.Header())
 		}
 		return err
@@ -99,8 +101,8 @@ func TestFiles(t *testing.T) {
 	if err != nil || count < 300 {
 		t.Errorf("%d files: %v", count, err)
 	}
-	if err := request(h, "GET", "/docs/server/README.md").Code; err != 404 {
-		t.Errorf("the guide is served under a second path: %d", err)
+	if code := request(h, "GET", "/docs/server/README.md").Code; code != 404 {
+		t.Errorf("the guide is served under a second path: %d", code)
 	}
 }
 
@@ -148,7 +150,9 @@ func TestAnswers(t *testing.T) {
 // A client that has a page asks whether it has changed.
 func TestNotModified(t *testing.T) {
 	h := newHandler(t)
-	for _, path := range []string{"/docs", "/docs/server", "/docs/server.md", "/docs/recipes/Zoom.json", "/docs/guides.css"} {
+	for _, path := range []string{
+		"/docs", "/docs/server", "/docs/server.md", "/docs/recipes/Zoom.json", "/docs/guides.css",
+	} {
 		first := request(h, "GET", path).Header()
 		if first.Get("Cache-Control") != "no-cache" {
 			t.Errorf("%s: got Cache-Control: %s", path, first.Get("Cache-Control"))

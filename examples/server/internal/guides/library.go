@@ -20,17 +20,17 @@ type guide struct {
 // A listing is what the start page says about a guide. Its name is that of its folder.
 type listing struct{ Name, Label, Title, Summary string }
 
-// listings are the guides in the order in which they are listed. load sets the titles.
+// listings are the guides in the order in which they are listed. The titles are the headings of the guides.
 var listings = [...]listing{
-	{Name: "server", Label: "Server manual", Summary: "Start and configure the server, add it to Jamf Pro, and use the " +
-		"page, the API, tokens, webhooks and backups."},
-	{Name: "deploy", Label: "Production", Summary: "Containers, systemd, reverse proxies, several servers, upgrades " +
-		"and backups that run by themselves."},
-	{Name: "publish", Label: "Publishing", Summary: "Publish new versions from scripts, pipelines and AutoPkg."},
-	{Name: "migrate", Label: "Migration", Summary: "Move titles here from Title Editor, Patch Server, Kinobi and others."},
-	{Name: "recipes", Label: "Recipes", Summary: "Titles that follow their vendors’ releases, and how recipes are written."},
-	{Name: "patchrecipe", Label: "Definitions in git", Summary: "Keep definitions in a repository and update them in " +
-		"a pipeline, with patchrecipe."},
+	{"server", "Server manual", "", "Start and configure the server, add it to Jamf Pro, and use the page, the API, " +
+		"tokens, webhooks and backups."},
+	{"deploy", "Production", "", "Containers, systemd, reverse proxies, several servers, upgrades and backups that " +
+		"run by themselves."},
+	{"publish", "Publishing", "", "Publish new versions from scripts, pipelines and AutoPkg."},
+	{"migrate", "Migration", "", "Move titles here from Title Editor, Patch Server, Kinobi and others."},
+	{"recipes", "Recipes", "", "Titles that follow their vendors’ releases, and how recipes are written."},
+	{"patchrecipe", "Definitions in git", "", "Keep definitions in a repository and update them in a pipeline, with " +
+		"patchrecipe."},
 }
 
 // A library is everything that is served: the guides, the recipes and the files to which the guides link.

@@ -221,8 +221,9 @@ func TestHeadingIDs(t *testing.T) {
 	for _, name := range names(t) {
 		source[name] = "# Title\n"
 	}
-	source["server"] = "# Title\n\n- [One](#one)\n- [Two](#two)\n\n## `--acme`, and C++\n\ntext\n\n## Ünï code_x\n\n" +
-		"### Same\n\n### Same\n\n```sh\necho '<b>' # comment\n```\n\n| a | b |\n|---|---|\n| `x\\|y` | 2 |\n\n<b>raw</b>\n"
+	source["server"] = "# Title\n\n- [One](#one)\n- [Two](#two)\n\n## `--acme`, and C++\n\ntext\n\n" +
+		"## Ünï code_x\n\n### Same\n\n### Same\n\n```sh\necho '<b>' # comment\n```\n\n" +
+		"| a | b |\n|---|---|\n| `x\\|y` | 2 |\n\n<b>raw</b>\n"
 	h, err := guides.New(mapFS(source), nil)
 	if err != nil {
 		t.Fatal(err)

@@ -119,7 +119,8 @@ func TestRecipe(t *testing.T) {
 	page := request(newHandler(t), "GET", "/docs/recipes/Zoom").Body.String()
 	for _, want := range []string{
 		"us.zoom.xos", "ZoomInstallerIT.pkg", "curl -sf https://patches.example.com/docs/recipes/Zoom.json",
-		`action="../../feeds/new?try=1#trial"`, `name="/feed/kind" value="redirect"`, `name="app_name" value="zoom.us.app"`,
+		`action="../../feeds/new?try=1#trial"`, `name="/feed/kind" value="redirect"`,
+		`name="app_name" value="zoom.us.app"`,
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page does not have %s: %s", want, page)
@@ -129,7 +130,8 @@ func TestRecipe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if page := request(h, "GET", "/docs/recipes/Zoom").Body.String(); !strings.Contains(page, "http://example.com/docs/") {
+	page = request(h, "GET", "/docs/recipes/Zoom").Body.String()
+	if !strings.Contains(page, "http://example.com/docs/") {
 		t.Error("without a site, the command does not have the host of the request")
 	}
 }
