@@ -48,7 +48,8 @@
 // a patch source in it. examples/patchlint and examples/patchrecipe are commands for
 // definitions in git. examples/recipes has recipes of hundreds of applications.
 // examples/deploy, examples/publish and examples/migrate are guides whose files are
-// tested.
+// tested. Package examples embeds the guides and the recipes, and the reference server
+// shows them at /docs.
 //
 // # Seven paths through the code
 //

@@ -11,10 +11,11 @@ window.addEventListener("load", () => {
     url: contract, dom_id: "#docs", deepLinking: true, validatorUrl: null, docExpansion: "list",
     // Swagger UI opens no call whose name has a slash, as those of the contract have.
     onComplete: () => {
-      const [, tag, call] = address.split("/").map(decodeURIComponent);
+      const call = address.match(/^#\/([^/]+)\/([^/]+)$/);
       if (!call) return;
-      ui.layoutActions.show(["operations", tag, call], true);
-      ui.layoutActions.scrollTo(["operations", tag, call]);
+      const place = ["operations", decodeURIComponent(call[1]), decodeURIComponent(call[2])];
+      ui.layoutActions.show(place, true);
+      ui.layoutActions.scrollTo(place);
     },
   });
 });
