@@ -29,6 +29,7 @@ func TestQuick(t *testing.T) {
 	}
 	for _, heading := range []string{
 		"Reads", "Durable changes", "Costs of a version", "Growth", "Start", "Backup, restore and import", "Memory",
+		"Footprint",
 	} {
 		if !strings.Contains(out.String(), "## "+heading+"\n\n") {
 			t.Errorf("there is no table %q:\n%s", heading, &out)

@@ -1,6 +1,6 @@
 // Command bench measures the reference server beside a bare handler and beside the disk, and prints tables in Markdown.
 //
-//	go run ./examples/internal/bench [reads|writes|growth|start|backup|memory|all] [flags]
+//	go run ./examples/internal/bench [reads|writes|growth|start|backup|memory|footprint|all] [flags]
 //
 // Without -server, it builds and measures the server of this module. With -server NAME=PATH, which may be repeated, it
 // measures other builds, all in one run:
@@ -83,6 +83,7 @@ var parts = []part{
 	{"start", starts},
 	{"backup", backups},
 	{"memory", memory},
+	{"footprint", footprint},
 }
 
 // run runs the program with its arguments.

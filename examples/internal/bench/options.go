@@ -37,7 +37,7 @@ type bench struct {
 	progress io.Writer
 }
 
-const usage = `Usage: bench [reads|writes|growth|start|backup|memory|all] [flags]
+const usage = `Usage: bench [reads|writes|growth|start|backup|memory|footprint|all] [flags]
 
 Measures the reference server beside a bare handler and the disk, and prints tables in Markdown. See the documentation
 of the package for how to read them.
@@ -72,7 +72,7 @@ func parseOptions(args []string, stderr io.Writer) (*options, []part, error) {
 		o.addBuild)
 	f.IntVar(&o.rounds, "rounds", 5, "number of interleaved rounds")
 	f.DurationVar(&o.slice, "slice", time.Second, "time for each measurement of a round")
-	sizes := f.String("sizes", "100,10000,100000", "numbers of titles for growth and start")
+	sizes := f.String("sizes", "100,10000,100000", "numbers of titles for growth, start and footprint")
 	f.IntVar(&o.versions, "versions", 30, "number of versions of a title")
 	f.BoolVar(&o.large, "large", false, "also measure a contributor's list at 50,000 titles")
 	f.BoolVar(&o.quick, "quick", false, "only try whether everything runs: few titles, one short round")

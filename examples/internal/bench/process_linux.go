@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"strconv"
 	"strings"
@@ -21,23 +22,32 @@ func cpuTime(pid int) (time.Duration, error) {
 	return time.Duration(t.Nano()), nil
 }
 
-// resident returns the number of bytes of a process that are in memory.
-func resident(pid int) (int64, error) {
+// memoryStatus returns a number of bytes from the status of a process: VmRSS, which are in memory, or VmHWM, the most
+// that ever were.
+func memoryStatus(pid int, field string) (int64, error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0, err
 	}
 	for line := range strings.Lines(string(status)) {
-		if text, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+		if text, ok := strings.CutPrefix(line, field+":"); ok {
 			n, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(text), " kB"), 10, 64)
 			return n << 10, err
 		}
 	}
-	return 0, fmt.Errorf("process %d has no resident size", pid)
+	return 0, fmt.Errorf("the status of process %d has no %s", pid, field)
 }
 
 // inMemory reports whether a folder is on tmpfs.
 func inMemory(dir string) bool {
 	var s syscall.Statfs_t
 	return syscall.Statfs(dir, &s) == nil && s.Type == unix.TMPFS_MAGIC
+}
+
+// allocated returns the bytes that a file takes on the disk.
+func allocated(info fs.FileInfo) int64 {
+	if s, ok := info.Sys().(*syscall.Stat_t); ok {
+		return s.Blocks * 512
+	}
+	return info.Size()
 }
