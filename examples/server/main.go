@@ -19,6 +19,7 @@ func main() {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
+	limitMemory(ctx)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
