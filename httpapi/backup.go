@@ -29,6 +29,7 @@ type backupCalls struct {
 	*core
 	store  store.Store   // nil: there are no full backups
 	places chan struct{} // a place for each backup to a trusted client
+	made   func()        // is called after each full backup; may be nil
 }
 
 // backup streams all titles as a zip in Patch Server's layout. With ?full=1, an administrator gets all other records as
@@ -69,6 +70,9 @@ func (c *backupCalls) backup(w http.ResponseWriter, r *http.Request) error {
 	}
 	if err == nil && full {
 		c.logChange(r, "full backup made", principal, "bytes", out.bytes)
+		if c.made != nil {
+			c.made()
+		}
 	}
 	return c.finish(r, out, err)
 }

@@ -131,7 +131,7 @@ func newCalls(titles *titleService, o *Options, address limit.AddressFunc) *call
 		versions: &versionCalls{titles},
 		history:  &historyCalls{titles},
 		tokens:   &tokenCalls{titles},
-		backup:   &backupCalls{base, o.Store, make(chan struct{}, maxTrustedBackups)},
+		backup:   &backupCalls{base, o.Store, make(chan struct{}, maxTrustedBackups), o.FullBackup},
 		restore:  &restoreCalls{base, files, inBackground},
 		imports:  &importCalls{base, files, inBackground},
 		atom:     &atomCalls{titles},

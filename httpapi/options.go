@@ -100,6 +100,8 @@ type Options struct {
 	// (such as /jamf/v1/patch/{id}), its method, the status, the bytes of the body, and the time that it took. Package
 	// httpapi/metrics has one.
 	Observe func(route, method string, status int, bytes int64, took time.Duration)
+	// FullBackup, if not nil, is called after each full backup that was sent as a whole.
+	FullBackup func()
 	// Now is the clock. If nil, it is time.Now.
 	Now func() time.Time
 }

@@ -35,7 +35,7 @@ type Gauge struct {
 	Labels map[string]string
 	// Counter exports the value as a counter: it never decreases while the process runs. Its name ends in _total.
 	Counter bool
-	// Value returns the value. It must not block.
+	// Value returns the value. A collection waits for it.
 	Value func() float64
 }
 
@@ -83,7 +83,7 @@ func New(r prometheus.Registerer, gauges ...Gauge) (*Metrics, error) {
 	}
 	own := prometheus.NewRegistry()
 	if r == nil {
-		all = append(all, collectors.NewGoCollector(),
+		all = append(all, collectors.NewGoCollector(), collectors.NewBuildInfoCollector(),
 			collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	}
 	for _, c := range all {

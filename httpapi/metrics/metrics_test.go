@@ -131,6 +131,9 @@ func TestStore(t *testing.T) {
 	m := newMetrics(t)
 	inner := &failingStore{Store: memstore.New()}
 	s := m.Store(inner)
+	if text := scrape(t, m); !strings.Contains(text, `patchsource_store_errors_total{operation="put"} 0`) {
+		t.Errorf("the failures do not begin at 0:\n%s", text)
+	}
 	for _, err := range []error{nil, store.ErrNotFound, errors.New("the disk is full"), errors.New("again")} {
 		inner.err = err
 		_, _ = s.Get(t.Context(), store.Key{Kind: "titles", ID: "secret-id"})

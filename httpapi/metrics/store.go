@@ -11,7 +11,12 @@ import (
 
 // Store returns a store that calls s and observes the duration and the failures of its operations. The optional
 // capabilities of s are found through it by store.As.
-func (m *Metrics) Store(s store.Store) store.Store { return &observedStore{s, m} }
+func (m *Metrics) Store(s store.Store) store.Store {
+	for _, operation := range []string{"get", "put", "delete", "list"} {
+		m.failures.WithLabelValues(operation) // 0 from the start, so that the first failure is an increase
+	}
+	return &observedStore{s, m}
+}
 
 type observedStore struct {
 	store.Store

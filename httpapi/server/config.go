@@ -12,6 +12,7 @@ import (
 	"github.com/patchsource/patchsource/auth/mail"
 	"github.com/patchsource/patchsource/httpapi"
 	"github.com/patchsource/patchsource/httpapi/feed"
+	"github.com/patchsource/patchsource/httpapi/metrics"
 	"github.com/patchsource/patchsource/httpapi/webui"
 	"github.com/patchsource/patchsource/patch"
 	"github.com/patchsource/patchsource/patch/catalog"
@@ -110,6 +111,8 @@ type Config struct {
 	// Registerer registers the metrics of the server, so that they are collected with those of the program. If nil, the
 	// server answers /metrics with them, and with the metrics of the Go runtime and of the process.
 	Registerer prometheus.Registerer
+	// Gauges are values that are exported beside the metrics of the server.
+	Gauges []metrics.Gauge
 	// Logger receives changes, failures and the causes of internal errors. If nil, nothing is logged.
 	Logger *slog.Logger
 	// Now is the clock. If nil, it is time.Now.

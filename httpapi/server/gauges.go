@@ -1,25 +1,18 @@
 package server
 
 import (
+	"context"
+
 	"github.com/patchsource/patchsource/httpapi/metrics"
 	"github.com/patchsource/patchsource/patch/catalog"
 	patchsync "github.com/patchsource/patchsource/sync"
+	"github.com/patchsource/patchsource/sync/webhook"
 )
 
-// gauges returns the values that are read when the metrics are collected. They are 0 until the server is open.
-func (s *Server) gauges() []metrics.Gauge {
-	all := []metrics.Gauge{
-		{
-			Name:  "titles",
-			Help:  "Titles that are served.",
-			Value: func() float64 { return float64(s.Catalog.Len()) },
-		},
-		{
-			Name:  "webhook_deliveries_pending",
-			Help:  "Events that wait to be delivered.",
-			Value: s.pendingDeliveries,
-		},
-	}
+// gauges returns the values that are read when the metrics are collected. Those of the server are 0 until it is open.
+func (s *Server) gauges(c *Config) []metrics.Gauge {
+	all := s.stateGauges(c.TolerateFaults)
+	all = append(all, s.webhookGauges()...)
 	all = append(all, s.syncGauges()...)
 	all = append(all, s.watchGauges()...)
 	all = append(all, s.tokenGauges()...)
@@ -38,7 +31,85 @@ func (s *Server) gauges() []metrics.Gauge {
 			return value()
 		}
 	}
-	return all
+	return append(all, c.Gauges...)
+}
+
+// stateGauges returns the gauges about the state of the server and of its titles.
+func (s *Server) stateGauges(tolerateFaults bool) []metrics.Gauge {
+	count := func(name, help string, value func() int) metrics.Gauge {
+		return metrics.Gauge{Name: name, Help: help, Value: func() float64 { return float64(value()) }}
+	}
+	return []metrics.Gauge{
+		count("titles", "Titles that are served.", func() int { return s.Catalog.Len() }),
+		count("titles_with_warnings", "Titles that have warnings, counted once a minute.",
+			func() int { return s.needsAttention().warnings }),
+		count("titles_overdue", "Titles whose next version is overdue, counted once a minute.",
+			func() int { return s.needsAttention().overdue }),
+		count("tokens_expiring", "Valid tokens that expire within 30 days, counted once a minute.",
+			func() int { return s.needsAttention().tokens }),
+		count("ready", "1 if the server is ready, as /readyz says, and 0 otherwise.", func() int {
+			if s.isReady(tolerateFaults) {
+				return 1
+			}
+			return 0
+		}),
+		count("store_faults", "Records that cannot be read, and other faults of the storage.",
+			func() int { return s.faults(context.Background()) }),
+		count("feed_read_timestamp_seconds", "When the feed was last read from this server, as a Unix time; 0 if it "+
+			"was not since the start.", func() int { return int(s.activity.feedRead.Load()) }),
+		count("full_backup_timestamp_seconds", "When this server last made a full backup, as a Unix time; 0 if it did "+
+			"not since the start.", func() int { return int(s.activity.fullBackup.Load()) }),
+	}
+}
+
+// webhookGauges returns the gauges about webhooks.
+func (s *Server) webhookGauges() []metrics.Gauge {
+	hooks := func(state string, in func(webhook.Status) bool) metrics.Gauge {
+		return metrics.Gauge{
+			Name:   "webhooks",
+			Help:   "Webhooks, by the result of the last attempt that this server made.",
+			Labels: map[string]string{"state": state},
+			Value:  func() float64 { return s.countWebhooks(in) },
+		}
+	}
+	return []metrics.Gauge{
+		{
+			Name:  "webhook_deliveries_pending",
+			Help:  "Events that wait to be delivered.",
+			Value: s.pendingDeliveries,
+		},
+		{
+			Name: "webhook_deliveries_dropped",
+			Help: "Events that this server has given up since the start, of the webhooks that exist.",
+			Value: func() (n float64) {
+				for _, w := range s.webhookStatuses() {
+					n += float64(w.Dropped)
+				}
+				return n
+			},
+		},
+		hooks("ok", func(w webhook.Status) bool { return w.Hook.Enabled && w.Failures == 0 }),
+		hooks("failing", func(w webhook.Status) bool { return w.Hook.Enabled && w.Failures > 0 }),
+		hooks("disabled", func(w webhook.Status) bool { return !w.Hook.Enabled }),
+	}
+}
+
+// webhookStatuses returns the statuses of all webhooks.
+func (s *Server) webhookStatuses() []webhook.Status {
+	if s.Webhooks == nil {
+		return nil
+	}
+	return s.Webhooks.List()
+}
+
+// countWebhooks counts the webhooks in a state.
+func (s *Server) countWebhooks(in func(webhook.Status) bool) (n float64) {
+	for _, w := range s.webhookStatuses() {
+		if in(w) {
+			n++
+		}
+	}
+	return n
 }
 
 // pendingDeliveries counts the events that wait to be delivered.
@@ -92,7 +163,9 @@ func (s *Server) watchGauges() []metrics.Gauge {
 			Name:   "watches",
 			Help:   "Titles that follow a release feed, by the state of the feed.",
 			Labels: map[string]string{"state": status},
-			Value:  func() float64 { return s.countWatches(status) },
+			Value: func() float64 {
+				return s.countWatches(func(w patchsync.WatchState) bool { return w.Status == status })
+			},
 		}
 	}
 	counter := func(name, help, result string, count func(patchsync.WatchCounts) uint64) metrics.Gauge {
@@ -112,6 +185,13 @@ func (s *Server) watchGauges() []metrics.Gauge {
 		watches(patchsync.WatchOK),
 		watches(patchsync.WatchFailing),
 		watches(patchsync.WatchPaused),
+		{
+			Name: "watches_silent",
+			Help: "Titles whose release feed has listed nothing new for much longer than usual.",
+			Value: func() float64 {
+				return s.countWatches(func(w patchsync.WatchState) bool { return w.Silent })
+			},
+		},
 		counter(checks, help, "succeeded", func(c patchsync.WatchCounts) uint64 { return c.Succeeded }),
 		counter(checks, help, "unchanged", func(c patchsync.WatchCounts) uint64 { return c.Unchanged }),
 		counter(checks, help, "failed", func(c patchsync.WatchCounts) uint64 { return c.Failed }),
@@ -128,9 +208,9 @@ func (s *Server) watchGauges() []metrics.Gauge {
 }
 
 // countWatches counts the titles that follow a release feed in a state.
-func (s *Server) countWatches(status string) (n float64) {
+func (s *Server) countWatches(in func(patchsync.WatchState) bool) (n float64) {
 	for state := range s.Sync.Watches().All() {
-		if state.Status == status {
+		if in(state) {
 			n++
 		}
 	}

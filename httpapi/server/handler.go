@@ -112,7 +112,8 @@ func (s *Server) apiOptions(c *Config, records store.Store) *httpapi.Options {
 		RootFeed:        c.RootFeed,
 		WebPage:         true,
 		TolerateFaults:  c.TolerateFaults,
-		Observe:         s.metrics.Observe,
+		Observe:         s.observe,
+		FullBackup:      s.recordFullBackup,
 		Now:             c.Now,
 	}
 }
@@ -138,7 +139,7 @@ func (s *Server) titleEditor(c *Config, people httpapi.Community, budget *httpap
 		LoginLimit:     c.Limits.Requests,
 		MaxBodyBytes:   c.Limits.BodyBytes,
 		Budget:         budget,
-		Observe:        s.metrics.Observe,
+		Observe:        s.observe,
 		Logger:         c.Logger,
 		Now:            c.Now,
 	})

@@ -49,7 +49,7 @@ func Open(ctx context.Context, c Config) (_ *Server, err error) {
 	if s.guard, err = store.Guard(ctx, c.Store); err != nil {
 		return nil, err
 	}
-	if s.metrics, err = metrics.New(c.Registerer, s.gauges()...); err != nil {
+	if s.metrics, err = metrics.New(c.Registerer, s.gauges(&c)...); err != nil {
 		return nil, err
 	}
 	records := s.metrics.Store(s.guard)

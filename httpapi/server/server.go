@@ -73,6 +73,9 @@ type Server struct {
 	log     *slog.Logger
 	now     func() time.Time
 
+	activity  activity
+	attention attention
+
 	opened     atomic.Bool // set when the fields above no longer change
 	background background
 	closing    sync.Once

@@ -82,7 +82,9 @@ func TestWatchesAndTheirEvents(t *testing.T) {
 		t.Errorf("delivered %s", text)
 	}
 	w := call(s, "GET", "/metrics", "", nil)
-	for _, line := range []string{`patchsource_watches{state="ok"} 1`, "patchsource_proposals 1"} {
+	for _, line := range []string{
+		`patchsource_watches{state="ok"} 1`, "patchsource_watches_silent 0", "patchsource_proposals 1",
+	} {
 		if !slices.Contains(strings.Split(w.Body.String(), "\n"), line) {
 			t.Errorf("the metrics lack %s", line)
 		}

@@ -26,10 +26,11 @@ var errForeignName = errors.New("the name is not one of --acme")
 
 // An acmeIssuer obtains certificates for the names of --acme and renews them. Until open is called, handshakes fail.
 type acmeIssuer struct {
-	names   []string
-	manager *autocert.Manager
-	ready   atomic.Bool
-	log     *slog.Logger
+	names    []string
+	manager  *autocert.Manager
+	ready    atomic.Bool
+	expiries expiries
+	log      *slog.Logger
 }
 
 // newACME returns an issuer for the names of --acme.
@@ -86,7 +87,11 @@ func (a *acmeIssuer) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, 
 	if !a.ready.Load() {
 		return nil, errors.New("the server is starting")
 	}
-	return a.manager.GetCertificate(hello)
+	cert, err := a.manager.GetCertificate(hello)
+	if err == nil && !slices.Contains(hello.SupportedProtos, acme.ALPNProto) { // which answers the CA
+		a.expiries.record(strings.ToLower(strings.TrimSuffix(hello.ServerName, ".")), cert)
+	}
+	return cert, err
 }
 
 // handler returns a handler that answers the CA's requests over HTTP and passes others to next.
@@ -110,7 +115,39 @@ func (a *acmeIssuer) open(ctx context.Context, cache autocert.Cache) {
 		for _, name := range a.names {
 			a.obtain(ctx, name)
 		}
+		a.follow(ctx)
 	}()
+}
+
+// expiryInterval is the time between two looks at the certificates in use.
+const expiryInterval = time.Hour
+
+// follow records renewed certificates of names that no client asks for, until ctx ends. It obtains none.
+func (a *acmeIssuer) follow(ctx context.Context) {
+	tick := time.NewTicker(expiryInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		for _, name := range a.names {
+			if a.expiries.known(name) {
+				_, _ = a.certificate(hello(name))
+			}
+		}
+	}
+}
+
+// hello returns the handshake of a client that knows ECDSA.
+func hello(name string) *tls.ClientHelloInfo {
+	return &tls.ClientHelloInfo{
+		ServerName:       name,
+		CipherSuites:     []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256},
+		SignatureSchemes: []tls.SignatureScheme{tls.ECDSAWithP256AndSHA256},
+		SupportedCurves:  []tls.CurveID{tls.CurveP256},
+	}
 }
 
 // obtain obtains the certificate for a name, if there is none, and logs the outcome.
@@ -118,12 +155,7 @@ func (a *acmeIssuer) obtain(ctx context.Context, name string) {
 	if ctx.Err() != nil {
 		return
 	}
-	cert, err := a.certificate(&tls.ClientHelloInfo{
-		ServerName:       name,
-		CipherSuites:     []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256},
-		SignatureSchemes: []tls.SignatureScheme{tls.ECDSAWithP256AndSHA256},
-		SupportedCurves:  []tls.CurveID{tls.CurveP256},
-	})
+	cert, err := a.certificate(hello(name))
 	switch {
 	case ctx.Err() != nil:
 	case err != nil:

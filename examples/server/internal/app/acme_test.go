@@ -89,6 +89,8 @@ func TestACME(t *testing.T) {
 	if !strings.Contains(p.logged(), `"url":"https://`+acmeTestName+`"`) {
 		t.Errorf("the server does not call itself by its name: %s", p.logged())
 	}
+	_, metrics := p.getTLS(ca, "/metrics")
+	checkExpiry(t, metrics, first.NotAfter)
 	if res, body := p.getTLS(ca, "/api/v1/backup?full=1"); res.StatusCode != 200 || !strings.HasPrefix(body, "PK") ||
 		strings.Contains(body, certstore.Kind) {
 		t.Errorf("the full backup has the certificates, or failed: status %d", res.StatusCode)

@@ -57,7 +57,7 @@ func run(ctx context.Context, f *flags, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	b, err := openBackend(ctx, f, web.site(f), log)
+	b, err := openBackend(ctx, f, web, log)
 	if err != nil && ctx.Err() != nil {
 		return web.stop(ctx) // stopped before it was ready
 	}

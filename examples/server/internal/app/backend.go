@@ -48,8 +48,8 @@ func (b *backend) Close() error {
 	return errors.Join(append(errs, closeStore(b.store))...)
 }
 
-// openBackend opens what the flags name. site is the address of the server, as far as it is known.
-func openBackend(ctx context.Context, f *flags, site string, log *slog.Logger) (_ *backend, err error) {
+// openBackend opens what the flags name, for a web.
+func openBackend(ctx context.Context, f *flags, w *web, log *slog.Logger) (_ *backend, err error) {
 	b := &backend{}
 	if b.store, err = f.openStore(ctx, f.Store, log); err != nil {
 		return nil, fmt.Errorf("--store %s: %w", redactStore(f.Store), err)
@@ -59,10 +59,11 @@ func openBackend(ctx context.Context, f *flags, site string, log *slog.Logger) (
 			err = errors.Join(err, b.Close())
 		}
 	}()
-	config, err := f.config(b.store, site, log)
+	config, err := f.config(b.store, w.site(f), log)
 	if err != nil {
 		return nil, err
 	}
+	config.Gauges = w.gauges()
 	if err := f.checkStore(ctx, b.store); err != nil {
 		return nil, err
 	}

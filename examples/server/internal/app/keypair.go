@@ -61,6 +61,12 @@ func (p *keyPair) certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return p.cert, nil
 }
 
+// expires returns when the certificate expires that the next handshake gets.
+func (p *keyPair) expires() time.Time {
+	cert, _ := p.certificate(nil)
+	return cert.Leaf.NotAfter
+}
+
 // reload loads the files if they have changed, and reports whether they have.
 func (p *keyPair) reload() (changed bool, err error) {
 	var files [2]fs.FileInfo // from before the files are read, so that a later change is noticed

@@ -8,11 +8,14 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"io"
 	"math/big"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -77,6 +80,54 @@ func TestTLS(t *testing.T) {
 	defer res.Body.Close()
 	if res.StatusCode != 200 || !strings.HasPrefix(p.url, "https://") {
 		t.Errorf("%s: got status %d", p.url, res.StatusCode)
+	}
+	pair, err := tls.LoadX509KeyPair(certFile, keyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err = client.Get(p.url + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkExpiry(t, string(text), pair.Leaf.NotAfter)
+}
+
+// checkExpiry checks the time in the metrics at which the certificate expires.
+func checkExpiry(t *testing.T, text string, want time.Time) {
+	t.Helper()
+	m := regexp.MustCompile(`(?m)^patchsource_certificate_expiry_timestamp_seconds (\S+)$`).FindStringSubmatch(text)
+	if m == nil {
+		t.Fatalf("the metrics do not have the time:\n%s", text)
+	}
+	if got, err := strconv.ParseFloat(m[1], 64); err != nil || int64(got) != want.Unix() {
+		t.Errorf("the certificate expires at %s, want %d (%v)", m[1], want.Unix(), err)
+	}
+}
+
+// The time is that of the certificate that expires first, once there is one for each name.
+func TestExpiries(t *testing.T) {
+	var e expiries
+	names := []string{"a", "b"}
+	at := func(unix int64) *tls.Certificate {
+		return &tls.Certificate{Leaf: &x509.Certificate{NotAfter: time.Unix(unix, 0)}}
+	}
+	e.record("a", at(20))
+	e.record("b", &tls.Certificate{})
+	if got := e.earliest(names); got != 0 || e.known("b") {
+		t.Errorf("without the second certificate: got %v", got)
+	}
+	e.record("b", at(10))
+	if got := e.earliest(names); got != 10 {
+		t.Errorf("got %v, want 10", got)
+	}
+	e.record("b", at(30))
+	if got := e.earliest(names); got != 20 {
+		t.Errorf("after a renewal: got %v, want 20", got)
 	}
 }
 

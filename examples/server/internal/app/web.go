@@ -35,6 +35,7 @@ type web struct {
 	listener net.Listener // of --addr
 	plain    net.Listener // of --http-addr, or nil
 	acme     *acmeIssuer  // nil without --acme
+	pair     *keyPair     // nil without --tls-cert
 	servers  []*http.Server
 	handler  atomic.Pointer[http.Handler]
 	drain    drain
@@ -88,11 +89,10 @@ func (w *web) tlsConfig(f *flags, log *slog.Logger) (_ *tls.Config, err error) {
 		}
 		return w.acme.tlsConfig(), nil
 	case f.TLSCert != "":
-		pair, err := loadKeyPair(f.TLSCert, f.TLSKey, log)
-		if err != nil {
+		if w.pair, err = loadKeyPair(f.TLSCert, f.TLSKey, log); err != nil {
 			return nil, err
 		}
-		return &tls.Config{GetCertificate: pair.certificate}, nil
+		return &tls.Config{GetCertificate: w.pair.certificate}, nil
 	}
 	return nil, nil
 }
