@@ -120,6 +120,7 @@ var mayImport = map[string]struct{ ours, others string }{
 	"examples":                           {"", ""},
 	"examples/embed":                     {"any", "any"},
 	"examples/deploy":                    {"examples/internal/trial", ""},
+	"examples/deploy/monitoring":         {"examples/internal/trial", ""},
 	"examples/publish":                   {"examples/internal/trial", ""},
 	"examples/internal/logging":          {"", ""},
 	"examples/internal/trial":            {"", ""},

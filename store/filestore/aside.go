@@ -148,7 +148,7 @@ func (s *Store) findMissing() {
 		err = nil
 	}
 	if err != nil && s.faults.unlisted == nil {
-		s.log.Warn("cannot read the directory of corrupt files", "directory", s.path(s.top, asideDir), "error", err)
+		s.log.Warn("cannot read the directory of corrupt files", "folder", s.path(s.top, asideDir), "error", err)
 	}
 	s.faults.unlisted = err
 	for _, e := range entries {

@@ -48,7 +48,7 @@ func (s *Store) stopChanges(cause error) error {
 		"Changes are refused until the directory is opened again: check the disk, and restart the server", s.dir, cause)
 	if s.failure.CompareAndSwap(nil, &err) {
 		s.log.Error("a sync failed; changes are refused until the directory is opened again",
-			"directory", s.dir, "error", cause)
+			"folder", s.dir, "error", cause)
 	}
 	return err
 }

@@ -125,7 +125,7 @@ func (r *importRun) importFile(ctx context.Context, name string) error {
 	log := r.log.With("file", name)
 	def, repairs, err := r.read(name)
 	for _, w := range repairs {
-		log.Warn("repaired a file", "path", w.Path, "repair", w.Message)
+		log.Warn("repaired a file", "pointer", w.Path, "repair", w.Message)
 	}
 	var result catalog.Result
 	if err == nil {
@@ -176,7 +176,7 @@ func (r *importRun) read(name string) (def *patch.Definition, repairs []patch.Wa
 func warnIgnored(log *slog.Logger, warnings []patch.Warning) {
 	for _, w := range warnings {
 		if w.Code == "enabled-ignored" {
-			log.Warn("ignored a member of a file", "path", w.Path, "reason", w.Message)
+			log.Warn("ignored a member of a file", "pointer", w.Path, "reason", w.Message)
 		}
 	}
 }
