@@ -29,7 +29,7 @@ func TestReadme(t *testing.T) {
 // Every relative link of a Markdown file leads to a file, and to a heading if it has a fragment.
 func TestMarkdownLinks(t *testing.T) {
 	var files []string
-	for _, pattern := range []string{"*.md", ".github/*.md", "examples/*.md", "examples/*/*.md"} {
+	for _, pattern := range []string{"*.md", ".github/*.md", "examples/*.md", "examples/*/*.md", "examples/*/*/*.md"} {
 		found, err := filepath.Glob(filepath.Join("../..", pattern))
 		if err != nil {
 			t.Fatal(err)
