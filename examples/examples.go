@@ -10,6 +10,8 @@ import (
 //go:embed */README.md recipes/*.json
 //go:embed deploy/Caddyfile deploy/Containerfile deploy/backup.sh deploy/compose.yaml deploy/haproxy.cfg
 //go:embed deploy/nginx.conf deploy/patchsource.service
+//go:embed deploy/monitoring/README.md deploy/monitoring/*.yaml deploy/monitoring/dashboard.json
+//go:embed deploy/monitoring/audit-export.sh
 //go:embed patchrecipe/github-actions.yml
 //go:embed publish/autopkg publish/composer-10.2.json publish/definitions publish/github-actions.yml publish/publish.sh
 var files embed.FS

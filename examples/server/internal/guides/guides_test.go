@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -39,23 +40,27 @@ func request(h http.Handler, method, path string, header ...string) *httptest.Re
 	return w
 }
 
-// names returns the names of all guides, which are the folders of examples with a file README.md.
-func names(t *testing.T) (all []string) {
+// folders returns the folders of all guides: those of examples with a file README.md.
+func folders(t *testing.T) (all []string) {
 	t.Helper()
-	files, err := filepath.Glob(root + "/examples/*/README.md")
-	if err != nil || len(files) == 0 {
+	source := os.DirFS(root + "/examples")
+	err := fs.WalkDir(source, ".", func(file string, _ fs.DirEntry, err error) error {
+		if path.Base(file) == "README.md" {
+			all = append(all, path.Dir(file))
+		}
+		return err
+	})
+	if err != nil || len(all) == 0 {
 		t.Fatalf("there are no guides: %v", err)
-	}
-	for _, file := range files {
-		all = append(all, filepath.Base(filepath.Dir(file)))
 	}
 	return all
 }
 
 func TestGuides(t *testing.T) {
 	h := newHandler(t)
-	for _, name := range names(t) {
-		source, err := os.ReadFile(filepath.Join(root, "examples", name, "README.md"))
+	for _, folder := range folders(t) {
+		name := path.Base(folder)
+		source, err := os.ReadFile(filepath.Join(root, "examples", folder, "README.md"))
 		if err != nil {
 			t.Fatal(err)
 		}

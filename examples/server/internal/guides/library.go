@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html/template"
 	"io/fs"
+	"path"
 	"strings"
 	"sync"
 )
@@ -17,25 +18,34 @@ type guide struct {
 	sections []section
 }
 
-// A listing is what the start page says about a guide. Its name is that of its folder.
-type listing struct{ Name, Label, Title, Summary string }
+// A listing is what the start page says about a guide.
+type listing struct {
+	Name                  string // the last element of Folder
+	Label, Title, Summary string
+	Folder                string // of the guide, in the files that are served
+}
 
 // listings are the guides in the order in which they are listed. The titles are the headings of the guides.
 var listings = [...]listing{
-	{"server", "Server manual", "", "Start and configure the server, add it to Jamf Pro, and use the page, the API, " +
-		"tokens, webhooks and backups."},
-	{"deploy", "Production", "", "Containers, systemd, reverse proxies, several servers, upgrades and backups that " +
-		"run by themselves."},
-	{"publish", "Publishing", "", "Publish new versions from scripts, pipelines and AutoPkg."},
-	{"migrate", "Migration", "", "Move titles here from Title Editor, Patch Server, Kinobi and others."},
-	{"recipes", "Recipes", "", "Titles that follow their vendors’ releases, and how recipes are written."},
-	{"patchrecipe", "Definitions in git", "", "Keep definitions in a repository and update them in a pipeline, with " +
-		"patchrecipe."},
+	{Label: "Server manual", Folder: "server", Summary: "Start and configure the server, add it to Jamf Pro, and use " +
+		"the page, the API, tokens, webhooks and backups."},
+	{Label: "Production", Folder: "deploy", Summary: "Packages, containers, reverse proxies, several servers, " +
+		"upgrades and backups that run by themselves."},
+	{Label: "Monitoring", Folder: "deploy/monitoring", Summary: "Alerts and what to do about them, a dashboard, " +
+		"metrics, the fields of the log, and the audit log."},
+	{Label: "Publishing", Folder: "publish", Summary: "Publish new versions from scripts, pipelines and AutoPkg."},
+	{Label: "Migration", Folder: "migrate", Summary: "Move titles here from Title Editor, Patch Server, Kinobi and " +
+		"others."},
+	{Label: "Recipes", Folder: "recipes", Summary: "Titles that follow their vendors’ releases, and how recipes are " +
+		"written."},
+	{Label: "Definitions in git", Folder: "patchrecipe", Summary: "Keep definitions in a repository and update them " +
+		"in a pipeline, with patchrecipe."},
 }
 
 // A library is everything that is served: the guides, the recipes and the files to which the guides link.
 type library struct {
 	guides  map[string]*guide  // by name
+	folders map[string]string  // the names of the guides, by folder
 	recipes map[string]*recipe // by id
 	files   map[string][]byte  // by path, such as deploy/compose.yaml
 	order   []*guide
@@ -47,34 +57,37 @@ type library struct {
 func load(source fs.FS) (*library, error) {
 	lib := &library{
 		guides:  map[string]*guide{},
+		folders: map[string]string{},
 		recipes: map[string]*recipe{},
 		files:   map[string][]byte{},
 		calls:   sync.OnceValues(loadCalls), // the contract is large
 	}
-	err := fs.WalkDir(source, ".", func(path string, entry fs.DirEntry, err error) error {
+	err := fs.WalkDir(source, ".", func(file string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}
-		lib.files[path], err = fs.ReadFile(source, path)
+		lib.files[file], err = fs.ReadFile(source, file)
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
 	for _, l := range listings {
-		path := l.Name + "/README.md"
-		text, ok := lib.files[path]
+		l.Name = path.Base(l.Folder)
+		file := l.Folder + "/README.md"
+		text, ok := lib.files[file]
 		if !ok {
-			return nil, fmt.Errorf("there is no guide at %s", path)
+			return nil, fmt.Errorf("there is no guide at %s", file)
 		}
-		delete(lib.files, path) // it is served under the name of the guide
+		delete(lib.files, file) // it is served under the name of the guide
 		g := &guide{listing: l, Source: text}
 		lib.guides[l.Name] = g
+		lib.folders[l.Folder] = l.Name
 		lib.order = append(lib.order, g)
 	}
-	for path := range lib.files {
-		if strings.HasSuffix(path, "/README.md") {
-			return nil, fmt.Errorf("no listing describes the guide at %s", path)
+	for file := range lib.files {
+		if strings.HasSuffix(file, "/README.md") {
+			return nil, fmt.Errorf("no listing describes the guide at %s", file)
 		}
 	}
 	if err := lib.loadRecipes(); err != nil {

@@ -5,6 +5,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -159,9 +160,9 @@ func TestLinks(t *testing.T) {
 		c.visit(prefix + "/docs")
 		c.visit(prefix + "/docs/search?q=token")
 		c.visit(prefix + "/docs/search?q=nothing+of+the+kind")
-		for _, name := range names(t) {
-			if _, ok := c.pages[prefix+"/docs/"+name]; !ok {
-				t.Errorf("no page links to %s", name)
+		for _, folder := range folders(t) {
+			if _, ok := c.pages[prefix+"/docs/"+path.Base(folder)]; !ok {
+				t.Errorf("no page links to %s", folder)
 			}
 		}
 		for _, path := range []string{"/docs/api", "/docs/recipes/Zoom.json", "/docs/deploy/compose.yaml"} {
@@ -218,8 +219,8 @@ func TestMissingLinks(t *testing.T) {
 // The headings have the ids that GitHub gives them, so that links work at both places.
 func TestHeadingIDs(t *testing.T) {
 	source := map[string]string{}
-	for _, name := range names(t) {
-		source[name] = "# Title\n"
+	for _, folder := range folders(t) {
+		source[folder] = "# Title\n"
 	}
 	source["server"] = "# Title\n\n- [One](#one)\n- [Two](#two)\n\n## `--acme`, and C++\n\ntext\n\n" +
 		"## Ünï code_x\n\n### Same\n\n### Same\n\n```sh\necho '<b>' # comment\n```\n\n" +

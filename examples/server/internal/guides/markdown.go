@@ -49,7 +49,7 @@ func (lib *library) render(g *guide) error {
 		if entering {
 			switch n := n.(type) {
 			case *ast.Link:
-				n.Destination = []byte(lib.link(g.Name, string(n.Destination)))
+				n.Destination = []byte(lib.link(g.Folder, string(n.Destination)))
 			case *tables.Table:
 				labelCells(n, g.Source)
 			}

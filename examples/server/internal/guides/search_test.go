@@ -15,11 +15,11 @@ import (
 	"github.com/patchsource/patchsource/examples/server/internal/guides"
 )
 
-// mapFS returns guides by their names.
+// mapFS returns guides by their folders.
 func mapFS(source map[string]string) fs.FS {
 	all := fstest.MapFS{}
-	for name, text := range source {
-		all[name+"/README.md"] = &fstest.MapFile{Data: []byte(text)}
+	for folder, text := range source {
+		all[folder+"/README.md"] = &fstest.MapFile{Data: []byte(text)}
 	}
 	return all
 }
