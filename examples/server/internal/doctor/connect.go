@@ -85,6 +85,7 @@ func (e *examination) refused(err error) bool {
 	var record tls.RecordHeaderError
 	switch {
 	case errors.As(err, &verification) && len(verification.UnverifiedCertificates) > 0:
+		e.describeCertificate(verification.UnverifiedCertificates[0])
 		e.add(CheckCertificate, Error, e.refusal(verification))
 	case strings.Contains(err.Error(), "tls: ") && !errors.As(err, &record):
 		e.addf(CheckTLSVersion, Error, "there is no TLS connection (%v): enable TLS 1.2 and 1.3 at the server, and do "+
@@ -94,6 +95,22 @@ func (e *examination) refused(err error) bool {
 	}
 	e.report.Reached = true
 	return true
+}
+
+// authorityHint is a part of the message about a certificate of an unknown authority.
+const authorityHint = "; to check the rest here, use --ca FILE"
+
+// describeCertificate adds the certificate of the server to the report.
+func (e *examination) describeCertificate(leaf *x509.Certificate) {
+	issuer := leaf.Issuer.String()
+	if selfSigned(leaf) {
+		issuer = "itself"
+	}
+	e.report.Certificate = &Certificate{
+		Names:    printable(names(leaf)),
+		Issuer:   printable(issuer),
+		NotAfter: leaf.NotAfter,
+	}
 }
 
 // refusal returns why a certificate is refused. Nothing else is checked over such a connection.
@@ -112,11 +129,11 @@ func (e *examination) refusal(v *tls.CertificateVerificationError) string {
 		return "the certificate expired on " + day(invalid.Cert.NotAfter) + ": renew it"
 	case errors.As(v.Err, &unknown) && selfSigned(leaf):
 		return "the certificate is self-signed, and Jamf Pro does not trust it: get one from an authority that Jamf " +
-			"Pro trusts, or import it into the trust store of Jamf Pro's Java; to check the rest here, use --ca FILE"
+			"Pro trusts, or import it into the trust store of Jamf Pro's Java" + e.hint(authorityHint)
 	case errors.As(v.Err, &unknown):
 		return "the certificate was issued by " + quote(leaf.Issuer.String()) + ", which is not trusted: let the " +
 			"server send its intermediate certificates, and import a private authority into the trust store of Jamf " +
-			"Pro's Java; to check the rest here, use --ca FILE"
+			"Pro's Java" + e.hint(authorityHint)
 	}
 	return "the certificate is not valid (" + v.Err.Error() + "): replace it"
 }
@@ -176,6 +193,9 @@ func (e *examination) checkTLS(state *tls.ConnectionState) {
 	chain := state.PeerCertificates
 	if len(state.VerifiedChains) > 0 {
 		chain = state.VerifiedChains[0]
+	}
+	if len(chain) > 0 {
+		e.describeCertificate(chain[0])
 	}
 	var first *x509.Certificate // the one that expires first
 	for i, c := range chain {

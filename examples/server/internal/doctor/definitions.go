@@ -60,7 +60,7 @@ func (e *examination) summarizeDefinitions(signed int) {
 
 // sample returns the titles whose definitions are read, spread over the list.
 func (e *examination) sample(titles []patch.Summary) []patch.Summary {
-	if e.all || len(titles) <= maxSample {
+	if e.options.All || len(titles) <= maxSample {
 		return titles
 	}
 	sample := make([]patch.Summary, 0, maxSample)

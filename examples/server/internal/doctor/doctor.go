@@ -70,6 +70,10 @@ type Options struct {
 	Roots *x509.CertPool
 	// All examines every definition, and not only a sample of at most 50.
 	All bool
+	// Connection examines only the address, the connection and its certificate, and whether the list is redirected.
+	Connection bool
+	// NoFlags leaves out what the messages say about the flags of patchsource doctor.
+	NoFlags bool
 	// Timeout bounds the whole examination. The default is five minutes. One request takes at most 30 s.
 	Timeout time.Duration
 	// Now is the clock. If nil, it is time.Now.
@@ -82,11 +86,20 @@ type Report struct {
 	URL string `json:"url"`
 	// Reached reports whether the server answered a request. A server whose certificate is refused was reached, too.
 	Reached bool `json:"reached"`
+	// Certificate is the one of the server, also if it is refused. It is nil if there was none.
+	Certificate *Certificate `json:"certificate,omitempty"`
 	// Titles is the number of titles in the list, and Examined the number of definitions that were read.
 	Titles   int `json:"titles"`
 	Examined int `json:"examined"`
 	// Findings are the findings in the order of the checks.
 	Findings []Finding `json:"findings"`
+}
+
+// A Certificate is what a report says about the certificate of the server.
+type Certificate struct {
+	Names    string    `json:"names"`
+	Issuer   string    `json:"issuer"`
+	NotAfter time.Time `json:"not_after"`
 }
 
 // Count returns the number of findings with a severity.
@@ -117,7 +130,7 @@ var errTooMany = errors.New("too many requests")
 type examination struct {
 	transport http.RoundTripper
 	now       func() time.Time
-	all       bool
+	options   Options
 
 	base       string // the address of the feed, without a slash at its end
 	report     *Report
@@ -157,7 +170,7 @@ func Examine(ctx context.Context, address string, opts *Options) (*Report, error
 	e := &examination{
 		transport: o.Transport,
 		now:       o.Now,
-		all:       o.All,
+		options:   o,
 		report:    &Report{Findings: []Finding{}},
 		left:      map[Finding]int{},
 	}
@@ -169,7 +182,7 @@ func Examine(ctx context.Context, address string, opts *Options) (*Report, error
 // run makes the checks in their order, until one of them makes the others impossible.
 func (e *examination) run(ctx context.Context, a *address) {
 	list := e.connect(ctx, a)
-	if list == nil {
+	if list == nil || e.options.Connection {
 		return
 	}
 	titles, ok := e.checkList(list)
@@ -201,12 +214,21 @@ func (e *examination) finish(ctx context.Context) {
 	}
 	switch err := ctx.Err(); {
 	case errors.Is(err, context.DeadlineExceeded):
-		e.add(CheckComplete, Error, "not everything was checked: the time was over; allow more with --timeout")
+		e.add(CheckComplete, Error, "not everything was checked: the time was over"+
+			e.hint("; allow more with --timeout"))
 	case err != nil:
 		e.add(CheckComplete, Error, "not everything was checked: the check was interrupted")
 	case e.requests >= maxRequests:
 		e.addf(CheckComplete, Warning, "not everything was checked: it takes more than %d requests", maxRequests)
 	}
+}
+
+// hint returns what a message says about flags, unless the options leave it out.
+func (e *examination) hint(text string) string {
+	if e.options.NoFlags {
+		return ""
+	}
+	return text
 }
 
 // addLeft adds the numbers of the findings that were not reported one by one.
