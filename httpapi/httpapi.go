@@ -91,6 +91,7 @@ func newAPI(c *catalog.Catalog, opts *Options) (*api, error) {
 		Budget:   a.titles.budget,
 		Error:    wrap.fail,
 		Observe:  o.Observe,
+		Listed:   o.Listed,
 		Now:      o.Now,
 	}
 	if o.Community != nil {

@@ -94,6 +94,9 @@ type Options struct {
 	// os.TempDir().
 	UploadDir string
 
+	// Listed, if not nil, is called after each request for the feed that was answered with a list of titles. It must be
+	// fast.
+	Listed func(r *http.Request)
 	// Logger receives changes, and the causes of internal errors. If nil, nothing is logged.
 	Logger *slog.Logger
 	// Observe, if not nil, is called with the outcome of each request: its route, which is one of a bounded number

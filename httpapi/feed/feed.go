@@ -73,6 +73,8 @@ type Options struct {
 	// Observe, if not nil, is called with the outcome of each request for the feed: its route, which is one of six, its
 	// method, the status, the bytes of the body, and the time that it took.
 	Observe func(route, method string, status int, bytes int64, took time.Duration)
+	// Listed, if not nil, is called after each request that was answered with a list of titles. It must be fast.
+	Listed func(r *http.Request)
 	// Logger receives the causes of internal errors. If nil, nothing is logged.
 	Logger *slog.Logger
 	// Now is the clock. If nil, it is time.Now.
@@ -94,6 +96,7 @@ func New(c *catalog.Catalog, opts *Options) (http.Handler, error) {
 		root:         o.RootFeed,
 		contributors: o.Contributors,
 		observe:      o.Observe,
+		listed:       o.Listed,
 		next:         o.Next,
 		fail:         o.Error,
 		answers:      newServer(o.Budget, o.Now),

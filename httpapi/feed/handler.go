@@ -20,6 +20,7 @@ type handler struct {
 	sealer       *sealer      // nil: definitions are not signed
 	answers      *answer.Server
 	observe      trace.ObserveFunc // nil: nothing is observed
+	listed       func(r *http.Request)
 	next         http.Handler
 	fail         func(w http.ResponseWriter, r *http.Request, err error)
 }
@@ -100,8 +101,11 @@ func (h *handler) serve(w http.ResponseWriter, r *http.Request, p path) {
 	if err == nil {
 		err = h.answers.Serve(w, r, doc, contentType)
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		h.failed(w, r, err)
+	case h.listed != nil && p.call != definition:
+		h.listed(r)
 	}
 }
 

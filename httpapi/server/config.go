@@ -51,6 +51,9 @@ type Config struct {
 	// empty, nothing is shown.
 	SignInHint string
 
+	// Setup is the page that leads an administrator through the configuration of the server. If nil, there is none.
+	Setup *webui.Setup
+
 	// Mailer sends authors their tokens. If it is set, anyone can publish titles and register as a contributor, and a
 	// Secret is required. If nil, there is no community. The caller closes it after [Server.Close].
 	Mailer mail.Mailer

@@ -35,6 +35,9 @@ func (s *Server) newHandler(c *Config, records store.Store) (http.Handler, error
 	if err != nil {
 		return nil, err
 	}
+	if s.reads, err = newReads(c); err != nil {
+		return nil, err
+	}
 	opts := s.apiOptions(c, records)
 	opts.Budget = budget
 	var page http.Handler // set below: the page calls the API
@@ -55,6 +58,7 @@ func (s *Server) newHandler(c *Config, records store.Store) (http.Handler, error
 		Budget:     budget,
 		Site:       c.Site,
 		SignInHint: c.SignInHint,
+		Setup:      c.Setup,
 		Publishing: s.Community != nil,
 		Help:       help(c.Docs),
 		Now:        c.Now,
@@ -114,6 +118,7 @@ func (s *Server) apiOptions(c *Config, records store.Store) *httpapi.Options {
 		TolerateFaults:  c.TolerateFaults,
 		Observe:         s.observe,
 		FullBackup:      s.recordFullBackup,
+		Listed:          s.reads.note,
 		Now:             c.Now,
 	}
 }

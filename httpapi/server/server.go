@@ -67,6 +67,7 @@ type Server struct {
 	Webhooks *webhook.Service
 
 	handler http.Handler
+	reads   *reads
 	jobs    *jobs.Service
 	guard   *store.Guarded
 	metrics *metrics.Metrics

@@ -30,6 +30,7 @@ var rootSegments = map[string]bool{
 	"overview":     true,
 	"audit":        true,
 	"bulk":         true,
+	"setup":        true,
 }
 
 // Serves reports whether a request is for the page. The root belongs to the page unless the client accepts JSON and not
@@ -109,6 +110,7 @@ func (h *handler) routes() {
 	on(h, "POST /backup/import", backupPages.importTitles)
 	on(h, "GET /jobs", jobPages.list)
 	on(h, "GET /jobs/{id}", jobPages.job)
+	h.routeSetup()
 }
 
 // routeTitles registers the pages that change titles.

@@ -100,6 +100,9 @@ type layout struct {
 	// action of a form, or a link if OwnSession is true. They are empty if there is no such place.
 	CanSignIn, OwnSession bool
 	SignIn, SignOut       string
+	// Setup says that there is a page that leads through the configuration.
+	Setup bool
+	fresh func() bool
 	// Feeds counts what needs attention. It is nil if the page does not offer release feeds to the visitor.
 	Feeds *FeedCounts
 	Jamf  jamf
@@ -125,6 +128,8 @@ func (v *visit) layout(page, title string, data any) layout {
 		CanSignIn:  h.api != nil,
 		Publishing: h.publishing,
 		SignInHint: h.signInHint,
+		Setup:      h.setup != nil,
+		fresh:      h.fresh,
 		Jamf:       v.jamf(),
 		Help:       h.help(page),
 		Page:       data,
@@ -145,6 +150,9 @@ func (v *visit) layout(page, title string, data any) layout {
 	}
 	return l
 }
+
+// Fresh reports whether nobody has signed in to the server yet, as far as the setup can tell.
+func (l layout) Fresh() bool { return l.fresh() }
 
 // show shows a page.
 func (v *visit) show(status int, page, title string, data any) {

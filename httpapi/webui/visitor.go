@@ -50,6 +50,9 @@ func (p visitor) MayAdminister() bool {
 	return p.may(actionAdminister, Title{}, p.Administrator() || !p.hasKind())
 }
 
+// MaySetUp reports whether the visitor may use the setup.
+func (p visitor) MaySetUp() bool { return p.may(actionAdminister, Title{}, p.Administrator()) }
+
 // MaySeeSources reports whether the page offers the visitor the list of sources, which has those of the titles that
 // they may change.
 func (p visitor) MaySeeSources() bool {

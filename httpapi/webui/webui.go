@@ -158,6 +158,8 @@ type Options struct {
 	SignInHint string
 	// Publishing allows visitors without an account to publish titles.
 	Publishing bool
+	// Setup is the page /setup for administrators. It requires API. If nil, there is none.
+	Setup *Setup
 	// Budget limits the work and the memory that visitors cause. If nil, they are not limited.
 	Budget Budget
 	// Help returns the path of the documentation about a page, below that of the site and without a slash at the
@@ -211,6 +213,8 @@ type handler struct {
 	publishing bool
 	signInHint string
 	help       func(page string) string
+	setup      *Setup // nil: there is no such page
+	checks     setupResults
 	now        func() time.Time
 	log        *slog.Logger
 
@@ -221,7 +225,7 @@ type handler struct {
 }
 
 // New returns the handler of every path for which [Serves] is true. It returns an error if Options.Site is not an
-// absolute URL. The handler is safe for concurrent use.
+// absolute URL, or if a step of Options.Setup is not complete. The handler is safe for concurrent use.
 func New(catalog Catalog, opts *Options) (http.Handler, error) {
 	var o Options
 	if opts != nil {
@@ -243,6 +247,12 @@ func New(catalog Catalog, opts *Options) (http.Handler, error) {
 	}
 	if catalog == nil {
 		return nil, errors.New("webui: the catalog is nil")
+	}
+	if o.Setup != nil && o.API != nil {
+		if err := o.Setup.check(); err != nil {
+			return nil, err
+		}
+		h.setup = o.Setup
 	}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
