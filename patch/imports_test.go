@@ -115,7 +115,10 @@ var mayImport = map[string]struct{ ours, others string }{
 		"patch patch/recipe httpapi/openapi",
 		patchModules + " github.com/goccy/go-yaml github.com/munnerz/goautoneg github.com/yuin/goldmark",
 	},
-	"examples/server/internal/doctor":    {"patch patch/envelope", patchModules + " github.com/smallstep/pkcs7"},
+	"examples/server/internal/doctor": {"patch patch/envelope", patchModules + " github.com/smallstep/pkcs7"},
+	"examples/server/internal/setup": {
+		"auth/mail httpapi/server httpapi/webui examples/server/internal/doctor", "any",
+	},
 	"examples/server/internal/certstore": {"store", "golang.org/x/crypto golang.org/x/net golang.org/x/text"},
 	"examples":                           {"", ""},
 	"examples/embed":                     {"any", "any"},

@@ -22,9 +22,9 @@ type Read struct {
 	Browser bool
 }
 
-// LastRead returns the last request for a list of titles that this server has answered since it was opened, and false if
-// there was none. Requests from this machine, and from programs of this project, do not count; those of browsers count
-// only if there are no others. Of requests within a second, it knows only the first one.
+// LastRead returns the last request for a list of titles that this server has answered since it was opened, and false
+// if there was none. Requests from this machine, and from programs of this project, do not count; those of browsers
+// count only if there are no others. Of requests within a second, it knows only the first one.
 func (s *Server) LastRead() (Read, bool) {
 	for _, last := range []*Read{s.reads.other.Load(), s.reads.browser.Load()} {
 		if last != nil {
@@ -80,7 +80,8 @@ func (r *reads) note(req *http.Request) {
 		return
 	}
 	client := r.client(req)
-	if !client.IsValid() || client.IsLoopback() || r.own[client.WithZone("")] || strings.HasPrefix(agent, ownUserAgent) {
+	here := !client.IsValid() || client.IsLoopback() || r.own[client.WithZone("")]
+	if here || strings.HasPrefix(agent, ownUserAgent) {
 		return
 	}
 	agent = strings.ToValidUTF8(agent[:min(len(agent), maxUserAgent)], "")

@@ -109,6 +109,8 @@ type SetupFinding struct {
 // A SetupFact is a name and a value.
 type SetupFact struct {
 	Name, Value string
+	// At is the value if it is a time. It is zero otherwise.
+	At time.Time
 	// Copy offers to copy the value.
 	Copy bool
 }
@@ -131,8 +133,8 @@ func (s *Setup) check() error {
 	for _, step := range s.all() {
 		valid := step.ID != "" && strings.Trim(step.ID, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
 		if !valid || seen[step.ID] || step.Look == nil {
-			return fmt.Errorf("webui: the step %q of Options.Setup needs a Look, and an ID of its own that consists of "+
-				"lower-case letters, digits and hyphens", step.ID)
+			return fmt.Errorf("webui: the step %q of Options.Setup needs a Look, and an ID of its own of lower-case "+
+				"letters, digits and hyphens", step.ID)
 		}
 		seen[step.ID] = true
 	}

@@ -64,6 +64,7 @@ type setupEntry struct {
 	Known, Found SetupFinding
 	At           *time.Time // when it was checked; nil: it was not
 	Just         bool       // it was checked by this request
+	Next         bool       // it is the first step that needs work
 	// Entered is the mail address that this request has sent for the step.
 	Entered string
 }
@@ -163,10 +164,13 @@ func (p setupPages) showSteps(just string) {
 		}
 		return e
 	}
+	next := true
 	for i, step := range p.h.setup.Steps {
 		e := entry(step, i+1)
 		if e.Found.State != SetupTodo && e.Found.State != SetupFailed {
 			page.Done++
+		} else {
+			e.Next, next = next, false
 		}
 		page.Steps = append(page.Steps, e)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/patchsource/patchsource/examples/internal/cli"
 	"github.com/patchsource/patchsource/examples/internal/logging"
+	"github.com/patchsource/patchsource/examples/server/internal/setup"
 	"github.com/patchsource/patchsource/store"
 )
 
@@ -90,7 +91,7 @@ func serve(ctx context.Context, f *flags, log *slog.Logger, web *web, b *backend
 		log.Warn("no --base-url set: other hosts may not be able to resolve the links in mails and events",
 			"url", web.site(f))
 	}
-	web.use(b)
+	web.use(setup.Recognize(b.secret.Key(setupKeyPurpose), b))
 	if err := profile(ctx, f.PprofAddr, log); err != nil {
 		return err
 	}

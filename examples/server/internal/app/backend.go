@@ -84,6 +84,7 @@ func openBackend(ctx context.Context, f *flags, w *web, log *slog.Logger) (_ *ba
 		return nil, err
 	}
 	b.secret = config.Secret
+	config.Setup = f.setup(b, w.addresses(f))
 	if err := f.replaceSecret(ctx, b.store, config.Secret, created); err != nil {
 		return nil, err
 	}
@@ -119,7 +120,7 @@ func (f *flags) config(s store.Store, site string, log *slog.Logger) (server.Con
 		SyncInterval:         f.SyncInterval,
 		AllowPrivateNetworks: f.AllowPrivateNetworks,
 		TrustedProxies:       f.TrustedProxies,
-		SignInHint:           "The administrator’s token is in the file that the server logs when it starts.",
+		SignInHint:           "The administrator token is in the file that the log names as admin_token_file.",
 		RootFeed:             rootFeed,
 		NoTitleEditor:        !f.TitleEditor,
 		AccessLog:            f.AccessLog,

@@ -188,6 +188,18 @@ func (w *web) site(f *flags) string {
 	return scheme + "://" + net.JoinHostPort(host, port)
 }
 
+// addresses are the URLs of the server, without slashes at their ends.
+type addresses struct {
+	base  string // of --base-url; empty: there is none
+	site  string // for other hosts, as far as it is known
+	local string // on this machine
+}
+
+// addresses returns the URLs of the server.
+func (w *web) addresses(f *flags) addresses {
+	return addresses{base: strings.TrimRight(f.BaseURL, "/"), site: w.site(f), local: w.url(f)}
+}
+
 // stop stops accepting connections, makes clients close idle ones, and waits for requests in progress, for at most
 // stopTimeout. ctx may have ended.
 func (w *web) stop(ctx context.Context) error {

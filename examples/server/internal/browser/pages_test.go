@@ -204,6 +204,17 @@ func (s *site) pages(visitor, admin *tab) []pageView {
 		{"remove", "/titles/Firefox/remove?version=148.0", admin, nil},
 		{"delete", "/titles/Firefox/delete", admin, nil},
 		{"tokens", "/tokens", admin, nil},
+		{"setup", "/setup", admin, nil},
+		{"setup-checked", "/setup", admin, func(b *tab) {
+			for _, step := range []string{"address", "certificate", "title"} {
+				b.checkStep(step)
+			}
+			b.fill("#mail-mailbox", "ann@example.com")
+			b.press("Send a test mail")
+			b.sees("was written to a file")
+			b.press("Examine the feed")
+			b.sees("last-modified")
+		}},
 		{"sources", "/sources", admin, nil},
 		{"webhooks", "/webhooks", admin, nil},
 		{"deliveries", "/webhooks", admin, func(b *tab) {
