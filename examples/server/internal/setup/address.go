@@ -12,8 +12,8 @@ import (
 // exampleURL is suggested if no address of the server is known.
 const exampleURL = "https://patches.example.com"
 
-// suggested returns the base URL to suggest: the one at which the browser has opened the page, unless other hosts cannot
-// reach that.
+// suggested returns the base URL to suggest: the one at which the browser has opened the page, unless other hosts
+// cannot reach that.
 func suggested(v webui.SetupVisit) string {
 	u, err := url.Parse(v.Origin)
 	if err != nil || isLocal(u.Hostname()) {
@@ -26,8 +26,8 @@ func (s *steps) lookAtAddress(v webui.SetupVisit) webui.SetupFinding {
 	if s.BaseURL == "" {
 		return webui.SetupFinding{
 			State: webui.SetupTodo,
-			Text: "The base URL is not set. Links begin with " + s.Fallback + ", which other hosts may not be able to " +
-				"open.",
+			Text: "The base URL is not set. Links begin with " + s.Fallback + ", which other hosts may not be able " +
+				"to open.",
 			Fix:      "Restart the server with the address at which other hosts reach it, for example:",
 			Settings: setting("base-url", suggested(v)),
 		}
@@ -83,16 +83,16 @@ func (s *steps) notFound(err error) webui.SetupFinding {
 	switch {
 	case errors.As(err, &other) && other.location != "":
 		f.Text = "At the base URL, " + other.Error() + "."
-		f.Fix = "Jamf Pro does not follow redirects. Let the server or its proxy answer directly, or make the address " +
-			"that the redirect leads to the base URL."
+		f.Fix = "Jamf Pro does not follow redirects. Let the server or its proxy answer directly, or make the " +
+			"address that the redirect leads to the base URL."
 	case errors.As(err, &other):
 		f.Text = "At the base URL, " + other.Error() + "."
 		f.Fix = "Let the name, the reverse proxy or the port forwarding lead to this server, with every path, or " +
 			"correct the base URL."
 	default:
 		f.Text = "The server does not reach itself at the base URL: " + shorten(describeUnreachable(err)) + "."
-		f.Fix = "Check the spelling, the name in DNS, the port and firewalls. Some networks do not let a machine reach " +
-			"its own public address: in that case, run this on another machine: patchsource doctor " + s.feedURL()
+		f.Fix = "Check the spelling, the name in DNS, the port and firewalls. Some networks do not let a machine " +
+			"reach its own public address: in that case, run this on another machine: patchsource doctor " + s.feedURL()
 	}
 	return f
 }

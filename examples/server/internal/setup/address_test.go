@@ -37,9 +37,13 @@ func TestAddress(t *testing.T) {
 			[]string{"--base-url https://patches.example.com"},
 		},
 		{"found", name, name, dialing(itself), webui.SetupDone, []string{"reaches itself"}},
-		{"found at the port by default", name + ":80", "HTTP://Patches.example.com", dialing(itself), webui.SetupDone, nil},
 		{
-			"found with a certificate that is not trusted", "https://patches.example.com", "https://patches.example.com",
+			"found at the port by default", name + ":80", "HTTP://Patches.example.com", dialing(itself),
+			webui.SetupDone, nil,
+		},
+		{
+			"found with a certificate that is not trusted", "https://patches.example.com",
+			"https://patches.example.com",
 			dialing(encrypted), webui.SetupDone, nil,
 		},
 		{
@@ -117,7 +121,8 @@ func TestRecognize(t *testing.T) {
 			r.Header.Set(selfHeader, test.challenge)
 			w := httptest.NewRecorder()
 			h.ServeHTTP(w, r)
-			if answer := w.Header().Get(selfHeader); (answer != "") != test.answered || answer == test.challenge && answer != "" {
+			if answer := w.Header().Get(selfHeader); (answer != "") != test.answered || answer == test.challenge &&
+				answer != "" {
 				t.Errorf("the answer is %q", answer)
 			}
 		})

@@ -73,8 +73,8 @@ func (s *steps) checkCertificate(ctx context.Context, v webui.SetupVisit) webui.
 func (s *steps) unencrypted() webui.SetupFinding {
 	f := webui.SetupFinding{
 		State: webui.SetupWarning,
-		Text: "The base URL begins with http://, so the connection is not encrypted: anyone in between can change the " +
-			"scripts and versions that Jamf Pro reads.",
+		Text: "The base URL begins with http://, so the connection is not encrypted: anyone in between can change " +
+			"the scripts and versions that Jamf Pro reads.",
 		Fix: "To try the server out on a lab machine, that is enough: do not select Use SSL in Jamf Pro. For " +
 			"everything else, serve HTTPS, by a reverse proxy or by the server itself:",
 		Settings: s.certificateSettings(),

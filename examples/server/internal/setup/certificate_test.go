@@ -52,7 +52,8 @@ func TestCertificate(t *testing.T) {
 		{"no HTTPS, with a redirect", serve(t, redirecting), webui.SetupFailed, []string{"does not follow redirects"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			f := check(t, Config{BaseURL: test.base, Doctor: doctor.Options{Roots: roots}}, "certificate", webui.SetupVisit{})
+			f := check(t, Config{BaseURL: test.base, Doctor: doctor.Options{Roots: roots}}, "certificate",
+				webui.SetupVisit{})
 			want(t, f, test.state, test.texts...)
 			if strings.Contains(words(f), "--ca") {
 				t.Errorf("the finding names a flag of another command: %s", words(f))
@@ -78,7 +79,8 @@ func TestCertificateSettings(t *testing.T) {
 		})
 	}
 	named := &steps{Config: Config{BaseURL: "http://patches.example.com"}}
-	want(t, named.unencrypted(), webui.SetupWarning, "--acme patches.example.com", "PATCHSOURCE_ACME=patches.example.com")
+	want(t, named.unencrypted(), webui.SetupWarning, "--acme patches.example.com",
+		"PATCHSOURCE_ACME=patches.example.com")
 	named.Certificate = "--acme"
 	want(t, named.unencrypted(), webui.SetupWarning, "--base-url https://patches.example.com")
 }

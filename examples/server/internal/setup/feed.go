@@ -17,7 +17,8 @@ var titleLinks = []webui.SetupLink{
 }
 
 func (s *steps) lookAtTitles(webui.SetupVisit) webui.SetupFinding {
-	f := webui.SetupFinding{State: webui.SetupTodo, Text: "There are no titles yet: create the first.", Links: titleLinks}
+	f := webui.SetupFinding{State: webui.SetupTodo, Text: "There are no titles yet: create the first.",
+		Links: titleLinks}
 	if n := s.Titles(); n > 0 {
 		f.Text = "This server has " + count(n, "title", "titles") + ". The feed is not checked yet."
 	}

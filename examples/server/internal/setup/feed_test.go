@@ -38,9 +38,13 @@ func TestFirstTitle(t *testing.T) {
 	}{
 		{"an empty server", serve(t, newSource(t)), 0, webui.SetupTodo, []string{"create the first"}},
 		{"a title", serve(t, one), 1, webui.SetupDone, []string{"lists 1 title", "its definition"}},
-		{"two titles", serve(t, newSource(t, "App", "Other")), 2, webui.SetupDone, []string{"2 titles", "all definitions"}},
 		{
-			"with a certificate that is not trusted", serveTLS(t, one, (*authority)(nil).issue(t, nil)), 1, webui.SetupDone,
+			"two titles", serve(t, newSource(t, "App", "Other")), 2, webui.SetupDone,
+			[]string{"2 titles", "all definitions"},
+		},
+		{
+			"with a certificate that is not trusted", serveTLS(t, one, (*authority)(nil).issue(t, nil)), 1,
+			webui.SetupDone,
 			nil,
 		},
 		{
@@ -48,7 +52,8 @@ func TestFirstTitle(t *testing.T) {
 			[]string{"App is refused by Jamf Pro"},
 		},
 		{
-			"a warning", serve(t, replacing(one, `"capabilities":[{`, `"capabilities":[],"x":[{`)), 1, webui.SetupWarning,
+			"a warning", serve(t, replacing(one, `"capabilities":[{`, `"capabilities":[],"x":[{`)), 1,
+			webui.SetupWarning,
 			[]string{"warning"},
 		},
 		{"the feed of another server", serve(t, newSource(t)), 1, webui.SetupFailed, []string{"Another server"}},
@@ -75,7 +80,10 @@ func TestReport(t *testing.T) {
 		state      webui.SetupState
 		texts      []string
 	}{
-		{"sound", serve(t, one), webui.SetupDone, []string{"Jamf Pro can use the feed", "done list The list has 1 title."}},
+		{
+			"sound", serve(t, one), webui.SetupDone, []string{"Jamf Pro can use the feed",
+				"done list The list has 1 title."},
+		},
 		{"empty", serve(t, newSource(t)), webui.SetupWarning, []string{"1 warning", "warning list"}},
 		{
 			"broken", serve(t, replacing(one, `"patches":[`, `"patches":["no",`)), webui.SetupFailed,
@@ -91,7 +99,8 @@ func TestReport(t *testing.T) {
 
 func TestJamfPro(t *testing.T) {
 	read := func(agent string, browser bool) *server.Read {
-		return &server.Read{At: time.Now(), Client: netip.MustParseAddr("192.0.2.7"), UserAgent: agent, Browser: browser}
+		return &server.Read{At: time.Now(), Client: netip.MustParseAddr("192.0.2.7"), UserAgent: agent,
+			Browser: browser}
 	}
 	for _, test := range []struct {
 		name   string
@@ -102,21 +111,29 @@ func TestJamfPro(t *testing.T) {
 	}{
 		{
 			"nobody has read the feed", nil, false, webui.SetupTodo,
-			[]string{"Nothing but this machine", "--trusted-proxies 127.0.0.1/32", "Server: patches.example.com/jamf/v1",
+			[]string{"Nothing but this machine", "--trusted-proxies 127.0.0.1/32",
+				"Server: patches.example.com/jamf/v1",
 				"Port: 443", "Use SSL: select it"},
 		},
-		{"a browser", read("Mozilla/5.0", true), false, webui.SetupTodo, []string{"A browser has read", `"Mozilla/5.0"`}},
-		{"a client", read("Java/17", false), false, webui.SetupDone, []string{"A client has read", "192.0.2.7", `"Java/17"`}},
+		{
+			"a browser", read("Mozilla/5.0", true), false, webui.SetupTodo,
+			[]string{"A browser has read", `"Mozilla/5.0"`},
+		},
+		{
+			"a client", read("Java/17", false), false, webui.SetupDone,
+			[]string{"A client has read", "192.0.2.7", `"Java/17"`},
+		},
 		{"a client without a name", read("", false), false, webui.SetupDone, []string{"calls itself nothing"}},
 		{"several servers", read("Java/17", false), true, webui.SetupDone, []string{"look at the others"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			c := Config{BaseURL: "https://patches.example.com", Shared: test.shared, LastRead: func() (server.Read, bool) {
-				if test.read == nil {
-					return server.Read{}, false
-				}
-				return *test.read, true
-			}}
+			c := Config{BaseURL: "https://patches.example.com", Shared: test.shared,
+				LastRead: func() (server.Read, bool) {
+					if test.read == nil {
+						return server.Read{}, false
+					}
+					return *test.read, true
+				}}
 			v := webui.SetupVisit{Server: "patches.example.com/jamf/v1", Port: "443", SSL: true}
 			want(t, check(t, c, "jamf-pro", v), test.state, test.texts...)
 		})

@@ -29,16 +29,16 @@ func (s *steps) lookAtJamf(v webui.SetupVisit) webui.SetupFinding {
 	switch {
 	case !ok:
 		f.Text = "Nothing but this machine has read the list of titles since this server started."
-		f.Fix += "Jamf Pro reads it when you click Test, and at intervals from then on. If it comes through a reverse " +
-			"proxy on this machine, name that proxy, so that the server sees where requests come from:"
+		f.Fix += "Jamf Pro reads it when you click Test, and at intervals from then on. If it comes through a " +
+			"reverse proxy on this machine, name that proxy, so that the server sees where requests come from:"
 		f.Settings = setting("trusted-proxies", "127.0.0.1/32")
 	case read.Browser:
 		f.Text = "A browser has read the list of titles, but nothing else has since this server started."
 		f.Fix += "Jamf Pro reads it when you click Test, and at intervals from then on."
 	default:
 		f.State = webui.SetupDone
-		f.Text = "A client has read the list of titles. Compare its address with that of Jamf Pro, or of the proxy in " +
-			"between: the server cannot tell by itself who it was."
+		f.Text = "A client has read the list of titles. Compare its address with that of Jamf Pro, or of the proxy " +
+			"in between: the server cannot tell by itself who it was."
 	}
 	if ok {
 		agent := "nothing"
@@ -50,8 +50,8 @@ func (s *steps) lookAtJamf(v webui.SetupVisit) webui.SetupFinding {
 			webui.SetupFact{Name: "Read from", Value: read.Client.String() + ", which calls itself " + agent})
 	}
 	if s.Shared {
-		f.Text += " Each server knows only the requests that it has answered itself: with several servers, look at the " +
-			"others, too."
+		f.Text += " Each server knows only the requests that it has answered itself: with several servers, look at " +
+			"the others, too."
 	}
 	return f
 }

@@ -38,8 +38,8 @@ func (s *steps) lookAtMail(webui.SetupVisit) webui.SetupFinding {
 	if folder, ok := s.folder(); ok {
 		f.Facts = []webui.SetupFact{{Name: "Mail server", Value: "none; mail is written to files in " + folder}}
 		f.Text = "Mail is only written to files and not sent, so authors do not get their tokens."
-		f.Fix = "Restart the server with a mail server. If nobody but you publishes titles, switch community publishing " +
-			"off with --no-community (PATCHSOURCE_COMMUNITY=false)."
+		f.Fix = "Restart the server with a mail server. If nobody but you publishes titles, switch community " +
+			"publishing off with --no-community (PATCHSOURCE_COMMUNITY=false)."
 		f.Settings = mailSettings
 	} else {
 		f.Facts = s.mailFacts()
@@ -81,7 +81,10 @@ func (s *steps) checkMail(ctx context.Context, v webui.SetupVisit) webui.SetupFi
 		return s.lookAtMail(v)
 	}
 	if _, err := mail.CheckAddress(v.Mailbox); err != nil {
-		return webui.SetupFinding{State: webui.SetupFailed, Text: "No mail was sent: " + reason(err, mail.ErrAddress) + "."}
+		return webui.SetupFinding{
+			State: webui.SetupFailed,
+			Text:  "No mail was sent: " + reason(err, mail.ErrAddress) + ".",
+		}
 	}
 	if !s.mails.Allow() {
 		return webui.SetupFinding{
@@ -92,8 +95,8 @@ func (s *steps) checkMail(ctx context.Context, v webui.SetupVisit) webui.SetupFi
 	err := s.Mailer.Send(ctx, mail.Message{
 		To:      v.Mailbox,
 		Subject: "Test mail from patchsource",
-		Text: "This is a test mail from the patch source at " + s.site() + ".\n\nAn administrator has asked for it on " +
-			"the page for the setup. If you have received it, the server can send mail.\n",
+		Text: "This is a test mail from the patch source at " + s.site() + ".\n\nAn administrator has asked for it " +
+			"on the page for the setup. If you have received it, the server can send mail.\n",
 	})
 	if err != nil {
 		return s.mailFailure(err)
@@ -121,8 +124,9 @@ func (s *steps) mailSuccess() webui.SetupFinding {
 	}
 	if strings.Contains(s.MailFrom, defaultSender) {
 		return webui.SetupFinding{
-			State:    webui.SetupWarning,
-			Text:     "The mail server has accepted the test mail. But the sender is the default, which many servers refuse.",
+			State: webui.SetupWarning,
+			Text: "The mail server has accepted the test mail. But the sender is the default, which many " +
+				"servers refuse.",
 			Fix:      "Restart the server with an address of your domain as the sender:",
 			Settings: setting("mail-from", "patches@example.com"),
 		}
@@ -157,14 +161,14 @@ func (s *steps) mailFailure(err error) webui.SetupFinding {
 	case has("connection refused", "deadline exceeded", "timeout", "unreachable"):
 		f.Fix = "There is no mail server at this port, or a firewall is in between: check the host and the port."
 	case has("x509", "certificate"):
-		f.Fix = "The certificate of the mail server is not valid for its name, or not trusted: use the name that is in " +
-			"the certificate."
+		f.Fix = "The certificate of the mail server is not valid for its name, or not trusted: use the name that is " +
+			"in the certificate."
 	case has("starttls"):
-		f.Fix = "The mail server does not offer STARTTLS at this port: use smtps:// with port 465, or, within your own " +
-			"network, smtp://HOST:25?tls=off."
+		f.Fix = "The mail server does not offer STARTTLS at this port: use smtps:// with port 465, or, within your " +
+			"own network, smtp://HOST:25?tls=off."
 	case has("535", "534", "authentication", "auth "):
-		f.Fix = "The mail server refuses the user or the password: correct them. Special characters are written as in " +
-			"URLs, such as %40 for @."
+		f.Fix = "The mail server refuses the user or the password: correct them. Special characters are written as " +
+			"in URLs, such as %40 for @."
 	case has("sender", "from", "550", "553", "relay"):
 		f.Fix = "The mail server refuses the sender or the recipient: use a sender that it accepts."
 		f.Settings = setting("mail-from", "patches@example.com")
@@ -188,7 +192,8 @@ func (s *steps) withoutPassword(text string) string {
 	if password == "" {
 		return text
 	}
-	for _, secret := range []string{password, url.QueryEscape(password), base64.StdEncoding.EncodeToString([]byte(password))} {
+	for _, secret := range []string{password, url.QueryEscape(password),
+		base64.StdEncoding.EncodeToString([]byte(password))} {
 		text = strings.ReplaceAll(text, secret, "(password)")
 	}
 	return text

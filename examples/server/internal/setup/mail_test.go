@@ -56,7 +56,8 @@ func TestMailServerRefuses(t *testing.T) {
 		{"the sender", password, "refuses the sender"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{Certificates: []tls.Certificate{issuer.issue(t, nil)}})
+			listener, err := tls.Listen("tcp", "127.0.0.1:0",
+				&tls.Config{Certificates: []tls.Certificate{issuer.issue(t, nil)}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -105,19 +106,24 @@ func TestMail(t *testing.T) {
 		state                webui.SetupState
 		texts                []string
 	}{
-		{"sent", server, "patches@example.com", "ann@example.com", nil, webui.SetupDone, []string{"has accepted", "SPF"}},
+		{
+			"sent", server, "patches@example.com", "ann@example.com", nil, webui.SetupDone,
+			[]string{"has accepted", "SPF"},
+		},
 		{
 			"sent by the default sender", server, "patchsource@localhost.localdomain", "ann@example.com", nil,
 			webui.SetupWarning, []string{"--mail-from patches@example.com"},
 		},
 		{
-			"written to a file", "outbox:/srv/outbox", "patches@example.com", "ann@example.com", nil, webui.SetupWarning,
+			"written to a file", "outbox:/srv/outbox", "patches@example.com", "ann@example.com", nil,
+			webui.SetupWarning,
 			[]string{"written to a file in /srv/outbox", "PATCHSOURCE_MAIL="},
 		},
 		{"no address", server, "", "", nil, webui.SetupFailed, []string{"must look like ann@company.com"}},
 		{"a bad address", server, "", "ann", nil, webui.SetupFailed, []string{"No mail was sent"}},
 		{
-			"the password comes back", server, "", "ann@example.com", fails("535 wrong password secret"), webui.SetupFailed,
+			"the password comes back", server, "", "ann@example.com", fails("535 wrong password secret"),
+			webui.SetupFailed,
 			[]string{"(password)", "refuses the user or the password"},
 		},
 		{
@@ -132,8 +138,14 @@ func TestMail(t *testing.T) {
 			"a bad certificate", server, "", "ann@example.com", fails("tls: failed to verify certificate: x509: …"),
 			webui.SetupFailed, []string{"not valid for its name"},
 		},
-		{"no STARTTLS", server, "", "ann@example.com", fails("STARTTLS not supported"), webui.SetupFailed, []string{"smtps://"}},
-		{"anything else", server, "", "ann@example.com", fails("451 try later"), webui.SetupFailed, []string{"451 try later"}},
+		{
+			"no STARTTLS", server, "", "ann@example.com", fails("STARTTLS not supported"), webui.SetupFailed,
+			[]string{"smtps://"},
+		},
+		{
+			"anything else", server, "", "ann@example.com", fails("451 try later"), webui.SetupFailed,
+			[]string{"451 try later"},
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			mailer := &sender{err: test.err}
@@ -172,7 +184,8 @@ func TestMailsAreLimited(t *testing.T) {
 	if len(mailer.sent) != maxMails {
 		t.Errorf("%d mails were sent, want %d", len(mailer.sent), maxMails)
 	}
-	want(t, step.Check(t.Context(), webui.SetupVisit{Mailbox: "ann@example.com"}), webui.SetupWarning, "Try again later")
+	want(t, step.Check(t.Context(), webui.SetupVisit{Mailbox: "ann@example.com"}), webui.SetupWarning,
+		"Try again later")
 }
 
 // The default ports are shown.

@@ -77,14 +77,14 @@ func New(c Config) *webui.Setup {
 		Steps: []webui.SetupStep{
 			{
 				ID: "address", Name: "Address", Manual: manual("start-and-configure"),
-				About: "The base URL is the address at which Jamf Pro and people reach this server. Links in mail and " +
-					"webhook events begin with it.",
+				About: "The base URL is the address at which Jamf Pro and people reach this server. Links in mail " +
+					"and webhook events begin with it.",
 				Look: s.lookAtAddress, Check: s.checkAddress,
 			},
 			{
 				ID: "certificate", Name: "Certificate", Manual: manual("https"),
-				About: "Jamf Pro reads the scripts that it runs on your computers from this server. HTTPS keeps others " +
-					"from changing them on the way.",
+				About: "Jamf Pro reads the scripts that it runs on your computers from this server. HTTPS keeps " +
+					"others from changing them on the way.",
 				Look: s.lookAtCertificate, Check: s.checkCertificate,
 			},
 			{
@@ -94,8 +94,8 @@ func New(c Config) *webui.Setup {
 			},
 			{
 				ID: "title", Name: "First title", Manual: manual("create-titles-and-add-versions"),
-				About: "A title is a software product with its versions. Jamf Pro reads the list of all titles and the " +
-					"definition of each.",
+				About: "A title is a software product with its versions. Jamf Pro reads the list of all titles and " +
+					"the definition of each.",
 				Look: s.lookAtTitles, Check: s.checkTitles,
 			},
 			{
@@ -108,8 +108,8 @@ func New(c Config) *webui.Setup {
 		Report: &webui.SetupStep{
 			ID: "report", Name: "Examine the feed", Manual: manual("examine-a-running-source"),
 			Button: "Examine the feed",
-			About: "The server reads its own feed the way Jamf Pro does, as patchsource doctor does, and says what Jamf " +
-				"Pro would complain about.",
+			About: "The server reads its own feed the way Jamf Pro does, as patchsource doctor does, and says what " +
+				"Jamf Pro would complain about.",
 			Look:  func(webui.SetupVisit) webui.SetupFinding { return webui.SetupFinding{State: webui.SetupTodo} },
 			Check: s.report,
 		},
