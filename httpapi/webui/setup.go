@@ -18,8 +18,8 @@ type Setup struct {
 	Steps []SetupStep
 	// Report, if not nil, is a check of everything together, which the page offers below the steps.
 	Report *SetupStep
-	// Fresh reports whether nobody has signed in to the server yet: the page for signing in then mentions the setup. It
-	// must be fast. If nil, it never does.
+	// Fresh reports whether no administrator has signed in to the server yet: the page for signing in then mentions the
+	// setup. It must be fast. If nil, the page never mentions it.
 	Fresh func() bool
 	// Timeout bounds one check. The default is one minute.
 	Timeout time.Duration

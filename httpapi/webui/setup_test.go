@@ -311,10 +311,12 @@ func TestPagesLeadToSetup(t *testing.T) {
 	wantTexts(t, send(newPage(&fakeCatalog{}, &webui.Options{API: &fakeAPI{}}), "GET", "/", ""),
 		map[string]bool{anonymous: false})
 
-	wantPage(t, send(empty, "GET", "/signin", ""), 200, "Nobody has signed in to this server yet.", `href="/setup"`,
+	wantPage(t, send(empty, "GET", "/signin", ""), 200, "No administrator has signed in to this server yet.",
+		`href="/setup"`,
 		hint)
 	fresh = false
-	wantTexts(t, send(empty, "GET", "/signin", ""), map[string]bool{"Nobody has signed in": false, hint: true})
+	wantTexts(t, send(empty, "GET", "/signin", ""), map[string]bool{"No administrator has signed in": false,
+		hint: true})
 	setup.Fresh = nil
-	wantTexts(t, send(empty, "GET", "/signin", ""), map[string]bool{"Nobody has signed in": false})
+	wantTexts(t, send(empty, "GET", "/signin", ""), map[string]bool{"No administrator has signed in": false})
 }

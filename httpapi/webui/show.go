@@ -151,7 +151,7 @@ func (v *visit) layout(page, title string, data any) layout {
 	return l
 }
 
-// Fresh reports whether nobody has signed in to the server yet, as far as the setup can tell.
+// Fresh reports whether no administrator has signed in to the server yet, as far as the setup can tell.
 func (l layout) Fresh() bool { return l.fresh() }
 
 // show shows a page.

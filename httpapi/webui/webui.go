@@ -7,6 +7,8 @@
 // the API's errors as they are. All its files are embedded: no page loads anything from another host, and each works
 // without JavaScript. Everything that authors have written is escaped.
 //
+// A program can have the page lead administrators through its configuration ([Options.Setup]).
+//
 // A visitor signs in with a bearer token, which is kept in a cookie that scripts cannot read and that other sites
 // cannot send (HttpOnly, SameSite=Strict). The API does not accept that cookie, and the page accepts no change from
 // another origin. A program that signs people in itself sets [Options.Session].

@@ -39,8 +39,8 @@ func (f *flags) setup(b *backend, addresses addresses) *webui.Setup {
 	return setup.New(c)
 }
 
-// neverUsed returns a function that reports whether no token was ever used, so that nobody has signed in yet. Once one
-// was used, it does not look again.
+// neverUsed returns a function that reports whether no token was ever used, so that no administrator has signed in yet.
+// Once a token was used, it does not look again.
 func neverUsed(list func() []auth.Info) func() bool {
 	var used atomic.Bool
 	return func() bool {

@@ -206,14 +206,11 @@ func (s *site) pages(visitor, admin *tab) []pageView {
 		{"tokens", "/tokens", admin, nil},
 		{"setup", "/setup", admin, nil},
 		{"setup-checked", "/setup", admin, func(b *tab) {
-			for _, step := range []string{"address", "certificate", "title"} {
+			for _, step := range []string{"address", "certificate", "title", "report"} {
 				b.checkStep(step)
 			}
 			b.fill("#mail-mailbox", "ann@example.com")
-			b.press("Send a test mail")
-			b.sees("was written to a file")
-			b.press("Examine the feed")
-			b.sees("last-modified")
+			b.checkStep("mail") // only the first mails are sent
 		}},
 		{"sources", "/sources", admin, nil},
 		{"webhooks", "/webhooks", admin, nil},

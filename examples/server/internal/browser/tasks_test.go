@@ -39,6 +39,7 @@ func TestTasks(t *testing.T) {
 			w.tryComputers()
 			w.restore()
 			w.tokens()
+			w.setup()
 		})
 	}
 }
@@ -307,4 +308,19 @@ func (w *worker) tokens() {
 	w.sees("type its id")
 	w.visit("/overview")
 	w.sees("What needs attention")
+}
+
+// setup goes through the steps of the setup.
+func (w *worker) setup() {
+	w.t.Helper()
+	w.visit("/setup")
+	w.hands.press("Check: Address")
+	w.sees("Checked")
+	w.hands.typeInto("#mail-mailbox", "ann@example.com")
+	w.hands.press("Send a test mail")
+	w.sees("The test mail was written to a file")
+	w.hands.press("Check: First title")
+	w.sees("lists 1 title")
+	w.hands.press("Examine the feed")
+	w.sees("The list has 1 title.")
 }

@@ -32,7 +32,7 @@ func (s *steps) lookAtCertificate(webui.SetupVisit) webui.SetupFinding {
 	case s.encrypted():
 		served = "a reverse proxy; this server has no certificate of its own"
 	default:
-		served = "no one yet; this server has no certificate of its own"
+		served = "no server yet; this one has no certificate of its own"
 	}
 	f := webui.SetupFinding{
 		State: webui.SetupTodo,
@@ -62,12 +62,21 @@ func (s *steps) checkCertificate(ctx context.Context, v webui.SetupVisit) webui.
 	switch {
 	case f.State != webui.SetupFailed && !s.encrypted():
 		return s.unencrypted()
-	case f.State == webui.SetupFailed && s.encrypted() && s.Certificate == "":
+	case f.State != webui.SetupFailed || !s.encrypted():
+	case s.Certificate == "":
 		f.Fix = "This server has no certificate of its own: mend it at the reverse proxy, or let the server obtain one:"
 		f.Settings = s.certificateSettings()
+	case s.Certificate == acme:
+		f.Fix = "The server renews its certificate by itself: its log says why that has failed."
+	case strings.Contains(f.Text, "trust"):
+		f.Fix = "If Jamf Pro trusts the authority already, add it to the authorities of this machine, so that the " +
+			"check succeeds, too."
 	}
 	return f
 }
+
+// acme is the Config.Certificate of a server that obtains its certificates by itself.
+const acme = "--acme"
 
 // unencrypted returns the finding for a base URL without HTTPS.
 func (s *steps) unencrypted() webui.SetupFinding {

@@ -64,12 +64,20 @@ func TestCertificate(t *testing.T) {
 
 // What is known of the certificate without a check, and what is suggested.
 func TestCertificateSettings(t *testing.T) {
+	refused := serveTLS(t, http.NotFoundHandler(), (*authority)(nil).issue(t, nil))
+	for certificate, text := range map[string]string{
+		"--acme":              "its log says why",
+		"--tls-cert cert.pem": "add it to the authorities of this machine",
+	} {
+		f := check(t, Config{BaseURL: refused, Certificate: certificate}, "certificate", webui.SetupVisit{})
+		want(t, f, webui.SetupFailed, text)
+	}
 	for _, test := range []struct {
 		name string
 		c    Config
 		text string
 	}{
-		{"nothing", Config{}, "no one yet"},
+		{"nothing", Config{}, "no server yet"},
 		{"a proxy", Config{BaseURL: "https://patches.example.com"}, "a reverse proxy"},
 		{"a file", Config{BaseURL: "https://patches.example.com", Certificate: "--tls-cert cert.pem"}, "cert.pem"},
 	} {

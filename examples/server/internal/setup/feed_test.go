@@ -111,7 +111,7 @@ func TestJamfPro(t *testing.T) {
 	}{
 		{
 			"nobody has read the feed", nil, false, webui.SetupTodo,
-			[]string{"Nothing but this machine", "--trusted-proxies 127.0.0.1/32",
+			[]string{"No client other than this machine", "--trusted-proxies 127.0.0.1/32",
 				"Server: patches.example.com/jamf/v1",
 				"Port: 443", "Use SSL: select it"},
 		},
@@ -123,7 +123,7 @@ func TestJamfPro(t *testing.T) {
 			"a client", read("Java/17", false), false, webui.SetupDone,
 			[]string{"A client has read", "192.0.2.7", `"Java/17"`},
 		},
-		{"a client without a name", read("", false), false, webui.SetupDone, []string{"calls itself nothing"}},
+		{"a client without a name", read("", false), false, webui.SetupDone, []string{"does not say what it is"}},
 		{"several servers", read("Java/17", false), true, webui.SetupDone, []string{"look at the others"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

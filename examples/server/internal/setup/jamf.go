@@ -28,7 +28,7 @@ func (s *steps) lookAtJamf(v webui.SetupVisit) webui.SetupFinding {
 	read, ok := s.LastRead()
 	switch {
 	case !ok:
-		f.Text = "Nothing but this machine has read the list of titles since this server started."
+		f.Text = "No client other than this machine has read the list of titles since this server started."
 		f.Fix += "Jamf Pro reads it when you click Test, and at intervals from then on. If it comes through a " +
 			"reverse proxy on this machine, name that proxy, so that the server sees where requests come from:"
 		f.Settings = setting("trusted-proxies", "127.0.0.1/32")
@@ -41,13 +41,13 @@ func (s *steps) lookAtJamf(v webui.SetupVisit) webui.SetupFinding {
 			"in between: the server cannot tell by itself who it was."
 	}
 	if ok {
-		agent := "nothing"
+		agent := ", which does not say what it is"
 		if read.UserAgent != "" {
-			agent = fmt.Sprintf("%q", read.UserAgent)
+			agent = fmt.Sprintf(", which calls itself %q", read.UserAgent)
 		}
 		f.Facts = append(f.Facts,
 			webui.SetupFact{Name: "Last read", At: read.At},
-			webui.SetupFact{Name: "Read from", Value: read.Client.String() + ", which calls itself " + agent})
+			webui.SetupFact{Name: "Read from", Value: read.Client.String() + agent})
 	}
 	if s.Shared {
 		f.Text += " Each server knows only the requests that it has answered itself: with several servers, look at " +

@@ -38,7 +38,7 @@ func (s *steps) lookAtMail(webui.SetupVisit) webui.SetupFinding {
 	if folder, ok := s.folder(); ok {
 		f.Facts = []webui.SetupFact{{Name: "Mail server", Value: "none; mail is written to files in " + folder}}
 		f.Text = "Mail is only written to files and not sent, so authors do not get their tokens."
-		f.Fix = "Restart the server with a mail server. If nobody but you publishes titles, switch community " +
+		f.Fix = "Restart the server with a mail server. If only you publish titles, switch community " +
 			"publishing off with --no-community (PATCHSOURCE_COMMUNITY=false)."
 		f.Settings = mailSettings
 	} else {

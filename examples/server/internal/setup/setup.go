@@ -25,8 +25,8 @@ type Config struct {
 	BaseURL string
 	// Local is the URL of the server on this machine, and Fallback what links begin with if there is no BaseURL.
 	Local, Fallback string
-	// Certificate says where the server's own certificate comes from, such as "--acme". It is empty if the server has
-	// none.
+	// Certificate is the flag that the server's own certificate comes from: --acme, or --tls-cert with its file. It is
+	// empty if the server has none.
 	Certificate string
 	// Key is the key by which the server recognizes itself; see [Recognize].
 	Key []byte
@@ -42,7 +42,7 @@ type Config struct {
 	LastRead func() (server.Read, bool)
 	// Shared says that other servers may use the same store.
 	Shared bool
-	// Fresh reports whether nobody has signed in yet.
+	// Fresh reports whether no administrator has signed in yet.
 	Fresh func() bool
 
 	// Dial connects to the base URL. If nil, it is that of net.Dialer.
