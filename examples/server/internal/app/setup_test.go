@@ -60,11 +60,18 @@ func TestNeverUsed(t *testing.T) {
 	asked := 0
 	tokens := []auth.Info{{ID: "a"}, {ID: "b"}}
 	fresh := neverUsed(func() []auth.Info { asked++; return tokens })
-	if !fresh() || !fresh() {
-		t.Error("no token was used, but the server is not new")
+	for range 2 {
+		if !fresh() {
+			t.Error("no token was used, but the server is not new")
+		}
 	}
 	tokens[1].Used = time.Now()
-	if fresh() || fresh() || asked != 3 {
-		t.Errorf("a token was used; the tokens were asked for %d times", asked)
+	for range 2 {
+		if fresh() {
+			t.Error("a token was used, but the server is new")
+		}
+	}
+	if asked != 3 {
+		t.Errorf("the tokens were asked for %d times, want 3", asked)
 	}
 }
