@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,18 +12,7 @@ import (
 
 // An activity records when things last happened, for the metrics.
 type activity struct {
-	feedRead, fullBackup atomic.Int64 // Unix times in seconds; 0: not since the server was opened
-}
-
-// observe counts a request, and records a successful one for the feed.
-func (s *Server) observe(route, method string, status int, bytes int64, took time.Duration) {
-	s.metrics.Observe(route, method, status, bytes, took)
-	if status >= 400 || !strings.HasPrefix(route, "/jamf/") {
-		return
-	}
-	if now := s.now().Unix(); s.activity.feedRead.Load() != now {
-		s.activity.feedRead.Store(now)
-	}
+	fullBackup atomic.Int64 // a Unix time in seconds; 0: not since the server was opened
 }
 
 // recordFullBackup records that a full backup was made.

@@ -55,8 +55,8 @@ func (s *Server) stateGauges(tolerateFaults bool) []metrics.Gauge {
 		}),
 		count("store_faults", "Records that cannot be read, and other faults of the storage.",
 			func() int { return s.faults(context.Background()) }),
-		count("feed_read_timestamp_seconds", "When the feed was last read from this server, as a Unix time; 0 if it "+
-			"was not since the start.", func() int { return int(s.activity.feedRead.Load()) }),
+		count("feed_read_timestamp_seconds", "When a list of titles was last read from this server's feed, as a Unix "+
+			"time; 0 if none was since the start.", func() int { return int(s.reads.second.Load()) }),
 		count("full_backup_timestamp_seconds", "When this server last made a full backup, as a Unix time; 0 if it did "+
 			"not since the start.", func() int { return int(s.activity.fullBackup.Load()) }),
 	}

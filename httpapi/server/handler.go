@@ -116,7 +116,7 @@ func (s *Server) apiOptions(c *Config, records store.Store) *httpapi.Options {
 		RootFeed:        c.RootFeed,
 		WebPage:         true,
 		TolerateFaults:  c.TolerateFaults,
-		Observe:         s.observe,
+		Observe:         s.metrics.Observe,
 		FullBackup:      s.recordFullBackup,
 		Listed:          s.reads.note,
 		Now:             c.Now,
@@ -144,7 +144,7 @@ func (s *Server) titleEditor(c *Config, people httpapi.Community, budget *httpap
 		LoginLimit:     c.Limits.Requests,
 		MaxBodyBytes:   c.Limits.BodyBytes,
 		Budget:         budget,
-		Observe:        s.observe,
+		Observe:        s.metrics.Observe,
 		Logger:         c.Logger,
 		Now:            c.Now,
 	})

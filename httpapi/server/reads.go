@@ -41,6 +41,7 @@ type reads struct {
 	own            map[netip.Addr]bool // the addresses of this machine
 	now            func() time.Time
 	browser, other atomic.Pointer[Read]
+	second         atomic.Int64 // the Unix time of the last request of any client; 0 if there was none
 }
 
 const (
@@ -76,6 +77,9 @@ func (r *reads) note(req *http.Request) {
 		last = &r.browser
 	}
 	now := r.now()
+	if second := now.Unix(); r.second.Load() != second {
+		r.second.Store(second)
+	}
 	if before := last.Load(); before != nil && now.Sub(before.At) < readInterval {
 		return
 	}
