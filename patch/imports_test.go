@@ -119,6 +119,11 @@ var mayImport = map[string]struct{ ours, others string }{
 	"examples/server/internal/setup": {
 		"auth/mail httpapi/server httpapi/webui examples/server/internal/doctor", "any",
 	},
+	"examples/server/internal/admin": {
+		"auth httpapi/client httpapi/server httpapi/wire patch/archive store store/dump store/filestore " +
+			"examples/internal/cli",
+		"any",
+	},
 	"examples/server/internal/certstore": {"store", "golang.org/x/crypto golang.org/x/net golang.org/x/text"},
 	"examples":                           {"", ""},
 	"examples/embed":                     {"any", "any"},

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"strings"
 	"sync"
 
@@ -21,8 +22,13 @@ import (
 // form of os.Environ. Run returns the exit code of the process: 0 after an orderly stop, 1 after an error, and 2 if the
 // flags are invalid. Each command documents its exit codes.
 func Run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
-	if command := findCommand(args); command != nil {
-		return command(ctx, args[1:], stdout, stderr)
+	found, err := findCommand(args)
+	if err != nil {
+		fmt.Fprintf(stderr, "patchsource: %v\nTry --help.\n", err)
+		return 2
+	}
+	if found != nil {
+		return found.run(ctx, args[1:], newProgram(environ, os.Stdin, stdout, stderr))
 	}
 	f, err := parseFlags(args, environ, stdout)
 	if errors.Is(err, cli.ErrAnswered) {
@@ -36,7 +42,7 @@ func Run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	defer handler.Close()
 	log := slog.New(handler)
 	if f.CopyFrom != "" {
-		if err := runCopy(ctx, f, log); err != nil {
+		if err := runCopy(ctx, f, copyFlagNames, log); err != nil {
 			log.Error("the store was not copied", "error", err)
 			return 1
 		}

@@ -2,64 +2,115 @@ package app
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strings"
+
+	"golang.org/x/term"
 
 	"github.com/patchsource/patchsource/examples/internal/cli"
+	"github.com/patchsource/patchsource/examples/server/internal/admin"
 )
 
-// A command is what the program does in place of serving. It returns the exit code.
-type command func(ctx context.Context, args []string, stdout, stderr io.Writer) int
-
-// findCommand returns the command that the first argument names. It returns nil if the server is to be started: the
-// server has no arguments other than flags.
-func findCommand(args []string) command {
-	if len(args) == 0 {
-		return nil
-	}
-	switch args[0] {
-	case "doctor":
-		return runDoctor
-	case "healthcheck":
-		return runHealthCheck
-	}
-	return nil
+// A command is what the program does in place of serving.
+type command struct {
+	name, summary string
+	// run runs the command and returns the exit code.
+	run func(ctx context.Context, args []string, p *admin.Program) int
 }
 
-// parseCommand parses the arguments of a command. done reports whether the command is to end at once, with a
-// code: 0 after --help, or invalid for invalid arguments.
-func parseCommand(
-	flags any, p cli.Program, args []string, stdout, stderr io.Writer, invalid int,
-) (code int, done bool) {
-	err := cli.Parse(flags, p, args, stdout)
-	if errors.Is(err, cli.ErrAnswered) {
-		return 0, true
+// commands returns all commands, in the order of the help.
+func commands() []command {
+	return []command{
+		{"token", "list, make and revoke tokens", adminCommand((*admin.Program).Token)},
+		{"backup", "write a backup to a file, and check it", adminCommand((*admin.Program).Backup)},
+		{"restore", "restore a backup", adminCommand((*admin.Program).Restore)},
+		{"copy", "copy a store into another one, such as from a folder to PostgreSQL", runCopyCommand},
+		{"doctor", "say what Jamf Pro would complain about, as doctor URL", outputCommand(runDoctor)},
+		{"healthcheck", "tell a container whether its server is ready", outputCommand(runHealthCheck)},
+		{"version", "print the version", runVersion},
+		{"help", "print this help, or that of a command", runHelp},
 	}
-	if err != nil {
-		fmt.Fprintf(stderr, "%s: %v\nTry --help.\n", p.Name, err)
-		return invalid, true
-	}
-	return 0, false
 }
 
-// readRoots returns the authorities of the system and those of a file. If name is empty, it returns nil.
-func readRoots(name string) (*x509.CertPool, error) {
-	if name == "" {
+// adminCommand returns a command of package admin as the field run.
+func adminCommand(run func(*admin.Program, context.Context, []string) int) func(
+	context.Context, []string, *admin.Program,
+) int {
+	return func(ctx context.Context, args []string, p *admin.Program) int { return run(p, ctx, args) }
+}
+
+// outputCommand returns a command that only needs the output as the field run.
+func outputCommand(run func(ctx context.Context, args []string, stdout, stderr io.Writer) int) func(
+	context.Context, []string, *admin.Program,
+) int {
+	return func(ctx context.Context, args []string, p *admin.Program) int {
+		return run(ctx, args, p.Stdout, p.Stderr)
+	}
+}
+
+// findCommand returns the command that the first argument names. It returns nil if the server is to be started, which
+// has no arguments other than flags. The error is that of a name that no command has.
+func findCommand(args []string) (*command, error) {
+	if len(args) == 0 || strings.HasPrefix(args[0], "-") {
 		return nil, nil
 	}
-	data, err := os.ReadFile(name)
-	if err != nil {
-		return nil, fmt.Errorf("--ca: %w", err)
+	var names []string
+	for _, c := range commands() {
+		if c.name == args[0] {
+			return &c, nil
+		}
+		names = append(names, c.name)
 	}
-	roots, err := x509.SystemCertPool()
-	if err != nil {
-		roots = x509.NewCertPool() // the system has none
+	return nil, cli.UnknownCommand(args[0], names)
+}
+
+// summaries returns the part of --help that lists the commands.
+func summaries() string {
+	var b strings.Builder
+	b.WriteString("Commands, which each have their own --help, do other things than start the server:\n\n")
+	for _, c := range commands() {
+		fmt.Fprintf(&b, "  patchsource %-12s %s\n", c.name, c.summary)
 	}
-	if !roots.AppendCertsFromPEM(data) {
-		return nil, fmt.Errorf("--ca %s: the file has no certificate in PEM", name)
+	return b.String()
+}
+
+// runHelp runs patchsource help.
+func runHelp(ctx context.Context, args []string, p *admin.Program) int {
+	if len(args) > 0 && args[0] != "help" {
+		found, err := findCommand(args)
+		if err != nil {
+			fmt.Fprintf(p.Stderr, "patchsource help: %v\n", err)
+			return 2
+		}
+		if found != nil {
+			return found.run(ctx, append(args[1:len(args):len(args)], "--help"), p)
+		}
 	}
-	return roots, nil
+	if _, err := parseFlags([]string{"--help"}, nil, p.Stdout); !errors.Is(err, cli.ErrAnswered) {
+		fmt.Fprintf(p.Stderr, "patchsource help: %v\n", err)
+		return 1
+	}
+	return 0
+}
+
+// newProgram returns what the commands need of this program.
+func newProgram(environ []string, stdin io.Reader, stdout, stderr io.Writer) *admin.Program {
+	return &admin.Program{
+		Stdin:        stdin,
+		Stdout:       stdout,
+		Stderr:       stderr,
+		Interactive:  isTerminal(stdin),
+		ShowProgress: isTerminal(stderr),
+		Environ:      environ,
+		OpenStore:    openForAdmin,
+	}
+}
+
+// isTerminal reports whether a file is a terminal.
+func isTerminal(file any) bool {
+	f, ok := file.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
 }

@@ -184,14 +184,51 @@ func TestHealthCheckCommand(t *testing.T) {
 	}
 }
 
-// Other arguments start the server, as before there were commands.
-func TestNoCommand(t *testing.T) {
-	for _, args := range [][]string{nil, {"--addr", ":0"}, {"--store", "doctor"}, {"doctors"}} {
-		if findCommand(args) != nil {
-			t.Errorf("%q is a command", args)
+// Flags start the server, as before there were commands. Other arguments that are no command are an error, which
+// suggests the command that was probably meant.
+func TestFindCommand(t *testing.T) {
+	for _, args := range [][]string{nil, {"--addr", ":0"}, {"--store", "doctor"}} {
+		if found, err := findCommand(args); found != nil || err != nil {
+			t.Errorf("%q: got %v, %v, want no command", args, found, err)
 		}
 	}
-	if code, stdout, _ := callCommand(t, "--help"); code != 0 || !strings.Contains(stdout, "doctor URL") {
-		t.Errorf("code %d; --help does not name the commands:\n%s", code, stdout)
+	for _, c := range []struct{ name, want string }{
+		{"doctors", "did you mean doctor?"},
+		{"bakup", "did you mean backup?"},
+		{"tokens", "did you mean token?"},
+		{"serve", `there is no command "serve"`},
+	} {
+		code, _, stderr := callCommand(t, c.name)
+		if code != 2 || !strings.Contains(stderr, c.want) {
+			t.Errorf("%s: got exit code %d, want 2 with %q: %s", c.name, code, c.want, stderr)
+		}
+	}
+}
+
+// The help lists all commands, and each command has a help of its own that documents its exit codes.
+func TestHelpOfCommands(t *testing.T) {
+	for _, args := range [][]string{{"--help"}, {"help"}, {"help", "help"}} {
+		code, stdout, stderr := callCommand(t, args...)
+		for _, c := range commands() {
+			if code != 0 || !strings.Contains(stdout, "patchsource "+c.name) || !strings.Contains(stdout, c.summary) {
+				t.Errorf("%q: got exit code %d without %s: %s%s", args, code, c.name, stdout, stderr)
+			}
+		}
+	}
+	for _, name := range []string{
+		"token list", "token create", "token revoke", "backup", "restore", "copy", "doctor", "healthcheck",
+	} {
+		words := strings.Fields(name)
+		for _, args := range [][]string{append(words, "--help"), append([]string{"help"}, words...)} {
+			code, stdout, stderr := callCommand(t, args...)
+			if code != 0 || !strings.Contains(strings.ToLower(stdout), "exit code") {
+				t.Errorf("%q: got exit code %d: %s%s", args, code, stdout, stderr)
+			}
+		}
+	}
+	for _, args := range [][]string{{"token"}, {"token", "--json"}, {"token", "lst"}, {"help", "bakup"}} {
+		if code, stdout, stderr := callCommand(t, args...); code != 2 || stdout != "" || stderr == "" {
+			t.Errorf("%q: got exit code %d, want 2 with a message: %s%s", args, code, stdout, stderr)
+		}
 	}
 }

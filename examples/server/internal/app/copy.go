@@ -56,27 +56,35 @@ var (
 	formatKey = store.Key{Kind: configKind, ID: "format"}
 )
 
+// copyNames are the names of the two stores of a copy in errors.
+type copyNames struct{ from, to string }
+
+var (
+	copyFlagNames = copyNames{"--copy-from", "--store"}
+	copyArguments = copyNames{"FROM", "TO"}
+)
+
 // runCopy copies the store of --copy-from into that of --store and compares all records.
-func runCopy(ctx context.Context, f *flags, log *slog.Logger) (err error) {
+func runCopy(ctx context.Context, f *flags, names copyNames, log *slog.Logger) (err error) {
 	source, target := redactStore(f.CopyFrom), redactStore(f.Store)
 	if dir, ok := strings.CutPrefix(f.CopyFrom, "file:"); ok { // opening a folder creates it
 		if _, err := os.Stat(dir); err != nil {
-			return fmt.Errorf("--copy-from %s: %w", source, err)
+			return fmt.Errorf("%s %s: %w", names.from, source, err)
 		}
 	}
 	from, err := f.openStore(ctx, f.CopyFrom, log)
 	if err != nil {
-		return fmt.Errorf("--copy-from %s: %w", source, err)
+		return fmt.Errorf("%s %s: %w", names.from, source, err)
 	}
 	defer func() { err = errors.Join(err, closeStore(from)) }()
 	to, err := f.openStore(ctx, f.Store, log)
 	if err != nil {
-		return fmt.Errorf("--store %s: %w", target, err)
+		return fmt.Errorf("%s %s: %w", names.to, target, err)
 	}
 	defer func() { err = errors.Join(err, closeStore(to)) }()
 	c := &storeCopy{from: from, to: to, tolerateFaults: f.TolerateFaults, log: log.With("from", source, "to", target)}
 	if err := c.run(ctx); err != nil {
-		return fmt.Errorf("--copy-from %s --store %s: %w", source, target, err)
+		return fmt.Errorf("%s %s %s %s: %w", names.from, source, names.to, target, err)
 	}
 	return nil
 }
@@ -164,7 +172,7 @@ func (c *storeCopy) clear(ctx context.Context) error {
 				return errors.Join(err, group.Wait())
 			}
 			if !interrupted {
-				return fmt.Errorf("%w: it has %s: give --store a new folder, schema or prefix", dump.ErrNotEmpty, kind)
+				return fmt.Errorf("%w: it has %s: name a new folder, schema or prefix", dump.ErrNotEmpty, kind)
 			}
 			if r.Key == loadingKey {
 				continue

@@ -49,7 +49,7 @@ var doctorProgram = cli.Program{
 // runDoctor runs patchsource doctor.
 func runDoctor(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	f := &doctorFlags{}
-	if code, done := parseCommand(f, doctorProgram, args, stdout, stderr, doctorUnreachable); done {
+	if code, done := cli.ParseCommand(f, doctorProgram, args, stdout, stderr, doctorUnreachable); done {
 		return code
 	}
 	fail := func(err error) int {
@@ -59,7 +59,7 @@ func runDoctor(ctx context.Context, args []string, stdout, stderr io.Writer) int
 	if f.Timeout <= 0 {
 		return fail(fmt.Errorf("--timeout %s: it must be more than nothing, such as 5m", f.Timeout))
 	}
-	roots, err := readRoots(f.CA)
+	roots, err := cli.ReadRoots(f.CA)
 	if err != nil {
 		return fail(err)
 	}

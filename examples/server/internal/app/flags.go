@@ -3,8 +3,6 @@ package app
 import (
 	"fmt"
 	"io"
-	"runtime/debug"
-	"strings"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -60,7 +58,7 @@ type flags struct {
 // after --help and --version.
 func parseFlags(args, environ []string, stdout io.Writer) (*flags, error) {
 	f := &flags{}
-	program := cli.Program{Name: "patchsource", Description: description, Help: help, Mistakes: mistakes}
+	program := cli.Program{Name: "patchsource", Description: description + summaries(), Help: help, Mistakes: mistakes}
 	if err := cli.Parse(f, program, args, stdout, kong.Resolvers(readEnvironment(environ))); err != nil {
 		return nil, err
 	}
@@ -69,19 +67,4 @@ func parseFlags(args, environ []string, stdout io.Writer) (*flags, error) {
 		return nil, cli.ErrAnswered
 	}
 	return f, f.complete()
-}
-
-// version returns the version of the module and the commit that it was built from.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "(unknown version)"
-	}
-	v := info.Main.Version
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" && !strings.Contains(v, s.Value[:min(12, len(s.Value))]) {
-			v += " " + s.Value
-		}
-	}
-	return v + " " + info.GoVersion
 }

@@ -42,7 +42,7 @@ var healthProgram = cli.Program{
 // runHealthCheck runs patchsource healthcheck.
 func runHealthCheck(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	f := &healthFlags{}
-	if code, done := parseCommand(f, healthProgram, args, stdout, stderr, 1); done {
+	if code, done := cli.ParseCommand(f, healthProgram, args, stdout, stderr, 1); done {
 		return code
 	}
 	if err := f.check(ctx); err != nil {
@@ -62,7 +62,7 @@ func (f *healthFlags) check(ctx context.Context) error {
 	if f.Timeout <= 0 {
 		return fmt.Errorf("--timeout %s: it must be more than nothing, such as 10s", f.Timeout)
 	}
-	roots, err := readRoots(f.CA)
+	roots, err := cli.ReadRoots(f.CA)
 	if err != nil {
 		return err
 	}

@@ -1,16 +1,13 @@
 package app
 
-// description is the first part of --help.
+// description is the first part of --help. The list of the commands follows it.
 const description = "An external patch source for Jamf Pro.\n\n" +
 	"The server stores patch definitions, serves them to Jamf Pro, and accepts new titles and versions over HTTP. " +
 	"Start it with --addr :8080, so that Jamf Pro can reach it, and add it to Jamf Pro under Settings > Computer " +
 	"Management > Patch Management > New: Server is this machine's name followed by /jamf/v1, Port is 8080.\n\n" +
 	"Each flag can also be set by an environment variable: --admin-token-file by PATCHSOURCE_ADMIN_TOKEN_FILE. " +
 	"A flag takes precedence over its variable. A variable that begins with PATCHSOURCE_ but matches no flag is an " +
-	"error, except for variables of clients such as PATCHSOURCE_URL and PATCHSOURCE_TOKEN.\n\n" +
-	"Two commands look at a running server in place of starting one: patchsource doctor URL says what Jamf Pro " +
-	"would complain about, and patchsource healthcheck tells a container whether its server is ready. Each has its " +
-	"own --help."
+	"error, except for variables of clients such as PATCHSOURCE_URL and PATCHSOURCE_TOKEN.\n\n"
 
 // help describes each flag, by its name.
 var help = map[string]string{
