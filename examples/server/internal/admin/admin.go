@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/patchsource/patchsource/examples/internal/cli"
 	"github.com/patchsource/patchsource/store"
@@ -23,7 +24,8 @@ const (
 )
 
 // exitCodes documents the exit codes.
-const exitCodes = "Exit codes: 0 if the work is done, 1 if it failed, 2 if the arguments are invalid or --yes is missing."
+const exitCodes = "Exit codes: 0 if the work is done, 1 if it failed, 2 if the arguments are invalid or --yes is " +
+	"missing."
 
 // A Program is what the commands need of the program that they are part of.
 type Program struct {
@@ -60,7 +62,9 @@ type OpenedStore struct {
 	SecretFile string
 	// UploadDir is a folder for temporary files. If empty, it is os.TempDir().
 	UploadDir string
-	Close     func() error
+	// Lease is the lease of the servers over the store. If 0, it is the default.
+	Lease time.Duration
+	Close func() error
 }
 
 // Token runs patchsource token and returns the exit code.

@@ -28,12 +28,12 @@ type backupFlags struct {
 
 var backupProgram = cli.Program{
 	Name: "patchsource backup",
-	Description: "Write a backup of a patch source to a file, check that it can be restored, and print the name of the " +
-		"file. The file has its name only when it is complete and was checked.\n\n" +
+	Description: "Write a backup of a patch source to a file, check that it can be restored, and print the name of " +
+		"the file. The file has its name only when it is complete and was checked.\n\n" +
 		"A backup has the definitions of all titles. A full backup has everything that is needed to move the server: " +
 		"also history, authors, tokens, contributors and webhooks. It does not have the server's secret: keep a copy " +
-		"of the secret file, too. Restore backups with patchsource restore.\n\n" + where + " A backup that is not full " +
-		"needs no token.\n\n" + exitCodes,
+		"of the secret file, too. Restore backups with patchsource restore.\n\n" + where + " A backup that is not " +
+		"full needs no token.\n\n" + exitCodes,
 	Help: describe(map[string]string{
 		"full": "Make a full backup. Only you can read the file, because it has hashes of tokens.",
 		"output": "File to write (default: " + backupName + ", or " + fullBackupName + " with --full, in the working " +

@@ -8,6 +8,7 @@ import (
 	"io"
 	"iter"
 	"slices"
+	"strings"
 
 	"github.com/patchsource/patchsource/patch/archive"
 	"github.com/patchsource/patchsource/store"
@@ -30,16 +31,16 @@ func (c contents) String() string {
 }
 
 // checkBackup reads a whole backup and returns an error if it cannot be restored: if it is not a zip archive, if a
-// checksum is wrong, if a definition is not valid, or if the records of a full backup cannot be loaded.
+// checksum is wrong, if a definition is not valid, or if the records of a full backup cannot be loaded. The definitions
+// in a full backup need not be valid by the rules of today, because its records are loaded unchanged.
 func checkBackup(ctx context.Context, backup io.ReaderAt, size int64, line *progressLine) (c contents, err error) {
 	if c.full, err = isFull(backup, size); err != nil {
 		return c, err
 	}
-	var opts *archive.ReadOptions // those of a server that restores it
 	if c.full {
-		opts = &archive.ReadOptions{MaxMembers: -1, MaxTotalBytes: -1}
+		return checkFull(ctx, backup, size, line)
 	}
-	for _, err := range archive.Read(backup, size, opts) {
+	for _, err := range archive.Read(backup, size, nil) { // with the limits of a server that restores it
 		if ctx.Err() != nil {
 			return c, context.Cause(ctx)
 		}
@@ -49,8 +50,28 @@ func checkBackup(ctx context.Context, backup io.ReaderAt, size int64, line *prog
 		c.titles++
 		line.show("checking the backup: %s", count(c.titles, "title"))
 	}
-	if !c.full {
-		return c, nil
+	return c, nil
+}
+
+// checkFull checks a full backup.
+func checkFull(ctx context.Context, backup io.ReaderAt, size int64, line *progressLine) (c contents, err error) {
+	c.full = true
+	z, err := openZip(backup, size)
+	if err != nil {
+		return c, err
+	}
+	for _, f := range z.File {
+		if strings.HasPrefix(f.Name, fullFolder) {
+			continue // Load reads it
+		}
+		if ctx.Err() != nil {
+			return c, context.Cause(ctx)
+		}
+		if err := readMember(f); err != nil {
+			return c, fmt.Errorf("%q: %w", f.Name, err)
+		}
+		c.titles++
+		line.show("checking the backup: %s", count(c.titles, "title"))
 	}
 	c.records, err = dump.Load(ctx, nowhere{}, backup, size, &dump.LoadOptions{
 		Progress: func(records int) { line.show("checking the backup: %s", count(records, "record")) },
@@ -58,18 +79,38 @@ func checkBackup(ctx context.Context, backup io.ReaderAt, size int64, line *prog
 	return c, err
 }
 
+// readMember reads a member of an archive to its end, where its checksum is compared.
+func readMember(f *zip.File) error {
+	r, err := f.Open()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	_, err = io.Copy(io.Discard, r)
+	return err
+}
+
+// fullFolder is the folder of the records in a full backup.
+const fullFolder = "patchsource/"
+
 // isFull reports whether a backup is a full one.
 func isFull(backup io.ReaderAt, size int64) (bool, error) {
-	z, err := zip.NewReader(backup, size)
-	if errors.Is(err, zip.ErrInsecurePath) {
-		err = nil // package archive refuses such names, and says which
-	}
+	z, err := openZip(backup, size)
 	if err != nil {
-		return false, fmt.Errorf("it is not a backup, or only a part of one: %w", err)
+		return false, err
 	}
 	return slices.ContainsFunc(z.File, func(f *zip.File) bool {
-		return f.Name == "patchsource/format.json" || f.Name == "patchsource/titles.ndjson"
+		return f.Name == fullFolder+"format.json" || f.Name == fullFolder+"titles.ndjson"
 	}), nil
+}
+
+// openZip reads the directory of a backup.
+func openZip(backup io.ReaderAt, size int64) (*zip.Reader, error) {
+	z, err := zip.NewReader(backup, size)
+	if err != nil && !errors.Is(err, zip.ErrInsecurePath) { // package archive refuses such names, and says which
+		return nil, fmt.Errorf("it is not a backup, or only a part of one: %w", err)
+	}
+	return z, nil
 }
 
 // nowhere is an empty store that forgets what is written to it. A backup that can be loaded into it is complete.

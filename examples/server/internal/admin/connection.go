@@ -65,8 +65,9 @@ func describe(own map[string]string) map[string]string {
 
 // where describes the flags of a connection in general.
 const where = "With --server, the command calls a running server. With --store, it works with the store of a server " +
-	"that is stopped and needs no token; run it as the user that the server runs as. Without both, PATCHSOURCE_URL or " +
-	"PATCHSOURCE_STORE says which, and otherwise the folder ./data is the store."
+	"that is stopped, or with one that several servers share, and needs no token; run it as the user of the server, " +
+	"or as root. Without both, PATCHSOURCE_URL or PATCHSOURCE_STORE says which, and otherwise the folder ./data is " +
+	"the store."
 
 // complete completes the flags from the environment. needsToken reports whether a call of a server needs a token.
 func (c *connection) complete(p *Program, needsToken bool) error {
@@ -82,8 +83,8 @@ func (c *connection) complete(p *Program, needsToken bool) error {
 	case c.Server != "":
 		return c.completeServer(p, needsToken)
 	case c.Store == "":
-		return usagef("name the patch source: --server URL for a running server, or --store STORE for the store of one " +
-			"that is stopped; there is no folder ./data here")
+		return usagef("name the patch source: --server URL for a running server, or --store STORE for the store of " +
+			"one that is stopped; there is no folder ./data here")
 	case c.TokenFile != "" || c.CA != "":
 		return usagef("--token-file and --ca are for --server: the store of a server that is stopped needs no token")
 	}

@@ -67,6 +67,7 @@ func (c *connection) openOffline(ctx context.Context, p *Program, o offlineOptio
 	config := server.Config{
 		Store:         opened.Store,
 		UploadDir:     opened.UploadDir,
+		Lease:         opened.Lease,
 		Authenticate:  administrator("patchsource " + o.command),
 		NoTitleEditor: true,
 		Limits:        server.Limits{ArchiveBytes: -1, CacheBytes: cacheBytes},
@@ -114,8 +115,8 @@ func readSecret(ctx context.Context, opened *OpenedStore) (auth.Secret, error) {
 		if !used && errors.Is(err, os.ErrNotExist) {
 			return auth.Secret{}, nil
 		}
-		return auth.Secret{}, fmt.Errorf("--secret-file: %w: without the secret of the servers, their webhooks would not "+
-			"learn of the changes", err)
+		return auth.Secret{}, fmt.Errorf("--secret-file: %w: without the secret of the servers, their webhooks would "+
+			"not learn of the changes", err)
 	}
 	secret, _, err := auth.LoadSecret(opened.SecretFile)
 	if err == nil && used { // a server over a folder would go on with another secret, and replace that of the store

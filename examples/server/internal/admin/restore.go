@@ -25,15 +25,15 @@ var restoreProgram = cli.Program{
 	Name: "patchsource restore",
 	Description: "Restore a backup, all of it or nothing. The command says what it would do, and asks before it " +
 		"replaces or deletes a title.\n\n" +
-		"With --store and without --mode, a full backup is loaded as a whole, into a store that is empty: titles with " +
-		"their authors and history, tokens, contributors and webhooks. Give the servers over it the secret file of the " +
-		"server that made the backup. Otherwise only titles are restored, also from a full backup.\n\n" + where +
+		"With --store and without --mode, a full backup is loaded as a whole, into a store that is empty: titles " +
+		"with their authors and history, tokens, contributors and webhooks. Give the servers over it the secret file " +
+		"of the server that made the backup. Otherwise only titles are restored, also from a full backup.\n\n" + where +
 		"\n\n" + exitCodes,
 	Help: describe(map[string]string{
 		"file": "The backup.",
-		"mode": "What happens to the titles that the patch source has. empty: nothing is restored if there are any (the " +
-			"default). merge: titles that are not in the backup are kept. replace: they are deleted. Titles that follow " +
-			"another source are never changed.",
+		"mode": "What happens to the titles that the patch source has. empty: nothing is restored if there are any " +
+			"(the default). merge: titles that are not in the backup are kept. replace: they are deleted. Titles " +
+			"that follow another source are never changed.",
 		"dry-run": "Say what would be done, and change nothing.",
 		"yes":     "Do not ask. Without a terminal to ask at, the command requires it to replace or delete a title.",
 	}),
@@ -144,7 +144,9 @@ func isNotEmpty(err error) bool {
 
 // wait waits until the job of a restore has ended.
 func (f *restoreFlags) wait(ctx context.Context, s *source, id string, line *progressLine) (wire.Job, error) {
-	job, err := s.WaitJob(ctx, id, func(j wire.Job) { line.show("restoring: %d of %s", j.Done, count(j.Total, "title")) })
+	job, err := s.WaitJob(ctx, id, func(j wire.Job) {
+		line.show("restoring: %d of %s", j.Done, count(j.Total, "title"))
+	})
 	switch {
 	case err == nil:
 	case s.offline:

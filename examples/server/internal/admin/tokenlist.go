@@ -23,8 +23,8 @@ type listFlags struct {
 var listProgram = cli.Program{
 	Name: "patchsource token list",
 	Description: "List the valid tokens of a patch source: their ids, kinds, names, titles, and when they expire and " +
-		"were last used. Tokens that were revoked or have expired are not listed, and the tokens themselves are in no " +
-		"list.\n\n" + where + "\n\n" + exitCodes,
+		"were last used. Tokens that were revoked or have expired are not listed, and the tokens themselves are in " +
+		"no list.\n\n" + where + "\n\n" + exitCodes,
 	Help: describe(map[string]string{"json": "Write the list as JSON, as GET /api/v1/tokens does."}),
 }
 

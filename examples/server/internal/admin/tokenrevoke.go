@@ -43,8 +43,8 @@ func (p *Program) tokenRevoke(ctx context.Context, args []string) int {
 	}
 	var err error
 	if slices.ContainsFunc(f.ID, func(id string) bool { return strings.HasPrefix(id, tokenPrefix) }) {
-		err = usagef("this is a token: give its id, as patchsource token list shows it; other users of the machine can " +
-			"read arguments")
+		err = usagef("this is a token: give its id, as patchsource token list shows it; other users of the machine " +
+			"can read arguments")
 	}
 	if err == nil {
 		err = f.complete(p, true)

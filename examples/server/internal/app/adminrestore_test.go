@@ -70,7 +70,8 @@ func TestRestoreAsksBeforeReplacing(t *testing.T) {
 			want         string
 		}{
 			{"without a mode", "", nil, 1, "--mode merge"},
-			{"dry run", "", []string{"--mode", "merge", "--dry-run"}, 0, "titles: 1 to create, 1 to replace\n  to replace: App"},
+			{"dry run", "", []string{"--mode", "merge", "--dry-run"}, 0,
+				"titles: 1 to create, 1 to replace\n  to replace: App"},
 			{"no", "n\n", []string{"--mode", "merge"}, 1, "nothing was changed"},
 			{"an unknown mode", "", []string{"--mode", "all"}, 2, "--mode must be one of"},
 		} {
@@ -126,6 +127,22 @@ func TestRestoreRefuses(t *testing.T) {
 	})
 }
 
+// readFile returns the text of a file.
+func readFile(t *testing.T, name string) string {
+	t.Helper()
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+// copyFile copies a file.
+func copyFile(t *testing.T, from, to string) {
+	t.Helper()
+	writeFile(t, to, readFile(t, from))
+}
+
 // A full backup is loaded into an empty store as a whole, and into no other one. A server then goes on with it.
 func TestRestoreOfAFullBackup(t *testing.T) {
 	dir := t.TempDir()
@@ -139,12 +156,8 @@ func TestRestoreOfAFullBackup(t *testing.T) {
 	}
 	moved := t.TempDir()
 	into := "file:" + filepath.Join(moved, "data")
-	bad, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
 	damaged := filepath.Join(dir, "damaged.zip")
-	writeFile(t, damaged, string(bytes.Replace(bad, []byte("PK\x03\x04"), []byte("PK\x03\x05"), 1)))
+	writeFile(t, damaged, strings.Replace(readFile(t, file), "PK\x03\x04", "PK\x03\x05", 1))
 	if code, _, stderr := callCommand(t, "restore", damaged, "--store", into); code != 1 ||
 		!strings.Contains(stderr, "nothing was changed") {
 		t.Errorf("a damaged backup: got exit code %d, want 1: %s", code, stderr)
@@ -164,13 +177,8 @@ func TestRestoreOfAFullBackup(t *testing.T) {
 		!strings.Contains(stderr, "the store is not empty") {
 		t.Errorf("into a store with records: got exit code %d, want 1: %s", code, stderr)
 	}
-	for _, kind := range []string{".secret", ".admin-token"} {
-		text, err := os.ReadFile(data + kind)
-		if err != nil {
-			t.Fatal(err)
-		}
-		writeFile(t, filepath.Join(moved, "data"+kind), string(text))
-	}
+	copyFile(t, data+".secret", filepath.Join(moved, "data.secret"))
+	copyFile(t, data+".admin-token", filepath.Join(moved, "data.admin-token"))
 	again := start(t, moved)
 	if got := status(t, again, token); got != 200 {
 		t.Errorf("the administrator token: got status %d", got)
@@ -232,7 +240,8 @@ func TestInterruptedRestoreNamesTheJob(t *testing.T) {
 	target := adminTarget{t: t, dir: t.TempDir()}
 	writeFile(t, target.file("token"), "pst_x")
 	args := []string{
-		"restore", target.backup(map[string]string{"App": "1"}), "--server", s.URL, "--token-file", target.file("token"),
+		"restore", target.backup(map[string]string{"App": "1"}),
+		"--server", s.URL, "--token-file", target.file("token"),
 	}
 	var stdout, stderr bytes.Buffer
 	code := Run(ctx, args, nil, &stdout, &stderr)

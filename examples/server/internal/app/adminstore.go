@@ -31,6 +31,9 @@ func openForAdmin(ctx context.Context, o admin.StoreOptions) (*admin.OpenedStore
 		giveFiles = keepOwner(dir)
 	}
 	opened := &admin.OpenedStore{Name: shown, SecretFile: cmp.Or(o.SecretFile, beside+".secret")}
+	if opened.Lease, err = f.lease(); err != nil {
+		return nil, fmt.Errorf("--store %s: %w", shown, err)
+	}
 	if opened.Store, err = f.openStore(ctx, o.Name, o.Logger); err != nil {
 		return nil, fmt.Errorf("--store %s: %w", shown, err)
 	}

@@ -25,9 +25,8 @@ func (a adminTarget) tokens() map[string]wire.Token {
 	return all
 }
 
-// A token that was created is listed and accepted, and one that was revoked is refused. Standard output has nothing but
-// the token.
-func TestTokenCommands(t *testing.T) {
+// A token that was created is listed. Standard output has nothing but the token.
+func TestTokenCreateAndList(t *testing.T) {
 	forTargets(t, func(t *testing.T, target adminTarget) {
 		token := target.must("token create", "--name", "build", "--title", "app", "--days", "2")
 		if !strings.HasPrefix(token, "pst_") || len(token) != len("pst_")+59 {
@@ -47,6 +46,14 @@ func TestTokenCommands(t *testing.T) {
 				t.Errorf("the list does not have %q: %s", want, table)
 			}
 		}
+	})
+}
+
+// A token that was revoked is not listed, and is refused.
+func TestRevokedTokenIsRefused(t *testing.T) {
+	forTargets(t, func(t *testing.T, target adminTarget) {
+		token := target.must("token create", "--name", "build")
+		build := target.tokens()["build"]
 		kept := target.must("token create", "--name", "kept")
 		if code, stdout, stderr := target.call("token revoke", "--yes", build.ID); code != 0 || stdout != "" {
 			t.Errorf("revoke: got exit code %d: %s%s", code, stdout, stderr)
@@ -194,4 +201,19 @@ func TestLostAdministratorToken(t *testing.T) {
 	if status, body := p.do("GET", "/api/v1/audit", ""); status != 200 || !strings.Contains(body, "token create") {
 		t.Errorf("the audit log: got status %d: %s", status, body)
 	}
+}
+
+// Servers that share a store need not be stopped: they accept a token that is made with their store, and refuse it once
+// it is revoked.
+func TestTokensOfASharedStore(t *testing.T) {
+	name, dir := postgresStore(t)+"tokens", t.TempDir()
+	p := start(t, dir, "--store", name, "--secret-file", dir+"/data.secret",
+		"--admin-token-file", dir+"/data.admin-token")
+	target := adminTarget{t, dir, []string{"--store", name}, p}
+	token := target.must("token create", "--name", "ci", "--administrator")
+	if got := status(t, p, token); got != 200 {
+		t.Errorf("the new token: got status %d", got)
+	}
+	target.must("token revoke", "--yes", target.tokens()["ci"].ID)
+	waitFor(t, "the token is refused", func() bool { return status(t, p, token) == 401 })
 }

@@ -31,8 +31,8 @@ var copyProgram = cli.Program{
 	Help: map[string]string{
 		"from": "The store that is copied, as --store of the server names it: such as file:./data.",
 		"to":   "The new store, such as file:./moved, postgres://user@host/database or s3://bucket/prefix.",
-		"store-password-file": "File with the password of the database user of postgres://… (default: the environment " +
-			"variable PATCHSOURCE_STORE_PASSWORD_FILE).",
+		"store-password-file": "File with the password of the database user of postgres://… (default: the " +
+			"environment variable PATCHSOURCE_STORE_PASSWORD_FILE).",
 		"tolerate-faults": "Leave out records that cannot be read.",
 	},
 }
