@@ -29,6 +29,7 @@
 //   - [Update] changes one record by compare-and-swap, and [RetryConflicts] is its loop for other changes;
 //   - [Finish] and [WriteContext] bring a write to its end although its caller has gone away;
 //   - [Load] writes many new records at once;
+//   - [ListReadable] lists the records of a kind although some of them are corrupt;
 //   - [Follow] keeps an index in memory up to date with the changes of other servers;
 //   - [Campaign] elects one of several servers to do a piece of work.
 //

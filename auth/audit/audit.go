@@ -31,8 +31,11 @@ const (
 	Retention  = 90 * 24 * time.Hour
 	MaxEntries = 10_000
 
-	// flushInterval is the time for which entries are collected, and pruneInterval that between two removals.
+	// flushInterval is the time for which entries are collected. firstPrune is the time after which old ones are removed
+	// for the first time, so that a process that does not run for long does so too, and pruneInterval that between two
+	// removals.
 	flushInterval = time.Second
+	firstPrune    = time.Minute
 	pruneInterval = time.Hour
 	// segmentEntries and segmentBytes are about how much a record has.
 	segmentEntries = 200
@@ -177,7 +180,7 @@ func cut(s string) string {
 
 // Run writes entries until ctx ends, and removes old ones. It returns nil then.
 func (l *Log) Run(ctx context.Context) error {
-	write, prune := time.NewTicker(flushInterval), time.NewTicker(pruneInterval)
+	write, prune := time.NewTicker(flushInterval), time.NewTicker(firstPrune)
 	defer write.Stop()
 	defer prune.Stop()
 	failing := false
@@ -193,6 +196,7 @@ func (l *Log) Run(ctx context.Context) error {
 			}
 			failing = err != nil
 		case <-prune.C:
+			prune.Reset(pruneInterval)
 			if err = l.prune(ctx); err != nil && ctx.Err() == nil {
 				l.log.Warn("old entries of the audit log cannot be removed", "error", err)
 			}
@@ -242,15 +246,31 @@ type segment struct {
 	Entries []Entry `json:"entries"`
 }
 
-// append writes entries to the segment of this log. One that was written already, by a write of unknown outcome, is not
-// written again.
+// append writes entries to the segment of this log, or to a new one if that is full or can no longer be read.
 func (l *Log) append(ctx context.Context, batch []Entry) error {
 	full := l.entries > 0 && (l.entries+len(batch) > segmentEntries || l.bytes > segmentBytes)
 	if l.segment == (store.Key{}) || full {
-		l.segments++
-		id := fmt.Sprintf("%s-%06d-%s", batch[0].At.Format("20060102T150405.000Z"), l.segments, rand.Text())
-		l.segment, l.entries, l.bytes = store.Key{Kind: kind, ID: id}, 0, 0
+		l.begin(batch[0].At)
 	}
+	err := l.add(ctx, batch)
+	if errors.Is(err, store.ErrCorrupt) {
+		l.log.Error("a part of the audit log can no longer be read; later entries go into another one", "error", err)
+		l.begin(batch[0].At)
+		err = l.add(ctx, batch)
+	}
+	return err
+}
+
+// begin begins a segment with an entry of a time.
+func (l *Log) begin(at time.Time) {
+	l.segments++
+	id := fmt.Sprintf("%s-%06d-%s", at.Format("20060102T150405.000Z"), l.segments, rand.Text())
+	l.segment, l.entries, l.bytes = store.Key{Kind: kind, ID: id}, 0, 0
+}
+
+// add writes entries to the segment of this log. One that was written already, by a write of unknown outcome, is not
+// written again.
+func (l *Log) add(ctx context.Context, batch []Entry) error {
 	entries := 0
 	written, err := store.Update(ctx, l.store, l.segment, func(old store.Record) ([]byte, error) {
 		var s segment
@@ -280,11 +300,12 @@ func (l *Log) append(ctx context.Context, batch []Entry) error {
 	return nil
 }
 
-// parse returns the segment in a record. The error is store.ErrFormat if a newer version wrote it.
+// parse returns the segment in a record. The error is store.ErrFormat if a newer version wrote it, and store.ErrCorrupt
+// if it cannot be read.
 func parse(r store.Record) (segment, error) {
 	var s segment
 	if err := json.Unmarshal(r.Value, &s); err != nil {
-		return s, fmt.Errorf("audit: record %v: %w", r.Key, err)
+		return s, fmt.Errorf("audit: record %v: %w: %w", r.Key, store.ErrCorrupt, err)
 	}
 	if s.Format > format {
 		return s, store.NewerFormat(r.Key, s.Format, format)
@@ -292,27 +313,39 @@ func parse(r store.Record) (segment, error) {
 	return s, nil
 }
 
+// A storedSegment is a segment with the key and the revision of its record.
+type storedSegment struct {
+	segment
+	key      store.Key
+	revision store.Revision
+}
+
+// last returns the time of the segment's last entry.
+func (s storedSegment) last() (at time.Time) {
+	if n := len(s.Entries); n > 0 {
+		at = s.Entries[n-1].At
+	}
+	return at
+}
+
 // list returns all segments, the oldest first. One that cannot be read is logged and left out.
-func (l *Log) list(ctx context.Context) (all []segment, keys []store.Key, err error) {
-	for r, err := range l.store.List(ctx, kind) {
-		if errors.Is(err, store.ErrCorrupt) {
-			l.log.Warn("a part of the audit log cannot be read", "error", err)
-			continue
-		}
+func (l *Log) list(ctx context.Context) (all []storedSegment, err error) {
+	skip := func(_ store.Key, err error) { l.log.Warn("a part of the audit log cannot be read", "error", err) }
+	for r, err := range store.ListReadable(ctx, l.store, kind, skip) {
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		s, err := parse(r)
-		if err != nil {
-			if errors.Is(err, store.ErrFormat) {
-				return nil, nil, err
-			}
-			l.log.Warn("a part of the audit log cannot be read", "error", err)
+		if errors.Is(err, store.ErrCorrupt) {
+			skip(r.Key, err)
 			continue
 		}
-		all, keys = append(all, s), append(keys, r.Key)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, storedSegment{s, r.Key, r.Revision})
 	}
-	return all, keys, nil
+	return all, nil
 }
 
 // Entries returns the newest entries that selects accepts, the newest first, after those up to and including the one
@@ -350,7 +383,7 @@ func (l *Log) all(ctx context.Context) ([]Entry, error) {
 	l.mu.Lock()
 	all := slices.Clone(l.pending) // before the store is read, so that none is missed that is written meanwhile
 	l.mu.Unlock()
-	segments, _, err := l.list(ctx)
+	segments, err := l.list(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -370,31 +403,22 @@ func (l *Log) all(ctx context.Context) ([]Entry, error) {
 }
 
 // prune removes the segments whose entries are all too old, and the oldest ones beyond MaxEntries. Several servers may
-// do so at once.
+// do so at once. A segment to which its server adds an entry meanwhile stays.
 func (l *Log) prune(ctx context.Context) error {
-	segments, keys, err := l.list(ctx)
+	segments, err := l.list(ctx)
 	if err != nil {
 		return err
 	}
-	last := func(s segment) (at time.Time) {
-		if n := len(s.Entries); n > 0 {
-			at = s.Entries[n-1].At
-		}
-		return at
-	}
-	order := make([]int, len(segments))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortFunc(order, func(a, b int) int { return last(segments[b]).Compare(last(segments[a])) })
+	slices.SortStableFunc(segments, func(a, b storedSegment) int { return b.last().Compare(a.last()) })
 	oldest, total := l.now().Add(-Retention), 0
-	for _, i := range order {
-		keep := total < MaxEntries && last(segments[i]).After(oldest)
-		total += len(segments[i].Entries)
+	for _, s := range segments {
+		keep := total < MaxEntries && s.last().After(oldest)
+		total += len(s.Entries)
 		if keep {
 			continue
 		}
-		if err := l.store.Delete(ctx, keys[i], store.Condition{}); err != nil && !errors.Is(err, store.ErrNotFound) {
+		err := l.store.Delete(ctx, s.key, store.IfRevision(s.revision))
+		if err != nil && !errors.Is(err, store.ErrNotFound) && !errors.Is(err, store.ErrConflict) {
 			return err
 		}
 	}
