@@ -31,9 +31,8 @@ const (
 	Retention  = 90 * 24 * time.Hour
 	MaxEntries = 10_000
 
-	// flushInterval is the time for which entries are collected. firstPrune is the time after which old ones are removed
-	// for the first time, so that a process that does not run for long does so too, and pruneInterval that between two
-	// removals.
+	// flushInterval is the time for which entries are collected. firstPrune is that before old ones are removed for the
+	// first time, so that processes that do not run for long do so too, and pruneInterval that between two removals.
 	flushInterval = time.Second
 	firstPrune    = time.Minute
 	pruneInterval = time.Hour

@@ -189,17 +189,19 @@ func (s *Service) Job(ctx context.Context, id string) (Job, error) {
 	return Job{}, ErrNotFound
 }
 
-// List returns all jobs without their results, the newest first. A record that cannot be decoded is logged and left
-// out.
+// List returns all jobs without their results, the newest first. A record that cannot be read is logged and left out.
 func (s *Service) List(ctx context.Context) ([]Job, error) {
 	all := []Job{}
-	for rec, err := range s.store.List(ctx, recordKind) {
+	skip := func(_ store.Key, err error) {
+		s.log.ErrorContext(ctx, "the record of a job cannot be read", "error", err)
+	}
+	for rec, err := range store.ListReadable(ctx, s.store, recordKind, skip) {
 		if err != nil {
 			return nil, err
 		}
 		r, err := decode(rec)
 		if err != nil {
-			s.log.ErrorContext(ctx, "the record of a job cannot be read", "error", err)
+			skip(rec.Key, err)
 			continue
 		}
 		j := r.job(rec.Key.ID, s.now())
@@ -224,11 +226,12 @@ func (s *Service) expired(j Job) bool {
 }
 
 // Prune deletes the jobs that are no longer kept: those that ended a day ago, and all but the newest 100. A job that
-// runs is not deleted, and neither is a record that cannot be decoded. Failures are logged.
+// runs is not deleted, and neither is a record that cannot be read. Failures are logged.
 func (s *Service) Prune(ctx context.Context) {
 	var all []Job
 	revisions := map[string]store.Revision{}
-	for rec, err := range s.store.List(ctx, recordKind) {
+	skip := func(store.Key, error) {} // List logs it
+	for rec, err := range store.ListReadable(ctx, s.store, recordKind, skip) {
 		if err != nil {
 			s.logPrune(ctx, err)
 			return

@@ -86,10 +86,12 @@ func (r *run) current() Job {
 	return r.job
 }
 
-// renew writes the progress, and a heartbeat, until ctx ends. written is the job as its record has it.
+// renew writes the progress, and a heartbeat, until ctx ends or the record is removed. Of several failures in a row, it
+// logs the first. written is the job as its record has it.
 func (r *run) renew(ctx context.Context, written Job) {
 	tick := time.NewTicker(progressInterval)
 	defer tick.Stop()
+	failing := false
 	for idle := 0; ; {
 		select {
 		case <-ctx.Done():
@@ -100,13 +102,18 @@ func (r *run) renew(ctx context.Context, written Job) {
 		if idle++; j.Done == written.Done && j.Total == written.Total && idle < beats {
 			continue
 		}
-		if err := r.write(ctx, j); err != nil {
-			if ctx.Err() == nil {
-				r.service.log.ErrorContext(ctx, "the progress of a job could not be saved", "job", j.ID, "error", err)
-			}
+		err := r.write(ctx, j)
+		if err == nil {
+			written, idle, failing = j, 0, false
 			continue
 		}
-		written, idle = j, 0
+		if ctx.Err() == nil && !failing {
+			r.service.log.ErrorContext(ctx, "the progress of a job could not be saved", "job", j.ID, "error", err)
+		}
+		if errors.Is(err, errRemoved) {
+			return
+		}
+		failing = true
 	}
 }
 
@@ -143,9 +150,12 @@ func (r *run) finish(ctx context.Context, status int, result json.RawMessage) {
 // errRemoved means that the record of a job has been removed.
 var errRemoved = errors.New("the record of the job was removed")
 
+// writeTimeout bounds a write of a job's record, and thus the time for which a store that does not answer delays Close.
+const writeTimeout = 30 * time.Second
+
 // write writes a job if its record still exists.
 func (r *run) write(ctx context.Context, j Job) error {
-	ctx, cancel := context.WithTimeout(ctx, silence/2)
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
 	_, err := store.Update(ctx, r.service.store, r.key(), func(old store.Record) ([]byte, error) {
 		if old.Revision == "" {
