@@ -111,15 +111,24 @@ const (
 	importsPerReport = 1000
 )
 
-// importAll imports titles, writes a line for each, and logs their number. It returns an error if it was stopped,
-// because the context of the request has ended or a line could not be written.
+// importAll imports titles, writes a line for each, and logs their number, also if it is stopped or panics. It returns
+// an error if it was stopped, because the context of the request has ended or a line could not be written.
 func (c *importCalls) importAll(
 	r *http.Request, principal auth.Principal, out importSink, members iter.Seq2[archive.Member, error],
 	opts importOptions,
 ) error {
 	ctx := r.Context()
 	q := &importQueue{out: out, counts: map[string]int{}, log: c.log}
-	defer q.finish(ctx)
+	message := "import stopped"
+	defer func() {
+		q.finish(ctx)
+		c.logChange(r, message, principal,
+			wire.ResultCreated, q.counts[wire.ResultCreated],
+			wire.ResultUpdated, q.counts[wire.ResultUpdated],
+			wire.ResultUnchanged, q.counts[wire.ResultUnchanged],
+			wire.ResultRefused, q.counts[wire.ResultRefused],
+			"dry_run", opts.dry)
+	}()
 	for m, err := range members {
 		one := newPendingImport(m, err)
 		for q.full(one) {
@@ -143,12 +152,7 @@ func (c *importCalls) importAll(
 			return err
 		}
 	}
-	c.logChange(r, "titles imported", principal,
-		wire.ResultCreated, q.counts[wire.ResultCreated],
-		wire.ResultUpdated, q.counts[wire.ResultUpdated],
-		wire.ResultUnchanged, q.counts[wire.ResultUnchanged],
-		wire.ResultRefused, q.counts[wire.ResultRefused],
-		"dry_run", opts.dry)
+	message = "titles imported"
 	return nil
 }
 
@@ -208,6 +212,7 @@ func (q *importQueue) writeFirst(ctx context.Context) error {
 		panic(first.panicked)
 	}
 	if ctx.Err() != nil {
+		q.countStored(first)
 		return context.Cause(ctx)
 	}
 	q.counts[first.line.Result]++
@@ -217,10 +222,18 @@ func (q *importQueue) writeFirst(ctx context.Context) error {
 	return q.out.Write(first.line)
 }
 
-// finish waits for the imports whose lines are not written, and logs their panics.
+// countStored counts an import whose line is not written, unless it was refused, which is because the import ends.
+func (q *importQueue) countStored(p *pendingImport) {
+	if p.panicked == nil && p.line.Result != wire.ResultRefused {
+		q.counts[p.line.Result]++
+	}
+}
+
+// finish waits for the imports whose lines are not written, counts them, and logs their panics.
 func (q *importQueue) finish(ctx context.Context) {
 	for _, p := range q.pending {
 		<-p.done
+		q.countStored(p)
 		if p.panicked != nil {
 			q.log.ErrorContext(ctx, "the import of a title panicked",
 				"title", p.key, "error", p.panicked, "stack", string(p.panicked.Stack))
