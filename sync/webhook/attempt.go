@@ -9,6 +9,8 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/patchsource/patchsource/patch/catalog"
 	"github.com/patchsource/patchsource/store"
 )
@@ -39,13 +41,13 @@ func (w *Service) attempt(ctx context.Context, d *delivery) {
 	h := d.hook
 	d.running = false
 	h.running--
-	h.status.LastAttempt = began
-	if err == nil {
-		w.recordSuccess(h, began)
-	} else {
-		w.recordFailure(d, res, err)
-	}
 	if !res.gone {
+		h.status.LastAttempt = began
+		if err == nil {
+			w.recordSuccess(h, began)
+		} else {
+			w.recordFailure(d, res, err)
+		}
 		w.queues.note(h, newOutcome(d, began, res, err, over))
 	}
 	if !over {
@@ -156,6 +158,19 @@ func (w *Service) addDefinition(ctx context.Context, h *hook, n *catalog.Notice)
 	}
 	n.Definition = data
 	return nil
+}
+
+// dropAll removes deliveries from the store, several at once, also if ctx has ended.
+func (w *Service) dropAll(ctx context.Context, all []*delivery) {
+	var group errgroup.Group
+	group.SetLimit(maxFollowers)
+	for _, d := range all {
+		group.Go(func() error {
+			w.drop(ctx, d)
+			return nil
+		})
+	}
+	_ = group.Wait()
 }
 
 // drop removes a delivery from the store, also if ctx has ended.

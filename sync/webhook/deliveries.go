@@ -110,10 +110,11 @@ func (w *Service) entries(ctx context.Context, h *hook) (map[string]logEntry, er
 }
 
 // complete brings entries of the log of a webhook up to date: it adds the outcomes that the log lacks, and the pending
-// events. It removes those that are no longer pending and whose outcome is not known.
+// events. It removes those that are no longer pending and whose outcome is not known. The caller must hold h.logging.
 func (q *queues) complete(h *hook, entries map[string]logEntry) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	mergeAgain(entries, h.unsure)
 	merge(entries, h.outcomes)
 	pending := map[string]bool{}
 	for _, d := range h.all() {

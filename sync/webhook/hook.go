@@ -30,8 +30,9 @@ type hook struct {
 	bytes   int64      // of the records of these
 	running int        // deliveries in progress
 	next    time.Time  // the end of the pause after a failure
-	// outcomes are what the log does not have yet, by the ids of events. Their Attempts are those that it lacks.
-	outcomes map[string]logEntry
+	// outcomes are what the log does not have yet, by the ids of events. Their Attempts are those that it lacks. unsure
+	// are those before them, which are being written or whose write has failed: the log may have them.
+	outcomes, unsure map[string]logEntry
 	// logging is held while the log is read or written, so that no outcome counts twice. It is locked before queues.mu.
 	logging sync.Mutex
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,7 +19,7 @@ func (w *Service) loadHooks(ctx context.Context) error {
 	w.changing.Lock() // so that no webhook is added or deleted meanwhile
 	defer w.changing.Unlock()
 	stored := map[string]*hook{}
-	for rec, err := range w.store.List(ctx, hooksKind) {
+	for rec, err := range store.ListReadable(ctx, w.store, hooksKind, w.reportHook) {
 		if err != nil {
 			return unavailable(ctx, err)
 		}
@@ -28,8 +29,7 @@ func (w *Service) loadHooks(ctx context.Context) error {
 		}
 		if err != nil {
 			// An event without a signature would be worse than none.
-			w.log.Error("a webhook cannot be read; its events are kept, and delivered once it can be",
-				"webhook", rec.Key.ID, "error", err)
+			w.reportHook(rec.Key, err)
 			if h.ID == "" {
 				continue
 			}
@@ -43,10 +43,31 @@ func (w *Service) loadHooks(ctx context.Context) error {
 	return nil
 }
 
+// reportHook logs a webhook that cannot be read.
+func (w *Service) reportHook(key store.Key, err error) {
+	w.log.Error("a webhook cannot be read; its events are kept, and delivered once it can be",
+		"webhook", key.ID, "error", err)
+}
+
+// hookExists reports whether the store has a webhook, readable or not.
+func (w *Service) hookExists(ctx context.Context, id string) (bool, error) {
+	_, err := w.store.Get(ctx, store.Key{Kind: hooksKind, ID: id})
+	switch {
+	case err == nil, errors.Is(err, store.ErrCorrupt):
+		return true, nil
+	case errors.Is(err, store.ErrNotFound):
+		return false, nil
+	}
+	return false, err
+}
+
 // loadQueues reads all pending events from the store, and removes those of webhooks that no longer exist.
 func (w *Service) loadQueues(ctx context.Context) error {
 	var orphans []*delivery
 	for rec, err := range w.store.List(ctx, deliveriesKind) {
+		if errors.Is(err, store.ErrCorrupt) {
+			return w.reloadQueues(ctx) // it reads the others one by one
+		}
 		if err != nil {
 			return unavailable(ctx, err)
 		}
@@ -127,16 +148,22 @@ func (w *Service) reportCorrupt(key store.Key, err error) {
 
 // dropOrphans removes deliveries whose webhooks no longer exist.
 func (w *Service) dropOrphans(ctx context.Context, orphans []*delivery) error {
+	exist := map[string]bool{} // another server may just have created a webhook
 	for _, d := range orphans {
-		// Another server may just have created the webhook.
 		id, _, _ := strings.Cut(d.key.ID, "/")
-		_, err := w.store.Get(ctx, store.Key{Kind: hooksKind, ID: id})
-		if errors.Is(err, store.ErrNotFound) {
-			w.drop(ctx, d)
-		} else if err != nil {
+		if _, asked := exist[id]; asked {
+			continue
+		}
+		exists, err := w.hookExists(ctx, id)
+		if err != nil {
 			return unavailable(ctx, err)
 		}
+		exist[id] = exists
 	}
+	w.dropAll(ctx, slices.DeleteFunc(orphans, func(d *delivery) bool {
+		id, _, _ := strings.Cut(d.key.ID, "/")
+		return exist[id]
+	}))
 	return nil
 }
 

@@ -39,31 +39,32 @@ func (q *queues) unlogged() (hooks []*hook) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, h := range q.hooks {
-		if len(h.outcomes) > 0 {
+		if len(h.outcomes)+len(h.unsure) > 0 {
 			hooks = append(hooks, h)
 		}
 	}
 	return hooks
 }
 
-// takeOutcomes removes and returns the outcomes that the log of a webhook lacks.
-func (q *queues) takeOutcomes(h *hook) map[string]logEntry {
+// takeOutcomes returns the next outcomes to write to the log of a webhook. They stay unsure until setLogged is called.
+// If again, an earlier write of them has failed. The caller must hold h.logging.
+func (q *queues) takeOutcomes(h *hook) (outcomes map[string]logEntry, again bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	taken := h.outcomes
-	h.outcomes = map[string]logEntry{}
 	if h.deleted {
-		return nil
+		return nil, false
 	}
-	return taken
+	if again = len(h.unsure) > 0; !again {
+		h.unsure, h.outcomes = h.outcomes, map[string]logEntry{}
+	}
+	return h.unsure, again
 }
 
-// putBack returns outcomes that could not be logged to those that the log of a webhook lacks.
-func (q *queues) putBack(h *hook, outcomes map[string]logEntry) {
+// setLogged notes that the log has the outcomes that takeOutcomes returned. The caller must hold h.logging.
+func (q *queues) setLogged(h *hook) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	merge(outcomes, h.outcomes) // those of meanwhile are later
-	h.outcomes = outcomes
+	h.unsure = nil
 }
 
 // keepLogs writes the outcomes of deliveries to the logs of their webhooks until ctx ends, each log about once a second
@@ -121,10 +122,28 @@ func (w *Service) writeLogs(ctx context.Context) error {
 func (w *Service) writeLog(ctx context.Context, h *hook) error {
 	h.logging.Lock()
 	defer h.logging.Unlock()
-	outcomes := w.queues.takeOutcomes(h)
-	if len(outcomes) == 0 {
-		return nil
+	for {
+		outcomes, again := w.queues.takeOutcomes(h)
+		if len(outcomes) == 0 {
+			return nil
+		}
+		add := merge
+		if again {
+			add = mergeAgain
+		}
+		if err := w.addToLog(ctx, h, outcomes, add); err != nil {
+			return err
+		}
+		if w.queues.setLogged(h); !again {
+			return nil // outcomes of meanwhile are for the next write
+		}
 	}
+}
+
+// addToLog adds outcomes to the log of a webhook by merge or mergeAgain. The caller must hold h.logging.
+func (w *Service) addToLog(
+	ctx context.Context, h *hook, outcomes map[string]logEntry, add func(entries, outcomes map[string]logEntry),
+) error {
 	created := false
 	_, err := store.Update(ctx, w.store, logKey(h.ID), func(old store.Record) ([]byte, error) {
 		created = old.Revision == ""
@@ -132,7 +151,7 @@ func (w *Service) writeLog(ctx context.Context, h *hook) error {
 		if err != nil {
 			return nil, err
 		}
-		merge(entries, outcomes)
+		add(entries, outcomes)
 		return sealLog(entries)
 	})
 	switch {
@@ -143,12 +162,8 @@ func (w *Service) writeLog(ctx context.Context, h *hook) error {
 		w.log.Error("a log of deliveries is corrupt and begins anew", "webhook", h.ID, "error", err)
 		err = errors.Join(err, w.deleteLog(ctx, h.ID))
 	}
-	if err != nil {
-		w.queues.putBack(h, outcomes)
+	if err != nil || !created {
 		return err
-	}
-	if !created {
-		return nil
 	}
 	// Another server may have deleted the webhook with its log just before.
 	return w.dropOrphanLog(ctx, h.ID)
@@ -195,9 +210,9 @@ func (w *Service) dropOrphanLogs(ctx context.Context) error {
 
 // dropOrphanLog deletes the log of a webhook if the store does not have the webhook.
 func (w *Service) dropOrphanLog(ctx context.Context, hook string) error {
-	_, err := w.store.Get(ctx, store.Key{Kind: hooksKind, ID: hook})
-	if errors.Is(err, store.ErrNotFound) {
-		return w.deleteLog(ctx, hook)
+	exists, err := w.hookExists(ctx, hook)
+	if err != nil || exists {
+		return err
 	}
-	return err
+	return w.deleteLog(ctx, hook)
 }

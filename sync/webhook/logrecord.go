@@ -120,15 +120,18 @@ func byNewest(a, b logEntry) int {
 }
 
 // openLog returns the entries of a log by the ids of their events. A record without a revision is an empty log, and so
-// is one that cannot be read. The error is [store.ErrFormat] if a newer version wrote it.
+// is one that cannot be read or has no format. The error is [store.ErrFormat] if a newer version wrote it.
 func openLog(rec store.Record) (entries map[string]logEntry, err error) {
 	entries = map[string]logEntry{}
 	var r logRecord
 	if rec.Revision == "" || json.Unmarshal(rec.Value, &r) != nil {
 		return entries, nil
 	}
-	if r.Format != format {
+	if r.Format > format {
 		return nil, store.NewerFormat(rec.Key, r.Format, format)
+	}
+	if r.Format != format {
+		return entries, nil
 	}
 	for _, e := range r.Entries {
 		entries[e.Notice.ID] = e
@@ -139,6 +142,16 @@ func openLog(rec store.Record) (entries map[string]logEntry, err error) {
 // merge adds outcomes to entries.
 func merge(entries, outcomes map[string]logEntry) {
 	for id, outcome := range outcomes {
+		entries[id] = entries[id].after(outcome)
+	}
+}
+
+// mergeAgain is like merge, for outcomes that entries may have already.
+func mergeAgain(entries, outcomes map[string]logEntry) {
+	for id, outcome := range outcomes {
+		if e, ok := entries[id]; ok && e.Last.Equal(outcome.Last) && e.State == outcome.State {
+			continue
+		}
 		entries[id] = entries[id].after(outcome)
 	}
 }

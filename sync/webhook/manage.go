@@ -108,9 +108,7 @@ func (w *Service) Delete(ctx context.Context, id string) error {
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return unavailable(ctx, err)
 	}
-	for _, d := range w.queues.removeHook(id) {
-		w.drop(ctx, d) // Open removes what cannot be removed now
-	}
+	w.dropAll(ctx, w.queues.removeHook(id)) // Open removes what cannot be removed now
 	w.dropLog(ctx, h)
 	return nil
 }

@@ -85,8 +85,11 @@ func (v vault) open(rec store.Record) (Hook, error) {
 	if err := json.Unmarshal(rec.Value, &r); err != nil {
 		return Hook{}, err
 	}
-	if r.Format != format {
+	if r.Format > format {
 		return Hook{}, store.NewerFormat(rec.Key, r.Format, format)
+	}
+	if r.Format != format {
+		return Hook{}, errors.New("its record has no format")
 	}
 	h := Hook{
 		ID:             rec.Key.ID,
