@@ -16,10 +16,13 @@ import (
 	"github.com/patchsource/patchsource/store/memstore"
 )
 
-// logged returns a logger, and the number of lines that it has logged.
+// logged returns a logger, and the number of lines that it has logged when all goroutines of the bubble wait.
 func logged() (log *slog.Logger, lines func() int) {
 	var b bytes.Buffer
-	return slog.New(slog.NewTextHandler(&b, nil)), func() int { return bytes.Count(b.Bytes(), []byte("\n")) }
+	return slog.New(slog.NewTextHandler(&b, nil)), func() int {
+		synctest.Wait()
+		return bytes.Count(b.Bytes(), []byte("\n"))
+	}
 }
 
 // asleep returns work that takes some time.

@@ -18,6 +18,8 @@ const (
 	beats = 10
 	// maxFinalTries bounds the attempts to write the outcome of a job. The pause between them grows by a second each.
 	maxFinalTries = 20
+	// writeTimeout bounds a write, and thus the time for which a store that does not answer delays Close.
+	writeTimeout = 30 * time.Second
 )
 
 // A run is a job of this server that waits or runs. Its record belongs to it alone.
@@ -149,9 +151,6 @@ func (r *run) finish(ctx context.Context, status int, result json.RawMessage) {
 
 // errRemoved means that the record of a job has been removed.
 var errRemoved = errors.New("the record of the job was removed")
-
-// writeTimeout bounds a write of a job's record, and thus the time for which a store that does not answer delays Close.
-const writeTimeout = 30 * time.Second
 
 // write writes a job if its record still exists.
 func (r *run) write(ctx context.Context, j Job) error {
