@@ -170,3 +170,27 @@ func TestCorruptRecord(t *testing.T) {
 		}
 	})
 }
+
+// A panickingStore panics when a record is written.
+type panickingStore struct{ store.Store }
+
+func (s panickingStore) Put(context.Context, store.Key, []byte, store.Condition) (store.Revision, error) {
+	panic("a fault of the store")
+}
+
+// A panic of the store while a job starts neither takes the place of a job for good nor delays Close.
+func TestPanicWhileStarting(t *testing.T) {
+	s := jobs.New(panickingStore{memstore.New()}, nil)
+	for range 10 {
+		func() {
+			defer func() {
+				if v := recover(); v != "a fault of the store" {
+					t.Fatalf("recovered %v", v)
+				}
+			}()
+			_, err := s.Start(t.Context(), "import", quick, func() {})
+			t.Fatalf("Start returned %v", err)
+		}()
+	}
+	s.Close()
+}

@@ -119,6 +119,12 @@ func (s *Service) Start(ctx context.Context, kind string, work Work, release fun
 	if err := s.admit(); err != nil {
 		return Job{}, err
 	}
+	running := false
+	defer func() {
+		if !running { // an error, or a panic of the store
+			s.leave()
+		}
+	}()
 	s.Prune(ctx)
 	now := s.now().UTC()
 	r := &run{
@@ -128,10 +134,10 @@ func (s *Service) Start(ctx context.Context, kind string, work Work, release fun
 		job:     Job{ID: rand.Text(), Kind: kind, State: Running, Begun: now},
 	}
 	if err := r.create(ctx); err != nil {
-		s.leave()
 		return Job{}, err
 	}
 	started := r.job
+	running = true
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(s.ctx, cancel)
 	go func() {
