@@ -132,6 +132,7 @@ var mayImport = map[string]struct{ ours, others string }{
 	"examples/publish":                   {"examples/internal/trial", ""},
 	"examples/internal/logging":          {"", ""},
 	"examples/internal/trial":            {"", ""},
+	"examples/internal/acmetest":         {"", ""},
 	"examples/internal/bench":            {"", "golang.org/x/sync golang.org/x/sys"},
 	"examples/internal/cli":              {"", "github.com/alecthomas/kong"},
 	"examples/patchstarter": {

@@ -40,11 +40,12 @@ func Missing(t *testing.T, what string) {
 	t.Skipf("%s (set %s=required to fail instead)", what, required)
 }
 
-// Build builds the server as a static binary in dir and returns its path.
+// Build builds the server as a static binary in dir and returns its path. Releases are built in the same way, so that
+// the two share what the compiler has made.
 func Build(t *testing.T, dir string) string {
 	t.Helper()
 	path := filepath.Join(dir, "patchsource")
-	cmd := exec.Command("go", "build", "-o", path, "github.com/patchsource/patchsource/examples/server")
+	cmd := exec.Command("go", "build", "-trimpath", "-o", path, "github.com/patchsource/patchsource/examples/server")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
@@ -56,8 +57,10 @@ func Build(t *testing.T, dir string) string {
 type Server struct {
 	t   *testing.T
 	URL string
-	mu  sync.Mutex
-	log strings.Builder
+	// Stop stops the server, and fails the test if the server exits with an error.
+	Stop func()
+	mu   sync.Mutex
+	log  strings.Builder
 }
 
 // Environ returns the environment of the test without the variables that a server would read as its flags.
@@ -66,7 +69,7 @@ func Environ() []string {
 }
 
 // Start starts a command that runs the server, and waits until the server is ready. It stops the server when the test
-// ends, and fails the test if the server exits with an error.
+// ends, if the test has not.
 func Start(t *testing.T, cmd *exec.Cmd) *Server {
 	t.Helper()
 	if cmd.Env == nil {
@@ -94,7 +97,8 @@ func Start(t *testing.T, cmd *exec.Cmd) *Server {
 		}
 		ended <- cmd.Wait()
 	}()
-	t.Cleanup(func() {
+	s.Stop = sync.OnceFunc(func() {
+		t.Helper()
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		select {
 		case err := <-ended:
@@ -106,6 +110,7 @@ func Start(t *testing.T, cmd *exec.Cmd) *Server {
 			t.Error("the server did not stop")
 		}
 	})
+	t.Cleanup(s.Stop)
 	if s.URL = <-ready; s.URL == "" {
 		t.Fatalf("the server did not become ready: %s", s.Log())
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/patchsource/patchsource/examples/internal/acmetest"
 	"github.com/patchsource/patchsource/examples/server/internal/certstore"
 	"github.com/patchsource/patchsource/store/filestore"
 )
@@ -32,15 +33,15 @@ func (p *process) shake(name string, roots *x509.CertPool) (*x509.Certificate, e
 }
 
 // certificate waits until the server has its certificate and returns it.
-func (p *process) certificate(ca *pebble) *x509.Certificate {
+func (p *process) certificate(ca *acmetest.CA) *x509.Certificate {
 	p.t.Helper()
 	waitFor(p.t, "the certificate", func() bool {
 		if strings.Contains(p.logged(), "no certificate was obtained") {
-			p.t.Fatalf("%s\n%s", p.logged(), ca.log())
+			p.t.Fatalf("%s\n%s", p.logged(), ca.Log())
 		}
 		return strings.Contains(p.logged(), "have a certificate")
 	})
-	cert, err := p.shake(acmeTestName, ca.roots)
+	cert, err := p.shake(acmeTestName, ca.Roots)
 	if err != nil {
 		p.t.Fatalf("%v\n%s", err, p.logged())
 	}
@@ -48,10 +49,10 @@ func (p *process) certificate(ca *pebble) *x509.Certificate {
 }
 
 // getTLS sends a request as the administrator to a server that has a certificate of a CA.
-func (p *process) getTLS(ca *pebble, path string) (*http.Response, string) {
+func (p *process) getTLS(ca *acmetest.CA, path string) (*http.Response, string) {
 	p.t.Helper()
 	transport := &http.Transport{
-		TLSClientConfig: &tls.Config{RootCAs: ca.roots},
+		TLSClientConfig: &tls.Config{RootCAs: ca.Roots},
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, network, p.addr())
 		},
@@ -78,9 +79,9 @@ func (p *process) getTLS(ca *pebble, path string) (*http.Response, string) {
 // A server obtains a certificate, keeps it in its store, and uses it after a restart although the CA is down. The CA is
 // not asked for certificates for other names.
 func TestACME(t *testing.T) {
-	ca, dir := startPebble(t), t.TempDir()
-	p := start(t, dir, ca.args(acmeTestName, "--acme-email", "it@example.com")...)
-	ca.tls.to(p.addr())
+	ca, dir := acmetest.Start(t), t.TempDir()
+	p := start(t, dir, ca.Args(acmeTestName, "--acme-email", "it@example.com")...)
+	ca.TLS.To(p.addr())
 	first := p.certificate(ca)
 	res, _ := p.getTLS(ca, "/jamf/v1/software")
 	if res.StatusCode != 200 || res.ProtoMajor != 2 || res.Header.Get("Strict-Transport-Security") != strictTransport {
@@ -100,15 +101,15 @@ func TestACME(t *testing.T) {
 			t.Errorf("%q: the handshake succeeded with a certificate for %v", name, cert.DNSNames)
 		}
 	}
-	if strings.Contains(ca.log(), "other.example.com") || strings.Contains(ca.log(), "x."+acmeTestName) {
-		t.Errorf("the CA was asked for a certificate for another name: %s", ca.log())
+	if strings.Contains(ca.Log(), "other.example.com") || strings.Contains(ca.Log(), "x."+acmeTestName) {
+		t.Errorf("the CA was asked for a certificate for another name: %s", ca.Log())
 	}
-	ca.stop()
-	if cert, err := p.shake(strings.ToUpper(acmeTestName), ca.roots); err != nil || !cert.Equal(first) {
+	ca.Stop()
+	if cert, err := p.shake(strings.ToUpper(acmeTestName), ca.Roots); err != nil || !cert.Equal(first) {
 		t.Errorf("while the CA is down: got %v", err)
 	}
 	p.stop()
-	p = start(t, dir, ca.args(acmeTestName)...)
+	p = start(t, dir, ca.Args(acmeTestName)...)
 	if !p.certificate(ca).Equal(first) {
 		t.Error("after a restart, the server has another certificate")
 	}
@@ -148,14 +149,14 @@ func checkSealed(t *testing.T, dir string) {
 
 // Servers over one store share a certificate.
 func TestACMEOverOneStore(t *testing.T) {
-	ca, dir := startPebble(t), t.TempDir()
+	ca, dir := acmetest.Start(t), t.TempDir()
 	_, name := s3Store(t)
-	args := ca.args(acmeTestName, "--store", name("acme"), "--secret-file", filepath.Join(dir, "secret"),
+	args := ca.Args(acmeTestName, "--store", name("acme"), "--secret-file", filepath.Join(dir, "secret"),
 		"--admin-token-file", filepath.Join(dir, "data.admin-token"), "--no-community")
 	one := start(t, dir, args...)
-	ca.tls.to(one.addr())
+	ca.TLS.To(one.addr())
 	first := one.certificate(ca)
-	ca.stop()
+	ca.Stop()
 	other := start(t, dir, args...)
 	if !other.certificate(ca).Equal(first) {
 		t.Error("the servers have different certificates")
@@ -164,11 +165,11 @@ func TestACMEOverOneStore(t *testing.T) {
 
 // If the CA does not reach the TLS port, it is answered at --http-addr.
 func TestACMEOverHTTP(t *testing.T) {
-	ca := startPebble(t)
-	ca.tls.to("")
-	p := start(t, t.TempDir(), ca.args(acmeTestName, "--http-addr", "127.0.0.1:0")...)
+	ca := acmetest.Start(t)
+	ca.TLS.To("")
+	p := start(t, t.TempDir(), ca.Args(acmeTestName, "--http-addr", "127.0.0.1:0")...)
 	plain := p.plainURL()
-	ca.http.to(strings.TrimPrefix(plain, "http://"))
+	ca.HTTP.To(strings.TrimPrefix(plain, "http://"))
 	p.certificate(ca)
 	res, body := getPlain(t, "GET", plain+"/", http.Header{})
 	if res.StatusCode != 403 || !strings.Contains(body, "use https://"+acmeTestName+".") {
@@ -183,7 +184,7 @@ func TestACMEOverHTTP(t *testing.T) {
 func TestACMEWithoutCA(t *testing.T) {
 	certFile, _ := certificate(t)
 	p := start(t, t.TempDir(), "--acme", acmeTestName, "--acme-ca", certFile,
-		"--acme-directory", "https://"+freeAddr(t)+"/dir")
+		"--acme-directory", "https://"+acmetest.FreeAddr(t)+"/dir")
 	waitFor(t, "an error in the log", func() bool {
 		return strings.Contains(p.logged(), "no certificate was obtained") && strings.Contains(p.logged(), "port 443")
 	})
