@@ -191,8 +191,9 @@ func TestCaddy(t *testing.T) {
 	caddy := trial.Need(t, "caddy", "which is tested as a reverse proxy")
 	try(t, behind(t, func(dir, port, upstream, cert, key string) *exec.Cmd {
 		site := adapt(t, "Caddyfile",
-			"\npatches.example.com {", "\nhttps://"+host+":"+port+" {\n\tbind 127.0.0.1\n\ttls "+cert+" "+key,
-			"reverse_proxy 127.0.0.1:8080", "reverse_proxy "+upstream,
+			"\n{$PATCHSOURCE_SITE:patches.example.com} {",
+			"\nhttps://"+host+":"+port+" {\n\tbind 127.0.0.1\n\ttls "+cert+" "+key,
+			"reverse_proxy {$PATCHSOURCE_UPSTREAM:127.0.0.1:8080}", "reverse_proxy "+upstream,
 		)
 		config := filepath.Join(dir, "Caddyfile")
 		if err := os.WriteFile(config, []byte("{\n\tadmin off\n\tauto_https off\n}\n"+site), 0o600); err != nil {

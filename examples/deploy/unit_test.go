@@ -3,35 +3,56 @@
 package deploy_test
 
 import (
-	"fmt"
-	"io"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/patchsource/patchsource/examples/internal/trial"
 )
 
-// The unit is valid, gives the server few rights, and starts it with valid flags.
+// A unit has the settings of a systemd unit.
+type unit map[string][]string
+
+// parseUnit parses the text of a unit.
+func parseUnit(text string) unit {
+	u := unit{}
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		if key, value, ok := strings.Cut(line, "="); ok && !strings.HasPrefix(line, "#") {
+			u[key] = append(u[key], value)
+		}
+	}
+	return u
+}
+
+// one returns the value of a setting that the unit has once.
+func (u unit) one(t *testing.T, key string) string {
+	t.Helper()
+	if len(u[key]) != 1 {
+		t.Fatalf("the unit has %d settings %s, want one", len(u[key]), key)
+	}
+	return u[key][0]
+}
+
+// The unit is valid, gives the server few rights, and starts it without flags: these are variables in a file.
 func TestUnit(t *testing.T) {
 	analyze := trial.Need(t, "systemd-analyze", "which checks units")
 	dir := t.TempDir()
 	binary := trial.Build(t, dir)
-	unit := filepath.Join(dir, "patchsource.service")
-	text := adapt(t, "patchsource.service", "/usr/local/bin/patchsource", binary)
-	if err := os.WriteFile(unit, []byte(text), 0o600); err != nil {
+	file := filepath.Join(dir, "patchsource.service")
+	text := adapt(t, "patchsource.service", "ExecStart=patchsource\n", "ExecStart="+binary+"\n")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command(analyze, "verify", unit).CombinedOutput(); err != nil || len(out) > 0 {
+	if out, err := exec.Command(analyze, "verify", file).CombinedOutput(); err != nil || len(out) > 0 {
 		t.Errorf("systemd-analyze verify: %v: %s", err, out)
 	}
-	out, err := exec.Command(analyze, "security", "--offline=true", unit).CombinedOutput()
+	out, err := exec.Command(analyze, "security", "--offline=true", file).CombinedOutput()
 	m := regexp.MustCompile(`exposure level for \S+: (\d+\.\d)`).FindSubmatch(out)
 	if err != nil || m == nil {
 		t.Fatalf("systemd-analyze security: %v: %s", err, out)
@@ -39,115 +60,54 @@ func TestUnit(t *testing.T) {
 	if exposure, _ := strconv.ParseFloat(string(m[1]), 64); exposure > 2 {
 		t.Errorf("the exposure level is %s, want 2 at most", m[1])
 	}
-	start := regexp.MustCompile(`(?m)^ExecStart=(.*)$`).FindStringSubmatch(text)
-	if start == nil {
-		t.Fatal("the unit has no ExecStart")
+	help, err := exec.Command(binary, "--help").Output()
+	if err != nil {
+		t.Fatal(err)
 	}
-	line := strings.NewReplacer("/var/lib/patchsource", dir, "127.0.0.1:8080", "127.0.0.1:0").Replace(start[1])
-	args := append(strings.Fields(line)[1:], "--log-format", "json")
-	trial.Start(t, exec.Command(binary, args...))
+	checkSettings(t, "packages/patchsource.env", string(help))
+	checkSettings(t, "macos/patchsource.env", string(help))
+	u := parseUnit(text)
+	if ports := "CAP_NET_BIND_SERVICE"; u.one(t, "AmbientCapabilities") != ports ||
+		u.one(t, "CapabilityBoundingSet") != ports {
+		t.Error("the server cannot listen on the ports 80 and 443, or has other capabilities")
+	}
+	cmd := exec.Command(u.one(t, "ExecStart"))
+	cmd.Env = append(trial.Environ(), "PATCHSOURCE_ADDR=127.0.0.1:0", "PATCHSOURCE_LOG_FORMAT=json")
+	for _, v := range u["Environment"] {
+		cmd.Env = append(cmd.Env, strings.ReplaceAll(v, u.one(t, "WorkingDirectory"), dir))
+	}
+	trial.Start(t, cmd)
 	if _, err := os.Stat(filepath.Join(dir, "data.admin-token")); err != nil {
 		t.Error(err)
 	}
 }
 
-// A stage is the last stage of a Containerfile.
-type stage struct {
-	copies     [][2]string // sources and destinations
-	env        []string
-	user       uint32
-	workdir    string
-	entrypoint string
-}
-
-// lastStage parses the last stage of the Containerfile, which must be from scratch.
-func lastStage(t *testing.T) stage {
+// checkSettings checks that every variable in a file with settings is that of a flag, and that none is set. help is the
+// help of the server.
+func checkSettings(t *testing.T, name, help string) {
 	t.Helper()
-	_, text, ok := strings.Cut(adapt(t, "Containerfile"), "\nFROM scratch\n")
-	if !ok {
-		t.Fatal("the last stage is not from scratch")
-	}
-	var s stage
-	for line := range strings.Lines(text) {
-		words := strings.Fields(line)
-		switch {
-		case len(words) == 0 || strings.HasPrefix(line, "#"), words[0] == "VOLUME", words[0] == "EXPOSE":
-		case words[0] == "COPY":
-			s.copies = append(s.copies, [2]string{words[len(words)-2], words[len(words)-1]})
-		case words[0] == "ENV":
-			s.env = append(s.env, words[1])
-		case words[0] == "USER":
-			id, _, _ := strings.Cut(words[1], ":")
-			n, err := strconv.ParseUint(id, 10, 32)
-			if err != nil {
-				t.Fatal(err)
-			}
-			s.user = uint32(n)
-		case words[0] == "WORKDIR":
-			s.workdir = words[1]
-		case words[0] == "ENTRYPOINT":
-			s.entrypoint = strings.Trim(words[1], `["]`)
-		default:
-			t.Fatalf("this test does not support %s", words[0])
+	lines := strings.Split(adapt(t, name), "\n")
+	n := 0
+	for _, line := range lines {
+		if line != "" && !strings.HasPrefix(line, "#") {
+			t.Errorf("%s sets %s", name, line)
+		}
+		if variable, _, ok := strings.Cut(strings.TrimPrefix(line, "#"), "="); ok &&
+			strings.HasPrefix(variable, "PATCHSOURCE_") {
+			n++
+			checkVariable(t, name, variable, help)
 		}
 	}
-	return s
+	if n < 5 || !slices.Contains(lines, "#PATCHSOURCE_ACME=patches.example.com") {
+		t.Errorf("%s has only %d settings", name, n)
+	}
 }
 
-// The image contains everything that the server needs. The test runs the server in a folder with these files as its
-// root.
-func TestContainer(t *testing.T) {
-	if os.Geteuid() != 0 {
-		trial.Missing(t, "only root can change the root folder of a process")
-	}
-	s := lastStage(t)
-	root := t.TempDir()
-	if err := os.Chmod(root, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range s.copies {
-		to := filepath.Join(root, c[1])
-		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		var err error
-		switch c[0] {
-		case "/patchsource":
-			trial.Build(t, filepath.Dir(to))
-		case "/empty":
-			err = os.Mkdir(to, 0o755)
-			if err == nil {
-				err = os.Chown(to, int(s.user), int(s.user))
-			}
-		case "/etc/ssl/certs/ca-certificates.crt":
-			err = os.WriteFile(to, nil, 0o644) // the server starts without authorities
-		default:
-			t.Fatalf("this test does not know the source %s", c[0])
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	if s.user == 0 || s.workdir == "" {
-		t.Errorf("the server runs as user %d in %q", s.user, s.workdir)
-	}
-	cmd := exec.Command(s.entrypoint, "--log-format", "json", "--addr", "127.0.0.1:0")
-	cmd.Env, cmd.Dir = s.env, s.workdir
-	cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: root, Credential: &syscall.Credential{Uid: s.user, Gid: s.user}}
-	server := trial.Start(t, cmd)
-	token := server.Token(filepath.Join(root, "state/data.admin-token"))
-	call := func(method, path string, body io.Reader) (int, string) {
-		res, text := trial.Call(t, http.DefaultClient, method, server.URL+path, token, body)
-		return res.StatusCode, text
-	}
-	if status, text := call("POST", "/api/v1/title", strings.NewReader(trial.Definition("App", "1"))); status != 201 {
-		t.Errorf("create a title: got status %d: %s", status, text)
-	}
-	if status, text := call("POST", "/api/v1/restore?mode=merge", largeBackup(t)); status != 201 {
-		t.Errorf("restore a backup: got status %d: %s", status, text)
-	}
-	if status, text := call("GET", "/readyz", nil); status != 200 ||
-		text != fmt.Sprintf(`{"message":"ready","titles":%d}`+"\n", 4) {
-		t.Errorf("/readyz: got status %d: %s", status, text)
+// checkVariable checks that an environment variable is that of a flag. help is the help of the server.
+func checkVariable(t *testing.T, where, variable, help string) {
+	t.Helper()
+	flag := strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(variable, "PATCHSOURCE_"), "_", "-"))
+	if !regexp.MustCompile(`--(\[no-\])?` + regexp.QuoteMeta(flag) + `[= \n]`).MatchString(help) {
+		t.Errorf("%s: %s is the variable of no flag", where, variable)
 	}
 }
