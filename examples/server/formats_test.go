@@ -27,6 +27,10 @@ type sample struct {
 	Drafts      map[string]map[string]any // by id of the title
 	Whole       map[string]map[string]any // by id: the definition with its disabled patches
 	Numbered    map[string]map[string]any // by number: the title as Title Editor's API shows it
+
+	// The others are not part of full backups.
+	Certificates []string // the names of certificates; the value of each is its name
+	Running      running
 }
 
 // A proposal is what a sample says of a proposal.
@@ -35,33 +39,41 @@ type proposal struct {
 	Versions []string
 }
 
-// Folders and full backups of every format can be opened, with everything in them, including names and lists that the
-// current version would reject.
+// Folders, full backups and databases of every format can be opened, with everything in them, including names and lists
+// that the current version would reject.
 func TestFormats(t *testing.T) {
 	folders, err := filepath.Glob("testdata/formats/*")
 	if err != nil || len(folders) == 0 {
 		t.Fatalf("no samples: %v", err)
 	}
 	for _, folder := range folders {
-		t.Run(filepath.Base(folder)+"/folder", func(t *testing.T) {
-			want, dir := readSample(t, folder), t.TempDir()
-			unpack(t, filepath.Join(folder, "data.tar.gz"), dir)
-			s := start(t, dir, "--secret-file", filepath.Join(dir, "secret"))
-			s.token = want.Tokens["administrator"]
-			checkSample(t, s, want)
-		})
-		t.Run(filepath.Base(folder)+"/full backup", func(t *testing.T) {
-			want, dir, secrets := readSample(t, folder), t.TempDir(), t.TempDir()
-			unpack(t, filepath.Join(folder, "data.tar.gz"), secrets)
-			backup, err := filepath.Abs(filepath.Join(folder, "full.zip"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			s := start(t, dir, "--secret-file", filepath.Join(secrets, "secret"), "--restore", backup)
-			s.token = want.Tokens["administrator"]
-			checkSample(t, s, want)
-		})
+		t.Run(filepath.Base(folder)+"/folder", func(t *testing.T) { testFolder(t, folder) })
+		t.Run(filepath.Base(folder)+"/full backup", func(t *testing.T) { testFullBackup(t, folder) })
 	}
+}
+
+// testFolder checks that the server opens the data folder of a sample.
+func testFolder(t *testing.T, folder string) {
+	want, dir := readSample(t, folder), t.TempDir()
+	unpack(t, filepath.Join(folder, "data.tar.gz"), dir)
+	checkCertificates(t, want, dir)
+	s := start(t, dir, "--secret-file", filepath.Join(dir, "secret"))
+	s.token = want.Tokens["administrator"]
+	checkRunning(t, s, want)
+	checkSample(t, s, want)
+}
+
+// testFullBackup checks that the server loads the full backup of a sample.
+func testFullBackup(t *testing.T, folder string) {
+	want, dir, secrets := readSample(t, folder), t.TempDir(), t.TempDir()
+	unpack(t, filepath.Join(folder, "data.tar.gz"), secrets)
+	backup, err := filepath.Abs(filepath.Join(folder, "full.zip"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := start(t, dir, "--secret-file", filepath.Join(secrets, "secret"), "--restore", backup)
+	s.token = want.Tokens["administrator"]
+	checkSample(t, s, want)
 }
 
 // readSample reads the sample in a folder.
@@ -129,7 +141,7 @@ func checkSample(t *testing.T, s *server, sample sample) {
 	// Titles with values that the current version would reject can be edited if the edit does not touch these values.
 	for id, definition := range sample.Definitions {
 		status, body := s.do("POST", "/api/v1/title/"+id+"/version?insert=ordered", versionJSON("99.9"))
-		if id == "Followed" {
+		if id == "Followed" || id == "Source" {
 			if status != 403 {
 				t.Errorf("a version of %s, which follows a source: got status %d, want 403: %s", id, status, body)
 			}
@@ -201,6 +213,21 @@ func checkDrafts(t *testing.T, sample sample, read func(path string, into any)) 
 // unpack unpacks a trusted .tar.gz into dir.
 func unpack(t *testing.T, name, dir string) {
 	t.Helper()
+	for name, data := range readArchive(t, name) {
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		err := os.MkdirAll(filepath.Dir(path), 0o700)
+		if err == nil {
+			err = os.WriteFile(path, data, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// readArchive returns the files in a trusted .tar.gz.
+func readArchive(t *testing.T, name string) map[string][]byte {
+	t.Helper()
 	f, err := os.Open(name)
 	if err != nil {
 		t.Fatal(err)
@@ -210,23 +237,16 @@ func unpack(t *testing.T, name, dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	files := map[string][]byte{}
 	for members := tar.NewReader(z); ; {
 		m, err := members.Next()
 		if errors.Is(err, io.EOF) {
-			return
+			return files
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		path := filepath.Join(dir, filepath.FromSlash(m.Name))
-		data, err := io.ReadAll(members)
-		if err == nil {
-			err = os.MkdirAll(filepath.Dir(path), 0o700)
-		}
-		if err == nil {
-			err = os.WriteFile(path, data, 0o600)
-		}
-		if err != nil {
+		if files[m.Name], err = io.ReadAll(members); err != nil {
 			t.Fatal(err)
 		}
 	}

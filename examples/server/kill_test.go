@@ -114,7 +114,9 @@ func (s *server) do(method, path, body string) (int, []byte) {
 	if err != nil {
 		return 0, nil
 	}
-	r.Header.Set("Authorization", "Bearer "+s.token)
+	if s.token != "" {
+		r.Header.Set("Authorization", "Bearer "+s.token)
+	}
 	res, err := s.client.Do(r)
 	if err != nil {
 		return 0, nil
