@@ -107,7 +107,7 @@ func makeSample(t *testing.T, folder string) {
 		t.Fatal(err)
 	}
 	for name, data := range map[string][]byte{
-		"expect.json": append(expect, '\n'), "full.zip": backup, "data.tar.gz": packFolder(t, dir),
+		"expect.json": append(expect, '\n'), "full.zip": backup, "data.tar.gz": pack(t, readFolder(t, dir)),
 	} {
 		if err := os.WriteFile(filepath.Join(folder, name), data, 0o644); err != nil {
 			t.Fatal(err)
@@ -115,8 +115,8 @@ func makeSample(t *testing.T, folder string) {
 	}
 }
 
-// packFolder returns a .tar.gz of the files in dir.
-func packFolder(t *testing.T, dir string) []byte {
+// readFolder returns the files in dir.
+func readFolder(t *testing.T, dir string) map[string][]byte {
 	t.Helper()
 	files := map[string][]byte{}
 	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
@@ -133,7 +133,7 @@ func packFolder(t *testing.T, dir string) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return pack(t, files)
+	return files
 }
 
 // pack returns a .tar.gz of files.

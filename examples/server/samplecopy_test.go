@@ -5,8 +5,8 @@ package main
 import (
 	"bytes"
 	"compress/gzip"
-	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -34,8 +34,8 @@ func copySample(t *testing.T, folder string) {
 	copyStore(t, dir, databaseStore(database, folder))
 	copyStore(t, dir, bucketStore(bucket, folder))
 	for name, data := range map[string][]byte{
-		"database.sql.gz": dumpDatabase(t, database),
-		"objects.tar.gz":  dumpBucket(t, bucket),
+		"database.sql.gz": compress(t, dumpDatabase(t, database)),
+		"objects.tar.gz":  pack(t, dumpBucket(t, bucket)),
 	} {
 		if err := os.WriteFile(filepath.Join(folder, name), data, 0o644); err != nil {
 			t.Fatal(err)
@@ -77,8 +77,8 @@ func copyStore(t *testing.T, dir, target string) {
 	}
 }
 
-// dumpDatabase returns the statements, compressed, that make the schema of a sample and its records.
-func dumpDatabase(t *testing.T, s *sqlstoretest.Server) []byte {
+// dumpDatabase returns the statements that make the schemas of samples and their records.
+func dumpDatabase(t *testing.T, s *sqlstoretest.Server) string {
 	t.Helper()
 	program, err := exec.LookPath("pg_dump")
 	if err != nil {
@@ -93,16 +93,22 @@ func dumpDatabase(t *testing.T, s *sqlstoretest.Server) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var b bytes.Buffer
-	z := gzip.NewWriter(&b)
+	var b strings.Builder
 	for line := range strings.Lines(string(dump)) {
 		if !strings.HasPrefix(line, `\`) && !strings.HasPrefix(line, "--") { // commands of psql, and comments
-			if _, err := io.WriteString(z, line); err != nil {
-				t.Fatal(err)
-			}
+			b.WriteString(line)
 		}
 	}
-	if err := z.Close(); err != nil {
+	return b.String()
+}
+
+// compress returns a text as a .gz.
+func compress(t *testing.T, text string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	_, err := io.WriteString(z, text)
+	if err := errors.Join(err, z.Close()); err != nil {
 		t.Fatal(err)
 	}
 	return b.Bytes()
@@ -134,8 +140,8 @@ func loadDatabase(t *testing.T, s *sqlstoretest.Server, folder string) {
 	}
 }
 
-// dumpBucket returns a .tar.gz of the objects in a bucket.
-func dumpBucket(t *testing.T, s *s3storetest.Server) []byte {
+// dumpBucket returns the objects in a bucket by their keys.
+func dumpBucket(t *testing.T, s *s3storetest.Server) map[string][]byte {
 	t.Helper()
 	files := map[string][]byte{}
 	client := s.Client()
@@ -149,7 +155,7 @@ func dumpBucket(t *testing.T, s *s3storetest.Server) []byte {
 			files[*object.Key] = readObject(t, client, *object.Key)
 		}
 	}
-	return pack(t, files)
+	return files
 }
 
 // readObject returns an object of a bucket.
@@ -173,9 +179,15 @@ func readObject(t *testing.T, client *s3.Client, key string) []byte {
 // loadBucket puts the objects of a sample into a bucket.
 func loadBucket(t *testing.T, s *s3storetest.Server, folder string) {
 	t.Helper()
+	putObjects(t, s, readArchive(t, filepath.Join(folder, "objects.tar.gz")))
+}
+
+// putObjects puts objects into a bucket.
+func putObjects(t *testing.T, s *s3storetest.Server, objects map[string][]byte) {
+	t.Helper()
 	client := s.Client()
-	for key, data := range readArchive(t, filepath.Join(folder, "objects.tar.gz")) {
-		_, err := client.PutObject(context.Background(), &s3.PutObjectInput{
+	for key, data := range objects {
+		_, err := client.PutObject(t.Context(), &s3.PutObjectInput{
 			Bucket: aws.String(s3storetest.Bucket),
 			Key:    aws.String(key),
 			Body:   bytes.NewReader(data),

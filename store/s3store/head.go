@@ -58,7 +58,7 @@ func parseHead(o object) (head, error) {
 	}
 	if h.Layout > layout {
 		return head{}, fmt.Errorf("s3store: %w: its objects have layout %d, and this version knows layouts up to %d: "+
-			"start the newer version", store.ErrFormat, h.Layout, layout)
+			"start the newer version, or restore a backup made before", store.ErrFormat, h.Layout, layout)
 	}
 	return h, nil
 }

@@ -157,7 +157,7 @@ func (f *flags) config(s store.Store, site string, log *slog.Logger) (server.Con
 
 // checkStore reports why the server cannot use the store, before anything is written to it.
 func (f *flags) checkStore(ctx context.Context, s store.Store) error {
-	if err := store.CheckFormat(ctx, s); err != nil {
+	if _, err := store.ReadFormat(ctx, s); err != nil { // server.Open raises it
 		return fmt.Errorf("--store %s: %w", redactStore(f.Store), err)
 	}
 	if _, err := os.ReadFile(f.AdminTokenFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
