@@ -3,7 +3,6 @@
 package main
 
 import (
-	"bytes"
 	"net"
 	"os"
 	"path/filepath"
@@ -28,12 +27,6 @@ func TestFailedUpgrade(t *testing.T) {
 		{"the address is taken", func(*testing.T, string) []string {
 			return []string{"--addr", taken.Addr().String()}
 		}, "address already in use"},
-		{"another secret", func(t *testing.T, dir string) []string {
-			if err := os.WriteFile(filepath.Join(dir, "secret"), []byte(strings.Repeat("ab", 32)), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			return nil
-		}, "secret"},
 		{"an administrator token that cannot be read", func(t *testing.T, dir string) []string {
 			if err := os.Mkdir(filepath.Join(dir, "data.admin-token"), 0o700); err != nil {
 				t.Fatal(err)
@@ -43,19 +36,6 @@ func TestFailedUpgrade(t *testing.T) {
 		{"a certificate that is missing", func(_ *testing.T, dir string) []string {
 			return []string{"--tls-cert", dir + "/none", "--tls-key", dir + "/none"}
 		}, "--tls-cert"},
-		{"a record of a newer version", func(t *testing.T, dir string) []string {
-			name := filepath.Join(dir, "data", "titles", "plain.json")
-			record, err := os.ReadFile(name)
-			if err == nil {
-				_, value, _ := bytes.Cut(record, []byte(`"value":`))
-				value = bytes.Replace(value, []byte(`"format":1`), []byte(`"format":9`), 1)
-				err = os.WriteFile(name, checked(`"id":"plain","revision":"A","value":`+string(value)), 0o600)
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			return nil
-		}, "start the newer version"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -222,7 +223,8 @@ func newerBucket(t *testing.T, name, old, replaced string) newerStore {
 	}
 	value = bytes.Replace(value, []byte(old), []byte(replaced), 1)
 	sum := crc32.Checksum(value, crc32.MakeTable(crc32.Castagnoli))
-	objects[name] = fmt.Appendf(nil, `{"nonce":"another","crc32c":"%08x","id":%q}`+"\n%s", sum, filepath.Base(name), value)
+	head := fmt.Sprintf(`{"nonce":"another","crc32c":"%08x","id":%q}`, sum, filepath.Base(name))
+	objects[name] = slices.Concat([]byte(head+"\n"), value)
 	putObjects(t, s, objects)
 	return newerStore{[]string{"--store", bucketStore(s, newestSample)}, func() map[string]string {
 		return textsOf(dumpBucket(t, s))
@@ -237,10 +239,4 @@ func newerMarkerInBucket(t *testing.T, _ string) newerStore {
 // newerLayout has a head with a newer layout.
 func newerLayout(t *testing.T, _ string) newerStore {
 	return newerBucket(t, "_head", `"layout":1`, `"layout":99`)
-}
-
-// checked returns the file of a record with its checksum.
-func checked(rest string) []byte {
-	sum := crc32.Checksum([]byte(rest), crc32.MakeTable(crc32.Castagnoli))
-	return fmt.Appendf(nil, `{"crc32c":"%08x",%s`, sum, rest)
 }

@@ -65,6 +65,12 @@ func start(t *testing.T, dir string, args ...string) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return startProgram(t, path, dir, args...)
+}
+
+// startProgram is start with the path of a server.
+func startProgram(t *testing.T, path, dir string, args ...string) *server {
+	t.Helper()
 	args = append(
 		[]string{"--addr", "127.0.0.1:0", "--store", "file:" + filepath.Join(dir, "data"), "--log-format", "json"},
 		args...)

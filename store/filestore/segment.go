@@ -60,8 +60,8 @@ func parseSegment(name string) (g *segment, ok bool, err error) {
 		return nil, false, nil
 	}
 	if "."+version != segmentSuffix {
-		return nil, false, fmt.Errorf("%w: the journal has the file %s of version %.20s, and this version knows journals "+
-			"up to %s: start the newer version, or restore a backup made before", store.ErrFormat, name,
+		return nil, false, fmt.Errorf("%w: the journal has the file %s of version %.20s, and this version knows "+
+			"journals up to %s: start the newer version, or restore a backup made before", store.ErrFormat, name,
 			strings.TrimPrefix(version, "v"), strings.TrimPrefix(segmentSuffix, ".v"))
 	}
 	return &segment{name: name, number: number, nonce: nonce}, true, nil
