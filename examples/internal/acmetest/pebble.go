@@ -57,6 +57,12 @@ func (ca *CA) Args(name string, more ...string) []string {
 // if the environment variable PATCHSOURCE_PEBBLE is "required".
 func Start(t *testing.T) *CA {
 	t.Helper()
+	return StartFor(t, 90*24*time.Hour)
+}
+
+// StartFor is Start with the lifetime of the certificates that the server issues.
+func StartFor(t *testing.T, lifetime time.Duration) *CA {
+	t.Helper()
 	program, err := installPebble()
 	if err != nil && os.Getenv("PATCHSOURCE_PEBBLE") != "required" {
 		t.Skipf("%v; with PATCHSOURCE_PEBBLE=required in the environment, this is a failure", err)
@@ -73,6 +79,9 @@ func Start(t *testing.T) *CA {
 		"listenAddress": addr, "managementListenAddress": management, "certificate": certFile, "privateKey": keyFile,
 		"httpPort": ca.HTTP.port(), "tlsPort": ca.TLS.port(), "keyAlgorithm": "ecdsa",
 		"retryAfter": map[string]int{"authz": 1, "order": 1},
+		"profiles": map[string]any{"default": map[string]any{
+			"description": "the only one", "validityPeriod": int(lifetime.Seconds()),
+		}},
 	}})
 	if err != nil {
 		t.Fatal(err)

@@ -12,11 +12,15 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/acme"
 	"golang.org/x/crypto/acme/autocert"
+
+	"github.com/patchsource/patchsource/examples/server/internal/certstore"
+	"github.com/patchsource/patchsource/store"
 )
 
 // acmeTimeout bounds one request to the CA.
@@ -28,7 +32,10 @@ var errForeignName = errors.New("the name is not one of --acme")
 type acmeIssuer struct {
 	names    []string
 	manager  *autocert.Manager
+	calls    *acmeCalls // of the manager to the CA
 	ready    atomic.Bool
+	waiting  atomic.Bool    // for another server, which may be obtaining the certificates
+	work     sync.WaitGroup // holds the lease; the store must stay open until it has ended
 	expiries expiries
 	log      *slog.Logger
 }
@@ -47,7 +54,7 @@ func newACME(f *flags, log *slog.Logger) (*acmeIssuer, error) {
 		}
 		transport.TLSClientConfig = &tls.Config{RootCAs: roots}
 	}
-	a := &acmeIssuer{names: f.ACME, log: log}
+	a := &acmeIssuer{names: f.ACME, calls: &acmeCalls{next: transport}, log: log}
 	a.manager = &autocert.Manager{
 		Prompt:     autocert.AcceptTOS,
 		Email:      f.ACMEEmail,
@@ -55,7 +62,7 @@ func newACME(f *flags, log *slog.Logger) (*acmeIssuer, error) {
 		Client: &acme.Client{
 			DirectoryURL: f.ACMEDirectory,
 			UserAgent:    "patchsource",
-			HTTPClient:   &http.Client{Transport: transport, Timeout: acmeTimeout},
+			HTTPClient:   &http.Client{Transport: a.calls, Timeout: acmeTimeout},
 		},
 	}
 	return a, nil
@@ -87,8 +94,12 @@ func (a *acmeIssuer) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, 
 	if !a.ready.Load() {
 		return nil, errors.New("the server is starting")
 	}
+	challenge := slices.Contains(hello.SupportedProtos, acme.ALPNProto)
+	if a.waiting.Load() && !challenge && !a.cached(hello.Context(), hello.ServerName) {
+		return nil, errors.New("another server is obtaining the certificate")
+	}
 	cert, err := a.manager.GetCertificate(hello)
-	if err == nil && !slices.Contains(hello.SupportedProtos, acme.ALPNProto) { // which answers the CA
+	if err == nil && !challenge {
 		a.expiries.record(strings.ToLower(strings.TrimSuffix(hello.ServerName, ".")), cert)
 	}
 	return cert, err
@@ -106,62 +117,84 @@ func (a *acmeIssuer) handler(next http.Handler) http.Handler {
 	})
 }
 
-// open begins to use certificates, which are kept in a cache. It obtains missing ones in the background, so that no
-// client has to wait for them, until ctx ends.
-func (a *acmeIssuer) open(ctx context.Context, cache autocert.Cache) {
+// open begins to use certificates, which are kept in a cache in a store. It obtains missing ones in the background, so
+// that no client has to wait for them, and logs renewals, until ctx ends. lease is the time after which servers over
+// the store no longer wait for one that has died.
+func (a *acmeIssuer) open(ctx context.Context, cache autocert.Cache, s store.Store, lease time.Duration) {
 	a.manager.Cache = cache
+	missing := func(name string) bool { return !a.cached(ctx, name) }
+	a.waiting.Store(slices.ContainsFunc(a.names, missing))
 	a.ready.Store(true)
-	go func() {
-		for _, name := range a.names {
-			a.obtain(ctx, name)
-		}
-		a.follow(ctx)
-	}()
+	if a.waiting.Load() {
+		a.work.Go(func() { a.obtainInTurn(ctx, s, lease) })
+	} else {
+		go a.obtainAll(ctx)
+	}
 }
 
-// expiryInterval is the time between two looks at the certificates in use.
-const expiryInterval = time.Hour
-
-// follow records renewed certificates of names that no client asks for, until ctx ends. It obtains none.
-func (a *acmeIssuer) follow(ctx context.Context) {
-	tick := time.NewTicker(expiryInterval)
-	defer tick.Stop()
-	for {
-		select {
+// obtainInTurn is obtainAll, by one of the servers over a store at a time. The answers to the CA of two servers that
+// obtain a certificate for a name at once would replace each other.
+func (a *acmeIssuer) obtainInTurn(ctx context.Context, s store.Store, lease time.Duration) {
+	turn, end := context.WithCancel(ctx)
+	defer end()
+	options := store.LeaseOptions{Name: certstore.Kind, TTL: lease}
+	store.Campaign(turn, s, options, func(context.Context) {
+		defer end()
+		a.waiting.Store(false)
+		obtained := make(chan struct{})
+		go func() {
+			defer close(obtained)
+			a.obtainAll(ctx)
+		}()
+		select { // an order goes on for minutes if the CA does not answer
 		case <-ctx.Done():
-			return
-		case <-tick.C:
+		case <-obtained:
 		}
-		for _, name := range a.names {
-			if a.expiries.known(name) {
-				_, _ = a.certificate(hello(name))
-			}
-		}
+	})
+}
+
+// obtainAll obtains the missing certificates and begins to watch all.
+func (a *acmeIssuer) obtainAll(ctx context.Context) {
+	for _, name := range a.names {
+		cert := a.obtain(ctx, name)
+		go a.watch(ctx, name, cert)
 	}
 }
 
-// hello returns the handshake of a client that knows ECDSA.
-func hello(name string) *tls.ClientHelloInfo {
-	return &tls.ClientHelloInfo{
-		ServerName:       name,
-		CipherSuites:     []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256},
-		SignatureSchemes: []tls.SignatureScheme{tls.ECDSAWithP256AndSHA256},
-		SupportedCurves:  []tls.CurveID{tls.CurveP256},
-	}
+// cached reports whether the store has a certificate for a name.
+func (a *acmeIssuer) cached(ctx context.Context, name string) bool {
+	_, err := a.manager.Cache.Get(ctx, strings.ToLower(strings.TrimSuffix(name, ".")))
+	return err == nil
 }
 
-// obtain obtains the certificate for a name, if there is none, and logs the outcome.
-func (a *acmeIssuer) obtain(ctx context.Context, name string) {
+// obtain obtains the certificate for a name, if there is none, and logs the outcome. It returns nil if it fails.
+func (a *acmeIssuer) obtain(ctx context.Context, name string) *x509.Certificate {
 	if ctx.Err() != nil {
-		return
+		return nil
 	}
-	cert, err := a.certificate(hello(name))
+	cert, err := a.current(name)
 	switch {
 	case ctx.Err() != nil:
 	case err != nil:
 		a.log.Error("no certificate was obtained; the next connection tries again: the CA must reach this server at "+
 			"port 443, or at port 80 with --http-addr, under the name", "name", name, "error", err)
 	default:
-		a.log.Info("have a certificate", "name", name, "expires", cert.Leaf.NotAfter)
+		a.log.Info("have a certificate", "name", name, "expires", cert.NotAfter)
+		return cert
 	}
+	return nil
+}
+
+// current returns the certificate for a name.
+func (a *acmeIssuer) current(name string) (*x509.Certificate, error) {
+	cert, err := a.certificate(&tls.ClientHelloInfo{
+		ServerName:       name,
+		CipherSuites:     []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256},
+		SignatureSchemes: []tls.SignatureScheme{tls.ECDSAWithP256AndSHA256},
+		SupportedCurves:  []tls.CurveID{tls.CurveP256},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return cert.Leaf, nil
 }

@@ -71,7 +71,7 @@ func run(ctx context.Context, f *flags, log *slog.Logger) error {
 	if err != nil {
 		return errors.Join(err, web.stop(ctx))
 	}
-	if err := web.openACME(ctx, b); err != nil {
+	if err := web.openACME(ctx, f, b); err != nil {
 		return errors.Join(err, web.stop(ctx), b.Close())
 	}
 	var background sync.WaitGroup
@@ -80,6 +80,9 @@ func run(ctx context.Context, f *flags, log *slog.Logger) error {
 	err = errors.Join(err, web.stop(ctx))
 	stop()
 	background.Wait()
+	if web.acme != nil {
+		web.acme.work.Wait()
+	}
 	return errors.Join(err, b.Close())
 }
 

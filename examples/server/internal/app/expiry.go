@@ -27,14 +27,6 @@ func (e *expiries) record(name string, cert *tls.Certificate) {
 	e.times[name] = cert.Leaf.NotAfter
 }
 
-// known reports whether a certificate was recorded for a name.
-func (e *expiries) known(name string) bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	_, ok := e.times[name]
-	return ok
-}
-
 // earliest returns the time of the certificate that expires first, as a Unix time. It is 0 if there is none for one of
 // the names.
 func (e *expiries) earliest(names []string) float64 {

@@ -123,7 +123,7 @@ func (w *web) serve(listener net.Listener, handler http.Handler, config *tls.Con
 }
 
 // openACME begins to use the certificates that are kept in the store of a backend, if --acme is set.
-func (w *web) openACME(ctx context.Context, b *backend) error {
+func (w *web) openACME(ctx context.Context, f *flags, b *backend) error {
 	if w.acme == nil {
 		return nil
 	}
@@ -131,7 +131,11 @@ func (w *web) openACME(ctx context.Context, b *backend) error {
 	if err != nil {
 		return err
 	}
-	w.acme.open(ctx, cache)
+	lease, err := f.lease()
+	if err != nil {
+		return err
+	}
+	w.acme.open(ctx, cache, b.store, lease)
 	return nil
 }
 
