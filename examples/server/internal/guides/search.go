@@ -49,6 +49,18 @@ func containsAll(text string, words []string) bool {
 	return true
 }
 
+// hasWord reports whether a word of a text in lower case begins with w. Names of alerts, which are written without
+// spaces, are one word.
+func hasWord(text, w string) bool {
+	for i := range text {
+		before, _ := utf8.DecodeLastRuneInString(text[:i])
+		if !unicode.IsLetter(before) && strings.HasPrefix(text[i:], w) {
+			return true
+		}
+	}
+	return false
+}
+
 // search returns the sections that have all words, the best first.
 func (lib *library) search(words []string) (found []result) {
 	if len(words) == 0 {
@@ -63,7 +75,7 @@ func (lib *library) search(words []string) (found []result) {
 			r := result{section: s, Snippet: snippet(s.Text, words)}
 			for _, w := range words {
 				r.score += min(strings.Count(text, w), 5)
-				if strings.Contains(title, w) {
+				if hasWord(title, w) {
 					r.score += 20
 				}
 			}
