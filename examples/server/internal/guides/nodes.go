@@ -26,10 +26,14 @@ func (nodes) RegisterFuncs(r renderer.NodeRendererFuncRegisterer) {
 // pathSegment matches the end of a segment of a path, where a line may break.
 var pathSegment = regexp.MustCompile(`(\w|\})/`)
 
+// flagName matches a flag, in which no line may break.
+var flagName = regexp.MustCompile(`\B--?[a-z][a-z-]*`)
+
 func renderCodeSpan(w util.BufWriter, source []byte, n ast.Node, entering bool) (ast.WalkStatus, error) {
 	if entering {
 		text := template.HTMLEscapeString(plain(n, source))
-		_, _ = w.WriteString("<code>" + pathSegment.ReplaceAllString(text, "$1<wbr>/") + "</code>")
+		text = flagName.ReplaceAllString(pathSegment.ReplaceAllString(text, "$1<wbr>/"), "<span>$0</span>")
+		_, _ = w.WriteString("<code>" + text + "</code>")
 	}
 	return ast.WalkSkipChildren, nil
 }
