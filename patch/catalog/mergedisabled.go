@@ -51,10 +51,7 @@ func (r *record) mergeDisabled(old, d *patch.Definition) (merged *patch.Definiti
 			result = append(result, patch.Placed{After: p.After, Patch: byVersion[v]})
 		}
 	}
-	isServed := make(map[string]bool, len(served.Patches))
-	for i := range served.Patches {
-		isServed[served.Patches[i].Version] = true
-	}
+	isServed := versionSet(served)
 	var added []patch.Placed
 	for _, p := range theirs {
 		v := p.Patch.Version
@@ -82,4 +79,14 @@ func disabledTexts(all []patch.Placed) map[string][]byte {
 		texts[p.Patch.Version] = text
 	}
 	return texts
+}
+
+// versionSet returns the versions of the patches that are not disabled.
+func versionSet(d *patch.Definition) map[string]bool {
+	versions := d.Versions()
+	set := make(map[string]bool, len(versions))
+	for _, v := range versions {
+		set[v] = true
+	}
+	return set
 }
