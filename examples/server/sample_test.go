@@ -43,8 +43,8 @@ func TestMakeSample(t *testing.T) {
 	folder := t.TempDir()
 	if *sampleName != "" {
 		folder = filepath.Join("testdata/formats", *sampleName)
-		if err := os.MkdirAll(folder, 0o755); err != nil {
-			t.Fatal(err)
+		if err := os.Mkdir(folder, 0o755); err != nil {
+			t.Fatalf("%v: a sample is never replaced, choose another name", err)
 		}
 	}
 	makeSample(t, folder)

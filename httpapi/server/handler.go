@@ -58,6 +58,7 @@ func (s *Server) newHandler(c *Config, records store.Store) (http.Handler, error
 		Budget:     budget,
 		Site:       c.Site,
 		SignInHint: c.SignInHint,
+		NoWebhooks: s.Webhooks == nil,
 		Setup:      c.Setup,
 		Publishing: s.Community != nil,
 		Help:       help(c.Docs),

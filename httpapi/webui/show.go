@@ -102,7 +102,9 @@ type layout struct {
 	SignIn, SignOut       string
 	// Setup says that there is a page that leads through the configuration.
 	Setup bool
-	fresh func() bool
+	// Webhooks says that the server has webhooks.
+	Webhooks bool
+	fresh    func() bool
 	// Feeds counts what needs attention. It is nil if the page does not offer release feeds to the visitor.
 	Feeds *FeedCounts
 	Jamf  jamf
@@ -129,6 +131,7 @@ func (v *visit) layout(page, title string, data any) layout {
 		Publishing: h.publishing,
 		SignInHint: h.signInHint,
 		Setup:      h.setup != nil,
+		Webhooks:   !h.noWebhooks,
 		fresh:      h.fresh,
 		Jamf:       v.jamf(),
 		Help:       h.help(page),

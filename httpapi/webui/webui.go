@@ -160,6 +160,8 @@ type Options struct {
 	SignInHint string
 	// Publishing allows visitors without an account to publish titles.
 	Publishing bool
+	// NoWebhooks says that the server has no webhooks: no page leads to them.
+	NoWebhooks bool
 	// Setup is the page /setup for administrators. It requires API. If nil, there is none.
 	Setup *Setup
 	// Budget limits the work and the memory that visitors cause. If nil, they are not limited.
@@ -215,6 +217,7 @@ type handler struct {
 	publishing bool
 	signInHint string
 	help       func(page string) string
+	noWebhooks bool
 	setup      *Setup // nil: there is no such page
 	checks     setupResults
 	now        func() time.Time
@@ -241,6 +244,7 @@ func New(catalog Catalog, opts *Options) (http.Handler, error) {
 		site:       strings.TrimRight(o.Site, "/"),
 		publishing: o.Publishing && o.API != nil,
 		signInHint: o.SignInHint,
+		noWebhooks: o.NoWebhooks,
 		help:       o.Help,
 		now:        o.Now,
 		log:        o.Logger,
