@@ -29,13 +29,23 @@ const readyTimeout = 5 * time.Second
 func (c *healthCalls) ready(w http.ResponseWriter, r *http.Request) error {
 	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
 	defer cancel()
-	if err := c.catalog.Ping(ctx); err != nil {
-		return fmt.Errorf("%w: %w", catalog.ErrUnavailable, err)
+	if err := c.reachable(ctx); err != nil {
+		return err
 	}
 	if err := c.whole(ctx); err != nil {
 		return err
 	}
 	return replyUncached(w, http.StatusOK, map[string]any{"message": "ready", "titles": c.catalog.Len()})
+}
+
+// reachable returns catalog.ErrUnavailable unless the store answers within readyTimeout.
+func (c *core) reachable(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	if err := c.catalog.Ping(ctx); err != nil {
+		return fmt.Errorf("%w: %w", catalog.ErrUnavailable, err)
+	}
+	return nil
 }
 
 // whole returns an error if some records of the store cannot be read. To Jamf Pro, a missing title looks like one that

@@ -69,6 +69,7 @@ func TestOutage(t *testing.T) {
 		{"GET", "/readyz"},
 		{"DELETE", "/api/v1/title/App"},
 		{"POST", "/api/v1/title"},
+		{"POST", "/api/v1/restore?mode=merge&dry_run=1"}, // of nothing that would have to be written
 	} {
 		log.Reset()
 		w := b.asAdmin(c[0], c[1], definition("New", "1"))

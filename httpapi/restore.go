@@ -59,6 +59,10 @@ func (c *restoreCalls) restore(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	// Without a change to write, nothing else would notice that the store is gone.
+	if err := c.reachable(r.Context()); err != nil {
+		return err
+	}
 	file, size, err := c.uploads.receive(w, r)
 	if err != nil {
 		return err

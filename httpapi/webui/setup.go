@@ -31,7 +31,8 @@ type SetupStep struct {
 	ID string
 	// Name is the heading, and About says what the step is for.
 	Name, About string
-	// Manual is the URL of the section of a manual about the step. If empty, there is no link to one.
+	// Manual is the address of the section of a manual about the step: a URL, or a path below that of the page, such as
+	// /docs/server#https. If empty, there is no link to one.
 	Manual string
 	// Button is the label of the button that starts the check. The default is "Check".
 	Button string

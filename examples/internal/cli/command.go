@@ -16,7 +16,7 @@ func ParseCommand(
 		return 0, true
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "%s: %v\nTry --help.\n", p.Name, err)
+		fmt.Fprintf(stderr, "%s: %v\nTry %[1]s --help.\n", p.Name, err)
 		return invalid, true
 	}
 	return 0, false

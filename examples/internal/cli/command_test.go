@@ -26,7 +26,7 @@ func TestParseCommand(t *testing.T) {
 	}{
 		{"--store=a", 0, false, ""},
 		{"--help", 0, true, ""},
-		{"--stor=a", 7, true, "x y: there is no flag --stor: did you mean --store?\nTry --help.\n"},
+		{"--stor=a", 7, true, "x y: there is no flag --stor: did you mean --store?\nTry x y --help.\n"},
 	} {
 		var flags struct{ Store string }
 		var stdout, stderr bytes.Buffer

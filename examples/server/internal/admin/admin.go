@@ -122,7 +122,7 @@ func (p *Program) exit(ctx context.Context, command string, err error) int {
 	}
 	fmt.Fprintf(p.Stderr, "patchsource %s: %v\n", command, err)
 	if errors.As(err, &usage) {
-		fmt.Fprintln(p.Stderr, "Try --help.")
+		fmt.Fprintf(p.Stderr, "Try patchsource %s --help.\n", command)
 		return exitInvalid
 	}
 	return exitFailed

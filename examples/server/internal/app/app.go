@@ -24,7 +24,7 @@ import (
 func Run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) int {
 	found, err := findCommand(args)
 	if err != nil {
-		fmt.Fprintf(stderr, "patchsource: %v\nTry --help.\n", err)
+		fmt.Fprintf(stderr, "patchsource: %v\nTry patchsource --help.\n", err)
 		return 2
 	}
 	if found != nil {
@@ -35,7 +35,7 @@ func Run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		return 0
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "patchsource: %v\nTry --help.\n", err)
+		fmt.Fprintf(stderr, "patchsource: %v\nTry patchsource --help.\n", err)
 		return 2
 	}
 	handler := logging.New(stderr, f.LogFormat == "json")

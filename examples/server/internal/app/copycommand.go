@@ -50,7 +50,7 @@ func runCopyCommand(ctx context.Context, args []string, p *admin.Program) int {
 		TolerateFaults:    c.TolerateFaults,
 	}
 	if err := f.completeCopy(p.Environ); err != nil {
-		fmt.Fprintf(p.Stderr, "patchsource copy: %v\nTry --help.\n", err)
+		fmt.Fprintf(p.Stderr, "patchsource copy: %v\nTry patchsource copy --help.\n", err)
 		return 2
 	}
 	handler := logging.New(p.Stderr, false)

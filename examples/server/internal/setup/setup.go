@@ -118,10 +118,8 @@ func New(c Config) *webui.Setup {
 	}
 }
 
-// manual returns the URL of a section of the manual.
-func manual(section string) string {
-	return "https://github.com/patchsource/patchsource/blob/main/examples/server/README.md#" + section
-}
+// manual returns the path of a section of the manual, which this server serves.
+func manual(section string) string { return "/docs/server#" + section }
 
 // setting returns a flag with a value, and the environment variable that does the same.
 func setting(flag, value string) []webui.SetupFact {
