@@ -386,6 +386,7 @@ func (e *numberedEdit) editDisabled(ctx context.Context, locked *lockedTitle, re
 		Definition:     text,
 		Base:           rec.Draft.Base,
 		BaseDefinition: rec.Draft.BaseDefinition,
+		Whole:          rec.Draft.Whole,
 		By:             e.opts.By,
 	}
 	if len(text) > w.rules.maxBytes && len(text) > len(was.Draft.Definition) {

@@ -134,7 +134,7 @@ func (w *titleWriter) changeDisabled(
 }
 
 // enable makes a disabled title live with a whole definition, which must have passed Parse. Its numbers must be those
-// of the draft. The error is store.ErrConflict, patch.ErrInvalid, patch.ErrTooLarge, ErrTooMuch, ErrUnavailable or that
+// of the draft. Disabled patches are kept unless the draft has all of them; see DraftOptions.Whole. The error is store.ErrConflict, patch.ErrInvalid, patch.ErrTooLarge, ErrTooMuch, ErrUnavailable or that
 // of ctx.
 func (w *titleWriter) enable(
 	ctx context.Context, t *lockedTitle, rec *record, whole *patch.Definition, o EditOptions,
@@ -156,7 +156,8 @@ func (w *titleWriter) enable(
 	if err != nil {
 		return Result{}, err
 	}
-	d, err := w.rules.split(rec, successor{old, whole, false})
+	partial := !isNew && !rec.Draft.Whole
+	d, err := w.rules.split(rec, successor{old, whole, partial})
 	if err != nil {
 		return Result{}, err
 	}
@@ -171,10 +172,31 @@ func (w *titleWriter) enable(
 			moves, err = w.prepareUpdate(ctx, t, &was, rec, now, o.By, 0)
 		}
 	}
+	if err == nil && partial {
+		err = rec.numberKept(whole)
+	}
 	if err != nil {
 		return Result{}, err
 	}
 	return w.putEnabled(ctx, t, &was, rec, moves, warnings)
+}
+
+// numberKept gives numbers to the disabled patches that the draft of a disabled title did not have, if the title has
+// numbers. draft is the definition of the draft, to which they belong. The error says that the record is corrupt.
+func (r *record) numberKept(draft *patch.Definition) error {
+	if r.Numbers == nil {
+		return nil
+	}
+	whole, err := r.whole()
+	if err != nil {
+		return unavailable(err)
+	}
+	n := *r.Numbers
+	if err := n.carry(draft, whole); err != nil {
+		return unavailable(err)
+	}
+	r.Numbers = &n
+	return nil
 }
 
 // putEnabled is the rest of enable: it writes rec, in which moves says whether revisions move; see history.advance.
@@ -251,7 +273,7 @@ func (w *titleWriter) disable(
 	if err := w.couriers.addNotice(rec, event, nil); err != nil {
 		return err
 	}
-	d := &draft{Definition: text, Base: rec.etag(), BaseDefinition: text, By: by}
+	d := &draft{Definition: text, Base: rec.etag(), BaseDefinition: text, Whole: true, By: by}
 	rec.State, rec.Since = disabled, event.At // its disabled patches stay for DiscardDraft
 	if err := w.setDraft(rec, d); err != nil {
 		return err

@@ -287,6 +287,7 @@ func (c *Catalog) DiscardDraft(ctx context.Context, id string, opts *EditOptions
 				Definition:     text,
 				Base:           rec.Draft.Base,
 				BaseDefinition: rec.Draft.BaseDefinition,
+				Whole:          true,
 				By:             o.By,
 			}
 			if err := w.replaceDraft(rec, next); err != nil {
