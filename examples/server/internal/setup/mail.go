@@ -186,14 +186,23 @@ func reason(err, kind error) string {
 	return strings.TrimPrefix(err.Error(), kind.Error()+": ")
 }
 
-// withoutPassword removes the password from what a mail server has answered, in which it may be repeated.
+// withoutPassword removes the password from what a mail server has answered, in which it may be repeated: as it is, as
+// in a URL, or as the commands for authentication encode it, by itself or with the user.
 func (s *steps) withoutPassword(text string) string {
-	password, _ := s.server().User.Password()
+	user := s.server().User
+	password, _ := user.Password()
 	if password == "" {
 		return text
 	}
-	for _, secret := range []string{password, url.QueryEscape(password),
-		base64.StdEncoding.EncodeToString([]byte(password))} {
+	_, inURL, _ := strings.Cut(user.String(), ":")
+	for _, secret := range []string{
+		base64.StdEncoding.EncodeToString([]byte("\x00" + user.Username() + "\x00" + password)),
+		base64.StdEncoding.EncodeToString([]byte(password)),
+		password,
+		url.PathEscape(password),
+		url.QueryEscape(password),
+		inURL,
+	} {
 		text = strings.ReplaceAll(text, secret, "(password)")
 	}
 	return text

@@ -3,8 +3,10 @@ package setup
 import (
 	"context"
 	"crypto/tls"
+	"encoding/base64"
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -202,6 +204,25 @@ func TestMailFacts(t *testing.T) {
 		}
 		if s := strings.Join(got, " "); s != want {
 			t.Errorf("%s: the facts are %q, want %q", address, s, want)
+		}
+	}
+}
+
+// A mail server may repeat the command that it refuses, in which the password is encoded together with the user.
+func TestMailFailureHidesCredentials(t *testing.T) {
+	const user, password = "ann", "s3cr&t pass"
+	s := &steps{Config: Config{Mail: "smtp://" + user + ":" + url.PathEscape(password) + "@mail.example.com"}}
+	for _, secret := range []string{
+		password,
+		url.PathEscape(password),
+		url.QueryEscape(password),
+		url.UserPassword(user, password).String(),
+		base64.StdEncoding.EncodeToString([]byte(password)),
+		base64.StdEncoding.EncodeToString([]byte("\x00" + user + "\x00" + password)),
+	} {
+		f := s.mailFailure(errors.New("500 unknown command: AUTH PLAIN " + secret))
+		if strings.Contains(f.Text, secret) {
+			t.Errorf("the finding repeats the credentials: %s", f.Text)
 		}
 	}
 }
