@@ -120,7 +120,11 @@ func (p *Program) exit(ctx context.Context, command string, err error) int {
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		err = fmt.Errorf("interrupted: %w", err)
 	}
-	fmt.Fprintf(p.Stderr, "patchsource %s: %v\n", command, err)
+	lines := strings.Split(err.Error(), "\n") // it may have the words of a server
+	for i := range lines {
+		lines[i] = printable(lines[i])
+	}
+	fmt.Fprintf(p.Stderr, "patchsource %s: %s\n", command, strings.Join(lines, "\n"))
 	if errors.As(err, &usage) {
 		fmt.Fprintf(p.Stderr, "Try patchsource %s --help.\n", command)
 		return exitInvalid

@@ -52,6 +52,18 @@ func TestPrintable(t *testing.T) {
 	}
 }
 
+// The error of a server cannot control the terminal either.
+func TestExitIsPrintable(t *testing.T) {
+	var out bytes.Buffer
+	p := &Program{Stderr: &out}
+	if code := p.exit(t.Context(), "backup", errors.New("it says \x1b]0;title\x07\nand more")); code != exitFailed {
+		t.Errorf("got code %d", code)
+	}
+	if strings.ContainsAny(out.String(), "\x1b\x07") || !strings.Contains(out.String(), "\nand more\n") {
+		t.Errorf("wrote %q", &out)
+	}
+}
+
 func TestSize(t *testing.T) {
 	for n, want := range map[int64]string{
 		0: "0 bytes", 1: "1 byte", 1023: "1023 bytes", 1024: "1.0 KiB", 3 << 19: "1.5 MiB", 5 << 30: "5.0 GiB",
