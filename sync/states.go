@@ -62,10 +62,15 @@ func (s *stateStore) forget(key string) {
 	delete(s.states, key)
 }
 
-// load reads all states and returns them. A state that cannot be decoded is replaced by an empty one.
+// load reads all states and returns them. A state that cannot be decoded is replaced by an empty one, and one that the
+// store cannot read is left out.
 func (s *stateStore) load(ctx context.Context) (map[string]savedState, error) {
 	states := map[string]savedState{}
-	for rec, err := range s.store.List(ctx, stateKind) {
+	skip := func(key store.Key, err error) {
+		s.log.Error("the state of a source cannot be read: changes of the source are not followed until the record is "+
+			"restored or deleted", "error", redactStoreError(key.ID, err))
+	}
+	for rec, err := range store.ListReadable(ctx, s.store, stateKind, skip) {
 		if err != nil {
 			return nil, err
 		}

@@ -150,7 +150,10 @@ func (s *watchStore) adoptAll(records map[string]savedWatch, call uint64) {
 // readAll reads all records by their ids.
 func (s *watchStore) readAll(ctx context.Context) (map[string]savedWatch, error) {
 	records := map[string]savedWatch{}
-	for rec, err := range s.store.List(ctx, watchKind) {
+	skip := func(_ store.Key, err error) {
+		s.log.Error("a watch is corrupt and left alone: its title is not watched", "error", err)
+	}
+	for rec, err := range store.ListReadable(ctx, s.store, watchKind, skip) {
 		if err != nil {
 			return nil, &watchStoreError{err}
 		}
@@ -159,7 +162,7 @@ func (s *watchStore) readAll(ctx context.Context) (map[string]savedWatch, error)
 		case errors.Is(err, store.ErrFormat):
 			return nil, &watchStoreError{err}
 		case err != nil:
-			s.log.Error("a watch is corrupt and left alone: its title is not watched", "error", err)
+			skip(rec.Key, err)
 		default:
 			records[rec.Key.ID] = saved
 		}
