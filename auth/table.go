@@ -180,21 +180,24 @@ func (t *table[T]) load(ctx context.Context) error {
 func (t *table[T]) loadLocked(ctx context.Context) error {
 	rows := map[string]row[T]{}
 	var undecodable error
-	for r, err := range t.store.List(ctx, t.kind) {
+	unread := func(key store.Key, err error) {
+		undecodable = errors.Join(undecodable, &decodeError{key, err})
+		old, rev := t.get(key.ID)
+		if value, needed := t.unreadable(old); needed {
+			rows[key.ID] = row[T]{value, rev}
+		}
+	}
+	for r, err := range store.ListReadable(ctx, t.store, t.kind, unread) {
 		if err != nil {
 			return err
 		}
-		id := r.Key.ID
-		old, rev := t.get(id)
+		old, _ := t.get(r.Key.ID)
 		value, err := t.decode(r, old)
-		if err == nil {
-			rows[id] = row[T]{value, r.Revision}
+		if err != nil {
+			unread(r.Key, err)
 			continue
 		}
-		undecodable = errors.Join(undecodable, &decodeError{r.Key, err})
-		if value, needed := t.unreadable(old); needed {
-			rows[id] = row[T]{value, rev}
-		}
+		rows[r.Key.ID] = row[T]{value, r.Revision}
 	}
 	t.setAll(rows)
 	return undecodable

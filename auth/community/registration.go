@@ -127,13 +127,16 @@ func (s *Service) openRegistrations(ctx context.Context) error {
 // store or of ctx.
 func (s *Service) listRegistrations(ctx context.Context) (all map[string]registration, undecodable, err error) {
 	all = map[string]registration{}
-	for rec, err := range s.store.List(ctx, registrationKind) {
+	unread := func(key store.Key, err error) {
+		undecodable = errors.Join(undecodable, fmt.Errorf("community: read contributor %s: %w", key.ID, err))
+	}
+	for rec, err := range store.ListReadable(ctx, s.store, registrationKind, unread) {
 		if err != nil {
 			return nil, nil, fmt.Errorf("community: read the contributors: %w", err)
 		}
 		r, err := decodeRegistration(rec)
 		if err != nil {
-			undecodable = errors.Join(undecodable, fmt.Errorf("community: read contributor %s: %w", rec.Key.ID, err))
+			unread(rec.Key, err)
 			continue
 		}
 		all[rec.Key.ID] = r
