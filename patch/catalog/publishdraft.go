@@ -172,7 +172,7 @@ func (w *titleWriter) enable(
 			moves, err = w.prepareUpdate(ctx, t, &was, rec, now, o.By, 0)
 		}
 	}
-	if err == nil && partial {
+	if err == nil {
 		err = rec.numberKept(whole)
 	}
 	if err != nil {
@@ -184,7 +184,7 @@ func (w *titleWriter) enable(
 // numberKept gives numbers to the disabled patches that the draft of a disabled title did not have, if the title has
 // numbers. draft is the definition of the draft, to which they belong. The error says that the record is corrupt.
 func (r *record) numberKept(draft *patch.Definition) error {
-	if r.Numbers == nil {
+	if r.Numbers == nil || r.Draft.Whole || len(r.Disabled) == 0 {
 		return nil
 	}
 	whole, err := r.whole()
