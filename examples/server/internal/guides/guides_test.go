@@ -171,3 +171,27 @@ func TestNotModified(t *testing.T) {
 		t.Error("the page and its Markdown have one ETag")
 	}
 }
+
+// The host that a client asks for is in commands, unless a shell would take it for more than a host.
+func TestHostInCommands(t *testing.T) {
+	h, err := guides.New(examples.Files(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for host, want := range map[string]string{
+		"titles.example:8080": "http://titles.example:8080",
+		"[::1]:8080":          "http://[::1]:8080",
+		"":                    "https://patches.example.com",
+		"a;id":                "https://patches.example.com",
+		"$(id).example":       "https://patches.example.com",
+		"a'b":                 "https://patches.example.com",
+	} {
+		r := httptest.NewRequest("GET", "/docs/recipes/1Password", nil)
+		r.Host = host
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if command := "curl -sf " + want + "/docs/recipes/"; w.Code != 200 || !strings.Contains(w.Body.String(), command) {
+			t.Errorf("%q: got status %d and no command with %s", host, w.Code, want)
+		}
+	}
+}

@@ -91,17 +91,31 @@ type recipePage struct {
 }
 
 func (v *visit) recipe(r *recipe) {
-	site := v.h.site
-	if site == "" {
-		scheme := "http://"
-		if v.r.TLS != nil {
-			scheme = "https://"
-		}
-		site = scheme + v.r.Host
-	}
+	site := v.site()
 	command := fmt.Sprintf("curl -sf %[1]s/docs/recipes/%[2]s.json |\n  curl -H \"Authorization: Bearer $TOKEN\" "+
 		"-H 'Content-Type: application/json' \\\n  --data-binary @- %[1]s/api/v1/recipes", site, r.ID)
 	v.show(http.StatusOK, "recipe", page{Title: r.Name, Current: "recipes", Data: recipePage{r, command}})
+}
+
+// exampleSite is the URL of the server in commands if no better one is known.
+const exampleSite = "https://patches.example.com"
+
+// site returns the URL of the server. The host that a client asks for may have characters that mean something to
+// a shell; such a host is in no command.
+func (v *visit) site() string {
+	special := func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("-._:[]", r)
+	}
+	switch host := v.r.Host; {
+	case v.h.site != "":
+		return v.h.site
+	case host == "" || strings.ContainsFunc(host, special):
+		return exampleSite
+	case v.r.TLS != nil:
+		return "https://" + host
+	default:
+		return "http://" + host
+	}
 }
 
 // A searchPage is what a query has found.
