@@ -134,8 +134,8 @@ func (w *titleWriter) changeDisabled(
 }
 
 // enable makes a disabled title live with a whole definition, which must have passed Parse. Its numbers must be those
-// of the draft. Disabled patches are kept unless the draft has all of them; see DraftOptions.Whole. The error is store.ErrConflict, patch.ErrInvalid, patch.ErrTooLarge, ErrTooMuch, ErrUnavailable or that
-// of ctx.
+// of the draft. Disabled patches are kept unless the draft has all of them; see DraftOptions.Whole. The error is
+// store.ErrConflict, patch.ErrInvalid, patch.ErrTooLarge, ErrTooMuch, ErrUnavailable or that of ctx.
 func (w *titleWriter) enable(
 	ctx context.Context, t *lockedTitle, rec *record, whole *patch.Definition, o EditOptions,
 ) (Result, error) {

@@ -116,9 +116,9 @@ func (rec *Recorder) End() {
 // Ended reports whether the handler has returned.
 func (rec *Recorder) Ended() bool { return rec.ended }
 
-// Bytes returns the number of bytes of the body that the server reports as written. Over HTTP/2, those of the last Write
-// may be missing although they have arrived: a client that closes the stream as soon as it has as many bytes as the
-// Content-Length says may be faster than the report.
+// Bytes returns the number of bytes of the body that the server reports as written. Over HTTP/2, those of the last
+// Write may be missing although they have arrived: a client that closes the stream as soon as it has as many bytes as
+// the Content-Length says may be faster than the report.
 func (rec *Recorder) Bytes() int64 { return rec.bytes }
 
 // Took returns the time from the beginning of the request until the handler returned, or until now.

@@ -190,7 +190,8 @@ func TestHostInCommands(t *testing.T) {
 		r.Host = host
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, r)
-		if command := "curl -sf " + want + "/docs/recipes/"; w.Code != 200 || !strings.Contains(w.Body.String(), command) {
+		command := "curl -sf " + want + "/docs/recipes/"
+		if w.Code != 200 || !strings.Contains(w.Body.String(), command) {
 			t.Errorf("%q: got status %d and no command with %s", host, w.Code, want)
 		}
 	}

@@ -104,7 +104,8 @@ const exampleSite = "https://patches.example.com"
 // a shell; such a host is in no command.
 func (v *visit) site() string {
 	special := func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("-._:[]", r)
+		letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
+		return !letter && (r < '0' || r > '9') && !strings.ContainsRune("-._:[]", r)
 	}
 	switch host := v.r.Host; {
 	case v.h.site != "":
