@@ -128,6 +128,15 @@ func checkSample(t *testing.T, s *server, sample sample) {
 	}
 	checkDrafts(t, sample, read)
 	administrator := s.token
+	checkTokens(t, s, sample)
+	s.token = administrator
+	checkEdits(t, s, sample)
+	checkRecovery(t, s, sample)
+}
+
+// checkTokens checks that the tokens of a sample are valid.
+func checkTokens(t *testing.T, s *server, sample sample) {
+	t.Helper()
 	for name, token := range sample.Tokens {
 		if strings.Contains(name, "not used") {
 			continue // the first use revokes other tokens
@@ -137,8 +146,12 @@ func checkSample(t *testing.T, s *server, sample sample) {
 			t.Errorf("the token %q is no longer valid: got status %d: %s", name, status, body)
 		}
 	}
-	s.token = administrator
-	// Titles with values that the current version would reject can be edited if the edit does not touch these values.
+}
+
+// checkEdits edits the titles of a sample. Those with values that the current version would reject can be edited if the
+// edit does not touch these values.
+func checkEdits(t *testing.T, s *server, sample sample) {
+	t.Helper()
 	for id, definition := range sample.Definitions {
 		status, body := s.do("POST", "/api/v1/title/"+id+"/version?insert=ordered", versionJSON("99.9"))
 		if id == "Followed" || id == "Source" {
@@ -164,7 +177,12 @@ func checkSample(t *testing.T, s *server, sample sample) {
 			t.Errorf("replacing %s: got status %d: %s", id, status, body)
 		}
 	}
-	// The first use of a recovery token revokes the author's earlier tokens, except those that an administrator made.
+}
+
+// checkRecovery checks that the first use of a recovery token revokes the author's earlier tokens, except those that an
+// administrator made.
+func checkRecovery(t *testing.T, s *server, sample sample) {
+	t.Helper()
 	s.token = sample.Tokens["reset, not used yet"]
 	if status, body := s.do("GET", "/api/v1/token", ""); status != 200 {
 		t.Fatalf("the mailed token: got status %d: %s", status, body)
