@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 )
 
 // maxFile is the maximum size in bytes of a file that loadFile reads.
@@ -61,6 +62,9 @@ func writeFile(path, text string) (err error) {
 	}
 	if err := os.Rename(f.Name(), path); err != nil {
 		return err
+	}
+	if runtime.GOOS == "windows" { // NTFS keeps names by itself, and directories cannot be synced
+		return nil
 	}
 	d, err := os.Open(dir)
 	if err != nil {

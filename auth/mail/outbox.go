@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -62,7 +63,7 @@ func makeDirectory(dir string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.Sync(), f.Close())
+	return errors.Join(syncDirectory(f), f.Close())
 }
 
 const (
@@ -128,7 +129,15 @@ func (o *Outbox) Send(ctx context.Context, m Message) (err error) {
 	if err != nil {
 		return err
 	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return errors.Join(syncDirectory(dir), dir.Close())
+}
+
+// syncDirectory makes the names in a directory durable. Windows has no such call: NTFS keeps names by itself.
+func syncDirectory(dir *os.File) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	return dir.Sync()
 }
 
 // Close closes the directory. Send fails after that.

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"sync/atomic"
 )
@@ -107,9 +108,16 @@ func makeDirectories(dir string) error {
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
+	if !syncsDirectories {
+		return nil
+	}
 	f, err := os.Open(parent)
 	if err != nil {
 		return err
 	}
 	return errors.Join(f.Sync(), f.Close())
 }
+
+// syncsDirectories says that a name in a directory is durable only after a sync of the directory. Windows has no such
+// call: NTFS keeps a journal of names by itself.
+const syncsDirectories = runtime.GOOS != "windows"

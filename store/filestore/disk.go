@@ -3,6 +3,7 @@ package filestore
 import (
 	"errors"
 	"os"
+	"runtime"
 	"syscall"
 )
 
@@ -25,7 +26,7 @@ type disk struct {
 // systemDisk returns a disk that makes system calls.
 func systemDisk() disk {
 	return disk{
-		openFile: (*os.Root).Open,
+		openFile: openFile,
 		create: func(root *os.Root, name string) (*os.File, error) {
 			return root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 		},
@@ -41,6 +42,14 @@ func systemDisk() disk {
 		rename:       (*os.Root).Rename,
 		remove:       (*os.Root).Remove,
 	}
+}
+
+// openFile opens a file to read it, and to sync it: Windows syncs only files that are open for writing.
+func openFile(root *os.Root, name string) (*os.File, error) {
+	if runtime.GOOS == "windows" {
+		return root.OpenFile(name, os.O_RDWR, 0)
+	}
+	return root.Open(name)
 }
 
 // isFull reports whether an error says that there is no room for more data.

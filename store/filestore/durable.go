@@ -24,8 +24,10 @@ func (s *Store) flush(d *directory) error {
 		return err
 	}
 	covered := d.changed.Load()
-	if err := s.syncFile(d.self); err != nil {
-		return s.stopChanges(err)
+	if syncsDirectories {
+		if err := s.syncFile(d.self); err != nil {
+			return s.stopChanges(err)
+		}
 	}
 	d.flushed = covered
 	return nil

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 )
 
 // A newFile is a file that appears under its name when it is complete. Until then it has another name in the same
@@ -61,6 +62,9 @@ func (f *newFile) publish() error {
 		return err
 	}
 	f.done = true
+	if runtime.GOOS == "windows" { // NTFS keeps names by itself, and folders cannot be synced
+		return nil
+	}
 	folder, err := os.Open(filepath.Dir(f.name))
 	if err != nil {
 		return err

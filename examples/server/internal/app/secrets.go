@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 
 	"github.com/patchsource/patchsource/auth"
 	"github.com/patchsource/patchsource/store"
@@ -101,6 +102,9 @@ func (f *flags) loadAdminToken(ctx context.Context, tokens *auth.Service, log *s
 
 // checkPermissions warns of files with secrets that other users of the machine can read.
 func (f *flags) checkPermissions(log *slog.Logger) {
+	if runtime.GOOS == "windows" { // its permissions have another form
+		return
+	}
 	for _, name := range append([]string{f.SecretFile, f.AdminTokenFile}, f.tokenFiles()...) {
 		if info, err := os.Stat(name); err == nil && info.Mode().Perm()&0o077 != 0 {
 			log.Warn("other users can read a file with a secret: run chmod 600 on it", "file", name)
