@@ -167,6 +167,7 @@ func (m *machine) tryRPM(file string) {
 		t.Errorf("rpm: %v: %s", err, out)
 	}
 	m.run("userdel", "patchsource")
+	m.run("groupadd", "--system", "patchsource") // left of an earlier user
 	run := func(args ...string) string {
 		t.Helper()
 		out, err := exec.Command("rpm", append([]string{"--root", m.root, "--nodeps", "--nosignature"}, args...)...).
