@@ -3,13 +3,16 @@
 package deploy_test
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/patchsource/patchsource/examples/internal/trial"
 )
@@ -42,13 +45,37 @@ func newMachine(t *testing.T) *machine {
 		})
 	}
 	m := &machine{t: t, root: filepath.Join(dir, "root")}
-	cmd := exec.Command(program, "--quiet", "--variant=essential", "--include=passwd",
-		"--dpkgopt=path-exclude=/usr/share/locale/*", "--dpkgopt=path-exclude=/usr/share/man/*",
-		release["VERSION_CODENAME"], m.root)
+	args := append([]string{"--quiet", "--variant=essential", "--include=passwd",
+		"--dpkgopt=path-exclude=/usr/share/locale/*", "--dpkgopt=path-exclude=/usr/share/man/*"}, mirrorOptions(t)...)
+	ctx, cancel := context.WithTimeout(t.Context(), downloadTimeout)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, program, append(args, release["VERSION_CODENAME"], m.root)...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // apt and dpkg end with it
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
+	cmd.WaitDelay = 10 * time.Second
 	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("mmdebstrap: %v: %s", err, out)
+		t.Fatalf("mmdebstrap, which downloads packages from a mirror of Debian: %v, %v: %s", err, ctx.Err(), out)
 	}
 	return m
+}
+
+// downloadTimeout bounds the time that it takes to make a machine, nearly all of which is the download of packages.
+const downloadTimeout = 4 * time.Minute
+
+// mirrorOptions returns options for mmdebstrap: apt repeats downloads that fail, and uses the proxies that this machine
+// uses, because mmdebstrap does not read its configuration.
+func mirrorOptions(t *testing.T) []string {
+	t.Helper()
+	options := []string{`--aptopt=Acquire::Retries "3"`, `--aptopt=Acquire::http::Timeout "20"`}
+	out, err := exec.Command("apt-config", "dump", "Acquire").Output()
+	if err != nil {
+		t.Fatalf("apt-config: %v", err)
+	}
+	proxies := regexp.MustCompile(`(?m)^Acquire::https?::Proxy(::\S+)? "\S+"`)
+	for _, proxy := range proxies.FindAllString(string(out), -1) {
+		options = append(options, "--aptopt="+proxy)
+	}
+	return options
 }
 
 // settingsOf reads the variables of a file in the way of EnvironmentFile.
@@ -110,8 +137,8 @@ func (m *machine) ids(user string) (uid, gid int) {
 	return uid, gid
 }
 
-// start starts the server in the way of systemd: with the command, the user, the capabilities, the folder and the
-// environment of the unit that the package has installed.
+// start starts the server in the way of systemd: with the command, the user, the folder and the environment of the unit
+// that the package has installed. It needs no capability, because the port is not one of the first 1024.
 func (m *machine) start() *trial.Server {
 	t := m.t
 	t.Helper()
