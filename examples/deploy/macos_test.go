@@ -28,13 +28,14 @@ type daemon struct {
 }
 
 // fakes are programs that a Linux machine does not have: they write their arguments to $CALLS. pkgbuild also keeps the
-// files of the package, productbuild writes it, and dscl knows nobody.
+// files of the package, productbuild writes it, dscl knows nobody, and launchctl says twice that a service still runs.
 var fakes = map[string]string{
 	"dscl": `case "$2" in
 		-list) echo root 0; echo _taken 300 ;;
 		-read) grep -q -- "-create $3 $4" "$CALLS" && echo "$4: 301" ;;
 	esac`,
-	"launchctl":    ``,
+	"launchctl":    `[ "$1" != print ] || [ "$(grep -c print "$CALLS")" -lt 3 ]`,
+	"sleep":        ``,
 	"chown":        ``,
 	"codesign":     ``,
 	"xcrun":        ``,
@@ -116,11 +117,26 @@ func TestMac(t *testing.T) {
 		t.Fatalf("the settings: %v, %v", info, err)
 	}
 	checkDaemon(t, volume)
+	m.checkUpgrade(volume, settings)
+}
+
+// checkUpgrade checks that an upgrade keeps the settings, for the server only, and that the server gets them.
+func (m *mac) checkUpgrade(volume, settings string) {
+	t := m.t
+	t.Helper()
 	const site = "PATCHSOURCE_BASE_URL='https://patches.example.com/a b'\n"
-	if err := os.WriteFile(settings, []byte(site), 0o600); err != nil {
+	err := os.WriteFile(settings, []byte(site), 0o600)
+	if err == nil {
+		err = os.Chmod(settings, 0o644) // by an administrator, whose file only has to be kept
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
-	m.run(nil, "macos/scripts/postinstall", "package", "location", volume)
+	calls := m.run(nil, "macos/scripts/postinstall", "package", "location", volume)
+	if info, err := os.Stat(settings); err != nil || info.Mode().Perm() != 0o600 ||
+		!strings.Contains(calls, "chown -h _patchsource:_patchsource "+settings+"\n") {
+		t.Errorf("after an upgrade, the settings: %v, %v: %s", info, err, calls)
+	}
 	start := filepath.Join(volume, "usr/local/libexec/patchsource/start")
 	text := strings.ReplaceAll(adapt(t, "macos/start"), "/usr/local", volume+"/usr/local")
 	if err := os.WriteFile(start, []byte(text), 0o700); err != nil {
@@ -129,6 +145,20 @@ func TestMac(t *testing.T) {
 	if out, err := exec.Command(start).Output(); err != nil || !strings.Contains("\n"+string(out),
 		"\nPATCHSOURCE_BASE_URL=https://patches.example.com/a b\n") {
 		t.Errorf("the server has the settings %v: %s", err, out)
+	}
+}
+
+// Before an upgrade, the script waits until the server has ended: until then, launchd refuses to start it again.
+func TestMacUpgradeWaits(t *testing.T) {
+	m := newMac(t)
+	const service = " system/" + label + "\n"
+	want := "launchctl bootout" + service + strings.Repeat("launchctl print"+service+"sleep 1\n", 2) +
+		"launchctl print" + service
+	if calls := m.run(nil, "macos/scripts/preinstall", "package", "location", "/"); calls != want {
+		t.Errorf("got the calls\n%s, want\n%s", calls, want)
+	}
+	if calls := m.run(nil, "macos/scripts/preinstall", "package", "location", "/Volumes/Other"); calls != "" {
+		t.Errorf("an installation on another volume: %s", calls)
 	}
 }
 
