@@ -15,11 +15,18 @@ if [ $# -ne 1 ] || [ -z "${PATCHSOURCE_URL:-}" ] || [ -z "${PATCHSOURCE_TOKEN_FI
 fi
 
 umask 077
+mkdir -p -- "$(dirname -- "$1")"
 file=$1 new=$1.new cursor=
 trap 'rm -f "$new"' EXIT
 trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
+# A run that was interrupted, such as by a full disk, may have left a part of a line.
+if [ -s "$file" ] && [ -n "$(tail -c 1 -- "$file")" ]; then
+	cp -p -- "$file" "$new" # for the mode and the owner
+	sed -e '$d' -- "$file" >"$new"
+	mv -- "$new" "$file"
+fi
 last=
 if [ -s "$file" ]; then
 	last=$(tail -n 1 -- "$file" | jq -r .id)

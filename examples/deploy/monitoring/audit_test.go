@@ -18,7 +18,7 @@ func TestAuditExport(t *testing.T) {
 	trial.Need(t, "curl", "which the script needs")
 	trial.Need(t, "jq", "which the script needs")
 	dir := t.TempDir()
-	tokenFile, file := filepath.Join(dir, "token"), filepath.Join(dir, "audit.jsonl")
+	tokenFile, file := filepath.Join(dir, "token"), filepath.Join(dir, "new", "audit.jsonl")
 	server := trial.Start(t, exec.Command(trial.Build(t, dir), "--addr", "127.0.0.1:0", "--store", "memory:",
 		"--log-format", "json", "--no-access-log",
 		"--secret-file", filepath.Join(dir, "secret"), "--admin-token-file", tokenFile))
@@ -60,6 +60,8 @@ func TestAuditExport(t *testing.T) {
 	check()
 	change(1)
 	check()
+	cut(t, file) // in the middle of its last line
+	check()
 	before, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -72,6 +74,18 @@ func TestAuditExport(t *testing.T) {
 	}
 	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("got mode %v, %v", info.Mode(), err)
+	}
+}
+
+// cut removes the last bytes of a file, as if the disk had been full.
+func cut(t *testing.T, file string) {
+	t.Helper()
+	info, err := os.Stat(file)
+	if err == nil {
+		err = os.Truncate(file, info.Size()-10)
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
