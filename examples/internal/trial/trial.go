@@ -127,7 +127,7 @@ func (s *Server) Log() string {
 // WaitForLog waits until the server has logged a text.
 func (s *Server) WaitForLog(text string) {
 	s.t.Helper()
-	for end := time.Now().Add(10 * time.Second); !strings.Contains(s.Log(), text); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); !strings.Contains(s.Log(), text); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			s.t.Fatalf("the server did not log %s: %s", text, s.Log())
 		}
