@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/patchsource/patchsource/examples/internal/cli"
 	"github.com/patchsource/patchsource/httpapi/client"
@@ -16,7 +17,7 @@ import (
 type restoreFlags struct {
 	connection
 	File   string `arg:"" name:"file" placeholder:"FILE"`
-	Mode   string `placeholder:"empty|merge|replace" enum:",empty,merge,replace" default:""`
+	Mode   string `placeholder:"empty|merge|replace"`
 	DryRun bool
 	Yes    bool `short:"y"`
 }
@@ -46,6 +47,9 @@ func (p *Program) Restore(ctx context.Context, args []string) int {
 		return code
 	}
 	err := f.complete(p, true)
+	if !slices.Contains([]string{"", "empty", "merge", "replace"}, f.Mode) {
+		err = usagef("--mode %s: it must be empty, merge or replace", f.Mode)
+	}
 	if err == nil {
 		err = f.restore(ctx, p)
 	}
@@ -100,7 +104,8 @@ func (f *restoreFlags) restoreTitles(ctx context.Context, p *Program, s *source,
 	plan, err := s.PlanRestore(ctx, io.NewSectionReader(file, 0, size), f.options(""))
 	line.clear()
 	if isNotEmpty(err) && f.options("").Mode == client.RestoreEmpty {
-		return fmt.Errorf("%w (here, the modes are --mode merge and --mode replace)", err)
+		return errors.New("there are titles already, and nothing was restored: use --mode merge to keep those that " +
+			"are not in the backup, or --mode replace to delete them")
 	}
 	if err != nil {
 		return err

@@ -67,7 +67,8 @@ func (f *revokeFlags) revoke(ctx context.Context, p *Program, s *source) error {
 	for i, id := range f.ID {
 		at := slices.IndexFunc(all, func(t wire.Token) bool { return t.ID == id })
 		if at < 0 {
-			return fmt.Errorf("%s: there is no valid token with the id %q; nothing was revoked", s.name, id)
+			return fmt.Errorf("%s: there is no valid token with the id %q, or it is an administrator's that "+
+				"expires later than the token of this request; nothing was revoked", s.name, id)
 		}
 		if i > 0 {
 			question += ","

@@ -73,7 +73,7 @@ func TestRestoreAsksBeforeReplacing(t *testing.T) {
 			{"dry run", "", []string{"--mode", "merge", "--dry-run"}, 0,
 				"titles: 1 to create, 1 to replace\n  to replace: App"},
 			{"no", "n\n", []string{"--mode", "merge"}, 1, "nothing was changed"},
-			{"an unknown mode", "", []string{"--mode", "all"}, 2, "--mode must be one of"},
+			{"an unknown mode", "", []string{"--mode", "all"}, 2, "--mode all: it must be empty, merge or replace"},
 		} {
 			code, stdout, stderr := target.answer(c.answer, "restore", append(c.args, file)...)
 			if code != c.code || !strings.Contains(stdout+stderr, c.want) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"golang.org/x/term"
@@ -63,6 +64,9 @@ func findCommand(args []string) (*command, error) {
 			return &c, nil
 		}
 		names = append(names, c.name)
+	}
+	if slices.Contains([]string{"serve", "server", "start", "run"}, args[0]) {
+		return nil, fmt.Errorf("there is no command %q: to start the server, give only flags, or nothing", args[0])
 	}
 	return nil, cli.UnknownCommand(args[0], names)
 }

@@ -116,6 +116,7 @@ func (c *crawler) follow(path, address string) {
 		return
 	}
 	if to.Host != base.Host {
+		to.Fragment = "" // GitHub makes the ids of sections from headings
 		file, ours := strings.CutPrefix(to.String(), "https://github.com/patchsource/patchsource/blob/HEAD/")
 		if _, err := os.Stat(root + "/" + file); ours && err != nil {
 			c.t.Errorf("%s links to a file that does not exist: %v", path, err)

@@ -29,12 +29,12 @@ func (s *steps) lookAtJamf(v webui.SetupVisit) webui.SetupFinding {
 	switch {
 	case !ok:
 		f.Text = "No client other than this machine has read the list of titles since this server started."
-		f.Fix += "Jamf Pro reads it when you click Test, and at intervals from then on. If it comes through a " +
+		f.Fix += "Jamf Pro reads the list when you click Test, and at intervals from then on. If it comes through a " +
 			"reverse proxy on this machine, name that proxy, so that the server sees where requests come from:"
 		f.Settings = setting("trusted-proxies", "127.0.0.1/32")
 	case read.Browser:
 		f.Text = "A browser has read the list of titles, but nothing else has since this server started."
-		f.Fix += "Jamf Pro reads it when you click Test, and at intervals from then on."
+		f.Fix += "Jamf Pro reads the list when you click Test, and at intervals from then on."
 	default:
 		f.State = webui.SetupDone
 		f.Text = "A client has read the list of titles. Compare its address with that of Jamf Pro, or of the proxy " +
