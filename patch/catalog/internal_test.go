@@ -111,7 +111,7 @@ func TestStates(t *testing.T) {
 		put(id, value)
 	}
 	put("Damaged", []byte(`{"format":1`))
-	var log bytes.Buffer
+	var log syncBuffer
 	c, err := Open(ctx, s, &Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	if err != nil {
 		t.Fatal(err)

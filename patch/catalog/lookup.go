@@ -54,7 +54,7 @@ func (s *titleStore) lockedDefinition(ctx context.Context, key, id string) (*Doc
 	}
 	e := s.index.get().byKey(key)
 	if e == nil || e.rev != rec.rev {
-		s.noteWork(key, rec)
+		defer s.noteWork(key, rec) // once readers see it
 		if e, err = rec.indexEntry(key); err != nil {
 			return nil, nil, fmt.Errorf("%w: title %q: %w", ErrUnavailable, id, err)
 		}

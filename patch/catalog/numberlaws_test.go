@@ -3,6 +3,7 @@ package catalog_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -340,14 +341,25 @@ func TestConcurrentEditsOfBothAPIs(t *testing.T) {
 	numberedTitle(t, a, "A")
 	eventually(t, func() bool { return b.Len() == 1 })
 	const n = 20
+	// Four writers of one title may all be slower than the others for a while.
+	again := func(edit func() error) error {
+		err := edit()
+		for errors.Is(err, catalog.ErrUnavailable) && t.Context().Err() == nil {
+			err = edit()
+		}
+		return err
+	}
 	done := make(chan error)
 	for i, c := range []*catalog.Catalog{a, b} {
 		go func() {
 			var err error
 			for j := range n {
 				if err == nil {
-					_, err = c.AddVersions(t.Context(), "A", patch.Position{},
-						[]patch.Patch{fullVersion(fmt.Sprintf("%d.%d.0", i+1, j+1))}, nil)
+					err = again(func() error {
+						_, err := c.AddVersions(t.Context(), "A", patch.Position{},
+							[]patch.Patch{fullVersion(fmt.Sprintf("%d.%d.0", i+1, j+1))}, nil)
+						return err
+					})
 				}
 			}
 			done <- err
@@ -356,12 +368,15 @@ func TestConcurrentEditsOfBothAPIs(t *testing.T) {
 			var err error
 			for j := range n {
 				if err == nil {
-					_, err = c.EditNumbered(t.Context(), "A", func(t *numbered.Title) error {
-						p := fullVersion(fmt.Sprintf("%d.%d.1", i+1, j+1))
-						p.Disabled = rand.IntN(2) == 0
-						t.AddPatch(0, p)
-						return nil
-					}, nil)
+					err = again(func() error {
+						_, err := c.EditNumbered(t.Context(), "A", func(t *numbered.Title) error {
+							p := fullVersion(fmt.Sprintf("%d.%d.1", i+1, j+1))
+							p.Disabled = rand.IntN(2) == 0
+							t.AddPatch(0, p)
+							return nil
+						}, nil)
+						return err
+					})
 				}
 			}
 			done <- err

@@ -23,6 +23,7 @@ func (s *titleStore) put(ctx context.Context, t *lockedTitle, rec *record) (*ent
 		s.definitions.remove(t.key)
 		s.publish(t, e)
 	}
+	s.noteWork(t.key, rec) // a courier may tell of the change now: readers see it
 	return e, nil
 }
 
@@ -47,10 +48,12 @@ func (s *titleStore) renew(ctx context.Context, t *lockedTitle, rec *record) err
 	case disabled:
 		s.publish(t, e)
 	}
+	s.noteWork(t.key, rec)
 	return nil
 }
 
-// write writes a record and sets its revision. It returns the record's entry.
+// write writes a record and sets its revision. It returns the record's entry, which the caller publishes before it calls
+// noteWork.
 func (s *titleStore) write(ctx context.Context, t *lockedTitle, rec *record) (*entry, error) {
 	value, err := rec.encode()
 	if err == nil && rec.Format == draftFormat {
@@ -73,7 +76,6 @@ func (s *titleStore) write(ctx context.Context, t *lockedTitle, rec *record) (*e
 	}
 	rec.rev = e.rev
 	s.facts.renew(t.key, rec)
-	s.noteWork(t.key, rec)
 	return e, nil
 }
 

@@ -115,7 +115,7 @@ func (s *titleStore) adopt(t *lockedTitle, rec *record, err error) error {
 	if err != nil {
 		return err
 	}
-	s.noteWork(t.key, rec)
+	defer s.noteWork(t.key, rec) // once readers see it
 	if e := s.index.get().anyByKey(t.key); e != nil && e.rev == rec.rev {
 		return nil
 	}
