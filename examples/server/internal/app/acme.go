@@ -153,11 +153,26 @@ func (a *acmeIssuer) obtainInTurn(ctx context.Context, s store.Store, lease time
 	})
 }
 
-// obtainAll obtains the missing certificates and begins to watch all.
+// obtainAll obtains the missing certificates, and begins to watch each that it has. It tries again until it has all of
+// them, or ctx ends.
 func (a *acmeIssuer) obtainAll(ctx context.Context) {
-	for _, name := range a.names {
-		cert := a.obtain(ctx, name)
-		go a.watch(ctx, name, cert)
+	missing := slices.Clone(a.names)
+	for {
+		missing = slices.DeleteFunc(missing, func(name string) bool {
+			cert := a.obtain(ctx, name)
+			if cert != nil {
+				go a.watch(ctx, name, cert)
+			}
+			return cert != nil
+		})
+		if len(missing) == 0 {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(maxRenewalCheck):
+		}
 	}
 }
 
@@ -176,8 +191,9 @@ func (a *acmeIssuer) obtain(ctx context.Context, name string) *x509.Certificate 
 	switch {
 	case ctx.Err() != nil:
 	case err != nil:
-		a.log.Error("no certificate was obtained; the next connection tries again: the CA must reach this server at "+
-			"port 443, or at port 80 with --http-addr, under the name", "name", name, "error", err)
+		a.log.Error("no certificate was obtained; the next connection tries again, and so does the server in ten "+
+			"minutes: the CA must reach this server at port 443, or at port 80 with --http-addr, under the name",
+			"name", name, "error", err)
 	default:
 		a.log.Info("have a certificate", "name", name, "expires", cert.NotAfter)
 		return cert

@@ -18,24 +18,20 @@ const (
 )
 
 // watch logs when the certificate for a name was renewed, which autocert does without a word, and when that is overdue,
-// until ctx ends. cert is the certificate at the start, or nil.
+// until ctx ends. cert is the certificate at the start.
 func (a *acmeIssuer) watch(ctx context.Context, name string, cert *x509.Certificate) {
 	for overdue := 0; ; {
-		wait := maxRenewalCheck
-		if cert != nil {
-			wait = min(wait, cert.NotAfter.Sub(cert.NotBefore)/20)
-		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(wait):
+		case <-time.After(min(maxRenewalCheck, cert.NotAfter.Sub(cert.NotBefore)/20)):
 		}
 		now, err := a.current(name)
 		switch {
 		case ctx.Err() != nil:
 			return
-		case err != nil: // there was none yet
-		case cert == nil || !now.Equal(cert):
+		case err != nil: // the next look tells more
+		case !now.Equal(cert):
 			cert, overdue = now, 0
 			a.log.Info("have a new certificate", "name", name, "expires", cert.NotAfter)
 		case time.Now().After(renewedBy(cert)):
