@@ -30,6 +30,8 @@ func (s *Server) isReady(tolerateFaults bool) bool {
 
 // faults returns the number of records that cannot be read.
 func (s *Server) faults(ctx context.Context) int {
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
 	return max(s.Catalog.Damaged(), len(store.Faults(ctx, s.guard)))
 }
 
