@@ -52,8 +52,8 @@ func (s *titleStore) renew(ctx context.Context, t *lockedTitle, rec *record) err
 	return nil
 }
 
-// write writes a record and sets its revision. It returns the record's entry, which the caller publishes before it calls
-// noteWork.
+// write writes a record and sets its revision. It returns the record's entry, which the caller publishes before it
+// calls noteWork.
 func (s *titleStore) write(ctx context.Context, t *lockedTitle, rec *record) (*entry, error) {
 	value, err := rec.encode()
 	if err == nil && rec.Format == draftFormat {
