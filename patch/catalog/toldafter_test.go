@@ -16,7 +16,9 @@ type readingCourier struct {
 }
 
 // Wants implements catalog.Courier.
-func (c *readingCourier) Wants(string, catalog.EventKind) (notice, definition bool) { return true, false }
+func (c *readingCourier) Wants(string, catalog.EventKind) (notice, definition bool) {
+	return true, false
+}
 
 // Take implements catalog.Courier.
 func (c *readingCourier) Take(ctx context.Context, n catalog.Notice) error {
